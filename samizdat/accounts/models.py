@@ -1,0 +1,87 @@
+"""Organisations, the people who work for them, and what opens the desk."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+ROLES = ("admin", "editor", "viewer")
+
+
+class Organisation(models.Model):
+    """A group: the tenant. Its uid is in the associated data of every sealed blob and goes along in a move."""
+
+    uid = models.BinaryField(max_length=16, unique=True)
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=8, default="en")
+    timezone = models.CharField(max_length=64, default="UTC")
+    public_url = models.CharField(max_length=200, blank=True)
+    desk_url = models.CharField(max_length=200, blank=True)
+    content_url = models.CharField(max_length=200, blank=True)
+    postal_address = models.CharField(max_length=400, blank=True)
+    return_address = models.CharField(max_length=254, blank=True)  # Where bounces go; empty: to From.
+    leave_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
+    accent = models.CharField(max_length=7, default="#b3261e")
+    next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
+    fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
+    created = models.DateField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Person(AbstractBaseUser):
+    """Someone who signs in. Her address is sealed under the instance key and found by a blind index."""
+
+    email_index = models.BinaryField(max_length=16, unique=True)
+    email_sealed = models.BinaryField()
+    name_sealed = models.BinaryField()
+    language = models.CharField(max_length=8, default="en")
+    theme = models.CharField(max_length=5, default="auto", choices=[("auto", _("system")), ("light", _("light")), ("dark", _("dark"))])
+    is_active = models.BooleanField(default=True)
+    created = models.DateField()
+    last_login = None  # When somebody worked is nobody's business (design.md, section 4).
+
+    USERNAME_FIELD = "id"
+    REQUIRED_FIELDS: list[str] = []
+
+
+class Membership(models.Model):
+    """A person's role in an organisation."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=[("admin", _("admin")), ("editor", _("editor")), ("viewer", _("viewer"))])
+    created = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "organisation"], name="membership_once")]
+
+
+class Invitation(models.Model):
+    """A link that lets one person in, once. Only a keyed hash of its token is kept."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    role = models.CharField(max_length=10)
+    note_sealed = models.BinaryField(default=b"")  # For whom, in the words of who invited.
+    by = models.ForeignKey(Person, models.SET_NULL, null=True)
+    expires = models.DateTimeField()
+    used = models.BooleanField(default=False)
+
+
+class Session(models.Model):
+    """A signed-in browser. The cookie's key is kept as a keyed hash, so that a copied database opens no session."""
+
+    key_hash = models.BinaryField(max_length=32, primary_key=True)
+    person = models.ForeignKey(Person, models.CASCADE, null=True)
+    data_sealed = models.BinaryField()
+    expires = models.DateTimeField(db_index=True)
+
+
+class Attempt(models.Model):
+    """Failed sign-ins of one address: by blind index, with no IP. Throttles, and is gone after a day."""
+
+    email_index = models.BinaryField(max_length=16, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField()

@@ -1,0 +1,175 @@
+"""Who is written to. Addresses, names and fields are sealed; what may stay readable is design.md, section 4."""
+
+from django.db import models
+
+# Small numbers in the database, these words everywhere else. Append only.
+STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
+PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
+
+SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual")
+
+# subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
+# keeps an organisation's rows together, and lets the number alone go along in a move.
+NUMBER_BITS = 40
+NUMBER_MASK = (1 << NUMBER_BITS) - 1
+
+
+def row_id(organisation_id: int, number: int) -> int:
+    return organisation_id << NUMBER_BITS | number
+
+
+class List(models.Model):
+    """What people subscribe to. Its name is sealed."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="lists")
+    name_sealed = models.BinaryField()
+    details_sealed = models.BinaryField(default=b"")  # From, permission reminder, purpose text of the form.
+    form_slug = models.CharField(max_length=40, blank=True)  # Of the public sign-up page; empty: no form.
+    created = models.DateField()
+
+
+class Field(models.Model):
+    """A merge field. `number` is its place in every sealed blob: never used again, never changed."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="fields")
+    number = models.PositiveIntegerField()
+    sealed = models.BinaryField()  # JSON: tag (FNAME), label, kind, default.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "number"], name="field_number_once")]
+
+
+class Tag(models.Model):
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="tags")
+    name_sealed = models.BinaryField()
+    name_index = models.BinaryField(max_length=16)  # Blind index of the name: found without opening all.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="tag_once")]
+
+
+class Subscriber(models.Model):
+    """An address known to one organisation. `blob`: core/seal, table subscriber, column blob."""
+
+    id = models.BigIntegerField(primary_key=True)
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    blob = models.BinaryField()
+    blind = models.BinaryField(max_length=16)
+    index_version = models.PositiveSmallIntegerField(default=1)
+    provider = models.PositiveSmallIntegerField(default=0)
+    language = models.CharField(max_length=8, default="")
+    joined = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "blind"], name="subscriber_once")]
+
+    @property
+    def number(self) -> int:
+        return self.id & NUMBER_MASK
+
+
+class SubscriberTag(models.Model):
+    pk = models.CompositePrimaryKey("subscriber_id", "tag_id")
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False)
+    tag = models.ForeignKey(Tag, models.CASCADE)
+
+
+class Subscription(models.Model):
+    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction that changes the facts."""
+
+    pk = models.CompositePrimaryKey("subscriber_id", "list_id")
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False)
+    list = models.ForeignKey(List, models.CASCADE, db_index=False)
+    status = models.PositiveSmallIntegerField()
+    may = models.PositiveSmallIntegerField()
+    since = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["list", "status", "subscriber"], name="subscription_by_status")]
+
+
+class ListTotal(models.Model):
+    """How many subscriptions a list has in each status; moved in the transaction that moves the rows."""
+
+    pk = models.CompositePrimaryKey("list_id", "status")
+    list = models.ForeignKey(List, models.CASCADE, db_index=False)
+    status = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+
+
+class ConsentRecord(models.Model):
+    """Append-only: what was agreed to or withdrawn, when (day), by which way; exact times and words are sealed."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    # No constraint in the database: when she is erased her row goes, the blob is emptied and the chain stays whole.
+    subscriber = models.ForeignKey(Subscriber, models.DO_NOTHING, related_name="+", db_constraint=False)
+    list = models.ForeignKey(List, models.CASCADE, related_name="+", db_index=False)
+    kind = models.PositiveSmallIntegerField()  # consent.KINDS
+    purpose = models.PositiveSmallIntegerField(default=0)  # consent.PURPOSES
+    way = models.PositiveSmallIntegerField()  # consent.WAYS
+    day = models.DateField()
+    blob = models.BinaryField()
+    digest = models.BinaryField(max_length=32)
+    position = models.BigIntegerField(null=True)
+    link = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], condition=models.Q(position=None), name="consent_unchained")]
+
+
+class Suppression(models.Model):
+    """An address the organisation never writes to, known by its blind index alone: erasing her row keeps this."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    blind = models.BinaryField(max_length=16)
+    index_version = models.PositiveSmallIntegerField(default=1)
+    reason = models.CharField(max_length=10)
+    day = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]
+
+
+class Import(models.Model):
+    """One bringing-in. Counts and place are committed with every slice, so that a killed import goes on."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="imports")
+    list = models.ForeignKey(List, models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10)  # uploading, found, waiting, running, stopped, finished, failed
+    source = models.CharField(max_length=20)
+    fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognised.
+    plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes.
+    report_sealed = models.BinaryField(default=b"")  # JSON: what inspection found.
+    counts = models.JSONField(default=dict)
+    member = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
+    row = models.BigIntegerField(default=0)  # … and rows of it that are committed.
+    rows_total = models.BigIntegerField(null=True)
+    bytes_read = models.BigIntegerField(default=0)
+    bytes_total = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=40, blank=True)
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True)
+    started = models.DateTimeField(null=True)
+    finished = models.DateTimeField(null=True)
+    owner = models.CharField(max_length=40, blank=True)  # Which process is at it; a guarded UPDATE takes it.
+    beat = models.DateTimeField(null=True)  # Touched with every slice: an owner silent for a minute is gone.
+    created = models.DateTimeField()
+
+
+class ImportPiece(models.Model):
+    """A piece of an uploaded file, sealed. Gone at the end of the import or after 24 hours."""
+
+    pk = models.CompositePrimaryKey("import_run_id", "file", "number")
+    import_run = models.ForeignKey(Import, models.CASCADE, related_name="pieces")
+    file = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
+    blob = models.BinaryField()
+
+
+class Reject(models.Model):
+    """A line that was not taken: where and why, without its content."""
+
+    import_run = models.ForeignKey(Import, models.CASCADE, related_name="rejects")
+    member = models.PositiveIntegerField()
+    line = models.BigIntegerField()
+    code = models.CharField(max_length=30)
+    values = models.JSONField(default=dict)  # Numbers for the sentence (columns found and expected), never content.

@@ -1,0 +1,90 @@
+"""What is being written, its frame, and what was frozen of it at release."""
+
+from django.db import models
+from django.db.models import F, Q
+
+STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finished", "cancelled")
+COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+
+
+class Template(models.Model):
+    """The frame of a letter, MJML with {{ content }}. The built-in one has no row."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="templates")
+    sealed = models.BinaryField()  # JSON: name, source.
+    changed = models.DateTimeField()
+
+
+class Campaign(models.Model):
+    """A letter from draft to the end. The books stand here as columns, so that the database itself refuses
+    a sum that does not add up and a finish with anything still owed (design.md, 6.11 and 6.12).
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="campaigns")
+    list = models.ForeignKey("audience.List", models.PROTECT, related_name="+")
+    tag = models.ForeignKey("audience.Tag", models.SET_NULL, null=True, related_name="+")
+    template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="+")
+    draft_sealed = models.BinaryField()  # JSON: subject, preheader, from_name, from_email, reply_to, body, format.
+    language = models.CharField(max_length=8, default="en")
+    state = models.CharField(max_length=10, default="draft")
+    reason = models.CharField(max_length=40, blank=True)  # Why waiting or paused: a code, words are at the door.
+    unsure_policy = models.CharField(max_length=6, default="resend")
+    version = models.PositiveIntegerField(default=1)  # Rises with every save: two people editing see each other.
+    created_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    created = models.DateTimeField()
+    changed = models.DateTimeField()
+    due = models.DateTimeField(null=True)  # When sending may begin: the scheduled time or the end of the hold.
+    released = models.DateTimeField(null=True)
+    finished = models.DateTimeField(null=True)
+
+    frozen = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+    unsure = models.BigIntegerField(default=0)
+    suppressed = models.BigIntegerField(default=0)
+    cancelled = models.BigIntegerField(default=0)
+    deferred = models.BigIntegerField(default=0)
+    pending = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    frozen=F("accepted") + F("refused") + F("unsure") + F("suppressed") + F("cancelled") + F("deferred") + F("pending")
+                ),
+                name="campaign_books_add_up",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="finished") | Q(deferred=0, pending=0), name="campaign_finished_owes_nothing"
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted__gte=0, refused__gte=0, unsure__gte=0, suppressed__gte=0, cancelled__gte=0, deferred__gte=0, pending__gte=0),
+                name="campaign_counts_are_counts",
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "-changed"], name="campaign_newest"), models.Index("state", name="campaign_state")]
+
+
+class Edition(models.Model):
+    """A campaign frozen at release: compiled, never changed. It names the keys its tokens were made with."""
+
+    campaign = models.OneToOneField(Campaign, models.PROTECT, related_name="edition")
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    compiled_sealed = models.BinaryField()  # core/message.dumps
+    details_sealed = models.BinaryField()  # JSON: subject, from, reply-to, links: what the report shows.
+    link_key = models.BigIntegerField()
+    message_id_domain = models.CharField(max_length=253)
+    archive_slug = models.CharField(max_length=40, blank=True)
+    created = models.DateTimeField()
+
+
+class Picture(models.Model):
+    """An uploaded picture without its metadata; sealed until a letter that shows it is released or tested."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="pictures")
+    slug = models.CharField(max_length=40, unique=True)
+    kind = models.CharField(max_length=5)  # jpeg, png, gif, webp
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+    created = models.DateTimeField()

@@ -1,0 +1,586 @@
+"""Our merge language and Mailchimp's, read into one tree.
+
+    {{ FNAME }}   {{ FNAME | default: "friend" }}   {% if CITY == "Riga" %} .. {% elif .. %} .. {% else %} .. {% endif %}
+    *|FNAME|*     *|URL:EMAIL|*                     *|IF:CITY=Riga|* .. *|ELSEIF:..|* .. *|ELSE:|* .. *|END:IF|*
+
+`parse` gives nodes with line numbers, and flaws. Nothing that looks like a tag is ever left in a text node:
+a tag that we do not know would otherwise be sent as it stands. Mailchimp's language is described in its own help
+pages; which of its tags mean what here stands in three tables below.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Severity = Literal["stop", "care"]
+
+# One English sentence for each code; the doors translate the template and fill in `values`.
+SENTENCES: dict[str, str] = {
+    "tag_unknown": "There is no merge tag or field called %(tag)s. Correct the name, or add the field to the list.",
+    "tag_gone": "%(tag)s works only inside Mailchimp. Remove it.",
+    "tag_personal": "%(tag)s would give each reader a number of her own in the letter. Remove it.",
+    "tag_endless": "The tag that begins with %(tag)s never ends. Close it with %(end)s.",
+    "tag_stray_end": "%(tag)s closes a tag that was never opened. Remove it, or open the tag before it.",
+    "tag_unread": "The tag %(tag)s cannot be read. Write it like {{ FNAME }} or *|FNAME|*.",
+    "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default: or url.",
+    "if_endless": "The condition %(tag)s never ends. Add %(end)s where it should stop.",
+    "if_unread": "The condition %(tag)s cannot be read. Compare one field with one value, like {% if CITY == \"Riga\" %}; "
+    "there is no and, no or.",
+    "if_deep": "Conditions are nested more than %(limit)s deep. Take some of them apart.",
+    "else_alone": "%(tag)s stands outside of any condition. Remove it, or put the condition before it.",
+    "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
+    "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
+}
+# Sentences that show a tag of ours hold a literal percent sign, so formatting goes through this, not through %.
+_HOLE = re.compile(r"%\((\w+)\)s")
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put values into the `%(name)s` holes of a sentence; every other percent sign stays as it is."""
+    return _HOLE.sub(lambda hole: values.get(hole[1], ""), template)
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something wrong in a letter, with the line it stands on (1 = first) and what to do.
+
+    `severity` "stop" keeps the letter from going out, "care" is worth a look. `fix` "remove" means that
+    `without(source, flaw)` gives the corrected source; `start` and `end` are what it would cut.
+    `place` is where the line is counted: body, template, subject, preheader, to, from, reply_to, letter.
+    """
+
+    line: int
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    fix: str | None = None
+    severity: Severity = "stop"
+    place: str = "body"
+    start: int = 0
+    end: int = 0
+
+    @property
+    def template(self) -> str:
+        return SENTENCES[self.code]
+
+    @property
+    def sentence(self) -> str:
+        return fill(SENTENCES[self.code], self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A value to be put in. `name` is canonical: a field ("FNAME"), a built-in ("UNSUB_URL") or a known value ("list")."""
+
+    name: str
+    default: str | None = None
+    url: bool = False  # percent-encode, as *|URL:EMAIL|* asks
+    argument: str = ""  # PHP letters of DATE:
+    line: int = 1
+    start: int = 0
+    end: int = 0
+    written: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any (one of a comma list)."""
+
+    name: str
+    operator: str
+    value: str = ""
+
+    def holds(self, value: str) -> bool:
+        """Whether the condition is true for one subscriber's value (empty when she has none)."""
+        return OPERATORS[self.operator](value.strip(), self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    condition: Condition | None  # None: else
+    nodes: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    branches: tuple[Branch, ...]
+    line: int = 1
+
+
+type Node = Text | Tag | If
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    nodes: tuple[Node, ...]
+    flaws: tuple[Flaw, ...]
+
+
+def _ordered(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+    """Mailchimp orders number fields only; what is no number is never before or after anything."""
+
+    def test(left: str, right: str) -> bool:
+        try:
+            return compare(float(left.replace(",", ".")), float(right.replace(",", ".")))
+        except ValueError:
+            return False
+
+    return test
+
+
+def _any(value: str, wanted: str) -> bool:
+    return bool(split_groups(value) & split_groups(wanted))
+
+
+def split_groups(text: str) -> set[str]:
+    r"""Names of a comma list; a comma inside a name is written `\,` (Mailchimp's way)."""
+    return {part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text) if part.strip()}
+
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "has": lambda value, _: value != "",
+    "lacks": lambda value, _: value == "",
+    "=": lambda value, wanted: value == wanted,
+    "!=": lambda value, wanted: value != wanted,
+    "<": _ordered(lambda a, b: a < b),
+    ">": _ordered(lambda a, b: a > b),
+    "<=": _ordered(lambda a, b: a <= b),
+    ">=": _ordered(lambda a, b: a >= b),
+    "any": _any,
+}
+
+# Filled for each subscriber when her message is made out.
+PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL"})
+
+# Mailchimp's word -> ours. Lower case: known when the letter is compiled. Upper case: a slot.
+MAILCHIMP: dict[str, str] = {
+    "UNSUB": "UNSUB_URL",
+    "UPDATE_PROFILE": "PREFERENCES_URL",
+    "ARCHIVE": "ARCHIVE_URL",
+    "MC:SUBJECT": "subject",
+    "SUBJECT": "subject",
+    "MC_PREVIEW_TEXT": "preheader",
+    "MC:DATE": "date",
+    "DATE": "date",
+    "CURRENT_YEAR": "year",
+    "MC_LANGUAGE": "language",
+    "LIST:NAME": "list",
+    "LISTNAME": "list",
+    "LIST:COMPANY": "organisation",
+    "LISTCOMPANY": "organisation",
+    "USER:COMPANY": "organisation",
+    "LIST:DESCRIPTION": "description",
+    "LIST_DESCRIPTION": "description",
+    "LIST:ADDRESS": "postal_address",
+    "LIST_ADDRESS": "postal_address",
+    "LIST:ADDRESSLINE": "postal_line",
+    "LIST_ADDRESSLINE": "postal_line",
+    "HTML:LIST_ADDRESS_HTML": "postal_address",
+    "HTML:LIST_ADDRESS": "postal_address",
+    "HTML:LIST:ADDRESS_HTML": "postal_address",
+    "LIST:PHONE": "phone",
+    "LIST:URL": "website",
+    "LIST_URL": "website",
+    "LIST:SUBSCRIBE": "signup",
+    "LIST_SUBSCRIBE": "signup",
+    "LIST:EMAIL": "sender",
+    "LIST_EMAIL": "sender",
+    "ABUSE_EMAIL": "sender",
+}
+OURS: dict[str, str] = {
+    "email": "EMAIL",
+    "unsubscribe": "UNSUB_URL",
+    "preferences": "PREFERENCES_URL",
+    "archive": "ARCHIVE_URL",
+    "content": "content",
+    **{name: name for name in ("subject", "preheader", "date", "year", "language", "list", "organisation")},
+    **{name: name for name in ("description", "postal_address", "postal_line", "phone", "website", "signup", "sender")},
+}
+KNOWN = frozenset({*MAILCHIMP.values(), *OURS.values()} - PERSONAL)
+
+# What only Mailchimp's own machines can do; by prefix. Its removal is offered as a button.
+GONE = re.compile(
+    r"(?:HTML:)?(?:FORWARD|REWARDS|REWARDS_TEXT|ABOUT_LIST|CAMPAIGN_UID|MC_LANGUAGE_LABEL|SURVEY|POLL"
+    r"|MC:TRANSLATE|TRANSLATE|MC:TOC|MC:TOC_TEXT|LIST:RECENT\d*|LIST:ADDRESS_VCARD|LIST:ADDRESS_VCARD_HREF"
+    r"|LIST_ADDRESS_VCARD|LIST_ADDRESS_VCARD_HREF|LIST:UID|LIST:SUBSCRIBERS|PROMO_CODE|TWITTER|FACEBOOK|INSTAGRAM"
+    r"|LINKEDIN|PINTEREST|YOUTUBE|RSS\w*|FEED\w*|COUPON|CART|MC_REWARDS|SHARE)(?:[:\s].*)?$"
+    r"|END:(?!IF$|INTERESTED$).*$|END:?$"
+)
+NUMBERED = frozenset({"UNIQID", "EMAIL_UID", "MC_UID"})
+# Names that conditions may ask for besides fields, and that the compiler answers.
+FLAGS = {"ARCHIVE_PAGE": "archive_page", "REWARDS": "rewards", "LIST": "list"}
+
+MAX_TAGS = 2_000  # a letter has some thirty; the chain behind is quick, the page of flaws would not be
+MAX_DEPTH = 20
+
+_TOKEN = re.compile(
+    # a condition in a comment takes the comment with it; any other comment is skipped whole, tags and all
+    r"(?P<wrapped><!--[ \t]*\*\|(?P<comment>(?:(?!\*\||-->)[^\n])*?)\|\*[ \t]*-->)"
+    r"|(?P<hidden><!--(?!\s*\[if|\s*<!\[|>)(?:(?!-->).)*-->)"
+    r"|\*\|(?P<mailchimp>(?:(?!\*\|)[^\n])*?)\|\*"
+    r"|\{\{(?P<value>(?:(?!\{\{)[^\n])*?)\}\}"
+    r"|\{%(?P<block>(?:(?!\{%)[^\n])*?)%\}"
+    r"|(?P<open>\*\||\{\{|\{%)|(?P<close>\|\*|%\})",
+    re.DOTALL,
+)
+_CLOSER = {"*|": "|*", "{{": "}}", "{%": "%}"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}$")
+_MAILCHIMP_CONDITION = re.compile(r"([A-Za-z][\w:]*)\s*(?:(!=|<=|>=|=|<|>)\s*(.*))?$", re.DOTALL)
+_OUR_CONDITION = re.compile(
+    r"(not\s+)?([A-Za-z]\w*)\s*(?:(==|!=|<=|>=|=|<|>)\s*(\"[^\"]*\"|'[^']*'|[-+]?\d+(?:[.,]\d+)?))?$"
+)
+_FILTER = re.compile(r"(default)\s*(?::\s*|\(\s*)(\"[^\"]*\"|'[^']*')\s*\)?$|(url)$")
+_DATE_OF_OURS = re.compile(r"date\s*:\s*(\"[^\"]*\"|'[^']*')$")
+
+
+def parse(source: str, fields: Iterable[str] = (), *, comments: bool = True, place: str = "body") -> Tree:
+    """Read a source into nodes and flaws.
+
+    `fields` are the merge fields of the organisation in upper case; every other name that is not built in is a
+    flaw. `comments` says whether `<!-- -->` is a comment here (HTML) or ordinary text (Markdown, a subject).
+    """
+    return _Reader(source, frozenset(fields), comments, place).read()
+
+
+def without(source: str, flaw: Flaw) -> str:
+    """The source with the flaw's tag cut out: what the button "remove" does. A link around it goes along."""
+    if flaw.fix != "remove" or not 0 <= flaw.start < flaw.end <= len(source):
+        raise ValueError("This flaw cannot be removed by itself. Change the line by hand.")
+    return source[: flaw.start] + source[flaw.end :]
+
+
+def walk(nodes: Iterable[Node]) -> Iterator[Tag | Condition]:
+    """Every tag and condition of a tree, in order."""
+    for node in nodes:
+        if isinstance(node, Tag):
+            yield node
+        elif isinstance(node, If):
+            for branch in node.branches:
+                if branch.condition is not None:
+                    yield branch.condition
+                yield from walk(branch.nodes)
+
+
+def resolve(nodes: Iterable[Node], flags: Mapping[str, bool]) -> tuple[Node, ...]:
+    """The tree with every condition settled that is not about a subscriber (ARCHIVE_PAGE, REWARDS, list values)."""
+    settled: list[Node] = []
+    for node in nodes:
+        if isinstance(node, If):
+            settled.extend(_settle(node, flags))
+        else:
+            settled.append(node)
+    return tuple(settled)
+
+
+def _settle(choice: If, flags: Mapping[str, bool]) -> tuple[Node, ...]:
+    open_branches: list[Branch] = []
+    for branch in choice.branches:
+        condition = branch.condition
+        inner = resolve(branch.nodes, flags)
+        if condition is not None and condition.name not in flags:
+            open_branches.append(Branch(condition, inner))
+            continue
+        if condition is not None and not condition.holds("yes" if flags[condition.name] else ""):
+            continue
+        # A branch that is surely taken ends the choice; what comes after it can never be read.
+        if not open_branches:
+            return inner
+        open_branches.append(Branch(None, inner))
+        break
+    return (If(tuple(open_branches), choice.line),) if open_branches else ()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A condition being read: finished branches, and the nodes of the one that is open."""
+
+    written: str
+    line: int
+    closer: str
+    condition: Condition | None
+    nodes: list[Node] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
+
+    def turn(self, condition: Condition | None) -> None:
+        self.branches.append(Branch(self.condition, tuple(self.nodes)))
+        self.condition, self.nodes = condition, []
+
+    def close(self) -> If:
+        self.turn(None)
+        return If(tuple(self.branches), self.line)
+
+
+class _Reader:
+    def __init__(self, source: str, fields: frozenset[str], comments: bool, place: str) -> None:
+        self.source, self.fields, self.comments, self.place = source, fields, comments, place
+        self.nodes: list[Node] = []
+        self.stack: list[_Open] = []
+        self.flaws: list[Flaw] = []
+        self.line = 1
+        self.at = 0
+
+    def read(self) -> Tree:
+        tags = 0
+        position = 0
+        while match := _TOKEN.search(self.source, position):
+            kind = match.lastgroup or ""
+            if kind in ("wrapped", "hidden", "comment") and not self.comments:
+                # Here `<!--` is text: step over it and look at the tag inside on its own.
+                self._text(match.start() + 4)
+                position = match.start() + 4
+                continue
+            position = match.end()
+            self._text(match.start())
+            self._take(match)
+            self._count(match.end())
+            tags += 1
+            if tags > MAX_TAGS:
+                self._flaw("tag_many", limit=str(MAX_TAGS))
+                break
+        self._text(len(self.source))
+        for left in self.stack:
+            self.flaws.append(
+                Flaw(left.line, "if_endless", {"tag": left.written, "end": left.closer}, place=self.place)
+            )
+        while self.stack:
+            self._close()
+        return Tree(tuple(self.nodes), tuple(self.flaws))
+
+    def _text(self, end: int) -> None:
+        if end > self.at:
+            self._add(Text(self.source[self.at : end], self.line))
+            self._count(end)
+
+    def _count(self, end: int) -> None:
+        self.line += self.source.count("\n", self.at, end)
+        self.at = end
+
+    def _add(self, node: Node) -> None:
+        (self.stack[-1].nodes if self.stack else self.nodes).append(node)
+
+    def _flaw(self, code: str, match: re.Match[str] | None = None, *, fix: str | None = None, **values: str) -> None:
+        start, end = match.span() if match else (0, 0)
+        if match:
+            values.setdefault("tag", _short(match[0]))
+        if fix == "remove":
+            start, end = _link_around(self.source, start, end)
+        self.flaws.append(Flaw(self.line, code, values, fix, "stop", self.place, start, end))
+
+    def _take(self, match: re.Match[str]) -> None:
+        match match.lastgroup:
+            case "hidden":
+                # Comments are not sent, so what stands in them is nobody's business. Lines keep their numbers.
+                self._add(Text("\n" * match[0].count("\n"), self.line))
+            case "open":
+                self._flaw("tag_endless", match, tag=_short(self._rest(match.start())), end=_CLOSER[match[0]])
+            case "close":
+                # Lone closers are ordinary in text and CSS ("50%}"), so only Mailchimp's is worth a word.
+                if match[0] == "|*":
+                    self._flaw("tag_stray_end", match, fix="remove")
+                else:
+                    self._add(Text(match[0], self.line))
+            case "value":
+                self._value(match, html.unescape(match["value"]).strip())
+            case "block":
+                self._block(match, html.unescape(match["block"]).strip())
+            case _:
+                inner = match["comment"] if match["wrapped"] else match["mailchimp"]
+                self._mailchimp(match, html.unescape(inner).strip())
+
+    def _rest(self, start: int) -> str:
+        return self.source[start : start + 60].split("\n", 1)[0]
+
+    # --- values ---
+
+    def _value(self, match: re.Match[str], inner: str) -> None:
+        name, *filters = _split_filters(inner)
+        if dated := _DATE_OF_OURS.match(name):
+            self._tag(match, "date", argument=dated[1][1:-1])
+            return
+        if not _NAME.match(name):
+            self._flaw("tag_unread", match)
+            return
+        default: str | None = None
+        url = False
+        for words in filters:
+            found = _FILTER.match(words)
+            if not found:
+                self._flaw("filter_unknown", match, filter=_short(words))
+                return
+            if found[1]:
+                default = found[2][1:-1]
+            else:
+                url = True
+        canonical = OURS.get(name) or self._field(name)
+        if canonical is None:
+            self._flaw("tag_unknown", match, fix="remove", tag=_short(name))
+        else:
+            self._tag(match, canonical, default, url)
+
+    def _field(self, name: str) -> str | None:
+        upper = name.upper()
+        return upper if upper in self.fields or upper == "EMAIL" else None
+
+    def _tag(
+        self, match: re.Match[str], name: str, default: str | None = None, url: bool = False, argument: str = ""
+    ) -> None:
+        self._add(Tag(name, default, url, argument, self.line, match.start(), match.end(), match[0]))
+
+    # --- Mailchimp ---
+
+    def _mailchimp(self, match: re.Match[str], inner: str) -> None:
+        word, _, rest = inner.partition(":")
+        if word in ("IF", "IFNOT", "ELSEIF", "ELSE", "INTERESTED") or inner in ("END:IF", "END:INTERESTED"):
+            self._mailchimp_condition(match, word, rest)
+        elif inner in MAILCHIMP:
+            self._tag(match, MAILCHIMP[inner])
+        elif word == "DATE":
+            self._tag(match, "date", argument=rest)
+        elif GONE.match(inner):
+            self._flaw("tag_gone", match, fix="remove")
+        elif inner in NUMBERED:
+            self._flaw("tag_personal", match, fix="remove")
+        else:
+            url = word == "URL"
+            # *|HTML:TAG|* asks for raw HTML from a subscriber's field; that door stays shut, her text is escaped.
+            name = self._field(rest if word in ("URL", "HTML") and rest else inner)
+            if name is None:
+                self._flaw("tag_unknown", match, fix="remove")
+            else:
+                self._tag(match, name, url=url)
+
+    def _mailchimp_condition(self, match: re.Match[str], word: str, rest: str) -> None:
+        if word == "END":
+            self._end(match)
+        elif word == "ELSE":
+            self._turn(match, None)
+        else:
+            condition = self._mailchimp_test(word, rest)
+            if isinstance(condition, str):
+                self._unreadable(match, condition, opens=word != "ELSEIF", closer=_mailchimp_end(word))
+            elif word == "ELSEIF":
+                self._turn(match, condition)
+            else:
+                self._open(match, condition, _mailchimp_end(word))
+
+    def _mailchimp_test(self, word: str, rest: str) -> Condition | str:
+        """A condition, or the code of what is wrong with it."""
+        if word == "INTERESTED":
+            category, _, groups = rest.partition(":")
+            name = f"INTERESTED:{category.strip()}"
+            if not groups.strip():
+                return "if_unread"
+            return Condition(name, "any", groups) if name in self.fields else "tag_unknown"
+        found = _MAILCHIMP_CONDITION.match(rest.strip())
+        if not found or (word == "IFNOT" and found[2]):
+            return "if_unread"
+        return self._condition(found[1], found[2] or "", (found[3] or "").strip(), word == "IFNOT")
+
+    def _condition(self, name: str, operator: str, value: str, negated: bool) -> Condition | str:
+        canonical = FLAGS.get(name) or MAILCHIMP.get(name) or OURS.get(name) or self._field(name)
+        if canonical is None:
+            return "tag_unknown"
+        if negated and operator:
+            return "if_unread"
+        return Condition(canonical, operator or ("lacks" if negated else "has"), value)
+
+    # --- conditions ---
+
+    def _block(self, match: re.Match[str], inner: str) -> None:
+        word, _, rest = inner.partition(" ")
+        if word in ("endif", "end"):
+            self._end(match)
+        elif word == "else" and not rest.strip():
+            self._turn(match, None)
+        elif word in ("if", "elif", "elsif", "elseif"):
+            found = _OUR_CONDITION.match(rest.strip())
+            condition: Condition | str = "if_unread"
+            if found:
+                value = found[4] or ""
+                condition = self._condition(
+                    found[2], (found[3] or "").replace("==", "="), value.strip("\"'"), bool(found[1])
+                )
+            if isinstance(condition, str):
+                self._unreadable(match, condition, opens=word == "if", closer="{% endif %}")
+            elif word == "if":
+                self._open(match, condition, "{% endif %}")
+            else:
+                self._turn(match, condition)
+        else:
+            self._flaw("tag_unread", match)
+
+    def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str) -> None:
+        """Note the flaw, and go on as if the condition were there, so that its end is not called stray as well."""
+        self._flaw(code, match)
+        if opens:
+            self._open(match, Condition("", "has"), closer)
+        elif self.stack:
+            self.stack[-1].turn(Condition("", "has"))
+
+    def _open(self, match: re.Match[str], condition: Condition, closer: str) -> None:
+        if len(self.stack) == MAX_DEPTH:
+            self._flaw("if_deep", match, limit=str(MAX_DEPTH))
+        # Deeper ones are still kept on the stack, a flaw stops the letter; MAX_TAGS bounds the depth.
+        self.stack.append(_Open(_short(match[0]), self.line, closer, condition))
+
+    def _turn(self, match: re.Match[str], condition: Condition | None) -> None:
+        if not self.stack:
+            self._flaw("else_alone", match, fix="remove")
+        elif self.stack[-1].condition is None:
+            self._flaw("else_late", match)
+        else:
+            self.stack[-1].turn(condition)
+
+    def _end(self, match: re.Match[str]) -> None:
+        if self.stack:
+            self._close()
+        else:
+            self._flaw("else_alone", match, fix="remove")
+
+    def _close(self) -> None:
+        closed = self.stack.pop().close()
+        if len(self.stack) < MAX_DEPTH:
+            self._add(closed)
+
+
+def _mailchimp_end(word: str) -> str:
+    return "*|END:INTERESTED|*" if word == "INTERESTED" else "*|END:IF|*"
+
+
+def _split_filters(inner: str) -> list[str]:
+    """`FNAME | default: "a|b"` -> `FNAME`, `default: "a|b"`: bars inside quotes do not count."""
+    return [part.strip() for part in re.findall(r"(?:[^|\"']|\"[^\"]*\"|'[^']*'|[\"'])+", inner)] or [""]
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_ANCHOR_OPEN = re.compile(r"<a\b[^<>]*$", re.IGNORECASE)
+_ANCHOR_CLOSE = re.compile(r"[^<>]*>(?:(?!<a\b).){0,2000}?</a\s*>", re.IGNORECASE | re.DOTALL)
+_MARKDOWN_OPEN = re.compile(r"!?\[[^\[\]\n]{0,500}\]\(\s*<?$")
+_MARKDOWN_CLOSE = re.compile(r">?[^()\n]{0,200}\)")
+
+
+def _link_around(source: str, start: int, end: int) -> tuple[int, int]:
+    """Widen the cut to the whole link when the tag is its address: a link to nowhere helps nobody."""
+    before = source[max(0, start - 2_000) : start]
+    offset = start - len(before)
+    for opening, closing in ((_ANCHOR_OPEN, _ANCHOR_CLOSE), (_MARKDOWN_OPEN, _MARKDOWN_CLOSE)):
+        if opened := opening.search(before):
+            if closed := closing.match(source, end):
+                return offset + opened.start(), closed.end()
+    return start, end
+
+
+def relocate(flaw: Flaw, place: str) -> Flaw:
+    """The same flaw, told of another place."""
+    return replace(flaw, place=place)

@@ -1,0 +1,469 @@
+"""What came back: outcomes of one message, verdicts on a route, and the one table that reads answers.
+
+The golden rule: an answer that is about the route never marks a subscriber. Such a message is Deferred with the scope
+'route', 'config' or 'throttle', even when the code begins with a 5, and the verdict beside it says what to do with the route.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from samizdat.core.pace import seconds_told
+
+Scope = Literal["recipient", "message", "route", "config", "throttle"]
+Stage = Literal["connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "final", "http"]
+RouteState = Literal["ok", "throttled", "config", "dead"]
+
+# The answer class in the delivery column: the place in this tuple. Append only.
+ANSWERS = (
+    "accepted",
+    "full",
+    "no_such_mailbox",
+    "policy",
+    "content",
+    "size",
+    "greylisted",
+    "throttled",
+    "route",
+    "network",
+    "expired",
+    "unsure",
+    "suppressed",
+    "cancelled",
+    "unmakeable",
+    "config",
+    "bad_answer",
+    "utf8",
+    "inactive",
+    "system",
+    "other",
+)
+NUMBERS = {name: number for number, name in enumerate(ANSWERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The next server took it; nobody knows more than that. The text is left empty: it holds a queue id of the relay."""
+
+    code: int = 250
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not taken, and may be tried again. `wait`: the seconds the answer named, if it did. `answer`: a word of ANSWERS."""
+
+    code: int
+    text: str
+    scope: Scope
+    answer: str = "other"
+    wait: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A clear no, for this recipient or this message alone."""
+
+    code: int
+    text: str
+    scope: Scope
+    answer: str = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """The last dot may have reached the server, and no answer came."""
+
+    text: str
+
+
+Outcome = Accepted | Deferred | Refused | Unsure
+
+
+def answer_class(outcome: Outcome) -> int:
+    """The small number for the delivery column."""
+    match outcome:
+        case Accepted():
+            return NUMBERS["accepted"]
+        case Unsure():
+            return NUMBERS["unsure"]
+        case _:
+            return NUMBERS[outcome.answer]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteVerdict:
+    """What an answer means for the route.
+
+    state: 'ok' lives; 'throttled' comes back by itself after `wait` seconds; 'config' is dead for this sender domain;
+    'dead' sends nothing until a person acts. A dead one with a `wait` may be asked once more after it (rule 4: wrong
+    passwords are believed after two tries 10 minutes apart); a second such verdict is final.
+    """
+
+    state: RouteState
+    reason: str = "ok"
+    values: Mapping[str, str] = field(default_factory=dict)
+    wait: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """In English: what happened, then what to do."""
+        values = {"host": "The relay", "detail": "", "answer": "", "scheme": "", "user": ""} | dict(self.values)
+        return REASONS[self.reason].format(**values)
+
+
+OK = RouteVerdict("ok")
+
+# Why a route is not sending, by code. The doors translate these. {host} and {answer} are filled in by the transport.
+REASONS = {
+    "ok": "The route answers.",
+    "suspended": "{host} has suspended or closed this account ({answer}). Nobody was marked as bounced. Ask the provider for the reason, or send by another route.",
+    "paused": "Sending is paused for this account ({answer}). Ask the provider for the reason, or send by another route.",
+    "login": "{host} refused the user name or password ({answer}). Correct them under Routes, then press Test.",
+    "login_needed": "{host} wants a user name and password ({answer}). Add them to the route, then press Test.",
+    "login_not_offered": "{host} offers no way to sign in that we know (PLAIN or LOGIN). Leave out user and password, or ask the provider which port to use.",
+    "relay_denied": "{host} does not relay mail for us ({answer}). Add a user name and password, or allow this machine at the relay.",
+    "not_authorised": "{host} says that this account or address may not send ({answer}). Ask the provider, then press Test.",
+    "credits": "The credits of this account are used up ({answer}). Buy more or wait until they renew; the rest goes by another route.",
+    "plan": "The plan of this account does not allow this ({answer}). Change the plan at the provider, or send by another route.",
+    "sender": "{host} does not accept this sender ({answer}). Verify the from-address or its domain at the provider, then press Test.",
+    "authentication_records": "The sender's domain failed SPF, DKIM or DMARC ({answer}). Publish the records shown under Sending, then press Check.",
+    "listed": "The address of the relay stands on a block list ({answer}). Ask the provider, or send by another route.",
+    "rate": "{host} asks us to send more slowly ({answer}). It goes on by itself.",
+    "quota": "The sending limit of this account is reached ({answer}). It goes on by itself when the limit renews; the rest goes by another route.",
+    "busy": "{host} is busy ({answer}). We try again by ourselves.",
+    "refused": "{host} refused to talk to us ({answer}). Ask the provider, or send by another route.",
+    "same_refusal": "{host} gave the same refusal for many different domains in a row ({answer}), so it means the route and not the people. Nobody was marked as bounced. Ask the provider, then press Test.",
+    "no_such_host": "The name {host} has no address in DNS. Check the spelling in the route, or the DNS of this machine.",
+    "no_connection": "{host} cannot be reached ({detail}). Check host and port of the route; we try again by ourselves.",
+    "silent": "{host} does not answer in time ({detail}). Check host and port: smtps:// is usually port 465, smtp:// port 587. We try again by ourselves.",
+    "hung_up": "{host} keeps hanging up ({detail}). We try again by ourselves; if it stays so, ask the provider.",
+    "not_smtp": "What answers at {host} does not speak SMTP ({answer}). Check host and port: smtps:// is usually port 465, smtp:// port 587.",
+    "bad_answer": "{host} gives answers that make no sense ({answer}). We try again by ourselves; if it stays so, ask the provider.",
+    "no_starttls": "{host} offers no encryption (STARTTLS), so nothing was sent. Use smtps:// if it has a TLS port, or smtp+plain:// if you mean to send without encryption, for example inside this machine.",
+    "certificate": "The certificate of {host} is not valid for it ({detail}), so nothing was sent. Use the host name in the certificate, or add ?fingerprint=… to the route if you know this certificate.",
+    "fingerprint": "The certificate of {host} is not the one whose fingerprint stands in the route (it is now {detail}). Ask the provider whether it was renewed before you change the route.",
+    "tls": "No encrypted connection to {host} came about ({detail}). Check the port: smtps:// is usually 465, smtp:// 587.",
+    "folder_missing": "The folder {detail} does not exist or is no folder. Make it, then press Test.",
+    "folder_not_writable": "The folder {detail} cannot be written to. Give this user the right to write there, then press Test.",
+    "disk_full": "The disk that holds {detail} is full. Make room; we try again by ourselves.",
+    "folder_failed": "Writing to the folder failed ({detail}). We try again by ourselves.",
+}
+
+
+class Kind(NamedTuple):
+    """What a row says: about whom, and what becomes of the message."""
+
+    scope: Scope
+    state: RouteState
+    final: bool  # a clear no, when the code agrees
+
+
+DEAD = Kind("route", "dead", False)
+THROTTLED = Kind("throttle", "throttled", False)
+CONFIG = Kind("config", "config", False)
+RECIPIENT = Kind("recipient", "ok", True)
+LATER = Kind("recipient", "ok", False)
+MESSAGE = Kind("message", "ok", True)
+HERE = Kind("route", "ok", False)  # this destination or message does not go by this route; the route lives
+SLOWER = Kind("throttle", "ok", False)  # one answer that asks for patience; the route lives until it repeats
+
+
+class Row(NamedTuple):
+    """One kind of answer. Stages: words, empty for any. The others are regular expressions, empty for any."""
+
+    source: str
+    stages: str
+    code: str
+    enhanced: str
+    words: str
+    kind: Kind
+    answer: str
+    reason: str = ""
+    wait: int | None = None
+
+
+DAY = 86400
+HOUR = 3600
+
+# What people who run relays really answer. The first row that fits counts, so the narrow ones come first.
+TABLE = (
+    # Amazon SES
+    Row("SES", "", "", "", r"sending paused for this (account|configuration set)|SendingPausedException", DEAD, "route", "paused"),
+    Row("SES", "", "", "", r"AccountSuspendedException", DEAD, "route", "suspended"),
+    Row("SES", "", "", "", r"daily message quota exceeded|LimitExceededException", THROTTLED, "throttled", "quota", HOUR),
+    Row("SES", "", "", "", r"maximum sending rate exceeded|throttling failure|^Throttling\b|TooManyRequestsException", THROTTLED, "throttled", "rate", 5),
+    Row("SES", "", "", "", r"(email address|identit\w+) (is|are) not verified|failed the check in region|MailFromDomainNotVerified", CONFIG, "config", "sender"),
+    Row("SES", "http", "", "", r"OnAccountSuppressionList|\bSuppressed\b", RECIPIENT, "inactive"),
+    # Mailgun
+    Row("Mailgun", "", "", "", r"domain is unverified|requires DNS configuration", CONFIG, "config", "sender"),
+    Row("Mailgun", "", "", "", r"for test purposes only", DEAD, "route", "plan"),
+    Row("Mailgun", "", "", "", r"not allowed to send", DEAD, "route", "suspended"),
+    Row("Mailgun", "http", "420|429", "", r"limit", THROTTLED, "throttled", "rate", 60),
+    Row("Mailgun", "http", "60[567]", "", "", RECIPIENT, "inactive"),
+    Row("Mailgun", "http", "", "", r"not delivering to previously|previously (bounced|unsubscribed|complained)", RECIPIENT, "inactive"),
+    # SendGrid. Without credits it says that the log-in failed.
+    Row("SendGrid", "", "", "", r"maximum credits exceeded", THROTTLED, "throttled", "credits", HOUR),
+    Row("SendGrid", "", "", "", r"authorization grant is invalid|access forbidden", DEAD, "route", "login"),
+    Row("SendGrid", "", "", "", r"from address does not match", CONFIG, "config", "sender"),
+    Row("SendGrid", "", "", "", r"temporarily blocked due to repeated bad requests", THROTTLED, "throttled", "rate", 900),
+    Row("SendGrid", "http", "", "", r"\b(bounced|unsubscribed|spam reporting) address", RECIPIENT, "inactive"),
+    # Postmark: its own numbers come in as `ErrorCode`
+    Row("Postmark", "http", "", "", r"ErrorCode\W+10\b", DEAD, "route", "login"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+(412|413)\b", DEAD, "route", "suspended"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+405\b", DEAD, "route", "credits"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+40[01]\b", CONFIG, "config", "sender"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+(300|402|403|409|41[01])\b", MESSAGE, "content"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+406\b", RECIPIENT, "inactive"),
+    Row("Postmark", "http", "", "", r"ErrorCode\W+100\b", THROTTLED, "throttled", "busy", 300),
+    # Brevo
+    Row("Brevo", "", "", "", r"account_under_validation|not yet activated|permission_denied", DEAD, "route", "not_authorised"),
+    Row("Brevo", "", "", "", r"not_enough_credits", DEAD, "route", "credits"),
+    Row("Brevo", "http", "", "", r"\bunauthorized\b", DEAD, "route", "login"),
+    Row("Brevo", "http", "", "", r"(invalid|missing|duplicate)_parameter|out_of_range|document_not_found|method_not_allowed", MESSAGE, "content"),
+    Row("Brevo", "", "", "", r"unauthorized IP", DEAD, "route", "not_authorised"),
+    # SparkPost
+    Row("SparkPost", "", "", "", r"exceed sending limit", THROTTLED, "throttled", "quota", HOUR),
+    Row("SparkPost", "", "", "", r"sending IP temporarily suspended", THROTTLED, "throttled", "rate", 900),
+    Row("SparkPost", "", "", "", r"unconfigured sending domain", CONFIG, "config", "sender"),
+    Row("SparkPost", "", "", "", r"recipient address was suppressed", RECIPIENT, "inactive"),
+    Row("SparkPost", "", "5..", r"5\.6\.0", r"JSON", MESSAGE, "content"),
+    # Mandrill
+    Row("Mandrill", "http", "", "", r"PaymentRequired", DEAD, "route", "credits"),
+    Row("Mandrill", "http", "", "", r"Invalid_Key|Unknown_Subaccount", DEAD, "route", "login"),
+    Row("Mandrill", "http", "", "", r"reject_reason\W+(invalid-sender|unsigned)", CONFIG, "config", "sender"),
+    Row("Mandrill", "http", "", "", r"reject_reason\W+test-mode-limit", DEAD, "route", "plan"),
+    Row("Mandrill", "http", "", "", r"reject_reason\W+(hard-bounce|soft-bounce|spam|unsub|custom|rule|invalid)\b", RECIPIENT, "inactive"),
+    # Gmail and Workspace as a relay: limits of a day come with a 5
+    Row("Gmail", "", "5..", r"5\.4\.[56]", "", THROTTLED, "throttled", "quota", DAY),
+    Row("Gmail", "", "", "", r"mail relay denied|invalid credentials for relay", DEAD, "route", "relay_denied"),
+    Row("Gmail", "", "", "", r"peak SMTP relay limit", THROTTLED, "throttled", "rate", 300),
+    Row("Gmail", "auth", "53[45]", "", "", DEAD, "route", "login", 600),
+    Row("to Gmail", "rcpt data final", "4..", r"4\.2\.1", r"too quickly|rate", LATER, "throttled"),
+    Row("to Gmail", "mail rcpt data final", "...", r"[45]\.7\.(2[5-9]|30)", r"authenticat|DMARC|SPF|DKIM|PTR|TLS", CONFIG, "config", "authentication_records"),
+    Row("to Gmail", "rcpt data final", "55.", r"5\.7\.[01]", r"unsolicited|content|attachment|security (issue|reasons)", MESSAGE, "content"),
+    # Microsoft 365
+    Row("Microsoft", "", "5..", r"5\.1\.8", "", DEAD, "route", "suspended"),
+    Row("Microsoft", "", "5..", r"5\.7\.(50[123]|705|750)", "", DEAD, "route", "suspended"),
+    Row("Microsoft", "", "5..", r"5\.7\.(139|57)", "", DEAD, "route", "login", 600),
+    Row("Microsoft", "", "5..", r"5\.1\.90", "", THROTTLED, "throttled", "quota", DAY),
+    Row("Microsoft", "", "432", "", "", THROTTLED, "throttled", "rate", 60),
+    Row("Microsoft", "", "4..", r"4\.7\.500", "", THROTTLED, "throttled", "busy", 300),
+    Row("to Microsoft", "", "5..", r"5\.7\.515", "", CONFIG, "config", "authentication_records"),
+    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(511|60[6-9]|6[1-4]\d|708)", "", HERE, "route", "listed"),
+    Row("to Microsoft", "rcpt data final", "5..", "", r"\bS31[45]0\b|block list", HERE, "route", "listed"),
+    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
+    # Yahoo and AOL
+    Row("to Yahoo", "", "421", "", r"\[TSS?\d+\]|temporarily deferred", SLOWER, "throttled", "rate", 900),
+    Row("to Yahoo", "", "553", "", r"\[BL\d+\]", HERE, "route", "listed"),
+    Row("to Yahoo", "rcpt data final", "55.", r"5\.7\.9", r"DMARC|authenticat", CONFIG, "config", "authentication_records"),
+    # mail.ru and Yandex
+    Row("mail.ru", "", "", "", r"sending for this account is disabled", DEAD, "route", "suspended"),
+    Row("to mail.ru", "rcpt data final", "5..", "", r"spam message rejected|suspicion of spam", MESSAGE, "content"),
+    Row("to Yandex", "rcpt data final", "4..", "", r"recipient has exceeded", LATER, "throttled"),
+    Row("Yandex", "", "5..", r"5\.7\.1", r"limit exceeded", THROTTLED, "throttled", "rate", HOUR),
+    # Shared hosters say 5xx and mean "later"
+    Row("hoster", "", "", "", r"too many messages|exceeded the max(imum)? (defers|emails?|messages)|max(imum)? emails? per (hour|day)", THROTTLED, "throttled", "rate", HOUR),
+    Row("hoster", "", "...", r"5\.1\.0", r"policy violation", THROTTLED, "throttled", "rate", HOUR),
+    Row("hoster", "", "4..", "", r"rate limit", THROTTLED, "throttled", "rate", 300),
+    # Any relay
+    Row("Exim, Postfix", "", "5..", "", r"relay(ing)? (access )?(denied|not (permitted|allowed))|not permitted to relay|unable to relay", DEAD, "route", "relay_denied"),
+    Row("any", "mail rcpt data final", "53[0458]", "", "", DEAD, "route", "login_needed"),
+    Row("any", "auth", "454", "", "", THROTTLED, "throttled", "busy", 60),
+    Row("any", "auth", "4..", "", "", THROTTLED, "throttled", "busy", 60),
+    Row("any", "auth", "5..", "", "", DEAD, "route", "login", 600),
+    Row("any", "", "5..", r"5\.7\.1", r"account (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
+    Row("DNSBL", "", "", "", r"open resolver", LATER, "system"),
+    Row("DNSBL", "rcpt data final", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", HERE, "route", "listed"),
+    Row("DNSBL", "", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", DEAD, "route", "listed"),
+    Row("greylisting", "rcpt data final", "4..", "", r"gr[ea]y-?list", LATER, "greylisted"),
+    Row("SMTPUTF8", "mail rcpt data final", "5..", r"5\.6\.7", "", MESSAGE, "utf8"),
+    Row("SMTPUTF8", "mail rcpt data final", "5..", "", r"SMTPUTF8", MESSAGE, "utf8"),
+    Row("size", "mail rcpt data final", "552|5..", r"5\.(2\.3|3\.4)", "", MESSAGE, "size"),
+    Row("size", "mail data final", "552", "", r"size|too (big|large)", MESSAGE, "size"),
+    # Rule 6: 421 closes; with words of rule 3 it means the account (Mailgun), else a wait.
+    Row("rule 6", "", "421", "", r"suspend|disabled|terminated|deactivated|blocked sender|under review|billing", DEAD, "route", "suspended"),
+    Row("rule 6", "", "421", "", r"too many.*(connections|sessions)|concurrent", SLOWER, "throttled", "rate", 60),
+    Row("rule 6", "connect banner ehlo starttls auth mail http", "421", "", "", THROTTLED, "throttled", "busy", 60),
+    Row("rule 6", "", "421", "", "", SLOWER, "throttled", "busy", 60),
+    # Rule 5, what stands before the words: a mailbox that is full, closed or not there speaks of itself.
+    Row("rule 5", "", "...", r"5\.1\.7", "", CONFIG, "config", "sender"),
+    Row("rule 5", "rcpt data final", "...", r"[45]\.2\.2", "", RECIPIENT, "full"),
+    Row("rule 5", "rcpt data final", "...", r"[45]\.2\.1", "", RECIPIENT, "inactive"),
+    Row("rule 5", "rcpt data final", "...", r"[45]\.1\.\d+", "", RECIPIENT, "no_such_mailbox"),
+    Row("rule 5", "rcpt data final", "...", r"[45]\.2\.\d+", "", RECIPIENT, "policy"),
+    Row("mailbox", "rcpt data final", "", "", r"mailbox (is )?full|over ?quota|quota exceeded|exceeded .*storage|insufficient (system )?storage for", RECIPIENT, "full"),
+    Row("mailbox", "rcpt data final", "", "", r"(user|recipient|mailbox|address|account) (is )?(unknown|not (found|known|exist))|no such (user|mailbox|recipient|address|person)|unknown (user|recipient|mailbox)|does(n.t| not) exist|mailbox unavailable|user doesn", RECIPIENT, "no_such_mailbox"),
+    # Rule 3: words that speak of the route. Not where the text names the recipient.
+    Row("rule 3", "", "", "", r"suspend(?!.*(recipient|mailbox))|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
+    Row("rule 3", "connect banner ehlo starttls mail data final", "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
+    Row("rule 3", "rcpt", "", "", r"^(?!.*(recipient|mailbox|user|inbox)).*(\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b)", DEAD, "route", "suspended"),
+    Row("rule 3", "", "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
+    Row("rule 3", "", "", "", r"(daily|hourly|monthly|sending|message|relay)\b.{0,30}\b(quota|limit)\b|\b(quota|limit)\b.{0,30}\b(daily|hourly|monthly|per (hour|day))", THROTTLED, "throttled", "quota", HOUR),
+    Row("rule 3", "", "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
+    Row("rule 3", "connect banner ehlo starttls mail http", "", "", r"not authori[sz]ed", DEAD, "route", "not_authorised"),
+    Row("rule 3", "rcpt data final", "", "", r"^(?!.*recipient).*not authori[sz]ed", DEAD, "route", "not_authorised"),
+    Row("rule 3", "", "", "", r"unverified|not verified", CONFIG, "config", "sender"),
+    Row("rule 3", "rcpt data final", "", "", r"reputation", HERE, "route", "listed"),
+    # Rule 5, the rest
+    Row("rule 5", "rcpt data final", "...", r"[45]\.6\.\d+", "", MESSAGE, "content"),
+    Row("rule 5", "rcpt data final", "4..", r"4\.7\.\d+", "", SLOWER, "throttled", "rate", 300),
+    Row("rule 5", "rcpt data final", "...", r"[45]\.4\.\d+", "", RECIPIENT, "network"),
+    Row("rule 5", "rcpt data final", "4..", r"4\.3\.\d+", "", SLOWER, "system", "busy", 300),
+    Row("rule 5", "rcpt data final", "5..", r"5\.3\.\d+", "", RECIPIENT, "system"),
+    Row("rule 5", "data final", "5..", r"5\.5\.\d+", "", MESSAGE, "content"),
+    Row("rule 6", "rcpt", "452", "", r"too many recipients", LATER, "throttled"),
+    # Rule 7: HTTP
+    Row("rule 7", "http", "40[13]", "", "", DEAD, "route", "not_authorised"),
+    Row("rule 7", "http", "402", "", "", DEAD, "route", "credits"),
+    Row("rule 7", "http", "413", "", "", MESSAGE, "size"),
+    Row("rule 7", "http", "4(00|22)", "", "", MESSAGE, "content"),
+    Row("rule 7", "http", "429", "", "", THROTTLED, "throttled", "rate", 60),
+    Row("rule 7", "http", "451", "", "", DEAD, "route", "refused"),
+    Row("rule 7", "http", "[45]..", "", "", THROTTLED, "throttled", "busy", 60),
+    # Rule 1: where it happened
+    Row("rule 1", "connect banner ehlo starttls", "5..", "", "", DEAD, "route", "refused"),
+    Row("rule 1", "mail", "5..", "", "", CONFIG, "config", "sender"),
+    Row("rule 1", "connect banner ehlo starttls mail", "4..", "", "", THROTTLED, "throttled", "busy", 60),
+    Row("rule 1", "rcpt", "5..", "", "", RECIPIENT, "policy"),
+    Row("rule 1", "rcpt", "4..", "", "", LATER, "other"),
+    Row("rule 1", "data final", "5..", "", "", MESSAGE, "content"),
+    Row("rule 1", "data final", "4..", "", "", LATER, "other"),
+)  # fmt: skip
+
+ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+class Compiled(NamedTuple):
+    stages: frozenset[str]
+    code: re.Pattern[str]
+    enhanced: re.Pattern[str]
+    words: re.Pattern[str]
+    row: Row
+
+
+ROWS = tuple(
+    Compiled(
+        frozenset(row.stages.split()),
+        re.compile(row.code),
+        re.compile(row.enhanced),
+        re.compile(row.words, re.IGNORECASE),
+        row,
+    )
+    for row in TABLE
+)
+
+
+def find_row(stage: str, code: int, text: str) -> Row | None:
+    """The row of TABLE that reads this answer. None for a code that is no code, or comes where it makes no sense."""
+    digits = str(code)
+    enhanced = ENHANCED.match(text)
+    status = enhanced[1] if enhanced else ""
+    for stages, codes, statuses, words, row in ROWS:
+        if stages and stage not in stages:
+            continue
+        if row.code and not codes.fullmatch(digits):
+            continue
+        if row.enhanced and not statuses.fullmatch(status):
+            continue
+        if words.search(text):
+            return row
+    return None
+
+
+def judge(stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:
+    """What an answer means for the message, and what it means for the route.
+
+    `code` is the three digits (0: there were none), `text` the rest of the answer, lines joined, enhanced code first.
+    """
+    if 200 <= code < 300 or (stage == "data" and code == 354):
+        return Accepted(code), OK
+    row = find_row(stage, code, text) if 400 <= code < 700 else None
+    if row is None:
+        return Deferred(code, text, "route", "bad_answer"), RouteVerdict("ok", "bad_answer")
+    told = seconds_told(text)
+    kind = row.kind
+    wait = told or row.wait if kind.scope == "throttle" or row.wait else None
+    if kind.final and (code >= 500 or stage == "http"):
+        return Refused(code, text, kind.scope, row.answer), OK
+    verdict = RouteVerdict(kind.state, row.reason, {}, wait) if row.reason else OK
+    return Deferred(code, text, kind.scope, row.answer, told or (wait if kind.scope == "throttle" else None)), verdict
+
+
+def classify(stage: Stage, code: int, text: str) -> Outcome:
+    """What an answer means for the message: see `judge`."""
+    return judge(stage, code, text)[0]
+
+
+ADDRESS = re.compile(r"[^\s<>(),;:\"']+(?:@|%40|=40)[^\s<>(),;\"']+", re.IGNORECASE)
+QUEUED = re.compile(r"\b(queued (?:mail )?(?:for delivery )?as|queue ?id|id=)\W*\S+", re.IGNORECASE)
+TOKEN = re.compile(r"\b[A-Za-z0-9_-]{24,}\b")
+LONGEST = 300
+
+
+def scrub(text: str, recipient: str = "", limit: int = LONGEST) -> str:
+    """An answer that may be stored: without addresses, queue ids, tokens and control characters, and not too long.
+
+    Some relays name only the local part (`no such user boris`), so the recipient of the message is taken out as well.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: limit * 10]).split())
+    local = recipient.rpartition("@")[0]
+    for part in (recipient, recipient.replace("@", "="), local):
+        if len(part) > 1:
+            line = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "…", line, flags=re.IGNORECASE)
+    line = QUEUED.sub(r"\1 …", ADDRESS.sub("…", line))
+    return TOKEN.sub("…", line)[:limit].strip()
+
+
+DIGITS = re.compile(r"\d+")
+
+# Rule 2. Five equal refusals in a row for five domains do not come from five postmasters. "No such mailbox" in the
+# same words can be a stale list behind a relay that checks recipients: at 30 % stale, 25 in a row never happen.
+SAME = 5
+SAME_MAILBOX = 25
+SPEAKS_OF_ITSELF = ("no_such_mailbox", "full", "inactive")
+
+
+@dataclass(slots=True)
+class SameRefusal:
+    """Counts the same refusal (digits and addresses removed) for different recipient domains, no success between.
+
+    `note` answers True when it means the route. `success` and any other refusal begin anew.
+    """
+
+    limit: int = SAME
+    mailbox_limit: int = SAME_MAILBOX
+    said: str = ""
+    domains: set[str] = field(default_factory=set)
+
+    def success(self) -> None:
+        """A message was accepted."""
+        self.said = ""
+        self.domains.clear()
+
+    def begins_anew(self, outcome: Deferred | Refused) -> bool:
+        """Is this another refusal than the one being counted?"""
+        return self.said != like(outcome)
+
+    def note(self, outcome: Deferred | Refused, recipient: str) -> bool:
+        """A message was not accepted. True: the same words came for too many domains."""
+        said = like(outcome)
+        if said != self.said:
+            self.said = said
+            self.domains.clear()
+        self.domains.add(recipient.rpartition("@")[2].lower())
+        limit = self.mailbox_limit if outcome.answer in SPEAKS_OF_ITSELF else self.limit
+        return len(self.domains) >= limit
+
+
+def like(outcome: Deferred | Refused) -> str:
+    """Code and text without what differs from one recipient to the next."""
+    return f"{outcome.code} {DIGITS.sub('', ADDRESS.sub('', scrub(outcome.text)))}"
+
+
+def as_route_fault(outcome: Deferred | Refused) -> Deferred:
+    """The same answer, once it is known to mean the route."""
+    if isinstance(outcome, Deferred):
+        return replace(outcome, scope="route", answer="route")
+    return Deferred(outcome.code, outcome.text, "route", "route")

@@ -1,0 +1,83 @@
+"""Where the two databases are: the house's own and the gate, on SQLite or on PostgreSQL."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from samizdat.options import BadOption, option
+
+# Seconds; a writer waits this long for another one before it gives up (design.md, 6.14).
+BUSY_TIMEOUT = 20
+
+# FULL: what the ledger was told survives a power cut. secure_delete: an erased address is overwritten on the disk.
+SQLITE_INIT = (
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
+    "PRAGMA cache_size=-65536; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+)
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": {"timeout": BUSY_TIMEOUT, "transaction_mode": "IMMEDIATE", "init_command": SQLITE_INIT},
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": None,
+        # A file, not memory: what matters is how several processes meet in it.
+        "TEST": {"NAME": str(path.with_name("test-" + path.name))},
+    }
+
+
+def postgresql(url: str, search_path: str = "public") -> dict[str, Any]:
+    """Settings from postgresql://user:password@host:port/name?option=value; a socket folder may stand in ?host=."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) < 2:
+        raise BadOption("DATABASE_URL is not understood. Write postgresql://user:password@host/name.")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or query.pop("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or parts.hostname or "",
+        "PORT": str(query.pop("port", "") or parts.port or ""),
+        "OPTIONS": {
+            **query,
+            "options": f"-c search_path={search_path}",
+            # A dead peer is noticed in under 30 s, so that its advisory lock goes with it (design.md, 6.3).
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+        # Tests keep the gate in a database of its own: Django would take two aliases of one database for one.
+        "TEST": {"NAME": f"test_{search_path}_{unquote(parts.path[1:])}"},
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def house(folder: Path) -> dict[str, Any]:
+    url = option("DATABASE_URL")
+    return postgresql(url) if url else sqlite(folder / "samizdat.sqlite3")
+
+
+def gate(folder: Path) -> dict[str, Any]:
+    """The gate as the inside sees it; the public process may be given another role by SAMIZDAT_GATE_URL."""
+    url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")
+    return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3")
+
+
+class GateRouter:
+    """Sends what the app `gate` holds to the gate and everything else to the house; they share no row."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "gate" if model._meta.app_label == "gate" else "default"
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, one: Any, other: Any, **hints: Any) -> bool:
+        return self.db_for_read(one) == self.db_for_read(other)
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return (db == "gate") == (app_label == "gate")

@@ -1,0 +1,133 @@
+"""Ways out, what is owed, who is at it, and what became of every message."""
+
+from django.db import models
+
+
+class Route(models.Model):
+    """A configured way out. URL and credentials are sealed."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="routes")
+    name = models.CharField(max_length=60)
+    priority = models.PositiveIntegerField(default=10)  # Lower goes first.
+    settings_sealed = models.BinaryField()  # JSON: url, password.
+    scheme = models.CharField(max_length=20)
+    connections = models.PositiveIntegerField(default=10)
+    rate = models.FloatField(null=True)  # Messages a second; empty: no limit.
+    state = models.CharField(max_length=10, default="live")  # live, paused, dead, throttled
+    reason = models.CharField(max_length=40, blank=True)
+    answer_sealed = models.BinaryField(default=b"")  # The provider's own words that condemned it.
+    until = models.DateTimeField(null=True)  # throttled: not before.
+    changed = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="route_name_once")]
+
+
+class Worker(models.Model):
+    """A sender process: owns chunks and one journal. Alive while it holds its lock (design.md, 6.3), not by a lease."""
+
+    boot = models.CharField(max_length=36)
+    journal = models.CharField(max_length=200)
+    started = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+
+
+class Chunk(models.Model):
+    """At most 500 recipients of an edition, the unit a sender claims. `numbers`: packed u64, core/ledger."""
+
+    READY, CLAIMED, DONE = range(3)
+
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="chunks", db_index=False)
+    position = models.PositiveIntegerField()
+    size = models.PositiveIntegerField()
+    left = models.PositiveIntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
+    numbers = models.BinaryField()
+    retry = models.BooleanField(default=False)  # Holds deferred ones again: counted in no frozen.
+    variant = models.PositiveSmallIntegerField(default=0)
+    wave = models.PositiveSmallIntegerField(default=0)
+    state = models.PositiveSmallIntegerField(default=READY)
+    owner = models.ForeignKey(Worker, models.PROTECT, null=True)
+    claimed = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "position"], name="chunk_position_once")]
+        indexes = [
+            models.Index(fields=["edition", "id"], condition=models.Q(state=0), name="chunk_ready"),
+            models.Index(fields=["owner"], condition=models.Q(state=1), name="chunk_claimed"),
+        ]
+
+
+class Delivery(models.Model):
+    """The record of one message: what became of it. No time finer than a day, no address, no queue id."""
+
+    pk = models.CompositePrimaryKey("edition_id", "number")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    number = models.BigIntegerField()
+    state = models.PositiveSmallIntegerField()
+    answer = models.PositiveSmallIntegerField()  # outcome.ANSWERS
+    code = models.PositiveSmallIntegerField(default=0)
+    route = models.ForeignKey(Route, models.SET_NULL, null=True, db_index=False)
+    day = models.DateField()
+
+
+class Retry(models.Model):
+    """A deferred message's next try. Gone when it has been re-chunked; its tries are kept while it is deferred."""
+
+    pk = models.CompositePrimaryKey("edition_id", "number")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    number = models.BigIntegerField()
+    tries = models.PositiveSmallIntegerField(default=1)
+    first = models.DateTimeField()
+    due = models.DateTimeField(null=True)  # Empty: it is in a chunk now.
+
+    class Meta:
+        indexes = [models.Index(fields=["due"], name="retry_due")]
+
+
+class RouteTotal(models.Model):
+    """What one route did for one edition, as totals, moved with the deliveries themselves."""
+
+    pk = models.CompositePrimaryKey("edition_id", "route_id")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    route = models.ForeignKey(Route, models.CASCADE, related_name="+")
+    accepted = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+    deferred = models.BigIntegerField(default=0)  # Times, not people: each put-off counts.
+    unsure = models.BigIntegerField(default=0)
+
+
+class Minute(models.Model):
+    """Totals per minute, edition and route, for the rate chart."""
+
+    pk = models.CompositePrimaryKey("edition_id", "route_id", "minute")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    route = models.ForeignKey(Route, models.CASCADE, related_name="+", db_index=False)
+    minute = models.DateTimeField()
+    accepted = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+
+
+class ProviderTotal(models.Model):
+    """What one mailbox provider's people got of one edition, as totals."""
+
+    pk = models.CompositePrimaryKey("edition_id", "provider", "state")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    provider = models.PositiveSmallIntegerField()
+    state = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+
+
+class Answer(models.Model):
+    """A server's own words, address taken out, sealed, and how often it said them."""
+
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+")
+    route = models.ForeignKey(Route, models.CASCADE, related_name="+", db_index=False)
+    digest = models.BinaryField(max_length=16)
+    answer = models.PositiveSmallIntegerField()
+    code = models.PositiveSmallIntegerField()
+    text_sealed = models.BinaryField()
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "route", "digest"], name="answer_once")]

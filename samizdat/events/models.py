@@ -1,0 +1,50 @@
+"""The log of facts. An event is written in the transaction of the change it tells of."""
+
+from django.db import models
+
+
+class Event(models.Model):
+    """One fact: what happened, to which row, by whom, when. What names somebody is sealed in `detail`.
+
+    `digest` is SHA-256 over the sealed detail and the readable columns; the worker appends it to the
+    organisation's hash chain in commit order (`position`, `link`), so writers do not queue and a detail can
+    be erased without breaking the chain. `handled` says whether worker/after.py has done what follows.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, null=True, related_name="+")
+    kind = models.CharField(max_length=60)
+    about = models.BigIntegerField(null=True)  # Number of the row the kind speaks of: campaign, import, route …
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    detail = models.BinaryField(default=b"")
+    digest = models.BinaryField(max_length=32)
+    position = models.BigIntegerField(null=True)
+    link = models.BinaryField(max_length=32, null=True)
+    handled = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(handled=False), name="event_unhandled"),
+            models.Index(fields=["id"], condition=models.Q(position=None), name="event_unchained"),
+            models.Index(fields=["organisation", "-id"], name="event_newest"),
+            models.Index(fields=["kind", "about"], name="event_about"),
+        ]
+
+
+class FollowUp(models.Model):
+    """What worker/after.py has done for an event; unique, so that it happens once."""
+
+    event = models.ForeignKey(Event, models.CASCADE)
+    name = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "name"], name="followup_once")]
+
+
+class Head(models.Model):
+    """The end of an organisation's hash chain, over its events and its consent records alike."""
+
+    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True)
+    position = models.BigIntegerField(default=0)
+    link = models.BinaryField(max_length=32, default=bytes(32))

@@ -1,0 +1,67 @@
+"""What the public process may see and the slot it may drop things into. Nothing here names a reader."""
+
+from django.db import models
+
+
+class Place(models.Model):
+    """An organisation as the public knows it: its own host, name and accent, and the key readers' words are sealed to."""
+
+    uid = models.BinaryField(max_length=16, primary_key=True)
+    host = models.CharField(max_length=200, blank=True, db_index=True)
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=8)
+    accent = models.CharField(max_length=7)
+    box_key = models.BinaryField(max_length=32)
+    box_number = models.BigIntegerField()
+
+
+class Form(models.Model):
+    """A published sign-up form."""
+
+    slug = models.CharField(max_length=40, primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    list = models.BigIntegerField()
+    name = models.CharField(max_length=200)
+    purpose = models.TextField()
+    language = models.CharField(max_length=8)
+
+
+class Page(models.Model):
+    """A published letter, without anything per person."""
+
+    slug = models.CharField(max_length=40, primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    edition = models.BigIntegerField()
+    title = models.CharField(max_length=998)
+    html = models.TextField()
+    day = models.DateField()
+
+
+class LetterName(models.Model):
+    """Which list an edition was sent to, so that the leave page can say what she leaves."""
+
+    edition = models.BigIntegerField(primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    list_name = models.CharField(max_length=200)
+    language = models.CharField(max_length=8)
+
+
+class Picture(models.Model):
+    slug = models.CharField(max_length=40, primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    kind = models.CharField(max_length=5)
+    data = models.BinaryField()
+
+
+class TokenState(models.Model):
+    """What a token's subscription is now, so that its page can offer the way back. Keyed by a hash of the token."""
+
+    token_hash = models.BinaryField(max_length=32, primary_key=True)
+    state = models.CharField(max_length=12)  # left, back, pending, confirmed
+
+
+class Intake(models.Model):
+    """What readers sent, sealed to the organisation's public key at once. Insert only; the worker takes it up."""
+
+    place = models.ForeignKey(Place, models.CASCADE)
+    box = models.BinaryField()

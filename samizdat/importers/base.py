@@ -1,0 +1,368 @@
+"""The contract between importers and the rest: what was found, what shall become of it, and what comes in."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
+
+# Strongest first. Files are read in this order, so that whoever left is known as gone before any file can
+# name her as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
+STATUSES = ("cleaned", "unsubscribed", "nonsubscribed", "pending", "subscribed")
+SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
+
+STANDARD_FIELDS = {
+    "FNAME": "First Name",
+    "LNAME": "Last Name",
+    "ADDRESS": "Address",
+    "PHONE": "Phone Number",
+    "BIRTHDAY": "Birthday",
+}
+# What a column may become, besides "field:<TAG>" and "group:<Category>".
+TARGETS = frozenset(
+    "address name tags language notes status opt_in_time confirm_time left_time clean_time left_reason "
+    "last_changed out".split()
+)
+FIELD_TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
+
+# Why a column stays out unless somebody asks for it. Code -> sentence.
+OUT_BECAUSE = {
+    "ip": "It was derived from an IP address. We do not keep where somebody was.",
+    "reading": "It says how or where somebody read. We do not keep that.",
+    "provider": "It only means something inside the service it comes from.",
+}
+
+# Code -> what happened, then what to do. One table for problems of files and complaints about lines.
+SENTENCES = {
+    # a line
+    "columns": "The line has {has} columns, the heading {wants}. Look for a stray line break.",
+    "open_quote": "The line opens a quotation mark that is never closed. Close it in the file and import again.",
+    "cell_too_long": "A cell of the line is longer than {limit} characters. Shorten it and import again.",
+    "line_too_long": "The line is longer than {limit} characters. Look for missing line breaks.",
+    "nul": "The line holds NUL bytes, so a part of it is damaged. Write the line anew and import again.",
+    "encoding": "The line is not written in {encoding} like the rest. Save the file as UTF-8 and import again.",
+    "not_json": "The line is not a JSON list like the rest. Write it anew or leave it out.",
+    "unknown_status": "The status “{word}” is none we know. Say under Columns what it means, then read again.",
+    # a file
+    "missing": "{file} cannot be found. Check the name.",
+    "unreadable": "{file} cannot be read ({reason}). Check that you may read it.",
+    "empty": "{file} is empty. Download it again.",
+    "no_files": "There is no file with subscribers in what you gave. Give the zip or the CSV files as you got them.",
+    "no_rows": "{file} has a heading and no rows. There is nothing to bring in from it.",
+    "torn_zip": "{file} is damaged: a part of the zip is missing. Download it again.",
+    "locked_zip": "{file} is protected by a password. Unpack it first and give the files in it.",
+    "strange_zip": "{file} is packed in a way we cannot read. Unpack it and give the files in it.",
+    "zip_bomb": "{file} unpacks to more than any export would. Unpack it and give only the CSV files in it.",
+    "too_many": "{file} holds more than {limit} files. Give only the CSV files with subscribers.",
+    "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
+    "too_large": "The files are larger than {limit} GB together. Give them one after the other.",
+    "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
+    "spreadsheet": "{file} is a spreadsheet. Save it as “CSV UTF-8” and give that file.",
+    "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
+    "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
+    "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
+    "sms_only": "{file} holds telephone numbers without addresses. It is left out.",
+    "assumed_encoding": "{file} does not say how it is written; {encoding} is assumed. Check the names below.",
+    "short_numbers": "A spreadsheet has shortened the numbers under “{label}” (such as {example}). "
+    "Take the original file if you still have it.",
+    "unread_times": "The times under “{label}” (such as {example}) cannot be read and stay empty. "
+    "Save them as 2026-11-25 18:00:00 to keep them.",
+    "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
+    # a plan
+    "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
+    "ask_address": "Say which column of {file} is the e-mail address.",
+    "two_columns": "Two columns of {file} both become {target}. Change one of them.",
+    "nothing_used": "Every file is left out. Choose at least one.",
+}
+
+
+class ImportFailed(ValueError):
+    """A surprise that ends the reading: a torn zip, a plan that does not fit. `str()` says what to do."""
+
+    def __init__(self, code: str, **values: object) -> None:
+        self.code = code
+        self.values = values
+        super().__init__(SENTENCES[code].format(**values))
+
+
+class BadPlan(ValueError):
+    """A plan that came back from outside and cannot be one of ours. `str()` says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a file that a person should know. `stops` tells that nothing of the file can come in."""
+
+    code: str
+    file: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    stops: bool = True
+
+    def sentence(self) -> str:
+        return SENTENCES[self.code].format(**{"file": self.file, **self.values})
+
+
+class Complaint(NamedTuple):
+    """A rejected line. Holds no content of the line beyond what `values` needs for the sentence."""
+
+    line: int
+    file: str
+    code: str
+    values: dict[str, object]
+
+    def sentence(self) -> str:
+        return SENTENCES[self.code].format(**{"file": self.file, **self.values})
+
+
+class Incoming(NamedTuple):
+    """One row as it comes in. A named tuple: at a million rows its making costs a third of a dataclass's.
+
+    `fields` has one text for each tag of `Plan.layout()`, "" where the file has nothing.
+    Times are `YYYY-MM-DDTHH:MM:SSZ` (UTC) or "". `groups` are (category, name) pairs.
+    """
+
+    line: int
+    address: str
+    status: str
+    fields: tuple[str, ...]
+    tags: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...]
+    language: str
+    opt_in_time: str
+    confirm_time: str
+    left_time: str
+    left_reason: str
+    changed_time: str
+    notes: str
+
+
+@dataclass(slots=True)
+class Column:
+    """A column of a file and what it becomes. `example` is a person's data: shown, never stored."""
+
+    index: int
+    label: str
+    example: str = ""
+    becomes: str = "out"
+    why: str = ""  # a code of OUT_BECAUSE
+    form: str = ""  # "mdy" or "dmy": the order of day and month where the cells do not tell
+    words: dict[str, str] = field(default_factory=dict)  # of a status column: word in the file -> status
+
+
+@dataclass(slots=True)
+class FileFound:
+    """One file of subscribers. `member` is its place among the members of what was given."""
+
+    name: str
+    member: int
+    status: str | None
+    status_source: str  # 'name', 'columns', 'asked' or 'assumed'
+    encoding: str
+    delimiter: str  # one character, or "json" for the old Export API
+    columns: list[Column]
+    size: int = 0  # bytes, unpacked
+    skip: int = 1  # records before the first row: heading, Excel's "sep=;"
+    about_rows: int = 0  # line breaks counted, so an upper bound where cells hold line breaks
+    audience: str = ""
+    use: bool = True
+
+    def column(self, target: str) -> Column | None:
+        return next((column for column in self.columns if column.becomes == target), None)
+
+
+class Position(NamedTuple):
+    """Where reading stands: file = place in `Plan.in_order()`, row = rows of it that are done with."""
+
+    file: int = 0
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A slice of one file. After it is stored together with `after`, a killed import goes on there."""
+
+    file: int
+    name: str
+    incoming: list[Incoming]
+    complaints: list[Complaint]
+    after: Position
+    bytes_read: int
+    bytes_total: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.incoming) + len(self.complaints)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What each column of each file becomes, and the status of each file. Changed by a person, then read by."""
+
+    source: str
+    files: list[FileFound]
+
+    def in_order(self) -> list[FileFound]:
+        """The files that are used, the strongest suppression first."""
+        used = [file for file in self.files if file.use]
+        return sorted(used, key=lambda file: STATUSES.index(file.status or "subscribed"))
+
+    def layout(self) -> tuple[str, ...]:
+        """The field tags of all files: the layout of `Incoming.fields`."""
+        return tuple(self.fields())
+
+    def fields(self) -> dict[str, str]:
+        """Field tag -> the label of the column that it comes from, in order of appearance."""
+        found: dict[str, str] = {}
+        for column in (column for file in self.files if file.use for column in file.columns):
+            for tag in _tags_of(column.becomes):
+                found.setdefault(tag, STANDARD_FIELDS.get(tag, column.label))
+        return found
+
+    def with_status(self, status: str) -> "Plan":
+        """The same plan, where every file whose status is not known gets this one."""
+        files = [file if file.status else replace(file, status=status) for file in self.files]
+        return Plan(self.source, files)
+
+    def questions(self) -> list[Problem]:
+        """What must be answered before this plan can be read; empty when it is ready."""
+        used = self.in_order()
+        if not used:
+            return [Problem("nothing_used", "")]
+        return [problem for file in used for problem in _questions(file)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a form or a sealed column. Labels are the organisation's own words; no examples."""
+        return {"source": self.source, "files": [_file_to_json(file) for file in self.files]}
+
+    @classmethod
+    def from_json(cls, plain: Any) -> "Plan":
+        """The opposite of `to_json`. Raises BadPlan: the values may have passed through a browser."""
+        try:
+            return cls(_text(plain["source"]), [_file_from_json(file) for file in plain["files"]])
+        except (KeyError, TypeError, AttributeError) as wrong:
+            raise BadPlan(f"The plan of the import is incomplete ({wrong}). Read the file again.") from wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an importer saw, before anything is written."""
+
+    source: str
+    files: list[FileFound]
+    problems: list[Problem]
+
+    def plan(self) -> Plan:
+        return Plan(self.source, self.files)
+
+    def sentence(self) -> str:
+        """Why nothing can come in, when `files` is empty."""
+        stopping = [problem for problem in self.problems if problem.stops]
+        return (stopping or [Problem("no_files", "")])[0].sentence()
+
+
+class Importer(Protocol):
+    """What a file in this folder offers as its class `Importer`."""
+
+    name: str
+    title: str
+
+    def looks_like(self, name: str, sheet: Any) -> bool: ...
+
+    def inspect(self, given: Any, *, thorough: bool = True) -> Found: ...
+
+    def read(
+        self, given: Any, plan: Plan, start: Position = Position(), size: int = 5_000
+    ) -> Iterator[Batch]: ...
+
+
+def choose(given: Any, importers: Iterable[Importer]) -> Importer:
+    """The first importer that knows one of the files. The one named "csv" takes everything, so it asks last."""
+    candidates = sorted(importers, key=lambda importer: importer.name == "csv")
+    for importer in candidates[:-1]:
+        if any(importer.looks_like(name, sheet) for name, sheet in given.sheets()):
+            return importer
+    return candidates[-1]
+
+
+def _tags_of(target: str) -> tuple[str, ...]:
+    if target == "name":
+        return ("FNAME", "LNAME")
+    return (target.removeprefix("field:"),) if target.startswith("field:") else ()
+
+
+def _questions(file: FileFound) -> Iterator[Problem]:
+    if file.status is None and file.column("status") is None:
+        yield Problem("ask_status", file.name)
+    if file.column("address") is None:
+        yield Problem("ask_address", file.name)
+    # Several columns may add tags, status words, reasons and notes; everything else has room for one.
+    once = [c.becomes for c in file.columns if c.becomes not in {"out", "tags", "status", "left_reason", "notes"}]
+    targets = [tag for target in once for tag in (_tags_of(target) or (target,))]
+    for target in sorted({target for target in targets if targets.count(target) > 1}):
+        yield Problem("two_columns", file.name, {"target": target})
+
+
+def _file_to_json(file: FileFound) -> dict[str, Any]:
+    plain = {name: getattr(file, name) for name in FileFound.__slots__ if name != "columns"}
+    columns = [
+        {name: getattr(column, name) for name in Column.__slots__ if name != "example"} for column in file.columns
+    ]
+    return {**plain, "columns": columns}
+
+
+def _file_from_json(plain: Any) -> FileFound:
+    columns = [_column_from_json(column) for column in plain["columns"]]
+    status = plain["status"] or None
+    if status is not None and status not in STATUSES:
+        raise BadPlan(f"“{status}” is no status. Choose one of {', '.join(STATUSES)}.")
+    return FileFound(
+        name=_text(plain["name"]),
+        member=_number(plain["member"]),
+        status=status,
+        status_source=_text(plain["status_source"]),
+        encoding=_text(plain["encoding"]),
+        delimiter=_text(plain["delimiter"]),
+        columns=columns,
+        size=_number(plain.get("size", 0)),
+        skip=_number(plain.get("skip", 1)),
+        about_rows=_number(plain.get("about_rows", 0)),
+        audience=_text(plain.get("audience", "")),
+        use=bool(plain.get("use", True)),
+    )
+
+
+def _column_from_json(plain: Any) -> Column:
+    becomes = _text(plain["becomes"])
+    if not _is_target(becomes):
+        raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
+    words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
+    if not set(words.values()) <= set(STATUSES):
+        raise BadPlan("A word of a status column stands for no status we know. Choose again.")
+    return Column(
+        index=_number(plain["index"]),
+        label=_text(plain["label"]),
+        becomes=becomes,
+        why=_text(plain.get("why", "")),
+        form=_text(plain.get("form", "")),
+        words=words,
+    )
+
+
+def _is_target(becomes: str) -> bool:
+    kind, _, rest = becomes.partition(":")
+    if kind == "field":
+        return FIELD_TAG.fullmatch(rest) is not None
+    if kind == "group":
+        return bool(rest.strip())
+    return becomes in TARGETS
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("a number is missing")
+    return value

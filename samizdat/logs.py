@@ -1,0 +1,51 @@
+"""What may be written to a log: our own sentences, with addresses taken out, and never a request."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
+_IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b", re.IGNORECASE)
+_TOKEN = re.compile(r"\b[a-z2-7]{40,}\b")
+
+
+def without_people(text: str) -> str:
+    """The text with addresses, IP numbers and link tokens replaced: a log must not say who or from where."""
+    return _TOKEN.sub("[token]", _IP.sub("[ip]", _ADDRESS.sub("[address]", text)))
+
+
+class PeopleFilter(logging.Filter):
+    """Takes people out of every record and drops tracebacks' values: only file, line and class of an error stay."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = without_people(record.getMessage())
+        record.args = ()
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg += f" [{where_it_broke(record.exc_info[1])}]"
+        record.exc_info = record.exc_text = None
+        return True
+
+
+def where_it_broke(error: BaseException) -> str:
+    """`ValueError in actions.py:41 < doors.py:9`: enough to find the line, nothing of what it was working on."""
+    frames = []
+    trace = error.__traceback__
+    while trace:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} in " + " < ".join(reversed(frames[-4:]))
+
+
+def configure(_settings: Any = None) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(PeopleFilter())
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    # Django's request log carries paths and uvicorn's access log carries IPs: both are never wanted.
+    logging.getLogger("django.request").propagate = False
+    logging.getLogger("django.server").propagate = False
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("samizdat").setLevel(logging.INFO)

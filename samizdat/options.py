@@ -1,0 +1,59 @@
+"""Every option of the house: name, default, help. The page docs/options.md is printed from this table.
+
+Options are environment variables, because the same words then work in a shell, a systemd unit and a container.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BadOption(ValueError):
+    """An option holds something that cannot be used; the sentence says what to put there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    name: str
+    default: str
+    help: str
+
+
+OPTIONS = (
+    Option("SAMIZDAT_DATA", "./samizdat-data", "The data folder. The key file lies beside it, never inside."),
+    Option("SAMIZDAT_KEY_FILE", "", "The key file, when it is not <data folder>.key. Readable by its owner alone."),
+    Option(
+        "DATABASE_URL",
+        "",
+        "postgresql://user:password@host/name to use PostgreSQL. Empty: SQLite in the data folder.",
+    ),
+    Option(
+        "SAMIZDAT_GATE_URL",
+        "",
+        "postgresql://… that the public process uses for the gate, with a role of its own. "
+        "Empty: made by `samizdat upgrade` where the database lets it.",
+    ),
+    Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands before somebody has chosen: en or ru."),
+    Option("SAMIZDAT_PUBLIC_USER", "", "User that the public process runs as, when `serve` is started as root."),
+    Option("SAMIZDAT_DNS", "", "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine."),
+    Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
+)
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def option(name: str) -> str:
+    """The value of an option, as text; its default where the environment does not set it."""
+    return os.environ.get(name) or _BY_NAME[name].default
+
+
+def data_folder() -> Path:
+    return Path(option("SAMIZDAT_DATA")).absolute()
+
+
+def key_file() -> Path:
+    named = option("SAMIZDAT_KEY_FILE")
+    if named:
+        return Path(named).absolute()
+    folder = data_folder()
+    return folder.with_name(folder.name + ".key")

@@ -1,0 +1,54 @@
+"""Finds transports and importers: every module of our folders, and those that installed packages announce.
+
+A plug is a module with a class `Transport` or `Importer`. A new file is found, tested and documented the day it
+appears; there is no list to edit. Packages announce theirs by the entry points `samizdat.transports` and
+`samizdat.importers`.
+"""
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+
+class NoSuchPlug(LookupError):
+    """Nothing of that name is installed; the sentence lists what is."""
+
+
+@cache
+def transports() -> dict[str, Any]:
+    """Transport classes by URL scheme."""
+    found = _find("transports", "Transport")
+    return {scheme: plug for plug in found.values() for scheme in plug.schemes}
+
+
+@cache
+def importers() -> dict[str, Any]:
+    """Importer classes by name."""
+    return _find("importers", "Importer")
+
+
+def transport(scheme: str) -> Any:
+    known = transports()
+    if scheme not in known:
+        raise NoSuchPlug(f"There is no way out called {scheme}://. Use one of: {', '.join(sorted(known))}.")
+    return known[scheme]
+
+
+def importer(name: str) -> Any:
+    known = importers()
+    if name not in known:
+        raise NoSuchPlug(f"There is no source called {name}. Use one of: {', '.join(sorted(known))}.")
+    return known[name]
+
+
+def _find(kind: str, class_name: str) -> dict[str, Any]:
+    folder = importlib.import_module(f"samizdat.{kind}")
+    modules: list[ModuleType] = [
+        importlib.import_module(f"{folder.__name__}.{module.name}") for module in pkgutil.iter_modules(folder.__path__)
+    ]
+    modules += [point.load() for point in entry_points(group=f"samizdat.{kind}")]
+    classes = (vars(module).get(class_name) for module in modules)
+    return {plug.name: plug for plug in classes if plug is not None and getattr(plug, "name", "")}

@@ -1,0 +1,287 @@
+"""What every way out has in common: the values it is given, what it is asked, and how it says that it is down.
+
+A transport knows core and its own dialect, nothing else. `docs` of the shape: see `Transport`.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
+from urllib.parse import parse_qsl, unquote
+
+from samizdat.core.outcome import (
+    Deferred,
+    Outcome,
+    Refused,
+    RouteVerdict,
+    SameRefusal,
+    as_route_fault,
+    scrub,
+)
+
+
+class BadRoute(ValueError):
+    """A route that cannot be used as it is written. The text is one sentence that says what to do; no password in it."""
+
+
+class RouteDown(Exception):
+    """The route sends nothing more for now. Everything that was taken has been told an outcome before this is raised."""
+
+    def __init__(self, verdict: RouteVerdict) -> None:
+        super().__init__(verdict.sentence)
+        self.verdict = verdict
+
+
+@dataclass(slots=True)
+class Message:
+    """One message on its way. `content`: complete, CRLF, no line that begins with a dot, without the final dot."""
+
+    number: int
+    chunk: int
+    sender: str
+    recipient: str
+    content: bytes
+    utf8: bool = False  # headers need SMTPUTF8; for addresses we look ourselves
+    key: Any = None  # the engine's own, never read here
+
+
+class Feed(Protocol):
+    """Where messages come from and outcomes go: the engine's side of a transport. All but `more` must be quick."""
+
+    def take(self) -> Message | None:
+        """The next message, or None: none at this instant."""
+
+    async def more(self) -> bool:
+        """Waits until `take` is worth asking again. False: nothing more will come. Awaited by one task at a time."""
+
+    def finishing(self, message: Message) -> None:
+        """Called before the last byte of the message can leave this process: write it down now."""
+
+    def tell(self, message: Message, outcome: Outcome) -> None:
+        """Called exactly once for each message that `take` gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing a route must know: a field in the settings form and a line in the handbook."""
+
+    name: str
+    help: str
+    secret: bool = False
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """A route, as its URL says. `options` is the part after the question mark."""
+
+    name: str
+    scheme: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = field(default="", repr=False)
+    path: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    connections: int = 50
+    rate: float | None = None
+
+    def number(self, option: str, default: float) -> float:
+        """An option in seconds. Raises BadRoute when it is no number above zero."""
+        text = self.options.get(option, "")
+        if not text:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not (math.isfinite(value) and value > 0):
+            raise BadRoute(f"The option {option} must be a number of seconds above zero, such as {option}=30.")
+        return value
+
+
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://(.*)", re.DOTALL | re.IGNORECASE)
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})?|\[[0-9A-Fa-f:.]+\]")
+MOST_CONNECTIONS = 1000
+
+
+def read_url(
+    name: str,
+    url: str,
+    *,
+    password: str | None = None,
+    connections: int | None = None,
+    rate: float | None = None,
+) -> RouteSettings:
+    """A route's URL as settings: `scheme://user:password@host:port/path?option=value`, user and password percent-encoded.
+
+    `password` wins over the one in the URL. Raises BadRoute, whose sentence never shows a credential.
+    """
+    url = url.strip()
+    if any(ord(c) < 32 for c in url):
+        raise BadRoute("The URL of the route holds a line break or another control character. Write it on one line.")
+    found = SCHEME.fullmatch(url)
+    if not found:
+        raise BadRoute("A route is a URL such as smtp://user:password@mail.example.org:587 or folder:///srv/outbox.")
+    if connections is not None and not 1 <= connections <= MOST_CONNECTIONS:
+        raise BadRoute(f"A route needs between 1 and {MOST_CONNECTIONS} connections.")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise BadRoute("The rate of a route must be above zero. To send nothing by it, pause it.")
+    scheme = found[1].lower()
+    settings = read_folder(name, scheme, found[2]) if scheme == "folder" else read_server(name, scheme, found[2])
+    if password is not None:
+        settings = replace(settings, password=password)
+    if connections is not None:
+        settings = replace(settings, connections=connections)
+    return replace(settings, rate=rate)
+
+
+def read_folder(name: str, scheme: str, rest: str) -> RouteSettings:
+    """`folder:///srv/outbox`: two slashes would make `srv` a host, so that is said."""
+    path, _, query = rest.partition("?")
+    if not path.startswith("/") or path == "/":
+        raise BadRoute("A folder route needs a whole path with three slashes, such as folder:///srv/outbox.")
+    return RouteSettings(name, scheme, path=unquote(path), options=options(query))
+
+
+def read_server(name: str, scheme: str, rest: str) -> RouteSettings:
+    """The credentials end at the last @, so that a password pasted without encoding mostly still works."""
+    credentials, _, place = rest.rpartition("@")
+    user, _, password = credentials.partition(":")
+    where, _, query = place.partition("?")
+    where, _, path = where.partition("/")
+    host, port = split_host(where)
+    return RouteSettings(
+        name,
+        scheme,
+        host.strip("[]").rstrip(".").lower(),
+        port,
+        decoded(user, "user name"),
+        decoded(password, "password"),
+        "/" + unquote(path) if path else "",
+        options(query),
+    )
+
+
+def split_host(where: str) -> tuple[str, int]:
+    host, colon, port = where.rpartition(":")
+    if not colon or where.endswith("]"):
+        host, port = where, ""
+    try:
+        host = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        host = ""
+    if not HOST.fullmatch(host):
+        raise BadRoute(
+            "The URL of the route names no host. In user and password write @ as %40, : as %3A, / as %2F,"
+            " ? as %3F and # as %23, then the host: smtp://user:password@mail.example.org:587."
+        )
+    if colon and port and not (port.isascii() and port.isdecimal() and 1 <= int(port[:9]) <= 65535):
+        raise BadRoute("The port of the route must be a number from 1 to 65535, such as 587.")
+    return host, int(port) if port else 0
+
+
+def decoded(text: str, what: str) -> str:
+    try:
+        plain = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        plain = "\0"
+    if any(ord(c) < 32 for c in plain):
+        raise BadRoute(f"The {what} in the URL of the route cannot be read. Write a percent sign as %25.")
+    return plain
+
+
+def options(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+class Transport:
+    """The plug. A subclass named `Transport` in a module of its own is found by its schemes.
+
+    `carry` takes messages from the feed until `more` says there will be none, and tells each one's outcome exactly once.
+    It raises RouteDown when the route is condemned. When it is cancelled, messages surely not handed over are told
+    Deferred with the scope 'route' and the others Unsure, before the cancellation goes on.
+    """
+
+    name: ClassVar[str] = ""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    asks: ClassVar[tuple[Ask, ...]] = ()
+    known_options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, route: RouteSettings) -> None:
+        self.route = route
+        for option in route.options:
+            if option not in self.known_options:
+                known = ", ".join(self.known_options) or "none"
+                raise BadRoute(f"The route has an option {option[:40]!r} that {route.scheme}:// does not know. Known: {known}.")
+
+    async def carry(self, feed: Feed) -> None:
+        """Carry everything the feed gives."""
+        raise NotImplementedError
+
+    async def probe(self) -> RouteVerdict:
+        """Does the route answer, let us in and out again? Sends nothing."""
+        raise NotImplementedError
+
+
+class Teller:
+    """Tells outcomes to the feed, and holds refusals back while they may turn out to mean the route.
+
+    Rule 2 of route errors: the same refusal for many domains in a row, with no success between, condemns the route.
+    Nobody may be marked because of it, so such refusals wait here until a success or another answer clears them.
+    """
+
+    __slots__ = ("accepted", "feed", "held", "same")
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.same = SameRefusal()
+        self.held: list[tuple[Message, Deferred | Refused]] = []
+        self.accepted = 0
+
+    def success(self, message: Message, outcome: Outcome) -> None:
+        """The hot way: a message was accepted."""
+        self.accepted += 1
+        if self.held:
+            self.release()
+            self.same.success()
+        self.feed.tell(message, outcome)
+
+    def tell(self, message: Message, outcome: Outcome) -> RouteVerdict | None:
+        """Any other outcome. A verdict: this was the refusal too many."""
+        if not isinstance(outcome, Deferred | Refused) or outcome.scope not in ("recipient", "message"):
+            self.feed.tell(message, outcome)
+            return None
+        if self.held and self.same.begins_anew(outcome):
+            self.release()
+        self.held.append((message, outcome))
+        if not self.same.note(outcome, message.recipient):
+            return None
+        self.blame_route()
+        state, wait = ("dead", None) if isinstance(outcome, Refused) else ("throttled", 900)
+        return RouteVerdict(state, "same_refusal", {"answer": said(outcome.code, outcome.text)}, wait)
+
+    def release(self) -> None:
+        """What was held was really meant for each of them."""
+        held, self.held = self.held, []
+        for message, outcome in held:
+            self.feed.tell(message, outcome)
+
+    def blame_route(self) -> None:
+        """What was held was never meant for them."""
+        held, self.held = self.held, []
+        for message, outcome in held:
+            self.feed.tell(message, as_route_fault(outcome))
+
+
+def said(code: int, text: str) -> str:
+    """An answer for a sentence."""
+    return scrub(f"{code} {text}" if code else text, limit=160)
+
+
+async def at_most(seconds: float, waiting: Any) -> Any:
+    """Await with a limit. One place, so that time-outs mean the same everywhere."""
+    async with asyncio.timeout(seconds):
+        return await waiting

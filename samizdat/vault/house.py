@@ -1,0 +1,171 @@
+"""This process's way to the keys: opened once, then asked by organisation.
+
+    keys = house.keys(organisation)
+    keys.ring / keys.data      open and seal
+    keys.blind("a@b")          blind index under the current index key
+    keys.link                  makes tokens; keys.links reads old ones
+"""
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, ProgrammingError
+
+from samizdat.core import link as links
+from samizdat.core import seal
+from samizdat.options import data_folder, key_file
+from samizdat.vault.errors import VaultError
+from samizdat.vault.keyserver import SocketSource
+from samizdat.vault.models import Proof, VaultKey
+from samizdat.vault.source import InstanceSource, Source, read_key_file
+
+# Seconds; a sender asks again after this long without use (design.md, section 7, and T7).
+IDLE = 60
+
+PROOF_LABEL = "proof:1"
+PROOF_WORD = b"samizdat: this key belongs here."
+
+_lock = threading.RLock()
+_source: Source | None = None
+_keys: dict[int, "OrganisationKeys"] = {}
+_derived: dict[str, bytes] = {}
+
+
+def label(kind: str, number: int, uid: bytes) -> str:
+    return f"{kind}:{number}:{bytes(uid).hex()}"
+
+
+@dataclass(slots=True)
+class OrganisationKeys:
+    """What one organisation's rows are sealed, found and linked with. Numbers as in vault.models."""
+
+    uid: bytes
+    data: seal.Key | None = None
+    ring: seal.Ring | None = None
+    index: dict[int, bytes] = field(default_factory=dict)
+    index_version: int = 0
+    links: dict[int, links.LinkKey] = field(default_factory=dict)
+    link: links.LinkKey | None = None
+    boxes: dict[int, bytes] = field(default_factory=dict)
+    used: float = 0.0
+
+    def blind(self, comparable: str) -> bytes:
+        return seal.blind(self.index[self.index_version], comparable)
+
+    def blinds(self, comparable: str) -> list[bytes]:
+        """Under every index key, the current one first: during a rotation both are tried."""
+        versions = sorted(self.index, key=lambda version: version != self.index_version)
+        return [seal.blind(self.index[version], comparable) for version in versions]
+
+    def seal(self, text: bytes, table: str, column: str, number: int) -> bytes:
+        assert self.data is not None
+        return self.data.seal(text, seal.where(table, column, self.uid, number), os.urandom(12))
+
+    def open(self, blob: bytes, table: str, column: str, number: int) -> bytes:
+        assert self.ring is not None
+        return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
+
+
+def open_source() -> Source:
+    """The supervisor where one runs, else the key file; checked against the database once."""
+    global _source
+    with _lock:
+        if _source is None:
+            folder = data_folder()
+            found = SocketSource.inherited() or SocketSource.running(folder) or InstanceSource(read_key_file(key_file()))
+            _check(found)
+            _source = found
+        return _source
+
+
+def use(source: Source | None) -> None:
+    """Puts a source in place: the supervisor's own, a test's, or none, which forgets all keys."""
+    global _source
+    with _lock:
+        _source = source
+        _keys.clear()
+        _derived.clear()
+
+
+def _check(source: Source) -> None:
+    try:
+        proof = Proof.objects.first()
+    except (OperationalError, ProgrammingError):
+        return  # No tables yet: `init` is about to make them.
+    if proof is not None:
+        source.unwrap(PROOF_LABEL, proof.wrapped)
+
+
+def derive(purpose: str) -> bytes:
+    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret'."""
+    with _lock:
+        if purpose not in _derived:
+            _derived[purpose] = open_source().derive(purpose)
+        return _derived[purpose]
+
+
+def open_for_django() -> None:
+    """Gives Django its SECRET_KEY; before this nothing signs."""
+    settings.SECRET_KEY = derive("django secret").hex()
+
+
+def keys(organisation: Any) -> OrganisationKeys:
+    """The keys of an organisation (a row, or anything with id and uid)."""
+    now = time.monotonic()
+    with _lock:
+        found = _keys.get(organisation.id)
+        if found is None:
+            found = _keys[organisation.id] = _load(organisation.id, bytes(organisation.uid))
+        found.used = now
+        return found
+
+
+def forget_idle(idle: float = IDLE) -> None:
+    """Drops keys that were not asked for in `idle` seconds."""
+    now = time.monotonic()
+    with _lock:
+        for number in [number for number, held in _keys.items() if now - held.used > idle]:
+            del _keys[number]
+
+
+def _load(organisation_id: int, uid: bytes) -> OrganisationKeys:
+    source = open_source()
+    held = OrganisationKeys(uid)
+    data: dict[int, seal.Key] = {}
+    for row in VaultKey.objects.filter(organisation_id=organisation_id):
+        try:
+            secret = source.unwrap(label(row.kind, row.number, uid), row.wrapped)
+        except VaultError:
+            if row.kind in ("index", "box"):
+                continue  # A role that may not have this kind goes without; what needs it will say so.
+            raise
+        if row.kind == "data":
+            data[row.number] = seal.Key(row.number, secret)
+        elif row.kind == "index":
+            held.index[row.number] = secret
+        elif row.kind == "link":
+            held.links[row.number] = links.LinkKey(row.number, secret)
+        else:
+            held.boxes[row.number] = secret
+        if row.current:
+            _mark_current(held, row.kind, row.number, data)
+    held.ring = seal.Ring(data)
+    return held
+
+
+def _mark_current(held: OrganisationKeys, kind: str, number: int, data: dict[int, seal.Key]) -> None:
+    if kind == "data":
+        held.data = data[number]
+    elif kind == "index":
+        held.index_version = number
+    elif kind == "link":
+        held.link = held.links[number]
+
+
+def folder_ready(folder: Path) -> bool:
+    return (folder / "samizdat.sqlite3").exists() or bool(settings.DATABASES["default"]["ENGINE"].endswith("postgresql"))

@@ -1,0 +1,148 @@
+"""The supervisor's side and the children's side of asking for keys.
+
+One JSON object a line each way. Over the pair of sockets a child is born with, its role decides what it gets;
+over the socket in the data folder (0600, same user) commands get what the desk gets.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from samizdat.vault.errors import KeyRefused, VaultError
+from samizdat.vault.source import InstanceSource
+
+SOCKET_NAME = "keys.sock"
+FD_VARIABLE = "SAMIZDAT_KEYS_FD"
+
+# Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
+ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "desk": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens")),
+    "worker": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens")),
+    "sender": (("data", "link", "proof"), ()),
+    "public": ((), ()),
+}
+
+
+def _pack(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class KeyServer:
+    """Answers children and commands. `reader_links()` gives the public process its leave keys, and those alone."""
+
+    def __init__(self, source: InstanceSource, reader_links: Callable[[], list[dict[str, Any]]]) -> None:
+        self._source = source
+        self._reader_links = reader_links
+
+    def serve(self, connection: socket.socket, role: str) -> None:
+        threading.Thread(target=self._talk, args=(connection, role), daemon=True).start()
+
+    def listen(self, folder: Path) -> None:
+        path = folder / SOCKET_NAME
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Bound under a private umask: between bind and chmod nobody else may connect.
+        before = os.umask(0o177)
+        try:
+            listener.bind(_short(path))
+        finally:
+            os.umask(before)
+        listener.listen(16)
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.serve(connection, "desk")
+
+    def _talk(self, connection: socket.socket, role: str) -> None:
+        with connection, connection.makefile("rwb") as stream:
+            for line in stream:
+                stream.write(json.dumps(self._answer(line, role)).encode() + b"\n")
+                stream.flush()
+
+    def _answer(self, line: bytes, role: str) -> dict[str, Any]:
+        kinds, purposes = ROLES[role]
+        try:
+            ask = json.loads(line)
+            if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds:
+                return {"key": _pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
+            if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
+                return {"wrapped": _pack(self._source.wrap(ask["label"], base64.b64decode(ask["wrap"])))}
+            if ask.get("derive") in purposes:
+                return {"key": _pack(self._source.derive(ask["derive"]))}
+            if "links" in ask and role == "public":
+                return {"links": self._reader_links()}
+            return {"error": f"The {role} process may not have this key."}
+        except VaultError as error:
+            return {"error": str(error)}
+        except Exception as error:  # A broken question must not take the supervisor down.
+            return {"error": f"The key server did not understand the question ({type(error).__name__})."}
+
+
+def _short(path: Path) -> str:
+    """Unix socket names end at 108 bytes; a deep data folder is reached through its own descriptor instead."""
+    text = str(path)
+    if len(text.encode()) < 100:
+        return text
+    return f"/proc/self/fd/{os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)}/{path.name}"
+
+
+class SocketSource:
+    """A source that asks the supervisor."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._stream = connection.makefile("rwb")
+        self._lock = threading.Lock()
+
+    @classmethod
+    def inherited(cls) -> "SocketSource | None":
+        number = os.environ.get(FD_VARIABLE)
+        return cls(socket.socket(fileno=int(number))) if number else None
+
+    @classmethod
+    def running(cls, folder: Path) -> "SocketSource | None":
+        path = folder / SOCKET_NAME
+        if not path.exists():
+            return None
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(_short(path))
+        except OSError:
+            return None  # Left by a supervisor that was killed: the command opens the key file itself.
+        return cls(connection)
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            try:
+                self._stream.write(json.dumps(question).encode() + b"\n")
+                self._stream.flush()
+                answer = json.loads(self._stream.readline() or "{}")
+            except (OSError, ValueError):
+                answer = {}
+        if "error" in answer or not answer:
+            raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
+        return answer
+
+    def unwrap(self, label: str, wrapped: bytes) -> bytes:
+        return base64.b64decode(self._ask({"unwrap": _pack(bytes(wrapped)), "label": label})["key"])
+
+    def derive(self, purpose: str) -> bytes:
+        return base64.b64decode(self._ask({"derive": purpose})["key"])
+
+    def wrap(self, label: str, secret: bytes) -> bytes:
+        return base64.b64decode(self._ask({"wrap": _pack(secret), "label": label})["wrapped"])
+
+    def links(self) -> list[dict[str, Any]]:
+        """For the public process: [{"organisation": hex uid, "number": …, "keys": {purpose: base64}}]."""
+        return self._ask({"links": True})["links"]

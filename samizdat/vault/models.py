@@ -1,0 +1,29 @@
+"""The keys of every organisation, each wrapped by the instance key."""
+
+from django.db import models
+
+KINDS = ("data", "index", "link", "box")
+
+
+class VaultKey(models.Model):
+    """One key. `number` is what stands before a blob or in a token: it outlives moves, so link numbers are random.
+
+    data, index: small numbers from 1, in order of rotation. link, box: a random 32-bit number.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="keys")
+    kind = models.CharField(max_length=8)
+    number = models.BigIntegerField()
+    wrapped = models.BinaryField()
+    public = models.BinaryField(default=b"")  # box: the X25519 public key.
+    current = models.BooleanField(default=True)
+    created = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "kind", "number"], name="vaultkey_once")]
+
+
+class Proof(models.Model):
+    """A known word wrapped by the instance key: tells at once whether a key file belongs to this database."""
+
+    wrapped = models.BinaryField()

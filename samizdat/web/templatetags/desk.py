@@ -1,0 +1,5 @@
+"""Template words of the desk."""
+
+from django import template
+
+register = template.Library()

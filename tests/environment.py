@@ -1,0 +1,16 @@
+"""Loaded before Django's settings: gives every test run a data folder of its own in the temporary folder."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "SAMIZDAT_TEST_ROOT" not in os.environ:  # Workers of xdist inherit their parent's.
+    root = tempfile.mkdtemp(prefix="samizdat-tests-")
+    os.environ["SAMIZDAT_TEST_ROOT"] = root
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+
+os.environ["SAMIZDAT_DATA"] = os.path.join(os.environ["SAMIZDAT_TEST_ROOT"], "data")
+os.makedirs(os.environ["SAMIZDAT_DATA"], exist_ok=True)
+for name in ("SAMIZDAT_KEY_FILE", "SAMIZDAT_GATE_URL", "SAMIZDAT_LANGUAGE", "SAMIZDAT_DEBUG"):
+    os.environ.pop(name, None)
