@@ -1,8 +1,8 @@
 """Mail addresses: read one from whatever people paste, bring it to one form, compare.
 
-The form is for ever, because the blind index is made of it: an address that normalises differently tomorrow would be
-another subscriber. What is accepted is RFC 5321 with RFC 6531 (non-ASCII local parts), without quoted local parts and
-without address literals: in lists these are typing errors, and few relays take them.
+The form is for ever, because the blind index is made of it: an address that normalises differently tomorrow
+would be another subscriber. What is accepted is RFC 5321 with RFC 6531 (non-ASCII local parts), without
+quoted local parts and without address literals: in lists these are typing errors, and few relays take them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ _SENTENCES = {
     "empty": "There is no address here: write one such as name@example.org.",
     "no_at": "This is not an address, the @ is missing: write it as name@example.org.",
     "two_at": "There is more than one @ here: leave one address in each place.",
-    "too_long": "This address is longer than mail allows (64 characters before the @, 254 in all): check for text that ran in.",
+    "too_long": "This address is longer than mail allows (64 bytes before the @, 254 in all): "
+    "check for text that ran into it.",
     "control": "This address holds a line break or another invisible character: type it again by hand.",
-    "bad_local": "The part before the @ is not written as mail allows: look for blanks, commas, brackets and doubled dots.",
+    "bad_local": "The part before the @ is not written as mail allows: "
+    "look for blanks, commas, brackets and doubled dots.",
     "bad_domain": "The part after the @ is not a domain: check its spelling, it must look like example.org.",
-    "not_ascii_domain": "The domain holds characters that domain names do not allow: check it, or write its xn-- form.",
+    "not_ascii_domain": "The domain holds characters that domain names do not allow: "
+    "check it, or write its xn-- form.",
 }
 CODES = tuple(_SENTENCES)
 
@@ -37,22 +40,27 @@ _LABEL = r"[a-z0-9]++(?:-++[a-z0-9]++)*+"
 # The way of 999 addresses in 1,000: already in form. Possessive, so that no input makes it slow.
 _plain = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[a-z]{{2,}}").fullmatch
 _local_ascii = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+").fullmatch
-_domain_ascii = re.compile(rf"(?=.{{1,253}}\Z)(?:(?=[^.]{{1,63}}(?:\.|\Z)){_LABEL}(?:\.(?!\Z)|\Z)){{2,}}").fullmatch
+_domain_ascii = re.compile(
+    rf"(?=.{{1,253}}\Z)(?:(?=[^.]{{1,63}}(?:\.|\Z)){_LABEL}(?:\.(?!\Z)|\Z)){{2,}}"
+).fullmatch
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _unsafe = re.compile(r"[\x00-\x20\"(),:;<>@\[\\\]\x7f]").search
 
-# Soft hyphen, zero-width space and no-break, word joiner, BOM, and marks of direction: come along when people copy.
+# Soft hyphen, zero-width space and no-break, word joiner, BOM, and marks of direction: come along when people
+# copy.
 _MARKS = dict.fromkeys(
     [0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF]
 )
-_JOINERS = {0x200C: None, 0x200D: None}  # letters of some scripts need them: dropped only where no such script is
+# Letters of some scripts need the joiners: they are dropped only where no such script is.
+_JOINERS = dict.fromkeys([0x200C, 0x200D])
 
 
 def normalise(text: str) -> str:
     """The address in ``text``, in its one form; normalise(normalise(x)) == normalise(x).
 
-    Blanks around, ``mailto:``, ``<...>``, zero-width marks and the dot after the domain go. The local part stays as
-    written (NFC); the domain becomes lower-case A-labels (UTS-46 non-transitional mapping, IDNA2008). Errors: BadAddress.
+    Blanks around, ``mailto:``, ``<...>``, zero-width marks and the dot after the domain go. The local part
+    stays as written (NFC); the domain becomes lower-case A-labels (UTS-46 non-transitional mapping,
+    IDNA2008). Errors: BadAddress.
     """
     # At 64 characters in all, no part can be too long; longer ones are measured below.
     if len(text) <= 64 and _plain(text):
@@ -120,10 +128,11 @@ def _host(host: str) -> str:
     return host
 
 
-# -- IDNA2008 ---------------------------------------------------------------------------------------------------
-# Python's own "idna" codec is IDNA2003: it would send mail for straße.example to strasse.example, somebody else.
+# -- IDNA2008 ----------------------------------------
+# Python's own "idna" codec is IDNA2003: it would send mail for straße.example to strasse.example, somebody
+# else.
 
-_KEPT = {"ß": "ß", "ς": "ς"}  # the deviations that UTS-46 non-transitional keeps
+_KEPT = {"ß": "ß", "ẞ": "ß", "ς": "ς"}  # the deviations that UTS-46 non-transitional keeps
 _DOTS = str.maketrans({"。": ".", "．": ".", "｡": "."})
 _PVALID = frozenset("ßς་〇۽۾")  # RFC 5892, 2.6, exceptions that are always valid
 _DISALLOWED = frozenset("\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\u303b")
@@ -131,14 +140,15 @@ _ARABIC, _EASTERN = frozenset(map(chr, range(0x660, 0x66A))), frozenset(map(chr,
 
 
 def _a_labels(host: str) -> str:
-    labels = [_a_label(label) for label in _mapped(host.translate(_DOTS)).translate(_DOTS).split(".")]
-    return ".".join(labels)
+    return ".".join([_a_label(_mapped(label)) for label in host.translate(_DOTS).split(".")])
 
 
-def _mapped(host: str) -> str:
+def _mapped(label: str) -> str:
     """UTS-46 mapping, by its construction: NFKC, case folded, repeated, except the deviations."""
-    folded = "".join(_KEPT.get(c) or unicodedata.normalize("NFKC", c).casefold() for c in host)
+    folded = "".join(_KEPT.get(c) or unicodedata.normalize("NFKC", c).casefold() for c in label)
     folded = "".join(_KEPT.get(c) or c.casefold() for c in unicodedata.normalize("NFKC", folded))
+    if "." in folded:  # a look-alike such as "one dot leader": who sees one domain must not write to another
+        raise BadAddress("not_ascii_domain")
     return unicodedata.normalize("NFC", folded)
 
 
@@ -168,7 +178,8 @@ def _pvalid(c: str) -> bool:
 
 
 def _ignorable(c: str) -> bool:
-    """Variation selectors, fillers and combining marks for symbols: letters by category, invisible or not words."""
+    """Variation selectors, fillers and combining marks for symbols: letters by category, invisible or not
+    words."""
     return (
         c in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
         or "\ufe00" <= c <= "\ufe0f"
@@ -180,7 +191,8 @@ def _ignorable(c: str) -> bool:
 
 
 def _in_context(label: str, i: int) -> bool:
-    """RFC 5892, appendix A. The zero-width non-joiner is allowed after a virama only: the stricter half of its rule."""
+    """RFC 5892, appendix A. The zero-width non-joiner is allowed after a virama only: the stricter half of
+    its rule."""
     c, before, after = label[i], label[i - 1 : i], label[i + 1 : i + 2]
     if c in "\u200c\u200d":
         return bool(before) and unicodedata.combining(before) == 9
@@ -197,14 +209,14 @@ def _in_context(label: str, i: int) -> bool:
     return c in _EASTERN and not _ARABIC & set(label)
 
 
-# -- comparing --------------------------------------------------------------------------------------------------
+# -- comparing ----------------------------------------
 
 
 def comparable(address: str) -> str:
     """What the blind index is made of: the normalised address in lower case (NFC).
 
-    RFC 5321 lets Ada@ and ada@ be two people; no provider does, and two rows for one reader would send her two letters.
-    Dots and plus signs stay, since they mean different mailboxes at most providers.
+    RFC 5321 lets Ada@ and ada@ be two people; no provider does, and two rows for one reader would send her
+    two letters. Dots and plus signs stay, since they mean different mailboxes at most providers.
     """
     lower = address.lower()
     return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
@@ -215,7 +227,8 @@ def domain(address: str) -> str:
     return address[address.rfind("@") + 1 :]
 
 
-# The index is the stored code: append only. Short on purpose: a column of rare providers would point at people.
+# The index is the stored code: append only. Short on purpose: a column of rare providers would point at
+# people.
 PROVIDERS: tuple[str, ...] = (
     "other",
     "gmail",
@@ -239,10 +252,10 @@ PROVIDERS: tuple[str, ...] = (
 
 _DOMAINS = {
     "gmail": "gmail.com googlemail.com",
-    "outlook": "outlook.com outlook.de outlook.fr outlook.es outlook.it outlook.pt outlook.lv hotmail.com hotmail.co.uk "
-    "hotmail.de hotmail.fr hotmail.es hotmail.it live.com live.co.uk live.de live.fr live.nl live.ru msn.com",
-    "yahoo": "yahoo.com yahoo.co.uk yahoo.de yahoo.fr yahoo.es yahoo.it yahoo.pl yahoo.ca yahoo.in yahoo.co.in "
-    "yahoo.com.br yahoo.com.au ymail.com rocketmail.com aol.com aol.de aim.com",
+    "outlook": "outlook.com outlook.de outlook.fr outlook.es outlook.it outlook.pt outlook.lv "
+    "hotmail.com hotmail.co.uk hotmail.de hotmail.fr hotmail.es hotmail.it live.com live.co.uk live.de live.fr live.nl live.ru msn.com",
+    "yahoo": "yahoo.com yahoo.co.uk yahoo.de yahoo.fr yahoo.es yahoo.it yahoo.pl yahoo.ca "
+    "yahoo.in yahoo.co.in yahoo.com.br yahoo.com.au ymail.com rocketmail.com aol.com aol.de aim.com",
     "icloud": "icloud.com me.com mac.com",
     "mailru": "mail.ru inbox.ru list.ru bk.ru internet.ru xmail.ru",
     "yandex": "yandex.ru yandex.com yandex.by yandex.kz yandex.ua yandex.uz yandex.com.tr ya.ru narod.ru",

@@ -12,8 +12,8 @@ The layout is for ever, since tokens lie in mailboxes. All numbers are big-endia
     32 bytes in lower-case base32 (RFC 4648) without padding: 52 characters, [a-z2-7]
     block key: derive(secret, "link/PURPOSE/block"); tag key: derive(secret, "link/PURPOSE/tag")
 
-One block under its own key needs no mode and no nonce, and the same edition and subscriber give the same token:
-that is wanted, a second try of a message must carry the same Message-ID.
+One block under its own key needs no mode and no nonce, and the same edition and subscriber give the same
+token: that is wanted, a second try of a message must carry the same Message-ID.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def read(
 ) -> Token:
     """What a token says, once its tag is proven under a key of ours.
 
-    ``keys`` finds a link key by its number. Upper case and trailing "=" or "." are forgiven: mail servers change the
-    case of addresses, readers copy the full stop along. Errors: BadToken.
+    ``keys`` finds a link key by its number. Upper case and trailing "=" or "." are forgiven: mail servers
+    change the case of addresses, readers copy the full stop along. Errors: BadToken.
     """
     raw = _bytes(text)
     find = keys.get if isinstance(keys, Mapping) else keys
@@ -100,7 +100,7 @@ def read(
     block_key, tag_key = _keys(key, purpose)
     if not hmac.compare_digest(hmac.digest(tag_key, raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
         raise BadToken("tag")
-    cipher = Cipher(algorithms.AES(block_key), modes.ECB()).decryptor()  # one block: no mode is needed
+    cipher = Cipher(algorithms.AES(block_key), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
     edition, number = _two.unpack(cipher.update(raw[4:20]))
     return Token(edition, number, key.number)
 
@@ -122,8 +122,8 @@ def _bytes(text: str) -> bytes:
 class Maker:
     """Makes the tokens of one key and purpose: cipher, tag states and key number are ready.
 
-    maker(edition, number) -> 52 characters, about 2 us; maker.many(edition, numbers) for a whole chunk, about 1 us
-    each. One Maker belongs to one thread, since it holds a running cipher.
+    maker(edition, number) -> 52 characters, about 2 us; maker.many(edition, numbers) for a whole chunk, about
+    1 us each. One Maker belongs to one thread, since it holds a running cipher.
     """
 
     __slots__ = ("_block", "_head", "_mac", "key_number", "purpose")
@@ -133,7 +133,7 @@ class Maker:
         self.purpose = purpose
         self.key_number = key.number
         self._head = _u32.pack(key.number)
-        self._block = Cipher(algorithms.AES(block_key), modes.ECB()).encryptor().update
+        self._block = Cipher(algorithms.AES(block_key), modes.ECB()).encryptor().update  # noqa: S305
         self._mac = seal.mac_maker(tag_key)
 
     def __call__(self, edition: int, number: int) -> str:
@@ -144,7 +144,7 @@ class Maker:
         """The tokens of many subscribers of one edition, in the order of ``numbers``."""
         blocks = self._block(b"".join([_two.pack(edition, number) for number in numbers]))
         head, mac = self._head, self._mac
-        pieces = []
+        pieces: list[bytes] = []
         for at in range(0, len(blocks), 16):
             signed = head + blocks[at : at + 16]
             pieces += (signed, mac(signed)[:_TAG_BYTES], b"\0\0\0")
@@ -178,15 +178,17 @@ def _masks(groups: int) -> tuple[int, int, int]:
 
 
 _M20, _M10, _M5 = _masks(_GROUPS)
+_GAP = b"\0\0\0"
 _cut = struct.Struct("5s5s5s5s5s5s2s").unpack
 
 
-def _spell(token: bytes, cut=_cut, gap=b"\0\0\0".join, m20=_M20, m10=_M10, m5=_M5, alphabet=_ALPHABET) -> str:
-    bits = int.from_bytes(gap(cut(token))) << 24
-    bits += (bits & m20) * 4095  # move the upper half of each lane up by 12 bits: x + (upper << 12) - upper
-    bits += (bits & m10) * 63
-    bits += (bits & m5) * 7
-    return bits.to_bytes(56).translate(alphabet)[:52].decode()
+def _spell(token: bytes) -> str:
+    """Lower-case base32 of 32 bytes."""
+    bits = int.from_bytes(_GAP.join(_cut(token))) << 24
+    bits += (bits & _M20) * 4095  # move the upper half of each lane up by 12 bits: x + (upper << 12) - upper
+    bits += (bits & _M10) * 63
+    bits += (bits & _M5) * 7
+    return bits.to_bytes(8 * _GROUPS).translate(_ALPHABET)[:52].decode()
 
 
 def _base32(data: bytes) -> str:

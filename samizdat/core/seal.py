@@ -18,7 +18,8 @@ Box (format 2), sealed to a public key by somebody who cannot read it back:
     1     32   ephemeral X25519 public key
     33    12   nonce
     45     n   AES-256-GCM ciphertext and tag; associated data: "samizdat" NUL "box" NUL, info
-    key: HKDF-SHA256(shared secret, salt = ephemeral public key || recipient's public key, info = associated data)
+    key: HKDF-SHA256 of the shared secret; salt: ephemeral public key || recipient's public key;
+         info: the associated data
 
 Wrapped key (format 3), a key under the instance key:
 
@@ -31,7 +32,7 @@ Packed values (version 1), what stands inside a subscriber's blob:
 
     0      1   version, 0x01
     1      2   count of values
-    3   6 each field number (u16), end of its value (u32, counted from the first byte of the values)
+    3   6 each  field number (u16), end of its value (u32, counted from the first byte of the values)
     3+6c       the values, UTF-8, one after the other, in the order of their field numbers
 
 Nonces are random: with 96 bits, 2**32 blobs under one data key keep the chance of a repeat below 2**-32
@@ -77,7 +78,8 @@ class SealError(Exception):
 
 
 class SealBroken(SealError):
-    """The bytes are not what was sealed here: changed, cut, or taken from another row, column or organisation."""
+    """The bytes are not what was sealed here: changed, cut, or taken from another row, column or
+    organisation."""
 
     code = "seal_broken"
 
@@ -97,8 +99,8 @@ class KeyMissing(SealError):
     def __init__(self, number: int) -> None:
         self.number = number
         super().__init__(
-            f"Data key number {number} is not in the vault: bring back the key file that belongs to this data "
-            "folder, then try again."
+            f"Data key number {number} is not in the vault: bring back the key file that belongs to "
+            "this data folder, then try again."
         )
 
 
@@ -108,14 +110,14 @@ class NotSealable(SealError, ValueError):
     code = "not_sealable"
 
 
-# -- blobs ------------------------------------------------------------------------------------------------------
+# -- blobs ----------------------------------------
 
 
 def where(table: str, column: str, organisation: bytes, number: int) -> bytes:
     """Associated data of a blob: the one place where it may stand.
 
-    ``organisation`` is its random 16-byte uid, ``number`` the subscriber's (or chunk's, or row's) number, u64.
-    Errors: NotSealable.
+    ``organisation`` is its random 16-byte uid, ``number`` the subscriber's (or chunk's, or row's) number,
+    u64. Errors: NotSealable.
     """
     return _prefix(table, column, organisation) + _u64.pack(number)
 
@@ -150,7 +152,8 @@ class Key:
         return f"Key({self.number})"  # never the secret: a repr ends up in tracebacks
 
     def seal(self, plain: bytes, where: bytes, nonce: bytes) -> bytes:
-        """Blob of ``plain``. ``where`` comes from where(), ``nonce`` is 12 random bytes, never used before."""
+        """Blob of ``plain``. ``where`` comes from where(), ``nonce`` is 12 random bytes, never used
+        before."""
         if len(nonce) != NONCE_BYTES:
             raise NotSealable("A nonce has 12 random bytes: take os.urandom(12).")
         return self.head + nonce + self._aead.encrypt(nonce, plain, where)
@@ -180,7 +183,8 @@ class Sealer:
         self._prefix = _prefix(table, column, organisation)
 
     def seal(self, plain: bytes, number: int, nonce: bytes) -> bytes:
-        """Blob of ``plain`` for row ``number``. ``nonce``: 12 random bytes; NotSealable for another length."""
+        """Blob of ``plain`` for row ``number``. ``nonce``: 12 random bytes; NotSealable for another
+        length."""
         if len(nonce) != 12:
             raise NotSealable("A nonce has 12 random bytes: take os.urandom(12).")
         return self._head + nonce + self._encrypt(nonce, plain, self._prefix + _u64.pack(number))
@@ -236,7 +240,7 @@ class Opener:
             raise SealBroken() from None
 
 
-# -- values of a subscriber -------------------------------------------------------------------------------------
+# -- values of a subscriber ----------------------------------------
 
 
 @lru_cache(maxsize=512)
@@ -248,7 +252,8 @@ def _index(count: int) -> struct.Struct:
 def pack(values: Mapping[int, str]) -> bytes:
     """Field number -> text as packed values (layout above). Empty texts are left out.
 
-    Errors: NotSealable for a field number outside u16, more than 65535 values, 4 GiB, or half a surrogate pair.
+    Errors: NotSealable for a field number outside u16, more than 65535 values, 4 GiB, or half a surrogate
+    pair.
     """
     fields = sorted(values)
     texts = [values[field] for field in fields]
@@ -261,8 +266,8 @@ def pack(values: Mapping[int, str]) -> bytes:
 class Packer:
     """pack() for rows that all have the same columns: the sorting is done once.
 
-    ``fields`` are the field numbers of the columns, in the order in which a row gives its values; a number may not
-    repeat. packer(row) has the same bytes as pack(dict(zip(fields, row))).
+    ``fields`` are the field numbers of the columns, in the order in which a row gives its values; a number
+    may not repeat. packer(row) has the same bytes as pack(dict(zip(fields, row))).
     """
 
     __slots__ = ("_fields", "_order")
@@ -297,9 +302,13 @@ def _lay(fields: Sequence[int], texts: Sequence[str]) -> bytes:
         return _index(count).pack(_VERSION, count, *flat) + values
     except UnicodeEncodeError:
         # "from None": the error's own text would carry the value into a traceback.
-        raise NotSealable("A value holds half a character: read the file again with the right encoding.") from None
+        raise NotSealable(
+            "A value holds half a character: read the file again with the right encoding."
+        ) from None
     except (struct.error, ValueError):
-        raise NotSealable("A field number lies outside 0 to 65535, or the values are too many or too long.") from None
+        raise NotSealable(
+            "A field number lies outside 0 to 65535, or the values are too many or too long."
+        ) from None
 
 
 def unpack(plain: bytes) -> dict[int, str]:
@@ -338,9 +347,7 @@ def pick(plain: bytes, field: int) -> str:
         raise SealBroken(_MISSHAPEN) from None
 
 
-_MISSHAPEN = (
-    "A sealed value opened, but its layout is unknown: it was written by a newer Samizdat, so upgrade this one."
-)
+_MISSHAPEN = "A sealed value opened, but its layout is unknown: it was written by a newer Samizdat, so upgrade this one."
 
 
 def _count(plain: bytes) -> int:
@@ -352,7 +359,7 @@ def _count(plain: bytes) -> int:
     return count
 
 
-# -- keyed hashes -----------------------------------------------------------------------------------------------
+# -- keyed hashes ----------------------------------------
 
 
 def blind(index_key: bytes, text: str) -> bytes:
@@ -380,7 +387,9 @@ def mac_maker(key: bytes) -> Callable[[bytes], bytes]:
     inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
-    def mac(message: bytes, inner_copy=inner.copy, outer_copy=outer.copy) -> bytes:
+    inner_copy, outer_copy = inner.copy, outer.copy
+
+    def mac(message: bytes) -> bytes:
         first = inner_copy()
         first.update(message)
         second = outer_copy()
@@ -400,7 +409,7 @@ def derive(secret: bytes, purpose: str, length: int = 32) -> bytes:
     return HKDF(SHA256(), length, None, b"samizdat\0" + purpose.encode()).derive(secret)
 
 
-# -- sealed to a public key -------------------------------------------------------------------------------------
+# -- sealed to a public key ----------------------------------------
 
 
 def public_key(private: bytes) -> bytes:
@@ -419,9 +428,16 @@ def seal_to(public: bytes, plain: bytes, info: bytes, ephemeral: bytes, nonce: b
     try:
         shared = own.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
-        raise NotSealable("This public key is not a valid X25519 key: publish the organisation's key again.") from None
+        raise NotSealable(
+            "This public key is not a valid X25519 key: publish the organisation's key again."
+        ) from None
     about = b"samizdat\0box\0" + info
-    return bytes([BOX]) + own_public + nonce + _box_aead(shared, own_public + public, about).encrypt(nonce, plain, about)
+    return (
+        bytes([BOX])
+        + own_public
+        + nonce
+        + _box_aead(shared, own_public + public, about).encrypt(nonce, plain, about)
+    )
 
 
 def open_sealed(private: bytes, box: bytes, info: bytes) -> bytes:
@@ -448,7 +464,7 @@ def _box_aead(shared: bytes, salt: bytes, about: bytes) -> AESGCM:
     return AESGCM(HKDF(SHA256(), 32, salt, about).derive(shared))
 
 
-# -- keys under the instance key --------------------------------------------------------------------------------
+# -- keys under the instance key ----------------------------------------
 
 
 def wrap(instance_key: bytes, secret: bytes, label: str, nonce: bytes) -> bytes:
@@ -464,10 +480,13 @@ def unwrap(instance_key: bytes, wrapped: bytes, label: str) -> bytes:
     if len(wrapped) < 1 + NONCE_BYTES + TAG_BYTES or wrapped[0] != WRAPPED:
         raise SealBroken()
     try:
-        return _wrapper(instance_key).decrypt(wrapped[1:13], wrapped[13:], b"samizdat\0wrap\0" + label.encode())
+        return _wrapper(instance_key).decrypt(
+            wrapped[1:13], wrapped[13:], b"samizdat\0wrap\0" + label.encode()
+        )
     except InvalidTag:
         raise SealBroken(
-            "This key file does not open this data folder: bring back the key file that was made together with it."
+            "This key file does not open this data folder: "
+            "bring back the key file that was made together with it."
         ) from None
 
 

@@ -1,0 +1,266 @@
+"""May I write to her? Consent is a log of facts; this is the one function that reads it.
+
+The log of one subscriber is folded record by record, in the order of day and then of writing, through one
+table of moves. The last word wins, with the exceptions that the table names. What stands at the end is the
+answer.
+
+Days are readable in the database; the exact time, the wording and the source in detail go into the record's
+sealed blob (seal.pack with the numbers AT, WORDING, ... below).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+# The index of each name is its stored code: append only.
+KINDS = (
+    "asked",  # signed up, not confirmed yet
+    "given",  # agreed, with no confirmation outstanding: brought in, noted at the desk, by the API
+    "confirmed",  # pressed the link in our letter, or answered it
+    "withdrawn",  # left this list, for this purpose
+    "objected",  # wants no mail of this purpose, from no list (list 0) or not from this one
+    "cleaned",  # the address is dead
+    "returned",  # took back the last withdrawal: the button on the leave page, or a mass leaving undone
+)
+WAYS = ("import", "form", "desk", "api", "mail", "one-click", "bounce")
+PURPOSES = ("newsletter", "fundraising")
+STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
+
+ALL_LISTS = 0  # a record with this list speaks for every list of the organisation
+
+# Field numbers inside the sealed blob of a consent record (seal.pack). Append only.
+AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One fact. ``day`` is a day in UTC, ``order`` the position in the log, which decides within one day."""
+
+    kind: str
+    list: int
+    purpose: str
+    day: date
+    way: str
+    source: str = ""
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """``record`` is the fact to show when she asks why she gets this mail; ``reason`` its kind."""
+
+    reason: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """``reason`` is one of REASONS; ``record`` the fact behind it, None where there is no record."""
+
+    reason: str
+    record: Record | None
+
+
+# What a subscription's projection column holds is the index in this tuple: append only. 0 is what a row has
+# before anybody asked, and it is not a yes.
+REASONS = (
+    "not_asked_yet",
+    "yes",
+    "never_agreed",
+    "not_confirmed",
+    "left",
+    "objected",
+    "cleaned",
+    "suppressed:bounce",
+    "suppressed:complaint",
+    "suppressed:erased",
+    "suppressed:manual",
+)
+YES = 1
+
+# (what stood, what was recorded) -> what stands now. A pair that is not here changes nothing.
+MOVES = {
+    ("never_agreed", "asked"): "not_confirmed",
+    ("never_agreed", "given"): "yes",
+    ("never_agreed", "confirmed"): "yes",
+    ("never_agreed", "withdrawn"): "left",  # an import may know only this of her
+    ("never_agreed", "objected"): "objected",
+    ("never_agreed", "cleaned"): "cleaned",
+    ("not_confirmed", "given"): "yes",
+    ("not_confirmed", "confirmed"): "yes",
+    ("not_confirmed", "withdrawn"): "left",
+    ("not_confirmed", "objected"): "objected",
+    ("not_confirmed", "cleaned"): "cleaned",
+    # ("yes", "asked") is missing on purpose: whoever types her address into the form must not silence her
+    # letters.
+    ("yes", "given"): "yes",
+    ("yes", "confirmed"): "yes",
+    ("yes", "withdrawn"): "left",
+    ("yes", "objected"): "objected",
+    ("yes", "cleaned"): "cleaned",
+    ("left", "asked"): "not_confirmed",  # a no still, but the form may send its one confirmation
+    ("left", "given"): "yes",  # only by BRINGS_BACK
+    ("left", "confirmed"): "yes",
+    ("left", "objected"): "objected",
+    ("left", "cleaned"): "cleaned",
+    ("objected", "confirmed"): "yes",  # only she herself takes an objection back
+    ("objected", "cleaned"): "cleaned",
+    ("cleaned", "confirmed"): "yes",  # the mailbox answered, so it lives
+    ("cleaned", "objected"): "objected",
+}
+
+# Who left comes back by her own act, or by a person at the desk who writes down what she said. A file or a
+# program that knows nothing of her leaving does not bring her back.
+BRINGS_BACK = frozenset({"form", "desk", "mail", "one-click"})
+
+# A dead address is dead for every purpose; every other fact speaks for its own purpose only.
+_EVERY_PURPOSE = frozenset({"cleaned"})
+_AGREEING = frozenset({"asked", "given", "confirmed"})
+
+
+def may(
+    records: Iterable[Record],
+    list: int,
+    purpose: str,
+    now: datetime,
+    suppressed: str | None = None,
+) -> Yes | No:
+    """May we write to this subscriber, for this list and purpose, now?
+
+    ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
+    suppressed in the organisation (bounce, complaint, erased, manual), None if it is not. ``now`` is aware.
+    """
+    if suppressed is not None:
+        return No(f"suppressed:{suppressed}", None)
+    # A day ahead of UTC is today in half the world; later ones are a mistyped year or a wrong clock. A yes
+    # from then is not believed, a no is.
+    last_day = now.astimezone(UTC).date() + timedelta(days=1)
+    mine = [record for record in records if _speaks_for(record, list, purpose, last_day)]
+    return _answer(*_fold(sorted(mine, key=lambda record: (record.day, record.order))))
+
+
+def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
+    here = record.list == list or (record.list == ALL_LISTS and record.kind not in _AGREEING)
+    meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE
+    return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
+
+
+def _fold(records: Iterable[Record]) -> tuple[str, Record | None]:
+    standing: tuple[str, Record | None] = ("never_agreed", None)
+    before = standing
+    for record in records:
+        if record.kind == "returned":
+            # Back to what stood before she left: a leaving undone must not make a yes that never was.
+            standing = before if standing[0] == "left" else standing
+            continue
+        to = MOVES.get((standing[0], record.kind))
+        if to is None or (standing[0] == "left" and to == "yes" and not _brings_back(record)):
+            continue
+        if to == "left":
+            before = standing
+        standing = (to, record)
+    return standing
+
+
+def _brings_back(record: Record) -> bool:
+    return record.way in BRINGS_BACK
+
+
+def _answer(standing: str, record: Record | None) -> Yes | No:
+    if standing == "yes" and record is not None:
+        return Yes(record.kind, record)
+    return No(standing, record)
+
+
+def code(verdict: Yes | No) -> int:
+    """The small number for the projection column of a subscription; YES (1) alone may be written to."""
+    return YES if isinstance(verdict, Yes) else REASONS.index(verdict.reason)
+
+
+# -- statuses, as people and files say them ----------------------------------------
+
+# What a status in a file means as a fact. Nonsubscribed people never agreed: there is nothing to record.
+KIND_OF_STATUS: dict[str, str | None] = {
+    "pending": "asked",
+    "subscribed": "given",
+    "unsubscribed": "withdrawn",
+    "cleaned": "cleaned",
+    "nonsubscribed": None,
+}
+
+# The verdict that may() gives over that one fact, for an import that writes a million rows at once.
+CODE_OF_STATUS = {
+    "pending": REASONS.index("not_confirmed"),
+    "subscribed": YES,
+    "unsubscribed": REASONS.index("left"),
+    "cleaned": REASONS.index("cleaned"),
+    "nonsubscribed": REASONS.index("never_agreed"),
+}
+
+_STATUS_OF_STANDING = {
+    "never_agreed": "nonsubscribed",
+    "not_confirmed": "pending",
+    "left": "unsubscribed",
+    "objected": "unsubscribed",
+    "cleaned": "cleaned",
+}
+
+
+def status(verdict: Yes | No) -> str:
+    """The status of a subscription, in the words of STATUSES. Ask may() without ``suppressed``: a suppression
+    stands beside the subscription and is no status; it reads as "cleaned" for a bounce and "unsubscribed"
+    else."""
+    if isinstance(verdict, Yes):
+        return "subscribed"
+    if verdict.reason.startswith("suppressed:"):
+        return "cleaned" if verdict.reason == "suppressed:bounce" else "unsubscribed"
+    return _STATUS_OF_STANDING[verdict.reason]
+
+
+# (known, in the file) -> what she is afterwards. The rule behind it is one order, see strongest(): so the
+# files of an export may come in any order, twice, or half, and the end is the same.
+MERGES = {
+    ("pending", "pending"): "pending",
+    ("pending", "subscribed"): "subscribed",  # the service she comes from has her confirmation
+    ("pending", "unsubscribed"): "unsubscribed",
+    ("pending", "cleaned"): "cleaned",
+    ("pending", "nonsubscribed"): "pending",  # a file that knows less takes nothing away
+    ("subscribed", "pending"): "subscribed",  # an old export, or somebody typed her into a form
+    ("subscribed", "subscribed"): "subscribed",
+    ("subscribed", "unsubscribed"): "unsubscribed",  # she told somebody no: that counts here too
+    ("subscribed", "cleaned"): "cleaned",
+    ("subscribed", "nonsubscribed"): "subscribed",  # bought something as well; her yes stays
+    ("unsubscribed", "pending"): "unsubscribed",  # nothing in a file brings back who left
+    (
+        "unsubscribed",
+        "subscribed",
+    ): "unsubscribed",  # likewise: the file is older than her no, or does not know it
+    ("unsubscribed", "unsubscribed"): "unsubscribed",
+    ("unsubscribed", "cleaned"): "cleaned",  # stronger: only her own confirmation brings her back
+    ("unsubscribed", "nonsubscribed"): "unsubscribed",
+    ("cleaned", "pending"): "cleaned",
+    ("cleaned", "subscribed"): "cleaned",  # a dead mailbox does not live again by being listed
+    ("cleaned", "unsubscribed"): "cleaned",
+    ("cleaned", "cleaned"): "cleaned",
+    ("cleaned", "nonsubscribed"): "cleaned",
+    ("nonsubscribed", "pending"): "pending",
+    ("nonsubscribed", "subscribed"): "subscribed",  # she has agreed since
+    ("nonsubscribed", "unsubscribed"): "unsubscribed",
+    ("nonsubscribed", "cleaned"): "cleaned",
+    ("nonsubscribed", "nonsubscribed"): "nonsubscribed",
+}
+
+_STRENGTH = ("nonsubscribed", "pending", "subscribed", "unsubscribed", "cleaned")
+
+
+def strongest(a: str, b: str) -> str:
+    """Which of two statuses counts when the files of one export disagree: cleaned, then unsubscribed,
+    subscribed, pending, nonsubscribed."""
+    return max(a, b, key=_STRENGTH.index)
+
+
+def merge_status(known: str | None, incoming: str) -> str:
+    """Her status after an import: what is known (None: she is new to the list) and what the file says."""
+    return incoming if known is None else MERGES[known, incoming]
