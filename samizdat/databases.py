@@ -12,7 +12,8 @@ BUSY_TIMEOUT = 20
 # FULL: what the ledger was told survives a power cut. secure_delete: an erased address is overwritten on the disk.
 SQLITE_INIT = (
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
-    "PRAGMA cache_size=-65536; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+    "PRAGMA cache_size=-65536; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY;"
+    "PRAGMA journal_size_limit=67108864;"
 )
 
 

@@ -21,7 +21,11 @@ class Option:
 
 OPTIONS = (
     Option("SAMIZDAT_DATA", "./samizdat-data", "The data folder. The key file lies beside it, never inside."),
-    Option("SAMIZDAT_KEY_FILE", "", "The key file, when it is not <data folder>.key. Readable by its owner alone."),
+    Option(
+        "SAMIZDAT_KEY_FILE",
+        "",
+        "The key file, when it is not <data folder>.key. Readable by its owner alone.",
+    ),
     Option(
         "DATABASE_URL",
         "",
@@ -35,7 +39,11 @@ OPTIONS = (
     ),
     Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands before somebody has chosen: en or ru."),
     Option("SAMIZDAT_PUBLIC_USER", "", "User that the public process runs as, when `serve` is started as root."),
-    Option("SAMIZDAT_DNS", "", "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine."),
+    Option(
+        "SAMIZDAT_DNS",
+        "",
+        "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine.",
+    ),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
 )
 

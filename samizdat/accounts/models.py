@@ -37,7 +37,11 @@ class Person(AbstractBaseUser):
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
-    theme = models.CharField(max_length=5, default="auto", choices=[("auto", _("system")), ("light", _("light")), ("dark", _("dark"))])
+    theme = models.CharField(
+        max_length=5,
+        default="auto",
+        choices=[("auto", _("system")), ("light", _("light")), ("dark", _("dark"))],
+    )
     is_active = models.BooleanField(default=True)
     created = models.DateField()
     last_login = None  # When somebody worked is nobody's business (design.md, section 4).
@@ -51,7 +55,9 @@ class Membership(models.Model):
 
     person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=10, choices=[("admin", _("admin")), ("editor", _("editor")), ("viewer", _("viewer"))])
+    role = models.CharField(
+        max_length=10, choices=[("admin", _("admin")), ("editor", _("editor")), ("viewer", _("viewer"))]
+    )
     created = models.DateField()
 
     class Meta:

@@ -50,19 +50,37 @@ class Campaign(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    frozen=F("accepted") + F("refused") + F("unsure") + F("suppressed") + F("cancelled") + F("deferred") + F("pending")
+                    frozen=F("accepted")
+                    + F("refused")
+                    + F("unsure")
+                    + F("suppressed")
+                    + F("cancelled")
+                    + F("deferred")
+                    + F("pending")
                 ),
                 name="campaign_books_add_up",
             ),
             models.CheckConstraint(
-                condition=~Q(state="finished") | Q(deferred=0, pending=0), name="campaign_finished_owes_nothing"
+                condition=~Q(state="finished") | Q(deferred=0, pending=0),
+                name="campaign_finished_owes_nothing",
             ),
             models.CheckConstraint(
-                condition=Q(accepted__gte=0, refused__gte=0, unsure__gte=0, suppressed__gte=0, cancelled__gte=0, deferred__gte=0, pending__gte=0),
+                condition=Q(
+                    accepted__gte=0,
+                    refused__gte=0,
+                    unsure__gte=0,
+                    suppressed__gte=0,
+                    cancelled__gte=0,
+                    deferred__gte=0,
+                    pending__gte=0,
+                ),
                 name="campaign_counts_are_counts",
             ),
         ]
-        indexes = [models.Index(fields=["organisation", "-changed"], name="campaign_newest"), models.Index("state", name="campaign_state")]
+        indexes = [
+            models.Index(fields=["organisation", "-changed"], name="campaign_newest"),
+            models.Index("state", name="campaign_state"),
+        ]
 
 
 class Edition(models.Model):

@@ -1,9 +1,9 @@
 """This process's way to the keys: opened once, then asked by organisation.
 
-    keys = house.keys(organisation)
-    keys.ring / keys.data      open and seal
-    keys.blind("a@b")          blind index under the current index key
-    keys.link                  makes tokens; keys.links reads old ones
+keys = house.keys(organisation)
+keys.ring / keys.data      open and seal
+keys.blind("a@b")          blind index under the current index key
+keys.link                  makes tokens; keys.links reads old ones
 """
 
 import os
@@ -16,8 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 
-from samizdat.core import link as links
 from samizdat.core import seal
+from samizdat.core.link import LinkKey
 from samizdat.options import data_folder, key_file
 from samizdat.vault.errors import VaultError
 from samizdat.vault.keyserver import SocketSource
@@ -49,8 +49,8 @@ class OrganisationKeys:
     ring: seal.Ring | None = None
     index: dict[int, bytes] = field(default_factory=dict)
     index_version: int = 0
-    links: dict[int, links.LinkKey] = field(default_factory=dict)
-    link: links.LinkKey | None = None
+    links: dict[int, LinkKey] = field(default_factory=dict)
+    link: LinkKey | None = None
     boxes: dict[int, bytes] = field(default_factory=dict)
     used: float = 0.0
 
@@ -77,7 +77,9 @@ def open_source() -> Source:
     with _lock:
         if _source is None:
             folder = data_folder()
-            found = SocketSource.inherited() or SocketSource.running(folder) or InstanceSource(read_key_file(key_file()))
+            found = (
+                SocketSource.inherited() or SocketSource.running(folder) or InstanceSource(read_key_file(key_file()))
+            )
             _check(found)
             _source = found
         return _source
@@ -149,7 +151,7 @@ def _load(organisation_id: int, uid: bytes) -> OrganisationKeys:
         elif row.kind == "index":
             held.index[row.number] = secret
         elif row.kind == "link":
-            held.links[row.number] = links.LinkKey(row.number, secret)
+            held.links[row.number] = LinkKey(row.number, secret)
         else:
             held.boxes[row.number] = secret
         if row.current:
@@ -168,4 +170,6 @@ def _mark_current(held: OrganisationKeys, kind: str, number: int, data: dict[int
 
 
 def folder_ready(folder: Path) -> bool:
-    return (folder / "samizdat.sqlite3").exists() or bool(settings.DATABASES["default"]["ENGINE"].endswith("postgresql"))
+    return (folder / "samizdat.sqlite3").exists() or bool(
+        settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+    )

@@ -1,0 +1,206 @@
+"""Organisations are founded, people are added, invited, given roles, and leave."""
+
+import os
+import secrets
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import people
+from samizdat.accounts.errors import (
+    AccountError,
+    AlreadyHere,
+    InvitationGone,
+    LastAdmin,
+    NameTaken,
+    PasswordWeak,
+)
+from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
+from samizdat.core import seal
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.actions import make_keys
+from samizdat.vault.source import Source
+
+INVITATION_DAYS = 7
+
+# What an admin may change under Settings, and nothing else through that door.
+SETTINGS = (
+    "name",
+    "language",
+    "timezone",
+    "public_url",
+    "desk_url",
+    "content_url",
+    "postal_address",
+    "return_address",
+    "leave_mailbox",
+    "accent",
+)
+
+
+def found_organisation(name: str, *, source: Source, today: date, **settings: str) -> Organisation:
+    """A new organisation with keys of its own. Settings as in SETTINGS. Errors: NameTaken, AccountError."""
+    slug = slugify(name) or _latin(name)
+    if Organisation.objects.filter(slug=slug).exists():
+        raise NameTaken(_("There is an organisation called %(name)s already. Choose another name.") % {"name": name})
+    _check_settings(settings)
+    with transaction.atomic():
+        organisation = Organisation.objects.create(
+            uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
+        )
+        make_keys(organisation, source, today)
+    return organisation
+
+
+def _latin(name: str) -> str:
+    """A slug for a name without Latin letters: the first free one of organisation-2, organisation-3 …"""
+    taken = set(Organisation.objects.values_list("slug", flat=True))
+    return next(slug for number in range(1, 10_000) if (slug := f"organisation-{number}") not in taken)
+
+
+def change_settings(organisation: Organisation, *, by: Person | None, now: datetime, **settings: str) -> None:
+    """Writes only the settings named. Errors: AccountError with what to put there."""
+    _check_settings(settings)
+    with transaction.atomic():
+        for name, value in settings.items():
+            setattr(organisation, name, value)
+        organisation.save(update_fields=list(settings))
+        record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
+
+
+def _check_settings(settings: dict[str, str]) -> None:
+    unknown = set(settings) - set(SETTINGS)
+    if unknown:
+        raise AccountError(f"There is no setting called {', '.join(sorted(unknown))}.")
+    zone = settings.get("timezone")
+    if zone is not None and zone not in available_timezones():
+        raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+    for name in ("public_url", "desk_url", "content_url"):
+        url = settings.get(name)
+        if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+            raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
+        if url:
+            settings[name] = url.rstrip("/")
+
+
+def zone_of(organisation: Organisation) -> ZoneInfo:
+    return ZoneInfo(organisation.timezone)
+
+
+def add_person(email: str, *, name: str = "", password: str | None = None, language: str = "en", today: date) -> Person:
+    """Someone who may sign in. Errors: BadAddress, AlreadyHere, PasswordWeak."""
+    index = people.index_of(email)
+    if Person.objects.filter(email_index=index).exists():
+        raise AlreadyHere(_("Somebody with this address is here already. Give her a role instead."))
+    person = Person(
+        email_index=index,
+        email_sealed=people.seal_text(email.strip(), "email"),
+        name_sealed=people.seal_text(name.strip(), "name"),
+        language=language,
+        created=today,
+    )
+    if password is None:
+        person.set_unusable_password()
+    else:
+        set_password(person, password, save=False)
+    person.save()
+    return person
+
+
+def set_password(person: Person, password: str, *, save: bool = True) -> None:
+    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password."""
+    try:
+        validate_password(password, person)
+    except ValidationError as weak:
+        raise PasswordWeak(" ".join(weak.messages)) from None
+    person.set_password(password)
+    if save:
+        person.save(update_fields=["password"])
+        Session.objects.filter(person=person).delete()
+
+
+def give_role(person: Person, organisation: Organisation, role: str, *, by: Person | None, now: datetime) -> Membership:
+    """Adds her or changes her role. Errors: LastAdmin, AccountError."""
+    if role not in ROLES:
+        raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
+    with transaction.atomic():
+        if role != "admin":
+            _keep_an_admin(organisation, person)
+        membership, _made = Membership.objects.update_or_create(
+            person=person,
+            organisation=organisation,
+            defaults={"role": role},
+            create_defaults={"role": role, "created": now.date()},
+        )
+        record("person.role", organisation, now=now, by=by, about=person.id, detail={"role": role})
+    return membership
+
+
+def remove_person(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+    """Ends her membership and her sessions at once. Errors: LastAdmin."""
+    with transaction.atomic():
+        _keep_an_admin(organisation, person)
+        Membership.objects.filter(person=person, organisation=organisation).delete()
+        Session.objects.filter(person=person).delete()
+        record("person.removed", organisation, now=now, by=by, about=person.id)
+
+
+def _keep_an_admin(organisation: Organisation, leaving: Person) -> None:
+    admins = Membership.objects.filter(organisation=organisation, role="admin")
+    if admins.filter(person=leaving).exists() and admins.count() == 1:
+        raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))
+
+
+def invite(organisation: Organisation, role: str, *, note: str, by: Person | None, now: datetime) -> str:
+    """The token of a link that lets one person in, once, within seven days. Only its keyed hash is kept."""
+    if role not in ROLES:
+        raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        invitation = Invitation.objects.create(
+            organisation=organisation,
+            token_hash=seal.keyed_hash(house.derive("tokens"), token),
+            role=role,
+            note_sealed=house.keys(organisation).seal(note.encode(), "invitation", "note", 0),
+            by=by,
+            expires=now + timedelta(days=INVITATION_DAYS),
+        )
+        record("person.invited", organisation, now=now, by=by, about=invitation.id, detail={"role": role})
+    return token
+
+
+def accept(
+    token: str, *, email: str, name: str, password: str, language: str = "en", now: datetime
+) -> tuple[Person, Organisation]:
+    """Turns an invitation into a person with a role. Errors: InvitationGone, BadAddress, AlreadyHere, PasswordWeak."""
+    with transaction.atomic():
+        invitation = invitation_of(token, now)
+        # The row is the lock: of two who press at once one finds it used.
+        if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True):
+            raise InvitationGone(_gone())
+        person = add_person(email, name=name, password=password, language=language, today=now.date())
+        give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now)
+    return person, invitation.organisation
+
+
+def invitation_of(token: str, now: datetime) -> Invitation:
+    """The open invitation of a link. Errors: InvitationGone."""
+    hashed = seal.keyed_hash(house.derive("tokens"), token)
+    found = Invitation.objects.select_related("organisation", "by").filter(token_hash=hashed).first()
+    if found is None or found.used or found.expires < now:
+        raise InvitationGone(_gone())
+    return found
+
+
+def withdraw_invitation(invitation: Invitation) -> None:
+    Invitation.objects.filter(id=invitation.id, used=False).update(used=True)
+
+
+def _gone() -> str:
+    return _("This invitation was used or is older than seven days. Ask for a new one.")

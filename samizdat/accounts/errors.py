@@ -1,0 +1,31 @@
+"""What accounts refuse; each sentence says what to do."""
+
+
+class AccountError(Exception):
+    """`code` for the API, the text for the person."""
+
+    code = "account"
+
+
+class NameTaken(AccountError):
+    code = "name_taken"
+
+
+class AlreadyHere(AccountError):
+    code = "already_here"
+
+
+class LastAdmin(AccountError):
+    code = "last_admin"
+
+
+class InvitationGone(AccountError):
+    code = "invitation_gone"
+
+
+class PasswordWeak(AccountError):
+    code = "password_weak"
+
+
+class NoSuchOrganisation(AccountError):
+    code = "no_such_organisation"

@@ -1,0 +1,35 @@
+"""What is sealed about a person, under a key of the instance: her address and her name."""
+
+import os
+
+from samizdat.accounts.models import Person
+from samizdat.core import address, seal
+from samizdat.vault import house
+
+_INSTANCE = bytes(16)
+
+
+def index_of(email: str) -> bytes:
+    """Blind index of an address, for finding a person without storing it in the clear."""
+    return seal.blind(house.derive("people"), address.comparable(address.normalise(email)))
+
+
+def seal_text(text: str, column: str) -> bytes:
+    key = seal.Key(1, house.derive("people"))
+    return key.seal(text.encode(), seal.where("person", column, _INSTANCE, 0), os.urandom(12))
+
+
+def open_text(blob: bytes, column: str) -> str:
+    if not blob:
+        return ""
+    ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
+    return ring.open(bytes(blob), seal.where("person", column, _INSTANCE, 0)).decode()
+
+
+def email_of(person: Person) -> str:
+    return open_text(person.email_sealed, "email")
+
+
+def name_of(person: Person) -> str:
+    """What colleagues see: her name, or the part of her address before the @."""
+    return open_text(person.name_sealed, "name") or email_of(person).split("@")[0]

@@ -1,0 +1,84 @@
+"""Sessions in the database: the cookie's key as a keyed hash, what it holds sealed."""
+
+import json
+import os
+import secrets
+from typing import Any
+
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.utils import timezone
+
+from samizdat.accounts.models import Session
+from samizdat.core import seal
+from samizdat.vault import house
+
+_INSTANCE = bytes(16)
+
+
+def _hash(key: str) -> bytes:
+    return seal.keyed_hash(house.derive("tokens"), key)
+
+
+class SessionStore(SessionBase):
+    """Django's session interface over accounts.Session."""
+
+    def exists(self, session_key: str) -> bool:
+        return Session.objects.filter(key_hash=_hash(session_key)).exists()
+
+    def create(self) -> None:
+        while True:
+            self._session_key = secrets.token_urlsafe(32)
+            try:
+                self.save(must_create=True)
+            except CreateError:
+                continue
+            self.modified = True
+            return
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key is None:
+            self.create()
+            return
+        data = self._get_session(no_load=must_create)
+        values = {
+            "data_sealed": _seal(data),
+            "expires": self.get_expiry_date(),
+            "person_id": data.get("_auth_user_id"),
+        }
+        hashed = _hash(self.session_key)
+        if must_create:
+            if Session.objects.filter(key_hash=hashed).exists():
+                raise CreateError
+            Session.objects.create(key_hash=hashed, **values)
+        elif not Session.objects.filter(key_hash=hashed).update(**values):
+            raise UpdateError  # Ended meanwhile: by a colleague, a new password, or at sign-out.
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key:
+            Session.objects.filter(key_hash=_hash(key)).delete()
+
+    def load(self) -> dict[str, Any]:
+        key = self.session_key
+        row = Session.objects.filter(key_hash=_hash(key), expires__gt=timezone.now()).first() if key else None
+        if row is None:
+            self._session_key = None
+            return {}
+        return _open(bytes(row.data_sealed))
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        Session.objects.filter(expires__lt=timezone.now()).delete()
+
+
+def _seal(data: dict[str, Any]) -> bytes:
+    key = seal.Key(1, house.derive("people"))
+    return key.seal(json.dumps(data).encode(), seal.where("session", "data", _INSTANCE, 0), os.urandom(12))
+
+
+def _open(blob: bytes) -> dict[str, Any]:
+    ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
+    try:
+        return json.loads(ring.open(blob, seal.where("session", "data", _INSTANCE, 0)))
+    except seal.SealError:
+        return {}

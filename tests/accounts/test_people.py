@@ -1,0 +1,105 @@
+"""Who may sign in, and what of her is in the database."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts import actions, people, queries
+from samizdat.accounts.backend import FREE_TRIES, BlindIndexBackend, Throttled
+from samizdat.accounts.errors import AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
+from samizdat.accounts.models import Person, Session
+from samizdat.accounts.sessions import SessionStore
+from tests.conftest import NOW, PASSWORD, TODAY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clara(lantern: Any) -> Person:
+    person = actions.add_person("Clara@Lantern.example", name="Clara", password=PASSWORD, today=TODAY)
+    actions.give_role(person, lantern, "admin", by=None, now=NOW)
+    return person
+
+
+def test_a_person_signs_in_whatever_the_case_of_her_address(clara: Person) -> None:
+    assert BlindIndexBackend().authenticate(None, email="clara@lantern.EXAMPLE", password=PASSWORD) == clara
+
+
+def test_the_database_does_not_name_a_person(clara: Person) -> None:
+    row = Person.objects.filter(pk=clara.pk).values().get()
+    assert (
+        b"lantern"
+        not in b"".join(bytes(value) for value in row.values() if isinstance(value, bytes | memoryview)).lower()
+    )
+    assert people.email_of(clara) == "Clara@Lantern.example"
+
+
+def test_a_wrong_password_is_throttled_and_even_the_right_one_waits(clara: Person) -> None:
+    for _try in range(FREE_TRIES):
+        assert BlindIndexBackend().authenticate(None, email="clara@lantern.example", password="wrong") is None
+    with pytest.raises(Throttled):
+        BlindIndexBackend().authenticate(None, email="clara@lantern.example", password=PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["short", "thirteen-long"])
+def test_a_short_password_is_refused(lantern: Any, password: str) -> None:
+    with pytest.raises(PasswordWeak):
+        actions.add_person("ada@reader.example", password=password, today=TODAY)
+
+
+def test_one_address_is_one_person(clara: Person) -> None:
+    with pytest.raises(AlreadyHere):
+        actions.add_person("CLARA@lantern.example", password=PASSWORD, today=TODAY)
+
+
+def test_the_last_admin_stays(clara: Person, lantern: Any) -> None:
+    with pytest.raises(LastAdmin):
+        actions.give_role(clara, lantern, "viewer", by=None, now=NOW)
+    with pytest.raises(LastAdmin):
+        actions.remove_person(clara, lantern, by=None, now=NOW)
+
+
+def test_an_invitation_lets_one_person_in_once(clara: Person, lantern: Any) -> None:
+    token = actions.invite(lantern, "editor", note="Dmitri", by=clara, now=NOW)
+    dmitri, where = actions.accept(token, email="d@lantern.example", name="Dmitri", password=PASSWORD, now=NOW)
+    assert where == lantern
+    assert {member.name: member.role for member in queries.members(lantern)} == {
+        "Clara": "admin",
+        "Dmitri": "editor",
+    }
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="e@lantern.example", name="Eve", password=PASSWORD, now=NOW)
+
+
+def test_an_invitation_ends_after_seven_days(clara: Person, lantern: Any) -> None:
+    token = actions.invite(lantern, "editor", note="", by=clara, now=NOW)
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="d@l.example", name="", password=PASSWORD, now=NOW + timedelta(days=8))
+
+
+def test_two_organisations_do_not_share_a_name(lantern: Any, vault: Any) -> None:
+    with pytest.raises(NameTaken):
+        actions.found_organisation("Northern lantern", source=vault, today=TODAY)
+
+
+def test_a_russian_name_gets_a_slug(vault: Any) -> None:
+    assert actions.found_organisation("Северный фонарь", source=vault, today=TODAY).slug == "organisation-1"
+
+
+def test_a_copied_database_opens_no_session(clara: Person) -> None:
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    row = Session.objects.get()
+    assert store.session_key
+    assert store.session_key.encode() not in bytes(row.key_hash) + bytes(row.data_sealed)
+    assert SessionStore(store.session_key)["_auth_user_id"] == str(clara.pk)
+
+
+def test_a_new_password_ends_her_sessions(clara: Person) -> None:
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    actions.set_password(clara, "another long password here")
+    assert not Session.objects.exists()
