@@ -4,6 +4,8 @@ The golden rule: an answer that is about the route never marks a subscriber. Suc
 'route', 'config' or 'throttle', even when the code begins with a 5, and the verdict beside it says what to do with the route.
 """
 
+# ruff: noqa: E501  (the tables are read one row a line)
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

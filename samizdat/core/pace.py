@@ -5,15 +5,16 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-# Minutes until the next try of a deferred message. RFC 5321 section 4.5.4.1 wants 30 minutes between tries in general;
-# the first two are shorter, because greylisting opens after 5 to 15 and most throttles after an hour.
+# Minutes until the next try of a deferred message. RFC 5321 section 4.5.4.1 wants 30 minutes between tries in
+# general; the first two are shorter, because greylisting opens after 5 to 15 and most throttles after an
+# hour.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240, 480))
 
 # RFC 5321 section 4.5.4.1: give up after 4 to 5 days.
 GIVE_UP = timedelta(days=4)
 
-# Without a limit of the route we aim for this many messages a second: one core makes about twice as many, and a relay
-# that answers after 20 ms then gets as many connections as its limit allows.
+# Without a limit of the route we aim for this many messages a second: one core makes about twice as many, and
+# a relay that answers after 20 ms then gets as many connections as its limit allows.
 AIM = 5000.0
 
 # Even an immediate relay gets a few, so that one slow answer does not stop everything.
@@ -34,7 +35,8 @@ UNITS = {
 
 RATE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*/\s*([a-z]+?)s?\s*", re.IGNORECASE)
 TOLD = re.compile(
-    r"(?:in|after|for|wait|within|retry-after:?)\s+(?:at least |about |another )?(\d{1,7})\s*(s|sec|second|m|min|minute|h|hour|d|day)s?\b",
+    r"\b(?:in|after|for|wait|within|retry-after:?)\s+(?:(?:at least|about|another)\s+)?"
+    r"(\d{1,7})\s*(s|sec|second|m|min|minute|h|hour|d|day)s?\b",
     re.IGNORECASE,
 )
 
@@ -54,7 +56,7 @@ def expired(first: datetime, now: datetime, limit: timedelta = GIVE_UP) -> bool:
 
 
 def parse_rate(text: str) -> float:
-    """'10/s', '600/m', '5000/h' or '50000/d' as messages a second. Raises BadRate, also for nothing or less."""
+    """'10/s', '600/m', '5000/h' or '50000/d' as messages a second. Raises BadRate, or none."""
     found = RATE.fullmatch(text)
     unit = UNITS.get(found[2].lower()) if found else None
     if not found or unit is None:
@@ -66,7 +68,9 @@ def parse_rate(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A token bucket: `rate` a second flow in, at most `size` are kept; `tokens` stood in it at `at` (seconds)."""
+    """A token bucket: `rate` a second flow in, at most `size` are kept; `tokens` stood in it at `at`
+    (seconds).
+    """
 
     rate: float
     size: float
@@ -102,14 +106,17 @@ def wait_for(state: Bucket, now: float, wanted: int = 1) -> float:
 def connections_for(rate: float | None, latency: float, limit: int) -> int:
     """How many connections carry `rate` messages a second when one answer takes `latency` seconds.
 
-    Measured (send-limits, "more connections buy latency hiding"): rate = connections / latency. The latency must be
-    the smallest one seen, not the average: the average grows with our own queue, and would ask for ever more.
+    Measured (send-limits, "more connections buy latency hiding"): rate = connections / latency. The latency
+    must be the smallest one seen, not the average: the average grows with our own queue, and would ask for
+    ever more.
     """
     fewest = min(FEWEST, math.ceil(rate)) if rate else FEWEST
     return max(1, min(limit, max(fewest, math.ceil((rate or AIM) * latency))))
 
 
 def seconds_told(text: str) -> int | None:
-    """The wait that an answer names: 'Try again in 92 seconds' is 92. None when it names none; a day at the most."""
+    """The wait that an answer names: 'Try again in 92 seconds' is 92. None when it names none; a day at the
+    most.
+    """
     found = TOLD.search(text)
     return min(86400, int(found[1]) * UNITS[found[2].lower()]) if found else None

@@ -1,4 +1,5 @@
-"""What every way out has in common: the values it is given, what it is asked, and how it says that it is down.
+"""What every way out has in common: the values it is given, what it is asked, and how it says that it is
+down.
 
 A transport knows core and its own dialect, nothing else. `docs` of the shape: see `Transport`.
 """
@@ -23,11 +24,11 @@ from samizdat.core.outcome import (
 
 
 class BadRoute(ValueError):
-    """A route that cannot be used as it is written. The text is one sentence that says what to do; no password in it."""
+    """A route that cannot be used as written. The text is one sentence that says what to do, without password."""
 
 
 class RouteDown(Exception):
-    """The route sends nothing more for now. Everything that was taken has been told an outcome before this is raised."""
+    """The route sends nothing more for now. Everything that was taken has been told before this is raised."""
 
     def __init__(self, verdict: RouteVerdict) -> None:
         super().__init__(verdict.sentence)
@@ -36,7 +37,7 @@ class RouteDown(Exception):
 
 @dataclass(slots=True)
 class Message:
-    """One message on its way. `content`: complete, CRLF, no line that begins with a dot, without the final dot."""
+    """One message on its way. `content`: complete, CRLF, no line that begins with a dot, no final dot."""
 
     number: int
     chunk: int
@@ -48,13 +49,13 @@ class Message:
 
 
 class Feed(Protocol):
-    """Where messages come from and outcomes go: the engine's side of a transport. All but `more` must be quick."""
+    """Where messages come from and outcomes go: the engine's side. All but `more` must be quick."""
 
     def take(self) -> Message | None:
         """The next message, or None: none at this instant."""
 
     async def more(self) -> bool:
-        """Waits until `take` is worth asking again. False: nothing more will come. Awaited by one task at a time."""
+        """Waits until `take` is worth asking again. False: nothing more will come. One task at a time."""
 
     def finishing(self, message: Message) -> None:
         """Called before the last byte of the message can leave this process: write it down now."""
@@ -115,7 +116,8 @@ def read_url(
     connections: int | None = None,
     rate: float | None = None,
 ) -> RouteSettings:
-    """A route's URL as settings: `scheme://user:password@host:port/path?option=value`, user and password percent-encoded.
+    """A route's URL as settings: `scheme://user:password@host:port/path?option=value`, user and password
+    percent-encoded.
 
     `password` wins over the one in the URL. Raises BadRoute, whose sentence never shows a credential.
     """
@@ -200,9 +202,10 @@ def options(query: str) -> dict[str, str]:
 class Transport:
     """The plug. A subclass named `Transport` in a module of its own is found by its schemes.
 
-    `carry` takes messages from the feed until `more` says there will be none, and tells each one's outcome exactly once.
-    It raises RouteDown when the route is condemned. When it is cancelled, messages surely not handed over are told
-    Deferred with the scope 'route' and the others Unsure, before the cancellation goes on.
+    `carry` takes messages from the feed until `more` says there will be none, and tells each one's outcome
+    exactly once. It raises RouteDown when the route is condemned. When it is cancelled, messages surely not
+    handed over are told Deferred with the scope 'route' and the others Unsure, before the cancellation goes
+    on.
     """
 
     name: ClassVar[str] = ""
@@ -215,7 +218,9 @@ class Transport:
         for option in route.options:
             if option not in self.known_options:
                 known = ", ".join(self.known_options) or "none"
-                raise BadRoute(f"The route has an option {option[:40]!r} that {route.scheme}:// does not know. Known: {known}.")
+                raise BadRoute(
+                    f"The route has an option {option[:40]!r} that {route.scheme}:// does not know. Known: {known}."
+                )
 
     async def carry(self, feed: Feed) -> None:
         """Carry everything the feed gives."""
@@ -229,8 +234,9 @@ class Transport:
 class Teller:
     """Tells outcomes to the feed, and holds refusals back while they may turn out to mean the route.
 
-    Rule 2 of route errors: the same refusal for many domains in a row, with no success between, condemns the route.
-    Nobody may be marked because of it, so such refusals wait here until a success or another answer clears them.
+    Rule 2 of route errors: the same refusal for many domains in a row, with no success between, condemns the
+    route. Nobody may be marked because of it, so such refusals wait here until a success or another answer
+    clears them.
     """
 
     __slots__ = ("accepted", "feed", "held", "same")
