@@ -20,8 +20,7 @@ _SENTENCES = {
     "bad_local": "The part before the @ is not written as mail allows: "
     "look for blanks, commas, brackets and doubled dots.",
     "bad_domain": "The part after the @ is not a domain: check its spelling, it must look like example.org.",
-    "not_ascii_domain": "The domain holds characters that domain names do not allow: "
-    "check it, or write its xn-- form.",
+    "not_ascii_domain": "The domain holds characters that domain names do not allow: check it, or write its xn-- form.",
 }
 CODES = tuple(_SENTENCES)
 
@@ -40,9 +39,7 @@ _LABEL = r"[a-z0-9]++(?:-++[a-z0-9]++)*+"
 # The way of 999 addresses in 1,000: already in form. Possessive, so that no input makes it slow.
 _plain = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[a-z]{{2,}}").fullmatch
 _local_ascii = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+").fullmatch
-_domain_ascii = re.compile(
-    rf"(?=.{{1,253}}\Z)(?:(?=[^.]{{1,63}}(?:\.|\Z)){_LABEL}(?:\.(?!\Z)|\Z)){{2,}}"
-).fullmatch
+_domain_ascii = re.compile(rf"(?=.{{1,253}}\Z)(?:(?=[^.]{{1,63}}(?:\.|\Z)){_LABEL}(?:\.(?!\Z)|\Z)){{2,}}").fullmatch
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _unsafe = re.compile(r"[\x00-\x20\"(),:;<>@\[\\\]\x7f]").search
 
@@ -253,7 +250,8 @@ PROVIDERS: tuple[str, ...] = (
 _DOMAINS = {
     "gmail": "gmail.com googlemail.com",
     "outlook": "outlook.com outlook.de outlook.fr outlook.es outlook.it outlook.pt outlook.lv "
-    "hotmail.com hotmail.co.uk hotmail.de hotmail.fr hotmail.es hotmail.it live.com live.co.uk live.de live.fr live.nl live.ru msn.com",
+    "hotmail.com hotmail.co.uk hotmail.de hotmail.fr hotmail.es hotmail.it "
+    "live.com live.co.uk live.de live.fr live.nl live.ru msn.com",
     "yahoo": "yahoo.com yahoo.co.uk yahoo.de yahoo.fr yahoo.es yahoo.it yahoo.pl yahoo.ca "
     "yahoo.in yahoo.co.in yahoo.com.br yahoo.com.au ymail.com rocketmail.com aol.com aol.de aim.com",
     "icloud": "icloud.com me.com mac.com",

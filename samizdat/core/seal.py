@@ -66,6 +66,8 @@ NOTES = 2
 FIRST_FIELD = 16
 
 _VERSION = 1
+_NONCE = "A nonce has 12 random bytes: take os.urandom(12)."
+_NO_ROW = "A row number lies between 0 and 2**64 - 1: pass the number of the row, not its key."
 _u16 = struct.Struct(">H")
 _u64 = struct.Struct(">Q")
 _head = struct.Struct(">BH")
@@ -119,7 +121,10 @@ def where(table: str, column: str, organisation: bytes, number: int) -> bytes:
     ``organisation`` is its random 16-byte uid, ``number`` the subscriber's (or chunk's, or row's) number,
     u64. Errors: NotSealable.
     """
-    return _prefix(table, column, organisation) + _u64.pack(number)
+    try:
+        return _prefix(table, column, organisation) + _u64.pack(number)
+    except struct.error:
+        raise NotSealable(_NO_ROW) from None
 
 
 def _prefix(table: str, column: str, organisation: bytes) -> bytes:
@@ -155,7 +160,7 @@ class Key:
         """Blob of ``plain``. ``where`` comes from where(), ``nonce`` is 12 random bytes, never used
         before."""
         if len(nonce) != NONCE_BYTES:
-            raise NotSealable("A nonce has 12 random bytes: take os.urandom(12).")
+            raise NotSealable(_NONCE)
         return self.head + nonce + self._aead.encrypt(nonce, plain, where)
 
     def open(self, blob: bytes, where: bytes) -> bytes:
@@ -186,8 +191,11 @@ class Sealer:
         """Blob of ``plain`` for row ``number``. ``nonce``: 12 random bytes; NotSealable for another
         length."""
         if len(nonce) != 12:
-            raise NotSealable("A nonce has 12 random bytes: take os.urandom(12).")
-        return self._head + nonce + self._encrypt(nonce, plain, self._prefix + _u64.pack(number))
+            raise NotSealable(_NONCE)
+        try:
+            return self._head + nonce + self._encrypt(nonce, plain, self._prefix + _u64.pack(number))
+        except struct.error:
+            raise NotSealable(_NO_ROW) from None
 
 
 class Ring:
@@ -235,7 +243,7 @@ class Opener:
         """What was sealed for row ``number``. Errors: SealBroken, KeyMissing."""
         try:
             return self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
-        except (KeyError, InvalidTag, ValueError):
+        except (KeyError, InvalidTag, ValueError, struct.error):
             self._ring.key_of(blob)  # says KeyMissing where that is the cause
             raise SealBroken() from None
 
@@ -302,12 +310,10 @@ def _lay(fields: Sequence[int], texts: Sequence[str]) -> bytes:
         return _index(count).pack(_VERSION, count, *flat) + values
     except UnicodeEncodeError:
         # "from None": the error's own text would carry the value into a traceback.
-        raise NotSealable(
-            "A value holds half a character: read the file again with the right encoding."
-        ) from None
+        raise NotSealable("A value holds half a character: read the file again with the right encoding.") from None
     except (struct.error, ValueError):
         raise NotSealable(
-            "A field number lies outside 0 to 65535, or the values are too many or too long."
+            "These values do not fit: take field numbers from 0 to 65535 and fewer or shorter values."
         ) from None
 
 
@@ -347,7 +353,9 @@ def pick(plain: bytes, field: int) -> str:
         raise SealBroken(_MISSHAPEN) from None
 
 
-_MISSHAPEN = "A sealed value opened, but its layout is unknown: it was written by a newer Samizdat, so upgrade this one."
+_MISSHAPEN = (
+    "A sealed value opened, but its layout is unknown: it was written by a newer Samizdat, so upgrade this one."
+)
 
 
 def _count(plain: bytes) -> int:
@@ -423,20 +431,17 @@ def seal_to(public: bytes, plain: bytes, info: bytes, ephemeral: bytes, nonce: b
     ``ephemeral`` is 32 fresh random bytes, ``nonce`` 12; both are used once and forgotten. ``info`` says what
     the box is for and must be the same when it is opened. Errors: NotSealable for a key that is none.
     """
+    if len(nonce) != NONCE_BYTES:
+        raise NotSealable(_NONCE)
     own = X25519PrivateKey.from_private_bytes(ephemeral)
     own_public = own.public_key().public_bytes_raw()
     try:
         shared = own.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
-        raise NotSealable(
-            "This public key is not a valid X25519 key: publish the organisation's key again."
-        ) from None
+        raise NotSealable("This public key is not a valid X25519 key: publish the organisation's key again.") from None
     about = b"samizdat\0box\0" + info
     return (
-        bytes([BOX])
-        + own_public
-        + nonce
-        + _box_aead(shared, own_public + public, about).encrypt(nonce, plain, about)
+        bytes([BOX]) + own_public + nonce + _box_aead(shared, own_public + public, about).encrypt(nonce, plain, about)
     )
 
 
@@ -470,7 +475,7 @@ def _box_aead(shared: bytes, salt: bytes, about: bytes) -> AESGCM:
 def wrap(instance_key: bytes, secret: bytes, label: str, nonce: bytes) -> bytes:
     """A secret of any length under the instance key. ``label`` names whose and which key it is."""
     if len(nonce) != NONCE_BYTES:
-        raise NotSealable("A nonce has 12 random bytes: take os.urandom(12).")
+        raise NotSealable(_NONCE)
     about = b"samizdat\0wrap\0" + label.encode()
     return bytes([WRAPPED]) + nonce + _wrapper(instance_key).encrypt(nonce, secret, about)
 
@@ -480,13 +485,10 @@ def unwrap(instance_key: bytes, wrapped: bytes, label: str) -> bytes:
     if len(wrapped) < 1 + NONCE_BYTES + TAG_BYTES or wrapped[0] != WRAPPED:
         raise SealBroken()
     try:
-        return _wrapper(instance_key).decrypt(
-            wrapped[1:13], wrapped[13:], b"samizdat\0wrap\0" + label.encode()
-        )
+        return _wrapper(instance_key).decrypt(wrapped[1:13], wrapped[13:], b"samizdat\0wrap\0" + label.encode())
     except InvalidTag:
         raise SealBroken(
-            "This key file does not open this data folder: "
-            "bring back the key file that was made together with it."
+            "This key file does not open this data folder: bring back the key file that was made together with it."
         ) from None
 
 

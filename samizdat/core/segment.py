@@ -110,9 +110,7 @@ def read(data: object) -> Tree:
 def _read(data: object, depth: int, left: list[int]) -> Tree:
     left[0] -= 1
     if depth == 0 or left[0] < 0:
-        raise BadSegment(
-            "This segment has too many conditions inside each other: split it into two segments."
-        )
+        raise BadSegment("This segment has too many conditions inside each other: split it into two segments.")
     if not isinstance(data, Mapping) or len(data) != 1:
         raise BadSegment("A condition has one name and one value: write it like {'tag': 12}.")
     ((name, value),) = data.items()
