@@ -92,17 +92,43 @@ def read(
     ``keys`` finds a link key by its number. Upper case and trailing "=" or "." are forgiven: mail servers
     change the case of addresses, readers copy the full stop along. Errors: BadToken.
     """
+    find = keys.get if isinstance(keys, Mapping) else keys
+
+    def one_purpose(number: int) -> bytes | None:
+        key = find(number)
+        return None if key is None else reading_key(key, purpose)
+
+    return read_with(one_purpose, text)
+
+
+def reading_key(key: LinkKey, purpose: str) -> bytes:
+    """What reads tokens of one purpose and nothing else, 64 bytes: all that the public process may hold."""
+    return b"".join(_keys(key, purpose))
+
+
+def key_number(text: str) -> int:
+    """The number of the link key a token was made with; nothing is proven yet. Errors: BadToken."""
+    number: int = _u32.unpack_from(_bytes(text))[0]
+    return number
+
+
+def read_with(keys: Mapping[int, bytes] | Callable[[int], bytes | None], text: str) -> Token:
+    """read() for who holds reading keys only; they are of one purpose. Errors: BadToken."""
     raw = _bytes(text)
     find = keys.get if isinstance(keys, Mapping) else keys
-    key = find(_u32.unpack_from(raw)[0])
-    if key is None:
+    number = _u32.unpack_from(raw)[0]
+    both = find(number)
+    if both is None:
         raise BadToken("unknown_key")
-    block_key, tag_key = _keys(key, purpose)
-    if not hmac.compare_digest(hmac.digest(tag_key, raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
+    if not hmac.compare_digest(hmac.digest(both[32:], raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
         raise BadToken("tag")
-    cipher = Cipher(algorithms.AES(block_key), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
-    edition, number = _two.unpack(cipher.update(raw[4:20]))
-    return Token(edition, number, key.number)
+    cipher = Cipher(algorithms.AES(both[:32]), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
+    return Token(*_two.unpack(cipher.update(raw[4:20])), number)
+
+
+def spelled(text: str) -> str:
+    """The one spelling of a token, which its hash is taken of. Errors: BadToken."""
+    return _spell(_bytes(text))
 
 
 def _bytes(text: str) -> bytes:
