@@ -26,11 +26,12 @@ SENTENCES: dict[str, str] = {
     "tag_unread": "The tag %(tag)s cannot be read. Write it like {{ FNAME }} or *|FNAME|*.",
     "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default: or url.",
     "if_endless": "The condition %(tag)s never ends. Add %(end)s where it should stop.",
-    "if_unread": "The condition %(tag)s cannot be read. Compare one field with one value, like {% if CITY == \"Riga\" %}; "
+    "if_unread": 'The condition %(tag)s cannot be read. Compare one field with one value, like {% if CITY == "Riga" %}; '
     "there is no and, no or.",
     "if_deep": "Conditions are nested more than %(limit)s deep. Take some of them apart.",
     "else_alone": "%(tag)s stands outside of any condition. Remove it, or put the condition before it.",
     "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
+    "comment_endless": "The comment that begins here never ends. Close it with -->.",
     "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
 }
 # Sentences that show a tag of ours hold a literal percent sign, so formatting goes through this, not through %.
@@ -201,7 +202,19 @@ OURS: dict[str, str] = {
     "archive": "ARCHIVE_URL",
     "content": "content",
     **{name: name for name in ("subject", "preheader", "date", "year", "language", "list", "organisation")},
-    **{name: name for name in ("description", "postal_address", "postal_line", "phone", "website", "signup", "sender")},
+    **{
+        name: name
+        for name in (
+            "description",
+            "postal_address",
+            "postal_line",
+            "phone",
+            "website",
+            "signup",
+            "sender",
+            "direction",
+        )
+    },
 }
 KNOWN = frozenset({*MAILCHIMP.values(), *OURS.values()} - PERSONAL)
 
@@ -223,7 +236,7 @@ MAX_DEPTH = 20
 _TOKEN = re.compile(
     # a condition in a comment takes the comment with it; any other comment is skipped whole, tags and all
     r"(?P<wrapped><!--[ \t]*\*\|(?P<comment>(?:(?!\*\||-->)[^\n])*?)\|\*[ \t]*-->)"
-    r"|(?P<hidden><!--(?!\s*\[if|\s*<!\[|>)(?:(?!-->).)*-->)"
+    r"|(?P<hidden><!--(?!\s*\[if|\s*<!\[|>))"
     r"|\*\|(?P<mailchimp>(?:(?!\*\|)[^\n])*?)\|\*"
     r"|\{\{(?P<value>(?:(?!\{\{)[^\n])*?)\}\}"
     r"|\{%(?P<block>(?:(?!\{%)[^\n])*?)%\}"
@@ -268,26 +281,26 @@ def walk(nodes: Iterable[Node]) -> Iterator[Tag | Condition]:
                 yield from walk(branch.nodes)
 
 
-def resolve(nodes: Iterable[Node], flags: Mapping[str, bool]) -> tuple[Node, ...]:
-    """The tree with every condition settled that is not about a subscriber (ARCHIVE_PAGE, REWARDS, list values)."""
+def resolve(nodes: Iterable[Node], known: Mapping[str, str]) -> tuple[Node, ...]:
+    """The tree with every condition settled that asks for a known value (archive_page, rewards, list …)."""
     settled: list[Node] = []
     for node in nodes:
         if isinstance(node, If):
-            settled.extend(_settle(node, flags))
+            settled.extend(_settle(node, known))
         else:
             settled.append(node)
     return tuple(settled)
 
 
-def _settle(choice: If, flags: Mapping[str, bool]) -> tuple[Node, ...]:
+def _settle(choice: If, known: Mapping[str, str]) -> tuple[Node, ...]:
     open_branches: list[Branch] = []
     for branch in choice.branches:
         condition = branch.condition
-        inner = resolve(branch.nodes, flags)
-        if condition is not None and condition.name not in flags:
+        inner = resolve(branch.nodes, known)
+        if condition is not None and condition.name not in known:
             open_branches.append(Branch(condition, inner))
             continue
-        if condition is not None and not condition.holds("yes" if flags[condition.name] else ""):
+        if condition is not None and not condition.holds(known[condition.name]):
             continue
         # A branch that is surely taken ends the choice; what comes after it can never be read.
         if not open_branches:
@@ -336,10 +349,9 @@ class _Reader:
                 self._text(match.start() + 4)
                 position = match.start() + 4
                 continue
-            position = match.end()
             self._text(match.start())
-            self._take(match)
-            self._count(match.end())
+            position = self._take(match)
+            self._count(position)
             tags += 1
             if tags > MAX_TAGS:
                 self._flaw("tag_many", limit=str(MAX_TAGS))
@@ -373,11 +385,24 @@ class _Reader:
             start, end = _link_around(self.source, start, end)
         self.flaws.append(Flaw(self.line, code, values, fix, "stop", self.place, start, end))
 
-    def _take(self, match: re.Match[str]) -> None:
+    def _take(self, match: re.Match[str]) -> int:
+        """Take up one token; where reading goes on."""
+        if match.lastgroup == "hidden":
+            return self._comment(match)
+        self._tag_or_block(match)
+        return match.end()
+
+    def _comment(self, match: re.Match[str]) -> int:
+        end = self.source.find("-->", match.end())
+        if end < 0:
+            self._flaw("comment_endless", match)
+            return match.end()
+        # Comments are not sent, so what stands in them is nobody's business. Lines keep their numbers.
+        self._add(Text("\n" * self.source.count("\n", match.start(), end), self.line))
+        return end + 3
+
+    def _tag_or_block(self, match: re.Match[str]) -> None:
         match match.lastgroup:
-            case "hidden":
-                # Comments are not sent, so what stands in them is nobody's business. Lines keep their numbers.
-                self._add(Text("\n" * match[0].count("\n"), self.line))
             case "open":
                 self._flaw("tag_endless", match, tag=_short(self._rest(match.start())), end=_CLOSER[match[0]])
             case "close":

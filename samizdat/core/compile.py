@@ -1,0 +1,313 @@
+"""Content and template become an edition: static bytes with typed slots, or flaws with line numbers.
+
+All thinking about headers, markup and links happens here, once; core/message.py only joins. The rules that make it right:
+text is cut at its slots before it is encoded; quoted-printable only (base64 depends on position); a slot begins a
+physical line and a soft break follows it, so it moves no other line; no line begins with a dot, a dash or "From ";
+no blank stands twice or at a line's end, so the body is a fixed point of DKIM's relaxed canonicalisation.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from samizdat.core import mergetags
+from samizdat.core.letter import Content, Edge, Letter, Piece, render
+from samizdat.core.mergetags import Condition, Flaw
+from samizdat.core.message import (
+    LINE,
+    MARK,
+    Choice,
+    Compiled,
+    Slot,
+    Unmakeable,
+    encoded_words,
+    mailbox,
+    one_line,
+    phrase,
+    soft_lines,
+)
+
+mergetags.SENTENCES.update(
+    {
+        "subject_empty": "The letter has no subject. Write one.",
+        "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
+        "subject_lines": "The subject has a line break or control character in it. Write it on one line.",
+        "name_lines": "The sender's name has a line break or control character in it. Write it on one line.",
+        "name_long": "The sender's name has %(size)s characters; %(limit)s is the most. Shorten it.",
+        "from_bad": "%(address)s is no address that a letter can come from. Write it like news@example.org.",
+        "reply_bad": "%(address)s is no address that answers can go to. Write it like news@example.org.",
+        "list_id_bad": "%(value)s is no list identity. Write it like a host name: thursday.lists.example.org.",
+        "feedback_bad": "%(value)s is no Feedback-ID. Write up to four words with colons between them.",
+    }
+)
+
+MAX_SUBJECT = 255  # a subject is read on one line; more is a body in the wrong field, or an attempt at headers
+MAX_NAME = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of compiling: the edition when nothing stops it, and all flaws in either case."""
+
+    compiled: Compiled | None
+    flaws: tuple[Flaw, ...]
+    letter: Letter
+
+
+def compile_letter(content: Content, *, now: datetime, boundary: str) -> Proof:
+    """Compile a letter.
+
+    `now` is aware and in the organisation's time zone: it fills DATE and CURRENT_YEAR. `boundary` is 8 to 60 letters
+    and digits, the same for every message of the edition, drawn by the caller. A flaw of severity "stop" means no edition.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
+        raise ValueError("A boundary is 8 to 60 letters and digits.")
+    letter = render(content, now=now)
+    flaws = (*_header_flaws(content), *letter.flaws)
+    if any(flaw.severity == "stop" for flaw in flaws):
+        return Proof(None, flaws, letter)
+    return Proof(_assemble(content, letter, boundary), flaws, letter)
+
+
+# --- checks of what goes into headers ---
+
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
+_SENDER = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*@{_HOST}")
+_LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_FEEDBACK = re.compile(r"[A-Za-z0-9._-]*(?::[A-Za-z0-9._-]*){0,3}")
+
+
+def _header_flaws(content: Content) -> list[Flaw]:
+    return [
+        *_subject_flaws(content.subject),
+        *_sender_flaws(content),
+        *_identity_flaws(content),
+    ]
+
+
+def _subject_flaws(subject: str) -> list[Flaw]:
+    if not subject.strip():
+        return [Flaw(1, "subject_empty", place="subject")]
+    flaws = []
+    if _has_control(subject):
+        flaws.append(Flaw(1, "subject_lines", place="subject"))
+    if len(subject) > MAX_SUBJECT:
+        flaws.append(Flaw(1, "subject_long", {"size": f"{len(subject):,}", "limit": f"{MAX_SUBJECT}"}, place="subject"))
+    return flaws
+
+
+def _has_control(text: str) -> bool:
+    return one_line(text.strip(" ")) != text.strip(" ")
+
+
+def _sender_flaws(content: Content) -> list[Flaw]:
+    flaws = []
+    if _has_control(content.from_name):
+        flaws.append(Flaw(1, "name_lines", place="from"))
+    if len(content.from_name) > MAX_NAME:
+        values = {"size": f"{len(content.from_name):,}", "limit": f"{MAX_NAME}"}
+        flaws.append(Flaw(1, "name_long", values, place="from"))
+    if not _may_send(content.from_address):
+        flaws.append(Flaw(1, "from_bad", {"address": _shown(content.from_address)}, place="from"))
+    if content.reply_to and not _may_send(content.reply_to):
+        flaws.append(Flaw(1, "reply_bad", {"address": _shown(content.reply_to)}, place="reply_to"))
+    return flaws
+
+
+def _may_send(address: str) -> bool:
+    """A sender must be plain ASCII: one beyond it would keep the letter from every server without SMTPUTF8."""
+    if len(address) > 254 or not _SENDER.fullmatch(address):
+        return False
+    try:
+        return bool(mailbox(address))
+    except Unmakeable:
+        return False
+
+
+def _identity_flaws(content: Content) -> list[Flaw]:
+    flaws = []
+    if content.list_id and not (_LIST_ID.fullmatch(content.list_id) and len(content.list_id) <= 250):
+        flaws.append(Flaw(1, "list_id_bad", {"value": _shown(content.list_id)}, place="letter"))
+    if content.feedback_id and not (_FEEDBACK.fullmatch(content.feedback_id) and len(content.feedback_id) <= 120):
+        flaws.append(Flaw(1, "feedback_bad", {"value": _shown(content.feedback_id)}, place="letter"))
+    return flaws
+
+
+def _shown(text: str) -> str:
+    text = one_line(text).strip() or "(nothing)"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# --- assembling ---
+
+
+def _assemble(content: Content, letter: Letter, boundary: str) -> Compiled:
+    boundary = f"=_{boundary}"  # "=_" never occurs in quoted-printable, so no text can hold the boundary
+    message = _Assembly()
+    _headers(message, content, letter, boundary)
+    for subtype, pieces in (("plain", letter.text), ("html", letter.html)):
+        message.write(
+            f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
+            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        )
+        message.body(pieces)
+        message.write("\r\n")
+    message.write(f"--{boundary}--\r\n")
+    return message.compiled(letter)
+
+
+def _headers(message: "_Assembly", content: Content, letter: Letter, boundary: str) -> None:
+    message.write(f"From: {phrase(content.from_name)}<{content.from_address}>\r\nTo: ")
+    if letter.to_name:
+        message.slot(Slot("phrase", "TO_NAME"))
+    message.write("<").slot(Slot("address", "EMAIL")).write(">\r\n")
+    if content.reply_to:
+        message.write(f"Reply-To: <{content.reply_to}>\r\n")
+    message.write("Subject:")
+    message.subject(letter.subject)
+    message.write("\r\nDate: ").slot(Slot("raw", "DATE"))
+    message.write("\r\nMessage-ID: ").slot(Slot("raw", "MESSAGE_ID")).write("\r\n")
+    if content.list_id:
+        message.write(f"List-Id: <{content.list_id}>\r\n")
+    # RFC 8058: exactly one https address first; the mail way only where somebody reads that mailbox.
+    message.write("List-Unsubscribe: <").slot(Slot("raw", "UNSUB_URL")).write(">")
+    if content.leave_mailbox:
+        message.write(",\r\n <").slot(Slot("raw", "LEAVE_MAILTO")).write(">")
+    message.write("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+    # Neither is a standard, both keep vacation programs from answering the whole list.
+    message.write("Precedence: bulk\r\nX-Auto-Response-Suppress: All\r\n")
+    if content.feedback_id:
+        message.write(f"Feedback-ID: {content.feedback_id}\r\n")
+    message.write(f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n')
+
+
+class _Assembly:
+    """Static bytes and slots in the order of the message."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytearray] = [bytearray()]
+        self.slots: list[Slot] = []
+        self.choices: dict[tuple[int, int], list[tuple[Condition | None, int, int]]] = {}
+        self.section = 0  # conditions are numbered anew in each body
+
+    def write(self, text: str | bytes) -> "_Assembly":
+        self.parts[-1] += text.encode("ascii") if isinstance(text, str) else text
+        return self
+
+    def slot(self, slot: Slot) -> "_Assembly":
+        self.slots.append(slot)
+        self.parts.append(bytearray())
+        return self
+
+    def edge(self, edge: Edge) -> None:
+        """A mark where a run of parts begins or ends; between branches one mark is both."""
+        mark = len(self.slots)
+        self.slot(MARK)
+        branches = self.choices.setdefault((self.section, edge.choice), [])
+        if branches:
+            condition, first, _ = branches[-1]
+            branches[-1] = (condition, first, mark)
+        if edge.kind != "end":
+            branches.append((edge.condition, mark, -1))
+
+    def subject(self, pieces: tuple[Piece, ...]) -> None:
+        self.section += 1
+        if all(isinstance(piece, str) for piece in pieces):
+            self.write(" " + _folded("".join(str(piece) for piece in pieces)))
+            return
+        # With slots every piece is an encoded word of its own: between two of those blanks do not count (RFC 2047).
+        start = [True]
+        for piece in pieces:
+            if isinstance(piece, Edge):
+                self.edge(piece)
+                if piece.kind == "if":
+                    start.append(start[-1])
+                elif piece.kind == "turn":
+                    start[-1] = start[-2]
+                else:
+                    start.pop()
+                    start[-1] = False
+            else:
+                self._subject_piece(piece, start[-1])
+                start[-1] = False
+
+    def _subject_piece(self, piece: str | Slot, start: bool) -> None:
+        if isinstance(piece, Slot):
+            self.slot(Slot("subject_start" if start else "subject", piece.name, piece.default))
+        elif text := one_line(piece):
+            self.write((" " if start else "\r\n ") + "\r\n ".join(encoded_words(text)))
+
+    def body(self, pieces: tuple[Piece, ...]) -> None:
+        """One body in quoted-printable. Before each slot and mark the line is ended, softly where need be."""
+        self.section += 1
+        after_slot = False
+        for piece in pieces:
+            if isinstance(piece, str):
+                if after_slot and not piece.startswith("\n"):
+                    self.write(b"=\r\n")
+                self.write(quoted_text(piece))
+                after_slot = False
+                continue
+            if after_slot:
+                self.write(b"=\r\n")
+            if isinstance(piece, Edge):
+                self.edge(piece)
+                after_slot = False
+            else:
+                self.slot(piece)
+                after_slot = True
+        if after_slot:
+            self.write(b"=\r\n")
+
+    def compiled(self, letter: Letter) -> Compiled:
+        return Compiled(
+            tuple(bytes(part) for part in self.parts),
+            tuple(self.slots),
+            tuple(Choice(tuple(branches)) for branches in self.choices.values()),
+            letter.to_name,
+            letter.fields,
+            letter.links,
+        )
+
+
+def _folded(subject: str) -> str:
+    """An unstructured header's value without slots: as it is where that is ASCII, else RFC 2047."""
+    subject = one_line(subject).strip()
+    if not subject.isascii() or "=?" in subject or "  " in subject:
+        return "\r\n ".join(encoded_words(subject))
+    lines, room = [""], LINE - len("Subject: ")
+    for word in subject.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append(word)
+            room = LINE - 1
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    # A word too long for any line is only safe inside of encoded words: lines end at 998.
+    if any(len(line) > 200 for line in lines):
+        return "\r\n ".join(encoded_words(subject))
+    return "\r\n ".join(lines)
+
+
+_CODED = re.compile(rb"[^\x20-\x3c\x3e-\x7e]|(?<= ) | \Z")
+
+
+def quoted_text(text: str) -> bytes:
+    """Static text as quoted-printable, from the beginning of a line to the beginning of a line.
+
+    What does not end with a line break ends with a soft one. No blank stands twice or at the end of a hard line.
+    """
+    *lines, rest = text.split("\n")
+    coded = [b"=\r\n".join(soft_lines(_line(line))) + b"\r\n" for line in lines]
+    if rest:
+        coded.append(b"=\r\n".join(soft_lines(_line(rest))) + b"=\r\n")
+    return b"".join(coded)
+
+
+def _line(line: str) -> bytes:
+    return _CODED.sub(lambda odd: b"=%02X" % odd[0][0], line.encode())
+
+
+def pieces_text(pieces: Iterable[Piece]) -> str:
+    """Only the static text of pieces: for searching and counting."""
+    return "".join(piece for piece in pieces if isinstance(piece, str))
