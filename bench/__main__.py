@@ -1,0 +1,23 @@
+"""./run bench NAME [ARGS]: runs bench/NAME.py (or NAME_.py, where the name is a word of Python)."""
+
+import pkgutil
+import runpy
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    here = Path(__file__).parent
+    names = sorted(module.name.rstrip("_") for module in pkgutil.iter_modules([str(here)]) if module.name != "__main__")
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    if wanted not in names:
+        print(f"Usage: ./run bench NAME, one of: {', '.join(names)}", file=sys.stderr)
+        return 2
+    file = next(path for path in (here / f"{wanted}.py", here / f"{wanted}_.py") if path.exists())
+    sys.argv[:2] = [str(file)]
+    runpy.run_module(f"bench.{file.stem}", run_name="__main__", alter_sys=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Verbs that change campaigns: begin, save, copy, throw away, freeze."""
+
+import secrets
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import draft as drafts
+from samizdat.campaigns.draft import FORMATS, Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
+from samizdat.campaigns.letter import findings, proof_of
+from samizdat.campaigns.models import Campaign, Edition, Template
+from samizdat.core import mergetags
+from samizdat.core.address import domain
+from samizdat.core.message import dumps
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import seal_json
+
+
+def create(
+    organisation: Any,
+    list_: Any,
+    draft: Draft,
+    *,
+    by: Any,
+    now: datetime,
+    tag: Any = None,
+    template: Template | None = None,
+    language: str | None = None,
+) -> Campaign:
+    """A new draft. Errors: CampaignError (format, list of another organisation)."""
+    _check_format(draft)
+    if list_.organisation_id != organisation.id:
+        raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
+    with transaction.atomic():
+        campaign = Campaign.objects.create(
+            organisation=organisation,
+            list=list_,
+            tag=tag,
+            template=template,
+            draft_sealed=b"",
+            language=language or organisation.language,
+            created_by=by,
+            created=now,
+            changed=now,
+        )
+        campaign.draft_sealed = drafts.sealed(campaign, draft)
+        campaign.save(update_fields=["draft_sealed"])
+        record("campaign.created", organisation, now=now, by=by, about=campaign.id)
+    return campaign
+
+
+def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, **changes: Any) -> int:
+    """Writes a draft over the version that was opened, and returns the new version.
+
+    changes: list, tag, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft.
+    """
+    _check_format(draft)
+    values = {key: changes[key] for key in ("list", "tag", "template", "language") if key in changes}
+    # WHERE is the lock: one of two who save the same version finds nothing to update.
+    written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
+        draft_sealed=drafts.sealed(campaign, draft), version=version + 1, changed=now, **values
+    )
+    if not written:
+        campaign.refresh_from_db(fields=["state"])
+        if campaign.state != "draft":
+            raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+        raise Overtaken(
+            _("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge.")
+        )
+    for key, value in values.items():
+        setattr(campaign, key, value)
+    campaign.version = version + 1
+    return version + 1
+
+
+def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: datetime) -> int:
+    """Takes out every tag with this flaw that can be taken out (FORWARD, REWARDS); returns the new version."""
+    draft = draft_of(campaign)
+    flaws = [flaw for flaw in proof_of(campaign, now).flaws if flaw.code == code and flaw.fix == "remove"]
+    for place in ("subject", "preheader", "body"):
+        # From the end: what is cut does not move what stands before it.
+        for flaw in sorted((flaw for flaw in flaws if flaw.place == place), key=lambda flaw: -flaw.start):
+            draft = draft.with_(**{place: mergetags.without(getattr(draft, place), flaw)})
+    return save(campaign, draft, version=version, by=by, now=now)
+
+
+def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
+    """A new draft with the same words."""
+    return create(
+        campaign.organisation,
+        campaign.list,
+        draft_of(campaign),
+        by=by,
+        now=now,
+        tag=campaign.tag,
+        template=campaign.template,
+        language=campaign.language,
+    )
+
+
+def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
+    """Deletes a draft. Errors: NotADraft, since what was sent stays on record."""
+    with transaction.atomic():
+        gone, _rows = Campaign.objects.filter(pk=campaign.pk, state="draft", edition=None).delete()
+        if not gone:
+            raise NotADraft(_("Only a draft can be thrown away. What was sent stays on record."))
+        record("campaign.thrown_away", campaign.organisation, now=now, by=by, about=campaign.pk)
+
+
+def freeze(campaign: Campaign, now: datetime) -> Edition:
+    """Compiles the draft into an edition that never changes again. Errors: LetterHasFlaws, NotADraft.
+
+    An edition left behind by a release that was killed before it counted anybody is made anew.
+    """
+    if campaign.state != "draft":
+        raise NotADraft(_("This campaign has been released already."))
+    slug = secrets.token_hex(10)
+    proof = proof_of(campaign, now, archive_slug=slug)
+    if proof.compiled is None:
+        raise flaws_error(proof.flaws)
+    keys = house.keys(campaign.organisation)
+    assert keys.link is not None
+    draft = draft_of(campaign)
+    with transaction.atomic():
+        Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
+        edition = Edition.objects.create(
+            campaign=campaign,
+            organisation=campaign.organisation,
+            compiled_sealed=b"",
+            details_sealed=b"",
+            link_key=keys.link.number,
+            message_id_domain=domain(draft.from_email.strip()),
+            archive_slug=slug,
+            created=now,
+        )
+        details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
+        edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
+        edition.details_sealed = seal_json(keys, details, "edition", "details", edition.id)
+        edition.save(update_fields=["compiled_sealed", "details_sealed"])
+    return edition
+
+
+def flaws_error(flaws: Any) -> LetterHasFlaws:
+    found = findings(tuple(flaws))
+    first = next(finding for finding in found if finding.severity == "stop")
+    sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s") % {
+        "place": first.place,
+        "line": first.line,
+        "flaw": first.sentence,
+    }
+    return LetterHasFlaws(sentence, tuple(found))
+
+
+def save_template(
+    organisation: Any, name: str, source: str, *, now: datetime, template: Template | None = None
+) -> Template:
+    """Stores an own template: MJML or a whole HTML page, with {{ content }} where the letter goes."""
+    if "{{ content }}" not in source and "{{content}}" not in source:
+        raise CampaignError(_("A template needs {{ content }} where the letter goes. Put it in and save again."))
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        template = template or Template.objects.create(organisation=organisation, sealed=b"", changed=now)
+        template.sealed = seal_json(keys, {"name": name, "source": source}, "template", "source", template.pk)
+        template.changed = now
+        template.save(update_fields=["sealed", "changed"])
+    return template
+
+
+def _check_format(draft: Draft) -> None:
+    if draft.format not in FORMATS:
+        raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")

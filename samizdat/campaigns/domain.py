@@ -1,0 +1,103 @@
+"""What the domain of a From address says about who may send for it: SPF, DKIM, DMARC.
+
+Rules: RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), and the bulk-sender rules of Gmail, Yahoo and Microsoft,
+which since 2024 ask all three of whoever writes to more than about 5,000 people a day.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import dns.exception
+import dns.name
+import dns.resolver
+from django.utils.translation import gettext as _
+
+from samizdat.options import option
+
+# DNS over a slow line; after this the check says that it could not look.
+PATIENCE = 4.0
+
+# Selectors that relays commonly hand out. A key under another name is found only by asking the relay.
+SELECTORS = ("default", "dkim", "mail", "s1", "s2", "k1", "k2", "selector1", "selector2", "google", "mta", "samizdat")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing looked up. state: good, care (worth a look) or stop (missing); the sentence says what to do."""
+
+    name: str
+    state: str
+    sentence: str
+    found: str = ""
+
+    def document(self) -> dict[str, Any]:
+        return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.found}
+
+
+Lookup = Callable[[str], list[str] | None]
+
+
+def look_up_txt(name: str) -> list[str] | None:
+    """TXT strings of a name; [] when there are none, None when no server answered."""
+    resolver = dns.resolver.Resolver(configure=not option("SAMIZDAT_DNS"))
+    if option("SAMIZDAT_DNS"):
+        host, _colon, port = option("SAMIZDAT_DNS").partition(":")
+        resolver.nameservers, resolver.port = [host], int(port or 53)
+    resolver.lifetime = PATIENCE
+    try:
+        answer = resolver.resolve(name, "TXT")
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except (dns.exception.DNSException, OSError):
+        return None
+    return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
+
+
+def check_domain(domain: str, look_up: Lookup = look_up_txt) -> list[Record]:
+    """SPF, DKIM and DMARC of a domain, in that order."""
+    texts = look_up(domain)
+    if texts is None:
+        sentence = _("No name server answered for %(domain)s. Look at the line and press Check again.")
+        return [Record(name, "care", sentence % {"domain": domain}) for name in ("SPF", "DKIM", "DMARC")]
+    return [_spf(domain, texts), _dkim(domain, look_up), _dmarc(domain, look_up)]
+
+
+def _spf(domain: str, texts: Iterable[str]) -> Record:
+    found = [text for text in texts if text.lower().startswith("v=spf1")]
+    if len(found) > 1:
+        return Record(
+            "SPF", "stop", _("%(domain)s has two SPF records; one is allowed. Merge them.") % {"domain": domain}
+        )
+    if not found:
+        sentence = _("%(domain)s has no SPF record. Ask your relay which line to add as TXT of %(domain)s.")
+        return Record("SPF", "stop", sentence % {"domain": domain})
+    if found[0].rstrip().endswith("+all"):
+        return Record("SPF", "stop", _("The SPF record lets everybody send for you. End it with ~all."), found[0])
+    return Record("SPF", "good", _("An SPF record is there. It has to name the relay you send through."), found[0])
+
+
+def _dkim(domain: str, look_up: Lookup) -> Record:
+    for selector in SELECTORS:
+        keys = [text for text in look_up(f"{selector}._domainkey.{domain}") or [] if "p=" in text]
+        if keys:
+            sentence = _("A DKIM key is published under %(selector)s.") % {"selector": selector}
+            return Record("DKIM", "good", sentence, keys[0][:80])
+    sentence = _(
+        "We found no DKIM key under the usual names. Samizdat does not sign yet: switch on DKIM at the relay, "
+        "or one-click unsubscribing will not be believed."
+    )
+    return Record("DKIM", "care", sentence)
+
+
+def _dmarc(domain: str, look_up: Lookup) -> Record:
+    place, texts = "_dmarc." + domain, look_up("_dmarc." + domain) or []
+    # A subdomain without a record of its own falls under its parent's (RFC 7489, 6.6.3).
+    if not texts and domain.count(".") > 1:
+        place = "_dmarc." + domain.split(".", 1)[1]
+        texts = look_up(place) or []
+    found = [text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")]
+    if not found:
+        sentence = _("There is no DMARC record. Add TXT _dmarc.%(domain)s with the value: v=DMARC1; p=none")
+        return Record("DMARC", "stop", sentence % {"domain": domain})
+    return Record("DMARC", "good", _("A DMARC record is there."), found[0])

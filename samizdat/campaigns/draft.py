@@ -1,0 +1,36 @@
+"""What is being written, as one value; sealed in the campaign's row."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from samizdat.campaigns.models import Campaign
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+FORMATS = ("markdown", "html")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A letter as typed. from_email and reply_to are bare addresses; reply_to empty means From."""
+
+    subject: str = ""
+    preheader: str = ""
+    from_name: str = ""
+    from_email: str = ""
+    reply_to: str = ""
+    body: str = ""
+    format: str = "markdown"
+
+    def with_(self, **changes: str) -> "Draft":
+        return replace(self, **changes)
+
+
+def draft_of(campaign: Campaign) -> Draft:
+    keys = house.keys(campaign.organisation)
+    stored: dict[str, Any] = open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id) or {}
+    return Draft(**stored)
+
+
+def sealed(campaign: Campaign, draft: Draft) -> bytes:
+    return seal_json(house.keys(campaign.organisation), asdict(draft), "campaign", "draft", campaign.id)

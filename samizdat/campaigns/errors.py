@@ -1,0 +1,35 @@
+"""What campaigns refuse; each sentence says what to do."""
+
+
+class CampaignError(Exception):
+    """`code` for the API, the text for the person."""
+
+    code = "campaign"
+
+
+class NoSuchCampaign(CampaignError):
+    code = "no_such_campaign"
+
+
+class Overtaken(CampaignError):
+    """Somebody else saved since this draft was opened; nothing was written."""
+
+    code = "overtaken"
+
+
+class NotADraft(CampaignError):
+    code = "not_a_draft"
+
+
+class LetterHasFlaws(CampaignError):
+    """The letter cannot go out; `flaws` say where and why."""
+
+    code = "flaws"
+
+    def __init__(self, sentence: str, flaws: tuple[object, ...]) -> None:
+        super().__init__(sentence)
+        self.flaws = flaws
+
+
+class BadPicture(CampaignError):
+    code = "bad_picture"

@@ -1,0 +1,104 @@
+"""From a campaign to a letter: gathers what core/compile needs, and translates what it finds."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext
+
+from samizdat.audience import queries as audience
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import template_source
+from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.core.compile import Proof, compile_letter
+from samizdat.core.letter import Content
+from samizdat.core.mergetags import Flaw, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A flaw in words: where it is, what to do, and whether it stops the letter."""
+
+    place: str
+    line: int
+    severity: str
+    code: str
+    sentence: str
+    fix: str | None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "place": self.place,
+            "line": self.line,
+            "severity": self.severity,
+            "code": self.code,
+            "sentence": self.sentence,
+        }
+
+
+def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, archive_slug: str = "") -> Proof:
+    """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed."""
+    content = content_of(campaign, draft or draft_of(campaign), archive_slug)
+    zone = ZoneInfo(campaign.organisation.timezone)
+    return compile_letter(content, now=now.astimezone(zone), boundary=secrets.token_hex(12))
+
+
+def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
+    organisation = campaign.organisation
+    described = audience.list_details(campaign.list)
+    base = organisation.public_url
+    return Content(
+        subject=draft.subject,
+        preheader=draft.preheader,
+        body=draft.body,
+        format=draft.format,
+        from_name=draft.from_name,
+        from_address=_ascii(draft.from_email),
+        reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
+        to_name=_to_name(audience.field_defaults(organisation)),
+        template=template_source(campaign.template),
+        language=campaign.language,
+        organisation=organisation.name,
+        postal_address=organisation.postal_address,
+        website=base,
+        list_name=described["name"],
+        list_description=described.get("reminder", ""),
+        list_id=_list_id(campaign, draft),
+        leave_mailbox=bool(organisation.leave_mailbox),
+        archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
+        neutral_url=f"{base}/a/",
+        fields=audience.field_defaults(organisation),
+    )
+
+
+def _to_name(fields: dict[str, str]) -> str:
+    return " ".join(f"*|{tag}|*" for tag in ("FNAME", "LNAME") if tag in fields)
+
+
+def _ascii(address: str) -> str:
+    """The address as it goes into a header; what is none stays as typed, for the check to name it."""
+    try:
+        return normalise(address)
+    except BadAddress:
+        return address.strip()
+
+
+def _list_id(campaign: Campaign, draft: Draft) -> str:
+    """Stable for ever (RFC 2919): the list's number under the sender's own domain."""
+    try:
+        host = domain(normalise(draft.from_email))
+    except BadAddress:
+        return ""
+    return f"list-{campaign.list_id}.{host}"
+
+
+def findings(flaws: tuple[Flaw, ...]) -> list[Finding]:
+    """Flaws in the language of whoever looks, the ones that stop the letter first."""
+    found = [
+        Finding(flaw.place, flaw.line, flaw.severity, flaw.code, fill(gettext(flaw.template), flaw.values), flaw.fix)
+        for flaw in flaws
+    ]
+    return sorted(found, key=lambda finding: (finding.severity != "stop", finding.place, finding.line))

@@ -1,0 +1,282 @@
+"""init, upgrade, person, serve, worker, doctor, domain: the house itself."""
+
+import getpass
+import os
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, note, say, settings, table
+
+
+@click.command()
+@click.option("--organisation", "name", required=True, help="Name of the organisation.")
+@click.option("--admin", "email", required=True, metavar="EMAIL", help="Address of the first admin.")
+@click.option("--password-file", type=click.Path(), help="File with her password; asked for otherwise.")
+@click.option("--url", "public_url", default="", help="https://… of the public pages.")
+@click.option("--desk-url", default="", help="https://… of the desk.")
+@click.option("--content-url", default="", help="https://… of letter previews and pictures.")
+@click.option("--language", default="en", type=click.Choice(["en", "ru"]))
+@click.option("--timezone", default="UTC", help="Like Europe/Riga.")
+@click.option("--key-copy", type=click.Path(), help="Where to save the second copy of the key file; `none` declines.")
+@partial(common, chooses=False)
+def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
+    """Make the data folder, the key file, the organisation and its first admin."""
+    made = _make_folder_and_key()
+    opening.load_django()
+    _migrate()
+    organisation, person_is_new = _found(name, email, password_file, options)
+    copy = _second_copy(key_copy) if made else None
+    from samizdat.options import data_folder, key_file
+
+    say(
+        {"organisation": organisation.slug, "data": str(data_folder()), "key_file": str(key_file()), "copy": copy},
+        f"{organisation.name} is ready in {data_folder()}.",
+        *_about_the_key(made, copy),
+        "" if person_is_new else f"{email} keeps her password.",
+        "Go on with: samizdat serve",
+    )
+
+
+def _make_folder_and_key() -> bool:
+    """True when the key is new. A folder with data but without its key file is never given another key."""
+    from samizdat.options import data_folder, key_file, option
+    from samizdat.vault.source import new_instance_key, read_key_file
+
+    folder, key = data_folder(), key_file()
+    if folder in key.parents:
+        raise Failed(
+            f"The key file {key} lies inside the data folder. Name a place outside with SAMIZDAT_KEY_FILE.",
+            "key_inside",
+        )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if key.exists():
+        read_key_file(key)
+        return False
+    if (folder / "samizdat.sqlite3").exists() or (option("DATABASE_URL") and _has_proof()):
+        raise Failed(
+            f"There is a database here already, but its key file {key} is not there. Put back the copy you saved.",
+            "key_file_missing",
+        )
+    new_instance_key(key)
+    return True
+
+
+def _has_proof() -> bool:
+    opening.load_django()
+    from django.db import DatabaseError
+
+    from samizdat.vault.models import Proof
+
+    try:
+        return Proof.objects.exists()
+    except DatabaseError:
+        return False
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+
+    for alias in ("gate", "default"):
+        call_command("migrate", database=alias, verbosity=0, interactive=False)
+
+
+def _found(name: str, email: str, password_file: str | None, options: dict[str, str]) -> tuple[Any, bool]:
+    from django.db import transaction
+
+    from samizdat.accounts import actions, people
+    from samizdat.accounts.models import Person
+    from samizdat.vault import house
+    from samizdat.vault.actions import prove
+    from samizdat.vault.models import Proof
+
+    now = opening.now()
+    source = house.open_source()
+    with transaction.atomic():
+        if not Proof.objects.exists():
+            prove(source)
+        known = Person.objects.filter(email_index=people.index_of(email)).first()
+        password = None if known else read_password(password_file, f"Password for {email}: ")
+        organisation = actions.found_organisation(name, source=source, today=now.date(), **options)
+        person = known or actions.add_person(email, password=password, language=options["language"], today=now.date())
+        actions.give_role(person, organisation, "admin", by=None, now=now)
+    _publish(organisation)
+    return organisation, known is None
+
+
+def _publish(organisation: Any) -> None:
+    """Tells the gate that there is a new place, so that its pages answer before the first worker runs."""
+    from urllib.parse import urlsplit
+
+    from samizdat.gate.actions import publish_place
+    from samizdat.vault.queries import box_of
+
+    number, public = box_of(organisation)
+    publish_place(
+        bytes(organisation.uid),
+        host=urlsplit(organisation.public_url).hostname or "",
+        name=organisation.name,
+        language=organisation.language,
+        accent=organisation.accent,
+        box_key=public,
+        box_number=number,
+    )
+
+
+def read_password(file: str | None, question: str) -> str:
+    """From the file's first line, or asked for twice. Failed where nobody can be asked."""
+    if file:
+        return Path(file).read_text().splitlines()[0]
+    if settings().json or not sys.stdin.isatty():
+        raise Failed("Give the password with --password-file.", "no_password")
+    first = getpass.getpass(question)
+    if getpass.getpass("Once more: ") != first:
+        raise Failed("The two were not the same. Run this again.", "password_differs")
+    return first
+
+
+def _second_copy(wanted: str | None) -> str | None:
+    from samizdat.options import key_file
+
+    key = key_file()
+    if wanted is None and not settings().json and sys.stdin.isatty():
+        note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
+        wanted = click.prompt("Copy it to (a path, or `none`)", default="none", err=True)
+    if wanted in (None, "none"):
+        return None
+    target = Path(str(wanted))
+    target = target / key.name if target.is_dir() else target
+    shutil.copy(key, target)
+    os.chmod(target, 0o600)
+    return str(target)
+
+
+def _about_the_key(made: bool, copy: str | None) -> list[str]:
+    from samizdat.options import key_file
+
+    if not made:
+        return []
+    saved = f"A copy is in {copy}." if copy else "You have declined a second copy: without this file all is lost."
+    return [
+        f"The key file is {key_file()}. {saved}",
+        "A copied database or backup without the key file names nobody. A thief of the whole disk has both.",
+    ]
+
+
+@click.command()
+@common
+def upgrade() -> None:
+    """Bring the database to this version. Stop `serve` first; make a copy of the data folder before."""
+    opening.load_django()
+    from django.db import connections
+    from django.db.migrations.loader import MigrationLoader
+
+    for alias in ("default", "gate"):
+        loader = MigrationLoader(connections[alias])
+        if set(loader.applied_migrations) - set(loader.disk_migrations):
+            raise Failed(
+                "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
+                "database_newer",
+            )
+    _migrate()
+    say({"upgraded": True}, "The database is up to date.")
+
+
+@click.group()
+def person() -> None:
+    """People who sign in."""
+
+
+@person.command("add")
+@click.argument("email")
+@click.option("--role", required=True, type=click.Choice(["admin", "editor", "viewer"]))
+@click.option("--name", default="")
+@click.option("--password-file", type=click.Path(), help="Her password. Without it an invitation link is printed.")
+@common
+def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
+    """Let somebody in: at once with a password, or by an invitation link."""
+    opening.open_house()
+    from samizdat.accounts import actions, people
+    from samizdat.accounts.models import Person
+
+    organisation, now = opening.organisation(), opening.now()
+    known = Person.objects.filter(email_index=people.index_of(email)).first()
+    if known is None and not password_file:
+        token = actions.invite(organisation, role, note=email, by=None, now=now)
+        path = f"{organisation.desk_url}/invitation/{token}"
+        say({"invitation": path}, f"Give this link to {email}; it works once, for seven days:", path)
+        return
+    someone = known or actions.add_person(
+        email, name=name, password=read_password(password_file, ""), language=organisation.language, today=now.date()
+    )
+    actions.give_role(someone, organisation, role, by=None, now=now)
+    say({"person": someone.pk, "role": role}, f"{email} is {role} of {organisation.name}.")
+
+
+@person.command("ls")
+@common
+def person_ls() -> None:
+    """Who may sign in, and as what."""
+    opening.open_house()
+    from samizdat.accounts.queries import members
+
+    found = members(opening.organisation())
+    say(
+        {
+            "people": [
+                {"id": member.person.pk, "name": member.name, "email": member.email, "role": member.role}
+                for member in found
+            ]
+        },
+        *table(("name", "address", "role"), [(member.name, member.email, member.role) for member in found]),
+    )
+
+
+@click.command()
+@click.option("--port", default=8000, show_default=True, help="Of the desk.")
+@click.option("--public-port", default=8001, show_default=True, help="Of the public pages.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where both listen; Caddy stands in front.")
+@common
+def serve(port: int, public_port: int, host: str) -> None:
+    """Run everything: desk, public pages, worker and sender in one tree. Ctrl-C stops it."""
+    opening.open_house()
+    from samizdat.worker.supervisor import serve as run
+
+    click.get_current_context().exit(run(port=port, public_port=public_port, host=host))
+
+
+@click.command()
+@click.option("--senders", type=int, help="Sender processes; one a core otherwise.")
+@common
+def worker(senders: int | None) -> None:
+    """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
+    opening.open_house()
+    from samizdat.worker.supervisor import work
+
+    click.get_current_context().exit(work(senders=senders))
+
+
+@click.group()
+def domain() -> None:
+    """The domains letters come from."""
+
+
+@domain.command("check")
+@click.argument("name")
+@common
+def domain_check(name: str) -> None:
+    """Look up SPF, DKIM and DMARC of a domain and say what is missing."""
+    opening.load_django()
+    from samizdat.campaigns.domain import check_domain
+
+    found = check_domain(name)
+    marks = {"good": "well", "care": "look", "stop": "missing"}
+    say(
+        {"domain": name, "records": [record.document() for record in found]},
+        *[f"{marks[record.state]:8} {record.name:6} {record.sentence}" for record in found],
+    )

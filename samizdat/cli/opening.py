@@ -1,0 +1,68 @@
+"""Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+from samizdat.cli.output import Failed, settings
+
+
+def load_django() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
+    import django
+
+    django.setup()
+
+
+def open_house() -> None:
+    """Django, a data folder with a schema that is ours, and the keys. Failed, VaultError with a sentence."""
+    from samizdat.options import data_folder, option
+
+    folder = data_folder()
+    if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
+        raise Failed(
+            f"There is nothing in {folder} yet. Run `samizdat init --organisation NAME --admin EMAIL`, "
+            "or name the data folder with SAMIZDAT_DATA.",
+            "no_data",
+        )
+    load_django()
+    check_schema()
+    from samizdat.vault import house
+
+    house.open_for_django()
+
+
+def check_schema() -> None:
+    """Refuses a database that is older or newer than the code."""
+    from django.db import connections
+    from django.db.migrations.loader import MigrationLoader
+
+    for alias in ("default", "gate"):
+        loader = MigrationLoader(connections[alias])
+        ours = {key for key in loader.disk_migrations if _belongs(alias, key[0])}
+        applied = {key for key in loader.applied_migrations if _belongs(alias, key[0])}
+        if applied - set(loader.disk_migrations):
+            raise Failed(
+                "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
+                "database_newer",
+            )
+        if not applied:
+            raise Failed("The database has no tables yet. Run `samizdat init` or `samizdat upgrade`.", "no_data")
+        if ours - applied:
+            raise Failed("This database is older than the program. Run `samizdat upgrade`.", "database_older")
+
+
+def _belongs(alias: str, app: str) -> bool:
+    return (app == "gate") == (alias == "gate")
+
+
+def organisation() -> Any:
+    from samizdat.accounts.queries import organisation_named
+
+    return organisation_named(settings().organisation)
+
+
+def now() -> datetime:
+    from django.utils import timezone
+
+    return timezone.now()

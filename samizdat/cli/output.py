@@ -1,0 +1,181 @@
+"""What every command shares: --json, --organisation, sentences on failure, exit codes, progress.
+
+Exit codes (design.md, section 8): 0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage.
+With --json one document is printed on standard output and nothing else there; nothing is asked.
+"""
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+
+class Failed(Exception):
+    """A command cannot do what was asked. `code` for scripts, the text for the person, `document` beside them."""
+
+    def __init__(self, sentence: str, code: str = "failed", document: dict[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.document = document or {}
+
+
+@dataclass
+class Settings:
+    """The options every command takes, wherever on the line they stand."""
+
+    json: bool = False
+    organisation: str | None = None
+    debug: bool = False
+    yes: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def settings() -> Settings:
+    return click.get_current_context().ensure_object(Settings)
+
+
+def say(document: Any, *lines: str) -> None:
+    """Prints the document with --json, the lines otherwise."""
+    if settings().json:
+        print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
+    else:
+        for line in lines:
+            print(line, flush=True)
+
+
+def note(line: str) -> None:
+    """A word beside the result: on standard error, so that scripts are not disturbed."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.ensure_object(Settings), name, value)
+
+    return callback
+
+
+def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., Any]:
+    """Adds --json, --organisation, --yes and --debug, and turns what goes wrong into a sentence.
+
+    chooses=False for `init`, whose own --organisation names the one to found.
+    """
+    for flags, name, text in (
+        (("--json",), "json", "One JSON document on standard output."),
+        (("--yes", "-y"), "yes", "Ask nothing."),
+        (("--debug",), "debug", "Show tracebacks."),
+    ):
+        option = click.option(*flags, is_flag=True, expose_value=False, callback=_remember(name), help=text)
+        command = option(command)
+    if chooses:
+        command = click.option(
+            "--organisation",
+            "organisation_slug",
+            metavar="SLUG",
+            expose_value=False,
+            callback=_remember("organisation"),
+            help="Which organisation, when there are several.",
+        )(command)
+
+    @functools.wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except (click.exceptions.Exit, click.exceptions.Abort, click.UsageError):
+            raise
+        except KeyboardInterrupt:
+            fail("Stopped. What was done so far is kept; run the same command again to go on.", "stopped")
+        except BrokenPipeError:
+            os._exit(1)  # The reader of our output is gone; there is nobody to tell.
+        except Exception as error:
+            if settings().debug or os.environ.get("SAMIZDAT_DEBUG"):
+                raise
+            from samizdat.cli.sentences import sentence_for
+
+            code, sentence, document = sentence_for(error)
+            fail(sentence, code, document)
+
+    return guarded
+
+
+def fail(sentence: str, code: str = "failed", document: dict[str, Any] | None = None) -> None:
+    if settings().json:
+        print(json.dumps({**(document or {}), "error": code, "sentence": sentence}, ensure_ascii=False, default=str))
+    else:
+        print(sentence, file=sys.stderr)
+    click.get_current_context().exit(1)
+
+
+def confirm(question: str) -> None:
+    """Asks before something that cannot be taken back; --yes and --json answer for the person."""
+    options = settings()
+    if options.yes or options.json:
+        return
+    if not sys.stdin.isatty():
+        raise Failed(f"{question} Add --yes to say so from a script.", "not_confirmed")
+    if not click.confirm(question):
+        raise Failed("Nothing was changed.", "not_confirmed")
+
+
+class Progress:
+    """One line on standard error: done, whole, rows a second, time left. Silent when nobody looks."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label, self._unit = label, unit
+        self._started = self._shown = time.monotonic()
+        self._first: float | None = None
+        self._on = sys.stderr.isatty() and not settings().json
+
+    def show(self, done: float, whole: float | None, count: int) -> None:
+        """done and whole in any one measure (bytes, messages); count is what is shown per second."""
+        now = time.monotonic()
+        if not self._on or (now - self._shown < 0.2 and (whole is None or done < whole)):
+            return
+        self._shown = now
+        if self._first is None:
+            self._first = done
+        seconds = max(now - self._started, 0.001)
+        fresh = done - self._first
+        left = f", {seconds * (whole - done) / fresh:.0f} s left" if whole and fresh > 0 else ""
+        share = f"{100 * done / whole:3.0f} %  " if whole else ""
+        print(
+            f"\r{self._label}: {share}{count:,} {self._unit}, {count / seconds:,.0f} a second{left}   ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def end(self) -> None:
+        if self._on:
+            print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(label: str, unit: str = "rows") -> Iterator[Progress]:
+    shown = Progress(label, unit)
+    try:
+        yield shown
+    finally:
+        shown.end()
+
+
+def table(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    """Lines of a plain table; numbers to the right."""
+    cells = [heading, *[tuple(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row) for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
+    right = [bool(rows) and all(isinstance(row[column], int) for row in rows) for column in range(len(heading))]
+    return [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    ]

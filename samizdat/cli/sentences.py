@@ -1,0 +1,64 @@
+"""Whatever goes wrong, as a code and a sentence that says what to do. The one place where commands translate errors."""
+
+import errno
+import sqlite3
+from typing import Any
+
+from samizdat.cli.output import Failed
+from samizdat.logs import where_it_broke, without_people
+
+_SYSTEM = {
+    errno.ENOSPC: (
+        "disk_full",
+        "The disk is full. Make room and run the same command again; nothing was half written.",
+    ),
+    errno.EROFS: ("read_only", "{file} is on a disk that may only be read. Make it writable or set SAMIZDAT_DATA."),
+    errno.EACCES: ("no_permission", "{file} may not be opened by this user. Give this user the right, or use another."),
+    errno.EPERM: ("no_permission", "{file} may not be changed by this user. Give this user the right, or use another."),
+    errno.ENOENT: ("no_such_file", "There is no file {file}. Look at the name and try again."),
+    errno.EISDIR: ("is_a_folder", "{file} is a folder. Name a file in it."),
+    errno.EADDRINUSE: ("port_taken", "Something else listens on that port. Choose another one with --port."),
+}
+
+# What SQLite and PostgreSQL say, in the words both keep stable.
+_DATABASE = (
+    ("database or disk is full", "disk_full", "The disk is full. Make room and run the same command again."),
+    ("no space left", "disk_full", "The database's disk is full. Make room and run the same command again."),
+    (
+        "readonly database",
+        "read_only",
+        "The data folder may only be read. Make it writable for this user, or name another with SAMIZDAT_DATA.",
+    ),
+    ("unable to open database file", "no_data", "There is no database in the data folder. Run `samizdat init` first."),
+    ("no such table", "no_data", "The database has no tables yet. Run `samizdat init`, or `samizdat upgrade`."),
+    ("does not exist", "no_data", "The database has no tables yet. Run `samizdat init`, or `samizdat upgrade`."),
+    ("database is locked", "busy", "Another process has held the database for 20 seconds. Run this again."),
+    ("malformed", "damaged", "The database file is damaged. Restore the last backup; keep this file."),
+    ("not a database", "damaged", "The database file is damaged. Restore the last backup; keep this file."),
+    ("connection", "no_database", "PostgreSQL does not answer. Look at DATABASE_URL and whether it runs."),
+    ("authentication failed", "no_database", "PostgreSQL refused the password. Correct DATABASE_URL."),
+)
+
+
+def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
+    """(code, sentence, document) for any exception; our own carry theirs."""
+    if isinstance(error, Failed):
+        return error.code, str(error), error.document
+    if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
+        return getattr(error, "code", "refused"), str(error), getattr(error, "document", {})
+    if isinstance(error, OSError) and error.errno in _SYSTEM:
+        code, sentence = _SYSTEM[error.errno]
+        return code, sentence.format(file=error.filename or "The file"), {}
+    if (
+        isinstance(error, sqlite3.Error)
+        or "db" in error.__class__.__module__
+        or "psycopg" in error.__class__.__module__
+    ):
+        said = str(error).casefold()
+        for words, code, sentence in _DATABASE:
+            if words in said:
+                return code, sentence, {}
+    if isinstance(error, MemoryError):
+        return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
+    where = without_people(where_it_broke(error))
+    return "broken", f"Samizdat itself broke ({where}). Run again with --debug and report what it shows.", {}
