@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from samizdat.audience.columns import RowNumber
+
 # Small numbers in the database, these words everywhere else. Append only.
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
@@ -51,7 +53,7 @@ class Tag(models.Model):
 class Subscriber(models.Model):
     """An address known to one organisation. `blob`: core/seal, table subscriber, column blob."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = RowNumber(primary_key=True)
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
     blob = models.BinaryField()
     blind = models.BinaryField(max_length=16)
@@ -71,7 +73,10 @@ class Subscriber(models.Model):
 class SubscriberTag(models.Model):
     pk = models.CompositePrimaryKey("subscriber_id", "tag_id")
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False)
-    tag = models.ForeignKey(Tag, models.CASCADE)
+    tag = models.ForeignKey(Tag, models.CASCADE, db_index=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["tag", "subscriber"], name="subscribertag_by_tag")]
 
 
 class Subscription(models.Model):
@@ -97,13 +102,23 @@ class ListTotal(models.Model):
     count = models.BigIntegerField(default=0)
 
 
+class TagTotal(models.Model):
+    """The same for each tag: counting a million rows for a page would take a second."""
+
+    pk = models.CompositePrimaryKey("list_id", "tag_id", "status")
+    list = models.ForeignKey(List, models.CASCADE, db_index=False)
+    tag = models.ForeignKey(Tag, models.CASCADE)
+    status = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+
+
 class ConsentRecord(models.Model):
     """Append-only: what was agreed to or withdrawn, when (day), by which way; exact times and words are sealed."""
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
     # No constraint in the database: when she is erased her row goes, the blob is emptied and the chain stays whole.
     subscriber = models.ForeignKey(Subscriber, models.DO_NOTHING, related_name="+", db_constraint=False)
-    list = models.ForeignKey(List, models.CASCADE, related_name="+", db_index=False)
+    list = models.ForeignKey(List, models.CASCADE, related_name="+", db_index=False, null=True)  # None: every list.
     kind = models.PositiveSmallIntegerField()  # consent.KINDS
     purpose = models.PositiveSmallIntegerField(default=0)  # consent.PURPOSES
     way = models.PositiveSmallIntegerField()  # consent.WAYS
@@ -135,7 +150,7 @@ class Import(models.Model):
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="imports")
     list = models.ForeignKey(List, models.CASCADE, related_name="+")
-    state = models.CharField(max_length=10)  # uploading, found, waiting, running, stopped, finished, failed
+    state = models.CharField(max_length=10)  # uploading, reading, found, waiting, running, stopped, finished, failed
     source = models.CharField(max_length=20)
     fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognised.
     plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes.
