@@ -18,10 +18,8 @@ STANDARD_FIELDS = {
     "BIRTHDAY": "Birthday",
 }
 # What a column may become, besides "field:<TAG>" and "group:<Category>".
-TARGETS = frozenset(
-    "address name tags language notes status opt_in_time confirm_time left_time clean_time left_reason "
-    "last_changed out".split()
-)
+TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
+TARGETS = TIMES | {"address", "name", "tags", "language", "notes", "status", "left_reason", "out"}
 FIELD_TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
 
 # Why a column stays out unless somebody asks for it. Code -> sentence.
@@ -176,6 +174,9 @@ class Position(NamedTuple):
     row: int = 0
 
 
+START = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A slice of one file. After it is stored together with `after`, a killed import goes on there."""
@@ -269,9 +270,7 @@ class Importer(Protocol):
 
     def inspect(self, given: Any, *, thorough: bool = True) -> Found: ...
 
-    def read(
-        self, given: Any, plan: Plan, start: Position = Position(), size: int = 5_000
-    ) -> Iterator[Batch]: ...
+    def read(self, given: Any, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]: ...
 
 
 def choose(given: Any, importers: Iterable[Importer]) -> Importer:

@@ -1,0 +1,107 @@
+"""What importers share when they look at files: scan, sample, and say what seems wrong with the cells."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from samizdat.importers import labels, times
+from samizdat.importers.base import TIMES, Column, FileFound, ImportFailed, Problem
+from samizdat.importers.reading import Given
+from samizdat.importers.text import Sheet
+
+SHORTENED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
+EXAMPLE = 60  # characters shown of an example
+
+type Guess = Callable[[Sheet], list[Column]]
+
+
+def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tuple[FileFound | None, list[Problem]]:
+    """A member as a file of subscribers (status still open), and what to know about it.
+
+    `thorough` reads it to its end, so that a torn zip or another encoding is known before anything is written.
+    """
+    member = given.members[index]
+    sheet, breaks = given.sheet(index), 0
+    if thorough and isinstance(sheet, Sheet):
+        try:
+            writing = given.scan(index)
+        except ImportFailed as failed:
+            return None, [Problem(failed.code, member.name, failed.values)]
+        breaks = writing.line_breaks
+        if writing.encoding != sheet.encoding:
+            sheet = given.reglance(index, writing.encoding)
+        sure = writing.sure
+    if isinstance(sheet, Problem):
+        return None, [sheet]
+    columns = with_forms(guess(sheet), sheet)
+    if not any(column.becomes == "address" for column in columns):
+        return None, [Problem("no_address_column", member.name)]
+    found = FileFound(
+        name=member.name,
+        member=index,
+        status=None,
+        status_source="asked",
+        encoding=sheet.encoding,
+        delimiter=sheet.delimiter,
+        columns=columns,
+        size=member.size,
+        skip=sheet.skip,
+        about_rows=max(breaks - sheet.skip, len(sheet.rows)),
+    )
+    return found, warnings(found, sheet, sure=sure if thorough else sheet.sure)
+
+
+def column_of(sheet: Sheet, index: int, becomes: str, why: str = "") -> Column:
+    """A column with its label and the first cell that holds something."""
+    example = next(iter(sheet.cells(index)), "")
+    return Column(index, sheet.heading[index].strip(), example[:EXAMPLE], becomes, why)
+
+
+def with_forms(columns: list[Column], sheet: Sheet) -> list[Column]:
+    """Settle the order of day and month of every column of dates, all times of a file alike if one tells."""
+    dated = [column for column in columns if column.becomes in TIMES]
+    orders = [times.order_of(sheet.cells(column.index)) for column in dated]
+    order = "dmy" if "dmy" in orders else next(filter(None, orders), "")
+    for column in dated:
+        column.form = order
+    for column in columns:
+        if column.becomes == "field:BIRTHDAY":
+            column.form = times.order_of(sheet.cells(column.index))
+    return columns
+
+
+def warnings(found: FileFound, sheet: Sheet, *, sure: bool) -> list[Problem]:
+    """What does not stop a file but should be seen: guessed encoding, spoilt numbers, unreadable times."""
+    problems = []
+    if not sheet.rows:
+        problems.append(Problem("no_rows", found.name, stops=False))
+    if not sure:
+        problems.append(Problem("assumed_encoding", found.name, {"encoding": found.encoding}, stops=False))
+    for column in found.columns:
+        cells = sheet.cells(column.index)
+        if column.becomes.startswith("field:"):
+            problems += _complain(found, column, "short_numbers", filter(SHORTENED.fullmatch, cells))
+        if column.becomes in TIMES:
+            unread = [cell for cell in cells if not times.when(cell, column.form)]
+            if len(unread) * 10 > len(cells):
+                problems += _complain(found, column, "unread_times", unread)
+    return problems
+
+
+def new_fields(sheet: Sheet, indexes: Iterable[int], tagger: labels.Tagger) -> dict[int, str]:
+    """Targets for columns that become fields: a standard one once, a new one for everything else."""
+    counts = labels.occurrences(sheet.heading)
+    targets: dict[int, str] = {}
+    for index in indexes:
+        standard = f"field:{labels.standard_field(sheet.heading[index])}"
+        if standard == "field:" or standard in targets.values():
+            standard = f"field:{tagger.tag(sheet.heading[index], counts[index])}"
+        targets[index] = standard
+    return targets
+
+
+def _complain(found: FileFound, column: Column, code: str, cells: Iterable[str]) -> list[Problem]:
+    example = next(iter(cells), None)
+    if example is None:
+        return []
+    values = {"label": column.label, "example": example[:EXAMPLE]}
+    return [Problem(code, found.name, values, stops=False)]

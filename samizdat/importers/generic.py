@@ -1,0 +1,143 @@
+"""Any other list of people: CSV files of every service and hand, by what their columns are called and hold.
+
+Nothing here is certain, so all of it is shown before anything is written and can be changed there. What we guess
+wrong must be harmless: an unknown column becomes a sealed field, whoever is named as gone by any column is gone.
+"""
+
+from collections.abc import Iterator
+
+from samizdat.importers import labels, slices
+from samizdat.importers.base import START, STATUSES, Batch, Column, FileFound, Found, Plan, Position, Problem
+from samizdat.importers.finding import column_of, file_found, new_fields
+from samizdat.importers.mailchimp import NAMED
+from samizdat.importers.reading import Given
+from samizdat.importers.text import ADDRESS, Sheet
+
+# In this order, and each once: "subscribed" as a label is a date or a yes, which the cells decide.
+SINGLE = (
+    ("confirm_time", labels.CONFIRM),
+    ("left_time", labels.LEFT),
+    ("last_changed", labels.CHANGED),
+    ("opt_in_time", labels.OPT_IN),
+    ("language", labels.LANGUAGE),
+)
+SEVERAL = (("tags", labels.TAGS), ("notes", labels.NOTES), ("left_reason", labels.LEFT_REASON))
+YES_LABELS = frozenset({"subscribed", "active", "optin", "optedin", "consent", "newsletter", "подписан", "согласие"})
+
+
+class Importer:
+    """A list of people as CSV, TSV or one address a line, from anywhere."""
+
+    name = "csv"
+    title = "CSV"
+
+    def looks_like(self, name: str, sheet: Sheet) -> bool:
+        """Whether a column holds addresses."""
+        return _address_column(sheet) is not None
+
+    def inspect(self, given: Given, *, thorough: bool = True) -> Found:
+        tagger = labels.Tagger()
+        files: list[FileFound] = []
+        problems = list(given.problems)
+        for index in range(len(given.members)):
+            found, more = file_found(given, index, lambda sheet: _columns(sheet, tagger), thorough=thorough)
+            problems += more
+            if found:
+                files.append(_with_status(found))
+        if not files and not problems:
+            problems.append(Problem("no_files", ""))
+        files.sort(key=lambda file: STATUSES.index(file.status or "subscribed"))
+        return Found(self.name, files, problems)
+
+    def read(self, given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
+        """The rows of a plan, in slices; see `slices.read`."""
+        return slices.read(given, plan, start, size)
+
+
+def _with_status(found: FileFound) -> FileFound:
+    """A list says nothing about status as a rule: then "subscribed" is assumed, and said to be."""
+    name = found.name.rsplit("/", 1)[-1]
+    claimed = next((status for pattern, status in NAMED if pattern.search(name)), None)
+    if found.column("status"):
+        found.status, found.status_source = claimed or "subscribed", "columns"
+    elif claimed:
+        found.status, found.status_source = claimed, "name"
+    else:
+        found.status, found.status_source = "subscribed", "assumed"
+    return found
+
+
+def _columns(sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
+    address = _address_column(sheet)
+    targets: dict[int, tuple[str, str]] = {} if address is None else {address: ("address", "")}
+    words: dict[int, dict[str, str]] = {}
+    for index in range(len(sheet.heading)):
+        if index == address:
+            continue
+        if said := _status_words(sheet, index):
+            targets[index], words[index] = ("status", ""), said
+        elif target := _known(sheet, index, {target for target, _ in targets.values()}):
+            targets[index] = target
+    rest = [index for index in range(len(sheet.heading)) if index not in targets]
+    targets |= {index: (target, "") for index, target in new_fields(sheet, rest, tagger).items()}
+    columns = [column_of(sheet, index, *targets[index]) for index in range(len(sheet.heading))]
+    for index, said in words.items():
+        columns[index].words = said
+    return columns
+
+
+def _address_column(sheet: Sheet) -> int | None:
+    """By label if its cells do not contradict, else the column where most cells are addresses."""
+    shares = [_share_of_addresses(sheet, index) for index in range(len(sheet.heading))]
+    called = [index for index, label in enumerate(sheet.heading) if labels.plain(label) in labels.ADDRESS]
+    for index in called:
+        if not sheet.cells(index) or shares[index] >= 0.2:
+            return index
+    best = max(range(len(shares)), key=shares.__getitem__)
+    return best if shares[best] >= 0.5 else None
+
+
+def _share_of_addresses(sheet: Sheet, index: int) -> float:
+    cells = sheet.cells(index)
+    return sum(1 for cell in cells if ADDRESS.search(cell)) / len(cells) if cells else 0.0
+
+
+def _known(sheet: Sheet, index: int, taken: set[str]) -> tuple[str, str] | None:
+    """What a label says about its column: a time, tags, a name, something to leave out. None: a field."""
+    key = labels.plain(sheet.heading[index])
+    for target, known in SINGLE:
+        if key in known and target not in taken:
+            return target, ""
+    for target, known in SEVERAL:
+        if key in known:
+            return target, ""
+    if why := labels.why_out(sheet.heading[index]):
+        return "out", why
+    if key in labels.FULL_NAME and "name" not in taken and not _has_names(sheet):
+        return "name", ""
+    return None
+
+
+def _has_names(sheet: Sheet) -> bool:
+    return any(labels.standard_field(label) in {"FNAME", "LNAME"} for label in sheet.heading)
+
+
+def _status_words(sheet: Sheet, index: int) -> dict[str, str]:
+    """For a column that tells the status: its words and what they stand for. Otherwise nothing."""
+    key, cells = labels.plain(sheet.heading[index]), set(map(labels.plain, sheet.cells(index)))
+    if not cells:
+        return {}
+    yes_no = cells <= labels.YES | labels.NO
+    if yes_no and key in labels.YES_NO:
+        return _yes_no(labels.YES_NO[key], "subscribed")
+    if yes_no and key in YES_LABELS:
+        return _yes_no("subscribed", "unsubscribed")
+    # One word we do not know is met with a question line by line; more, and it is some other status.
+    unknown = {word for word in cells if word not in labels.WORD_STATUS}
+    if key in labels.STATUS and len(unknown) <= 1 and len(unknown) < len(cells):
+        return dict(labels.WORD_STATUS)
+    return {}
+
+
+def _yes_no(yes: str, no: str) -> dict[str, str]:
+    return dict.fromkeys(labels.YES, yes) | dict.fromkeys(labels.NO, no)

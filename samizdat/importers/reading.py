@@ -1,0 +1,266 @@
+"""Opens what a person gave: CSV files, folders, zips, a zip in a zip. Nothing is written to the disk.
+
+A zip is judged by its directory before a byte of it is unpacked; Python's zipfile reads no more of a member than
+the directory declared and refuses members that overlap, so the declared sizes hold.
+"""
+
+import io
+import lzma
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, Self, cast
+
+from samizdat.importers.base import ImportFailed, Problem
+from samizdat.importers.text import HEAD, Sheet, Writing, glance, scan
+
+type Thing = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
+
+TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl"})
+SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+# zipfile lets through whatever its decompressors and a nonsense directory raise.
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A real export of a million people is one file of 300 MB, packed 4 to 30 times smaller."""
+
+    total: int = 4 << 30  # bytes of all text files together, unpacked
+    ratio: int = 250  # unpacked to packed, asked only above `small`
+    small: int = 16 << 20
+    members: int = 20_000
+    depth: int = 2  # a zip in a zip
+    in_memory: int = 64 << 20  # larger inner zips are read through the outer one, slower but in place
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A text file somewhere in what was given. `opening` may be called again and again."""
+
+    name: str  # path inside what was given, with "/"
+    size: int  # bytes, unpacked
+    opening: Callable[[], IO[bytes]]
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, self.opening())
+
+
+class Given:
+    """What a person gave, opened. Use as a context manager; files it opened itself are closed at the end."""
+
+    def __init__(self, things: Iterable[Thing], limits: Limits = Limits()) -> None:
+        self.members: list[Member] = []
+        self.problems: list[Problem] = []
+        self._limits = limits
+        self._total = 0
+        self._stack = ExitStack()
+        self._sheets: dict[int, Sheet | Problem] = {}
+        for thing in things:
+            self._take(thing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def sheet(self, index: int) -> Sheet | Problem:
+        """The top of a member, or why it has none. Looked at once."""
+        if index not in self._sheets:
+            self._sheets[index] = self._glance(index)
+        return self._sheets[index]
+
+    def sheets(self) -> Iterator[tuple[str, Sheet]]:
+        """Name and top of every member that has rows of text."""
+        for index, member in enumerate(self.members):
+            sheet = self.sheet(index)
+            if isinstance(sheet, Sheet):
+                yield member.name, sheet
+
+    def scan(self, index: int) -> Writing:
+        """Read a member to its end. Raises ImportFailed when it is torn."""
+        member = self.members[index]
+        with sound(member.name), member.open() as file:
+            return scan(file)
+
+    def reglance(self, index: int, encoding: str) -> Sheet | Problem:
+        """The top of a member once more, now that its encoding is known."""
+        self._sheets[index] = self._glance(index, encoding)
+        return self._sheets[index]
+
+    def _glance(self, index: int, encoding: str = "") -> Sheet | Problem:
+        member = self.members[index]
+        try:
+            with sound(member.name), member.open() as file:
+                head = file.read(HEAD)
+            return glance(head, whole=len(head) < HEAD, encoding=encoding)
+        except ImportFailed as failed:
+            return Problem(failed.code, member.name, failed.values | {"file": member.name})
+
+    def _take(self, thing: Thing) -> None:
+        before = len(self.members)
+        try:
+            if isinstance(thing, str | os.PathLike):
+                self._take_path(Path(thing))
+            else:
+                name, file = thing if isinstance(thing, tuple) else (str(getattr(thing, "name", "file")), thing)
+                self._take_file(PurePosixPath(name.replace("\\", "/")).name, _seekable(file, self._limits))
+        except ImportFailed as failed:
+            del self.members[before:]  # half a zip would look like a whole one
+            self.problems.append(Problem(failed.code, str(failed.values.get("file", "")), failed.values))
+
+    def _take_path(self, path: Path) -> None:
+        if not path.exists():
+            raise ImportFailed("missing", file=str(path))
+        if path.is_dir():
+            self._take_folder(path)
+            return
+        try:
+            self._take_file(path.name, self._stack.enter_context(path.open("rb")), again=lambda: path.open("rb"))
+        except OSError as wrong:
+            raise ImportFailed("unreadable", file=path.name, reason=wrong.strerror or wrong) from wrong
+
+    def _take_folder(self, folder: Path) -> None:
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file() or not _is_wanted(path.relative_to(folder.parent).as_posix()):
+                continue
+            name = path.relative_to(folder.parent).as_posix()
+            if path.suffix.lower() == ".zip":
+                self._take(path)
+            else:
+                self._add(Member(name, path.stat().st_size, _opener(path)))
+
+    def _take_file(self, name: str, file: BinaryIO, again: Callable[[], BinaryIO] | None = None) -> None:
+        start = file.read(4)
+        if start[:2] == b"PK" or (name.lower().endswith(".zip") and start):
+            self._take_zip(name, file, depth=1)
+            return
+        size = file.seek(0, io.SEEK_END)
+        self._add(Member(name, size, again or (lambda: _from_start(file))))
+
+    def _take_zip(self, name: str, file: BinaryIO, depth: int) -> None:
+        with sound(name):
+            box = self._stack.enter_context(_opened(file))
+        entries = [entry for entry in box.infolist() if not entry.is_dir()]
+        if len(entries) > self._limits.members:
+            raise ImportFailed("too_many", file=name, limit=self._limits.members)
+        if _is_workbook(entries):
+            raise ImportFailed("spreadsheet", file=name)
+        for entry in entries:
+            self._take_entry(name, box, entry, depth)
+
+    def _take_entry(self, outer: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
+        if not _is_wanted(entry.filename):
+            return
+        if entry.flag_bits & 1:
+            raise ImportFailed("locked_zip", file=outer)
+        if entry.file_size > self._limits.small and entry.file_size > entry.compress_size * self._limits.ratio:
+            raise ImportFailed("zip_bomb", file=outer)
+        if not entry.filename.lower().endswith(".zip"):
+            self._add(Member(entry.filename, entry.file_size, lambda: box.open(entry)))
+        elif depth >= self._limits.depth:
+            raise ImportFailed("too_deep", file=outer)
+        else:
+            self._take_inner_zip(box, entry, depth)
+
+    def _take_inner_zip(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
+        with sound(entry.filename):
+            inner = cast(BinaryIO, self._stack.enter_context(box.open(entry)))
+            if entry.file_size <= self._limits.in_memory:
+                inner = io.BytesIO(inner.read())
+            self._take_zip(entry.filename, inner, depth + 1)
+
+    def _add(self, member: Member) -> None:
+        self._total += member.size
+        if self._total > self._limits.total:
+            raise ImportFailed("too_large", file=member.name, limit=self._limits.total >> 30)
+        if len(self.members) >= self._limits.members:
+            raise ImportFailed("too_many", file=member.name, limit=self._limits.members)
+        self.members.append(member)
+
+
+class sound:
+    """Turns what a damaged zip or disk raises into one sentence about the file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
+        if isinstance(wrong, DAMAGED):
+            raise ImportFailed("torn_zip", file=self._name) from wrong
+        if isinstance(wrong, NotImplementedError):  # a method of packing that Python does not know
+            raise ImportFailed("strange_zip", file=self._name) from wrong
+        if isinstance(wrong, OSError):
+            raise ImportFailed("unreadable", file=self._name, reason=wrong.strerror or wrong) from wrong
+
+
+def open_given(things: Iterable[Thing], limits: Limits = Limits()) -> Given:
+    """Open paths, or binary files (alone or with their names). Never raises: see `Given.problems`."""
+    return Given(things, limits)
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except ValueError as wrong:  # offsets before the beginning of the file, names that are no text
+        raise zipfile.BadZipFile(str(wrong)) from wrong
+
+
+def _is_wanted(name: str) -> bool:
+    path = PurePosixPath(name)
+    if "__MACOSX" in path.parts or any(part.startswith(".") for part in path.parts):
+        return False
+    return path.suffix.lower() in TEXT_SUFFIXES | SPREADSHEET_SUFFIXES | {".zip"}
+
+
+def _is_workbook(entries: list[zipfile.ZipInfo]) -> bool:
+    names = {entry.filename for entry in entries}
+    return bool(names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml", "Index/Document.iwa"})
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+def _from_start(file: BinaryIO) -> BinaryIO:
+    """A file we were lent: rewound, and left open by whoever reads it."""
+    file.seek(0)
+    return cast(BinaryIO, _Lent(file))
+
+
+def _seekable(file: BinaryIO, limits: Limits) -> BinaryIO:
+    """A pipe is taken into memory, up to the size for inner zips."""
+    if file.seekable():
+        file.seek(0)
+        return file
+    data = file.read(limits.in_memory + 1)
+    if len(data) > limits.in_memory:
+        raise ImportFailed("too_large", file="-", limit=limits.in_memory / (1 << 30))
+    return io.BytesIO(data)
+
+
+class _Lent(io.RawIOBase):
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
