@@ -1,5 +1,190 @@
-"""Template words of the desk."""
+"""Template words of the desk: numbers, days, states, sums, fields."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
 
 from django import template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from samizdat.web import words
 
 register = template.Library()
+
+NBSP = "\u00a0"
+# Day and time as each language writes them; \\ keeps Django from reading letters as format marks.
+FORMATS = {
+    "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
+    "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
+}
+
+
+@register.filter
+def count(number: Any) -> str:
+    """17,938 in English, 17 938 with a space that does not break in Russian, where four digits stay together."""
+    if number is None or number == "":
+        return ""
+    whole = int(number)
+    if (get_language() or "en").startswith("ru"):
+        return f"{whole:,}".replace(",", NBSP) if abs(whole) >= 10_000 else str(whole)
+    return f"{whole:,}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    """A share as 0.6 %, with a space that does not break."""
+    text = f"{share * 100:.1f}"
+    if (get_language() or "en").startswith("ru"):
+        text = text.replace(".", ",")
+    return f"{text}{NBSP}%"
+
+
+def _shaped(value: Any, shape: str) -> str:
+    if not value:
+        return ""
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    language = (get_language() or "en").split("-")[0]
+    return date_format(local, FORMATS.get(language, FORMATS["en"])[shape])
+
+
+@register.filter
+def day(value: date | datetime | None) -> str:
+    return _shaped(value, "day")
+
+
+@register.filter
+def shortday(value: date | datetime | None) -> str:
+    return _shaped(value, "short")
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    return _shaped(value, "time")
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    return _shaped(value, "moment")
+
+
+@register.filter
+def today(value: datetime) -> str:
+    return _shaped(value, "today")
+
+
+@register.filter
+def zone_city(name: str) -> str:
+    """The city of a time zone: Europe/Riga is Riga."""
+    return name.rsplit("/", 1)[-1].replace("_", " ")
+
+
+@register.filter
+def megabytes(size: int) -> str:
+    return f"{max(size, 0) / 1_000_000:.1f}"
+
+
+@register.simple_tag(takes_context=True)
+def to(context: dict[str, Any], name: str, *args: Any) -> str:
+    """The address of a page of this organisation."""
+    return reverse(name, args=[context["request"].organisation.slug, *args])
+
+
+@register.simple_tag
+def state(shape: str, word: str) -> SafeString:
+    """A shape and a word; colour comes third."""
+    return format_html('<span class="state {}">{}</span>', shape, word)
+
+
+@register.simple_tag
+def campaign_state(campaign: Any) -> SafeString:
+    return state(*words.campaign_state(campaign.state, campaign.reason))
+
+
+@register.simple_tag
+def subscription_state(status: str) -> SafeString:
+    return state(*words.subscription_state(status))
+
+
+@register.simple_tag
+def route_state(route: Any) -> SafeString:
+    return state(*words.route_state(route.state))
+
+
+@register.simple_tag
+def import_state(name: str) -> SafeString:
+    return state(*words.import_state(name))
+
+
+@register.simple_tag
+def mark(kind: str) -> SafeString:
+    """The sign before a thing to do: `stop` blocks, `care` is worth a look, `good` is fine."""
+    sign = {"stop": "!", "care": "?", "good": "ok"}.get(kind, "")
+    return format_html('<span class="mark {}" aria-hidden="true">{}</span>', kind, sign)
+
+
+@register.simple_tag
+def sealed(address: str) -> SafeString:
+    """First letter and a bar of one length for every address, so that the bar tells nothing."""
+    return format_html(
+        '<span class="sealed">{}<i aria-hidden="true">xxxxxxx</i><span class="sr"> {}</span></span>',
+        address[:1],
+        _("sealed address"),
+    )
+
+
+@register.inclusion_tag("web/parts/field.html")
+def field(bound: Any, kind: str = "", **extra: Any) -> dict[str, Any]:
+    """A form field: label above, error and hint below, tied together. `kind`: joined, mono."""
+    widget = bound.field.widget
+    shape = getattr(widget, "input_type", "")
+    return {
+        "bound": bound,
+        "kind": kind,
+        "is_choice": shape == "checkbox" and not getattr(widget, "allow_multiple_selected", False),
+        "is_radio": shape == "radio",
+        "is_hidden": shape == "hidden",
+        **extra,
+    }
+
+
+@register.inclusion_tag("web/parts/errors.html")
+def errors(form: Any) -> dict[str, Any]:
+    """The summary above a refused form, focused, with a link to each field."""
+    found = []
+    if form is not None and form.is_bound:
+        found = [(form[name].id_for_label if name != "__all__" else "", text) for name, texts in form.errors.items() for text in texts]
+    return {"found": found}
+
+
+@register.inclusion_tag("web/parts/sum.html")
+def sum_of(rows: Iterable[Any], total_word: str, total: int) -> dict[str, Any]:
+    """A column addition with a double line under it. Rows: words.Row."""
+    return {"rows": list(rows), "total_word": total_word, "total": total}
+
+
+@register.simple_tag(takes_context=True)
+def here(context: dict[str, Any], section: str) -> str:
+    """aria-current for the menu entry of this page."""
+    return SafeString(' aria-current="page"') if context["desk"].section == section else ""
+
+
+@register.filter
+def get(values: Any, key: Any) -> Any:
+    """values[key], where the key is itself a variable."""
+    return values.get(key, "") if values else ""
+
+
+@register.filter
+def role_word(name: str) -> str:
+    return words.role(name)
+
+
+@register.filter
+def provider_word(name: str) -> str:
+    return words.provider(name)

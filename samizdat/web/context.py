@@ -1,0 +1,82 @@
+"""What every page of the desk knows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import get_language, get_language_bidi
+
+from samizdat.accounts import people
+from samizdat.accounts.queries import organisations_of
+
+
+@dataclass
+class Desk:
+    """The frame around a page: who looks, in which organisation, and what she may do."""
+
+    request: Any
+
+    @cached_property
+    def person_name(self) -> str:
+        return people.name_of(self.request.person) if self.request.person else ""
+
+    @property
+    def organisation(self) -> Any:
+        return getattr(self.request, "organisation", None)
+
+    @cached_property
+    def has_others(self) -> bool:
+        return organisations_of(self.request.person).count() > 1
+
+    @property
+    def role(self) -> str:
+        return getattr(self.request, "role", "") or ""
+
+    @property
+    def may_write(self) -> bool:
+        return self.role in ("admin", "editor")
+
+    @property
+    def may_keep(self) -> bool:
+        return self.role == "admin"
+
+    @property
+    def sees_keeping(self) -> bool:
+        return self.role in ("admin", "viewer")
+
+    @property
+    def section(self) -> str:
+        """The part of the menu that this page belongs to: /o/<slug>/<section>/…"""
+        parts = self.request.path.split("/")
+        return (parts[3] or "home") if self.organisation and len(parts) > 3 else ""
+
+    @property
+    def theme(self) -> str:
+        person = getattr(self.request, "person", None)
+        return person.theme if person and person.theme in ("light", "dark") else ""
+
+    @property
+    def shortcuts(self) -> bool:
+        """Single letters as shortcuts, unless this browser was told not to (WCAG 2.1.4)."""
+        return self.request.COOKIES.get("shortcuts") != "off"
+
+    @property
+    def direction(self) -> str:
+        return "rtl" if get_language_bidi() else "ltr"
+
+    @property
+    def language(self) -> str:
+        return get_language() or "en"
+
+    @cached_property
+    def routes_in_need(self) -> int:
+        from samizdat.delivery.models import Route
+
+        if not self.organisation or not self.sees_keeping:
+            return 0
+        return Route.objects.filter(organisation=self.organisation, state="dead").count()
+
+
+def desk(request: HttpRequest) -> dict[str, Any]:
+    return {"desk": Desk(request)}

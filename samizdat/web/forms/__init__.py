@@ -1,0 +1,1 @@
+"""What the desk asks. A form reads and says what is wrong with it; it changes nothing."""

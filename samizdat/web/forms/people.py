@@ -1,0 +1,181 @@
+"""Signing in, setting up, inviting, settings."""
+
+import re
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.accounts.models import ROLES
+from samizdat.core import address
+from samizdat.web import words
+from samizdat.web.forms.base import DeskForm
+
+LONGEST_PASSWORD = 1000  # argon2 takes any length; a megabyte of it would be work for nothing.
+
+
+class AddressField(forms.CharField):
+    """A mail address by our own rules, given back in its one form."""
+
+    widget = forms.EmailInput(attrs={"spellcheck": "false", "autocapitalize": "none"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=400, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        if not text:
+            return ""
+        try:
+            return address.normalise(text)
+        except address.BadAddress as bad:
+            raise forms.ValidationError(_(str(bad))) from None
+
+
+class SignInForm(DeskForm):
+    email = AddressField(label=lazy("Your e-mail address"))
+    password = forms.CharField(
+        label=lazy("Password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].widget.attrs["autocomplete"] = "username"
+
+
+class NewPasswordForm(DeskForm):
+    """A new password, typed once: whoever fears a slip can show it or has it made by her password manager."""
+
+    password = forms.CharField(
+        label=lazy("Password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        help_text=lazy("At least 14 characters. Four or five words that do not belong together are good."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class AcceptForm(NewPasswordForm):
+    name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100)
+    email = AddressField(label=lazy("Your e-mail address"), help_text=lazy("You sign in with it. It is sealed."))
+    language = forms.ChoiceField(label=lazy("Language"), choices=settings.LANGUAGES)
+    field_order = ["name", "email", "password", "language"]
+
+
+class SetUpForm(AcceptForm):
+    code = forms.CharField(
+        label=lazy("Set-up code"),
+        max_length=40,
+        help_text=lazy("It stands in the terminal where the desk was started. It proves that the server is yours."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "mono"}),
+    )
+    organisation = forms.CharField(label=lazy("Name of your organisation"), max_length=200)
+    field_order = ["code", "organisation", "name", "email", "password", "language"]
+
+
+class InviteForm(DeskForm):
+    role = forms.ChoiceField(
+        label=lazy("Role"),
+        choices=[
+            ("editor", lazy("editor: writes, sends, sees the audience")),
+            ("viewer", lazy("viewer: sees everything, changes nothing")),
+            ("admin", lazy("admin: everything, also people, routes and settings")),
+        ],
+    )
+    note = forms.CharField(
+        label=lazy("For whom"),
+        max_length=100,
+        help_text=lazy("Only your colleagues see it, so that they know whose link this is."),
+    )
+
+
+class RoleForm(DeskForm):
+    role = forms.ChoiceField(label=lazy("Role"), choices=[(name, words.ROLES[name]) for name in ROLES])
+
+
+class ProfileForm(DeskForm):
+    language = forms.ChoiceField(label=lazy("Language"), choices=settings.LANGUAGES)
+    theme = forms.ChoiceField(
+        label=lazy("Light or dark"),
+        choices=[("auto", lazy("as my device")), ("light", lazy("light")), ("dark", lazy("dark"))],
+    )
+    shortcuts = forms.BooleanField(
+        label=lazy("Single letters are shortcuts"),
+        required=False,
+        help_text=lazy("Switch it off if you speak to your computer, or if keys are pressed by themselves. "
+                       "It is kept in this browser."),
+    )
+
+
+class ChangePasswordForm(NewPasswordForm):
+    old = forms.CharField(
+        label=lazy("Your password now"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ["old", "password"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].label = _("New password")
+
+
+class SettingsForm(DeskForm):
+    name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Readers see it in every letter."))
+    language = forms.ChoiceField(
+        label=lazy("Language of letters and public pages"), choices=settings.LANGUAGES
+    )
+    timezone = forms.CharField(
+        label=lazy("Time zone of your readers"),
+        max_length=64,
+        help_text=lazy("Times on every page are in this zone. Write it like Europe/Riga."),
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
+    )
+    public_url = forms.URLField(
+        label=lazy("Address of the public pages"),
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        help_text=lazy("Leave, sign-up and archive links begin with it. Choose a name you keep for years."),
+    )
+    postal_address = forms.CharField(
+        label=lazy("Postal address"),
+        required=False,
+        max_length=400,
+        help_text=lazy("Stands at the foot of each letter. Many countries want one; a post box will do."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    return_address = AddressField(
+        label=lazy("Where bounces go"),
+        required=False,
+        help_text=lazy("Mail that cannot be handed over comes back to this address. Empty: to the sender of the letter."),
+    )
+    leave_mailbox = AddressField(
+        label=lazy("Mailbox for leaving by mail"),
+        required=False,
+        help_text=lazy("When somebody reads it, readers can leave by writing to it. Empty: by the link alone."),
+    )
+    accent = forms.CharField(
+        label=lazy("Colour of buttons in letters"),
+        max_length=7,
+        widget=forms.TextInput(attrs={"type": "color"}),
+    )
+
+    def clean_timezone(self) -> str:
+        zone = self.cleaned_data["timezone"].strip()
+        if zone not in available_timezones():
+            raise forms.ValidationError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+        return zone
+
+    def clean_accent(self) -> str:
+        colour = self.cleaned_data["accent"]
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+            raise forms.ValidationError(_("Write the colour as # and six digits, like #b3261e."))
+        return colour.lower()

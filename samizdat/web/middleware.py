@@ -1,0 +1,113 @@
+"""Lets people in: finds the person, the organisation of the address and her role, and speaks her language."""
+
+import ipaddress
+import logging
+import time
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone, translation
+
+from samizdat.accounts import queries
+from samizdat.accounts.models import Organisation
+from samizdat.logs import where_it_broke
+
+log = logging.getLogger(__name__)
+
+# Names of the desk are read from the database at most this often, in seconds.
+NAMES_KEPT = 60
+
+
+class DeskMiddleware:
+    """Every request of the desk goes through here; what a view declares by `door` decides.
+
+    - not signed in: on to the sign-in page, and back afterwards
+    - an organisation she has no role in: 404, exactly like one that does not exist
+    - a role that may not do this: 403
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self._names: tuple[float, frozenset[str]] = (0.0, frozenset())
+
+    def __call__(self, request: Any) -> HttpResponse:
+        request.person = request.organisation = request.role = None
+        if not self._knows(request.get_host()):
+            raise Http404
+        user = request.user
+        if user.is_authenticated:
+            request.person = user
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = translation.get_language()
+        try:
+            response = self.get_response(request)
+        finally:
+            timezone.deactivate()
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def process_view(self, request: Any, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
+        door = getattr(view, "door", None)
+        if door is None:
+            raise Http404
+        if door["open"]:
+            return None
+        if request.person is None:
+            return _to_sign_in(request)
+        slug = kwargs.pop("organisation", None)
+        if slug is not None:
+            self._enter(request, slug, door)
+        return None
+
+    def process_exception(self, request: Any, error: Exception) -> None:
+        """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
+        if not isinstance(error, (Http404, PermissionDenied)):
+            log.error("A page broke: %s", where_it_broke(error))
+
+    def _enter(self, request: Any, slug: str, door: dict[str, Any]) -> None:
+        membership = queries.membership(request.person, slug)
+        if membership is None:
+            raise Http404
+        request.organisation, request.role = membership.organisation, membership.role
+        timezone.activate(zoneinfo.ZoneInfo(membership.organisation.timezone))
+        allowed = door["see"] if request.method in ("GET", "HEAD") else door["do"]
+        # A page that takes no such request at all says 405 itself.
+        if allowed and request.role not in allowed:
+            raise PermissionDenied
+
+    def _knows(self, host: str) -> bool:
+        """Whether the desk goes by this name. Names are only checked once an organisation has said its own."""
+        name = urlsplit(f"//{host}").hostname or ""
+        names = self._own_names()
+        return not names or name in names or _is_here(name)
+
+    def _own_names(self) -> frozenset[str]:
+        at, names = self._names
+        if time.monotonic() - at > NAMES_KEPT or not at:
+            urls = Organisation.objects.exclude(desk_url="").values_list("desk_url", flat=True)
+            names = frozenset(urlsplit(url).hostname or "" for url in urls)
+            self._names = (time.monotonic(), names)
+        return names
+
+
+def _is_here(name: str) -> bool:
+    """localhost and bare addresses: nobody can point a name of hers at those."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _to_sign_in(request: Any) -> HttpResponse:
+    if request.method != "GET" or getattr(request, "htmx", False):
+        raise PermissionDenied
+    return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")

@@ -1,0 +1,182 @@
+"""Coming in: sign in and out, the first set-up, an invitation; and the pages that say no."""
+
+import hmac
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login, logout
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import actions, people, queries
+from samizdat.accounts.backend import Throttled
+from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, PasswordWeak
+from samizdat.vault import house
+from samizdat.web import setup
+from samizdat.web.doors import address, open_door, personal
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.people import AcceptForm, SetUpForm, SignInForm
+
+
+@personal
+def start(request: Any) -> HttpResponse:
+    """/ : to the only organisation, or to the choice."""
+    found = list(queries.organisations_of(request.person)[:2])
+    if len(found) == 1:
+        return redirect(address(found[0], "home"))
+    return redirect("organisations")
+
+
+@personal
+def organisations(request: Any) -> HttpResponse:
+    return render(request, "web/organisations.html", {"organisations": queries.organisations_of(request.person)})
+
+
+@open_door
+def sign_in(request: Any) -> HttpResponse:
+    if setup.is_new():
+        return redirect("set-up")
+    form = SignInForm(request.POST or None)
+    onward = request.POST.get("next", request.GET.get("next", ""))
+    if form.is_valid():
+        try:
+            person = authenticate(request, **form.cleaned_data)
+        except Throttled as throttled:
+            refuse(form, None, _wait(throttled.seconds))
+        else:
+            if person is not None:
+                login(request, person)
+                return redirect(_safe(request, onward))
+            refuse(form, None, _("Address and password do not belong together. Look at both, then try again."))
+    return render(request, "web/sign_in.html", {"form": form, "next": onward}, status=200 if not form.errors else 422)
+
+
+def _wait(seconds: int) -> str:
+    minutes = max(1, round(seconds / 60))
+    return ngettext(
+        "Too many wrong passwords for this address. Wait %(n)s minute, then try again.",
+        "Too many wrong passwords for this address. Wait %(n)s minutes, then try again.",
+        minutes,
+    ) % {"n": minutes}
+
+
+def _safe(request: Any, onward: str) -> str:
+    allowed = url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure())
+    return onward if onward and allowed else "/"
+
+
+@open_door
+def sign_out(request: Any) -> HttpResponse:
+    """By POST alone: a picture in a letter must not sign anybody out."""
+    if request.method == "POST":
+        logout(request)
+    return redirect("sign-in")
+
+
+@open_door
+def language(request: Any) -> HttpResponse:
+    """For somebody who has not signed in; a person's own language stands in her profile."""
+    response = redirect(_safe(request, request.POST.get("next", "")))
+    chosen = request.POST.get("language", "")
+    if request.method == "POST" and chosen in dict(settings.LANGUAGES):
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, httponly=True, samesite="Lax")
+    return response
+
+
+@open_door
+def set_up(request: Any) -> HttpResponse:
+    if not setup.is_new():
+        return redirect("sign-in")
+    form = SetUpForm(request.POST or None, initial={"language": translation.get_language()})
+    if form.is_valid():
+        person = _begin(form)
+        if person is not None:
+            login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+            return redirect("/")
+    return render(request, "web/set_up.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _begin(form: SetUpForm) -> Any:
+    """The organisation and its first admin; None when the form was refused."""
+    answers, now = form.cleaned_data, timezone.now()
+    if not hmac.compare_digest(answers["code"].strip().lower().encode(), setup.code().encode()):
+        refuse(form, "code", _("This is not the code of this house. Copy it from the terminal."))
+        return None
+    try:
+        with transaction.atomic():
+            organisation = actions.found_organisation(
+                answers["organisation"],
+                source=house.open_source(),
+                today=now.date(),
+                language=answers["language"],
+            )
+            person = actions.add_person(
+                answers["email"],
+                name=answers["name"],
+                password=answers["password"],
+                language=answers["language"],
+                today=now.date(),
+            )
+            actions.give_role(person, organisation, "admin", by=None, now=now)
+    except AccountError as refused:
+        refuse(form, "password" if isinstance(refused, PasswordWeak) else "organisation", refused)
+        return None
+    return person
+
+
+@open_door
+def invitation(request: Any, token: str) -> HttpResponse:
+    now = timezone.now()
+    try:
+        found = actions.invitation_of(token, now)
+    except InvitationGone as gone:
+        return says(request, _("This link no longer works"), str(gone), 404, reverse("sign-in"), _("Sign in"))
+    form = AcceptForm(request.POST or None, initial={"language": translation.get_language()})
+    if form.is_valid():
+        try:
+            person, organisation = actions.accept(token, **form.cleaned_data, now=now)
+        except AccountError as refused:
+            refuse(form, {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused)), refused)
+        else:
+            login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+            return redirect(address(organisation, "home"))
+    by = people.name_of(found.by) if found.by else ""
+    facts = {"form": form, "organisation": found.organisation, "role": found.role, "by": by}
+    return render(request, "web/invitation.html", facts, status=422 if form.errors else 200)
+
+
+def says(request: Any, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
+    """A page with one sentence and the way on."""
+    facts = {"title": title, "sentence": sentence, "href": href, "link": link or _("To the first page")}
+    return render(request, "web/message.html", facts, status=status)
+
+
+def not_found(request: Any, exception: Any = None) -> HttpResponse:
+    return says(request, _("There is no such page"), _("It was removed, or the address has a slip in it."), 404)
+
+
+def forbidden(request: Any, exception: Any = None) -> HttpResponse:
+    sentence = _("Your role does not allow this. Ask an admin of your organisation.")
+    if getattr(request, "person", None) is None:
+        sentence = _("You are not signed in any more. Sign in and do it again; nothing was changed.")
+    return says(request, _("Not for you"), sentence, 403)
+
+
+def bad_request(request: Any, exception: Any = None) -> HttpResponse:
+    return says(request, _("We could not read that"), _("Go back, load the page again and repeat it."), 400)
+
+
+def broken(request: Any) -> HttpResponse:
+    sentence = _("Something broke on our side and nothing was changed. Try again; if it happens twice, ask your admin.")
+    return says(request, _("This did not work"), sentence, 500)
+
+
+def csrf_failure(request: Any, reason: str = "") -> HttpResponse:
+    sentence = _("The page was open for too long. Load it again and repeat what you did; nothing was changed.")
+    return says(request, _("This page is out of date"), sentence, 403)

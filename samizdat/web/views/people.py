@@ -1,0 +1,167 @@
+"""The people of an organisation, its settings, and a person's own profile."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import actions, people, queries
+from samizdat.accounts.errors import AccountError
+from samizdat.vault import house
+from samizdat.web import words
+from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go, personal
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.people import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
+
+
+@door(see=KEEPERS, do=ADMINS)
+def colleagues(request: Any) -> HttpResponse:
+    """Who works here; POST invites somebody and shows her link once."""
+    form, link = InviteForm(request.POST or None), ""
+    if form.is_valid():
+        token = actions.invite(request.organisation, **form.cleaned_data, by=request.person, now=timezone.now())
+        link = request.build_absolute_uri(reverse("invitation", args=[token]))
+        form = InviteForm()
+    facts = {
+        "members": queries.members(request.organisation),
+        "invitations": _open_invitations(request.organisation),
+        "form": form,
+        "link": link,
+    }
+    return render(request, "web/people.html", facts, status=422 if form.errors else 200)
+
+
+def _open_invitations(organisation: Any) -> list[dict[str, Any]]:
+    keys = house.keys(organisation)
+    return [
+        {
+            "id": row.id,
+            "role": words.role(row.role),
+            "note": keys.open(row.note_sealed, "invitation", "note", 0).decode() if row.note_sealed else "",
+            "expires": row.expires,
+        }
+        for row in queries.invitations(organisation, timezone.now())
+    ]
+
+
+@deed(ADMINS)
+def withdraw_invitation(request: Any, invitation_id: int) -> HttpResponse:
+    found = queries.invitations(request.organisation, timezone.now()).filter(id=invitation_id).first()
+    if found is None:
+        raise Http404
+    actions.withdraw_invitation(found)
+    messages.success(request, _("The link no longer works."))
+    return go(request, "people")
+
+
+def _member(request: Any, person_id: int) -> queries.Member:
+    for member in queries.members(request.organisation):
+        if member.person.id == person_id:
+            return member
+    raise Http404
+
+
+@door(see=ADMINS, do=ADMINS)
+def colleague(request: Any, person_id: int) -> HttpResponse:
+    """Her role, and the way to remove her."""
+    member = _member(request, person_id)
+    form = RoleForm(request.POST or None, initial={"role": member.role})
+    if form.is_valid():
+        try:
+            actions.give_role(
+                member.person, request.organisation, form.cleaned_data["role"], by=request.person, now=timezone.now()
+            )
+        except AccountError as refused:
+            refuse(form, "role", refused)
+        else:
+            messages.success(request, _("Her role is changed."))
+            return go(request, "people")
+    return render(request, "web/colleague.html", {"member": member, "form": form}, status=422 if form.errors else 200)
+
+
+@deed(ADMINS)
+def remove_colleague(request: Any, person_id: int) -> HttpResponse:
+    member = _member(request, person_id)
+    try:
+        actions.remove_person(member.person, request.organisation, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+        return go(request, "colleague", person_id)
+    messages.success(request, _("She was removed, and signed out everywhere."))
+    return redirect("/") if member.person.id == request.person.id else go(request, "people")
+
+
+@door(see=KEEPERS, do=ADMINS)
+def organisation_settings(request: Any) -> HttpResponse:
+    organisation = request.organisation
+    initial = {name: getattr(organisation, name) for name in SettingsForm.base_fields}
+    form = SettingsForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        try:
+            actions.change_settings(organisation, **form.cleaned_data, by=request.person, now=timezone.now())
+        except AccountError as refused:
+            refuse(form, None, refused)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "settings")
+    facts = {"form": form, "zones": sorted(available_timezones())}
+    return render(request, "web/settings.html", facts, status=422 if form.errors else 200)
+
+
+@personal
+def profile(request: Any) -> HttpResponse:
+    person = request.person
+    kept = request.COOKIES.get("shortcuts") != "off"
+    form = ProfileForm(
+        request.POST or None, initial={"language": person.language, "theme": person.theme, "shortcuts": kept}
+    )
+    if form.is_valid():
+        answers = form.cleaned_data
+        person.language, person.theme = answers["language"], answers["theme"]
+        person.save(update_fields=["language", "theme"])
+        messages.success(request, _("Saved."))
+        response = redirect("profile")
+        value = "on" if answers["shortcuts"] else "off"
+        response.set_cookie("shortcuts", value, max_age=365 * 86400, httponly=True, samesite="Lax")
+        return response
+    return _profile_page(request, form, ChangePasswordForm(prefix="p"))
+
+
+@personal
+def password(request: Any) -> HttpResponse:
+    """Every other session of hers ends with the old password."""
+    form = ChangePasswordForm(request.POST or None, prefix="p")
+    if form.is_valid():
+        person, answers = request.person, form.cleaned_data
+        if not person.check_password(answers["old"]):
+            refuse(form, "old", _("This is not your password."))
+        else:
+            try:
+                actions.set_password(person, answers["password"])
+            except AccountError as refused:
+                refuse(form, "password", refused)
+            else:
+                request.session.flush()
+                login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+                messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
+                return redirect("profile")
+    if request.method == "GET":
+        return redirect("profile")
+    initial = {"language": request.person.language, "theme": request.person.theme, "shortcuts": True}
+    return _profile_page(request, ProfileForm(initial=initial), form)
+
+
+def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
+    facts = {"form": form, "change": change, "email": people.email_of(request.person)}
+    return render(request, "web/profile.html", facts, status=422 if form.errors or change.errors else 200)
+
+
+@personal
+def keyboard(request: Any) -> HttpResponse:
+    return render(request, "web/keyboard.html")

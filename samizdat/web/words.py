@@ -1,0 +1,245 @@
+"""Codes of the house in words: a shape and a word for every state, a sentence for every reason.
+
+Shapes are those of the stylesheet: good, work, care, stop, none, and "" for plainly waiting.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import pgettext_lazy
+
+from samizdat.core import mergetags
+
+Word = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of an addition."""
+
+    word: str
+    count: int
+    note: str = ""
+    minus: bool = False
+    red: bool = False
+
+
+CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
+    "draft": ("none", pgettext_lazy("campaign", "Draft")),
+    "scheduled": ("", pgettext_lazy("campaign", "Scheduled")),
+    "held": ("", pgettext_lazy("campaign", "Held before it goes")),
+    "sending": ("work", pgettext_lazy("campaign", "Going out")),
+    "paused": ("care", pgettext_lazy("campaign", "Paused")),
+    "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
+    "finished": ("good", pgettext_lazy("campaign", "Finished")),
+    "cancelled": ("none", pgettext_lazy("campaign", "Stopped for good")),
+}
+
+SUBSCRIPTION_STATES: dict[str, tuple[str, Word]] = {
+    "pending": ("work", pgettext_lazy("subscription", "Pending")),
+    "subscribed": ("good", pgettext_lazy("subscription", "Subscribed")),
+    "unsubscribed": ("none", pgettext_lazy("subscription", "Unsubscribed")),
+    "cleaned": ("stop", pgettext_lazy("subscription", "Cleaned")),
+    "nonsubscribed": ("none", pgettext_lazy("subscription", "Never agreed")),
+}
+
+ROUTE_STATES: dict[str, tuple[str, Word]] = {
+    "live": ("good", pgettext_lazy("route", "Well")),
+    "paused": ("", pgettext_lazy("route", "Paused")),
+    "throttled": ("care", pgettext_lazy("route", "Slowed down")),
+    "dead": ("stop", pgettext_lazy("route", "Resting")),
+}
+
+IMPORT_STATES: dict[str, tuple[str, Word]] = {
+    "uploading": ("work", pgettext_lazy("import", "Being uploaded")),
+    "found": ("none", pgettext_lazy("import", "Read, nothing changed yet")),
+    "waiting": ("", pgettext_lazy("import", "Waiting to begin")),
+    "running": ("work", pgettext_lazy("import", "Under way")),
+    "stopped": ("care", pgettext_lazy("import", "Stopped")),
+    "finished": ("good", pgettext_lazy("import", "Done")),
+    "failed": ("stop", pgettext_lazy("import", "Failed")),
+}
+
+ROLES: dict[str, Word] = {
+    "admin": pgettext_lazy("role", "admin"),
+    "editor": pgettext_lazy("role", "editor"),
+    "viewer": pgettext_lazy("role", "viewer"),
+}
+
+PROVIDERS: dict[str, Word] = {
+    "other": pgettext_lazy("mailbox provider", "other"),
+    "gmail": "Gmail",
+    "outlook": "Outlook",
+    "yahoo": "Yahoo",
+    "icloud": "iCloud",
+    "mailru": "Mail.ru",
+    "yandex": "Yandex",
+    "proton": "Proton",
+    "gmx": "GMX",
+    "rambler": "Rambler",
+    "ukrnet": "Ukr.net",
+    "seznam": "Seznam",
+}
+
+# The answer of consent.may, with the day of the fact behind it.
+VERDICTS: dict[str, Word] = {
+    "given": lazy("She agreed on %(day)s and has not withdrawn it."),
+    "confirmed": lazy("She confirmed on %(day)s and has not withdrawn it."),
+    "returned": lazy("She agreed, left, and came back on %(day)s."),
+    "not_asked_yet": lazy("Nobody has looked at her records yet."),
+    "never_agreed": lazy("There is no consent record for this list."),
+    "not_confirmed": lazy("She signed up on %(day)s and has not confirmed it."),
+    "left": lazy("She left on %(day)s."),
+    "objected": lazy("She objected on %(day)s."),
+    "cleaned": lazy("Her address was found dead on %(day)s."),
+    "suppressed:bounce": lazy("Mail to this address came back for good."),
+    "suppressed:complaint": lazy("She reported a letter as spam."),
+    "suppressed:erased": lazy("Her data was erased."),
+    "suppressed:manual": lazy("Somebody here put her address on the stop list."),
+}
+
+CONSENT_KINDS: dict[str, Word] = {
+    "asked": lazy("Signed up for “%(list)s”, to be confirmed"),
+    "given": lazy("Agreed to “%(list)s”"),
+    "confirmed": lazy("Confirmed “%(list)s”"),
+    "withdrawn": lazy("Left “%(list)s”"),
+    "objected": lazy("Objected to “%(list)s”"),
+    "cleaned": lazy("Address found dead, “%(list)s”"),
+    "returned": lazy("Came back to “%(list)s”"),
+}
+
+CONSENT_WAYS: dict[str, Word] = {
+    "import": lazy("Brought in from a file."),
+    "form": lazy("By a sign-up form."),
+    "desk": lazy("Written down at the desk."),
+    "api": lazy("By a program."),
+    "mail": lazy("By a letter of hers."),
+    "one-click": lazy("By the unsubscribe button of her mail programme."),
+    "bounce": lazy("The mailbox said so."),
+}
+
+BOOKS: tuple[tuple[str, Word, Word], ...] = (
+    ("accepted", pgettext_lazy("books", "accepted"), lazy("the next server took it; that is all anyone knows")),
+    ("refused", pgettext_lazy("books", "refused"), lazy("a clear no for this address")),
+    ("unsure", pgettext_lazy("books", "unsure"), lazy("the answer was lost on the way")),
+    ("suppressed", pgettext_lazy("books", "suppressed since"), lazy("left or bounced after release, not written to")),
+    ("cancelled", pgettext_lazy("books", "cancelled"), lazy("stopped before it was their turn")),
+    ("deferred", pgettext_lazy("books", "deferred"), lazy("put off by their server and tried again")),
+    ("pending", pgettext_lazy("books", "pending"), lazy("still to be sent")),
+)
+
+# Why a campaign is paused or waiting.
+CAMPAIGN_REASONS: dict[str, Word] = {
+    "person": lazy("Somebody here paused it."),
+    "paused": lazy("Somebody here paused it."),
+    "late": lazy("Its time passed while nothing was running. Nothing leaves until you release it again."),
+    "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
+    "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
+    "no_routes": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
+    "routes_dead": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
+    "disk_full": lazy("The disk is full. Free some space, then resume; nothing was lost."),
+    "suspended": lazy("The organisation is suspended."),
+}
+
+# Events of a campaign and of routes, for its timeline: shape, words.
+EVENTS: dict[str, tuple[str, Word]] = {
+    "campaign.created": ("", lazy("Written.")),
+    "campaign.copied": ("", lazy("Copied from another campaign.")),
+    "campaign.saved": ("", lazy("Saved.")),
+    "campaign.tested": ("", lazy("A test was sent.")),
+    "campaign.scheduled": ("", lazy("Scheduled.")),
+    "campaign.unscheduled": ("", lazy("Taken back before it began.")),
+    "campaign.released": ("", lazy("Released: text and audience are frozen.")),
+    "campaign.started": ("now", lazy("The first message left.")),
+    "campaign.sending": ("now", lazy("Going out.")),
+    "campaign.paused": ("stop", lazy("Paused.")),
+    "campaign.resumed": ("", lazy("Resumed.")),
+    "campaign.waiting": ("stop", lazy("No route lived: it waits.")),
+    "campaign.cancelled": ("stop", lazy("Stopped for good.")),
+    "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
+    "campaign.settled": ("", lazy("The unsure ones were settled.")),
+    "campaign.recovered": ("stop", lazy("A sender broke off; its journal was read and the books were put right.")),
+    "route.condemned": ("stop", lazy("A route was put to rest.")),
+    "route.died": ("stop", lazy("A route was put to rest.")),
+    "route.revived": ("", lazy("A route works again.")),
+}
+
+# Reasons for which an import stopped.
+IMPORT_PROBLEMS: dict[str, Word] = {
+    "not_export": lazy("This is no file of subscribers. Choose the zip or the CSV files as you got them."),
+    "no_addresses": lazy("No row of the file holds an address. Look whether it is the right file."),
+    "zip_torn": lazy("The zip is torn. Download it again and bring it in as it is."),
+    "zip_bomb": lazy("The zip unpacks to far more than a list of people. Check where it comes from."),
+    "too_large": lazy("The file is larger than we take here. Use `samizdat import` on the server."),
+    "disk_full": lazy("The disk is full. Free some space and go on; what is in stays in."),
+    "pieces_gone": lazy("The upload was removed after a day. Choose the file again; nothing comes in twice."),
+}
+
+# Why a line of a file was not taken.
+REJECTS: dict[str, Word] = {
+    "empty": lazy("There is no address in this line."),
+    "no_at": lazy("The address has no @. Correct it in the file and import that file again."),
+    "two_at": lazy("There are two @ in the address. Correct it in the file and import that file again."),
+    "too_long": lazy("The address is too long to be one."),
+    "bad_local": lazy("The part before the @ holds a character that addresses cannot have."),
+    "bad_domain": lazy("The part after the @ is no domain. Correct it in the file."),
+    "not_ascii_domain": lazy("The part after the @ is no domain. Correct it in the file."),
+    "control": lazy("The address holds a control character. Type it anew in the file."),
+    "columns": lazy("The line has %(found)s columns, the heading %(expected)s. Look for a stray line break."),
+    "nul": lazy("The line holds a NUL byte. Save the file again as CSV."),
+    "huge": lazy("The line is too long to be one person."),
+}
+
+WORTH = lazy("Worth a look")
+
+
+def of(table: Mapping[str, Any], key: str, fallback: Any = "") -> Any:
+    return table.get(key, fallback)
+
+
+def campaign_state(name: str, reason: str = "") -> tuple[str, str]:
+    shape, word = CAMPAIGN_STATES.get(name, ("none", name))
+    return shape, str(word)
+
+
+def subscription_state(name: str) -> tuple[str, str]:
+    shape, word = SUBSCRIPTION_STATES.get(name, ("none", name))
+    return shape, str(word)
+
+
+def route_state(name: str) -> tuple[str, str]:
+    shape, word = ROUTE_STATES.get(name, ("none", name))
+    return shape, str(word)
+
+
+def import_state(name: str) -> tuple[str, str]:
+    shape, word = IMPORT_STATES.get(name, ("none", name))
+    return shape, str(word)
+
+
+def role(name: str) -> str:
+    return str(ROLES.get(name, name))
+
+
+def provider(name: str) -> str:
+    return str(PROVIDERS.get(name, name))
+
+
+def campaign_reason(code: str) -> str:
+    return str(CAMPAIGN_REASONS.get(code, ""))
+
+
+def flaw(found: Any) -> str:
+    """The sentence of a flaw, translated before its values are put in."""
+    return mergetags.fill(_(found.template), found.values)
+
+
+def reject(code: str, values: Mapping[str, Any]) -> str:
+    sentence = REJECTS.get(code)
+    if sentence is None:
+        return _("This line could not be read (%(code)s). Look at it in the file.") % {"code": code}
+    return mergetags.fill(str(sentence), {name: str(value) for name, value in values.items()})
