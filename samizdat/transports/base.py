@@ -37,7 +37,7 @@ class RouteDown(Exception):
 
 @dataclass(slots=True)
 class Message:
-    """One message on its way. `content`: complete, CRLF, no line that begins with a dot, no final dot."""
+    """One message on its way. `content`: complete, with CRLF, without dot stuffing and the final dot."""
 
     number: int
     chunk: int
@@ -45,6 +45,9 @@ class Message:
     recipient: str
     content: bytes
     utf8: bool = False  # headers need SMTPUTF8; for addresses we look ourselves
+    # Made by core/message: it ends in CRLF, no line begins with a dot, and it is ASCII unless `utf8`. Spares the
+    # transport a look at every byte, 7 us for 36 kB.
+    compiled: bool = False
     key: Any = None  # the engine's own, never read here
 
 
@@ -250,24 +253,23 @@ class Teller:
     def success(self, message: Message, outcome: Outcome) -> None:
         """The hot way: a message was accepted."""
         self.accepted += 1
-        if self.held:
+        if self.same.domains:
             self.release()
             self.same.success()
         self.feed.tell(message, outcome)
 
-    def tell(self, message: Message, outcome: Outcome) -> RouteVerdict | None:
-        """Any other outcome. A verdict: this was the refusal too many."""
-        if not isinstance(outcome, Deferred | Refused) or outcome.scope not in ("recipient", "message"):
-            self.feed.tell(message, outcome)
-            return None
+    def tell(self, message: Message, outcome: Deferred | Refused) -> RouteVerdict | None:
+        """A no of the relay that does not condemn the route by itself. A verdict: this was the one too many."""
         if self.held and self.same.begins_anew(outcome):
             self.release()
         self.held.append((message, outcome))
         if not self.same.note(outcome, message.recipient):
             return None
         self.blame_route()
-        state, wait = ("dead", None) if isinstance(outcome, Refused) else ("throttled", 900)
-        return RouteVerdict(state, "same_refusal", {"answer": said(outcome.code, outcome.text)}, wait)
+        values = {"answer": said(outcome.code, outcome.text)}
+        if isinstance(outcome, Refused):
+            return RouteVerdict("dead", "same_refusal", values)
+        return RouteVerdict("throttled", "same_refusal", values, outcome.wait or 900)
 
     def release(self) -> None:
         """What was held was really meant for each of them."""
