@@ -1,8 +1,8 @@
 """Content and template become an edition: static bytes with typed slots, or flaws with line numbers.
 
-All thinking about headers, markup and links happens here, once; core/message.py only joins. The rules that make it right:
-text is cut at its slots before it is encoded; quoted-printable only (base64 depends on position); a slot begins a
-physical line and a soft break follows it, so it moves no other line; no line begins with a dot, a dash or "From ";
+All thinking about headers, markup and links happens here, once; core/message.py only joins. The rules that make it
+right: text is cut at its slots before it is encoded; quoted-printable only (base64 depends on position); a slot begins
+a physical line and a soft break follows it, so it moves no other line; no line begins with a dot, a dash or "From ";
 no blank stands twice or at a line's end, so the body is a fixed point of DKIM's relaxed canonicalisation.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from samizdat.core import mergetags
 from samizdat.core.letter import Content, Edge, Letter, Piece, render
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import (
@@ -26,20 +25,6 @@ from samizdat.core.message import (
     one_line,
     phrase,
     soft_lines,
-)
-
-mergetags.SENTENCES.update(
-    {
-        "subject_empty": "The letter has no subject. Write one.",
-        "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
-        "subject_lines": "The subject has a line break or control character in it. Write it on one line.",
-        "name_lines": "The sender's name has a line break or control character in it. Write it on one line.",
-        "name_long": "The sender's name has %(size)s characters; %(limit)s is the most. Shorten it.",
-        "from_bad": "%(address)s is no address that a letter can come from. Write it like news@example.org.",
-        "reply_bad": "%(address)s is no address that answers can go to. Write it like news@example.org.",
-        "list_id_bad": "%(value)s is no list identity. Write it like a host name: thursday.lists.example.org.",
-        "feedback_bad": "%(value)s is no Feedback-ID. Write up to four words with colons between them.",
-    }
 )
 
 MAX_SUBJECT = 255  # a subject is read on one line; more is a body in the wrong field, or an attempt at headers
@@ -59,7 +44,7 @@ def compile_letter(content: Content, *, now: datetime, boundary: str) -> Proof:
     """Compile a letter.
 
     `now` is aware and in the organisation's time zone: it fills DATE and CURRENT_YEAR. `boundary` is 8 to 60 letters
-    and digits, the same for every message of the edition, drawn by the caller. A flaw of severity "stop" means no edition.
+    and digits, drawn by the caller, the same for every message of the edition. A flaw of severity "stop": no edition.
     """
     if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
         raise ValueError("A boundary is 8 to 60 letters and digits.")
@@ -188,8 +173,8 @@ class _Assembly:
     def __init__(self) -> None:
         self.parts: list[bytearray] = [bytearray()]
         self.slots: list[Slot] = []
-        self.choices: dict[tuple[int, int], list[tuple[Condition | None, int, int]]] = {}
-        self.section = 0  # conditions are numbered anew in each body
+        self.choices: list[list[tuple[Condition | None, int, int]]] = []
+        self.open: list[list[tuple[Condition | None, int, int]]] = []
 
     def write(self, text: str | bytes) -> "_Assembly":
         self.parts[-1] += text.encode("ascii") if isinstance(text, str) else text
@@ -204,15 +189,18 @@ class _Assembly:
         """A mark where a run of parts begins or ends; between branches one mark is both."""
         mark = len(self.slots)
         self.slot(MARK)
-        branches = self.choices.setdefault((self.section, edge.choice), [])
-        if branches:
-            condition, first, _ = branches[-1]
-            branches[-1] = (condition, first, mark)
-        if edge.kind != "end":
-            branches.append((edge.condition, mark, -1))
+        if edge.kind == "if":
+            self.open.append([])
+            self.choices.append(self.open[-1])
+        else:
+            condition, first, _ = self.open[-1][-1]
+            self.open[-1][-1] = (condition, first, mark)
+        if edge.kind == "end":
+            self.open.pop()
+        else:
+            self.open[-1].append((edge.condition, mark, -1))
 
     def subject(self, pieces: tuple[Piece, ...]) -> None:
-        self.section += 1
         if all(isinstance(piece, str) for piece in pieces):
             self.write(" " + _folded("".join(str(piece) for piece in pieces)))
             return
@@ -240,7 +228,6 @@ class _Assembly:
 
     def body(self, pieces: tuple[Piece, ...]) -> None:
         """One body in quoted-printable. Before each slot and mark the line is ended, softly where need be."""
-        self.section += 1
         after_slot = False
         for piece in pieces:
             if isinstance(piece, str):
@@ -264,7 +251,7 @@ class _Assembly:
         return Compiled(
             tuple(bytes(part) for part in self.parts),
             tuple(self.slots),
-            tuple(Choice(tuple(branches)) for branches in self.choices.values()),
+            tuple(Choice(tuple(branches)) for branches in self.choices),
             letter.to_name,
             letter.fields,
             letter.links,

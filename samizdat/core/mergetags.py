@@ -1,7 +1,7 @@
 """Our merge language and Mailchimp's, read into one tree.
 
-    {{ FNAME }}   {{ FNAME | default: "friend" }}   {% if CITY == "Riga" %} .. {% elif .. %} .. {% else %} .. {% endif %}
-    *|FNAME|*     *|URL:EMAIL|*                     *|IF:CITY=Riga|* .. *|ELSEIF:..|* .. *|ELSE:|* .. *|END:IF|*
+    {{ FNAME }}  {{ FNAME | default: "friend" }}  {% if CITY == "Riga" %} .. {% elif .. %} .. {% else %} .. {% endif %}
+    *|FNAME|*    *|URL:EMAIL|*                    *|IF:CITY=Riga|* .. *|ELSEIF:..|* .. *|ELSE:|* .. *|END:IF|*
 
 `parse` gives nodes with line numbers, and flaws. Nothing that looks like a tag is ever left in a text node:
 a tag that we do not know would otherwise be sent as it stands. Mailchimp's language is described in its own help
@@ -11,12 +11,13 @@ pages; which of its tags mean what here stands in three tables below.
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 Severity = Literal["stop", "care"]
 
-# One English sentence for each code; the doors translate the template and fill in `values`.
+# One English sentence for each code that a flaw can have, here and in the modules behind. The doors translate the
+# template and fill in `values`.
 SENTENCES: dict[str, str] = {
     "tag_unknown": "There is no merge tag or field called %(tag)s. Correct the name, or add the field to the list.",
     "tag_gone": "%(tag)s works only inside Mailchimp. Remove it.",
@@ -26,13 +27,48 @@ SENTENCES: dict[str, str] = {
     "tag_unread": "The tag %(tag)s cannot be read. Write it like {{ FNAME }} or *|FNAME|*.",
     "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default: or url.",
     "if_endless": "The condition %(tag)s never ends. Add %(end)s where it should stop.",
-    "if_unread": 'The condition %(tag)s cannot be read. Compare one field with one value, like {% if CITY == "Riga" %}; '
-    "there is no and, no or.",
+    "if_unread": "The condition %(tag)s cannot be read. Compare one field with one value, "
+    'like {% if CITY == "Riga" %}; there is no and, no or.',
     "if_deep": "Conditions are nested more than %(limit)s deep. Take some of them apart.",
     "else_alone": "%(tag)s stands outside of any condition. Remove it, or put the condition before it.",
     "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
     "comment_endless": "The comment that begins here never ends. Close it with -->.",
     "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
+    # the letter
+    "body_empty": "There is no text yet. Write the letter.",
+    "body_long": "The letter has %(size)s characters; %(limit)s is the most. Move a part of it to a web page.",
+    "body_deep": "The HTML is nested more than %(limit)s deep. Paste it again without the surrounding tables.",
+    "html_big": "The HTML is %(size)s KB; Gmail cuts a letter off above 102 KB. Shorten it.",
+    "style_big": "The styles for phones and dark mode are %(size)s characters; "
+    "Gmail drops them above 8,192. Shorten them.",
+    "css_broken": "The styles could not be read, so they are left as they are. Look for a missing bracket.",
+    "mjml_broken": "The template is not correct MJML: %(reason)s. Correct it, or take the standard template.",
+    "mjml_include": "A template cannot take in other files. Copy the part that mj-include names into the template.",
+    "template_no_content": "The template has no place for the letter. Put {{ content }} where it should stand.",
+    "image_no_alt": "A picture has no description. Say what it shows, for readers who do not see it.",
+    "image_inline": "A picture is pasted into the text itself; mail programs do not show those. Upload it instead.",
+    "image_per_reader": "The address of a picture holds %(tag)s, so each reader would fetch her own. Remove the tag.",
+    "image_counter": "A picture of one pixel counts readers. Remove it: we do not record who opens.",
+    "image_http": "The picture %(url)s is fetched without encryption. Use https.",
+    "link_http": "The link %(url)s is not encrypted. Use https if the page has it.",
+    "link_empty": "A link leads nowhere. Give it an address, or make it plain text.",
+    "link_relative": "The link %(url)s has no site in it and leads nowhere in a letter. Write it out with https://.",
+    "link_scheme": "The link %(url)s cannot be used in a letter. Use https, mailto or tel.",
+    "tag_in_style": "%(tag)s stands inside of style rules, where no value can go. Move it into the text.",
+    "if_broken": "The condition on this line cuts through an HTML tag. Put whole elements between its parts.",
+    "names_reader": "%(tag)s puts something about the reader into the letter. "
+    "Look whether it must be there: whoever finds or gets the letter forwarded reads it, too.",
+    "no_unsubscribe": "The letter has no link to unsubscribe. Put {{ unsubscribe }} into it.",
+    # the headers
+    "subject_empty": "The letter has no subject. Write one.",
+    "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
+    "subject_lines": "The subject has a line break or control character in it. Write it on one line.",
+    "name_lines": "The sender's name has a line break or control character in it. Write it on one line.",
+    "name_long": "The sender's name has %(size)s characters; %(limit)s is the most. Shorten it.",
+    "from_bad": "%(address)s is no address that a letter can come from. Write it like news@example.org.",
+    "reply_bad": "%(address)s is no address that answers can go to. Write it like news@example.org.",
+    "list_id_bad": "%(value)s is no list identity. Write it like a host name: thursday.lists.example.org.",
+    "feedback_bad": "%(value)s is no Feedback-ID. Write up to four words with colons between them.",
 }
 # Sentences that show a tag of ours hold a literal percent sign, so formatting goes through this, not through %.
 _HOLE = re.compile(r"%\((\w+)\)s")
@@ -78,7 +114,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A value to be put in. `name` is canonical: a field ("FNAME"), a built-in ("UNSUB_URL") or a known value ("list")."""
+    """A value to be put in. `name` is canonical: a field "FNAME", a built-in "UNSUB_URL" or a known value "list"."""
 
     name: str
     default: str | None = None
@@ -600,12 +636,6 @@ def _link_around(source: str, start: int, end: int) -> tuple[int, int]:
     before = source[max(0, start - 2_000) : start]
     offset = start - len(before)
     for opening, closing in ((_ANCHOR_OPEN, _ANCHOR_CLOSE), (_MARKDOWN_OPEN, _MARKDOWN_CLOSE)):
-        if opened := opening.search(before):
-            if closed := closing.match(source, end):
-                return offset + opened.start(), closed.end()
+        if (opened := opening.search(before)) and (closed := closing.match(source, end)):
+            return offset + opened.start(), closed.end()
     return start, end
-
-
-def relocate(flaw: Flaw, place: str) -> Flaw:
-    """The same flaw, told of another place."""
-    return replace(flaw, place=place)

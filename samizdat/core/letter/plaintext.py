@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 WIDTH = 78  # RFC 5322: a line should not be longer
@@ -54,18 +55,22 @@ _VOID = frozenset(
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 
 
-def as_text(body: str, token: re.Pattern[str]) -> str:
-    """Plain text of the inside of a body. Tokens of merge tags stay where they are, also those in comments."""
-    walker = _Walker(token)
+def as_text(body: str, token: re.Pattern[str], is_edge: Callable[[str], bool]) -> str:
+    """Plain text of the inside of a body. Tokens of merge tags stay where they are, also those in comments.
+
+    `is_edge` tells by its number whether a token is the edge of a condition, which takes no room in a line.
+    """
+    walker = _Walker(token, is_edge)
     walker.feed(body)
     walker.close()
     return walker.text()
 
 
 class _Walker(HTMLParser):
-    def __init__(self, token: re.Pattern[str]) -> None:
+    def __init__(self, token: re.Pattern[str], is_edge: Callable[[str], bool]) -> None:
         super().__init__(convert_charrefs=True)
         self.token = token
+        self.is_edge = is_edge
         self.done: list[str] = []
         self.inline: list[str] = []
         self.prefix: list[str] = []  # of the lines of a quotation or list item
@@ -177,7 +182,7 @@ class _Walker(HTMLParser):
 
     def _flush(self, roomy: bool) -> None:
         """Finish the lines so far."""
-        content = "".join(self.inline)
+        content = self._tight("".join(self.inline))
         self.inline.clear()
         self.links = [(url, 0) for url, _ in self.links]
         if content.strip():
@@ -185,6 +190,14 @@ class _Walker(HTMLParser):
             self.bullet = ""
         if roomy and self._room_wanted():
             self.done.append("\n")
+
+    def _tight(self, content: str) -> str:
+        """Drop the blank after a condition's edge when one stands before it, too, or the line begins there."""
+        for edge in reversed([match for match in self.token.finditer(content) if self.is_edge(match[1])]):
+            before, after = content[: edge.start()], content[edge.end() :]
+            if after.startswith(" ") and (not before.strip() or before.endswith(" ")):
+                content = before + edge[0] + after[1:]
+        return content
 
     def _room_wanted(self) -> bool:
         """A blank line is wanted after text; not in a tight list, not after another blank line."""
@@ -203,7 +216,7 @@ class _Walker(HTMLParser):
     def _wrapped(self, content: str) -> str:
         indent = "".join(self.prefix)
         first = "".join(self.prefix[:-1]) + self.bullet if self.bullet and self.prefix else indent
-        lines = []
+        lines: list[str] = []
         for line in content.strip("\n" if self.pre else " \n").split("\n"):
             if self.pre:
                 lines.append((first if not lines else indent) + line.rstrip())

@@ -1,0 +1,502 @@
+"""The chain itself, one run for one letter."""
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal
+
+import css_inline
+import mjml
+
+from samizdat.core import mergetags
+from samizdat.core.letter import cleaning
+from samizdat.core.letter.checks import markup_flaws
+from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, direction, known_values, php_date
+from samizdat.core.letter.markdown import markdown
+from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
+from samizdat.core.letter.plaintext import as_text
+from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, Flaw, If, Node, Severity, Tag, Text
+from samizdat.core.message import ESCAPES, Kind, Slot
+
+MAX_BODY = 500_000  # characters; five times what Gmail shows
+MAX_HTML = 102 * 1024  # bytes: Gmail cuts a letter off above, and drops styles above the next
+MAX_STYLE = 8_192
+MAX_NESTING = 200  # HTML parsers slow down with the square of the depth, and tables overflow them at thousands
+
+_DOCUMENT = re.compile(r"<html[\s>]|<!doctype\s+html", re.IGNORECASE)
+_MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<mjml[\s>]")
+_ABOUT_HER = frozenset({"EMAIL", "FNAME", "LNAME", "NAME", "ADDRESS", "PHONE", "BIRTHDAY"})
+_WAYS_OUT = frozenset({"UNSUB_URL", "PREFERENCES_URL"})
+_OWN_LINKS = PERSONAL - {"EMAIL"}  # whole addresses that we make ourselves
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value known now, waiting in the chain until it is plain where it stands."""
+
+    text: str
+    name: str = ""
+    line: int = 1
+
+
+type _Entry = Tag | _Value | Edge
+
+
+class Chain:
+    def __init__(self, content: Content, now: datetime, images: bool, archive: bool) -> None:
+        self.content, self.now, self.images, self.archive = content, now, images, archive
+        self.known = known_values(content, now, archive)
+        self.flaws: list[Flaw] = []
+        self.entries: list[_Entry] = []
+        self.choices = 0
+        self.used: set[str] = set()  # names that a subscriber's values are asked for
+        self.broken: set[int] = set()
+        self.token = re.compile(rf"{self._prefix()}(\d+)q")
+        self.subject = self._nodes(content.subject, "subject", comments=False)
+        self.preheader = self._nodes(content.preheader, "preheader", comments=False)
+
+    def run(self) -> Letter:
+        page = self._page()
+        html_pieces, text_pieces = self._bodies(page) if page else ((), ())
+        if page and not self.archive and not (_way_out(html_pieces) and _way_out(text_pieces)):
+            self._flaw("no_unsubscribe")
+        return Letter(
+            _joined(self._plain(self.subject)),
+            html_pieces,
+            text_pieces,
+            self._to_name(),
+            tuple(sorted(self.used - PERSONAL - {""})),
+            _links(html_pieces),
+            tuple(sorted(self.flaws, key=lambda flaw: (flaw.place != "subject", flaw.place, flaw.line))),
+        )
+
+    def _prefix(self) -> str:
+        """Letters that occur nowhere in what was written, so that a token is never mistaken for text."""
+        content = self.content
+        written = "\0".join((content.subject, content.preheader, content.body, content.template, *self.known.values()))
+        salt = 0
+        while f"zq{salt}x" in written:
+            salt += 1
+        return f"zq{salt}x"
+
+    def _flaw(
+        self, code: str, line: int = 1, *, place: str = "body", severity: Severity = "stop", **values: str
+    ) -> None:
+        self.flaws.append(Flaw(line, code, values, None, severity, place))
+
+    # --- reading ---
+
+    def _nodes(self, source: str, place: str, *, comments: bool = True) -> tuple[Node, ...]:
+        tree = mergetags.parse(source, self.content.fields, comments=comments, place=place)
+        self.flaws.extend(tree.flaws)
+        return mergetags.resolve(tree.nodes, self.known)
+
+    def _plain(self, nodes: Iterable[Node], kind: Kind = "text") -> Iterator[Piece]:
+        """Nodes of a one-line source (subject, preheader, name) as pieces."""
+        for node in nodes:
+            match node:
+                case Text():
+                    yield node.text
+                case If():
+                    yield from self._plain_choice(node, kind)
+                case Tag() if node.name in KNOWN:
+                    yield self._known_text(node)
+                case Tag():
+                    yield self._slot(node, kind)
+
+    def _plain_choice(self, choice: If, kind: Kind) -> Iterator[Piece]:
+        number = self._next_choice()
+        for index, branch in enumerate(choice.branches):
+            yield self._edge("turn" if index else "if", number, branch.condition, choice.line)
+            yield from self._plain(branch.nodes, kind)
+        yield Edge("end", number, None, choice.line)
+
+    def _next_choice(self) -> int:
+        self.choices += 1
+        return self.choices
+
+    def _edge(self, kind: Literal["if", "turn"], number: int, condition: Condition | None, line: int) -> Edge:
+        if condition is not None:
+            self.used.add(condition.name)
+        return Edge(kind, number, condition, line)
+
+    def _slot(self, tag: Tag, kind: Kind) -> Slot:
+        self.used.add(tag.name)
+        default = tag.default if tag.default is not None else self.content.fields.get(tag.name, "")
+        return Slot("url" if tag.url else kind, tag.name, default)
+
+    def _known_text(self, tag: Tag) -> str:
+        if tag.name == "date" and tag.argument:
+            return php_date(tag.argument, self.now, self.content.language)
+        if tag.name in ("subject", "preheader", "content"):
+            return ""  # one inside of the other would never end
+        return self.known.get(tag.name) or tag.default or ""
+
+    def _to_name(self) -> tuple[str | Slot, ...]:
+        nodes = self._nodes(self.content.to_name, "to", comments=False)
+        if any(isinstance(node, If) for node in nodes):
+            self._flaw("if_unread", place="to", tag=self.content.to_name[:60])
+        return tuple(piece for piece in self._plain(nodes, "phrase") if not isinstance(piece, Edge))
+
+    # --- tokens ---
+
+    def _put(self, entry: _Entry) -> str:
+        self.entries.append(entry)
+        return self.token.pattern.replace(r"(\d+)", str(len(self.entries) - 1))
+
+    def _entry(self, number: int) -> _Entry:
+        """The entry of a token; a number that was never given out is text that only looks like a token."""
+        return self.entries[number] if number < len(self.entries) else _Value("")
+
+    def _write(self, nodes: Iterable[Node], in_html: bool) -> str:
+        """A source with tokens in the place of tags; conditions between HTML tags as comments."""
+        written: list[str] = []
+        inside = False
+        for node in nodes:
+            if isinstance(node, Text):
+                written.append(node.text)
+                inside = inside_tag(node.text, inside)
+            elif isinstance(node, If):
+                written.append(self._write_choice(node, in_html, in_html and not inside))
+            else:
+                written.append(self._write_tag(node))
+        return "".join(written)
+
+    def _write_tag(self, tag: Tag) -> str:
+        if tag.name in ("subject", "preheader"):
+            return self._write_line(tag.name)
+        if tag.name in KNOWN:
+            return self._put(_Value(self._known_text(tag), tag.name, tag.line))
+        return self._put(tag)
+
+    def _write_line(self, name: str) -> str:
+        """Subject or preheader inside of the letter: their own text is a value there, not markup."""
+        written = []
+        for piece in self._plain(self.subject if name == "subject" else self.preheader):
+            entry: _Entry
+            match piece:
+                case str():
+                    entry = _Value(piece, name)
+                case Slot():
+                    entry = Tag(piece.name, piece.default, piece.kind == "url", written=piece.name)
+                case _:
+                    entry = piece
+            written.append(self._put(entry))
+        return "".join(written)
+
+    def _write_choice(self, choice: If, in_html: bool, as_comment: bool) -> str:
+        number = self._next_choice()
+        written = []
+        for index, branch in enumerate(choice.branches):
+            edge = self._edge("turn" if index else "if", number, branch.condition, choice.line)
+            written += [self._put_edge(edge, as_comment), self._write(branch.nodes, in_html)]
+        return "".join([*written, self._put_edge(Edge("end", number, None, choice.line), as_comment)])
+
+    def _put_edge(self, edge: Edge, as_comment: bool) -> str:
+        token = self._put(edge)
+        return f"<!--{token}-->" if as_comment else token
+
+    # --- from source to a page ---
+
+    def _page(self) -> str:
+        """The whole HTML document, styles inlined and cleaned, tokens still in it; nothing when it cannot be made."""
+        content = self.content
+        if len(content.body) > MAX_BODY:
+            self._flaw("body_long", size=f"{len(content.body):,}", limit=f"{MAX_BODY:,}")
+            return ""
+        if not content.body.strip():
+            self._flaw("body_empty")
+        in_html = content.format == "html"
+        nodes = self._nodes(content.body, "body", comments=in_html)
+        self._check_personal(nodes)
+        source = self._write(nodes, in_html)
+        self.flaws.extend(markup_flaws(source, in_html, self.token))
+        body = source if in_html else self._markdown(source)
+        if in_html and _DOCUMENT.search(body):
+            return self._finish(body, framed=False)
+        return self._finish(self._framed(body), framed=not content.template)
+
+    def _check_personal(self, nodes: tuple[Node, ...]) -> None:
+        seen: set[str] = set()
+        for item in mergetags.walk(nodes):
+            if isinstance(item, Tag) and item.name in _ABOUT_HER and item.name not in seen:
+                seen.add(item.name)
+                self._flaw("names_reader", item.line, severity="care", tag=item.written)
+
+    def _markdown(self, source: str) -> str:
+        def only_edges(paragraph: re.Match[str]) -> str:
+            numbers = [int(number) for number in self.token.findall(paragraph[1])]
+            if not all(isinstance(self._entry(number), Edge) for number in numbers):
+                return paragraph[0]
+            return "".join(f"<!--{token[0]}-->" for token in self.token.finditer(paragraph[1]))
+
+        # A condition on a line of its own stands between paragraphs, it is none.
+        single = self.token.pattern.replace("(", "(?:")
+        return re.sub(rf"<p>((?:\s*{single})+\s*)</p>", only_edges, markdown().render(source))
+
+    def _framed(self, body: str) -> str:
+        template = self.content.template or default_template()
+        written = self._write(self._nodes(template, "template"), in_html=True)
+        if _MJML.match(template):
+            written = self._mjml(written)
+        for token in self.token.finditer(written):
+            entry = self._entry(int(token[1]))
+            if isinstance(entry, _Value) and entry.name == "content":
+                return written[: token.start()] + body + written[token.end() :]
+        if written:
+            self._flaw("template_no_content", place="template")
+        return body
+
+    def _mjml(self, source: str) -> str:
+        if "<mj-include" in source:
+            self._flaw("mjml_include", place="template")
+            return ""
+        # The engine writes attribute values in Rust's debug form: `\` doubled, rare characters as \u{…}.
+        # So it gets to see neither, and what it adds by itself is undone.
+        hidden = self.token.pattern.replace(r"(\d+)q", "c")
+        source = re.sub(r"[^\x00-\x7e]|\\", lambda odd: f"{hidden}{ord(odd[0]):x}q", source)
+        try:
+            page = mjml.mjml2html(source)
+        except ValueError as problem:
+            self._flaw("mjml_broken", place="template", reason=str(problem))
+            return ""
+        page = page.replace('\\"', "&quot;").replace("\\n", " ").replace("\\t", " ")
+        return re.sub(rf"{hidden}([0-9a-f]{{1,6}})q", lambda coded: chr(int(coded[1], 16)), page)
+
+    def _finish(self, page: str, framed: bool) -> str:
+        """Inline, take apart, clean, put together again."""
+        if cleaning.nesting(page) > MAX_NESTING:
+            self._flaw("body_deep", limit=str(MAX_NESTING))
+            return ""
+        try:
+            page = _inliner().inline(page)
+        except css_inline.InlineError:
+            self._flaw("css_broken", severity="care")
+        head, attributes, body = cleaning.take_apart(page)
+        styles = cleaning.styles(head)
+        if len(styles) > MAX_STYLE:
+            self._flaw("style_big", severity="care", size=f"{len(styles):,}")
+        body = cleaning.clean(body, outlook=not self.archive, ours=self.token)
+        if not framed:
+            body = self._preheader_first(body) + self._way_out_last()
+        if not self.images:
+            body = cleaning.without_images(body)
+        return self._assembled(styles, attributes, body, framed)
+
+    def _preheader_first(self, body: str) -> str:
+        """A pasted document without a place for the preheader gets it hidden in front."""
+        used = any(isinstance(entry, _Value) and entry.name == "preheader" for entry in self.entries)
+        if used or not self.preheader:
+            return body
+        return f'<div style="display:none;max-height:0;overflow:hidden">{self._write_line("preheader")}</div>{body}'
+
+    def _way_out_last(self) -> str:
+        """A pasted document that has no link to leave for everybody gets a footer with one."""
+        if self.archive or self._has_way_out():
+            return ""
+        why = self._put(_Value(self.known["description"]))
+        leave = self._put(Tag("UNSUB_URL", written="{{ unsubscribe }}"))
+        words = LEAVE.get(self.content.language, LEAVE["en"])
+        return (
+            '<div style="padding:18px 20px;text-align:center;font:14px/22px Georgia,serif;'
+            f'color:#535763;background:#ffffff">{why} <a href="{leave}" style="color:#535763">{words}</a></div>'
+        )
+
+    def _has_way_out(self) -> bool:
+        """Whether a leave link stands in the letter outside of any condition on the reader."""
+        depth = 0
+        for entry in self.entries:
+            if isinstance(entry, Edge):
+                depth += {"if": 1, "end": -1}.get(entry.kind, 0)
+            elif isinstance(entry, Tag) and entry.name in _WAYS_OUT and depth == 0:
+                return True
+        return False
+
+    def _assembled(self, styles: str, attributes: str, body: str, framed: bool) -> str:
+        language = html.escape(self.content.language)
+        locale = f'lang="{language}" dir="{direction(self.content.language)}"'
+        title = self._write_line("subject")
+        if 'role="article"' not in body:
+            label = f'aria-roledescription="email" aria-label="{title}"'
+            body = f'<div role="article" {label} {locale}>{body}</div>'
+        if self.archive:
+            body = f"<main>{body}</main>"
+        if framed:
+            styles = f"{_SCHEMES}{styles}"
+        return (
+            f"<!doctype html>\n<html {locale}{'' if self.archive else _OFFICE_NAMES}>\n<head>\n"
+            f'<meta charset="utf-8">\n{_VIEWPORT}{_SCHEME_METAS if framed else ""}<title>{title}</title>\n'
+            f"{f'<style>{chr(10)}{styles}{chr(10)}</style>{chr(10)}' if styles else ''}"
+            f"{'' if self.archive else _OFFICE}</head>\n<body{attributes}>\n{body}\n</body>\n</html>\n"
+        )
+
+    # --- from a page to pieces ---
+
+    def _bodies(self, page: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+        page = self._fill_known(page)
+        self._check_edges(page)
+        text = as_text(cleaning.take_apart(page)[2], self.token, self._is_edge)
+        html_pieces = self._split(page, places(page, self.token))
+        size = sum(len(piece.encode()) for piece in html_pieces if isinstance(piece, str))
+        if size > MAX_HTML:
+            self._flaw("html_big", severity="care", size=f"{size / 1024:.0f}")
+        return html_pieces, self._split(text, places_in_text(text, self.token))
+
+    def _is_edge(self, number: str) -> bool:
+        return isinstance(self._entry(int(number)), Edge)
+
+    def _fill_known(self, page: str) -> str:
+        """Put in all that is known now, escaped for where it stands."""
+        written, position = [], 0
+        for start, end, number, kind in places(page, self.token):
+            entry = self._entry(number)
+            if isinstance(entry, _Value):
+                text = _value_in(kind, entry.text)
+            elif isinstance(entry, Tag) and entry.name == "ARCHIVE_URL" and self.content.archive_url:
+                text = _value_in("attr" if kind == "link" else kind, self.content.archive_url)
+            elif kind == "style":
+                self._flaw("tag_in_style", entry.line, tag=entry.written if isinstance(entry, Tag) else "if")
+                text = ""
+            else:
+                continue
+            written += [page[position:start], text]
+            position = end
+        return "".join([*written, page[position:]])
+
+    def _check_edges(self, page: str) -> None:
+        """Every condition must have come through whole and in order; one that vanished whole is no harm."""
+        expected = self._edges(range(len(self.entries)))
+        numbers = [int(token[1]) for token in self.token.finditer(page)]
+        found = self._edges(numbers)
+        # Title and label repeat the subject, so a condition of the subject may be there several times over.
+        self.broken = {
+            choice for choice, seen in found.items() if seen != expected[choice] * (len(seen) // len(expected[choice]))
+        }
+        still_open: list[int] = []
+        for number in numbers:
+            entry = self._entry(number)
+            if not isinstance(entry, Edge):
+                continue
+            if entry.kind == "if":
+                still_open.append(entry.choice)
+            elif not still_open or still_open[-1] != entry.choice:
+                self.broken.add(entry.choice)
+            elif entry.kind == "end":
+                still_open.pop()
+        lines = {entry.line for entry in self.entries if isinstance(entry, Edge) and entry.choice in self.broken}
+        for line in sorted(lines):
+            self._flaw("if_broken", line)
+
+    def _edges(self, numbers: Iterable[int]) -> dict[int, list[int]]:
+        """The tokens of each condition, in order."""
+        edges: dict[int, list[int]] = {}
+        for number in numbers:
+            entry = self._entry(number)
+            if isinstance(entry, Edge):
+                edges.setdefault(entry.choice, []).append(number)
+        return edges
+
+    def _split(self, page: str, tokens: Iterable[Token]) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        position = 0
+        for start, end, number, kind in tokens:
+            entry = self._entry(number)
+            pieces.append(page[position:start])
+            position = end
+            if isinstance(entry, Edge):
+                if entry.choice not in self.broken:
+                    pieces.append(entry)
+            elif isinstance(entry, Tag):
+                pieces.extend(self._piece(entry, kind))
+        pieces.append(page[position:])
+        return _joined(pieces)
+
+    def _piece(self, tag: Tag, kind: str) -> Iterator[Piece]:
+        if kind == "src":
+            self._flaw("image_per_reader", tag.line, tag=tag.written)
+            return
+        if tag.name in _OWN_LINKS and kind in ("link", "url"):
+            kind = "attr" if kind == "link" else "text"
+        yield self._slot(tag, kind)  # type: ignore[arg-type]
+
+
+# --- pieces ---
+
+
+def _joined(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Neighbouring texts as one, empty ones left out."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        elif piece != "":
+            joined.append(piece)
+    return tuple(joined)
+
+
+def _way_out(pieces: Iterable[Piece]) -> bool:
+    depth = 0
+    for piece in pieces:
+        if isinstance(piece, Edge):
+            depth += {"if": 1, "end": -1}.get(piece.kind, 0)
+        elif isinstance(piece, Slot) and piece.name in _WAYS_OUT and depth == 0:
+            return True
+    return False
+
+
+_HREF = re.compile(r'\bhref="(https?://[^"]*)"', re.IGNORECASE)
+
+
+def _links(pieces: Iterable[Piece]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for piece in pieces:
+        if isinstance(piece, str):
+            found.update(dict.fromkeys(html.unescape(url) for url in _HREF.findall(piece)))
+    return tuple(found)
+
+
+def _value_in(kind: str, text: str) -> str:
+    """A value known now, escaped for its place. Only here may a value have lines: a postal address in text."""
+    match kind:
+        case "html":
+            return html.escape(text, quote=False).replace("\n", "<br>\n")
+        case "link" | "src":
+            return ESCAPES["link"](text)
+        case "style":
+            return re.sub(r"[^\w #%.,-]", "", text)
+        case _:
+            return ESCAPES[kind](text)
+
+
+# --- the parts of a page ---
+
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+_SCHEME_METAS = (
+    '<meta name="color-scheme" content="light dark">\n<meta name="supported-color-schemes" content="light dark">\n'
+)
+_SCHEMES = (
+    ":root { color-scheme: light dark; supported-color-schemes: light dark; }\n"
+    "a:focus { outline: 3px solid #33479a; }\n"
+)
+_OFFICE_NAMES = ' xmlns:v="urn:schemas-microsoft-com:vml" xmlns:o="urn:schemas-microsoft-com:office:office"'
+# Outlook on Windows: pictures with transparency, and the size of a pixel.
+_OFFICE = (
+    "<!--[if mso]>\n<noscript><xml><o:OfficeDocumentSettings><o:AllowPNG/><o:PixelsPerInch>96</o:PixelsPerInch>"
+    "</o:OfficeDocumentSettings></xml></noscript>\n<![endif]-->\n"
+)
+
+
+@lru_cache(maxsize=1)
+def default_template() -> str:
+    """Our own frame, an MJML template like any other."""
+    return files("samizdat.core").joinpath("templates/letter.mjml").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _inliner() -> css_inline.CSSInliner:
+    # Nothing is fetched, whatever a pasted document links to.
+    return css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)

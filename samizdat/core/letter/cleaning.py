@@ -1,0 +1,233 @@
+"""Taking a page apart, and letting through only what belongs into a letter."""
+
+import re
+
+import nh3
+
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
+# Elements whose end tag is usually left out do not nest, however often they are opened.
+_LEFT_OPEN = frozenset(
+    ["p", "li", "td", "th", "tr", "dt", "dd", "option", "thead", "tbody", "tfoot", "html", "head", "body"]
+)
+_ELEMENT = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+
+
+def nesting(page: str) -> int:
+    """The greatest depth of open elements, by counting; unclosed ones count too, since parsers carry them along."""
+    depth = deepest = 0
+    for close, name in _ELEMENT.findall(page):
+        name = name.lower()
+        if name in _VOID or name in _LEFT_OPEN:
+            continue
+        depth = max(0, depth - 1) if close else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_HEAD = re.compile(r"<head\b[^>]*>(.*?)</head>", re.IGNORECASE | re.DOTALL)
+_BODY = re.compile(r"<body\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>(.*)</body>", re.IGNORECASE | re.DOTALL)
+
+
+def take_apart(page: str) -> tuple[str, str, str]:
+    """(inside of head, attributes of body, inside of body)"""
+    head = _HEAD.search(page)
+    body = _BODY.search(page)
+    if not body:
+        return "", "", page
+    return head[1] if head else "", _clean_attributes(body[1]), body[2].strip("\n")
+
+
+def _clean_attributes(attributes: str) -> str:
+    cleaned = clean(f"<div{attributes}></div>", outlook=False)
+    return cleaned[len("<div") : cleaned.index(">", cleaned.rfind('"') if '"' in cleaned else 0)]
+
+
+_STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.IGNORECASE | re.DOTALL)
+_CONDITIONAL = re.compile(r"<!--\s*\[if(?:(?!<!--).)*?<!\[endif\]\s*-->", re.IGNORECASE | re.DOTALL)
+# Anything in a style sheet that fetches: readers would tell a third party that they read.
+_FETCHES = re.compile(
+    r"@import[^;]*;?|@font-face\s*\{[^}]*\}|url\([^)]*\)|expression\([^)]*\)|-moz-binding[^;}]*|behavior\s*:[^;}]*",
+    re.IGNORECASE,
+)
+
+
+def styles(head: str) -> str:
+    """What is left in style elements after inlining: rules for phones and dark mode, on few lines."""
+    found = " ".join(_STYLE.findall(_CONDITIONAL.sub("", head)))
+    return " ".join(_FETCHES.sub("", found).replace("<", "").split())
+
+
+_TAGS = frozenset(
+    [
+        "a",
+        "abbr",
+        "address",
+        "article",
+        "aside",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "font",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "main",
+        "mark",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "tt",
+        "u",
+        "ul",
+        "var",
+        "wbr",
+    ]
+)
+_ATTRIBUTES = {
+    "*": frozenset(
+        [
+            "align",
+            "aria-describedby",
+            "aria-hidden",
+            "aria-label",
+            "aria-labelledby",
+            "aria-roledescription",
+            "bgcolor",
+            "class",
+            "dir",
+            "height",
+            "id",
+            "lang",
+            "role",
+            "style",
+            "title",
+            "valign",
+            "width",
+        ]
+    ),
+    "a": frozenset({"href", "name", "target"}),
+    "img": frozenset({"alt", "border", "hspace", "src", "vspace"}),
+    "table": frozenset({"border", "cellpadding", "cellspacing", "summary"}),
+    "td": frozenset({"colspan", "headers", "nowrap", "rowspan"}),
+    "th": frozenset({"colspan", "headers", "nowrap", "rowspan", "scope"}),
+    "col": frozenset({"span"}),
+    "colgroup": frozenset({"span"}),
+    "font": frozenset({"color", "face", "size"}),
+    "ol": frozenset({"start", "type"}),
+    "ul": frozenset({"type"}),
+    "li": frozenset({"value"}),
+    "br": frozenset({"clear"}),
+    "hr": frozenset({"color", "noshade", "size"}),
+    "time": frozenset({"datetime"}),
+}
+_CLEANER = {
+    "tags": set(_TAGS),
+    "clean_content_tags": {
+        "script",
+        "style",
+        "title",
+        "template",
+        "iframe",
+        "object",
+        "svg",
+        "math",
+        "noscript",
+        "textarea",
+        "select",
+    },
+    "attributes": {tag: set(names) for tag, names in _ATTRIBUTES.items()},
+    "link_rel": None,
+    "url_schemes": {"http", "https", "mailto", "tel"},
+}
+_BAD_STYLE = re.compile(r"expression\s*\(|javascript:|-moz-binding|behavior\s*:|@import", re.IGNORECASE)
+
+
+def _bad_style(_: str, attribute: str, value: str) -> str | None:
+    return None if attribute == "style" and _BAD_STYLE.search(value) else value
+
+
+def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> str:
+    """Only what a letter needs: no script, form, frame or handler.
+
+    Comments stay when they are Outlook's conditions (if wanted) or hold one of our tokens.
+    """
+    body = nh3.clean(body, strip_comments=False, attribute_filter=_bad_style, **_CLEANER)  # type: ignore[arg-type]
+
+    def comment(match: re.Match[str]) -> str:
+        kept = (ours and ours.fullmatch(match[1])) or (outlook and _OUTLOOK.match(match[0]))
+        return match[0] if kept else ""
+
+    return re.sub(r"<!--(.*?)-->", comment, body, flags=re.DOTALL)
+
+
+_OUTLOOK = re.compile(r"<!--\s*\[if [^\]]*(?:mso|IE)[^\]]*\]>|<!--<!\[endif\]-->", re.IGNORECASE)
+_IMAGE = re.compile(r"<img\b((?:[^>\"]|\"[^\"]*\")*)>")
+_ALT = re.compile(r'\balt="([^"]*)"')
+
+
+def _described(image: re.Match[str]) -> str:
+    alt = _ALT.search(image[1])
+    if not alt or not alt[1].strip():
+        return ""
+    return (
+        f'<span role="img" aria-label="{alt[1]}" class="noimg" style="display:block;margin:0;padding:24px;'
+        f'border:1px solid #1b1d22;font:italic 15px/22px Georgia,serif">{alt[1].replace("<", "&lt;")}</span>'
+    )
+
+
+def without_images(body: str) -> str:
+    """Each picture's description in its place; decoration vanishes."""
+    return _IMAGE.sub(_described, body)

@@ -1,0 +1,182 @@
+"""What goes into a letter, what comes out, and the words and dates that are known when it is compiled."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from samizdat.core.mergetags import Condition, Flaw
+from samizdat.core.message import Slot
+
+RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """All that a letter is made from. Addresses are normalised ones; `fields` maps each merge field to its default."""
+
+    subject: str
+    body: str
+    from_name: str
+    from_address: str
+    format: Literal["markdown", "html"] = "markdown"
+    preheader: str = ""
+    reply_to: str = ""
+    to_name: str = ""  # merge source, such as "*|FNAME|* *|LNAME|*"; empty: the address alone
+    template: str = ""  # MJML or a whole HTML document with {{ content }}; empty: ours
+    language: str = "en"
+    organisation: str = ""
+    postal_address: str = ""  # may have several lines
+    website: str = ""
+    phone: str = ""
+    list_name: str = ""
+    list_description: str = ""  # why you get this; empty: our sentence
+    list_id: str = ""  # such as thursday.lists.example.org, the same for ever
+    leave_mailbox: bool = False  # adds a mailto way out; the values must then have LEAVE_MAILTO
+    feedback_id: str = ""
+    archive_url: str = ""  # one for all readers; empty: the slot ARCHIVE_URL
+    neutral_url: str = ""  # where links of one's own lead in the web copy
+    signup_url: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a condition on a subscriber begins, turns or ends. `choice` numbers the condition it belongs to."""
+
+    kind: Literal["if", "turn", "end"]
+    choice: int
+    condition: Condition | None = None
+    line: int = 1
+
+
+type Piece = str | Slot | Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter before it is encoded: pieces of text with slots and conditions between them, and what is wrong."""
+
+    subject: tuple[Piece, ...]
+    html: tuple[Piece, ...]
+    text: tuple[Piece, ...]
+    to_name: tuple[str | Slot, ...]
+    fields: tuple[str, ...]
+    links: tuple[str, ...]
+    flaws: tuple[Flaw, ...]
+
+
+WHY = {
+    "en": "You get this because you signed up%(list)s. We do not record who opens or clicks.",
+    "ru": "Вы получаете это письмо, потому что оформили подписку%(list)s. "
+    "Мы не записываем, кто открывает письма и переходит по ссылкам.",
+}
+_FOR = {"en": " for %s", "ru": " на рассылку «%s»"}
+LEAVE = {"en": "Unsubscribe", "ru": "Отписаться"}
+
+MONTHS = {
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    "ru": [
+        "января",
+        "февраля",
+        "марта",
+        "апреля",
+        "мая",
+        "июня",
+        "июля",
+        "августа",
+        "сентября",
+        "октября",
+        "ноября",
+        "декабря",
+    ],
+}
+DAYS = {
+    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "ru": ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"],
+}
+
+
+def direction(language: str) -> str:
+    return "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+
+
+def known_values(content: Content, now: datetime, archive: bool) -> dict[str, str]:
+    spoken = content.language if content.language in WHY else "en"
+    named = _FOR[spoken] % content.list_name if content.list_name else ""
+    lines = [line.strip() for line in content.postal_address.splitlines() if line.strip()]
+    return {
+        "archive_page": "yes" if archive else "",
+        "rewards": "",
+        "list": content.list_name,
+        "organisation": content.organisation,
+        "description": content.list_description or WHY[spoken].replace("%(list)s", named),
+        "postal_address": "\n".join(lines),
+        "postal_line": ", ".join(lines),
+        "phone": content.phone,
+        "website": content.website,
+        "signup": content.signup_url,
+        "sender": content.reply_to or content.from_address,
+        "language": content.language,
+        "direction": direction(content.language),
+        "year": f"{now.year}",
+        "date": php_date("j F Y" if spoken == "ru" else "F j, Y", now, content.language),
+        "subject": content.subject,
+        "preheader": content.preheader,
+        "content": "",
+    }
+
+
+def php_date(letters: str, now: datetime, language: str = "en") -> str:
+    """A date by PHP's letters, as *|DATE:F j, Y|* asks; a backslash keeps the next letter as it is."""
+    months = MONTHS.get(language, MONTHS["en"])
+    days = DAYS.get(language, DAYS["en"])
+    month, day = months[now.month - 1], days[now.weekday()]
+    hour = now.hour % 12 or 12
+    table = {
+        "d": f"{now.day:02}", "j": f"{now.day}", "D": day[:3], "l": day, "N": f"{now.isoweekday()}",
+        "w": f"{now.isoweekday() % 7}", "z": f"{now.timetuple().tm_yday - 1}", "S": _ordinal(now.day),
+        "W": f"{now.isocalendar().week:02}", "F": month, "M": month[:3], "m": f"{now.month:02}", "n": f"{now.month}",
+        "Y": f"{now.year}", "y": f"{now.year % 100:02}", "o": f"{now.isocalendar().year}",
+        "a": "am" if now.hour < 12 else "pm", "A": "AM" if now.hour < 12 else "PM", "g": f"{hour}", "h": f"{hour:02}",
+        "G": f"{now.hour}", "H": f"{now.hour:02}", "i": f"{now.minute:02}", "s": f"{now.second:02}",
+    }  # fmt: skip
+    return re.sub(r"\\(.)|([A-Za-z])", lambda m: m[1] or table.get(m[2], m[2]), letters)
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+_NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
+def tidy(content: Content) -> Content:
+    """The content with one kind of line end, and without characters that no mail may hold.
+
+    Line numbers stay. The subject and names keep their line breaks, so that the check can speak of them.
+    """
+    changes = {
+        name: _LONE.sub("\ufffd", value)
+        for name in content.__slots__
+        if isinstance(value := getattr(content, name), str) and not value.isascii()
+    }
+    for name in ("body", "template"):
+        text = changes.get(name, getattr(content, name))
+        changes[name] = _NOT_IN_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return replace(content, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,76 @@
+"""Where a token stands: in text, in an attribute, at the beginning of an address or inside of one."""
+
+import re
+from collections.abc import Iterator
+
+type Token = tuple[int, int, int, str]  # start, end, number, kind of place
+
+_WHOLE_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>", re.DOTALL)
+_TAG_START = re.compile(r"</?[A-Za-z]")
+
+
+def inside_tag(text: str, inside: bool) -> bool:
+    """Whether the end of `text` lies between < and > of a tag."""
+    if inside:
+        closing = text.find(">")
+        if closing < 0:
+            return True
+        text = text[closing + 1 :]
+    starts = list(_TAG_START.finditer(text))
+    return bool(starts) and not _WHOLE_TAG.match(text, starts[-1].start())
+
+
+_MARKUP = re.compile(
+    r"(?P<style><style\b[^>]*>.*?</style>)|(?P<comment><!--|-->)|(?P<tag></?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)\s*=\s*\"([^\"]*)\"")
+_ADDRESSES = frozenset({"href", "action", "cite", "longdesc"})
+_FETCHED = frozenset({"src", "background", "srcset", "poster"})
+
+
+def places(page: str, token: re.Pattern[str]) -> Iterator[Token]:
+    """(start, end, number, kind) of each token; a comment around one counts as part of it. Page is well-formed HTML."""
+    wrapped = re.compile(rf"<!--{token.pattern}-->|{token.pattern}")
+    position = 0
+    for markup in _MARKUP.finditer(page):
+        if markup["comment"]:
+            continue
+        yield from _in_text(page, wrapped, position, markup.start(), "html")
+        if markup["style"]:
+            yield from _in_text(page, wrapped, markup.start(), markup.end(), "style")
+        else:
+            yield from _in_tag(page, token, markup)
+        position = markup.end()
+    yield from _in_text(page, wrapped, position, len(page), "html")
+
+
+def _in_text(page: str, token: re.Pattern[str], start: int, end: int, kind: str) -> Iterator[Token]:
+    for match in token.finditer(page, start, end):
+        yield match.start(), match.end(), int(match[1] or match[match.lastindex or 1]), kind
+
+
+def _in_tag(page: str, token: re.Pattern[str], markup: re.Match[str]) -> Iterator[Token]:
+    if not token.search(markup[0]):
+        return
+    for attribute in _ATTRIBUTE.finditer(page, markup.start(), markup.end()):
+        name = attribute[1].lower()
+        for match in token.finditer(page, *attribute.span(2)):
+            kind = "attr"
+            if name == "style":
+                kind = "style"
+            elif name in _FETCHED:
+                kind = "src"
+            elif name in _ADDRESSES:
+                # At the very beginning it is the address, with its scheme; later on it is a part of one.
+                kind = "link" if not token.sub("", page[attribute.start(2) : match.start()]) else "url"
+            yield match.start(), match.end(), int(match[1]), kind
+
+
+_BEFORE = re.compile(r"(?:https?://|mailto:)[^\s<>]*$", re.IGNORECASE)
+
+
+def places_in_text(text: str, token: re.Pattern[str]) -> Iterator[Token]:
+    for match in token.finditer(text):
+        before = text[max(0, match.start() - 2_000) : match.start()]
+        yield match.start(), match.end(), int(match[1]), "url" if _BEFORE.search(before) else "text"
