@@ -64,7 +64,13 @@ def house(folder: Path) -> dict[str, Any]:
 
 
 def gate(folder: Path) -> dict[str, Any]:
-    """The gate as the inside sees it; the public process may be given another role by SAMIZDAT_GATE_URL."""
+    """The gate as the inside sees it: with the role that may publish."""
+    url = option("DATABASE_URL")
+    return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3")
+
+
+def gate_for_public(folder: Path) -> dict[str, Any]:
+    """The gate as the public process sees it: with a role of its own where there is one."""
     url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")
     return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3")
 

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Place(models.Model):
-    """An organisation as the public knows it: its own host, name and accent, and the key readers' words are sealed to."""
+    """An organisation as the public knows it: host, name and accent, and the key that readers' words are sealed to."""
 
     uid = models.BinaryField(max_length=16, primary_key=True)
     host = models.CharField(max_length=200, blank=True, db_index=True)

@@ -1,0 +1,152 @@
+"""Puts things where the public process sees them. Every verb may be repeated: the last word stands.
+
+Called after the commit of the change it follows, since the gate is a database of its own; worker/after.py calls
+again for whatever was missed. Nothing that names a reader comes here.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.core import link
+from samizdat.gate import plain
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
+
+STATES = ("left", "back", "pending", "confirmed")
+
+# What the public role may read; into the intake it may only write, and only these columns.
+READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate")
+INTAKE_COLUMNS = "place_id, box"
+
+
+def publish_place(
+    uid: bytes, *, host: str, name: str, language: str, accent: str, box_key: bytes, box_number: int
+) -> None:
+    """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own."""
+    Place.objects.update_or_create(
+        uid=uid,
+        defaults={
+            "host": host.lower(),
+            "name": name,
+            "language": language,
+            "accent": accent,
+            "box_key": box_key,
+            "box_number": box_number,
+        },
+    )
+
+
+def publish_form(uid: bytes, slug: str, *, list: int, name: str, purpose: str, language: str) -> None:
+    """The sign-up form of a list; an earlier one of the same list goes."""
+    with transaction.atomic(using="gate"):
+        Form.objects.filter(place_id=uid, list=list).exclude(slug=slug).delete()
+        Form.objects.update_or_create(
+            slug=slug,
+            defaults={"place_id": uid, "list": list, "name": name, "purpose": purpose, "language": language},
+        )
+
+
+def withdraw_form(uid: bytes, list: int) -> None:
+    Form.objects.filter(place_id=uid, list=list).delete()
+
+
+def publish_letter(
+    uid: bytes,
+    edition: int,
+    *,
+    list_name: str,
+    language: str,
+    slug: str = "",
+    title: str = "",
+    html: str = "",
+    day: date | None = None,
+) -> None:
+    """Names the list of an edition for its leave page; with a slug also shows the letter in the archive.
+
+    `html` may be a whole document: it is reduced to plain markup (gate/plain.py). A slug needs a day.
+    """
+    with override(language):
+        text = plain.reduce(html, _("Picture"))
+    with transaction.atomic(using="gate"):
+        LetterName.objects.update_or_create(
+            edition=edition, defaults={"place_id": uid, "list_name": list_name, "language": language}
+        )
+        if slug:
+            Page.objects.update_or_create(
+                slug=slug,
+                defaults={"place_id": uid, "edition": edition, "title": title, "html": text, "day": day},
+            )
+
+
+def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
+    Picture.objects.update_or_create(slug=slug, defaults={"place_id": uid, "kind": kind, "data": data})
+
+
+def set_token_state(token: str, state: str) -> None:
+    """What the page of this token offers from now on. Errors: BadToken."""
+    TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})
+
+
+def token_hash(token: str) -> bytes:
+    """A token has 96 bits of tag, so a plain hash gives nobody a list to try. Errors: BadToken."""
+    return hashlib.sha256(link.spelled(token).encode()).digest()
+
+
+def drop_in(place: Place, box: bytes) -> None:
+    """What a reader sent, sealed. Written by hand: the public role may insert, and not read back a number."""
+    with connections["gate"].cursor() as cursor:
+        # Both names are constants of this file.
+        cursor.execute(f"INSERT INTO gate_intake ({INTAKE_COLUMNS}) VALUES (%s, %s)", [bytes(place.uid), box])
+
+
+def take_up(after: int = 0, limit: int = 500) -> list[Intake]:
+    """The oldest of what readers sent, beyond row `after`. It stays until done_with()."""
+    return list(Intake.objects.select_related("place").filter(id__gt=after).order_by("id")[:limit])
+
+
+def done_with(rows: Iterable[int]) -> None:
+    """Throws the taken-up rows away, once what they asked for is committed."""
+    Intake.objects.filter(id__in=list(rows)).delete()
+
+
+def make_public_role(connection: Any, password: str, role: str = "samizdat_public") -> bool:
+    """The PostgreSQL role of the public process: reads what is published, drops into the intake, nothing else.
+
+    False when our own role may not make roles: the public process then has to use ours, and `doctor` says so.
+    """
+    from psycopg import errors, sql
+
+    raw = connection.cursor().connection  # The gate connection: its search path is the schema `gate`.
+    verifier = raw.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    name = sql.Identifier(role)
+    attributes = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT CONNECTION LIMIT 40 PASSWORD {}")
+    word = "ALTER" if _role_exists(raw, role) else "CREATE"
+    try:
+        with transaction.atomic(using=connection.alias), raw.cursor() as cursor:
+            # A verifier, never the password: statements may be logged.
+            cursor.execute(sql.SQL(word + " ROLE {} ").format(name) + attributes.format(sql.Literal(verifier)))
+            for statement in _grants():
+                cursor.execute(sql.SQL(statement).format(role=name))
+    except errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def _role_exists(raw: Any, role: str) -> bool:
+    return raw.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
+
+
+def _grants() -> list[str]:
+    tables = ", ".join(f"gate.gate_{name}" for name in READABLE)
+    return [
+        "REVOKE ALL ON ALL TABLES IN SCHEMA gate FROM {role}",
+        "GRANT USAGE ON SCHEMA gate TO {role}",
+        f"GRANT SELECT ON {tables} TO {{role}}",
+        f"GRANT INSERT ({INTAKE_COLUMNS}) ON gate.gate_intake TO {{role}}",
+        "ALTER ROLE {role} SET statement_timeout = '10s'",
+    ]

@@ -1,0 +1,77 @@
+"""What the public process reads. Every read is bound to the host that was asked for.
+
+A place's pages stand on its own host alone, so that two groups of one house show nothing in common (threat model,
+T11). Places without a host share whatever names nobody owns. What a letter in a mailbox points to (its way out, its
+pictures) must outlive a change of host: that also answers on names nobody owns, never on another group's.
+"""
+
+from samizdat.gate.actions import token_hash
+from samizdat.gate.models import Form, LetterName, Page, Picture, Place, TokenState
+
+LETTERS_A_PAGE = 15
+
+
+def place_of_host(host: str) -> Place | None:
+    """The one place that this host speaks for: its owner's, or the only one without a host where nobody owns it."""
+    owner = _owner(host)
+    if owner is not None:
+        return owner
+    homeless = list(Place.objects.filter(host="")[:2])
+    return homeless[0] if len(homeless) == 1 else None
+
+
+def place(uid: bytes) -> Place | None:
+    return Place.objects.filter(uid=uid).first()
+
+
+def reachable(place: Place, host: str) -> bool:
+    """Whether what letters point to answers here."""
+    return place.host == host or _owner(host) is None
+
+
+def _owner(host: str) -> Place | None:
+    return Place.objects.filter(host=host).first() if host else None
+
+
+def _at_home(place: Place, host: str) -> bool:
+    return place.host == host if place.host else _owner(host) is None
+
+
+def form(slug: str, host: str) -> Form | None:
+    found = Form.objects.select_related("place").filter(slug=slug).first()
+    return found if found and _at_home(found.place, host) else None
+
+
+def form_of_list(place: Place, list: int) -> Form | None:
+    return Form.objects.select_related("place").filter(place=place, list=list).first()
+
+
+def forms(place: Place) -> list[Form]:
+    return list(Form.objects.filter(place=place).order_by("name")[:20])
+
+
+def letter(slug: str, host: str) -> Page | None:
+    found = Page.objects.select_related("place").filter(slug=slug).first()
+    return found if found and _at_home(found.place, host) else None
+
+
+def letters(place: Place, page: int) -> tuple[list[Page], bool]:
+    """Title, slug and day of one page of the archive, the newest first; and whether older ones follow."""
+    start = page * LETTERS_A_PAGE
+    rows = Page.objects.filter(place=place).defer("html").order_by("-day", "-edition")
+    found = list(rows[start : start + LETTERS_A_PAGE + 1])
+    return found[:LETTERS_A_PAGE], len(found) > LETTERS_A_PAGE
+
+
+def letter_name(place: Place, edition: int) -> LetterName | None:
+    return LetterName.objects.filter(place=place, edition=edition).first()
+
+
+def picture(slug: str, kind: str, host: str) -> Picture | None:
+    found = Picture.objects.select_related("place").filter(slug=slug, kind=kind).first()
+    return found if found and reachable(found.place, host) else None
+
+
+def token_state(token: str) -> str:
+    """left, back, pending, confirmed, or "" where nothing was taken up yet."""
+    return TokenState.objects.filter(token_hash=token_hash(token)).values_list("state", flat=True).first() or ""

@@ -1,0 +1,134 @@
+"""The public pages for an ASGI server: `uvicorn samizdat.public.asgi:application`.
+
+Where a request came from, and with which program, ends here (threat model, T3): Django is handed six headers and an
+empty address, so no code behind this file can store or log them. A body is at most a few short fields, is held in
+memory, and is never spooled to a file as Django's own ASGI handler would do.
+"""
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Wsgi = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
+
+# Headers that a page may know. No address, no program, no cookie, no referrer, no language.
+HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}
+MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
+THREADS = 4
+# What uvicorn must be told: no access log, no name of the server, no belief in forwarded addresses.
+UVICORN = {
+    "access_log": False,
+    "server_header": False,
+    "date_header": False,
+    "proxy_headers": False,
+    "log_config": None,
+    "lifespan": "off",
+    "ws": "none",
+    "h11_max_incomplete_event_size": 16 * 1024,
+}
+
+
+class Public:
+    """An ASGI application around Django's WSGI one, in a few lasting threads."""
+
+    def __init__(self, wsgi: Wsgi, threads: int = THREADS) -> None:
+        self._wsgi = wsgi
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="public")
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        body = await _body(scope, receive)
+        if body is None:
+            await _answer(send, 413, [], b"")
+            return
+        loop = asyncio.get_running_loop()
+        status, headers, content = await loop.run_in_executor(self._threads, self._call, environ(scope, body))
+        await _answer(send, status, headers, content)
+
+    def _call(self, asked: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        begun: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+            begun[:] = [int(status[:3]), [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]]
+
+        answer = self._wsgi(asked, start)
+        try:
+            content = b"".join(answer)
+        finally:
+            close = getattr(answer, "close", None)
+            if close:
+                close()
+        return begun[0], begun[1], content
+
+
+async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+    if not any(name == b"content-length" for name, _ in headers):
+        headers = [*headers, (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
+    """The whole body, None when it is too long or the reader went away."""
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > MOST_BODY:
+        return None
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY:
+            return None
+        if not message.get("more_body"):
+            return body
+
+
+def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """What a page may know of a request."""
+    known = {HEADERS[name]: value.decode("latin-1") for name, value in scope["headers"] if name in HEADERS}
+    return known | {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "CONTENT_LENGTH": str(len(body)),
+        "REMOTE_ADDR": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def make_application() -> Public:
+    django.setup()
+    from django.core.handlers.wsgi import WSGIHandler
+
+    return Public(WSGIHandler())
+
+
+def __getattr__(name: str) -> Any:
+    """`application` is made when it is asked for, so that importing this module starts nothing."""
+    if name != "application":
+        raise AttributeError(name)
+    globals()[name] = made = make_application()
+    return made

@@ -1,0 +1,53 @@
+"""What every answer of the public pages has, and what none of them leaves behind."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from samizdat.logs import configure, where_it_broke
+
+log = logging.getLogger("samizdat.public")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+}
+
+
+def configure_logs(settings: Any = None) -> None:
+    """Ours, and Django's own word about requests goes nowhere: it would carry the path, which holds a token."""
+    configure(settings)
+    for name in ("django.request", "django.security", "django.server"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]  # Without a handler Python prints to standard error itself.
+        logger.propagate = False
+
+
+class QuietMiddleware:
+    """Sets the headers that a view did not set itself, and says of an error only where it happened."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        from django.http import Http404
+
+        if isinstance(error, Http404):
+            return None
+        log.error("A page failed: %s", where_it_broke(error))
+        from samizdat.public.views import failed
+
+        return failed(request)

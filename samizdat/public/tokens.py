@@ -1,0 +1,85 @@
+"""Reads the tokens in the links of letters, with reading keys that the supervisor hands out.
+
+The keys read; what they read is proven again by the worker, so a process that is taken can at most make somebody
+leave, and much leaving raises an alarm (worker/intake.py).
+"""
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from samizdat.core import link
+
+# Which tokens the public pages may read. Return addresses and Message-IDs are not among them.
+PURPOSES = ("leave", "preferences", "confirm", "test")
+# Seconds between two questions for keys that are not known: a made-up token must not load the supervisor.
+ASK_AGAIN = 5.0
+
+Ask = Callable[[], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token it is and what it says; who holds it may do that one thing."""
+
+    uid: bytes
+    purpose: str
+    edition: int
+    text: str
+
+
+class Reader:
+    """Keys of all organisations, asked for when a token names one that is not known."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._keys: dict[int, tuple[bytes, dict[str, bytes]]] = {}
+        self._asked = float("-inf")
+        self._lock = threading.Lock()
+
+    def read(self, text: str, *purposes: str) -> Holder:
+        """The first purpose that the token is for. Errors: link.BadToken."""
+        uid, keys = self._of(link.key_number(text))
+        for purpose in purposes:
+            try:
+                token = link.read_with(lambda _number, key=keys[purpose]: key, text)
+            except link.BadToken:
+                continue
+            return Holder(uid, purpose, token.edition, link.spelled(text))
+        raise link.BadToken("tag")
+
+    def _of(self, number: int) -> tuple[bytes, dict[str, bytes]]:
+        if number not in self._keys:
+            self._fetch()
+        if number not in self._keys:
+            raise link.BadToken("unknown_key")
+        return self._keys[number]
+
+    def _fetch(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._asked < ASK_AGAIN:
+                return
+            self._asked = time.monotonic()
+            self._keys = {
+                row["number"]: (
+                    bytes.fromhex(row["organisation"]),
+                    {purpose: base64.b64decode(key) for purpose, key in row["keys"].items()},
+                )
+                for row in self._ask()
+            }
+
+
+def _from_supervisor() -> list[dict[str, Any]]:
+    from samizdat.vault.keyserver import SocketSource
+
+    global _source
+    if _source is None:
+        _source = SocketSource.inherited()
+    return _source.links() if _source else []
+
+
+_source: Any = None
+reader = Reader(_from_supervisor)

@@ -1,0 +1,21 @@
+"""The addresses of the public pages. They lie in mailboxes for years: none may change its meaning."""
+
+from django.urls import path
+
+from samizdat.public import views
+
+urlpatterns = [
+    path("u/<str:token>", views.leave),
+    path("u/<str:token>/back", views.back),
+    path("p/<str:token>", views.preferences),
+    path("c/<str:token>", views.confirm),
+    path("f/<str:slug>", views.sign_up),
+    path("a/", views.archive),
+    path("a/<str:slug>", views.letter),
+    path("m/<str:slug>.<str:kind>", views.picture),
+    path("style.css", views.style),
+    path("robots.txt", views.robots),
+]
+handler400 = "samizdat.public.views.nothing_here"
+handler404 = "samizdat.public.views.nothing_here"
+handler500 = "samizdat.public.views.failed"

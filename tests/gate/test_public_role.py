@@ -1,0 +1,93 @@
+"""T4: what the public process's own role may do in PostgreSQL, tried with its own credentials."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connections
+from psycopg import errors
+
+from samizdat.gate import actions
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        "postgresql" not in __import__("os").environ.get("DATABASE_URL", ""), reason="a role is PostgreSQL's"
+    ),
+]
+UID = bytes(16)
+ROLE, PASSWORD = "samizdat_public_test", "not 'a quote\\"
+
+
+@pytest.fixture
+def public_role() -> Iterator[Any]:
+    """A connection as the public process makes it: the role's own name and password."""
+    actions.publish_place(UID, host="", name="L", language="en", accent="#b3261e", box_key=bytes(32), box_number=1)
+    gate = connections["gate"]
+    assert actions.make_public_role(gate, PASSWORD, ROLE)
+    assert actions.make_public_role(gate, PASSWORD, ROLE), "made again at every start"
+    settings = gate.settings_dict
+    connection = psycopg.connect(
+        host=settings["HOST"],
+        port=settings["PORT"] or None,
+        dbname=settings["NAME"],
+        user=ROLE,
+        password=PASSWORD,
+        autocommit=True,
+        options="-c search_path=gate",
+    )
+    yield connection
+    connection.close()
+    with gate.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {ROLE}")
+        cursor.execute(f"DROP ROLE {ROLE}")
+
+
+def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) -> None:
+    for table in actions.READABLE:
+        public_role.execute(f"SELECT * FROM gate_{table}")
+    public_role.execute("INSERT INTO gate_intake (place_id, box) VALUES (%s, %s)", [UID, b"sealed"])
+    assert [bytes(row.box) for row in actions.take_up()] == [b"sealed"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM gate_intake",
+        "SELECT id FROM gate_intake",
+        "INSERT INTO gate_intake (place_id, box) VALUES ('\\x00', '') RETURNING id",
+        "DELETE FROM gate_intake",
+        "UPDATE gate_intake SET box = ''",
+        "UPDATE gate_place SET box_key = ''",
+        "DELETE FROM gate_tokenstate",
+        "INSERT INTO gate_tokenstate VALUES ('\\x00', 'left')",
+        "TRUNCATE gate_page",
+        "SELECT * FROM django_migrations",
+        "CREATE TABLE gate.mine (a int)",
+        "CREATE TABLE public.mine (a int)",
+        "CREATE ROLE mine",
+        "COPY gate_place TO PROGRAM 'cat'",
+    ],
+)
+def test_it_may_do_nothing_else(public_role: Any, statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        public_role.execute(statement)
+
+
+def test_the_houses_tables_are_out_of_its_reach(public_role: Any) -> None:
+    """The same role in the database where the readers are."""
+    settings = connections["default"].settings_dict
+    with psycopg.connect(
+        host=settings["HOST"],
+        port=settings["PORT"] or None,
+        dbname=settings["NAME"],
+        user=ROLE,
+        password=PASSWORD,
+        autocommit=True,
+    ) as house:
+        tables = [row[0] for row in house.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        assert "audience_subscriber" in tables
+        for table in tables:
+            with pytest.raises(errors.InsufficientPrivilege):
+                house.execute(f"SELECT 1 FROM public.{table} LIMIT 1")

@@ -1,0 +1,66 @@
+"""The public pages in this process: their own settings over the test gate, and keys without a supervisor."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client, override_settings
+
+import samizdat.public
+from samizdat.core import link, seal
+from samizdat.gate import actions
+
+UID = bytes(range(16))
+OTHER_UID = bytes(range(1, 17))
+KEY = link.LinkKey(77, bytes(range(32)))
+OTHER_KEY = link.LinkKey(78, bytes(range(1, 33)))
+BOX = bytes(range(2, 34))
+TEMPLATES = Path(samizdat.public.__file__).parent / "templates"
+
+
+def publish(uid: bytes = UID, host: str = "", name: str = "Northern Lantern", language: str = "en") -> None:
+    actions.publish_place(
+        uid,
+        host=host,
+        name=name,
+        language=language,
+        accent="#1b6e53",
+        box_key=seal.public_key(BOX),
+        box_number=5,
+    )
+
+
+@pytest.fixture
+def lantern_place(db: Any) -> bytes:
+    """Northern Lantern with its Thursday Letter, edition 4, published."""
+    publish()
+    actions.publish_letter(UID, 4, list_name="the Thursday Letter", language="en")
+    actions.publish_form(
+        UID, "thursday", list=3, name="the Thursday Letter", purpose="One story a week.", language="en"
+    )
+    return UID
+
+
+@pytest.fixture
+def reader() -> Iterator[Client]:
+    """A reader's browser without cookies."""
+    from samizdat.public import tokens
+
+    rows = [
+        {
+            "organisation": uid.hex(),
+            "number": key.number,
+            "keys": {p: base64.b64encode(link.reading_key(key, p)).decode() for p in tokens.PURPOSES},
+        }
+        for uid, key in ((UID, KEY), (OTHER_UID, OTHER_KEY))
+    ]
+    before, tokens.reader = tokens.reader, tokens.Reader(lambda: rows)
+    with override_settings(
+        ROOT_URLCONF="samizdat.public.urls",
+        MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [TEMPLATES]}],
+    ):
+        yield Client(enforce_csrf_checks=True)
+    tokens.reader = before

@@ -1,0 +1,302 @@
+"""What readers see and press (T10, T11, T12, T15, RFC 8058)."""
+
+import json
+import re
+import struct
+from datetime import date
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from samizdat.core import link, seal
+from samizdat.gate import actions
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
+from samizdat.public import style
+from samizdat.public.sealing import info
+from tests.public.conftest import BOX, KEY, OTHER_KEY, OTHER_UID, UID, publish
+
+pytestmark = pytest.mark.django_db
+
+ONE_CLICK = "List-Unsubscribe=One-Click"
+FORM = "application/x-www-form-urlencoded"
+LIMIT = 14 * 1024
+
+
+def token(purpose: str = "leave", edition: int = 4, number: int = 9) -> str:
+    return link.make(KEY, purpose, edition, number)
+
+
+def opened() -> list[dict[str, Any]]:
+    found = []
+    for row in Intake.objects.order_by("id"):
+        box = bytes(row.box)
+        assert struct.unpack(">I", box[:4]) == (5,)
+        found.append(json.loads(seal.open_sealed(BOX, box[4:], info(bytes(row.place_id)))))
+    return found
+
+
+def everything() -> list[Any]:
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (Place, Form, Page, LetterName, Picture, TokenState, Intake)
+    ]
+
+
+@pytest.mark.usefixtures("lantern_place")
+class TestLeaving:
+    def test_a_get_or_head_on_any_address_changes_nothing(self, reader: Client) -> None:
+        before = everything()
+        for address in (
+            f"/u/{token()}",
+            f"/u/{token()}?List-Unsubscribe=One-Click",
+            f"/u/{token()}/back",
+            f"/p/{token('preferences')}",
+            f"/c/{token('confirm', 3)}",
+            "/f/thursday",
+            "/f/thursday?email=ada@example.org",
+            "/a/",
+            "/style.css",
+            "/robots.txt",
+        ):
+            assert reader.get(address).status_code == 200, address
+            assert reader.head(address).status_code == 200, address
+        assert everything() == before
+
+    def test_one_click_leaves_without_cookie_and_without_redirect(self, reader: Client) -> None:
+        answer = reader.post(f"/u/{token()}", ONE_CLICK, FORM)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain")
+        assert not answer.cookies
+        (said,) = opened()
+        assert (said["kind"], said["token"], said["way"], said["purpose"]) == ("leave", token(), "one-click", "leave")
+
+    def test_one_click_may_be_sent_as_multipart(self, reader: Client) -> None:
+        answer = reader.post(f"/u/{token()}", {"List-Unsubscribe": "One-Click"})
+        assert answer["Content-Type"] == "text/plain"
+        assert opened()[0]["way"] == "one-click"
+
+    def test_a_body_that_is_no_form_still_leaves(self, reader: Client) -> None:
+        assert reader.post(f"/u/{token()}", b"\xff\x00", "multipart/form-data; boundary=x").status_code == 200
+        assert reader.post(f"/u/{token()}", b"{}", "application/json").status_code == 200
+        assert [said["kind"] for said in opened()] == ["leave", "leave"]
+
+    def test_the_button_of_the_page_leaves_and_offers_one_way_back(self, reader: Client) -> None:
+        page = reader.get(f"/u/{token()}").content.decode()
+        assert "Leave the Thursday Letter?" in page
+        left = reader.post(re.search(r'action="([^"]+)"', page)[1]).content.decode()  # type: ignore[index]
+        assert "You have left" in left
+        assert left.count("<button") == 1
+        again = reader.post(re.search(r'action="([^"]+)"', left)[1]).content.decode()  # type: ignore[index]
+        assert "You are back" in again
+        assert [(said["kind"], said.get("way")) for said in opened()] == [("leave", "form"), ("back", None)]
+
+    def test_the_page_remembers_that_she_left(self, reader: Client) -> None:
+        actions.set_token_state(token().upper(), "left")
+        assert "You have left" in reader.get(f"/u/{token()}").content.decode()
+
+    def test_the_preferences_link_is_the_leave_page_for_now(self, reader: Client) -> None:
+        assert "Leave the Thursday Letter?" in reader.get(f"/p/{token('preferences')}").content.decode()
+        reader.post(f"/p/{token('preferences')}")
+        assert opened()[0]["purpose"] == "preferences"
+
+    def test_the_link_of_a_test_letter_shows_the_page_and_changes_nothing(self, reader: Client) -> None:
+        assert "test letter" in reader.get(f"/u/{token('test')}").content.decode()
+        assert reader.post(f"/u/{token('test')}", ONE_CLICK, FORM).status_code == 200
+        assert not Intake.objects.exists()
+
+    @pytest.mark.parametrize(
+        "bad", ["x", "a" * 52, "a" * 60, link.make(KEY, "return", 4, 9), link.make(KEY, "confirm", 4, 9), "%00", "ü"]
+    )
+    def test_what_is_no_leave_token_is_one_sentence(self, reader: Client, bad: str) -> None:
+        for answer in (reader.get(f"/u/{bad}"), reader.post(f"/u/{bad}", ONE_CLICK, FORM)):
+            assert answer.status_code == 404
+            assert "copy the whole link" in answer.content.decode()
+        assert not Intake.objects.exists()
+
+    def test_the_box_tells_nothing_by_its_length(self, reader: Client) -> None:
+        reader.post("/f/thursday", {"email": "a@example.org"})
+        reader.post("/f/thursday", {"email": f"{'a' * 60}@{'long.' * 20}example.org"})
+        assert len({len(bytes(row.box)) for row in Intake.objects.all()}) == 1
+
+
+@pytest.mark.usefixtures("lantern_place")
+class TestSigningUp:
+    def test_an_address_is_sealed_at_once_and_the_answer_never_tells_who_is_known(self, reader: Client) -> None:
+        first = reader.post("/f/thursday", {"email": " Ada@Example.org "})
+        second = reader.post("/f/thursday", {"email": "Ada@Example.org"})
+        assert first.content == second.content
+        said = opened()[0]
+        assert (said["kind"], said["address"], said["list"]) == ("signup", "Ada@example.org", "3")
+        assert said["wording"] == "One story a week."
+        assert b"xample.org" not in bytes(Intake.objects.first().box)  # type: ignore[union-attr]
+
+    def test_the_form_catches_programs_that_fill_in_everything(self, reader: Client) -> None:
+        answer = reader.post("/f/thursday", {"email": "ada@example.org", "website": "https://spam.example"})
+        assert answer.content == reader.post("/f/thursday", {"email": "boris@example.org"}).content
+        assert len(opened()) == 1
+
+    @pytest.mark.parametrize("written", ["", "nobody", "a@b@c", "a@b\r\nBcc: x@y.example", '"><script>@x.example'])
+    def test_what_is_no_address_is_said_beside_the_field(self, reader: Client, written: str) -> None:
+        answer = reader.post("/f/thursday", {"email": written})
+        assert answer.status_code == 422
+        assert "not an e-mail address" in answer.content.decode()
+        assert "<script" not in answer.content.decode()
+        assert not Intake.objects.exists()
+
+    def test_confirming_takes_a_press(self, reader: Client) -> None:
+        address = f"/c/{token('confirm', 3)}"
+        assert "Is it you?" in reader.get(address).content.decode()
+        assert "Thank you" in reader.post(address).content.decode()
+        assert (opened()[0]["kind"], opened()[0]["token"]) == ("confirm", token("confirm", 3))
+
+
+@pytest.mark.usefixtures("lantern_place")
+class TestHosts:
+    def test_a_group_with_its_own_host_is_shown_there_alone(self, reader: Client) -> None:
+        publish(host="lantern.example")
+        publish(OTHER_UID, host="harbour.example", name="Harbour")
+        actions.publish_letter(
+            UID, 4, list_name="L", language="en", slug="abc", title="T", html="<p>x</p>", day=date(2026, 11, 26)
+        )
+        for address in ("/f/thursday", "/a/abc"):
+            assert reader.get(address, headers={"host": "lantern.example:8443"}).status_code == 200
+            assert reader.get(address, headers={"host": "harbour.example"}).status_code == 404
+            assert reader.get(address, headers={"host": "elsewhere.example"}).status_code == 404
+        assert b"Lantern" not in reader.get("/a/", headers={"host": "harbour.example"}).content
+        assert reader.get("/a/", headers={"host": "elsewhere.example"}).status_code == 404
+
+    def test_a_way_out_works_on_an_old_name_but_never_on_another_groups(self, reader: Client) -> None:
+        publish(host="new.example")
+        publish(OTHER_UID, host="harbour.example", name="Harbour")
+        assert reader.get(f"/u/{token()}", headers={"host": "old.example"}).status_code == 200
+        assert reader.get(f"/u/{token()}", headers={"host": "harbour.example"}).status_code == 404
+        foreign = link.make(OTHER_KEY, "leave", 4, 9)
+        assert "Harbour" in reader.get(f"/u/{foreign}", headers={"host": "harbour.example"}).content.decode()
+
+    def test_a_foreign_token_never_names_our_list(self, reader: Client) -> None:
+        publish(OTHER_UID, name="Harbour")
+        page = reader.get(f"/u/{link.make(OTHER_KEY, 'leave', 4, 9)}").content.decode()
+        assert "Thursday" not in page
+        assert "Leave Harbour?" in page
+
+    def test_two_groups_without_a_host_are_not_listed_together(self, reader: Client) -> None:
+        publish(OTHER_UID, name="Harbour")
+        assert reader.get("/a/").status_code == 404
+
+    @pytest.mark.parametrize("host", ["", "[", "a b", "x" * 300, "lantern.example:99999", "ü.example"])
+    def test_a_nonsense_host_is_no_error(self, reader: Client, host: str) -> None:
+        assert reader.get("/f/thursday", HTTP_HOST=host).status_code in (200, 404)
+
+
+def longest(reader: Client) -> dict[str, Any]:
+    publish(name="С" * 200)
+    actions.publish_form(UID, "thursday", list=3, name="П" * 200, purpose="Ж" * 5000, language="en")
+    actions.publish_letter(UID, 4, list_name="П" * 200, language="en")
+    paragraph = "Вода пришла в четыре часа утра. " * 400
+    html = f"<p>{paragraph}</p><ul>{'<li>пункт списка</li>' * 900}</ul>" + f"<p>{paragraph[:900]}</p>" * 30
+    for number in range(40):
+        actions.publish_letter(
+            UID,
+            10 + number,
+            list_name="П" * 200,
+            language="en",
+            slug=f"s{number}",
+            title="Ы" * 900,
+            html=html,
+            day=date(2026, 1, 1),
+        )
+    pages = {
+        name: reader.get(name)
+        for name in (f"/u/{token()}", f"/c/{token('confirm', 3)}", "/f/thursday", "/a/", "/a/?page=1", "/nowhere")
+    }
+    pages["left"] = reader.post(f"/u/{token()}")
+    pages["back"] = reader.post(f"/u/{token()}/back")
+    pages["asked"] = reader.post("/f/thursday", {"email": "ada@example.org"})
+    pages["wrong"] = reader.post("/f/thursday", {"email": "nonsense " * 100})
+    pages["confirmed"] = reader.post(f"/c/{token('confirm', 3)}")
+    for number in range(30):
+        pages[f"/a/s1?page={number}"] = reader.get(f"/a/s1?page={number}")
+    return pages
+
+
+def test_every_page_with_its_stylesheet_is_at_most_14_kb_even_at_its_longest(
+    lantern_place: bytes, reader: Client
+) -> None:
+    sheet = len(style.sheet("#b3261e").encode())
+    sizes = {name: len(page.content) + sheet for name, page in longest(reader).items()}
+    assert max(sizes.values()) <= LIMIT, sizes
+
+
+def test_no_page_holds_a_script_a_style_a_picture_or_a_foreign_address(lantern_place: bytes, reader: Client) -> None:
+    for name, page in longest(reader).items():
+        text = page.content.decode()
+        assert not re.search(r"<script|<style|style=|<img|\bon\w+=|https?://|samizdat", text, re.IGNORECASE), name
+        assert page["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'; form-action 'self'")
+        assert not page.cookies
+        assert page["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_archive_shows_a_letter_as_plain_text_with_links(lantern_place: bytes, reader: Client) -> None:
+    letter = (
+        "<html><head><title>no</title><style>p{}</style></head><body>"
+        '<div style="display:none">preheader</div><table><tr><td><h1>River &amp; sea</h1></td></tr></table>'
+        '<p onclick="x()">One <b>bold</b> <a href="https://lantern.example/a?b=1&amp;c=2">link</a>'
+        '<a href="javascript:alert(1)">bad</a></p><img src="https://lantern.example/m/x.png" alt="A table">'
+        "<ul><li>first<li>second</ul><script>alert(1)</script></body></html>"
+    )
+    actions.publish_letter(
+        UID, 4, list_name="L", language="en", slug="abc", title="River <i>", html=letter, day=date(2026, 11, 26)
+    )
+    text = reader.get("/a/abc").content.decode()
+    for wanted in (
+        "<h1>River &lt;i&gt;</h1>",
+        "<h2>River &amp; sea</h2>",
+        'One <strong>bold</strong> <a href="https://lantern.example/a?b=1&amp;c=2">link</a>bad',
+        '<a href="https://lantern.example/m/x.png">Picture: A table</a>',
+        "<ul><li>first</li><li>second</li></ul>",
+        "Nov. 26, 2026",
+    ):
+        assert wanted in text
+    assert not re.search(r"preheader|alert|onclick|<title>no", text)
+    assert "River" in reader.get("/a/").content.decode()
+
+
+def test_a_picture_is_served_for_good_and_can_do_nothing(lantern_place: bytes, reader: Client) -> None:
+    actions.publish_picture(UID, "pic", "png", b"\x89PNG")
+    answer = reader.get("/m/pic.png")
+    assert (answer.content, answer["Content-Type"]) == (b"\x89PNG", "image/png")
+    assert "immutable" in answer["Cache-Control"]
+    assert reader.get("/m/pic.jpeg").status_code == 404
+
+
+def test_other_methods_are_refused_with_a_page(lantern_place: bytes, reader: Client) -> None:
+    assert reader.put(f"/u/{token()}").status_code == 405
+    assert reader.delete("/f/thursday").status_code == 405
+    assert not Intake.objects.exists()
+
+
+def test_an_accent_that_cannot_be_read_is_made_darker_on_light_and_lighter_on_dark_paper() -> None:
+    text = style.sheet("ffff00")
+    light, dark = re.findall(r"--accent: #([0-9a-f]{6})", text)
+    assert light != "ffff00"
+    assert dark == "ffff00"
+    assert style.sheet('"}evil{') == style.sheet("b3261e")
+
+
+def test_an_error_says_one_sentence_and_logs_only_where(
+    lantern_place: bytes, reader: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from samizdat.public import views
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("ada@example.org")
+
+    monkeypatch.setattr(views, "drop_in", broken)
+    reader.raise_request_exception = False
+    answer = reader.post(f"/u/{token()}", ONE_CLICK, FORM)
+    assert answer.status_code == 500
+    assert "Try again" in answer.content.decode()
+    ours = [record.getMessage() for record in caplog.records if record.name == "samizdat.public"]
+    assert len(ours) == 1
+    assert "ada" not in ours[0]
+    assert token() not in ours[0]
