@@ -48,7 +48,7 @@ def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, arch
 
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
     organisation = campaign.organisation
-    described = audience.list_details(campaign.list)
+    fields = {view.tag: view.default for view in audience.fields(organisation)}
     base = organisation.public_url
     return Content(
         subject=draft.subject,
@@ -58,19 +58,19 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
-        to_name=_to_name(audience.field_defaults(organisation)),
+        to_name=_to_name(fields),
         template=template_source(campaign.template),
         language=campaign.language,
         organisation=organisation.name,
         postal_address=organisation.postal_address,
         website=base,
-        list_name=described["name"],
-        list_description=described.get("reminder", ""),
+        list_name=audience.name_of(campaign.list),
+        list_description=audience.details_of(campaign.list).get("reminder", ""),
         list_id=_list_id(campaign, draft),
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
-        fields=audience.field_defaults(organisation),
+        fields=fields,
     )
 
 

@@ -1,0 +1,1 @@
+"""The command line: a door. Others' scripts rely on it word for word (docs/command-line.md)."""

@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
     made = _make_folder_and_key()
     opening.load_django()
     _migrate()
-    organisation, person_is_new = _found(name, email, password_file, options)
+    organisation, person_is_new = _found(name, email, lambda: read_password(password_file, _ask_for(email)), options)
     copy = _second_copy(key_copy) if made else None
     from samizdat.options import data_folder, key_file
 
@@ -41,6 +42,19 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
         "" if person_is_new else f"{email} keeps her password.",
         "Go on with: samizdat serve",
     )
+
+
+def make_house(name: str, email: str, password: str, **settings: str) -> Any:
+    """What init does, without asking: folder, key, tables, organisation, admin. For the demo."""
+    _make_folder_and_key()
+    opening.load_django()
+    _migrate()
+    organisation, _new = _found(name, email, lambda: password, settings)
+    return organisation
+
+
+def _ask_for(email: str) -> str:
+    return f"Password for {email}: "
 
 
 def _make_folder_and_key() -> bool:
@@ -86,7 +100,7 @@ def _migrate() -> None:
         call_command("migrate", database=alias, verbosity=0, interactive=False)
 
 
-def _found(name: str, email: str, password_file: str | None, options: dict[str, str]) -> tuple[Any, bool]:
+def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool]:
     from django.db import transaction
 
     from samizdat.accounts import actions, people
@@ -95,21 +109,22 @@ def _found(name: str, email: str, password_file: str | None, options: dict[str, 
     from samizdat.vault.actions import prove
     from samizdat.vault.models import Proof
 
+    house.open_for_django()
     now = opening.now()
     source = house.open_source()
     with transaction.atomic():
         if not Proof.objects.exists():
             prove(source)
         known = Person.objects.filter(email_index=people.index_of(email)).first()
-        password = None if known else read_password(password_file, f"Password for {email}: ")
+        wanted = None if known else password()
         organisation = actions.found_organisation(name, source=source, today=now.date(), **options)
-        person = known or actions.add_person(email, password=password, language=options["language"], today=now.date())
+        person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
         actions.give_role(person, organisation, "admin", by=None, now=now)
-    _publish(organisation)
+    publish_place_of(organisation)
     return organisation, known is None
 
 
-def _publish(organisation: Any) -> None:
+def publish_place_of(organisation: Any) -> None:
     """Tells the gate that there is a new place, so that its pages answer before the first worker runs."""
     from urllib.parse import urlsplit
 

@@ -1,0 +1,58 @@
+"""The samizdat command."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from samizdat.cli.output import Settings
+
+# Word -> module and attribute. Loaded when called for, so that the command answers at once.
+COMMANDS = {
+    "init": ("house", "init"),
+    "serve": ("house", "serve"),
+    "worker": ("house", "worker"),
+    "doctor": ("doctor", "doctor"),
+    "upgrade": ("house", "upgrade"),
+    "person": ("house", "person"),
+    "domain": ("house", "domain"),
+    "list": ("audience", "lists"),
+    "import": ("audience", "import_"),
+    "subscribers": ("audience", "subscribers"),
+    "campaign": ("campaigns", "campaign"),
+    "route": ("routes", "route"),
+    "demo": ("demo", "demo"),
+    "completion": ("completion", "completion"),
+}
+
+
+class Words(click.Group):
+    """Looks commands up in COMMANDS."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name]
+        found: Any = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
+        return found
+
+
+@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=None, version="0.1.0", prog_name="samizdat")
+@click.pass_context
+def samizdat(context: click.Context) -> None:
+    """The newsletter service that nobody can switch off."""
+    context.ensure_object(Settings)
+
+
+def main() -> None:
+    # click answers usage errors with 2 and our sentences with 1.
+    samizdat(prog_name="samizdat")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

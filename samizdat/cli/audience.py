@@ -1,0 +1,264 @@
+"""list, subscribers and import: who is written to."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
+from samizdat.core.consent import STATUSES
+
+COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
+BY_STATUS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
+
+
+@click.group("list")
+def lists() -> None:
+    """What people subscribe to."""
+
+
+@lists.command("new")
+@click.argument("name")
+@common
+def list_new(name: str) -> None:
+    """Make a list."""
+    opening.open_house()
+    from samizdat.audience.actions import new_list
+
+    made = new_list(opening.organisation(), name, now=opening.now())
+    say(
+        {"id": made.id, "name": name},
+        f"The list {name} is there. Bring people in: samizdat import FILE --list '{name}'",
+    )
+
+
+@lists.command("ls")
+@common
+def list_ls() -> None:
+    """Lists, and how many people each has."""
+    opening.open_house()
+    from samizdat.audience.queries import lists as all_lists
+
+    found = all_lists(opening.organisation())
+    say(
+        {"lists": [{"id": row.id, "name": row.name, "count": row.total, **row.totals} for row in found]},
+        *table(
+            ("name", "subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "together"),
+            [(row.name, *[row.totals.get(word, 0) for word in BY_STATUS], row.total) for row in found],
+        ),
+    )
+
+
+@click.group()
+def subscribers() -> None:
+    """Addresses known to the organisation."""
+
+
+def _list(name: str) -> Any:
+    from samizdat.audience.queries import list_named
+
+    return list_named(opening.organisation(), name)
+
+
+@subscribers.command("count")
+@click.option("--list", "name", required=True, metavar="NAME")
+@click.option("--status", type=click.Choice(STATUSES), help="Every status is counted without it.")
+@click.option("--tag")
+@common
+def subscribers_count(name: str, status: str | None, tag: str | None) -> None:
+    """How many there are."""
+    opening.open_house()
+    from samizdat.audience.queries import count
+
+    number = count(opening.organisation(), list=_list(name), status=status, tag=tag)
+    say({"count": number}, f"{number:,}")
+
+
+def _subscriber(address: str) -> Any:
+    from samizdat.audience.queries import subscriber_at
+
+    found = subscriber_at(opening.organisation(), address)
+    if found is None:
+        raise Failed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
+    return found
+
+
+@subscribers.command("show")
+@click.argument("address")
+@common
+def subscribers_show(address: str) -> None:
+    """What is known about one, and whether she may be written to."""
+    opening.open_house()
+    from samizdat.audience.queries import card
+
+    found = card(_subscriber(address), opening.now())
+    standings = [
+        {"list": row.name, "status": row.status, "may": str(row.verdict), "since": row.since} for row in found.lists
+    ]
+    timeline = [
+        {"day": entry.day, "at": entry.at, "kind": entry.kind, "list": entry.list_name, "way": entry.way,
+         "source": entry.source, "wording": entry.wording, "reason": entry.reason}
+        for entry in found.timeline
+    ]  # fmt: skip
+    document = {
+        "number": found.number,
+        "address": found.address,
+        "values": found.values,
+        "tags": list(found.tags),
+        "lists": standings,
+        "suppressed": found.suppressed,
+        "consent": timeline,
+    }
+    say(
+        document,
+        f"No. {found.number:,}  {found.address}",
+        *[f"  {tag}: {value}" for tag, value in found.values.items() if tag != "EMAIL"],
+        *([f"  tags: {', '.join(found.tags)}"] if found.tags else []),
+        *[f"  {row['list']}: {row['status']} since {row['since']}" for row in standings],
+        *[
+            f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  {row['wording'] or row['source']}"
+            for row in timeline
+        ],
+    )
+
+
+@subscribers.command("add")
+@click.argument("address")
+@click.option("--list", "name", required=True, metavar="NAME")
+@click.option("--consent", required=True, metavar="TEXT", help="What she agreed to, and how: it is kept word for word.")
+@common
+def subscribers_add(address: str, name: str, consent: str) -> None:
+    """Add somebody who has agreed. `-` reads addresses from standard input."""
+    opening.open_house()
+    from samizdat.audience.actions import add_subscriber
+
+    organisation, to, now = opening.organisation(), _list(name), opening.now()
+    added = [add_subscriber(organisation, each, to, consent=consent, now=now) for each in _addresses(address)]
+    say({"added": len(added), "numbers": [each.number for each in added]}, f"{len(added):,} on {name}.")
+
+
+def _addresses(word: str) -> Iterator[str]:
+    if word != "-":
+        yield word
+        return
+    yield from (line.strip() for line in sys.stdin if line.strip())
+
+
+@subscribers.command("unsubscribe")
+@click.argument("address")
+@click.option("--list", "name", required=True, metavar="NAME")
+@common
+def subscribers_unsubscribe(address: str, name: str) -> None:
+    """Take somebody off a list. `-` reads addresses from standard input."""
+    opening.open_house()
+    from samizdat.audience.actions import unsubscribe
+
+    where, now = _list(name), opening.now()
+    left = sum(unsubscribe(_subscriber(each), where, way="desk", now=now) for each in _addresses(address))
+    say({"unsubscribed": left}, f"{left:,} left {name}." if left else "Left already; nothing was changed.")
+
+
+@subscribers.command("erase")
+@click.argument("address")
+@common
+def subscribers_erase(address: str) -> None:
+    """Erase somebody: her row goes, and no import brings the address back."""
+    opening.open_house()
+    from samizdat.audience.actions import erase
+
+    confirm(f"Erase {address} and everything known about it?")
+    gone = erase(opening.organisation(), address=address, now=opening.now())
+    say({"erased": bool(gone)}, "Erased." if gone else "The address was not known; imports will refuse it from now on.")
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--list", "name", required=True, metavar="NAME")
+@click.option("--source", help="mailchimp, csv …; found by looking at the file otherwise.")
+@click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@common
+def import_(files: tuple[str, ...], name: str, source: str | None, status: str | None, dry_run: bool) -> None:
+    """Bring subscribers in from what another service gave you. Call it again after a stop: it goes on."""
+    opening.open_house()
+    from samizdat.audience import actions
+
+    paths = [Path(file) for file in files]
+    for path in paths:
+        path.stat()  # A missing file is a sentence before anything is opened.
+    organisation, to = opening.organisation(), _list(name)
+    with progress("Looking" if dry_run else "Bringing in") as shown:
+
+        def look(state: Any) -> None:
+            shown.show(state.bytes_read, state.bytes_total, state.rows)
+
+        if dry_run:
+            seen = actions.look(organisation, to, paths, source=source, status=status, now=opening.now(), progress=look)
+            counts, problems, rejects = seen.counts, seen.problems, None
+        else:
+            with _rejects_beside(paths[0]) as reject:
+                run = actions.direct(
+                    organisation,
+                    to,
+                    paths,
+                    source=source,
+                    status=status,
+                    now=opening.now,
+                    progress=look,
+                    rejected=reject,
+                )
+                rejects = reject.path if reject.count else None
+            counts, problems = run.counts, ()
+    for problem in problems:
+        note(str(problem))
+    document = {word: counts.get(word, 0) for word in (*COUNTS, *BY_STATUS)}
+    document |= {"dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
+    say(document, *_sums(document))
+
+
+def _sums(document: dict[str, Any]) -> list[str]:
+    lines = [f"{document[word]:>12,}  {word}" for word in COUNTS[1:]]
+    lines += [f"{document['rows']:>12,}  rows", ""]
+    lines += [f"{document[word]:>12,}  {word}" for word in BY_STATUS if document[word]]
+    if document["rejects_file"]:
+        lines.append(f"Rejected rows, with line and reason: {document['rejects_file']}")
+    if document["dry_run"]:
+        lines.append("This was a look: nothing was written.")
+    elif document["rows"] and document["unchanged"] + document["rejected"] == document["rows"]:
+        lines.append("Everything was here already: nothing was changed.")
+    return lines
+
+
+class Rejects:
+    """Writes rejected lines to a file beside the input; made only when there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self._file: Any = None
+
+    def __call__(self, file: str, line: int, sentence: str) -> None:
+        if self._file is None:
+            self._file = self.path.open("w", newline="", encoding="utf-8")
+            self._rows = csv.writer(self._file)
+            self._rows.writerow(("file", "line", "reason"))
+        self.count += 1
+        # A cell that begins like a formula is one to a spreadsheet; file names come from strangers.
+        self._rows.writerow(("'" + file if file[:1] in "=+-@\t\r" else file, line, sentence))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@contextmanager
+def _rejects_beside(path: Path) -> Iterator[Rejects]:
+    rejects = Rejects(path.with_name(f"{path.stem}.rejected.csv"))
+    try:
+        yield rejects
+    finally:
+        rejects.close()

@@ -1,0 +1,330 @@
+"""campaign new, check, test, send, pause, resume, cancel, status, settle."""
+
+import re
+import sys
+from datetime import datetime
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
+from samizdat.cli.words import ENDED, campaign_reason
+
+COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+
+
+@click.group()
+def campaign() -> None:
+    """Letters, from draft to the last answer."""
+
+
+@campaign.command("new")
+@click.option("--list", "list_name", required=True, metavar="NAME", help="The list it goes to.")
+@click.option("--subject", required=True)
+@click.option("--from", "sender", required=True, metavar='"Name <a@b>"')
+@click.option(
+    "--body", required=True, type=click.Path(), help="FILE.md or FILE.html; - reads Markdown from standard input."
+)
+@click.option("--preheader", default="", help="The line that mailboxes show beside the subject.")
+@click.option("--reply-to", default="")
+@click.option("--tag", "tag_name", help="Only subscribers with this tag.")
+@click.option(
+    "--template", "template_name", help="One of the organisation's own templates; the built-in one otherwise."
+)
+@click.option("--language", type=click.Choice(["en", "ru"]), help="Of the letter's frame.")
+@common
+def campaign_new(
+    body: str, list_name: str, sender: str, tag_name: str | None, template_name: str | None, **words: Any
+) -> None:
+    """Write a draft."""
+    opening.open_house()
+    from samizdat.audience import queries as audience
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+
+    organisation = opening.organisation()
+    name, address = parseaddr(sender)
+    if "@" not in address:
+        raise Failed(f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender")
+    draft = Draft(
+        subject=words["subject"],
+        preheader=words["preheader"],
+        from_name=name,
+        from_email=address,
+        reply_to=words["reply_to"],
+        body=_read(body),
+        format="html" if body.lower().endswith((".html", ".htm")) else "markdown",
+    )
+    made = create(
+        organisation,
+        audience.list_named(organisation, list_name),
+        draft,
+        by=None,
+        now=opening.now(),
+        tag=audience.tag_named(organisation, tag_name) if tag_name else None,
+        template=_template(organisation, template_name),
+        language=words["language"],
+    )
+    say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
+
+
+def _read(file: str) -> str:
+    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Failed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
+
+
+def _template(organisation: Any, name: str | None) -> Any:
+    if not name:
+        return None
+    from samizdat.campaigns.models import Template
+    from samizdat.campaigns.queries import templates
+
+    for number, known in templates(organisation):
+        if known == name:
+            return Template.objects.get(pk=number)
+    raise Failed(f"There is no template {name}. Leave --template out for the built-in one.", "no_such_template")
+
+
+def _campaign(number: int) -> Any:
+    opening.open_house()
+    from samizdat.campaigns.queries import campaign_of
+
+    return campaign_of(opening.organisation(), number)
+
+
+@campaign.command("check")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_check(number: int) -> None:
+    """What stands in the way: flaws in the letter, routes, the sender's domain."""
+    found = _campaign(number)
+    from samizdat.campaigns.domain import check_domain
+    from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.letter import findings, proof_of
+    from samizdat.core.address import BadAddress, domain, normalise
+    from samizdat.delivery.queries import audience_size, routes
+
+    draft = draft_of(found)
+    flaws = findings(proof_of(found, opening.now()).flaws)
+    try:
+        records = check_domain(domain(normalise(draft.from_email)))
+    except BadAddress:
+        records = []  # The letter's own flaw names it already.
+    live = [route for route in routes(found.organisation) if route.state == "live"]
+    size = audience_size(found)
+    stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
+    if not live:
+        stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
+    if not size:
+        stops.append("Nobody on the list may be written to. Import or add subscribers first.")
+    bounces = found.organisation.return_address or draft.from_email
+    document = {
+        "id": found.id,
+        "ready": not stops,
+        "recipients": size,
+        "flaws": [flaw.document() for flaw in flaws],
+        "domain": [record.document() for record in records],
+        "routes": [route.name for route in live],
+        "bounces_go_to": bounces,
+    }
+    lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {f.place}, line {f.line}: {f.sentence}" for f in flaws]
+    lines += [f"{record.state:5} {record.name}: {record.sentence}" for record in records]
+    lines += [f"{size:,} recipients. Bounces go to {bounces}."]
+    if stops:
+        raise Failed("\n".join([*lines, *stops]), "not_ready", document)
+    say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {found.id}")
+
+
+@campaign.command("test")
+@click.argument("number", metavar="ID", type=int)
+@click.option(
+    "--to", "addresses", required=True, multiple=True, metavar="ADDRESS", help="- reads them from standard input."
+)
+@common
+def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
+    """Send it to a few addresses as a test; nobody is counted."""
+    found = _campaign(number)
+    from samizdat.delivery.actions import send_test
+
+    wanted = [line.strip() for line in sys.stdin if line.strip()] if addresses == ("-",) else list(addresses)
+    results = send_test(found, wanted, now=opening.now())
+    document = {"tests": [{"to": to, "accepted": ok, "sentence": sentence} for to, ok, sentence in results]}
+    if not all(ok for _to, ok, _sentence in results):
+        raise Failed("\n".join(f"{to}: {sentence}" for to, ok, sentence in results if not ok), "test_refused", document)
+    say(document, *[f"{to}: accepted by the next server" for to, _ok, _sentence in results])
+
+
+@campaign.command("send")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--at", "when", metavar="TIME", help="ISO 8601, in the organisation's zone unless it carries an offset.")
+@click.option(
+    "--hold", "minutes", type=click.IntRange(0, 24 * 60), default=0, help="Minutes in which it can be taken back."
+)
+@click.option("--wait", is_flag=True, help="Stay until it has ended; sends by itself when nothing else does.")
+@click.option(
+    "--wait-limit", type=float, metavar="SECONDS", help="With --wait: leave deferred ones to the sender after this."
+)
+@common
+def campaign_send(number: int, when: str | None, minutes: int, wait: bool, wait_limit: float | None) -> None:
+    """Release it: freeze letter and audience, and send."""
+    found = _campaign(number)
+    if found.state == "draft":
+        found = _release(found, _time(when, found.organisation.timezone), minutes)
+    if not wait:
+        say(_status(found), _headline(found))
+        return
+    _wait(found.id, wait_limit)
+
+
+def _release(found: Any, at: datetime | None, minutes: int) -> Any:
+    from samizdat.delivery.actions import release
+    from samizdat.delivery.queries import audience_size
+
+    size = audience_size(found)
+    if size > 1000:
+        confirm(f"Send to {size:,} subscribers?")
+    return release(found, now=opening.now(), at=at, hold_minutes=minutes)
+
+
+def _time(text: str | None, zone: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
+    at = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
+    if at < opening.now():
+        raise Failed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
+    return at
+
+
+def _wait(number: int, limit: float | None) -> None:
+    from samizdat.delivery.engine import run_campaign
+
+    with progress("Sending", "messages") as shown:
+
+        def look(status: dict[str, Any]) -> None:
+            done = status["frozen"] - status["pending"] - status["deferred"]
+            shown.show(done, status["frozen"], done)
+
+        result = run_campaign(number, limit, progress=look)
+    ended = result.pop("ended", result["state"])
+    if ended == "finished":
+        say(result, *_books(result))
+        return
+    raise Failed("\n".join([*_books(result), ENDED.get(ended, ended)]), ended, result)
+
+
+@campaign.command("pause")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_pause(number: int) -> None:
+    """Stop sending for now. What is in flight is finished."""
+    from samizdat.delivery import actions
+
+    _changed(actions.pause(_campaign(number), now=opening.now()))
+
+
+@campaign.command("resume")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_resume(number: int) -> None:
+    """Go on with a paused one."""
+    from samizdat.delivery import actions
+
+    _changed(actions.resume(_campaign(number), now=opening.now()))
+
+
+@campaign.command("cancel")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_cancel(number: int) -> None:
+    """Stop for good. Who was not reached yet is booked as cancelled."""
+    found = _campaign(number)
+    from samizdat.delivery import actions
+
+    confirm(f"Stop campaign {number} for good?")
+    _changed(actions.cancel(found, now=opening.now()))
+
+
+@campaign.command("settle")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--unsure", "how", required=True, type=click.Choice(["resend", "hold"]))
+@common
+def campaign_settle(number: int, how: str) -> None:
+    """Decide about messages whose answer never came: send them again, or leave them."""
+    from samizdat.delivery import actions
+
+    _changed(actions.settle(_campaign(number), how, now=opening.now()))
+
+
+@campaign.command("status")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_status(number: int) -> None:
+    """The books: what became of every message."""
+    status = _status(_campaign(number))
+    say(status, *_books(status))
+
+
+@campaign.command("ls")
+@common
+def campaign_ls() -> None:
+    """The newest campaigns."""
+    opening.open_house()
+    from samizdat.campaigns.queries import newest
+
+    rows = newest(opening.organisation())
+    say(
+        {"campaigns": [{"id": row.campaign.id, "subject": row.subject, "state": row.campaign.state} for row in rows]},
+        *table(
+            ("id", "state", "frozen", "accepted", "subject"),
+            [(r.campaign.id, r.campaign.state, r.campaign.frozen, r.campaign.accepted, _line(r.subject)) for r in rows],
+        ),
+    )
+
+
+def _line(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:60]
+
+
+def _status(found: Any) -> dict[str, Any]:
+    from samizdat.delivery.queries import status
+
+    return status(found)
+
+
+def _changed(found: Any) -> None:
+    say(_status(found), _headline(found))
+
+
+def _headline(found: Any) -> str:
+    reason = campaign_reason(found.reason)
+    due = ""
+    if found.due and found.state in ("scheduled", "held"):
+        zone = ZoneInfo(found.organisation.timezone)
+        due = f", goes out {found.due.astimezone(zone):%Y-%m-%d %H:%M} {found.organisation.timezone}"
+    return f"Campaign {found.id} is {found.state}{due}{': ' + reason if reason else ''}; {found.frozen:,} frozen."
+
+
+def _books(status: dict[str, Any]) -> list[str]:
+    lines = [f"Campaign {status['id']} is {status['state']}."]
+    lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
+    lines += [f"{status['frozen']:>12,}  frozen"]
+    for name, route in status["by_route"].items():
+        reason = f", {route['reason']}" if route.get("reason") else ""
+        lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']}{reason})")
+    if status["unsure"]:
+        note(
+            f"The answer to {status['unsure']:,} was lost. "
+            f"Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"
+        )
+    return lines

@@ -1,0 +1,15 @@
+"""Completion for the shell."""
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes the shell complete samizdat's words: samizdat completion bash >> ~/.bashrc"""
+    from samizdat.cli.__main__ import samizdat
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(samizdat, {}, "samizdat", "_SAMIZDAT_COMPLETE").source())

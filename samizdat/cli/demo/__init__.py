@@ -1,0 +1,145 @@
+"""demo: a whole invented organisation on this machine, with a mail catcher that can be read in the browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli.output import Failed, common, note, say
+
+ADMIN = "clara@northern-lantern.example"
+PASSWORD = "a lamp in the north"
+FOLDER = "samizdat-demo"
+READY = "demo-is-ready"
+PEOPLE = 2000
+
+# Beside the desk's port: public pages, the inbox, the mail catcher itself.
+PUBLIC, INBOX, SMTP = 1, 2, 25
+
+# Messages a second for the letter that is under way: slow enough to be watched, paused and stopped.
+SLOW = 3.0
+
+
+@click.command()
+@click.option("--port", default=8000, show_default=True, help="Of the desk; the next two and +25 are used as well.")
+@click.option("--once", is_flag=True, help="Live through everything without a browser, print the ledger, and end.")
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Of the pages.")
+@common
+def demo(port: int, once: bool, language: str) -> None:
+    """A working example: invented people, letters, and a mailbox to read them in. Nothing leaves this machine."""
+    if once:
+        from samizdat.cli.demo.once import live_once
+
+        with tempfile.TemporaryDirectory(prefix="samizdat-demo-") as folder:
+            use_folder(Path(folder) / FOLDER)
+            say(*live_once(language))
+        return
+    use_folder(Path(FOLDER).absolute())
+    _stay(port, language)
+
+
+def use_folder(folder: Path) -> None:
+    """The demo runs on embedded everything, whatever the environment says."""
+    os.environ["SAMIZDAT_DATA"] = str(folder)
+    for name in ("DATABASE_URL", "SAMIZDAT_GATE_URL", "SAMIZDAT_KEY_FILE"):
+        os.environ.pop(name, None)
+
+
+def _stay(port: int, language: str) -> None:
+    from samizdat.cli.demo.build import build, meet_again
+    from samizdat.cli.demo.catcher import Catcher
+    from samizdat.cli.demo.inbox import Inbox
+    from samizdat.options import data_folder
+
+    catcher = Catcher("127.0.0.1", port + SMTP)
+    catcher.start()
+    if (data_folder() / READY).exists():
+        meet_again(port)
+    else:
+        clear_away(data_folder())
+        note(f"Making an invented organisation with {PEOPLE:,} invented subscribers …")
+        build(port, language)
+        (data_folder() / READY).touch()
+    inbox = Inbox("127.0.0.1", port + INBOX, catcher, language)
+    inbox.start()
+    tree = start_serve(port)
+    try:
+        wait_for_port(port, tree)
+        print(_welcome(port), flush=True)
+        _until_stopped(tree)
+    finally:
+        stop_serve(tree)
+        inbox.stop()
+        catcher.stop()
+
+
+def clear_away(folder: Path) -> None:
+    """What a demo that was killed half way left behind; only ever a folder that is the demo's own."""
+    if folder.exists() and folder.name == FOLDER:
+        shutil.rmtree(folder)
+    folder.with_name(folder.name + ".key").unlink(missing_ok=True)
+
+
+def start_serve(port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "samizdat.cli", "serve", "--port", str(port), "--public-port", str(port + PUBLIC)]
+    # A session of its own: Ctrl-C reaches the demo alone, which then stops the tree in order.
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def wait_for_port(port: int, tree: subprocess.Popen[bytes], patience: float = 30) -> None:
+    import socket
+
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if tree.poll() is not None:
+            raise Failed("The demo could not start. Is another one running? Stop it, or choose another --port.", "demo")
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise Failed(f"The desk did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
+
+
+def stop_serve(tree: subprocess.Popen[bytes]) -> None:
+    if tree.poll() is None:
+        tree.send_signal(signal.SIGTERM)
+        try:
+            tree.wait(15)
+        except subprocess.TimeoutExpired:
+            tree.kill()
+            tree.wait()
+
+
+def _until_stopped(tree: subprocess.Popen[bytes]) -> None:
+    def stop(*_ignored: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        tree.wait()
+    except KeyboardInterrupt:
+        note("Stopping; what is in flight is finished.")
+
+
+def _welcome(port: int) -> str:
+    return f"""
+Northern Lantern, an invented organisation, is at work on this machine.
+
+  The desk         http://127.0.0.1:{port}/
+  sign in as       {ADMIN}
+  password         {PASSWORD}
+  Caught mail      http://127.0.0.1:{port + INBOX}/     (every letter ends here; nothing leaves this machine)
+
+Open a caught letter, press its unsubscribe link, and look at the report again. Ctrl-C stops the demo; its data is in
+./{FOLDER} and can be thrown away.
+
+For real:  ./run init --organisation "Your name" --admin you@example.org    and then    ./run serve
+"""

@@ -1,0 +1,128 @@
+"""demo --once: import, send, leave with one click, count. The whole life, without a browser."""
+
+import socket
+import time
+import urllib.request
+from typing import Any
+
+from samizdat.cli.demo import PEOPLE, PUBLIC, SMTP, start_serve, stop_serve, wait_for_port
+from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
+from samizdat.cli.demo.catcher import Catcher
+from samizdat.cli.output import Failed
+
+PATIENCE = 60.0
+
+
+def live_once(language: str) -> tuple[dict[str, Any], str]:
+    """(document, lines). Failed when anything does not add up."""
+    port = _free_ports()
+    catcher = Catcher("127.0.0.1", port + SMTP)
+    catcher.start()
+    try:
+        build(port, language)
+        tree = start_serve(port)
+        try:
+            wait_for_port(port, tree)
+            wait_for_port(port + PUBLIC, tree)
+            return _live(catcher)
+        finally:
+            stop_serve(tree)
+    finally:
+        catcher.stop()
+
+
+def _live(catcher: Catcher) -> tuple[dict[str, Any], str]:
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience.queries import count, list_named
+    from samizdat.delivery.queries import route_named
+
+    organisation = Organisation.objects.get()
+    list_ = list_named(organisation, LIST)
+    before = count(organisation, list=list_, status="subscribed")
+    _leave(_one_of(catcher.letters(1)))
+    _until(lambda: count(organisation, list=list_, status="subscribed") == before - 1, "she left the list")
+    set_rate(route_named(organisation, ROUTE), None)
+    statuses = [_finished(number) for number in _released(organisation)]
+    everybody = count(organisation, list=list_)
+    _check(statuses, catcher.count(), everybody)
+    lines = [_ledger(status) for status in statuses]
+    lines.append(f"{everybody:,} subscribers, {before:,} subscribed, 1 left by one click. Everything adds up.")
+    return {"campaigns": statuses, "subscribers": everybody, "caught": catcher.count()}, "\n\n".join(lines)
+
+
+def _one_of(letters: list[Any]) -> Any:
+    if not letters:
+        raise Failed("No letter was caught.", "demo")
+    return letters[0].message()
+
+
+def _leave(message: Any) -> None:
+    """What a mailbox's own unsubscribe button does (RFC 8058); looking at the page first changes nothing."""
+    url = str(message["list-unsubscribe"]).split("<", 1)[1].split(">", 1)[0]
+    with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - our own page on loopback
+        page.read()
+    body = b"List-Unsubscribe=One-Click"
+    with urllib.request.urlopen(url, data=body, timeout=10) as answer:  # noqa: S310
+        answer.read()
+
+
+def _until(true: Any, what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > end:
+            raise Failed(f"After {PATIENCE:.0f} seconds it was still not so that {what}.", "demo")
+        time.sleep(0.1)
+
+
+def _released(organisation: Any) -> list[int]:
+    from samizdat.campaigns.models import Campaign
+
+    rows = Campaign.objects.filter(organisation=organisation).exclude(state="draft").order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _finished(number: int) -> dict[str, Any]:
+    from samizdat.campaigns.models import Campaign
+    from samizdat.delivery.queries import status
+
+    def over() -> bool:
+        return Campaign.objects.get(pk=number).state == "finished"
+
+    _until(over, f"campaign {number} had finished")
+    return status(Campaign.objects.select_related("organisation").get(pk=number))
+
+
+def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
+    for status in statuses:
+        kinds = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+        if sum(status[kind] for kind in kinds) != status["frozen"]:
+            raise Failed(f"The books of campaign {status['id']} do not add up: {status}", "demo")
+    accepted = sum(status["accepted"] for status in statuses)
+    if accepted != caught:
+        raise Failed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
+    if everybody != PEOPLE:
+        raise Failed(f"{PEOPLE:,} were brought in, but {everybody:,} are here.", "demo")
+
+
+def _ledger(status: dict[str, Any]) -> str:
+    words = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+    lines = [f"Campaign {status['id']} is {status['state']}."]
+    lines += [f"{status[word]:>8,}  {word}" for word in words]
+    return "\n".join([*lines, f"{status['frozen']:>8,}  frozen"])
+
+
+def _free_ports() -> int:
+    """A port whose three companions are free as well."""
+    for base in range(18000, 30000, 50):
+        if all(_free(base + offset) for offset in (0, PUBLIC, 2, SMTP)):
+            return base
+    raise Failed("No free ports were found between 18000 and 30000.", "demo")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

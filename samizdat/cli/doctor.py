@@ -1,0 +1,124 @@
+"""doctor: looks at the house and names each problem with its next step."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, say
+
+# Under this, the next import or backup may not fit.
+LITTLE_ROOM = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """state: good, amber (worth a look) or red (mend now)."""
+
+    state: str
+    subject: str
+    sentence: str
+
+    def document(self) -> dict[str, Any]:
+        return {"state": self.state, "subject": self.subject, "sentence": self.sentence}
+
+
+@click.command()
+@common
+def doctor() -> None:
+    """Look at everything and say what to do next. Exit 1 when something must be mended."""
+    signs = list(_all_signs())
+    document = {"well": not any(sign.state == "red" for sign in signs), "signs": [sign.document() for sign in signs]}
+    lines = [f"{sign.state:5}  {sign.subject}: {sign.sentence}" for sign in signs]
+    if not document["well"]:
+        raise Failed("\n".join(lines), "not_well", document)
+    say(document, *lines)
+
+
+def _all_signs() -> Iterator[Sign]:
+    yield from _folder()
+    yield from _key()
+    opening.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
+    yield Sign("good", "database", "It opens, and its tables belong to this version.")
+    yield from _organisations()
+    yield from _public_process()
+
+
+def _folder() -> Iterator[Sign]:
+    from samizdat.options import data_folder
+
+    folder = data_folder()
+    if not folder.exists():
+        yield Sign("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
+        return
+    if stat.S_IMODE(folder.stat().st_mode) & 0o007:
+        yield Sign("red", "data folder", f"Everybody may look into {folder}. Run: chmod o-rwx {folder}")
+    if not os.access(folder, os.W_OK):
+        yield Sign("red", "data folder", f"{folder} may only be read. Give this user the right to write there.")
+    free = shutil.disk_usage(folder).free
+    if free < LITTLE_ROOM:
+        yield Sign("amber", "disk", f"{free // 1024**2:,} MB are left. Make room before the next import.")
+    else:
+        yield Sign("good", "disk", f"{free // 1024**3:,} GB are left.")
+
+
+def _key() -> Iterator[Sign]:
+    from samizdat.options import data_folder, key_file
+    from samizdat.vault.errors import VaultError
+    from samizdat.vault.source import read_key_file
+
+    key, folder = key_file(), data_folder()
+    try:
+        read_key_file(key)
+    except VaultError as error:
+        yield Sign("red", "key file", str(error))
+        return
+    if folder in key.parents:
+        yield Sign(
+            "red", "key file", "It lies inside the data folder, so every copy of the folder carries it. Move it."
+        )
+        return
+    yield Sign("good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere.")
+
+
+def _organisations() -> Iterator[Sign]:
+    from samizdat.accounts.models import Organisation
+    from samizdat.delivery.queries import routes
+
+    for organisation in Organisation.objects.order_by("id"):
+        name = organisation.name
+        if organisation.fenced:
+            yield Sign("red", name, "It was restored or cloned and sends nothing. Release it: samizdat release")
+        if not organisation.public_url:
+            yield Sign("red", name, "It has no public address, so nobody could leave. Set it under Settings.")
+        live = [route for route in routes(organisation) if route.state == "live"]
+        if not live:
+            yield Sign(
+                "amber", name, "No route is live. Add one: samizdat route add NAME smtp://user:password@host:587"
+            )
+        elif len(live) == 1:
+            yield Sign(
+                "amber", name, "One route is live. With a second one a letter goes on when the first is cut off."
+            )
+        else:
+            yield Sign("good", name, f"{len(live)} routes are live.")
+
+
+def _public_process() -> Iterator[Sign]:
+    from samizdat.options import option
+
+    if os.geteuid() == 0 and not option("SAMIZDAT_PUBLIC_USER"):
+        yield Sign(
+            "amber", "public pages", "They run as the same user as the desk. Set SAMIZDAT_PUBLIC_USER to part them."
+        )
+    elif os.geteuid() != 0:
+        yield Sign(
+            "amber",
+            "public pages",
+            "They run as the same user as the desk. Start `serve` as root with SAMIZDAT_PUBLIC_USER set to part them.",
+        )

@@ -1,0 +1,108 @@
+"""route add, ls, test, pause, resume, rm."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, confirm, say, table
+
+
+@click.group()
+def route() -> None:
+    """Ways out: relays and folders, in order of priority."""
+
+
+@route.command("add")
+@click.argument("name")
+@click.argument("url")
+@click.option("--priority", type=int, default=10, show_default=True, help="Lower goes first.")
+@click.option("--rate", help="Like 10/s, 600/m or 5000/h; no limit otherwise.")
+@click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
+@click.option("--password-file", type=click.Path(), help="Instead of a password in the URL.")
+@common
+def route_add(name: str, url: str, password_file: str | None, **options: Any) -> None:
+    """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), folder:///dir"""
+    opening.open_house()
+    from samizdat.delivery.actions import add_route
+
+    password = Path(password_file).read_text().splitlines()[0] if password_file else None
+    made = add_route(opening.organisation(), name, url, now=opening.now(), password=password, **options)
+    say({"route": made.name}, f"Route {made.name} is there. Try it: samizdat route test {made.name} --to ADDRESS")
+
+
+@route.command("ls")
+@common
+def route_ls() -> None:
+    """The routes and how they are."""
+    opening.open_house()
+    from samizdat.delivery.queries import routes
+
+    found = routes(opening.organisation())
+    say(
+        {"routes": [row.document() for row in found]},
+        *table(
+            ("priority", "name", "way", "state", "reason"),
+            [(row.priority, row.name, row.scheme, row.state, row.sentence) for row in found],
+        ),
+    )
+
+
+def _route(name: str) -> Any:
+    opening.open_house()
+    from samizdat.delivery.queries import route_named
+
+    return route_named(opening.organisation(), name)
+
+
+@route.command("test")
+@click.argument("name")
+@click.option("--to", "address", required=True, metavar="ADDRESS")
+@common
+def route_test(name: str, address: str) -> None:
+    """Connect, sign in and send one short letter."""
+    found = _route(name)
+    from samizdat.delivery.actions import send_probe
+
+    verdict = send_probe(found, address, now=opening.now())
+    if not verdict.ok:
+        raise Failed(verdict.sentence, "route_test", {"route": name, "state": verdict.state})
+    say({"route": name, "state": verdict.state}, f"{name}: {verdict.sentence}")
+
+
+@route.command("pause")
+@click.argument("name")
+@common
+def route_pause(name: str) -> None:
+    """Send nothing by this way for now."""
+    found = _route(name)
+    from samizdat.delivery.actions import pause_route
+
+    pause_route(found, now=opening.now(), by=None)
+    say({"route": name, "state": "paused"}, f"{name} is paused.")
+
+
+@route.command("resume")
+@click.argument("name")
+@common
+def route_resume(name: str) -> None:
+    """Use this way again."""
+    found = _route(name)
+    from samizdat.delivery.actions import resume_route
+
+    resume_route(found, now=opening.now(), by=None)
+    say({"route": name, "state": "live"}, f"{name} is live.")
+
+
+@route.command("rm")
+@click.argument("name")
+@common
+def route_rm(name: str) -> None:
+    """Take a way out of use and forget its password."""
+    found = _route(name)
+    confirm(f"Remove route {name}?")
+    from samizdat.delivery.actions import remove_route
+
+    remove_route(found, now=opening.now(), by=None)
+    say({"route": name, "removed": True}, f"{name} is removed.")
