@@ -17,6 +17,23 @@ STANDARD_FIELDS = {
     "PHONE": "Phone Number",
     "BIRTHDAY": "Birthday",
 }
+DELIMITERS = (",", ";", "\t", "|")
+JSON_LINES = "json"
+
+# What a person may choose for a file when our guess is wrong.
+ENCODINGS = (
+    "utf-8",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "cp1251",
+    "cp1252",
+    "latin-1",
+    "cp1250",
+    "koi8-r",
+    "cp866",
+)
+
 # What a column may become, besides "field:<TAG>" and "group:<Category>".
 TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
 TARGETS = TIMES | {"address", "name", "tags", "language", "notes", "status", "left_reason", "out"}
@@ -310,6 +327,8 @@ def _file_to_json(file: FileFound) -> dict[str, Any]:
 
 def _file_from_json(plain: Any) -> FileFound:
     columns = [_column_from_json(column) for column in plain["columns"]]
+    if [column.index for column in columns] != list(range(len(columns))):
+        raise BadPlan("The columns of the plan are not those of the file. Read the file again.")
     status = plain["status"] or None
     if status is not None and status not in STATUSES:
         raise BadPlan(f"“{status}” is no status. Choose one of {', '.join(STATUSES)}.")
@@ -318,8 +337,8 @@ def _file_from_json(plain: Any) -> FileFound:
         member=_number(plain["member"]),
         status=status,
         status_source=_text(plain["status_source"]),
-        encoding=_text(plain["encoding"]),
-        delimiter=_text(plain["delimiter"]),
+        encoding=_one_of(plain["encoding"], ENCODINGS),
+        delimiter=_one_of(plain["delimiter"], (*DELIMITERS, JSON_LINES)),
         columns=columns,
         size=_number(plain.get("size", 0)),
         skip=_number(plain.get("skip", 1)),
@@ -359,6 +378,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a text is missing")
     return value
+
+
+def _one_of(value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise BadPlan(f"“{value}” is none of {', '.join(map(repr, known))}. Choose one of them.")
+    return _text(value)
 
 
 def _number(value: Any) -> int:

@@ -42,7 +42,8 @@ def groups(cell: str) -> tuple[str, ...]:
 
 def phone(cell: str) -> str:
     """Without the apostrophe that keeps spreadsheets from counting with it: `'+12155550100`."""
-    return GUARD.sub("", cell.strip(), count=1)
+    cell = cell.strip()
+    return cell[1:] if GUARD.match(cell) else cell
 
 
 def postal(cell: str) -> str:

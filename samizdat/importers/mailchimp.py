@@ -10,17 +10,29 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from samizdat.importers import labels, slices
-from samizdat.importers.base import START, STATUSES, Batch, Column, FileFound, Found, Plan, Position, Problem
+from samizdat.importers.base import (
+    JSON_LINES,
+    START,
+    STATUSES,
+    Batch,
+    Column,
+    FileFound,
+    Found,
+    Plan,
+    Position,
+    Problem,
+)
 from samizdat.importers.finding import column_of, file_found, new_fields
 from samizdat.importers.reading import Given
-from samizdat.importers.text import JSON_LINES, Sheet
+from samizdat.importers.text import Sheet
 
 EXPORT_NAME = re.compile(
     r"(?P<status>subscribed|unsubscribed|cleaned|nonsubscribed)_(?:members|email_audience|email_segment|segment)"
     r"_export_(?P<audience>[0-9a-z]+)(?:\s*\(\d+\)|\s*-\s*\w+)?\.(?:csv|tsv|txt)",
     re.IGNORECASE,
 )
-WHOLE_ACCOUNT = re.compile(r"(?:^|/)lists/|(?:^|/)members_(?P<audience>\d+)_[^/]*\.csv$", re.IGNORECASE)
+WHOLE_ACCOUNT = re.compile(r"(?:^|/)lists/|(?:^|/)members_\d+_[^/]*\.csv$", re.IGNORECASE)
+LIST_NUMBER = re.compile(r"(?:^|/)members_(?P<audience>\d+)_[^/]*\.csv$", re.IGNORECASE)
 SMS_ONLY = re.compile(r"(?:^|/)sms_only_", re.IGNORECASE)
 # "unsubscribed" and "nonsubscribed" contain "subscribed", so the order matters.
 NAMED = (
@@ -135,11 +147,8 @@ def _with_status(found: FileFound) -> FileFound:
     found.status, found.status_source = status_of(found.name, [column.label for column in found.columns])
     if found.column("status") and found.status_source == "asked":
         found.status_source = "columns"
-    for pattern in (EXPORT_NAME, WHOLE_ACCOUNT):
-        match = pattern.search(found.name)
-        if match and match["audience"]:
-            found.audience = match["audience"]
-            break
+    if match := EXPORT_NAME.search(found.name) or LIST_NUMBER.search(found.name):
+        found.audience = match["audience"]
     return found
 
 

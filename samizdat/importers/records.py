@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
-from samizdat.importers.text import CELL, CHUNK, JSON_LINES, json_row
+from samizdat.importers.base import JSON_LINES
+from samizdat.importers.text import ADDRESS, CELL, CHUNK, json_row
 
 LONGEST_LINE = 4_000_000  # characters
 LONGEST_RECORD = 10_000  # lines
@@ -50,6 +51,7 @@ class Records:
         self._pending: list[str] = []  # lines of the record being read
         self._again: deque[str] = deque()  # lines to read once more
         self._flaw: Flaw | None = None  # of a line in the record being read
+        self._ended = False  # the file ended inside of a record, so inside of quotation marks
         self._line = 1
 
     @property
@@ -94,13 +96,26 @@ class Records:
             self._drop_all_lines()
             return None
         fitted = self._fit(row)
-        if len(self._pending) > 1 and (fitted is None or "".join(self._pending).count('"') % 2):
+        several = len(self._pending) > 1
+        if self._ended or (several and (fitted is None or self._has_swallowed_others())):
             self._drop_first_line()
             return Flaw("open_quote", {})
         self._drop_all_lines()
         if fitted is None:
             return Flaw("columns", {"has": len(row), "wants": self._shape.width})
         return fitted
+
+    def _has_swallowed_others(self) -> bool:
+        """Whether a record of several lines is a stray quotation mark rather than a note: its marks do not pair,
+        or one of its lines would have been a whole record with an address."""
+        if "".join(self._pending).count('"') % 2:
+            return True
+        width, address = self._shape.width, self._shape.address
+        for line in self._pending[1:]:
+            cells = next(csv.reader([line], delimiter=self._shape.delimiter), [])
+            if len(cells) == width and ADDRESS.search(cells[address]):
+                return True
+        return False
 
     def _fit(self, row: list[str]) -> list[str] | None:
         """The record with exactly `width` cells, or None. Spreadsheets add and drop empty cells at the end."""
@@ -147,7 +162,7 @@ class Records:
         """Lines for the reader, each noted in `pending`. A line with a flaw is noted twice, once empty, which
         sends its record the slow way without a further question in the hot loop."""
         keep, pending, again = self._pending.append, self._pending, self._again
-        strict = self._shape.encoding == "utf-8"
+        strict, self._ended = self._shape.encoding == "utf-8", False
         while again:
             line = again.popleft()
             self._look_at(line)
@@ -160,6 +175,7 @@ class Records:
             if len(pending) > LONGEST_RECORD:
                 raise csv.Error("open_quote")
             yield line
+        self._ended = True
 
     def _look_at(self, line: str) -> str:
         if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):

@@ -7,29 +7,13 @@ import re
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from samizdat.importers.base import ImportFailed
+from samizdat.importers.base import DELIMITERS, JSON_LINES, ImportFailed
 
 CELL = 100_000  # characters; the longest note seen in real exports is a few thousand
 HEAD = 256 * 1024  # bytes looked at before anything else is known
 SAMPLE = 500  # rows kept of them
 CHUNK = 1 << 16
 EVIDENCE = 1 << 18  # bytes of unknown encoding that are enough to guess by
-DELIMITERS = (",", ";", "\t", "|")
-JSON_LINES = "json"
-
-# What a person may choose for a file when our guess is wrong.
-ENCODINGS = (
-    "utf-8",
-    "utf-16",
-    "utf-16-le",
-    "utf-16-be",
-    "cp1251",
-    "cp1252",
-    "latin-1",
-    "cp1250",
-    "koi8-r",
-    "cp866",
-)
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 OTHER_KINDS = (
     (re.compile(rb"\x1f\x8b|Rar!|7z\xbc\xaf|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd"), "other_packing"),
@@ -38,7 +22,7 @@ OTHER_KINDS = (
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml)", re.IGNORECASE), "web_page"),
 )
 ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
-SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's own first line
+SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\s*", re.IGNORECASE)  # Excel's own first line
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -176,7 +160,7 @@ def _is_binary(text: str) -> bool:
 
 
 def _csv_sheet(lines: list[str], writing: Writing, delimiter: str) -> Sheet:
-    lines = [line for line in lines if line.strip()]
+    lines = [line for line in lines if line.strip()] or ["\n"]
     skip = 0
     if said := SEPARATOR_LINE.fullmatch(lines[0].strip('"\r\n')):
         delimiter, skip, lines = delimiter or said[1], 1, lines[1:]
