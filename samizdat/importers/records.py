@@ -97,7 +97,7 @@ class Records:
             return None
         fitted = self._fit(row)
         several = len(self._pending) > 1
-        if self._ended or (several and (fitted is None or self._has_swallowed_others())):
+        if self._ended or (several and (fitted is None or self._has_swallowed_others(row))):
             self._drop_first_line()
             return Flaw("open_quote", {})
         self._drop_all_lines()
@@ -105,12 +105,12 @@ class Records:
             return Flaw("columns", {"has": len(row), "wants": self._shape.width})
         return fitted
 
-    def _has_swallowed_others(self) -> bool:
+    def _has_swallowed_others(self, row: list[str]) -> bool:
         """Whether a record of several lines is a stray quotation mark rather than a note: its marks do not pair,
-        or one of its lines would have been a whole record with an address."""
-        if "".join(self._pending).count('"') % 2:
-            return True
+        an address runs over lines, or one of its lines would have been a whole record with an address."""
         width, address = self._shape.width, self._shape.address
+        if "".join(self._pending).count('"') % 2 or len(row[address].strip().splitlines()) > 1:
+            return True
         for line in self._pending[1:]:
             cells = next(csv.reader([line], delimiter=self._shape.delimiter), [])
             if len(cells) == width and ADDRESS.search(cells[address]):
