@@ -1,0 +1,266 @@
+"""The command line is a contract: others' scripts lean on these words, documents and exit codes."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import House
+
+PAYLOADS = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
+LETTER = "# Hello *|FNAME|*\n\nThe [whole story](https://lantern.example/story) is on our page.\n"
+
+
+@pytest.fixture(scope="module")
+def brought_in(house: House) -> House:
+    """The real sample export of three files, on the list Letter, with a folder as the way out."""
+    house.say("list", "new", "Letter")
+    names = ("subscribed", "unsubscribed", "cleaned")
+    for name in names:
+        code = "0a1b2c3d4e"
+        shutil.copy(PAYLOADS / f"mailchimp-{name}.csv", house.folder / f"{name}_members_export_{code}.csv")
+    files = [str(house.folder / f"{name}_members_export_0a1b2c3d4e.csv") for name in names]
+    house.counts = house.say("import", *files, "--list", "Letter")  # type: ignore[attr-defined]
+    house.files = files  # type: ignore[attr-defined]
+    (house.folder / "out").mkdir()
+    house.say("route", "add", "paper", f"folder://{house.folder}/out")
+    (house.folder / "letter.md").write_text(LETTER)
+    return house
+
+
+def new_campaign(house: House) -> str:
+    sender = "Northern Lantern <letter@lantern.example>"
+    words = ("--list", "Letter", "--subject", "News", "--from", sender, "--body", str(house.folder / "letter.md"))
+    return str(house.say("campaign", "new", *words)["id"])
+
+
+def test_an_import_adds_up_in_rows_and_in_statuses(brought_in: House) -> None:
+    counts = brought_in.counts  # type: ignore[attr-defined]
+    assert counts["added"] + counts["updated"] + counts["unchanged"] + counts["rejected"] == counts["rows"]
+    statuses = sum(counts[word] for word in ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending"))
+    assert statuses == counts["rows"] - counts["rejected"]
+    assert (counts["subscribed"], counts["unsubscribed"], counts["cleaned"]) == (5, 5, 5)
+
+
+def test_the_same_import_again_changes_nothing_and_says_so(brought_in: House) -> None:
+    again = brought_in("import", *brought_in.files, "--list", "Letter")  # type: ignore[attr-defined]
+    assert again.code == 0
+    assert "nothing was changed" in again.out
+
+
+def test_a_dry_run_gives_the_counts_and_writes_nothing(brought_in: House) -> None:
+    (brought_in.folder / "more.csv").write_text("email\nnew@reader.example\nnobody\n")
+    seen = brought_in.say("import", str(brought_in.folder / "more.csv"), "--list", "Letter", "--dry-run")
+    assert (seen["rows"], seen["added"], seen["rejected"]) == (2, 1, 1)
+    assert brought_in("subscribers", "show", "new@reader.example").code == 1
+
+
+def test_count_without_status_counts_every_status(brought_in: House) -> None:
+    everybody = brought_in.say("subscribers", "count", "--list", "Letter")["count"]
+    by_status = [
+        brought_in.say("subscribers", "count", "--list", "Letter", "--status", status)["count"]
+        for status in ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
+    ]
+    assert everybody == sum(by_status) >= 15
+
+
+def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    status = brought_in.say("campaign", "send", number, "--wait")
+    assert status["state"] == "finished"
+    assert status["accepted"] == status["frozen"] == len(list((brought_in.folder / "out").glob("*.eml")))
+    assert status["by_route"]["paper"]["accepted"] == status["accepted"]
+    again = brought_in.say("campaign", "send", number, "--wait")
+    assert again["accepted"] == status["accepted"]
+    assert brought_in.say("campaign", "status", number)["state"] == "finished"
+
+
+def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: House) -> None:
+    (brought_in.folder / "flawed.md").write_text("Hello\n\n*|NOSUCHTAG|*\n")
+    sender = "N <letter@lantern.example>"
+    words = ("--list", "Letter", "--subject", "S", "--from", sender, "--body", str(brought_in.folder / "flawed.md"))
+    number = str(brought_in.say("campaign", "new", *words)["id"])
+    refused = brought_in("campaign", "send", number, "--json")
+    assert refused.code == 1
+    assert "NOSUCHTAG" in refused.json["sentence"]
+    assert "3" in refused.json["sentence"]
+    assert brought_in.say("campaign", "status", number)["frozen"] == 0
+
+
+def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    brought_in.say("campaign", "send", number, "--hold", "60")
+    held = brought_in.say("campaign", "status", number)
+    assert held["state"] == "held"
+    brought_in.say("campaign", "pause", number)
+    waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
+    assert waited.code == 1
+    assert waited.json["state"] == "paused"
+    assert brought_in.say("campaign", "cancel", number)["cancelled"] == held["frozen"]
+
+
+def test_with_every_route_dead_send_says_so_and_keeps_everything(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    brought_in.say("route", "pause", "paper")
+    stuck = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
+    assert stuck.code == 1
+    assert stuck.json["state"] == "waiting"
+    assert stuck.json["pending"] == stuck.json["frozen"]
+    brought_in.say("route", "resume", "paper")
+    assert brought_in.say("campaign", "send", number, "--wait")["state"] == "finished"
+
+
+def test_a_subscriber_is_added_left_and_erased_by_hand(brought_in: House) -> None:
+    brought_in.say("subscribers", "add", "ada@reader.example", "--list", "Letter", "--consent", "On paper, 3 May")
+    shown = brought_in.say("subscribers", "show", "ADA@reader.example")
+    assert shown["lists"][0]["status"] == "subscribed"
+    assert "On paper, 3 May" in str(shown["consent"])
+    assert brought_in.say("subscribers", "unsubscribe", "ada@reader.example", "--list", "Letter")["unsubscribed"] == 1
+    assert brought_in.say("subscribers", "erase", "ada@reader.example")["erased"]
+    refused = brought_in("subscribers", "add", "ada@reader.example", "--list", "Letter", "--consent", "again", "--json")
+    assert refused.code == 1
+
+
+def test_addresses_come_from_standard_input(brought_in: House) -> None:
+    words = ("subscribers", "add", "-", "--list", "Letter", "--consent", "at the market")
+    assert brought_in.say(*words, feed="one@market.example\ntwo@market.example\n")["added"] == 2
+
+
+def test_a_person_is_invited_or_added(brought_in: House) -> None:
+    assert "/invitation/" in brought_in.say("person", "add", "dmitri@lantern.example", "--role", "viewer")["invitation"]
+    people = brought_in.say("person", "ls")["people"]
+    assert [person["role"] for person in people] == ["admin"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "needle"),
+    [
+        (("import", "missing.csv", "--list", "Letter"), 1, "missing.csv"),
+        (("subscribers", "count", "--list", "Nowhere"), 1, "Nowhere"),
+        (("campaign", "status", "4711"), 1, "4711"),
+        (("route", "add", "bad", "gopher://x"), 1, "gopher"),
+        (("route", "test", "nowhere", "--to", "a@b.example"), 1, "nowhere"),
+        (("campaign", "send"), 2, ""),
+        (("person", "add", "x@y.example", "--role", "king"), 2, ""),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(house: House, words: tuple[str, ...], code: int, needle: str) -> None:
+    result = house(*words)
+    assert result.code == code
+    assert needle in result.err
+    if code == 1:
+        assert len(result.err.strip().splitlines()) == 1
+
+
+def test_with_json_a_failure_is_one_document(house: House) -> None:
+    failed = house("campaign", "status", "4711", "--json")
+    assert failed.code == 1
+    assert set(failed.json) >= {"error", "sentence"}
+
+
+@pytest.mark.parametrize(
+    ("content", "needle"),
+    [
+        (b"", ""),
+        (b"PK\x03\x04torn", "zip"),
+        (b"\x00\x01\x02\x03" * 100, ""),
+        (b"name,city\nAda,Riga\n", ""),
+        (b"%PDF-1.7 nothing here", ""),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused_and_nothing_is_written(house: House, content: bytes, needle: str) -> None:
+    if not house("list", "new", "Bad").code:
+        pass
+    file = house.folder / ("bad.zip" if content.startswith(b"PK") else "bad.csv")
+    file.write_bytes(content)
+    refused = house("import", str(file), "--list", "Bad")
+    assert refused.code == 1, refused.out
+    assert len(refused.err.strip().splitlines()) == 1
+    assert needle in refused.err
+    assert house.say("subscribers", "count", "--list", "Bad")["count"] == 0
+
+
+def test_the_key_file_lies_beside_the_data_folder_and_is_private(empty_house: House) -> None:
+    empty_house.init()
+    assert empty_house.key.stat().st_mode & 0o777 == 0o600
+    assert not list(empty_house.data.rglob("*.key"))
+
+
+@pytest.mark.parametrize("harm", ["lost", "open", "wrong", "garbled"])
+def test_without_its_key_the_house_says_one_sentence(empty_house: House, harm: str) -> None:
+    empty_house.init()
+    key = empty_house.key
+    if harm == "lost":
+        key.rename(key.with_suffix(".away"))
+    elif harm == "open":
+        key.chmod(0o644)
+    elif harm == "garbled":
+        key.write_text("this is no key")
+    else:
+        lines = key.read_text().splitlines()
+        key.write_text(f"{lines[0]}\n{lines[1][::-1]}\n")
+    refused = empty_house("list", "ls")
+    assert refused.code == 1
+    assert len(refused.err.strip().splitlines()) == 1
+    assert "key" in refused.err
+
+
+def test_a_lost_key_is_never_replaced_by_a_new_one(empty_house: House) -> None:
+    empty_house.init()
+    empty_house.key.unlink()
+    again = empty_house("init", "--organisation", "Other", "--admin", "x@y.example", "--json")
+    assert again.code == 1
+    assert not empty_house.key.exists()
+
+
+def test_before_init_every_command_says_what_to_do(empty_house: House) -> None:
+    refused = empty_house("list", "ls")
+    assert refused.code == 1
+    assert "samizdat init" in refused.err
+
+
+def test_a_database_of_a_newer_version_is_left_alone(empty_house: House) -> None:
+    empty_house.init()
+    script = (
+        "import django; django.setup(); from django.db import connection; "
+        'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied) '
+        "VALUES ('audience', '9999_tomorrow', CURRENT_TIMESTAMP)\")"
+    )
+    import subprocess
+    import sys
+
+    environment = {**empty_house.environment, "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=empty_house.folder)
+    for words in (("list", "ls"), ("upgrade",)):
+        refused = empty_house(*words)
+        assert refused.code == 1
+        assert "newer" in refused.err
+
+
+@pytest.mark.skipif(os.environ.get("DATABASE_URL", "") != "", reason="SQLite's file is what is made read-only")
+def test_a_read_only_data_folder_is_one_sentence(empty_house: House) -> None:
+    empty_house.init()
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    if not user:
+        for path in [empty_house.data, *empty_house.data.iterdir()]:
+            path.chmod(path.stat().st_mode & ~0o222)
+    else:
+        # Root may write everywhere, so somebody else looks: he may read all of it and write nothing.
+        for path in [empty_house.folder, empty_house.data, *empty_house.data.iterdir()]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        shutil.chown(empty_house.key, 65534)
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [*user, sys.executable, "-m", "samizdat.cli", "list", "new", "Letter"],
+        env={**empty_house.environment, "HOME": "/nonexistent"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
