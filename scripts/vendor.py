@@ -32,7 +32,7 @@ def fetch(package: str, version: str, member: str) -> tuple[bytes, str]:
             return _member(archive, member).read(), str(facts["license"])
 
 
-def _member(archive: tarfile.TarFile, name: str):  # noqa: ANN202 - a plain binary file
+def _member(archive: tarfile.TarFile, name: str):
     found = archive.extractfile(f"package/{name}")
     if found is None:
         raise SystemExit(f"The package has no {name} any more. Look where it went and correct PACKAGES.")

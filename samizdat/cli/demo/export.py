@@ -1,6 +1,6 @@
 """Makes a Mailchimp audience export of any size out of invented people, the same for the same seed.
 
-    python bench/mailchimp_export.py export.zip 1000000
+    python -m samizdat.cli.demo.export export.zip 1000000
 
 For benchmarks the addresses are invented names at real mailbox providers, so that the split by provider looks
 like a real list; such a file is never sent to. Everything that may be sent (the demo) uses `domains=EXAMPLE`.

@@ -1,0 +1,87 @@
+"""Prints docs/command-line.md and docs/options.md from the code. `.venv/bin/python scripts/docs.py`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+from samizdat.cli.__main__ import samizdat  # noqa: E402
+from samizdat.options import OPTIONS  # noqa: E402
+
+_SHARED = {"--json", "--organisation", "--yes", "--debug", "--help"}
+
+_LEAD = """# The command line
+
+Printed from the code by `scripts/docs.py`. `./run WORD …` and `samizdat WORD …` are the same.
+
+Every command takes `--json` (one document on standard output and nothing else there; nothing is asked),
+`--organisation SLUG` where there are several, `--yes` and `--debug`. Exit codes: 0 done, 1 refused or failed with a
+sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"error", "sentence"}`. `SAMIZDAT_DATA`
+names the data folder.
+
+`campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`, `suppressed`,
+`cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state", "reason"}}`. `import` prints `rows`,
+`added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
+`pending`. `subscribers count` prints `count`; `campaign new` prints `id`.
+
+Completion: `samizdat completion bash >> ~/.bashrc` (also zsh, fish).
+"""
+
+
+def command_line() -> str:
+    return "\n".join([_LEAD, *_pages(samizdat, "samizdat")])
+
+
+def _pages(group: click.Group, words: str) -> list[str]:
+    lines = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            lines += _pages(command, f"{words} {name}")
+        else:
+            lines += _page(command, f"{words} {name}")
+    return lines
+
+
+def _page(command: click.Command, words: str) -> list[str]:
+    context = click.Context(command)
+    arguments = [
+        parameter.make_metavar(context) for parameter in command.params if isinstance(parameter, click.Argument)
+    ]
+    lines = [f"## {' '.join([words, *arguments])}", "", (command.help or "").strip(), ""]
+    for parameter in command.params:
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        own = words == "samizdat init" and parameter.name == "name"
+        if record and (own or not _SHARED & set(parameter.opts)):
+            lines.append(f"- `{record[0]}` {record[1]}".rstrip())
+    return [*lines, ""] if lines[-1] else lines
+
+
+def options() -> str:
+    rows = [
+        f"| `{option.name}` | {f'`{option.default}`' if option.default else ''} | {option.help} |" for option in OPTIONS
+    ]
+    return "\n".join(
+        [
+            "# Options",
+            "",
+            "Environment variables, printed from `samizdat/options.py` by `scripts/docs.py`.",
+            "",
+            "| name | default | what for |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+PAGES = {"command-line.md": command_line, "options.md": options}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / "docs" / name).write_text(page())
