@@ -22,8 +22,9 @@ Every command takes `--json` (one document on standard output and nothing else t
 sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"error", "sentence"}`. `SAMIZDAT_DATA`
 names the data folder.
 
-`campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`, `suppressed`,
-`cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state", "reason"}}`. `import` prints `rows`,
+`campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
+`suppressed`, `cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state", "reason"}}`.
+`import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` prints `count`; `campaign new` prints `id`.
 

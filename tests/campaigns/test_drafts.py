@@ -1,0 +1,134 @@
+"""A letter from first word to frozen edition."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.audience.actions import new_list
+from samizdat.campaigns import actions
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NoSuchCampaign, NotADraft, Overtaken
+from samizdat.campaigns.letter import findings, proof_of
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.queries import campaign_of, newest
+from samizdat.core.message import loads
+from samizdat.vault import house
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+LETTER = Draft(
+    subject="News of the week",
+    from_name="Northern Lantern",
+    from_email="letter@lantern.example",
+    body="Hello {{ FNAME }}, [read on](https://lantern.example/story).",
+)
+
+
+@pytest.fixture
+def letter(lantern: Any) -> Campaign:
+    list_ = new_list(lantern, "The Thursday Letter", now=NOW)
+    from samizdat.audience.actions import fields_for
+
+    fields_for(lantern, {"FNAME": "First name"})
+    return actions.create(lantern, list_, LETTER, by=None, now=NOW)
+
+
+def test_a_draft_is_sealed(letter: Campaign) -> None:
+    letter.refresh_from_db()
+    assert b"News" not in bytes(letter.draft_sealed)
+    assert draft_of(letter) == LETTER
+
+
+def test_whoever_saves_second_is_told_and_overwrites_nothing(letter: Campaign) -> None:
+    actions.save(letter, LETTER.with_(subject="Clara's"), version=1, by=None, now=NOW)
+    with pytest.raises(Overtaken):
+        actions.save(letter, LETTER.with_(subject="Dmitri's"), version=1, by=None, now=NOW)
+    letter.refresh_from_db()
+    assert draft_of(letter).subject == "Clara's"
+
+
+def test_a_copy_is_a_draft_with_the_same_words(letter: Campaign) -> None:
+    copied = actions.copy(letter, by=None, now=NOW)
+    assert (copied.pk != letter.pk, copied.state, draft_of(copied)) == (True, "draft", LETTER)
+
+
+def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lantern: Any) -> None:
+    edition = actions.freeze(letter, NOW)
+    compiled = loads(house.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
+    assert "FNAME" in compiled.fields
+    assert edition.link_key == house.keys(lantern).link.number
+    assert edition.message_id_domain == "lantern.example"
+
+
+def test_a_release_that_was_killed_is_made_anew(letter: Campaign) -> None:
+    first = actions.freeze(letter, NOW)
+    second = actions.freeze(letter, NOW)
+    assert list(Edition.objects.values_list("archive_slug", flat=True)) == [second.archive_slug]
+    assert first.archive_slug != second.archive_slug
+
+
+def test_a_flaw_stops_the_letter_and_names_its_line(letter: Campaign) -> None:
+    actions.save(letter, LETTER.with_(body="Hello\n\n*|NOSUCH|*"), version=1, by=None, now=NOW)
+    with pytest.raises(LetterHasFlaws) as stopped:
+        actions.freeze(letter, NOW)
+    assert "line 3" in str(stopped.value)
+    assert not Edition.objects.exists()
+
+
+def test_a_button_takes_out_what_does_not_exist_here(letter: Campaign) -> None:
+    body = "Hello\n\n[Forward](*|FORWARD|*)\n\nBye *|REWARDS|*"
+    version = actions.save(letter, LETTER.with_(body=body), version=1, by=None, now=NOW)
+    found = {finding.code for finding in findings(proof_of(letter, NOW).flaws) if finding.fix == "remove"}
+    assert found
+    for code in found:
+        version = actions.remove_flawed(letter, code, version=version, by=None, now=NOW)
+        letter.refresh_from_db()
+    assert "FORWARD" not in draft_of(letter).body
+    assert "REWARDS" not in draft_of(letter).body
+    assert "Hello" in draft_of(letter).body
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subject": "x" * 3000},
+        {"subject": "Hi\r\nBcc: everybody@lantern.example"},
+        {"from_name": "Lantern\r\nX-Evil: 1"},
+        {"from_email": "not an address"},
+        {"reply_to": "a@b\r\nBcc: c@d"},
+        {"body": "Hello {% if FNAME %} never ended"},
+        {"body": "Hello *|FNAME"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_bad_words_are_flaws_and_never_go_out(letter: Campaign, changes: dict[str, str]) -> None:
+    actions.save(letter, LETTER.with_(**changes), version=1, by=None, now=NOW)
+    with pytest.raises(LetterHasFlaws):
+        actions.freeze(letter, NOW)
+
+
+def test_a_campaign_of_another_organisation_does_not_exist(letter: Campaign, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organisation
+    from tests.conftest import TODAY
+
+    other = found_organisation("Southern Lantern", source=vault, today=TODAY)
+    with pytest.raises(NoSuchCampaign):
+        campaign_of(other, letter.pk)
+    assert newest(other) == []
+    with pytest.raises(CampaignError):
+        actions.create(other, letter.list, LETTER, by=None, now=NOW)
+
+
+def test_a_draft_can_be_thrown_away_and_a_sent_letter_cannot(letter: Campaign) -> None:
+    sent = actions.copy(letter, by=None, now=NOW)
+    Campaign.objects.filter(pk=sent.pk).update(state="finished")
+    with pytest.raises(NotADraft):
+        actions.throw_away(sent, by=None, now=NOW)
+    actions.throw_away(letter, by=None, now=NOW)
+    assert not Campaign.objects.filter(pk=letter.pk).exists()
+
+
+def test_an_own_template_needs_a_place_for_the_letter(lantern: Any) -> None:
+    with pytest.raises(CampaignError):
+        actions.save_template(lantern, "Ours", "<mjml></mjml>", now=NOW)
