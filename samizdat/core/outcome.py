@@ -201,8 +201,8 @@ TABLE = (
     # Mailgun
     Row("Mailgun", "", "", "", r"domain is unverified|requires DNS configuration", CONFIG, "config", "sender"),
     Row("Mailgun", "", "", "", r"for test purposes only", DEAD, "route", "plan"),
-    Row("Mailgun", "", "", "", r"not allowed to send", DEAD, "route", "suspended"),
-    Row("Mailgun", "http", "420|429", "", r"limit", THROTTLED, "throttled", "rate", 60),
+    Row("Mailgun", "", "", "", r"domain \S+ is not allowed to send", DEAD, "route", "suspended"),
+    Row("Mailgun", "http", "420|429", "", r"(recipient|request) limit", THROTTLED, "throttled", "rate", 60),
     Row("Mailgun", "http", "60[567]", "", "", RECIPIENT, "inactive"),
     Row("Mailgun", "http", "", "", r"not delivering to previously|previously (bounced|unsubscribed|complained)", RECIPIENT, "inactive"),
     # SendGrid. Without credits it says that the log-in failed.
@@ -253,9 +253,9 @@ TABLE = (
     Row("Microsoft", "", "432", "", "", THROTTLED, "throttled", "rate", 60),
     Row("Microsoft", "", "4..", r"4\.7\.500", "", THROTTLED, "throttled", "busy", 300),
     Row("to Microsoft", "", "5..", r"5\.7\.515", "", CONFIG, "config", "authentication_records"),
+    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
     Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(511|60[6-9]|6[1-4]\d|708)", "", HERE, "route", "listed"),
     Row("to Microsoft", "rcpt data final", "5..", "", r"\bS31[45]0\b|block list", HERE, "route", "listed"),
-    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
     # Yahoo and AOL
     Row("to Yahoo", "", "421", "", r"\[TSS?\d+\]|temporarily deferred", SLOWER, "throttled", "rate", 900),
     Row("to Yahoo", "", "553", "", r"\[BL\d+\]", HERE, "route", "listed"),
@@ -272,7 +272,6 @@ TABLE = (
     # Any relay
     Row("Exim, Postfix", "", "5..", "", r"relay(ing)? (access )?(denied|not (permitted|allowed))|not permitted to relay|unable to relay", DEAD, "route", "relay_denied"),
     Row("any", "mail rcpt data final", "53[0458]", "", "", DEAD, "route", "login_needed"),
-    Row("any", "auth", "454", "", "", THROTTLED, "throttled", "busy", 60),
     Row("any", "auth", "4..", "", "", THROTTLED, "throttled", "busy", 60),
     Row("any", "auth", "5..", "", "", DEAD, "route", "login", 600),
     Row("any", "", "5..", r"5\.7\.1", r"account (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
@@ -299,12 +298,12 @@ TABLE = (
     Row("mailbox", "rcpt data final", "", "", r"(user|recipient|mailbox|address|account) (is )?(unknown|not (found|known|exist))|no such (user|mailbox|recipient|address|person)|unknown (user|recipient|mailbox)|does(n.t| not) exist|mailbox unavailable|user doesn", RECIPIENT, "no_such_mailbox"),
     # Rule 3: words that speak of the route. Not where the text names the recipient.
     Row("rule 3", "", "", "", r"suspend(?!.*(recipient|mailbox))|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
-    Row("rule 3", "connect banner ehlo starttls mail data final", "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
+    Row("rule 3", "connect banner ehlo starttls mail data final http", "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
     Row("rule 3", "rcpt", "", "", r"^(?!.*(recipient|mailbox|user|inbox)).*(\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b)", DEAD, "route", "suspended"),
     Row("rule 3", "", "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
     Row("rule 3", "", "", "", r"(daily|hourly|monthly|sending|message|relay)\b.{0,30}\b(quota|limit)\b|\b(quota|limit)\b.{0,30}\b(daily|hourly|monthly|per (hour|day))", THROTTLED, "throttled", "quota", HOUR),
     Row("rule 3", "", "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
-    Row("rule 3", "connect banner ehlo starttls mail http", "", "", r"not authori[sz]ed", DEAD, "route", "not_authorised"),
+    Row("rule 3", "connect banner ehlo starttls mail http", "", "", r"not authori[sz]ed|not allowed to send", DEAD, "route", "not_authorised"),
     Row("rule 3", "rcpt data final", "", "", r"^(?!.*recipient).*not authori[sz]ed", DEAD, "route", "not_authorised"),
     Row("rule 3", "", "", "", r"unverified|not verified", CONFIG, "config", "sender"),
     Row("rule 3", "rcpt data final", "", "", r"reputation", HERE, "route", "listed"),

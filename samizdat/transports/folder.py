@@ -40,7 +40,7 @@ class Transport(base.Transport):
             return RouteVerdict("dead", "folder_missing", values)
         probe = self.folder / f".samizdat-{os.getpid()}"
         try:
-            probe.write_bytes(b"")
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
             probe.unlink()
         except OSError as error:
             return verdict_of(error, values)

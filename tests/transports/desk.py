@@ -93,7 +93,8 @@ async def carried(
     url: str, desk: Desk, connections: int = 1, rate: float | None = None, **options: object
 ) -> RouteVerdict:
     """Carry everything on the desk; how the route stands afterwards. Everything that was taken must have been told."""
-    options = {"timeout": 3, "connect": 3, "drain": 1} | options
+    if url.startswith("smtp"):
+        options = {"timeout": 3, "connect": 3, "drain": 1} | options
     route = read_url("main", add_options(url, options), connections=connections, rate=rate)
     verdict = RouteVerdict("ok")
     try:
@@ -114,5 +115,6 @@ def carry(url: str, messages: Iterable[Message], connections: int = 1, **options
 
 
 def probe(url: str, **options: object) -> RouteVerdict:
-    route = read_url("main", add_options(url, {"timeout": 3, "connect": 3} | options))
+    defaults: dict[str, object] = {"timeout": 3, "connect": 3} if url.startswith("smtp") else {}
+    route = read_url("main", add_options(url, defaults | options))
     return asyncio.run(transport(route.scheme)(route).probe())
