@@ -12,6 +12,22 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
+# What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, read_url
+
+__all__ = [
+    "BadRoute",
+    "Message",
+    "NoSuchPlug",
+    "RouteDown",
+    "RouteSettings",
+    "importer",
+    "importers",
+    "read_url",
+    "transport",
+    "transports",
+]
+
 
 class NoSuchPlug(LookupError):
     """Nothing of that name is installed; the sentence lists what is."""
@@ -42,6 +58,11 @@ def importer(name: str) -> Any:
     if name not in known:
         raise NoSuchPlug(f"There is no source called {name}. Use one of: {', '.join(sorted(known))}.")
     return known[name]
+
+
+def part(name: str) -> ModuleType:
+    """What the plugs of a kind share: `importers.base` (their contract), `importers.reading` (opens files)."""
+    return importlib.import_module(f"samizdat.{name}")
 
 
 def _find(kind: str, class_name: str) -> dict[str, Any]:

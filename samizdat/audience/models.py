@@ -80,7 +80,7 @@ class SubscriberTag(models.Model):
 
 
 class Subscription(models.Model):
-    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction that changes the facts."""
+    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction of the facts."""
 
     pk = models.CompositePrimaryKey("subscriber_id", "list_id")
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False)

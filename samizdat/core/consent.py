@@ -32,6 +32,7 @@ ALL_LISTS = 0  # a record with this list speaks for every list of the organisati
 
 # Field numbers inside the sealed blob of a consent record (seal.pack). Append only.
 AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
+ASKED_AT = 5  # of a confirmation: when she had signed up
 
 
 @dataclass(frozen=True, slots=True)

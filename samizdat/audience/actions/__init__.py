@@ -1,0 +1,68 @@
+"""Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
+
+from samizdat.audience.actions.consent import confirm, undo_unsubscribe, unsubscribe, verdict
+from samizdat.audience.actions.imports import (
+    add_piece,
+    begin_upload,
+    cancel,
+    change_plan,
+    direct,
+    finish_upload,
+    inspect,
+    inspectable,
+    look,
+    read_plan,
+    read_report,
+    reject_rows,
+    resumable,
+    run_import,
+    start,
+    sweep_uploads,
+)
+from samizdat.audience.actions.lists import change_list, fields_for, give_form, new_list, rename_list, tags_for
+from samizdat.audience.actions.subscribers import (
+    add_subscriber,
+    add_tags,
+    change_values,
+    erase,
+    remove_tags,
+    sign_up,
+)
+from samizdat.audience.actions.suppress import lift, suppress
+
+__all__ = [
+    "add_piece",
+    "add_subscriber",
+    "add_tags",
+    "begin_upload",
+    "cancel",
+    "change_list",
+    "change_plan",
+    "change_values",
+    "confirm",
+    "direct",
+    "erase",
+    "fields_for",
+    "finish_upload",
+    "give_form",
+    "inspect",
+    "inspectable",
+    "lift",
+    "look",
+    "new_list",
+    "read_plan",
+    "read_report",
+    "reject_rows",
+    "remove_tags",
+    "rename_list",
+    "resumable",
+    "run_import",
+    "sign_up",
+    "start",
+    "suppress",
+    "sweep_uploads",
+    "tags_for",
+    "undo_unsubscribe",
+    "unsubscribe",
+    "verdict",
+]

@@ -1,0 +1,438 @@
+"""Imports: upload, look, start, run, stop; and the direct way of the command line."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.audience import tagging
+from samizdat.audience.bringing import opening, owner, run, uploads
+from samizdat.audience.bringing.look import Look, look_at, make_order, refused
+from samizdat.audience.bringing.run import COUNTS, Clock, Progress, Tell
+from samizdat.audience.bringing.sentences import sentence_of
+from samizdat.audience.bringing.store import Rejected, Store
+from samizdat.audience.errors import ImportRefused, ImportTaken
+from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, ReadingBroke
+from samizdat.audience.models import Import, List, Reject
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+__all__ = [
+    "COUNTS", "Look", "Progress", "add_piece", "begin_upload", "cancel", "change_plan", "direct", "finish_upload",
+    "inspect", "look", "read_plan", "read_report", "reject_rows", "resumable", "run_import", "start", "sweep_uploads",
+]  # fmt: skip
+
+type RejectTold = Callable[[str, int, str], None]
+
+RUNNABLE = ("waiting", "running", "stopped")
+
+
+# -- from the command line --------------------------------------------------------------------------------------
+
+
+def look(
+    organisation: Any,
+    list: List,
+    things: Sequence[str | os.PathLike[str]],
+    *,
+    source: str | None = None,
+    status: str | None = None,
+    now: datetime,
+    progress: Tell | None = None,
+) -> Look:
+    """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
+    found = opening.found_in(things, source, thorough=True)
+    plan = _with_status(found.plan(), status)
+    opening.insist(plan, found.problems)
+    keys = house.keys(organisation)
+    return look_at(organisation, list.id, keys, _paths(things), plan, found.problems, now=now, tell=progress)
+
+
+def direct(
+    organisation: Any,
+    list: List,
+    things: Sequence[str | os.PathLike[str]],
+    *,
+    now: Clock,
+    source: str | None = None,
+    status: str | None = None,
+    basis: str = "",
+    by: Any = None,
+    progress: Tell | None = None,
+    stop: Callable[[], bool] | None = None,
+    rejected: RejectTold | None = None,
+) -> Import:
+    """Brings files in. The same files again after a kill: goes on where it was.
+
+    `basis`: why one may write to these people, kept in the words of each consent record. `rejected` is called with
+    (file, line, sentence). Errors: ImportRefused with nothing written, ImportTaken.
+    """
+    found = opening.found_in(things, source, thorough=True)
+    plan = _with_status(found.plan(), status)
+    opening.insist(plan, found.problems)
+    row = _begun_before(organisation, list, things, now()) or _new(
+        organisation, list, plan, things, basis=basis, by=by, now=now()
+    )
+    return _run(row, _paths(things), None, now=now, progress=progress, stop=stop, rejected=rejected)
+
+
+def _with_status(plan: Any, status: str | None) -> Any:
+    return plan.with_status(status) if status else plan
+
+
+def _paths(things: Sequence[str | os.PathLike[str]]) -> list[str]:
+    return [str(Path(thing).absolute()) for thing in things]
+
+
+def _begun_before(organisation: Any, list: List, things: Sequence[Any], now: datetime) -> Import | None:
+    """An import of the same files that was killed or stopped. Errors: ImportTaken when it is still going on."""
+    mark = _fingerprint(organisation, list, things)
+    rows = Import.objects.filter(organisation=organisation, list=list, fingerprint=mark, state__in=RUNNABLE)
+    for row in rows.order_by("-id"):
+        if owner.is_alive(row, now):
+            raise ImportTaken
+        return row
+    return None
+
+
+def _fingerprint(organisation: Any, list: List, things: Sequence[Any]) -> bytes:
+    keys = house.keys(organisation)
+    return opening.fingerprint(keys.index[keys.index_version], list.id, things)
+
+
+def _new(
+    organisation: Any, list: List, plan: Any, things: Sequence[Any], *, basis: str, by: Any, now: datetime
+) -> Import:
+    with transaction.atomic():
+        row = Import.objects.create(
+            organisation=organisation,
+            list=list,
+            state="running",
+            source=plan.source,
+            fingerprint=_fingerprint(organisation, list, things),
+            counts=dict.fromkeys(COUNTS, 0),
+            rows_total=sum(file.about_rows for file in plan.in_order()),
+            by=by,
+            created=now,
+        )
+        _keep_plan(row, plan, basis=basis, names=[Path(thing).name for thing in things])
+    return row
+
+
+# -- from the browser -------------------------------------------------------------------------------------------
+
+
+def begin_upload(organisation: Any, list: List, *, now: datetime, by: Any) -> Import:
+    """A place for the pieces of files."""
+    return Import.objects.create(
+        organisation=organisation,
+        list=list,
+        state="uploading",
+        source="",
+        fingerprint=os.urandom(32),
+        counts=dict.fromkeys(COUNTS, 0),
+        by=by,
+        created=now,
+    )
+
+
+def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
+    """Piece `number` (from 0) of file `file` (from 0): uploads.PIECE bytes, the last one what is left."""
+    if not 0 < len(data) <= uploads.PIECE:
+        raise ImportRefused("bad_piece", "A piece of an upload has at most 1 MB. Choose the file again.")
+    if Import.objects.filter(id=row.id, state="uploading").exists():
+        uploads.put(house.keys(row.organisation), row, file, number, data)
+
+
+def finish_upload(row: Import, names: Sequence[str], *, now: datetime) -> Import:
+    """All pieces are here: the import may be inspected. Errors: ImportRefused when one is missing."""
+    if not names or not uploads.complete(row, len(names)):
+        raise ImportRefused("upload_torn", "A part of the upload did not arrive. Choose the file again.")
+    moved = Import.objects.filter(id=row.id, state="uploading").update(state="reading")
+    if moved:
+        with transaction.atomic():
+            _keep(row, "plan_sealed", {"names": [Path(name).name for name in names], "plan": None, "basis": ""})
+            record("subscribers.import.uploaded", row.organisation, about=row.id, by=row.by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Import:
+    """Looks at an upload: what it is, what each column becomes, what bringing it in would do. Writes only that.
+
+    After change_plan() it looks again by the changed plan. What cannot be read becomes state 'failed' and `problem`.
+    """
+    row = owner.take(import_id, ("reading", "found"), now())
+    keys = house.keys(row.organisation)
+    piece = partial(uploads.get, keys, row)
+    try:
+        things = _things(row)
+        told = open_json(keys, row.plan_sealed, "import", "plan", row.id)
+        found = opening.found_in(things, told.get("source"), piece, thorough=True)
+        plan = opening.plan_from(told["plan"]) if told["plan"] else found.plan()
+        seen = look_at(
+            row.organisation, row.list_id, keys, things, plan, found.problems, now=now(), piece=piece, tell=progress
+        )
+    except ImportRefused as refusal:
+        return _failed(row, refusal)
+    except BaseException:
+        _let_go(row)
+        raise
+    with transaction.atomic():
+        _keep(row, "plan_sealed", {**told, "plan": plan.to_json()})
+        _keep(row, "report_sealed", _report(seen))
+        total = sum(file.about_rows for file in plan.in_order())
+        Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="found", owner="", source=plan.source, rows_total=total
+        )
+    row.refresh_from_db()
+    return row
+
+
+def read_report(row: Import) -> dict[str, Any]:
+    """What inspect() found: source, counts, samples, problems, questions, rejects, files. Empty before and after."""
+    keys = house.keys(row.organisation)
+    return open_json(keys, row.report_sealed, "import", "report", row.id) or {}
+
+
+def read_plan(row: Import) -> dict[str, Any]:
+    """{"names": of the files, "plan": Plan.to_json() or None, "basis": why one may write to them}."""
+    keys = house.keys(row.organisation)
+    return open_json(keys, row.plan_sealed, "import", "plan", row.id) or {"names": [], "plan": None, "basis": ""}
+
+
+def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: List | None = None) -> None:
+    """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
+    try:
+        changed = opening.plan_from(plan)
+    except ValueError as wrong:
+        raise ImportRefused("bad_plan", str(wrong)) from wrong
+    with transaction.atomic():
+        _keep(row, "plan_sealed", {**read_plan(row), "plan": changed.to_json(), "basis": basis})
+        if list is not None:
+            Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
+            row.list = list
+
+
+def start(row: Import, *, now: datetime, by: Any) -> Import:
+    """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
+    told = read_plan(row)
+    if not told["plan"]:
+        raise ImportRefused("not_read", "The files were not read yet. Wait a moment.")
+    opening.insist(opening.plan_from(told["plan"]))
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by):
+            record("subscribers.import.started", row.organisation, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def cancel(row: Import, *, now: datetime, by: Any) -> Import:
+    """Before it runs: as if it had never been uploaded. While it runs: it stops after its slice, what is in stays."""
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state__in=("uploading", "reading", "found", "waiting")).update(
+            state="failed", problem="cancelled", report_sealed=b""
+        ):
+            uploads.drop(row)
+        else:
+            Import.objects.filter(id=row.id, state="running").update(problem="stop_asked")
+        record("subscribers.import.cancelled", row.organisation, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def run_import(
+    import_id: int, *, now: Clock, stop: Callable[[], bool] | None = None, progress: Tell | None = None
+) -> Import:
+    """Brings an upload in, or goes on with one. Errors: ImportTaken; what is wrong with the files becomes `problem`."""
+    row = Import.objects.get(id=import_id)
+    piece = partial(uploads.get, house.keys(row.organisation), row)
+
+    def stopped() -> bool:
+        return bool(stop and stop()) or Import.objects.filter(id=import_id, problem="stop_asked").exists()
+
+    try:
+        return _run(row, None, piece, now=now, progress=progress, stop=stopped)
+    except ImportRefused:
+        row.refresh_from_db()
+        return row
+
+
+def resumable(now: datetime) -> list[int]:
+    """Uploads that nobody is at: to be run. The command line's own imports wait for the same command."""
+    rows = Import.objects.filter(state__in=("waiting", "running"), pieces__isnull=False).distinct()
+    return [row.id for row in rows if not owner.is_alive(row, now)]
+
+
+def inspectable(now: datetime) -> list[int]:
+    """Uploads that are complete and that nobody looks at: to be inspected."""
+    return [row.id for row in Import.objects.filter(state="reading") if not owner.is_alive(row, now)]
+
+
+def sweep_uploads(now: datetime) -> int:
+    """Removes uploads older than 24 hours; how many there were."""
+    return uploads.drop_old(now)
+
+
+def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
+    """(file, line, sentence) of every rejected row, in the order of reading."""
+    plan = read_plan(row)["plan"]
+    names = [file.name for file in opening.plan_from(plan).in_order()] if plan else []
+    for reject in Reject.objects.filter(import_run=row).order_by("id").iterator():
+        name = names[reject.member] if reject.member < len(names) else ""
+        yield name, reject.line, sentence_of(reject.code, reject.values)
+
+
+# -- both -------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    row: Import,
+    paths: list[str] | None,
+    piece: AskPiece | None,
+    *,
+    now: Clock,
+    progress: Tell | None,
+    stop: Callable[[], bool] | None,
+    rejected: RejectTold | None = None,
+) -> Import:
+    row = owner.take(row.id, RUNNABLE, now())
+    try:
+        Import.objects.filter(id=row.id, state__in=("waiting", "stopped")).update(state="running", problem="")
+        if row.started is None:
+            row.started = now()
+            Import.objects.filter(id=row.id).update(started=row.started)
+        if _bring(row, paths, piece, now, progress, stop, rejected):
+            _finish(row, now())
+        else:
+            Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
+    except (NoAddresses, BadFiles) as wrong:
+        refusal = refused(wrong)
+        _failed(row, refusal)
+        raise refusal from wrong
+    except ReadingBroke as broke:
+        _let_go(row)
+        raise ImportRefused(
+            "reading_broke",
+            "The process that reads the files ended by itself. Free some memory, then import the same files again: "
+            "it goes on where it was.",
+        ) from broke
+    except BaseException:
+        _let_go(row)
+        raise
+    row.refresh_from_db()
+    return row
+
+
+def _bring(
+    row: Import,
+    paths: list[str] | None,
+    piece: AskPiece | None,
+    now: Clock,
+    progress: Tell | None,
+    stop: Callable[[], bool] | None,
+    rejected: RejectTold | None,
+) -> bool:
+    keys = house.keys(row.organisation)
+    told = read_plan(row)
+    plan = opening.plan_from(told["plan"])
+    with transaction.atomic():
+        fields = tagging.fields_for(row.organisation, keys, plan.fields())
+    # The day of the import is that of its beginning, so that one gone on with after midnight says the same.
+    assert row.started is not None
+    begun = row.started
+    today = begun.astimezone(UTC).date().isoformat()
+    things = paths if paths is not None else _things(row)
+    order = make_order(plan, things, keys, fields, today, told["basis"], (row.member, row.row))
+    store = Store(row.organisation, row.list_id, keys, begun)
+    with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
+        return run.bring(
+            row,
+            store,
+            made,
+            now=now,
+            about=row.rows_total or 0,
+            stop=stop,
+            tell=progress,
+            tell_reject=partial(_tell_reject, rejected) if rejected else None,
+        )
+
+
+def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:
+    line, code, values = reject
+    rejected(file, line, sentence_of(code, values))
+
+
+def _things(row: Import) -> list[Any]:
+    names = read_plan(row)["names"]
+    return [
+        [names[file], uploads.PIECE, size] for file, size in uploads.sizes(house.keys(row.organisation), row).items()
+    ]
+
+
+def _finish(row: Import, now: datetime) -> None:
+    with transaction.atomic():
+        mine = Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="finished", owner="", problem="", finished=now, report_sealed=b""
+        )
+        if not mine:
+            raise ImportTaken
+        uploads.drop(row)
+        row.refresh_from_db()
+        detail = {"counts": row.counts, "source": row.source, "list": row.list_id}
+        record("subscribers.imported", row.organisation, about=row.id, by=row.by, now=now, detail=detail)
+
+
+def _failed(row: Import, refusal: ImportRefused) -> Import:
+    """Nothing was begun: only the reason stays. What was brought in before a file turned out torn stays as well."""
+    with transaction.atomic():
+        fresh = Import.objects.filter(id=row.id, owner=row.owner, row=0, member=0)
+        if not row.pieces.exists() and fresh.delete()[0]:
+            return row
+        uploads.drop(row)
+        Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="failed", owner="", problem=refusal.code[:40], report_sealed=b""
+        )
+        _keep(row, "report_sealed", {"sentence": str(refusal)})
+    row.refresh_from_db()
+    return row
+
+
+def _let_go(row: Import) -> None:
+    Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
+
+
+def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str]) -> None:
+    _keep(row, "plan_sealed", {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source})
+
+
+def _keep(row: Import, column: str, value: Any) -> None:
+    blob = seal_json(house.keys(row.organisation), value, "import", column.removesuffix("_sealed"), row.id)
+    Import.objects.filter(id=row.id).update(**{column: blob})
+    setattr(row, column, blob)
+
+
+def _report(seen: Look) -> dict[str, Any]:
+    return {
+        "source": seen.source,
+        "counts": seen.counts,
+        "samples": [asdict(sample) for sample in seen.samples],
+        "problems": [_problem(problem) for problem in seen.problems],
+        "questions": [_problem(problem) for problem in seen.questions],
+        "rejects": [
+            {"file": file, "line": line, "code": code, "sentence": sentence_of(code, values)}
+            for file, line, code, values in seen.rejects
+        ],
+        "examples": [[column.example for column in file.columns] for file in seen.plan.files],
+    }
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    values = {name: str(value) for name, value in problem.values.items()}
+    return {"code": problem.code, "file": problem.file, "values": values, "sentence": problem.sentence()}

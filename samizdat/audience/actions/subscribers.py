@@ -1,0 +1,175 @@
+"""Subscribers: added, changed, tagged, erased."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import settling, tagging
+from samizdat.audience.actions.suppress import keep_suppression
+from samizdat.audience.errors import AddressErased, NoSuchSubscriber
+from samizdat.audience.models import List, Subscriber
+from samizdat.audience.settling import Fact
+from samizdat.core import address as addresses
+from samizdat.core import consent, seal
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
+
+
+def add_subscriber(
+    organisation: Any,
+    address: str,
+    list: List,
+    *,
+    consent: str,
+    now: datetime,
+    way: str = "desk",
+    by: Any = None,
+    values: Mapping[str, str] | None = None,
+    tags: Iterable[str] = (),
+    language: str = "",
+) -> Subscriber:
+    """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew.
+
+    Errors: BadAddress, AddressErased.
+    """
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        row = _there(organisation, keys, address, values or {}, language, now, erased_may=False)
+        settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
+        settling.write(row, [Fact("given", way, list, _wording(consent, way))], now)
+        record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
+    return row
+
+
+def sign_up(
+    organisation: Any,
+    address: str,
+    list: List,
+    *,
+    wording: str,
+    now: datetime,
+    way: str = "form",
+    values: Mapping[str, str] | None = None,
+    language: str = "",
+) -> Subscriber:
+    """Somebody typed this address into a form: asked, until she confirms. An erased address may. Errors: BadAddress."""
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        row = _there(organisation, keys, address, values or {}, language, now, erased_may=True)
+        settling.write(row, [Fact("asked", way, list, _wording(wording, way))], now)
+        record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": list.id})
+    return row
+
+
+def change_values(
+    subscriber: Subscriber,
+    values: Mapping[str, str],
+    *,
+    now: datetime,
+    by: Any = None,
+    language: str | None = None,
+    notes: str | None = None,
+) -> None:
+    """Other values for the fields named; an empty one is taken away. Errors: NoSuchSubscriber."""
+    organisation = subscriber.organisation
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        keys = house.keys(organisation)
+        numbers = tagging.fields_for(organisation, keys, {tag: tag for tag in values})
+        changed = settling.values_of(keys, row) | {numbers[tag]: text for tag, text in values.items()}
+        if notes is not None:
+            changed[seal.NOTES] = notes
+        settling.reseal(row, changed)
+        if language is not None:
+            Subscriber.objects.filter(id=row.id).update(language=language[:8])
+        record("subscriber.changed", organisation, about=row.id, by=by, now=now, detail={"fields": sorted(values)})
+
+
+def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Any = None) -> None:
+    """Errors: NoSuchSubscriber."""
+    _retag(subscriber, names, (), now, by)
+
+
+def remove_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Any = None) -> None:
+    """Errors: NoSuchSubscriber."""
+    _retag(subscriber, (), names, now, by)
+
+
+def erase(
+    organisation: Any,
+    *,
+    subscriber: Subscriber | None = None,
+    address: str | None = None,
+    now: datetime,
+    by: Any = None,
+) -> bool:
+    """Takes away all that is known of her, from the disk too. A keyed mark stays, so that no file brings her back.
+
+    False when the address is not known; the mark is kept all the same. Errors: BadAddress.
+    """
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        if subscriber is not None:
+            row: Subscriber | None = settling.lock(subscriber)
+        else:
+            assert address is not None
+            row = settling.find(organisation, keys, addresses.normalise(address), lock=True)
+        if row is not None:
+            blind = keys.blind(addresses.comparable(settling.address_of(keys, row)))
+            # One record at least outlives her, so that her number is known to have been used.
+            settling.write(row, [Fact("objected", "desk", None)], now)
+            settling.remove(row)
+        else:
+            assert address is not None
+            blind = keys.blind(addresses.comparable(addresses.normalise(address)))
+        keep_suppression(organisation, keys, blind, "erased", now.astimezone(UTC).date())
+        record("subscriber.erased", organisation, about=row.id if row else None, by=by, now=now)
+        transaction.on_commit(dialect.sweep_after_erasing)
+    return row is not None
+
+
+def _there(
+    organisation: Any,
+    keys: OrganisationKeys,
+    address: str,
+    values: Mapping[str, str],
+    language: str,
+    now: datetime,
+    *,
+    erased_may: bool,
+) -> Subscriber:
+    """The locked row of an address, made if it is new; values are added to what she has."""
+    address = addresses.normalise(address)
+    blinds = keys.blinds(addresses.comparable(address))
+    if not erased_may and settling.suppressed(organisation.id, blinds) == "erased":
+        raise AddressErased
+    numbers = tagging.fields_for(organisation, keys, {tag: tag for tag in values})
+    told = {numbers[tag]: text for tag, text in values.items() if text}
+    row = settling.find(organisation, keys, address, lock=True)
+    if row is None:
+        return settling.create(organisation, keys, address, told, language, now.astimezone(UTC).date())
+    if told:
+        settling.reseal(row, settling.values_of(keys, row) | told)
+    return row
+
+
+def _wording(text: str, way: str) -> dict[int, str]:
+    return {consent.WORDING: text, consent.SOURCE: way}
+
+
+def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], now: datetime, by: Any) -> None:
+    organisation = subscriber.organisation
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        keys = house.keys(organisation)
+        added = tagging.tags_for(organisation, keys, add)
+        gone = tagging.known_tags(organisation, keys, remove)
+        if settling.retag(row, added.values(), gone.values()):
+            record("subscriber.tagged", organisation, about=row.id, by=by, now=now)
+
+
+__all__ = ["NoSuchSubscriber", "add_subscriber", "add_tags", "change_values", "erase", "remove_tags", "sign_up"]

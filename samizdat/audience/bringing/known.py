@@ -1,0 +1,201 @@
+"""What is known of people who come in again, and what a row of a file changes about them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import facts
+from samizdat.audience.incoming.prepare import Fact, Slice
+from samizdat.audience.models import NUMBER_MASK, STATUSES
+from samizdat.core import consent, seal
+from samizdat.vault.house import OrganisationKeys
+
+_MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES] for known in STATUSES]
+_LEAVING = frozenset(map(consent.KINDS.index, ("withdrawn", "cleaned")))
+_LEFT = frozenset({STATUSES.index("unsubscribed"), STATUSES.index("cleaned")})
+_CLEANED = STATUSES.index("cleaned")
+
+
+@dataclass(slots=True)
+class Person:
+    """A subscriber as the database has her."""
+
+    id: int
+    blind: bytes
+    blob: bytes
+    language: str
+    tags: set[int] = field(default_factory=set)
+    lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
+    records: list[facts.Known] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return self.id & NUMBER_MASK
+
+    def statuses(self) -> dict[int, int]:
+        return {list_id: status for list_id, (status, _) in self.lists.items()}
+
+    def status_on(self, list_id: int) -> int | None:
+        return self.lists[list_id][0] if list_id in self.lists else None
+
+
+@dataclass(slots=True)
+class Change:
+    """What a row changes. Empty where everything was known."""
+
+    place: int
+    person: Person
+    status: int  # on the list of the import, afterwards
+    language: str
+    plain: bytes | None = None  # her values, where they or the language change
+    tags: set[int] = field(default_factory=set)
+    facts: list[Fact] = field(default_factory=list)
+    entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # dialect.SubscriptionRow
+    moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
+    suppress: bool = False
+    stays_left: bool = False  # the file says she may be written to, and she has left
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.plain is not None or self.tags or self.facts or self.entered or self.moved)
+
+    def statuses(self) -> dict[int, int]:
+        after = self.person.statuses()
+        after |= {list_id: status for _, list_id, status, _, _ in self.entered}
+        return after | {list_id: status for status, _, _, _, list_id in self.moved}
+
+
+class Known:
+    """Looks people up by slices and compares rows with them."""
+
+    def __init__(self, organisation: Any, list_id: int, keys: OrganisationKeys, now: datetime) -> None:
+        assert keys.ring is not None
+        self._organisation = organisation.id
+        self._list = list_id
+        self._now = now
+        self._today = now.astimezone(UTC).date().isoformat()
+        self._open = keys.ring.bound(*facts.SUBSCRIBER, keys.uid).open
+        self._open_record = keys.ring.bound(*facts.RECORD, keys.uid).open
+
+    def find(self, made: Slice, places: list[int]) -> dict[int, Person]:
+        """Row -> who it is, for those that are here."""
+        where = {made.blinds[place]: place for place in places}
+        if made.older:
+            where |= {blind: place for place in places for blind in made.older[place]}
+        return {
+            where[bytes(blind)]: Person(id, bytes(blind), bytes(blob), language)
+            for blind, id, blob, language in dialect.subscribers_by_blind(self._organisation, list(where))
+        }
+
+    def read(self, people: Iterable[Person]) -> None:
+        """Fills in tags, lists and consent records, in three queries."""
+        by_id = {person.id: person for person in people}
+        for person in by_id.values():
+            person.tags, person.lists, person.records = set(), {}, []
+        ids = list(by_id)
+        for id, tag in dialect.tags_of(ids):
+            by_id[id].tags.add(tag)
+        for id, list_id, status, may in dialect.subscriptions_of(ids):
+            by_id[id].lists[list_id] = (status, may)
+        for id, *record in dialect.consent_of(ids):
+            by_id[id].records.append(tuple(record))
+
+    def change(
+        self, made: Slice, place: int, person: Person, reason: str | None, tags: dict[str, int], again: bool
+    ) -> Change:
+        """What a row changes about her. A row that repeats an address of this import only fills gaps."""
+        incoming = made.statuses[place]
+        change = Change(place, person, incoming, person.language)
+        self._compare_values(change, made, place, again)
+        change.tags = {tags[name] for name in made.tags[place]} - person.tags
+        change.facts = [fact for fact in made.facts[place] if not self._is_known(fact, incoming, person)]
+        before = person.status_on(self._list)
+        if before is not None and not change.facts:
+            change.status = before
+        else:
+            self._settle(change, incoming, before, reason)
+        change.stays_left = before in _LEFT and incoming not in _LEFT
+        return change
+
+    def _compare_values(self, change: Change, made: Slice, place: int, again: bool) -> None:
+        person, incoming = change.person, made.plains[place]
+        language = made.languages[place]
+        if language and (not again or not person.language):
+            change.language = language
+        plain = self._open(person.blob, person.number)
+        merged = plain if plain == incoming else _merged(plain, incoming, again)
+        if merged != plain or change.language != person.language:
+            change.plain = merged
+
+    def _is_known(self, fact: Fact, incoming: int, person: Person) -> bool:
+        """A fact that was told before tells nothing new, whatever has become of her since: whoever came back after
+        an import is not sent away again by the same file."""
+        kind, day, ours, words = fact
+        same = [
+            record for record in person.records if record[1:5] == (self._list, kind, facts.NEWSLETTER, facts.IMPORT)
+        ]
+        if kind not in _LEAVING:
+            before = person.status_on(self._list)
+            if ours:  # The file names no time, so only a change is news.
+                return before is not None and _MERGE[before][incoming] == before
+            return any(record[5] == day for record in same)
+        if not ours and any(record[5] == day for record in same):
+            return True
+        at = seal.pick(words, consent.AT)
+        return any(self._at(record[0], person) == at for record in same)
+
+    def _at(self, record: int, person: Person) -> str:
+        """The exact time in a record's sealed part."""
+        blob = dialect.consent_blob(record)
+        return seal.pick(self._open_record(blob, person.number), consent.AT) if blob else ""
+
+    def _settle(self, change: Change, incoming: int, before: int | None, reason: str | None) -> None:
+        """The projections after the new facts: on this list, and on her others when her address turns out dead."""
+        person = change.person
+        wanted = incoming if before is None else _MERGE[before][incoming]
+        status, may, since = self._verdict(change, self._list, reason)
+        if status != wanted and wanted in _LEFT:
+            # She agreed with us after she had left there. The file's no counts from the day we learn of it.
+            change.facts = [self._learnt_today(fact) for fact in change.facts]
+            status, may, since = self._verdict(change, self._list, reason)
+        dead = any(fact[0] in _LEAVING for fact in change.facts) and status == _CLEANED
+        if dead and reason is None:
+            change.suppress, reason = True, "bounce"
+            status, may, since = self._verdict(change, self._list, reason)
+        change.status = status
+        if before is None:
+            change.entered = [(person.id, self._list, status, may, since)]
+        elif (status, may) != person.lists[self._list]:
+            change.moved = [(status, may, since, person.id, self._list)]
+        if change.suppress:
+            change.moved += [
+                (*self._verdict(change, other, reason), person.id, other)
+                for other in person.lists
+                if other != self._list
+            ]
+
+    def _learnt_today(self, fact: Fact) -> Fact:
+        kind, day, ours, words = fact
+        return (kind, max(day, self._today), ours, words) if kind in _LEAVING else fact
+
+    def _verdict(self, change: Change, list_id: int, reason: str | None) -> tuple[int, int, str]:
+        order = max((record[0] for record in change.person.records), default=0)
+        added = [
+            (order + place, self._list, kind, facts.NEWSLETTER, facts.IMPORT, day)
+            for place, (kind, day, _, _) in enumerate(change.facts, start=1)
+        ]
+        status, may, day = facts.verdict_of(facts.records([*change.person.records, *added]), list_id, self._now, reason)
+        return status, may, day.isoformat() if day else self._today
+
+
+def _merged(plain: bytes, incoming: bytes, fill: bool) -> bytes:
+    """Her values with the row's: it overrides with what it has; filling, it only adds what is missing.
+
+    The address stays as it is: it differs in case at most.
+    """
+    known, told = seal.unpack(plain), seal.unpack(incoming)
+    merged = {**told, **known} if fill else {**known, **told}
+    merged[seal.ADDRESS] = known[seal.ADDRESS]
+    return plain if merged == known else seal.pack(merged)

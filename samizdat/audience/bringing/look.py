@@ -1,0 +1,150 @@
+"""What an import would do, before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat.audience import tagging
+from samizdat.audience.bringing import opening, run
+from samizdat.audience.bringing.store import Store
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.incoming.prepare import Slice
+from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, Order
+from samizdat.audience.models import STATUSES
+from samizdat.core import seal
+from samizdat.vault.house import OrganisationKeys
+
+SAMPLES = 10
+SAMPLES_A_FILE = 4
+REJECTS_SHOWN = 20
+
+NO_ADDRESSES = (
+    "No row of these files holds an e-mail address, so nothing was brought in. "
+    "Check that they are lists of subscribers, or say which column is the address."
+)
+
+
+@dataclass(slots=True)
+class Sample:
+    """A row as it will be. Its values are a person's data: shown to who brings them in, stored sealed if at all."""
+
+    initial: str
+    status: str
+    since: str
+    language: str
+    tags: tuple[str, ...]
+    values: dict[str, str]
+
+
+@dataclass(slots=True)
+class Look:
+    """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet."""
+
+    source: str
+    plan: Any
+    problems: list[Any]
+    questions: list[Any]
+    counts: dict[str, int] | None = None
+    samples: list[Sample] = field(default_factory=list)
+    rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
+
+
+def make_order(
+    plan: Any,
+    things: Sequence[Any],
+    keys: OrganisationKeys,
+    fields: dict[str, int],
+    today: str,
+    basis: str = "",
+    start: tuple[int, int] = (0, 0),
+) -> Order:
+    versions = sorted(keys.index, key=lambda version: version != keys.index_version)
+    return Order(
+        source=plan.source,
+        things=list(things),
+        plan=plan.to_json(),
+        index=[keys.index[version] for version in versions],
+        fields=fields,
+        today=today,
+        basis=basis,
+        start=start,
+    )
+
+
+def look_at(
+    organisation: Any,
+    list_id: int,
+    keys: OrganisationKeys,
+    things: Sequence[Any],
+    plan: Any,
+    problems: list[Any],
+    *,
+    now: datetime,
+    piece: AskPiece | None = None,
+    tell: run.Tell | None = None,
+) -> Look:
+    """Reads everything, writes nothing. Errors: ImportRefused."""
+    look = Look(plan.source, plan, problems, plan.questions())
+    if look.questions:
+        return look
+    fields = _numbers(organisation, keys, plan)
+    order = make_order(plan, things, keys, fields, now.astimezone(UTC).date().isoformat())
+    store = Store(organisation, list_id, keys, now, writes=False)
+    about = sum(file.about_rows for file in plan.in_order())
+    shown = _Samples(fields)
+    try:
+        with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
+            for slice, (counts, rejects) in run.dry(store, made, about, tell):
+                look.counts = counts
+                shown.take(slice)
+                room = max(0, REJECTS_SHOWN - len(look.rejects))
+                look.rejects += [(slice.name, *reject) for reject in rejects[:room]]
+    except (NoAddresses, BadFiles) as wrong:
+        raise refused(wrong) from wrong
+    look.samples = shown.chosen()
+    return look
+
+
+def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
+    if isinstance(wrong, BadFiles):
+        return ImportRefused(wrong.code, str(wrong), wrong.values)
+    return ImportRefused("no_address_rows", NO_ADDRESSES)
+
+
+def _numbers(organisation: Any, keys: OrganisationKeys, plan: Any) -> dict[str, int]:
+    """Field numbers for a look: those that are there, and invented ones for those that would be made."""
+    known = {tag: number for tag, (number, _) in tagging.all_fields(organisation, keys).items()}
+    free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1
+    missing = [tag for tag in plan.layout() if tag not in known]
+    known |= {tag: number for number, tag in enumerate(missing, start=free)}
+    return {tag: known[tag] for tag in plan.layout()}
+
+
+class _Samples:
+    """Ten rows to show: some of every file, the first of each."""
+
+    def __init__(self, fields: dict[str, int]) -> None:
+        self._tags = {number: tag for tag, number in fields.items()}
+        self._files: dict[int, list[Sample]] = {}
+
+    def take(self, made: Slice) -> None:
+        held = self._files.setdefault(made.file, [])
+        held += [self._sample(made, place) for place in range(min(len(made.lines), SAMPLES - len(held)))]
+
+    def chosen(self) -> list[Sample]:
+        first = [sample for held in self._files.values() for sample in held[:SAMPLES_A_FILE]]
+        rest = [sample for held in self._files.values() for sample in held[SAMPLES_A_FILE:]]
+        return (first + rest)[:SAMPLES]
+
+    def _sample(self, made: Slice, place: int) -> Sample:
+        values = seal.unpack(made.plains[place])
+        facts = made.facts[place]
+        return Sample(
+            initial=values[seal.ADDRESS][:1],
+            status=STATUSES[made.statuses[place]],
+            since=facts[-1][1] if facts else made.joined[place],
+            language=made.languages[place],
+            tags=made.tags[place],
+            values={self._tags[number]: text for number, text in values.items() if number in self._tags},
+        )

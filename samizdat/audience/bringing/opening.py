@@ -1,0 +1,77 @@
+"""From what a person gave to a plan: which importer, what each column becomes, what must be asked first."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from samizdat import plugs
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.incoming.pieces import PieceFile
+from samizdat.audience.incoming.process import AskPiece
+from samizdat.core import seal
+
+# Below this another process takes longer to start than it saves.
+WORTH_A_PROCESS = 4 << 20
+
+
+def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool) -> Any:
+    """importers.base.Found. `source`: an importer's name, None: whoever knows the files. Errors: ImportRefused."""
+    base = plugs.part("importers.base")
+    with plugs.part("importers.reading").open_given(opened(things, piece)) as given:
+        if source is None:
+            importer = base.choose(given, [plug() for plug in plugs.importers().values()])
+        else:
+            importer = plugs.importer(source)()
+        found = importer.inspect(given, thorough=thorough)
+    stopping = [problem for problem in found.problems if problem.stops]
+    if not found.files:
+        code = stopping[0].code if stopping else "no_files"
+        raise ImportRefused(code, found.sentence(), dict(stopping[0].values) if stopping else {})
+    return found
+
+
+def opened(things: Sequence[Any], piece: AskPiece | None) -> list[Any]:
+    """Paths as they are; [name, piece size, size] of an upload as a file over its pieces."""
+    return [
+        os.fspath(thing) if isinstance(thing, str | os.PathLike) else (thing[0], PieceFile(place, *thing[1:], piece))
+        for place, thing in enumerate(things)
+    ]
+
+
+def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
+    """Raises ImportRefused when a file is damaged or something must be answered before the plan can be read.
+
+    Half an export would bring in whoever left and not see that she left, so one damaged file stops all.
+    """
+    for problem in [problem for problem in problems if problem.stops] + plan.questions():
+        raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
+
+
+def plan_from(json: Any) -> Any:
+    return plugs.part("importers.base").Plan.from_json(json)
+
+
+def is_large(plan: Any) -> bool:
+    return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS
+
+
+def fingerprint(index_key: bytes, list_id: int, things: Sequence[str | os.PathLike[str]]) -> bytes:
+    """Keyed hash over what the files hold and which list they go to: tells that the same export is given again.
+
+    Keyed, because a hash of a known export would prove that this house has it.
+    """
+    whole = hashlib.sha256()
+    for path in _files(things):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return seal.keyed_hash(index_key, f"import:{list_id}:{whole.hexdigest()}")
+
+
+def _files(things: Sequence[str | os.PathLike[str]]) -> Iterator[Path]:
+    for thing in map(Path, things):
+        if thing.is_dir():
+            yield from sorted(path for path in thing.rglob("*") if path.is_file())
+        else:
+            yield thing

@@ -1,0 +1,132 @@
+"""The run itself: slice after slice, each with its counts and its place in one transaction."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from samizdat import dialect
+from samizdat.audience.bringing.store import Rejected, Store
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.incoming.prepare import Slice
+from samizdat.audience.incoming.process import AskPiece, Order, Reading, read_here
+from samizdat.audience.models import STATUSES, Import, Reject
+
+# The first split of the rows, and the second one; both add up (design.md, section 8).
+SPLIT = ("added", "updated", "unchanged", "rejected")
+COUNTS = ("rows", *SPLIT, "duplicates", *STATUSES, "here", "kept_left")
+TRIES = 5
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import or a look at one is. `about` is an upper bound of the rows, 0 where nobody knows."""
+
+    rows: int
+    about: int
+    bytes_read: int
+    bytes_total: int
+    counts: dict[str, int]
+    seconds: float = 0.0  # of the last transaction
+
+
+type Tell = Callable[[Progress], None]
+type TellReject = Callable[[str, Rejected], None]
+
+
+@contextlib.contextmanager
+def slices(order: Order, piece: AskPiece | None, *, own_process: bool) -> Iterator[Iterator[Slice]]:
+    """The slices of an order, read beside us or, for small files, here."""
+    if own_process:
+        with Reading(order, piece) as reading:
+            yield iter(reading)
+    else:
+        yield read_here(order, piece)
+
+
+def bring(
+    row: Import,
+    store: Store,
+    made: Iterator[Slice],
+    *,
+    now: Clock,
+    about: int,
+    stop: Callable[[], bool] | None = None,
+    tell: Tell | None = None,
+    tell_reject: TellReject | None = None,
+) -> bool:
+    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken."""
+    counts = Counter({name: row.counts.get(name, 0) for name in COUNTS})
+    with dialect.bulk_writing():
+        for slice in made:
+            begun = time.perf_counter()
+            more, rejects = _commit(row, store, slice, counts, now)
+            counts.update(more)
+            if tell_reject:
+                for reject in rejects:
+                    tell_reject(slice.name, reject)
+            if tell:
+                seconds = time.perf_counter() - begun
+                tell(Progress(counts["rows"], about, slice.bytes_read, slice.bytes_total, dict(counts), seconds))
+            if stop and stop():
+                return False
+    return True
+
+
+def _commit(
+    row: Import, store: Store, made: Slice, counts: Counter[str], now: Clock
+) -> tuple[Counter[str], list[Rejected]]:
+    """One slice: rows, counts and place together, so that a kill loses a slice whole or not at all."""
+    for tries in range(1, TRIES + 1):
+        try:
+            with transaction.atomic():
+                more, rejects = store.slice(made)
+                _keep_rejects(row, made, rejects)
+                _move_on(row, made, counts + more, now())
+            return more, rejects
+        except IntegrityError:
+            # On PostgreSQL somebody signed up with an address of this slice in the same moment: look again.
+            store.forget()
+            if tries == TRIES:
+                raise
+    raise AssertionError
+
+
+def _keep_rejects(row: Import, made: Slice, rejects: list[Rejected]) -> None:
+    Reject.objects.bulk_create(
+        [
+            Reject(import_run=row, member=made.file, line=line, code=code, values=values)
+            for line, code, values in rejects
+        ]
+    )
+
+
+def _move_on(row: Import, made: Slice, counts: Counter[str], now: datetime) -> None:
+    mine = Import.objects.filter(id=row.id, owner=row.owner).update(
+        counts={name: counts[name] for name in COUNTS},
+        member=made.after[0],
+        row=made.after[1],
+        bytes_read=made.bytes_read,
+        bytes_total=made.bytes_total,
+        beat=now,
+    )
+    if not mine:
+        raise ImportTaken
+
+
+def dry(store: Store, made: Iterator[Slice], about: int, tell: Tell | None = None) -> Iterator[tuple[Slice, Any]]:
+    """Goes through all slices without writing: each with the counts until here."""
+    counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+    for slice in made:
+        more, rejects = store.slice(slice)
+        counts.update(more)
+        if tell:
+            tell(Progress(counts["rows"], about, slice.bytes_read, slice.bytes_total, dict(counts)))
+        yield slice, (dict(counts), rejects)

@@ -1,0 +1,54 @@
+"""What can be refused here. `code` is for the API, str() is one sentence that says what to do."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+
+class AudienceError(ValueError):
+    """A wish that cannot be granted."""
+
+    code = "refused"
+
+
+class NoSuchList(AudienceError):
+    code = "no_such_list"
+
+
+class ListNameTaken(AudienceError):
+    code = "list_name_taken"
+
+
+class NoName(AudienceError):
+    code = "no_name"
+
+
+class NoSuchSubscriber(AudienceError):
+    code = "no_such_subscriber"
+
+
+class AddressErased(AudienceError):
+    """She had herself erased; only she can come back, by signing up and confirming."""
+
+    code = "erased"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This person had her data erased, so she cannot be added. She can sign up again herself, by the form.")
+        )
+
+
+class ImportRefused(AudienceError):
+    """An import that cannot begin or go on. `code` and `values` as the importers give them."""
+
+    def __init__(self, code: str, sentence: str, values: dict[str, Any] | None = None) -> None:
+        self.code = code
+        self.values = values or {}
+        super().__init__(sentence)
+
+
+class ImportTaken(AudienceError):
+    code = "import_taken"
+
+    def __init__(self) -> None:
+        super().__init__(_("Another process is at this import already. Wait until it is done."))

@@ -1,0 +1,66 @@
+"""Facts of consent as rows, and the verdict they come to.
+
+A consent record's readable columns say list, kind, purpose, way and day; exact time, source and words are sealed
+beside them. Subscription.status and .may are what core/consent makes of all of them, written in their transaction.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from samizdat.core import consent
+
+# Tables and columns as the seal knows them: part of every blob's associated data, for ever.
+SUBSCRIBER = ("subscriber", "blob")
+RECORD = ("consent", "blob")
+
+NEWSLETTER = consent.PURPOSES.index("newsletter")
+IMPORT = consent.WAYS.index("import")
+
+# Which reason speaks for an address that has several.
+_REASONS = ("erased", "complaint", "manual", "bounce")
+
+_heading = struct.Struct(">QQQBBB")
+
+# (order, list or None, kind, purpose, way, day)
+type Known = tuple[int, int | None, int, int, int, str]
+
+
+def digest(
+    organisation: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes
+) -> bytes:
+    """SHA-256 over the readable columns and the sealed ones: what the organisation's hash chain vouches for."""
+    heading = _heading.pack(organisation, subscriber, list_id or 0, kind, purpose, way)
+    return hashlib.sha256(heading + day.encode() + blob).digest()
+
+
+def records(known: Iterable[Known]) -> list[consent.Record]:
+    """Rows as core/consent reads them."""
+    return [
+        consent.Record(
+            kind=consent.KINDS[kind],
+            list=list_id or consent.ALL_LISTS,
+            purpose=consent.PURPOSES[purpose],
+            day=date.fromisoformat(day),
+            way=consent.WAYS[way],
+            order=order,
+        )
+        for order, list_id, kind, purpose, way, day in known
+    ]
+
+
+def verdict_of(
+    known: Sequence[consent.Record], list_id: int, now: datetime, reason: str | None
+) -> tuple[int, int, date | None]:
+    """(status, may, day of the fact behind it) of a subscription, as they are stored."""
+    own = consent.may(known, list_id, "newsletter", now)
+    asked = own if reason is None else consent.may(known, list_id, "newsletter", now, suppressed=reason)
+    status = consent.STATUSES.index(consent.status(own))
+    return status, consent.code(asked), own.record.day if own.record else None
+
+
+def foremost(reasons: Iterable[str]) -> str | None:
+    """The reason that is named when an address is suppressed for several."""
+    found = set(reasons)
+    return next((reason for reason in _REASONS if reason in found), None)

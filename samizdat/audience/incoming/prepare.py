@@ -1,0 +1,236 @@
+"""Rows of an export to slices: addresses in form, blind indices, packed values, facts of consent.
+
+Plain lists side by side, one for each thing known of a row: at a million rows an object each would cost as much as
+reading them. Nothing is sealed here, because the place of a blob (her number) is not known yet.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from samizdat import plugs
+from samizdat.audience.incoming.seen import Seen
+from samizdat.core import address, consent, seal
+
+# 5,000 a slice: a transaction of about 100 ms, and as many rows as a block of numbers has (design.md, 6.14 and 4).
+SLICE = 5_000
+
+# A line may be rejected with a word from it; kept is the number alone.
+_KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
+
+_STATUS = {name: number for number, name in enumerate(consent.STATUSES)}
+_PENDING, _SUBSCRIBED = _STATUS["pending"], _STATUS["subscribed"]
+_NONSUBSCRIBED = _STATUS["nonsubscribed"]
+_ASKED, _GIVEN, _CONFIRMED, _WITHDRAWN, _CLEANED = map(
+    consent.KINDS.index, ("asked", "given", "confirmed", "withdrawn", "cleaned")
+)
+_LEAVING = {_STATUS["unsubscribed"]: _WITHDRAWN, _STATUS["cleaned"]: _CLEANED}
+# Whose strength counts when an address comes twice: index by status.
+_MERGE = [[_STATUS[consent.merge_status(known, new)] for new in consent.STATUSES] for known in consent.STATUSES]
+
+# (kind, day, day is ours because the file names none, packed words of the record)
+type Fact = tuple[int, str, bool, bytes]
+
+
+class NoAddresses(ValueError):
+    """Not one row is an address, so nothing is begun."""
+
+
+@dataclass(slots=True)
+class Order:
+    """What to read and how. Only plain values: it goes through a pipe."""
+
+    source: str  # name of the importer
+    things: list[Any]  # paths, or [name, size of a piece, number of pieces] of an upload
+    plan: dict[str, Any]
+    index: list[bytes]  # index keys, the current one first
+    fields: dict[str, int]  # tag -> field number
+    today: str
+    basis: str = ""  # why one may write to them, in the words of who brings them
+    start: tuple[int, int] = (0, 0)
+    size: int = SLICE
+
+
+@dataclass(slots=True)
+class Slice:
+    """Rows of one file. The lists from `lines` to `since` run side by side."""
+
+    file: int
+    name: str
+    after: tuple[int, int]
+    bytes_read: int
+    bytes_total: int
+    lines: list[int] = field(default_factory=list)
+    blinds: list[bytes] = field(default_factory=list)
+    older: list[tuple[bytes, ...]] = field(default_factory=list)  # under earlier index keys; empty outside a rotation
+    plains: list[bytes] = field(default_factory=list)
+    providers: list[int] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    tags: list[tuple[str, ...]] = field(default_factory=list)
+    facts: list[tuple[Fact, ...]] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
+    again: dict[int, int] = field(default_factory=dict)  # row whose address came before -> strongest status until here
+    rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return len(self.lines) + len(self.rejects)
+
+
+def prepare(order: Order, given: Any) -> Iterator[Slice]:
+    """Slices from `order.start` on. Errors: NoAddresses, and ImportFailed of the importers."""
+    contract = plugs.part("importers.base")
+    importer = plugs.importer(order.source)()
+    plan = contract.Plan.from_json(order.plan)
+    start = contract.Position(*order.start)
+    maker = _Maker(order, plan)
+    if start == contract.START:
+        _insist_on_an_address(importer.read(given, plan, size=100))
+    else:
+        for batch in _before(importer.read(given, plan, size=order.size), start):
+            maker.remember(batch)
+    for batch in importer.read(given, plan, start, order.size):
+        yield maker.slice(batch)
+
+
+def _insist_on_an_address(batches: Iterator[Any]) -> None:
+    for batch in batches:
+        for incoming in batch.incoming:
+            try:
+                address.normalise(incoming.address)
+            except address.BadAddress:
+                continue
+            return
+    raise NoAddresses("no_address_rows")
+
+
+def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
+    """What a killed import had read: who came twice must be known as before."""
+    for batch in batches:
+        if batch.file > start.file or (batch.file == start.file and batch.after.row > start.row):
+            return
+        yield batch
+
+
+class _Maker:
+    """Makes slices; holds what stays the same from row to row."""
+
+    def __init__(self, order: Order, plan: Any) -> None:
+        self._blind = seal.blinder(order.index[0])
+        self._older = [seal.blinder(key) for key in order.index[1:]]
+        self._pack = seal.Packer((seal.ADDRESS, seal.NOTES, *(order.fields[tag] for tag in plan.layout())))
+        self._facts = _Facts(order)
+        self._seen = Seen()
+
+    def remember(self, batch: Any) -> None:
+        for incoming in batch.incoming:
+            try:
+                blind = self._blind(address.comparable(address.normalise(incoming.address)))
+            except address.BadAddress:
+                continue
+            self._meet(blind, _STATUS[incoming.status])
+
+    def slice(self, batch: Any) -> Slice:
+        made = Slice(batch.file, batch.name, tuple(batch.after), batch.bytes_read, batch.bytes_total)
+        made.rejects = [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
+        facts = self._facts.of(batch.name)
+        normalise, comparable, provider = address.normalise, address.comparable, address.provider
+        for row in batch.incoming:
+            try:
+                mail = normalise(row.address)
+            except address.BadAddress as bad:
+                made.rejects.append((row.line, bad.code, {}))
+                continue
+            try:
+                plain = self._pack((mail, row.notes, *row.fields))
+            except seal.NotSealable:
+                made.rejects.append((row.line, "encoding_broken", {}))
+                continue
+            compared = comparable(mail)
+            blind = self._blind(compared)
+            status = _STATUS[row.status]
+            before = self._meet(blind, status)
+            if before is not None:
+                made.again[len(made.lines)] = _MERGE[before][status]
+            if self._older:
+                made.older.append(tuple([older(compared) for older in self._older]))
+            made.lines.append(row.line)
+            made.blinds.append(blind)
+            made.plains.append(plain)
+            made.providers.append(provider(mail[mail.rfind("@") + 1 :]))
+            made.languages.append(row.language[:8])
+            made.statuses.append(status)
+            made.tags.append(_tags(row))
+            told, joined = facts(row, status)
+            made.facts.append(told)
+            made.joined.append(joined)
+        made.rejects.sort(key=lambda reject: reject[0])
+        return made
+
+    def _meet(self, blind: bytes, status: int) -> int | None:
+        before = self._seen.meet(blind, status)
+        if before is not None and _MERGE[before][status] != before:
+            self._seen.strengthen(blind, _MERGE[before][status])
+        return before
+
+
+def _harmless(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in _KEPT_VALUES}
+
+
+def _tags(row: Any) -> tuple[str, ...]:
+    """Her tags, and her groups as tags that name their category."""
+    if not row.groups:
+        tags: tuple[str, ...] = row.tags
+        return tags
+    return row.tags + tuple([f"{category}: {name}" for category, name in row.groups])
+
+
+class _Facts:
+    """What a row says about consent, as records (core/consent): kind, day, and the words to be sealed.
+
+    Signed up and confirmed on one day is one record; nonsubscribed people never agreed, so there is none.
+    A time in the future is a wrong clock: the day of the import counts instead, the words keep what was written.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._today = order.today
+        self._source = order.source
+        self._basis = order.basis
+        self._pack = seal.Packer((consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.ASKED_AT))
+
+    def of(self, file: str) -> Callable[[Any, int], tuple[tuple[Fact, ...], str]]:
+        """For the rows of one file: (row, status) -> its facts, and the day she is known since."""
+        where = f"{self._source}, {file}, line "
+        today = self._today
+
+        def facts(row: Any, status: int) -> tuple[tuple[Fact, ...], str]:
+            if status == _NONSUBSCRIBED:
+                return (), today
+            source = f"{where}{row.line}"
+            agreed = self._agreed(row, status, source)
+            if status not in _LEAVING:
+                return agreed, agreed[0][1]
+            left = row.left_time or row.changed_time
+            words = self._pack((left, source, "", row.left_reason, ""))
+            day = left[:10] or today
+            return (*agreed, (_LEAVING[status], day, not left, words)), agreed[0][1] if agreed else day
+
+        return facts
+
+    def _agreed(self, row: Any, status: int, source: str) -> tuple[Fact, ...]:
+        asked, confirmed = row.opt_in_time, row.confirm_time
+        if status == _PENDING or not confirmed:
+            if not asked and status in _LEAVING:
+                return ()
+            kind = _ASKED if status == _PENDING else _GIVEN
+            return (self._fact(kind, asked, source, ""),)
+        if not asked or asked[:10] == confirmed[:10]:
+            return (self._fact(_CONFIRMED, confirmed, source, asked),)
+        return (self._fact(_ASKED, asked, source, ""), self._fact(_CONFIRMED, confirmed, source, ""))
+
+    def _fact(self, kind: int, at: str, source: str, asked: str) -> Fact:
+        ours = not at or at[:10] > self._today
+        day = self._today if ours else at[:10]
+        return kind, day, ours, self._pack((at, source, self._basis, "", asked))

@@ -1,0 +1,172 @@
+"""One subscriber at a time: find her, write facts about her, and bring her projections up to them."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import facts
+from samizdat.audience.errors import NoSuchSubscriber
+from samizdat.audience.models import (
+    ConsentRecord,
+    List,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    Suppression,
+    row_id,
+)
+from samizdat.audience.numbers import one_number
+from samizdat.audience.totals import Totals
+from samizdat.core import address as addresses
+from samizdat.core import consent, seal
+from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
+
+
+@dataclass(slots=True)
+class Fact:
+    """Something that happened, before it is a record. `words` are sealed: field numbers of core/consent -> text."""
+
+    kind: str
+    way: str
+    list: List | None
+    words: dict[int, str] = field(default_factory=dict)
+    purpose: str = "newsletter"
+
+
+def find(organisation: Any, keys: OrganisationKeys, address: str, lock: bool = False) -> Subscriber | None:
+    """Who has this (normalised) address, under any index key."""
+    rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
+    blinds = keys.blinds(addresses.comparable(address))
+    return rows.filter(organisation=organisation, blind__in=blinds).first()
+
+
+def lock(subscriber: Subscriber) -> Subscriber:
+    """Her row, held until the transaction ends. Errors: NoSuchSubscriber when she was erased meanwhile."""
+    row = Subscriber.objects.select_for_update().filter(id=subscriber.id).first()
+    if row is None:
+        raise NoSuchSubscriber("This subscriber is not here any more. Look the address up again.")
+    return row
+
+
+def create(
+    organisation: Any, keys: OrganisationKeys, address: str, values: Mapping[int, str], language: str, today: date
+) -> Subscriber:
+    """A new row for a normalised address."""
+    number = one_number(organisation.id)
+    row = Subscriber(
+        id=row_id(organisation.id, number),
+        organisation=organisation,
+        blind=keys.blind(addresses.comparable(address)),
+        index_version=keys.index_version,
+        provider=addresses.provider(addresses.domain(address)),
+        language=language[:8],
+        joined=today,
+    )
+    row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *facts.SUBSCRIBER, number)
+    row.save(force_insert=True)
+    return row
+
+
+def values_of(keys: OrganisationKeys, subscriber: Subscriber) -> dict[int, str]:
+    """All that is sealed about her, by field number; seal.ADDRESS is the address."""
+    return seal.unpack(keys.open(bytes(subscriber.blob), *facts.SUBSCRIBER, subscriber.number))
+
+
+def address_of(keys: OrganisationKeys, subscriber: Subscriber) -> str:
+    return seal.pick(keys.open(bytes(subscriber.blob), *facts.SUBSCRIBER, subscriber.number), seal.ADDRESS)
+
+
+def blinds_of(keys: OrganisationKeys, subscriber: Subscriber) -> list[bytes]:
+    """Her blind index under every key. With one key there is nothing to open."""
+    if len(keys.index) == 1:
+        return [bytes(subscriber.blind)]
+    return keys.blinds(addresses.comparable(address_of(keys, subscriber)))
+
+
+def suppressed(organisation_id: int, blinds: Sequence[bytes]) -> str | None:
+    """The foremost reason for which an address is suppressed."""
+    rows = Suppression.objects.filter(organisation_id=organisation_id, blind__in=list(blinds))
+    return facts.foremost(rows.values_list("reason", flat=True))
+
+
+def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
+    """Writes facts about a locked subscriber and settles what follows from them."""
+    keys = house.keys(subscriber.organisation)
+    day = now.astimezone(UTC).date().isoformat()
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = list(told)
+    rows = []
+    for fact in told:
+        kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
+        purpose = consent.PURPOSES.index(fact.purpose)
+        list_id = fact.list.id if fact.list else None
+        blob = keys.seal(seal.pack({consent.AT: at, **fact.words}), *facts.RECORD, subscriber.number)
+        columns = (subscriber.organisation_id, subscriber.id, list_id, kind, purpose, way, day, blob)
+        rows.append((*columns, facts.digest(*columns)))
+    dialect.insert_consent(rows)
+    settle(subscriber, now, [fact.list for fact in told if fact.list])
+
+
+def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = ()) -> None:
+    """Status and verdict on every list she is on, and on those given, from all that is on record about her."""
+    keys = house.keys(subscriber.organisation)
+    known = [facts.records([row[1:]])[0] for row in dialect.consent_of([subscriber.id])]
+    reason = suppressed(subscriber.organisation_id, blinds_of(keys, subscriber))
+    rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
+    before = {list_id: row.status for list_id, row in rows.items()}
+    after = {}
+    for list_id in {*rows, *(list.id for list in lists)}:
+        status, may, day = facts.verdict_of(known, list_id, now, reason)
+        since = day or (rows[list_id].since if list_id in rows else now.astimezone(UTC).date())
+        after[list_id] = status
+        if list_id not in rows:
+            dialect.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
+        elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
+            dialect.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
+    tags = tags_of(subscriber)
+    totals = Totals()
+    totals.move(before, tags, after, tags)
+    totals.write()
+
+
+def tags_of(subscriber: Subscriber) -> list[int]:
+    return [tag for _, tag in dialect.tags_of([subscriber.id])]
+
+
+def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int] = ()) -> bool:
+    """Other tags for a locked subscriber, with their totals. Whether anything changed."""
+    before = set(tags_of(subscriber))
+    after = (before | set(add)) - set(remove)
+    if before == after:
+        return False
+    dialect.insert_subscriber_tags([(subscriber.id, tag) for tag in sorted(after - before)])
+    SubscriberTag.objects.filter(subscriber=subscriber, tag__in=before - after).delete()
+    lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
+    totals = Totals()
+    totals.move(lists, before, lists, after)
+    totals.write()
+    return True
+
+
+def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
+    keys = house.keys(subscriber.organisation)
+    subscriber.blob = keys.seal(seal.pack(values), *facts.SUBSCRIBER, subscriber.number)
+    subscriber.save(update_fields=["blob"])
+
+
+def remove(subscriber: Subscriber) -> None:
+    """Takes a locked subscriber's rows away. What is on record of her consent keeps its place and loses its words."""
+    lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
+    totals = Totals()
+    totals.move(lists, tags_of(subscriber), {}, ())
+    totals.write()
+    SubscriberTag.objects.filter(subscriber=subscriber).delete()
+    Subscription.objects.filter(subscriber=subscriber).delete()
+    ConsentRecord.objects.filter(subscriber=subscriber).update(blob=b"")
+    # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
+    Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))
+    Subscriber.objects.filter(id=subscriber.id).delete()

@@ -1,0 +1,88 @@
+"""Tags and fields by their names: found by blind index or opened, made when missing."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Max
+
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.models import Field, Tag
+from samizdat.core import seal
+from samizdat.vault.house import OrganisationKeys
+from samizdat.vault.sealed import open_json, seal_json
+
+# A column of unique values taken for tags would make a million of them.
+MOST_TAGS = 10_000
+LONGEST_TAG = 100
+
+
+def tag_index(keys: OrganisationKeys, name: str) -> bytes:
+    """Blind index of a tag's name. Upper and lower case are one tag, as people write them."""
+    return keys.blind(f"tag:{name.casefold()}")
+
+
+def tags_for(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) -> dict[str, int]:
+    """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
+    wanted = {name: tag_index(keys, name) for name in names}
+    found = _ids(organisation, wanted.values())
+    missing = {index: name for name, index in wanted.items() if index not in found}
+    if missing:
+        if Tag.objects.filter(organisation=organisation).count() + len(missing) > MOST_TAGS:
+            raise ImportRefused(
+                "too_many_tags",
+                "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
+            )
+        for index, name in missing.items():
+            # The name is sealed without a place of its own: rows that are made in bulk have no id yet.
+            Tag.objects.bulk_create(
+                [Tag(organisation=organisation, name_index=index, name_sealed=_sealed(keys, name))],
+                ignore_conflicts=True,
+            )
+        found = _ids(organisation, wanted.values())
+    return {name: found[index] for name, index in wanted.items()}
+
+
+def known_tags(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) -> dict[str, int]:
+    """Name -> id of those that are there."""
+    wanted = {name: tag_index(keys, name) for name in names}
+    found = _ids(organisation, wanted.values())
+    return {name: found[index] for name, index in wanted.items() if index in found}
+
+
+def _ids(organisation: Any, indices: Iterable[bytes]) -> dict[bytes, int]:
+    rows = Tag.objects.filter(organisation=organisation, name_index__in=list(indices))
+    return {bytes(index): id for index, id in rows.values_list("name_index", "id")}
+
+
+def _sealed(keys: OrganisationKeys, name: str) -> bytes:
+    return keys.seal(name[:LONGEST_TAG].encode(), "tag", "name", 0)
+
+
+def tag_name(keys: OrganisationKeys, tag: Tag) -> str:
+    return keys.open(bytes(tag.name_sealed), "tag", "name", 0).decode()
+
+
+def all_tags(organisation: Any, keys: OrganisationKeys) -> dict[int, str]:
+    """Id -> name."""
+    return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organisation=organisation)}
+
+
+def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int, str]]:
+    """Tag -> (number, label), in the order of their making."""
+    found = {}
+    for field in Field.objects.filter(organisation=organisation).order_by("number"):
+        told = open_json(keys, field.sealed, "field", "sealed", field.number)
+        found[told["tag"]] = (field.number, told["label"])
+    return found
+
+
+def fields_for(organisation: Any, keys: OrganisationKeys, labels: Mapping[str, str]) -> dict[str, int]:
+    """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
+    known = {tag: number for tag, (number, _) in all_fields(organisation, keys).items()}
+    highest = Field.objects.filter(organisation=organisation).aggregate(highest=Max("number"))["highest"]
+    following = max(highest or 0, seal.FIRST_FIELD - 1) + 1
+    for number, tag in enumerate((tag for tag in labels if tag not in known), start=following):
+        sealed = seal_json(keys, {"tag": tag, "label": labels[tag], "default": ""}, "field", "sealed", number)
+        Field.objects.create(organisation=organisation, number=number, sealed=sealed)
+        known[tag] = number
+    return {tag: known[tag] for tag in labels}
