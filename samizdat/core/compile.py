@@ -7,11 +7,10 @@ no blank stands twice or at a line's end, so the body is a fixed point of DKIM's
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from samizdat.core.letter import Content, Edge, Letter, Piece, render
+from samizdat.core.letter import Content, Edge, Letter, Piece, render, tidy
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import (
     LINE,
@@ -48,6 +47,7 @@ def compile_letter(content: Content, *, now: datetime, boundary: str) -> Proof:
     """
     if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
         raise ValueError("A boundary is 8 to 60 letters and digits.")
+    content = tidy(content)
     letter = render(content, now=now)
     flaws = (*_header_flaws(content), *letter.flaws)
     if any(flaw.severity == "stop" for flaw in flaws):
@@ -293,8 +293,3 @@ def quoted_text(text: str) -> bytes:
 
 def _line(line: str) -> bytes:
     return _CODED.sub(lambda odd: b"=%02X" % odd[0][0], line.encode())
-
-
-def pieces_text(pieces: Iterable[Piece]) -> str:
-    """Only the static text of pieces: for searching and counting."""
-    return "".join(piece for piece in pieces if isinstance(piece, str))

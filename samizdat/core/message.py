@@ -11,7 +11,7 @@ The budget is 10 us for a message of 36 kB with 29 slots.
 import html
 import json
 import re
-from binascii import b2a_qp
+from binascii import b2a_base64, b2a_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -87,23 +87,25 @@ class Compiled:
 # Line ends, every control character, and Unicode's own line ends become a space. U+200E and such stay: names need them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LONE = re.compile(r"[\ud800-\udfff]")
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ODD_OR_MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff&<>\"']")
 _SPACES = re.compile(r"\s+")
 _SAFE_LINK = re.compile(r"(?:https?|mailto|tel):[^\s<>\"']*$", re.IGNORECASE)
 
 
 def one_line(text: str) -> str:
     """The value as one line without control characters; half a surrogate pair becomes a replacement mark."""
-    if text.isascii() and text.isprintable():
+    if not _ODD.search(text):
         return text
     return _LONE.sub("\ufffd", _CONTROL.sub(" ", text))
 
 
 def as_html(text: str) -> str:
-    return html.escape(one_line(text), quote=False)
+    return html.escape(one_line(text), quote=False) if _ODD_OR_MARKUP.search(text) else text
 
 
 def as_attr(text: str) -> str:
-    return html.escape(one_line(text), quote=True)
+    return html.escape(one_line(text), quote=True) if _ODD_OR_MARKUP.search(text) else text
 
 
 def as_link(text: str) -> str:
@@ -144,7 +146,7 @@ def quoted(data: bytes) -> bytes:
             return data[: LINE - 2] + b"=\r\n" + data[LINE - 2 :]
     # Everything outside of printable ASCII, blanks too, as =XX: a fixed point of DKIM "relaxed" wherever it stands.
     coded = b2a_qp(data, True, False)
-    if b"\n" in coded or coded[:1] in (b".", b"-", b"F"):
+    if len(coded) >= LINE or coded[:1] in (b".", b"-", b"F"):
         return _broken(data)
     return coded
 
@@ -184,27 +186,42 @@ def _between_characters(coded: bytes, end: int) -> int:
 
 # --- headers ---
 
-_WORD = 60  # RFC 2047 allows 75 for a word with =?utf-8?q? and ?= around it; "Subject: " stands before it on the line
 _PLAIN_PHRASE = 60
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/^_`{|}~]+)*")
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = [chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in range(256)]
 
 
-def encoded_words(text: str) -> list[str]:
-    """RFC 2047 words of a text, each whole in itself. Written one after the other they read as the text."""
+def encoded_words(text: str, lead: int = 9) -> list[str]:
+    """RFC 2047 words of a text, each whole in itself. Written one after the other they read as the text.
+
+    A word has at most 75 characters and the first fits a line of 76 after `lead` characters ("Subject: ").
+    """
     data = text.encode()
-    if len(data) <= _WORD // 3:  # fits whatever it holds
-        return [f"=?utf-8?q?{''.join([_Q[byte] for byte in data])}?="]
-    words, word = [], ""
+    room = LINE - lead - _FRAME
+    if not text.isascii() and len(data) <= room // 4 * 3:
+        return [f"=?utf-8?b?{b2a_base64(data, newline=False).decode()}?="]
+    quoted_text = "".join([_Q[byte] for byte in data])
+    # ASCII stays legible in the source; of the rest the shorter one.
+    if text.isascii() or len(quoted_text) * 3 <= len(data) * 4:
+        return [f"=?utf-8?q?{word}?=" for word in _runs(text, lambda bit: "".join([_Q[byte] for byte in bit]), room)]
+    words = _runs(text, lambda bit: bit.decode("latin-1"), room // 4 * 3)
+    return [f"=?utf-8?b?{b2a_base64(word.encode('latin-1'), newline=False).decode()}?=" for word in words]
+
+
+_FRAME = len("=?utf-8?q??=")
+
+
+def _runs(text: str, coded: Callable[[bytes], str], room: int) -> list[str]:
+    """The coded characters of a text in runs of at most `room`; no character is torn."""
+    runs, run = [], ""
     for character in text:
-        coded = "".join([_Q[byte] for byte in character.encode()])
-        if len(word) + len(coded) > _WORD - 8:
-            words.append(word)
-            word = ""
-        word += coded
-    words.append(word)
-    return [f"=?utf-8?q?{word}?=" for word in words]
+        bit = coded(character.encode())
+        if len(run) + len(bit) > room:
+            runs.append(run)
+            run = ""
+        run += bit
+    return [*runs, run]
 
 
 def phrase(text: str) -> str:
@@ -219,7 +236,9 @@ def phrase(text: str) -> str:
             return text + " "
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" '
-    return "\r\n ".join(encoded_words(text)) + "\r\n "
+    # A short word leaves room for the address; else the address goes to a line of its own.
+    words = encoded_words(text, len("Reply-To: "))
+    return words[0] + " " if len(words) == 1 and len(words[0]) <= 40 else "\r\n ".join(words) + "\r\n "
 
 
 _COMMON_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]{1,64}@[A-Za-z0-9.\-]{1,255}")

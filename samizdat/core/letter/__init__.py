@@ -15,9 +15,9 @@ from typing import Literal
 
 from samizdat.core.letter.chain import Chain
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, php_date, tidy
-from samizdat.core.message import ESCAPES
+from samizdat.core.message import ESCAPES, FALL_BACK, Slot
 
-__all__ = ["Content", "Edge", "Letter", "Piece", "archive_html", "fill", "php_date", "render", "settle"]
+__all__ = ["Content", "Edge", "Letter", "Piece", "archive_html", "fill", "php_date", "render", "settle", "tidy"]
 
 
 def render(content: Content, *, now: datetime, images: bool = True, archive: bool = False) -> Letter:
@@ -48,10 +48,13 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
             skipping[-1] = not takes
             taken[-1] = taken[-1] or takes
         elif not skipping[-1]:
-            written.append(
-                piece if isinstance(piece, str) else ESCAPES[piece.kind](values.get(piece.name) or piece.default)
-            )
+            written.append(piece if isinstance(piece, str) else _filled(piece, values))
     return "".join(written)
+
+
+def _filled(slot: Slot, values: Mapping[str, str]) -> str:
+    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, ""))
+    return ESCAPES[slot.kind](value or slot.default)
 
 
 def archive_html(content: Content, *, now: datetime) -> str:

@@ -338,8 +338,8 @@ class Chain:
 
     def _bodies(self, page: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         page = self._fill_known(page)
-        self._check_edges(page)
         text = as_text(cleaning.take_apart(page)[2], self.token, self._is_edge)
+        self._check_edges(page, text)
         html_pieces = self._split(page, places(page, self.token))
         size = sum(len(piece.encode()) for piece in html_pieces if isinstance(piece, str))
         if size > MAX_HTML:
@@ -367,14 +367,21 @@ class Chain:
             position = end
         return "".join([*written, page[position:]])
 
-    def _check_edges(self, page: str) -> None:
+    def _check_edges(self, *bodies: str) -> None:
         """Every condition must have come through whole and in order; one that vanished whole is no harm."""
+        for body in bodies:
+            self.broken |= self._broken_in([int(token[1]) for token in self.token.finditer(body)])
+        lines = {entry.line for entry in self.entries if isinstance(entry, Edge) and entry.choice in self.broken}
+        for line in sorted(lines):
+            self._flaw("if_broken", line)
+
+    def _broken_in(self, numbers: list[int]) -> set[int]:
         expected = self._edges(range(len(self.entries)))
-        numbers = [int(token[1]) for token in self.token.finditer(page)]
-        found = self._edges(numbers)
         # Title and label repeat the subject, so a condition of the subject may be there several times over.
-        self.broken = {
-            choice for choice, seen in found.items() if seen != expected[choice] * (len(seen) // len(expected[choice]))
+        broken = {
+            choice
+            for choice, seen in self._edges(numbers).items()
+            if seen != expected[choice] * (len(seen) // len(expected[choice]))
         }
         still_open: list[int] = []
         for number in numbers:
@@ -384,12 +391,10 @@ class Chain:
             if entry.kind == "if":
                 still_open.append(entry.choice)
             elif not still_open or still_open[-1] != entry.choice:
-                self.broken.add(entry.choice)
+                broken.add(entry.choice)
             elif entry.kind == "end":
                 still_open.pop()
-        lines = {entry.line for entry in self.entries if isinstance(entry, Edge) and entry.choice in self.broken}
-        for line in sorted(lines):
-            self._flaw("if_broken", line)
+        return broken
 
     def _edges(self, numbers: Iterable[int]) -> dict[int, list[int]]:
         """The tokens of each condition, in order."""
