@@ -13,10 +13,10 @@ class Route(models.Model):
     scheme = models.CharField(max_length=20)
     connections = models.PositiveIntegerField(default=10)
     rate = models.FloatField(null=True)  # Messages a second; empty: no limit.
-    state = models.CharField(max_length=10, default="live")  # live, paused, dead, throttled
+    state = models.CharField(max_length=10, default="live")  # live, paused, dead, throttled, removed
     reason = models.CharField(max_length=40, blank=True)
     answer_sealed = models.BinaryField(default=b"")  # The provider's own words that condemned it.
-    until = models.DateTimeField(null=True)  # throttled: not before.
+    until = models.DateTimeField(null=True)  # throttled: not before. dead: asked once more then (wrong passwords).
     changed = models.DateTimeField()
 
     class Meta:
@@ -26,8 +26,9 @@ class Route(models.Model):
 class Worker(models.Model):
     """A sender process: owns chunks and one journal. Alive while it holds its lock (design.md, 6.3), not by a lease."""
 
-    boot = models.CharField(max_length=36)
-    journal = models.CharField(max_length=200)
+    boot = models.BinaryField(max_length=16)
+    folder = models.BinaryField(max_length=16)  # Which data folder holds its journal: on PostgreSQL there are many.
+    journal = models.CharField(max_length=80)  # File name in <data folder>/journals.
     started = models.DateTimeField()
     ended = models.DateTimeField(null=True)
 
@@ -40,7 +41,7 @@ class Chunk(models.Model):
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="chunks", db_index=False)
     position = models.PositiveIntegerField()
     size = models.PositiveIntegerField()
-    left = models.PositiveIntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
+    left = models.IntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
     numbers = models.BinaryField()
     retry = models.BooleanField(default=False)  # Holds deferred ones again: counted in no frozen.
     variant = models.PositiveSmallIntegerField(default=0)
@@ -72,17 +73,25 @@ class Delivery(models.Model):
 
 
 class Retry(models.Model):
-    """A deferred message's next try. Gone when it has been re-chunked; its tries are kept while it is deferred."""
+    """A deferred or doubtful message's next try, and how often it was tried. Gone when the message is settled.
+
+    `chunk` is the retry chunk it is in now; while it is in none, the clock puts it into one at `due`. An answer to an
+    earlier chunk, heard again after a crash, therefore changes nothing.
+    """
 
     pk = models.CompositePrimaryKey("edition_id", "number")
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
     number = models.BigIntegerField()
     tries = models.PositiveSmallIntegerField(default=1)
     first = models.DateTimeField()
-    due = models.DateTimeField(null=True)  # Empty: it is in a chunk now.
+    due = models.DateTimeField()
+    chunk = models.ForeignKey(Chunk, models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
-        indexes = [models.Index(fields=["due"], name="retry_due")]
+        indexes = [
+            models.Index(fields=["edition", "due"], condition=models.Q(chunk=None), name="retry_due"),
+            models.Index(fields=["chunk", "number"], condition=models.Q(chunk__isnull=False), name="retry_chunk"),
+        ]
 
 
 class RouteTotal(models.Model):

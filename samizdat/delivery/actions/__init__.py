@@ -1,0 +1,32 @@
+"""Verbs that change what is owed and how it goes out."""
+
+from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
+from samizdat.delivery.actions.releasing import release
+from samizdat.delivery.actions.routes import (
+    add_route,
+    condemn,
+    pause_route,
+    probe_route,
+    remove_route,
+    resume_route,
+)
+from samizdat.delivery.actions.running import cancel, pause, resume, settle
+from samizdat.delivery.actions.testing import send_test
+
+__all__ = [
+    "add_route",
+    "cancel",
+    "condemn",
+    "finish_if_done",
+    "pause",
+    "pause_route",
+    "probe_route",
+    "release",
+    "remove_route",
+    "resume",
+    "resume_route",
+    "retry_due",
+    "send_test",
+    "settle",
+    "start_due",
+]

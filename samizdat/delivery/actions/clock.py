@@ -1,0 +1,128 @@
+"""What time does: schedules begin, retries come due, campaigns end. Guarded, so it may be called at any time."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max
+
+from samizdat import dialect
+from samizdat.campaigns.models import Campaign
+from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.models import Chunk, Retry
+from samizdat.events.actions import record
+
+# A schedule that comes due while the machine was off for longer than this asks a person first (design.md, 6.13).
+LATE = timedelta(minutes=60)
+
+
+def start_due(now: datetime) -> int:
+    """Scheduled and held campaigns whose time has come begin to send; one that is too late is paused instead."""
+    begun = 0
+    rows = Campaign.objects.filter(state__in=("scheduled", "held"), due__lte=now, organisation__fenced=False)
+    for campaign in rows.select_related("organisation"):
+        late = now - campaign.due > LATE
+        new, reason = ("paused", "late") if late else ("sending", "")
+        with transaction.atomic():
+            changed = Campaign.objects.filter(pk=campaign.pk, state=campaign.state, due=campaign.due).update(
+                state=new, reason=reason, changed=now
+            )
+            if changed:
+                kind = "campaign.late" if late else "campaign.started"
+                record(kind, campaign.organisation, now=now, about=campaign.pk)
+                begun += not late
+    return begun
+
+
+def finish_cancelled(now: datetime) -> None:
+    """Books what senders have given back since a campaign was cancelled."""
+    from samizdat.delivery.actions.running import book_cancelled
+
+    for campaign in (
+        Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("pk", flat=True)
+    ):
+        book_cancelled(campaign, now)
+
+
+def retry_due(now: datetime) -> int:
+    """Retries whose time has come go into chunks of their own. How many messages."""
+    count = 0
+    editions = (
+        Retry.objects.filter(
+            due__lte=now, chunk=None, edition__campaign__state="sending", edition__organisation__fenced=False
+        )
+        .values_list("edition", flat=True)
+        .distinct()
+    )
+    for edition in list(editions):
+        while moved := _chunk_retries(edition, now):
+            count += moved
+            if moved < CHUNK:
+                break
+    return count
+
+
+def _chunk_retries(edition: int, now: datetime) -> int:
+    with transaction.atomic():
+        # Two senders look at the clock at once: the campaign's row is the lock between them.
+        if not Campaign.objects.select_for_update().filter(edition=edition, state="sending").exists():
+            return 0
+        numbers = list(
+            Retry.objects.filter(edition=edition, due__lte=now, chunk=None)
+            .order_by("due")
+            .values_list("number", flat=True)[:CHUNK]
+        )
+        if not numbers:
+            return 0
+        chunk = Chunk.objects.create(
+            edition_id=edition,
+            position=next_position(edition),
+            size=len(numbers),
+            left=0,
+            numbers=pack_numbers(numbers),
+            retry=True,
+        )
+        dialect.retries_into_chunk(edition, chunk.pk, numbers)
+    return len(numbers)
+
+
+def next_position(edition: int) -> int:
+    """A free place for one more chunk. The caller holds the campaign's row."""
+    last = Chunk.objects.filter(edition=edition).aggregate(last=Max("position"))["last"]
+    return 0 if last is None else last + 1
+
+
+def finish_if_done(campaign_id: int, now: datetime) -> bool:
+    """Finished, when nobody is owed anything: no number without a result, no try ahead, no chunk in anybody's hands."""
+    with transaction.atomic():
+        changed = (
+            Campaign.objects.filter(
+                pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, frozen__gt=0
+            )
+            .exclude(edition__in=Retry.objects.filter(edition__campaign=campaign_id).values("edition"))
+            .exclude(
+                edition__in=Chunk.objects.filter(
+                    edition__campaign=campaign_id, state__in=(Chunk.READY, Chunk.CLAIMED)
+                ).values("edition")
+            )
+            .update(state="finished", reason="", finished=now, changed=now)
+        )
+        if changed:
+            campaign = Campaign.objects.select_related("organisation").get(pk=campaign_id)
+            record("campaign.finished", campaign.organisation, now=now, about=campaign_id)
+    return bool(changed)
+
+
+def wait_or_go_on(campaign_id: int, state: str, lives: bool, now: datetime) -> bool:
+    """A campaign waits while no route lives and goes on when one is back. True: it may send."""
+    if lives == (state == "sending"):
+        return lives
+    old, new = ("waiting", "sending") if lives else ("sending", "waiting")
+    with transaction.atomic():
+        changed = Campaign.objects.filter(pk=campaign_id, state=old).update(
+            state=new, reason="" if lives else "no_route", changed=now
+        )
+        if changed:
+            campaign = Campaign.objects.select_related("organisation").get(pk=campaign_id)
+            kind = "campaign.went_on" if lives else "campaign.waits"
+            record(kind, campaign.organisation, now=now, about=campaign_id)
+    return lives and bool(changed)

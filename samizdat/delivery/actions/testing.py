@@ -1,0 +1,140 @@
+"""A test letter: made like a real one, sent at once, and booked nowhere."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat import plugs
+from samizdat.audience import queries as audience
+from samizdat.campaigns.actions import flaws_error
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core import link
+from samizdat.core.address import domain, normalise
+from samizdat.core.message import MessageMaker
+from samizdat.core.outcome import Accepted, Deferred, Outcome, Unsure
+from samizdat.delivery.errors import NoRoute
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import transport_of
+from samizdat.delivery.values import date_text
+from samizdat.events.actions import record
+from samizdat.vault import house
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one test letter. `sentence` says what to do when it was not taken."""
+
+    address: str
+    ok: bool
+    sentence: str
+
+
+class _Few:
+    """A feed of a few messages that remembers what became of each."""
+
+    def __init__(self, messages: list[Any]) -> None:
+        self._waiting = deque(messages)
+        self.told: dict[str, Outcome] = {}
+
+    def take(self) -> Any:
+        return self._waiting.popleft() if self._waiting else None
+
+    async def more(self) -> bool:
+        return False
+
+    def finishing(self, message: Any) -> None:
+        """A test letter that is lost can be sent again: nothing is written down."""
+
+    def tell(self, message: Any, outcome: Outcome) -> None:
+        self.told[message.recipient] = outcome
+
+
+def send_test(
+    campaign: Campaign,
+    to: list[str],
+    *,
+    now: datetime,
+    by: Any = None,
+    subscriber: Any = None,
+    route: Route | None = None,
+) -> list[Tried]:
+    """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its leave link says: a test.
+
+    Errors: BadAddress, LetterHasFlaws, NoRoute.
+    """
+    addresses = [normalise(address) for address in to]
+    routes = Route.objects.filter(organisation=campaign.organisation, state="live").select_related("organisation")
+    route = route or routes.order_by("priority", "pk").first()
+    if route is None:
+        raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
+    proof = proof_of(campaign, now)
+    if proof.compiled is None:
+        raise flaws_error(proof.flaws)
+    sender = normalise(draft_of(campaign).from_email)
+    maker = MessageMaker(proof.compiled)
+    messages = [
+        plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, subscriber)))
+        for i, address in enumerate(addresses)
+    ]
+    tried = asyncio.run(_carry(route, messages))
+    record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
+    return tried
+
+
+def _values(
+    campaign: Campaign, address: str, sender: str, place: int, now: datetime, subscriber: Any
+) -> dict[str, str]:
+    keys = house.keys(campaign.organisation)
+    assert keys.link is not None
+    base = campaign.organisation.public_url.rstrip("/")
+    values = audience.values_of(subscriber) if subscriber is not None else {}
+    # The time makes each test a message of its own: mailboxes drop what carries an identity they know.
+    moment = int(now.timestamp())
+    identity = link.message_id(link.Maker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
+    leave = link.make(keys.link, "test", 0, 0)
+    return {
+        **values,
+        "EMAIL": address,
+        "DATE": date_text(now),
+        "MESSAGE_ID": identity,
+        "UNSUB_URL": f"{base}/u/{leave}",
+        "ARCHIVE_URL": f"{base}/a/",
+        "LEAVE_MAILTO": f"mailto:{campaign.organisation.leave_mailbox or sender}",
+    }
+
+
+async def _carry(route: Route, messages: list[Any]) -> list[Tried]:
+    feed = _Few(messages)
+    down = ""
+    try:
+        await _transport(route).carry(feed)
+    except plugs.RouteDown as error:
+        down = str(error)
+    return [_tried(message.recipient, feed.told.get(message.recipient), down) for message in messages]
+
+
+def _transport(route: Route) -> Any:
+    return transport_of(route)
+
+
+def _tried(address: str, outcome: Outcome | None, down: str) -> Tried:
+    if isinstance(outcome, Accepted):
+        return Tried(address, True, _("The relay took it."))
+    if down:
+        return Tried(address, False, down)
+    if outcome is None or isinstance(outcome, Unsure):
+        return Tried(
+            address, False, _("The relay did not answer. The letter may have gone out; look into the mailbox.")
+        )
+    sentence = (
+        _("The relay did not take it yet: %(said)s")
+        if isinstance(outcome, Deferred)
+        else _("The relay refused it: %(said)s")
+    )
+    return Tried(address, False, sentence % {"said": f"{outcome.code} {outcome.text}".strip()})

@@ -1,0 +1,15 @@
+"""The send engine: claims chunks, makes messages out, talks to routes, and writes down what came back."""
+
+from typing import Any
+
+
+def run_sender(stop: Any) -> None:
+    from samizdat.delivery.engine.sender import run_sender as run
+
+    run(stop)
+
+
+def run_campaign(campaign_id: int, wait_limit: float | None = None, stop: Any = None) -> dict[str, Any]:
+    from samizdat.delivery.engine.sender import run_campaign as run
+
+    return run(campaign_id, wait_limit, stop)

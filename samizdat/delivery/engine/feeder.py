@@ -1,0 +1,337 @@
+"""The feeder: claims chunks, asks consent for every slice, keeps an eye on campaigns and routes. A thread of its own.
+
+Its database connection is the one that holds this sender's lock on PostgreSQL, and every slice is read over it: when
+the connection is gone, nothing more is fed (design.md, 6.3).
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+from samizdat import dialect
+from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.campaigns.models import Campaign
+from samizdat.core import ledger, outcome, seal
+from samizdat.core.ledger import News
+from samizdat.core.outcome import RouteVerdict
+from samizdat.delivery.actions import clock, routes
+from samizdat.delivery.engine import journal, locks, recovery
+from samizdat.delivery.engine.lane import SLICE, Claim, Item, Lane, Slice
+from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
+from samizdat.delivery.engine.results import Result
+from samizdat.delivery.models import Worker
+from samizdat.vault import house
+
+if TYPE_CHECKING:
+    from samizdat.delivery.engine.sender import Sender
+
+log = logging.getLogger("samizdat.sender")
+
+# Seconds between two looks at campaigns, routes and the clock.
+TICK = 0.5
+# Results that are not in the database yet; above this nothing new is fed.
+MOST_BACKLOG = 4000
+# Seconds without a route that takes messages after which claimed chunks are given back: a power cut would leave
+# all of them in doubt.
+HOLD_CLAIMS = 30.0
+# Seconds; an edition and its keys are dropped when nothing of it was sent for so long (design.md, section 7).
+IDLE = 60.0
+
+_SUPPRESSED = outcome.NUMBERS["suppressed"]
+_UNMAKEABLE = outcome.NUMBERS["unmakeable"]
+
+
+class Feeder:
+    """Runs in its own thread; `want`, `condemn`, `returned` and `wake` are for the event loop."""
+
+    def __init__(self, sender: "Sender") -> None:
+        self._sender = sender
+        self.wake = threading.Event()
+        self.ready = threading.Event()
+        self.finish = threading.Event()
+        self.returned: deque[tuple[Claim, int]] = deque()
+        self.worker: Worker | None = None
+        self._wanted: deque[Lane] = deque()
+        self._wanting: dict[int, Lane] = {}
+        self._condemned: deque[tuple[Lane, int, RouteVerdict]] = deque()
+        self._lanes: dict[int, Lane] = {}
+        self._claims: dict[int, list[Claim]] = {}
+        self._editions: dict[int, list[int]] = {}
+        self._opened: dict[int, tuple[Opened, float]] = {}
+        self._known_routes: dict[int, object] = {}
+        self._lively: dict[int, float] = {}
+        self._next_tick = 0.0
+        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    # -- from the event loop ----------------------------------------------------------------------------------------
+
+    def want(self, lane: Lane) -> None:
+        """This lane has room for a slice."""
+        self._wanted.append(lane)
+        self.wake.set()
+
+    def condemn(self, lane: Lane, route: int, verdict: RouteVerdict) -> None:
+        self._condemned.append((lane, route, verdict))
+        self.wake.set()
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._begin()
+            while not self.finish.is_set():
+                self._work()
+                self.wake.wait(max(0.0, self._next_tick - time.monotonic()))
+                self.wake.clear()
+            self._wind_up()
+        except Exception as error:
+            log.exception("The sender stops feeding (%s).", type(error).__name__)
+            self._sender.fail(error)
+        finally:
+            self.ready.set()
+            connection.close()
+
+    def _begin(self) -> None:
+        """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
+        now = self._sender.clock()
+        boot, folder = journal.boot_id(), journal.folder_id()
+        self.worker = worker = Worker.objects.create(boot=boot, folder=folder, journal="", started=now)
+        worker.journal = f"worker-{worker.pk}"
+        worker.save(update_fields=["journal"])
+        if connection.vendor == "postgresql" and not locks.try_advisory(locks.WORKERS, worker.pk):
+            raise RuntimeError("Another process holds the lock of this worker.")
+        recovery.recover_dead(now, mine=worker.pk)
+        self._sender.begin_records(worker.journal, ledger.Header(boot, worker.pk, folder))
+        self.ready.set()
+
+    def _work(self) -> None:
+        self._take_back()
+        self._write_condemned()
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + TICK
+            self._tick()
+        while self._wanted:
+            lane = self._wanted.popleft()
+            self._wanting[lane.organisation] = lane
+        for lane in list(self._wanting.values()):
+            self._serve(lane)
+        self._close_claims()
+
+    # -- slices -----------------------------------------------------------------------------------------------------
+
+    def _serve(self, lane: Lane) -> None:
+        sender = self._sender
+        # A full disk: what may not be written in the journal may not be sent.
+        if lane.active is None or sender.closing or sender.journal.full or sender.recorder.backlog > MOST_BACKLOG:
+            return
+        piece = self._next_slice(lane)
+        if piece is not None:
+            del self._wanting[lane.organisation]
+            self._sender.call(lane.receive, piece)
+
+    def _next_slice(self, lane: Lane) -> Slice | None:
+        claims = self._claims.setdefault(lane.organisation, [])
+        while True:
+            claim = next((claim for claim in claims if claim.rest), None)
+            if claim is None:
+                claim = self._claim(lane)
+                if claim is None:
+                    return None
+            if not dialect.may_go_on(claim.opened.edition):
+                self._let_go(lane, claim.opened.edition)
+                continue
+            piece = self._slice(claim)
+            if piece.items:
+                if not any(claim.rest for claim in claims):
+                    self._claim(lane)  # One chunk ahead, so that the route does not wait for it.
+                return piece
+
+    def _slice(self, claim: Claim) -> Slice:
+        """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed."""
+        numbers = [claim.rest.popleft() for _ in range(min(SLICE, len(claim.rest)))]
+        opened = claim.opened
+        checked = time.monotonic()
+        rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])
+        people, providers = [], {}
+        for row, blob, provider in rows:
+            number = row & NUMBER_MASK
+            providers[number] = provider
+            try:
+                people.append((number, opened.opener.open(blob, number)))
+            except seal.SealBroken:
+                self._book(claim, number, News.REFUSED, _UNMAKEABLE, provider)
+        for number in numbers:
+            if number not in providers:
+                self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
+        items = deque(
+            Item(claim, addressed, providers[addressed.number], checked)
+            for addressed in opened.letterer.address(people)
+        )
+        claim.sliced += len(items)
+        return Slice(items, checked)
+
+    def _book(self, claim: Claim, number: int, news: News, answer: int, provider: int) -> None:
+        self._sender.recorder.tell(
+            Result(claim.opened.edition, claim.chunk, number, news, answer, provider=provider, retry=claim.retry)
+        )
+
+    # -- claims -----------------------------------------------------------------------------------------------------
+
+    def _claim(self, lane: Lane) -> Claim | None:
+        """A chunk of one of the organisation's campaigns, which take turns."""
+        editions = self._editions.get(lane.organisation, [])
+        for edition in list(editions):
+            assert self.worker is not None
+            row = dialect.claim_chunk(edition, self.worker.pk, self._sender.clock())
+            if row is None:
+                continue
+            editions.remove(edition)
+            editions.append(edition)
+            return self._open_claim(lane, edition, *row)
+        return None
+
+    def _open_claim(self, lane: Lane, edition: int, chunk: int, blob: bytes, retry: bool, reported: int) -> Claim:
+        numbers = list(ledger.unpack_numbers(blob))
+        if retry or reported:
+            numbers = dialect.unanswered(edition, chunk, retry, numbers)
+        claim = Claim(chunk, retry, self._open(edition), deque(numbers))
+        self._claims[lane.organisation].append(claim)
+        return claim
+
+    def _open(self, edition: int) -> Opened:
+        found = self._opened.get(edition)
+        opened = found[0] if found else open_edition(edition)
+        self._opened[edition] = opened, time.monotonic()
+        return opened
+
+    def _take_back(self) -> None:
+        while self.returned:
+            claim, number = self.returned.popleft()
+            claim.sliced -= 1
+            if not claim.closing:
+                claim.rest.append(number)
+
+    def _let_go(self, lane: Lane, edition: int | None = None) -> None:
+        """Give chunks back: of one edition, or all of them. What is in flight is finished first."""
+        for claim in self._claims.get(lane.organisation, []):
+            if edition is None or claim.opened.edition == edition:
+                claim.closing = True
+                claim.rest.clear()
+        if edition is not None:
+            self._sender.call(lane.drop, edition)
+        else:
+            self._sender.call(lane.give_all_back)
+
+    def _close_claims(self) -> None:
+        for claims in self._claims.values():
+            for claim in [claim for claim in claims if not claim.rest and claim.resolved == claim.sliced]:
+                claims.remove(claim)
+                self._sender.recorder.close_chunk(claim.chunk)
+
+    # -- the look around --------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self._sender.clock()
+        clock.start_due(now)
+        clock.retry_due(now)
+        clock.finish_cancelled(now)
+        routes.wake_due(now)
+        recovery.recover_dead(now, mine=self.worker.pk if self.worker else None)
+        self._look_at_campaigns(now)
+        self._drop_idle()
+        if not self._sender.recorder.alive:
+            raise RuntimeError("The recorder has stopped.")
+
+    def _look_at_campaigns(self, now: datetime) -> None:
+        rows = Campaign.objects.filter(
+            state__in=("sending", "waiting"), organisation__fenced=False, edition__isnull=False
+        ).values_list("organisation_id", "edition__id", "id", "state")
+        found: dict[int, list[tuple[int, int, str]]] = {}
+        for organisation, edition, campaign, state in rows:
+            found.setdefault(organisation, []).append((edition, campaign, state))
+        for organisation in found.keys() - self._lanes.keys():
+            self._lanes[organisation] = Lane(organisation, self._sender)
+            self._sender.call(self._sender.lanes.append, self._lanes[organisation])
+        for organisation, lane in self._lanes.items():
+            self._look_at_lane(organisation, lane, found.get(organisation, []), now)
+
+    def _look_at_lane(
+        self, organisation: int, lane: Lane, campaigns: list[tuple[int, int, str]], now: datetime
+    ) -> None:
+        infos = route_infos(organisation)
+        if self._known_routes.get(organisation) != infos:
+            self._known_routes[organisation] = infos
+            self._sender.call(lane.set_routes, infos)
+        lives = any(info.state in ("live", "throttled") for info in infos)
+        sending = []
+        for edition, campaign, state in campaigns:
+            if clock.finish_if_done(campaign, now):
+                continue
+            if not clock.wait_or_go_on(campaign, state, lives, now):
+                continue
+            sending.append(edition)
+        turns = [edition for edition in self._editions.get(organisation, []) if edition in sending]
+        self._editions[organisation] = turns + [edition for edition in sending if edition not in turns]
+        for edition in {claim.opened.edition for claim in self._claims.get(organisation, [])} - set(sending):
+            self._let_go(lane, edition)
+        self._mind_standstill(organisation, lane)
+
+    def _mind_standstill(self, organisation: int, lane: Lane) -> None:
+        """No route takes anything for a while: give the chunks back."""
+        if lane.active is not None or not self._claims.get(organisation):
+            self._lively[organisation] = time.monotonic()
+        patience = HOLD_CLAIMS if lane.alive else TICK
+        if time.monotonic() - self._lively.get(organisation, 0.0) > patience:
+            self._let_go(lane)
+
+    def _write_condemned(self) -> None:
+        while self._condemned:
+            lane, route, verdict = self._condemned.popleft()
+            routes.condemn(route, verdict, self._sender.clock())
+            self._known_routes.pop(lane.organisation, None)
+            self._sender.call(lane.confirmed, route)
+            self._next_tick = 0.0
+
+    def _drop_idle(self) -> None:
+        now = time.monotonic()
+        used = {claim.opened.edition for claims in self._claims.values() for claim in claims}
+        for edition, (opened, last) in list(self._opened.items()):
+            if edition in used:
+                self._opened[edition] = opened, now
+            elif now - last > IDLE:
+                del self._opened[edition]
+        house.forget_idle(IDLE)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _wind_up(self) -> None:
+        """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
+        self._take_back()
+        for claims in self._claims.values():
+            for claim in claims:
+                self._sender.recorder.close_chunk(claim.chunk)
+        clean = self._sender.recorder.stop(patience=2.0)
+        if clean and self.worker is not None:
+            now = self._sender.clock()
+            Worker.objects.filter(pk=self.worker.pk).update(ended=now)
+            self._finish_campaigns(now)
+        self._sender.journal.close(keep=not clean)
+
+    def _finish_campaigns(self, now: datetime) -> None:
+        for campaign in Campaign.objects.filter(state="sending", pending=0, deferred=0).values_list("id", flat=True):
+            clock.finish_if_done(campaign, now)

@@ -1,0 +1,493 @@
+"""One organisation's traffic, on the event loop: checked slices go out by the first route that lives.
+
+Nothing here touches the database. The feeder brings slices and the state of routes; results go to the recorder.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from samizdat.core import outcome as outcomes
+from samizdat.core import pace
+from samizdat.core.ledger import News, Record, news_of
+from samizdat.core.message import Unmakeable
+from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
+from samizdat.delivery.engine.opening import Opened, RouteInfo
+from samizdat.delivery.engine.results import Result
+from samizdat.delivery.values import Addressed, date_text
+from samizdat.plugs import Message, RouteDown
+
+if TYPE_CHECKING:
+    from samizdat.delivery.engine.sender import Sender
+
+log = logging.getLogger("samizdat.sender")
+
+# Consent, suppression, pause and fence are asked before each slice (design.md, 6.2).
+SLICE = 50
+SLICE_SECONDS = 10.0
+# Seconds without anything to send after which connections say goodbye.
+IDLE = 5.0
+# Seconds; a route that asks for more patience than this is passed over for the next one until it is back.
+LONG_WAIT = 900
+# So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
+MOST_TOSSES = 4
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A chunk of ours. The feeder alone writes `rest` and `sliced`, the event loop alone `resolved`."""
+
+    chunk: int
+    retry: bool
+    opened: Opened
+    rest: deque[int]
+    sliced: int = 0
+    resolved: int = 0
+    closing: bool = False
+    tosses: dict[int, "Tosses"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tosses:
+    """How often a message came back because of a route, and which routes those were."""
+
+    count: int = 0
+    routes: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One message to be made out. `checked`: when her consent was read, on the monotonic clock."""
+
+    claim: Claim
+    addressed: Addressed
+    provider: int
+    checked: float
+    generation: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Slice:
+    items: deque[Item]
+    checked: float
+
+
+class RouteRun:
+    """A route at work: the feed that its transport takes messages from."""
+
+    def __init__(self, lane: "Lane", info: RouteInfo) -> None:
+        self.lane = lane
+        self.info = info
+        self.id = info.id
+        self.open = info.state == "live"
+        self.unconfirmed = False  # Condemned here, and the feeder has not written it down yet.
+        self.own: deque[Item] = deque()  # Sent here by a route of higher priority that could not take them.
+        self.out: set[Item] = set()
+        self.task: asyncio.Task[None] | None = None
+        self.event = asyncio.Event()
+        self.faults = 0
+        self.rested_until = 0.0
+        self._bucket = pace.bucket(info.rate, time.monotonic()) if info.rate else None
+        self._journal = lane.sender.journal
+        self._recorder = lane.sender.recorder
+
+    @property
+    def active(self) -> bool:
+        return self.lane.active is self
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.own) or (self.active and self.lane.has_slices)
+
+    # -- the feed ---------------------------------------------------------------------------------------------------
+
+    def take(self) -> Any:
+        """The next message, made out at this moment; None when there is none or no token is left."""
+        while self.open:
+            if self._bucket is not None and pace.wait_for(self._bucket, time.monotonic()) > 0:
+                return None
+            item = self.own.popleft() if self.own else self.lane.next_item() if self.active else None
+            if item is None:
+                return None
+            message = self._make(item)
+            if message is not None:
+                self.out.add(item)
+                if self._bucket is not None:
+                    self._bucket, _ = pace.take(self._bucket, time.monotonic())
+                return message
+        return None
+
+    def _make(self, item: Item) -> Any:
+        addressed = item.addressed
+        addressed.values["DATE"] = self.lane.date
+        try:
+            content = item.claim.opened.maker(addressed.values)
+        except Unmakeable:
+            self.lane.book(item, News.REFUSED, _UNMAKEABLE)
+            return None
+        return Message(addressed.number, item.claim.chunk, addressed.sender, addressed.recipient, content, False, item)
+
+    async def more(self) -> bool:
+        """Waits for something to take. False: the route is closed, or there has been nothing for a while."""
+        quiet_since = time.monotonic()
+        while self.open:
+            wait = IDLE
+            if self.has_work:
+                wait = pace.wait_for(self._bucket, time.monotonic()) if self._bucket is not None else 0.0
+                if wait <= 0:
+                    return True
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since >= IDLE:
+                return False
+            self.event.clear()
+            await _wait(self.event, min(wait, IDLE))
+        return False
+
+    def finishing(self, message: Any) -> None:
+        item = message.key
+        item.generation = self._journal.s(message.chunk, message.number, self.id)
+
+    def tell(self, message: Any, outcome: Outcome) -> None:
+        item = message.key
+        self.out.discard(item)
+        if type(outcome) is Accepted:
+            self._note(item, News.ACCEPTED, _ACCEPTED, outcome.code, 0)
+            self.lane.book(item, News.ACCEPTED, _ACCEPTED, outcome.code, self.id)
+            return
+        news = news_of(outcome)
+        answer = outcomes.answer_class(outcome)
+        code = getattr(outcome, "code", 0)
+        wait = getattr(outcome, "wait", None) or 0
+        elsewhere = isinstance(outcome, Refused) and outcome.answer == "utf8" and self.lane.another(item, self)
+        if news == News.RETURNED or elsewhere:
+            self._note(item, News.RETURNED, answer, code, wait)
+            self.lane.came_back(self, item, outcome)
+            return
+        self._note(item, news, answer, code, wait)
+        self.lane.book(item, news, answer, code, self.id, wait, "" if isinstance(outcome, Unsure) else outcome.text)
+
+    def _note(self, item: Item, news: News, answer: int, code: int, wait: int) -> None:
+        # Without an S only an answer about her is worth keeping; the rest is simply sent again.
+        if item.generation >= 0 or news in (News.DEFERRED, News.REFUSED):
+            number = item.addressed.number
+            self._journal.r(Record(0, item.claim.chunk, number, news, answer, code, self.id, -(-wait // 60)))
+
+    # -- coming and going -------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Begin to carry when there is something to carry."""
+        self.event.set()
+        if self.task is None and self.open and self.has_work and time.monotonic() >= self.rested_until:
+            self.task = asyncio.create_task(self._carry(), name=f"route {self.id}")
+            self.task.add_done_callback(self._carried)
+
+    async def _carry(self) -> None:
+        try:
+            assert self.info.build is not None
+            await self.info.build().carry(self)
+            self.faults = 0
+        except RouteDown as down:
+            self.lane.condemn(self, down.verdict)
+        except Exception as error:
+            # A fault of ours in a transport. Rest, try again, and in the end let another route do it.
+            log.exception("Route %s stopped by a fault (%s).", self.id, type(error).__name__)
+            self.faults += 1
+            self.rested_until = time.monotonic() + 2.0**self.faults
+            if self.faults >= 5:
+                self.lane.condemn(self, RouteVerdict("dead", "bad_answer", {"answer": type(error).__name__}))
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        self.task = None
+        self._account_for_all()
+        self.lane.changed()
+
+    def _account_for_all(self) -> None:
+        """A transport tells all outcomes before it ends. One that does not has a fault, and nobody is lost."""
+        for item in list(self.out):
+            message = Message(item.addressed.number, item.claim.chunk, "", "", b"", False, item)
+            if item.generation >= 0:
+                self.tell(message, Unsure("the transport stopped"))
+            else:
+                self.tell(message, Deferred(0, "the transport stopped", "route", "route"))
+
+    def close(self) -> None:
+        """Take nothing more; what is in flight is finished."""
+        self.open = False
+        self.event.set()
+
+
+class Lane:
+    """One organisation's slices and routes."""
+
+    def __init__(self, organisation: int, sender: "Sender") -> None:
+        self.organisation = organisation
+        self.sender = sender
+        self.slices: deque[Slice] = deque()
+        self.runs: list[RouteRun] = []
+        self.leaving: list[RouteRun] = []  # Closed or replaced, with something still in flight.
+        self.active: RouteRun | None = None
+        self.alive = False  # Some route lives, perhaps one that waits.
+        self.date = ""
+        self._again: list[tuple[float, int, RouteRun, Item]] = []
+        self._count = itertools.count()
+        self._asked = False
+        self._rate = 0.0
+        self._received = time.monotonic()
+
+    # -- slices -----------------------------------------------------------------------------------------------------
+
+    @property
+    def has_slices(self) -> bool:
+        return any(piece.items for piece in self.slices)
+
+    def next_item(self) -> Item | None:
+        while self.slices:
+            first = self.slices[0]
+            if not first.items:
+                self.slices.popleft()
+                continue
+            if time.monotonic() - first.checked > SLICE_SECONDS:
+                self.give_back(self.slices.popleft().items)
+                continue
+            item = first.items.popleft()
+            if len(first.items) <= self._rate * 0.03 and len(self.slices) == 1:
+                self._ask()
+            return item
+        self._ask()
+        return None
+
+    def _ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self.sender.feeder.want(self)
+
+    def receive(self, piece: Slice | None) -> None:
+        """A checked slice. None: asked again when there is more to do."""
+        if piece is None:
+            return
+        now = time.monotonic()
+        # How fast slices go decides how early the next one is asked for: at full speed one ahead, slowly none.
+        self._rate = len(piece.items) / max(now - self._received, 0.001)
+        self._received = now
+        self._asked = False
+        self.date = date_text(self.sender.clock())
+        if self.sender.closing:
+            self.give_back(piece.items)
+            return
+        self.slices.append(piece)
+        self.pump()
+
+    def give_back(self, items: Any) -> None:
+        """Unsent and unbegun: to the feeder, which asks for consent again before they return."""
+        for item in items:
+            self.sender.feeder.returned.append((item.claim, item.addressed.number))
+        self.sender.feeder.wake.set()
+
+    def drop(self, edition: int) -> None:
+        """The campaign is paused, cancelled or fenced: nothing more of it leaves."""
+        for piece in self.slices:
+            kept = deque(item for item in piece.items if item.claim.opened.edition != edition)
+            self.give_back([item for item in piece.items if item.claim.opened.edition == edition])
+            piece.items = kept
+        for run in self.runs:
+            self.give_back([item for item in run.own if item.claim.opened.edition == edition])
+            run.own = deque(item for item in run.own if item.claim.opened.edition != edition)
+        self.give_back([item for *_, item in self._again if item.claim.opened.edition == edition])
+        self._again = [entry for entry in self._again if entry[3].claim.opened.edition != edition]
+        heapq.heapify(self._again)
+
+    def give_all_back(self) -> None:
+        for piece in self.slices:
+            self.give_back(piece.items)
+        self.slices.clear()
+        for run in self.runs:
+            self.give_back(run.own)
+            run.own.clear()
+        self.give_back([item for *_, item in self._again])
+        self._again.clear()
+
+    # -- results ----------------------------------------------------------------------------------------------------
+
+    def book(
+        self,
+        item: Item,
+        news: News,
+        answer: int,
+        code: int = 0,
+        route: int | None = None,
+        wait: int = 0,
+        text: str = "",
+    ) -> None:
+        claim = item.claim
+        result = Result(
+            claim.opened.edition,
+            claim.chunk,
+            item.addressed.number,
+            news,
+            answer,
+            code,
+            route,
+            item.provider,
+            claim.retry,
+            wait,
+            text,
+        )
+        self.sender.recorder.tell(result, item.generation)
+        claim.resolved += 1
+        if claim.resolved == claim.sliced and not claim.rest:
+            self.sender.feeder.wake.set()
+
+    def came_back(self, run: RouteRun, item: Item, outcome: Deferred | Refused) -> None:
+        """Refused because of the route: not a try of hers. By the next route, or by this one a little later."""
+        if item.generation >= 0:
+            self.sender.journal.confirm({item.generation: 1})
+            item.generation = -1
+        tosses = item.claim.tosses.setdefault(item.addressed.number, Tosses())
+        tosses.count += 1
+        if outcome.scope != "throttle":
+            tosses.routes.add(run.id)
+            other = self.another(item, run)
+            if other is not None:
+                other.own.append(item)
+                other.pump()
+                return
+        wait = getattr(outcome, "wait", None) or 0
+        if tosses.count > MOST_TOSSES and run.open:
+            answer = outcomes.answer_class(outcome)
+            self.book(item, News.DEFERRED, answer, outcome.code, run.id, wait, outcome.text)
+            return
+        pause = max(wait, 2.0 ** (tosses.count - 1) * 0.5)
+        heapq.heappush(self._again, (time.monotonic() + pause, next(self._count), run, item))
+
+    def another(self, item: Item, run: RouteRun) -> RouteRun | None:
+        """The next live route that has not sent this message back."""
+        tosses = item.claim.tosses.get(item.addressed.number)
+        tried = tosses.routes if tosses else set()
+        return next((other for other in self.runs if other.open and other is not run and other.id not in tried), None)
+
+    # -- routes -----------------------------------------------------------------------------------------------------
+
+    def set_routes(self, infos: list[RouteInfo]) -> None:
+        """Routes as the database has them now, the highest priority first."""
+        old = {run.id: run for run in self.runs}
+        runs = []
+        for info in infos:
+            run = old.pop(info.id, None)
+            if run is not None and run.info.version != info.version:
+                self._leave(run)
+                run = None
+            if run is None:
+                run = RouteRun(self, info)
+            run.info = info
+            if not run.unconfirmed:
+                run.open = info.state == "live"
+            runs.append(run)
+        for run in old.values():
+            self._leave(run)
+        self.runs = runs
+        self.changed()
+
+    def _leave(self, run: RouteRun) -> None:
+        run.close()
+        self.give_back(run.own)
+        run.own.clear()
+        if run.task is not None:
+            self.leaving.append(run)
+
+    def condemn(self, run: RouteRun, verdict: RouteVerdict) -> None:
+        """The route is down: said to the feeder, which writes it down, and no message is blamed for it."""
+        run.close()
+        run.unconfirmed = True
+        self.sender.feeder.condemn(self, run.id, verdict)
+
+    def confirmed(self, route: int) -> None:
+        for run in self.runs:
+            if run.id == route:
+                run.unconfirmed = False
+
+    def changed(self) -> None:
+        """Which route is the first that lives? What waited for one that does not goes on by it."""
+        self.leaving = [run for run in self.leaving if run.task is not None]
+        self.active = None
+        waiting = False
+        for run in self.runs:
+            if run.open:
+                self.active = run
+                break
+            if run.info.state == "throttled" or (run.unconfirmed and not run.open):
+                # Unconfirmed: the feeder tells within half a second whether this one waits or is dead.
+                waiting = True
+                if run.unconfirmed or self._comes_back_soon(run):
+                    break
+        self.alive = self.active is not None or waiting
+        for run in self.runs:
+            if not run.open and run.own:
+                self.give_back(run.own)
+                run.own.clear()
+        self._release_waiting()
+        if self.active is not None:
+            self._ask()
+        self.pump()
+
+    def _comes_back_soon(self, run: RouteRun) -> bool:
+        until = run.info.until
+        return until is not None and (until - self.sender.clock()).total_seconds() <= LONG_WAIT
+
+    def _release_waiting(self) -> None:
+        """Messages that waited for a route that is down now are free again, and it is not held against them."""
+        kept = []
+        for entry in self._again:
+            _, _, run, item = entry
+            if run.open and run in self.runs:
+                kept.append(entry)
+            else:
+                item.claim.tosses.pop(item.addressed.number, None)
+                self.give_back([item])
+        self._again = kept
+        heapq.heapify(self._again)
+
+    def pump(self) -> None:
+        for run in self.runs:
+            run.pump()
+
+    def tick(self) -> None:
+        """Several times a second: what has waited long enough goes on, what is too old is asked again."""
+        now = time.monotonic()
+        while self._again and self._again[0][0] <= now:
+            _, _, run, item = heapq.heappop(self._again)
+            if now - item.checked > SLICE_SECONDS or not run.open:
+                self.give_back([item])
+            else:
+                run.own.append(item)
+        for run in self.runs:
+            while run.own and now - run.own[0].checked > SLICE_SECONDS:
+                self.give_back([run.own.popleft()])
+        while self.slices and now - self.slices[0].checked > SLICE_SECONDS:
+            self.give_back(self.slices.popleft().items)
+        self.pump()
+
+    @property
+    def in_flight(self) -> list[asyncio.Task[None]]:
+        return [run.task for run in [*self.runs, *self.leaving] if run.task is not None]
+
+    def close(self) -> None:
+        for run in self.runs:
+            run.close()
+        self.give_all_back()
+
+
+_ACCEPTED = outcomes.NUMBERS["accepted"]
+_UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

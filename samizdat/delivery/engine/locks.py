@@ -1,0 +1,77 @@
+"""Who may send: locks that end with the process that holds them, never by time (design.md, 6.3)."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db import connection
+
+from samizdat.options import data_folder
+
+# First half of the advisory lock's key on PostgreSQL, "SMZ1"; the second is the number of the worker or campaign.
+WORKERS = 0x534D5A31
+RELEASES = 0x534D5A32
+
+
+class FileLock:
+    """flock on a file in the data folder. Not inherited by children that exec."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """True: ours now. False: somebody else holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def sender_lock() -> FileLock:
+    """SQLite: one sender a data folder."""
+    return FileLock(data_folder() / "sender.lock")
+
+
+def try_advisory(kind: int, number: int) -> bool:
+    """PostgreSQL: a lock of this thread's session; gone when the connection is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number % 2**31])
+        return bool(cursor.fetchone()[0])
+
+
+def release_advisory(kind: int, number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number % 2**31])
+
+
+@contextlib.contextmanager
+def only_release(campaign: int) -> Iterator[bool]:
+    """One release of a campaign at a time. Yields False when another one is at it."""
+    if connection.vendor == "sqlite":
+        lock = FileLock(data_folder() / f"release-{campaign}.lock")
+        taken = lock.take()
+        try:
+            yield taken
+        finally:
+            if taken:
+                (data_folder() / f"release-{campaign}.lock").unlink(missing_ok=True)
+                lock.release()
+        return
+    taken = try_advisory(RELEASES, campaign)
+    try:
+        yield taken
+    finally:
+        if taken:
+            release_advisory(RELEASES, campaign)

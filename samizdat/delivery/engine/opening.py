@@ -1,0 +1,92 @@
+"""Opens an edition once: its maker, its keys and where its links lead. What the hot loop holds instead of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from samizdat import plugs
+from samizdat.audience.tagging import all_fields
+from samizdat.campaigns.models import Edition
+from samizdat.core import address, seal
+from samizdat.core.message import MessageMaker, loads
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import transport_builder
+from samizdat.delivery.values import Letterer, Place
+from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
+from samizdat.vault.sealed import open_json
+
+
+@dataclass(slots=True)
+class Opened:
+    """An edition ready to be made out."""
+
+    edition: int
+    campaign: int
+    organisation: int
+    list_id: int
+    maker: MessageMaker
+    letterer: Letterer
+    opener: seal.Opener
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """A route as its row says. `version` changes with its settings; `build` makes its transport."""
+
+    id: int
+    name: str
+    priority: int
+    state: str
+    until: datetime | None
+    rate: float | None
+    version: object
+    build: Callable[[], Any] | None = field(default=None, compare=False)
+
+
+def open_edition(number: int) -> Opened:
+    """Errors: VaultError when the keys cannot be had, ValueError for a letter of another version."""
+    edition = Edition.objects.select_related("organisation", "campaign").get(pk=number)
+    keys = house.keys(edition.organisation)
+    maker = MessageMaker(loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk)))
+    assert keys.ring is not None
+    fields = {tag: number for tag, (number, _) in all_fields(edition.organisation, keys).items()}
+    return Opened(
+        edition=edition.pk,
+        campaign=edition.campaign_id,
+        organisation=edition.organisation_id,
+        list_id=edition.campaign.list_id,
+        maker=maker,
+        letterer=Letterer(edition.pk, place_of(edition, keys), keys.links[edition.link_key], fields, maker.needs),
+        opener=keys.ring.bound("subscriber", "blob", keys.uid),
+    )
+
+
+def place_of(edition: Edition, keys: OrganisationKeys) -> Place:
+    details = open_json(keys, edition.details_sealed, "edition", "details", edition.pk)
+    organisation = edition.organisation
+    return Place(
+        public_url=organisation.public_url.rstrip("/"),
+        message_id_domain=edition.message_id_domain,
+        from_email=address.normalise(details["from_email"]),
+        return_address=organisation.return_address,
+        leave_mailbox=organisation.leave_mailbox,
+        archive_slug=edition.archive_slug,
+    )
+
+
+def route_infos(organisation: int) -> list[RouteInfo]:
+    """The organisation's routes, the first to be used first. One that cannot be read counts as dead."""
+    rows = Route.objects.filter(organisation=organisation).exclude(state="removed").select_related("organisation")
+    return [_info(row) for row in rows.order_by("priority", "pk")]
+
+
+def _info(row: Route) -> RouteInfo:
+    version = bytes(row.settings_sealed), row.rate, row.connections
+    state, build = row.state, None
+    try:
+        build = transport_builder(row)
+    except (plugs.BadRoute, plugs.NoSuchPlug):
+        state = "dead"
+    return RouteInfo(row.pk, row.name, row.priority, state, row.until, row.rate, version, build)

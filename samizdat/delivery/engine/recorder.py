@@ -1,0 +1,112 @@
+"""The recorder: results go to the database in groups of up to 500 or every 250 ms, in a thread of their own."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from samizdat import dialect
+from samizdat.delivery.engine.journal import Journal
+from samizdat.delivery.engine.results import Result, write
+
+log = logging.getLogger("samizdat.sender")
+
+# send-limits.md: commit per 500 rows or 100-250 ms, not continuously.
+GROUP = 500
+SECONDS = 0.25
+# Seconds between tries while the database does not take anything (locked, disk full, connection lost).
+PAUSE = 1.0
+
+
+class Recorder:
+    """`tell` from any thread; `close_chunk` after the last result of a chunk. Order is kept."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], datetime], worker: int) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._worker = worker
+        # (result, generation of the journal or -1), or (None, chunk to let go of): one queue, so that order is kept.
+        self._waiting: deque[tuple[Result | None, int]] = deque()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self.failed = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def backlog(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def idle(self) -> bool:
+        """Everything told so far is in the database."""
+        return not self._waiting
+
+    def tell(self, result: Result, generation: int = -1) -> None:
+        self._waiting.append((result, generation))
+        if len(self._waiting) >= GROUP and not self._wake.is_set():
+            self._wake.set()
+
+    def close_chunk(self, chunk: int) -> None:
+        """Let go of a chunk once everything told before is written."""
+        self._waiting.append((None, chunk))
+        self._wake.set()
+
+    def stop(self, patience: float) -> bool:
+        """Write what is left. False: it could not be, and stands in the journal alone."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(patience)
+        return self.idle and not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not (self._stop.is_set() and self.idle):
+                self._wake.wait(SECONDS)
+                self._wake.clear()
+                if not self._write_all():
+                    if self._stop.is_set():
+                        return
+                    self._stop.wait(PAUSE)
+        finally:
+            connection.close()
+
+    def _write_all(self) -> bool:
+        while self._waiting:
+            group = [self._waiting[i] for i in range(min(GROUP, len(self._waiting)))]
+            try:
+                results = [result for result, _ in group if result is not None]
+                if results:
+                    write(results, self._clock())
+                self._after(group)
+            except (DatabaseError, InterfaceError) as error:
+                # Everything is in the journal, and repeats are harmless: try again until the database takes it.
+                if not self.failed:
+                    log.warning("The database does not take results (%s). Trying again.", type(error).__name__)
+                self.failed = True
+                connection.close()
+                return False
+            self.failed = False
+            if len(self._waiting) < GROUP:
+                break
+        return True
+
+    def _after(self, group: list[tuple[Result | None, int]]) -> None:
+        generations: dict[int, int] = {}
+        try:
+            for result, number in group:
+                if result is None:
+                    dialect.close_chunk(number, self._worker)
+                elif number >= 0:
+                    generations[number] = generations.get(number, 0) + 1
+                self._waiting.popleft()
+        finally:
+            if generations:
+                self._journal.confirm(generations)

@@ -1,0 +1,262 @@
+"""Writes down what became of messages: rows, counters and totals in one transaction, harmless when repeated."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import outcome, pace, seal
+from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
+from samizdat.delivery.models import Retry
+from samizdat.vault import house
+
+
+class Result(NamedTuple):
+    """What was heard of one message. `route` None: no server was asked. `wait`: seconds the server named."""
+
+    edition: int
+    chunk: int
+    number: int
+    news: News
+    answer: int = 0
+    code: int = 0
+    route: int | None = None
+    provider: int = 0
+    retry: bool = False
+    wait: int = 0
+    text: str = ""
+    crashed: bool = False  # In doubt because the sender died: tried again by the campaign's policy however often.
+    held: bool = False  # In doubt for good: only a person settles it.
+
+
+class _AlreadyKnown(Exception):
+    """Some of these have a delivery: take the careful way."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one batch of one edition does to the totals."""
+
+    moves: list[tuple[State, State]] = field(default_factory=list)
+    left: dict[int, int] = field(default_factory=dict)
+    routes: dict[int, list[int]] = field(default_factory=dict)  # accepted, refused, deferred, unsure
+    minutes: dict[int, list[int]] = field(default_factory=dict)  # accepted, refused
+    providers: dict[tuple[int, int], int] = field(default_factory=dict)
+    again: list[tuple[int, int, datetime, datetime]] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+
+    def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
+        self.moves.append((old, new))
+        if old == State.PENDING:
+            self.left[result.chunk] = self.left.get(result.chunk, 0) + 1
+        if old != new:
+            if old != State.PENDING:
+                self._provider(result.provider, old, -1)
+            self._provider(result.provider, new, 1)
+        self._route(result, old, new, old_route)
+
+    def _provider(self, provider: int, state: State, count: int) -> None:
+        key = provider, int(state)
+        self.providers[key] = self.providers.get(key, 0) + count
+
+    def _route(self, result: Result, old: State, new: State, old_route: int | None) -> None:
+        if old_route is not None and old != new and old in _ROUTE_COLUMN:
+            self.routes.setdefault(old_route, [0, 0, 0, 0])[_ROUTE_COLUMN[old]] -= 1
+        if result.route is None:
+            return
+        totals = self.routes.setdefault(result.route, [0, 0, 0, 0])
+        if result.news == News.DEFERRED:
+            totals[2] += 1
+        if old != new and new in _ROUTE_COLUMN:
+            totals[_ROUTE_COLUMN[new]] += 1
+            if new != State.UNSURE:
+                self.minutes.setdefault(result.route, [0, 0])[_ROUTE_COLUMN[new]] += 1
+
+
+# Columns of RouteTotal that say how many people stand there now. `deferred` counts times, so it is not among them.
+_ROUTE_COLUMN = {State.ACCEPTED: 0, State.REFUSED: 1, State.UNSURE: 3}
+
+_FIRST_STATE = {news: step(State.PENDING, news) for news in News if news not in (News.EXPIRED,)}
+_EXPIRED = outcome.NUMBERS["expired"]
+
+
+def write(results: Sequence[Result], now: datetime) -> None:
+    """Book results, in slices of at most 500 by the caller. One result a number; repeats of old ones change nothing."""
+    by_edition: dict[int, list[Result]] = {}
+    for result in results:
+        by_edition.setdefault(result.edition, []).append(result)
+    with transaction.atomic():
+        for edition, group in by_edition.items():
+            _write_edition(edition, group, now)
+
+
+def _write_edition(edition: int, results: list[Result], now: datetime) -> None:
+    account = _Account()
+    campaign = Campaign.objects.values("id", "unsure_policy").get(edition=edition)
+    resend = campaign["unsure_policy"] == "resend"
+    fresh = [result for result in results if not result.retry]
+    careful = [result for result in results if result.retry]
+    if fresh and not _insert_all(edition, fresh, now):
+        careful += fresh
+        fresh = []
+    for result in fresh:
+        _begin(account, result, now, resend)
+    if careful:
+        _move_known(edition, careful, account, now, resend)
+    _store(edition, campaign["id"], account, now)
+    _store_answers(edition, results)
+
+
+def _insert_all(edition: int, results: list[Result], now: datetime) -> bool:
+    """The quick way: all are new, as nearly always. False, and nothing done, when some are known already."""
+    rows = [(r.number, int(_FIRST_STATE[r.news]), r.answer, r.code, r.route) for r in results]
+    try:
+        with transaction.atomic():
+            if dialect.insert_deliveries(edition, rows, now.date()) != len(rows):
+                raise _AlreadyKnown
+    except _AlreadyKnown:
+        return False
+    return True
+
+
+def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> None:
+    """The first thing heard of this message."""
+    new = _FIRST_STATE[result.news]
+    account.move(result, State.PENDING, new)
+    if new == State.DEFERRED:
+        account.again.append((result.number, 1, now, due(1, now, result.wait)))
+    elif new == State.UNSURE and resend and not result.held:
+        account.again.append((result.number, 1, now, now))
+
+
+def due(tries: int, now: datetime, wait: int) -> datetime:
+    """When to try again: by our own table, or later where the server named a time."""
+    return max(pace.next_try(tries, now), now + timedelta(seconds=wait))
+
+
+def _move_known(edition: int, results: list[Result], account: _Account, now: datetime, resend: bool) -> None:
+    """The careful way: some have a delivery, so each move is looked up in the one table."""
+    numbers = [result.number for result in results]
+    known = dialect.known_deliveries(edition, numbers)
+    tries = {
+        row["number"]: row
+        for row in Retry.objects.filter(edition=edition, number__in=numbers).values(
+            "number", "tries", "first", "chunk_id"
+        )
+    }
+    missing = [result for result in results if result.number not in known]
+    if missing:
+        dialect.insert_deliveries(
+            edition, [(r.number, int(_FIRST_STATE[r.news]), r.answer, r.code, r.route) for r in missing], now.date()
+        )
+        for result in missing:
+            _begin(account, result, now, resend)
+    rows = []
+    for result in results:
+        if result.number in known:
+            state, route = known[result.number]
+            row = _move_one(result, State(state), route, tries.get(result.number), account, now, resend)
+            if row:
+                rows.append(row)
+    dialect.move_deliveries(edition, rows, now.date())
+
+
+# What a message is told by an earlier chunk changes nothing once it is in another one or settled. These are facts
+# about the message itself and count whenever they are heard.
+_FACTS = (News.ACCEPTED, News.REFUSED)
+
+
+def _move_one(
+    result: Result,
+    old: State,
+    old_route: int | None,
+    tried: dict | None,
+    account: _Account,
+    now: datetime,
+    resend: bool,
+) -> tuple[int, int, int, int | None, int] | None:
+    here = tried is not None and tried["chunk_id"] == result.chunk
+    if result.news not in _FACTS and not here:
+        return None
+    news, answer = result.news, result.answer
+    if news == News.DEFERRED and tried and pace.expired(tried["first"], now):
+        news, answer = News.EXPIRED, _EXPIRED
+    try:
+        new = step(old, news)
+    except IllegalMove:
+        return None
+    repeated = new == old and news != News.DEFERRED
+    if not repeated:
+        account.move(result._replace(news=news), old, new, old_route)
+    _settle_try(result, news, old, new, tried, account, now, resend)
+    if repeated:
+        return None
+    kept = new == State.UNSURE and old == State.UNSURE
+    return None if kept else (int(new), answer, result.code, result.route or old_route, result.number)
+
+
+def _settle_try(
+    result: Result,
+    news: News,
+    old: State,
+    new: State,
+    tried: dict | None,
+    account: _Account,
+    now: datetime,
+    resend: bool,
+) -> None:
+    """Is it to be tried again, and when?"""
+    if news == News.DEFERRED and new in (State.DEFERRED, State.UNSURE):
+        assert tried is not None
+        number = tried["tries"] + 1
+        account.again.append((result.number, number, tried["first"], due(number, now, result.wait)))
+    elif news == News.UNSURE and new == State.UNSURE and resend and not result.held and (result.crashed or old != new):
+        # A second silence in a row is not answered by a third copy: it stays in doubt until a person settles it.
+        first = tried["first"] if tried else now
+        account.again.append((result.number, (tried["tries"] if tried else 0) + 1, first, now))
+    elif tried is not None:
+        account.settled.append(result.number)
+
+
+def _store(edition: int, campaign: int, account: _Account, now: datetime) -> None:
+    # Campaign, chunks, then the rest: always in this order, so that two senders on PostgreSQL do not block each other.
+    counts = changes(account.moves)
+    dialect.move_books(campaign, {STATES[state]: count for state, count in counts.items()})
+    if account.left:
+        dialect.lower_left(dict(sorted(account.left.items())))
+    dialect.put_retries(edition, account.again)
+    dialect.drop_retries(edition, account.settled)
+    dialect.add_route_totals([(edition, route, *totals) for route, totals in sorted(account.routes.items())])
+    minute = now.replace(second=0, microsecond=0)
+    dialect.add_minutes([(edition, route, minute, *totals) for route, totals in sorted(account.minutes.items())])
+    dialect.add_provider_totals(
+        [(edition, provider, state, count) for (provider, state), count in sorted(account.providers.items()) if count]
+    )
+
+
+# A server that puts a serial number into every answer must not fill the disk: no more texts than this in a batch.
+MOST_TEXTS = 20
+
+
+def _store_answers(edition: int, results: Iterable[Result]) -> None:
+    said: dict[tuple[int, int, str], list] = {}
+    for result in results:
+        if result.text and result.route is not None:
+            key = result.route, result.code, outcome.DIGITS.sub("", result.text)
+            said.setdefault(key, [result, 0])[1] += 1
+    if not said:
+        return
+    keys = house.keys(Edition.objects.select_related("organisation").get(pk=edition).organisation)
+    assert keys.link is not None
+    secret = seal.derive(keys.link.secret, "answers")
+    rows = []
+    for (route, code, like), (result, count) in list(said.items())[:MOST_TEXTS]:
+        digest = seal.blind(secret, f"{code} {like}")
+        rows.append(
+            (edition, route, digest, result.answer, code, keys.seal(result.text.encode(), "answer", "text", 0), count)
+        )
+    dialect.add_answers(sorted(rows, key=lambda row: (row[1], row[2])))

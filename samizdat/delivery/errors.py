@@ -1,0 +1,37 @@
+"""What delivery refuses; each sentence says what to do."""
+
+
+class DeliveryError(Exception):
+    """`code` for the API, the text for the person."""
+
+    code = "delivery"
+
+
+class NotReleasable(DeliveryError):
+    code = "not_releasable"
+
+
+class BeingReleased(DeliveryError):
+    code = "being_released"
+
+
+class NobodyToWrite(DeliveryError):
+    code = "nobody_to_write"
+
+
+class Fenced(DeliveryError):
+    code = "fenced"
+
+
+class WrongState(DeliveryError):
+    code = "wrong_state"
+
+
+class RouteRefused(DeliveryError):
+    """The route cannot be used as it is written, or its name is taken."""
+
+    code = "bad_route"
+
+
+class NoRoute(DeliveryError):
+    code = "no_route"

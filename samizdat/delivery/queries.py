@@ -1,0 +1,234 @@
+"""Named reads of what is owed and what became of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Min, Sum
+
+from samizdat import plugs
+from samizdat.campaigns.models import COUNTERS, Campaign
+from samizdat.core.address import PROVIDERS
+from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
+from samizdat.core.outcome import ANSWERS, REASONS
+from samizdat.delivery.models import Answer, Chunk, Delivery, Minute, ProviderTotal, Retry, Route, RouteTotal
+from samizdat.events.models import Event
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A route for people: no URL, no credentials. `values` fill the sentence of `reason`."""
+
+    id: int
+    name: str
+    scheme: str
+    priority: int
+    connections: int
+    rate: float | None
+    state: str
+    reason: str
+    values: dict[str, str]
+    until: datetime | None
+    host: str
+    changed: datetime
+
+    @property
+    def sentence(self) -> str:
+        """Why it does not send, in English; empty for a live or paused one."""
+        blank = {"host": self.host or self.name, "detail": "", "answer": "", "scheme": "", "user": ""}
+        return (
+            REASONS[self.reason].format(**(blank | self.values))
+            if self.reason in REASONS and self.state != "live"
+            else ""
+        )
+
+
+def route_named(organisation: Any, name: str) -> Route | None:
+    rows = Route.objects.select_related("organisation").filter(organisation=organisation, name=name)
+    return rows.exclude(state="removed").first()
+
+
+def routes(organisation: Any) -> list[RouteRow]:
+    """All routes, in the order in which they are used."""
+    keys = house.keys(organisation)
+    return [
+        _row(route, keys)
+        for route in Route.objects.filter(organisation=organisation).exclude(state="removed").order_by("priority", "pk")
+    ]
+
+
+def _row(route: Route, keys: Any) -> RouteRow:
+    return RouteRow(
+        id=route.pk,
+        name=route.name,
+        scheme=route.scheme,
+        priority=route.priority,
+        connections=route.connections,
+        rate=route.rate,
+        state=route.state,
+        reason=route.reason,
+        values=open_json(keys, bytes(route.answer_sealed), "route", "answer", route.pk) or {},
+        until=route.until,
+        host=_settings_of(route, keys).host,
+        changed=route.changed,
+    )
+
+
+def _settings_of(route: Route, keys: Any) -> Any:
+    told = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
+    return plugs.read_url(
+        route.name, told["url"], password=told["password"], connections=route.connections, rate=route.rate
+    )
+
+
+def transport_of(route: Route) -> Any:
+    """The transport of a route, ready to carry or probe."""
+    settings = _settings_of(route, house.keys(route.organisation))
+    return plugs.transport(settings.scheme)(settings)
+
+
+def transport_builder(route: Route) -> Callable[[], Any]:
+    """Makes the transport of a route without asking the database again."""
+    settings = _settings_of(route, house.keys(route.organisation))
+    return lambda: plugs.transport(settings.scheme)(settings)
+
+
+# --- the state of a campaign ---
+
+
+def status(campaign: Campaign) -> dict[str, Any]:
+    """What `campaign status` prints: design.md, section 8."""
+    campaign.refresh_from_db()
+    return {
+        "id": campaign.pk,
+        "state": campaign.state,
+        "reason": campaign.reason,
+        "due": campaign.due.isoformat() if campaign.due else None,
+        "frozen": campaign.frozen,
+        **{name: getattr(campaign, name) for name in COUNTERS},
+        "by_route": _by_route(campaign),
+    }
+
+
+def _by_route(campaign: Campaign) -> dict[str, dict[str, Any]]:
+    totals = {total.route_id: total for total in RouteTotal.objects.filter(edition__campaign=campaign)}
+    found = {}
+    for route in Route.objects.filter(organisation=campaign.organisation_id).order_by("priority", "pk"):
+        total = totals.get(route.pk)
+        if total is None and route.state == "removed":
+            continue
+        found[route.name] = {
+            "accepted": total.accepted if total else 0,
+            "refused": total.refused if total else 0,
+            "unsure": total.unsure if total else 0,
+            "deferred": total.deferred if total else 0,
+            "state": route.state,
+            "reason": route.reason,
+        }
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the report page shows. minutes: (minute, route, accepted, refused)."""
+
+    books: Books
+    by_route: dict[str, dict[str, Any]]
+    minutes: list[tuple[datetime, str, int, int]]
+    providers: list[tuple[str, dict[str, int]]]
+    answers: list["Said"]
+    timeline: list[Event] = field(default_factory=list)
+    next_due: datetime | None = None
+    waiting_again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A server's own words and how often it said them."""
+
+    answer: str
+    code: int
+    text: str
+    count: int
+    route: str
+
+
+def report(campaign: Campaign) -> Report:
+    """Reads totals only, so that it costs the same for ten people and for a million."""
+    campaign.refresh_from_db()
+    due = next_due(campaign)
+    return Report(
+        books=Books(campaign.frozen, **{name: getattr(campaign, name) for name in STATES}),
+        by_route=_by_route(campaign),
+        minutes=_minutes(campaign),
+        providers=_providers(campaign),
+        answers=answers(campaign),
+        timeline=list(
+            Event.objects.filter(kind__startswith="campaign.", about=campaign.pk)
+            .select_related("by", "organisation")
+            .order_by("pk")
+        ),
+        next_due=due,
+        waiting_again=Retry.objects.filter(edition__campaign=campaign).count(),
+    )
+
+
+def _minutes(campaign: Campaign) -> list[tuple[datetime, str, int, int]]:
+    rows = Minute.objects.filter(edition__campaign=campaign).order_by("minute", "route")
+    return [
+        (row[0], row[1], row[2], row[3]) for row in rows.values_list("minute", "route__name", "accepted", "refused")
+    ]
+
+
+def _providers(campaign: Campaign) -> list[tuple[str, dict[str, int]]]:
+    found: dict[int, dict[str, int]] = {}
+    for row in ProviderTotal.objects.filter(edition__campaign=campaign):
+        if row.count > 0:
+            found.setdefault(row.provider, {})[STATES[row.state]] = row.count
+    return sorted(
+        ((PROVIDERS[code], counts) for code, counts in found.items()), key=lambda pair: -sum(pair[1].values())
+    )
+
+
+def answers(campaign: Campaign, limit: int = 20) -> list[Said]:
+    """What servers said when they did not take a message, the most frequent first."""
+    keys = house.keys(campaign.organisation)
+    rows = Answer.objects.filter(edition__campaign=campaign).select_related("route").order_by("-count")[:limit]
+    return [
+        Said(
+            ANSWERS[row.answer],
+            row.code,
+            keys.open(row.text_sealed, "answer", "text", 0).decode(),
+            row.count,
+            row.route.name,
+        )
+        for row in rows
+    ]
+
+
+def next_due(campaign: Campaign) -> datetime | None:
+    """When something of it is to be tried again; None when nothing is."""
+    return Retry.objects.filter(edition__campaign=campaign, chunk=None).aggregate(due=Min("due"))["due"]
+
+
+def delivery_of(campaign: Campaign, number: int) -> tuple[str, str, int] | None:
+    """(state, answer class, code) of one subscriber's message; None before anything was heard."""
+    row = Delivery.objects.filter(edition__campaign=campaign, number=number).first()
+    return (STATES[row.state], ANSWERS[row.answer], row.code) if row else None
+
+
+def recount(campaign: Campaign) -> Books:
+    """The books counted from chunks and deliveries themselves; tests and `doctor` compare them with the columns."""
+    found = dict(Delivery.objects.filter(edition__campaign=campaign).values_list("number", "state"))
+    owed: list[int] = []
+    for blob in Chunk.objects.filter(edition__campaign=campaign, retry=False).values_list("numbers", flat=True):
+        owed += unpack_numbers(bytes(blob))
+    return books(State(found.get(number, State.PENDING)) for number in owed)
+
+
+def left_in_chunks(campaign: Campaign) -> int:
+    """Numbers without a result, as the chunks count them: equal to `pending` at every instant."""
+    return Chunk.objects.filter(edition__campaign=campaign, retry=False).aggregate(left=Sum("left"))["left"] or 0
