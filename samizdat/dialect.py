@@ -1,0 +1,570 @@
+"""The raw SQL of the hot paths, a named query each; `connection.vendor` decides. The rest goes through the ORM."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from django.db import connection
+
+# === delivery: claims, slices, results ============================================================================
+
+# Python values that go into raw SQL: SQLite keeps times as text, PostgreSQL as they are.
+
+
+def moment(value: datetime | None) -> Any:
+    """A time as the database's own columns hold it, for raw SQL."""
+    return connection.ops.adapt_datetimefield_value(value) if value is not None else None
+
+
+def _on_sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
+def _list(numbers: Iterable[int]) -> Any:
+    """Many numbers as one parameter, so that the statement's text stays the same: a JSON array or a real one."""
+    return json.dumps(list(numbers)) if _on_sqlite() else list(numbers)
+
+
+def _among(column: str) -> str:
+    """`column` is one of the numbers of one _list parameter."""
+    return f"{column} IN (SELECT value FROM json_each(%s))" if _on_sqlite() else f"{column} = ANY(%s)"
+
+
+# The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
+# sorts the whole edition for every claim (17 times slower; a test looks at the plan).
+_CLAIM = """
+UPDATE delivery_chunk SET state = 1, owner_id = %s, claimed = %s
+WHERE id = (
+    SELECT id FROM delivery_chunk
+    WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
+    ORDER BY id LIMIT 1 {skip}
+) AND state = 0 AND EXISTS (
+    SELECT 1 FROM campaigns_edition e
+    JOIN campaigns_campaign c ON c.id = e.campaign_id
+    JOIN accounts_organisation o ON o.id = e.organisation_id
+    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+)
+RETURNING id, numbers, retry, size - "left"
+"""
+
+
+def claim_sql() -> str:
+    return _CLAIM.format(skip="" if _on_sqlite() else "FOR UPDATE SKIP LOCKED")
+
+
+def claim_chunk(edition: int, worker: int, now: datetime) -> tuple[int, bytes, bool, int] | None:
+    """Take the next ready chunk of an edition that may be sent: (id, numbers, retry, how many have a delivery)."""
+    with connection.cursor() as cursor:
+        at = moment(now)
+        cursor.execute(claim_sql(), [worker, at, edition, at, edition])
+        row = cursor.fetchone()
+    return (row[0], bytes(row[1]), bool(row[2]), row[3]) if row else None
+
+
+def unanswered(edition: int, chunk: int, retry: bool, numbers: Sequence[int]) -> list[int]:
+    """Those numbers of a chunk that still have no result, in order."""
+    if retry:
+        sql, args = "SELECT number FROM delivery_retry WHERE chunk_id = %s", [chunk]
+    else:
+        sql = f"SELECT number FROM delivery_delivery WHERE edition_id = %s AND {_among('number')}"
+        args = [edition, _list(numbers)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        found = {row[0] for row in cursor.fetchall()}
+    return [number for number in numbers if (number in found) == retry]
+
+
+def close_chunk(chunk: int, worker: int) -> None:
+    """The sender lets go of a chunk: done when every number has its result, ready for the next one otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE delivery_chunk SET owner_id = NULL, claimed = NULL, state = CASE
+                WHEN retry AND EXISTS (SELECT 1 FROM delivery_retry r WHERE r.chunk_id = delivery_chunk.id) THEN 0
+                WHEN NOT retry AND "left" > 0 THEN 0
+                ELSE 2 END
+            WHERE id = %s AND owner_id = %s AND state = 1
+            """,
+            [chunk, worker],
+        )
+
+
+def may_go_on(edition: int) -> bool:
+    """Is the campaign sending and its organisation unfenced, at this instant?"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT 1 FROM campaigns_edition e
+            JOIN campaigns_campaign c ON c.id = e.campaign_id
+            JOIN accounts_organisation o ON o.id = e.organisation_id
+            WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+            """,
+            [edition],
+        )
+        return cursor.fetchone() is not None
+
+
+def writable(organisation: int, list_id: int, rows: Sequence[int]) -> list[tuple[int, bytes, int]]:
+    """Of these subscriber rows those that may be written to now: (row id, blob, mailbox provider).
+
+    Consent and suppression are read in the statement that reads the blob, so nothing can come between.
+    """
+    source, first = (
+        ("json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value", "")
+        if _on_sqlite()
+        else ("audience_subscriber s", "s.id = ANY(%s) AND")
+    )
+    sql = f"""
+        SELECT s.id, s.blob, s.provider FROM {source}
+        JOIN audience_subscription u ON u.subscriber_id = s.id AND u.list_id = %s
+        WHERE {first} u.status = 1 AND u.may = 1 AND NOT EXISTS (
+            SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s AND p.blind = s.blind
+        )
+        """
+    args = [_list(rows), list_id, organisation] if _on_sqlite() else [list_id, _list(rows), organisation]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        return [(row, bytes(blob), provider) for row, blob, provider in cursor.fetchall()]
+
+
+def providers(rows: Sequence[int]) -> dict[int, int]:
+    """Mailbox provider by subscriber row."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, provider FROM audience_subscriber WHERE {_among('id')}", [_list(rows)])
+        return dict(cursor.fetchall())
+
+
+def release_page(
+    organisation: int, list_id: int, tag: int | None, after: int, limit: int, suppressions: bool
+) -> list[int]:
+    """The next subscriber rows above `after` that may get a letter of this list, in order."""
+    tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
+    unsuppressed = """AND NOT EXISTS (
+        SELECT 1 FROM audience_subscriber s JOIN audience_suppression p ON p.blind = s.blind
+        WHERE s.id = u.subscriber_id AND p.organisation_id = %s
+    )"""
+    sql = f"""
+        SELECT u.subscriber_id FROM audience_subscription u {tagged}
+        WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 AND u.subscriber_id > %s
+        {unsuppressed if suppressions else ""}
+        ORDER BY u.subscriber_id LIMIT %s
+        """
+    args = [*([tag] if tag else []), list_id, after, *([organisation] if suppressions else []), limit]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def insert_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int, int | None]], day: date) -> int:
+    """(number, state, answer, code, route) each; those that have a row already are left alone. How many are new.
+
+    send-limits.md, H: one unnest on PostgreSQL (1.9 us a row), executemany on SQLite (1.2 us a row).
+    """
+    with connection.cursor() as cursor:
+        if _on_sqlite():
+            text = day.isoformat()
+            cursor.executemany(
+                "INSERT INTO delivery_delivery (edition_id, number, state, answer, code, route_id, day) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                [(edition, *row, text) for row in rows],
+            )
+        else:
+            numbers, states, answers, codes, routes = zip(*rows, strict=True)
+            cursor.execute(
+                "INSERT INTO delivery_delivery (edition_id, number, state, answer, code, route_id, day) "
+                "SELECT %s, u.n, u.s, u.a, u.c, u.r, %s FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], "
+                "%s::int[], %s::bigint[]) AS u(n, s, a, c, r) ON CONFLICT DO NOTHING",
+                [edition, day, list(numbers), list(states), list(answers), list(codes), list(routes)],
+            )
+        return cursor.rowcount
+
+
+def known_deliveries(edition: int, numbers: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+    """State and route of those numbers that have a delivery; held until the transaction ends."""
+    lock = "" if _on_sqlite() else "FOR UPDATE"
+    sql = f"SELECT number, state, route_id FROM delivery_delivery WHERE edition_id = %s AND {_among('number')} {lock}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [edition, _list(numbers)])
+        return {number: (state, route) for number, state, route in cursor.fetchall()}
+
+
+def move_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int | None, int]], day: date) -> None:
+    """(state, answer, code, route, number) each."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE delivery_delivery SET state = %s, answer = %s, code = %s, route_id = %s, day = %s "
+                "WHERE edition_id = %s AND number = %s",
+                [(*row[:4], day.isoformat() if _on_sqlite() else day, edition, row[4]) for row in rows],
+            )
+
+
+def move_books(campaign: int, counts: Mapping[str, int]) -> None:
+    """Add to the counters of a campaign, by names of ledger.STATES."""
+    if counts:
+        sums = ", ".join(f"{name} = {name} + %s" for name in counts)
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE campaigns_campaign SET {sums} WHERE id = %s", [*counts.values(), campaign])
+
+
+def lower_left(chunks: Mapping[int, int]) -> None:
+    """Numbers of chunks got their first result; a chunk in which none is left is done."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            'UPDATE delivery_chunk SET "left" = "left" - %s, '
+            'state = CASE WHEN "left" <= %s THEN 2 ELSE state END, '
+            'owner_id = CASE WHEN "left" <= %s THEN NULL ELSE owner_id END WHERE id = %s',
+            [(count, count, count, chunk) for chunk, count in chunks.items()],
+        )
+
+
+def _add(table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Add to counters of a totals table, making the row where there is none. Columns in the order keys, sums."""
+    if rows:
+        marks = ", ".join(["%s"] * (len(keys) + len(sums)))
+        raised = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {table} ({', '.join([*keys, *sums])}) VALUES ({marks}) "
+                f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {raised}",
+                rows,
+            )
+
+
+def add_route_totals(rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
+    """(edition, route, accepted, refused, deferred, unsure) each."""
+    names = ("accepted", "refused", "deferred", "unsure")
+    _add("delivery_routetotal", ("edition_id", "route_id"), names, rows)
+
+
+def add_minutes(rows: Sequence[tuple[int, int, datetime, int, int]]) -> None:
+    """(edition, route, minute, accepted, refused) each."""
+    adapted = [(edition, route, moment(minute), *counts) for edition, route, minute, *counts in rows]
+    _add("delivery_minute", ("edition_id", "route_id", "minute"), ("accepted", "refused"), adapted)
+
+
+def add_provider_totals(rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """(edition, provider, state, count) each."""
+    _add("delivery_providertotal", ("edition_id", "provider", "state"), ("count",), rows)
+
+
+def add_answers(rows: Sequence[tuple[int, int, bytes, int, int, bytes, int]]) -> None:
+    """(edition, route, digest, answer, code, sealed text, count) each; the first text of a digest stays."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO delivery_answer (edition_id, route_id, digest, answer, code, text_sealed, count) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (edition_id, route_id, digest) "
+                "DO UPDATE SET count = delivery_answer.count + excluded.count",
+                rows,
+            )
+
+
+def put_retries(edition: int, rows: Sequence[tuple[int, int, datetime, datetime]]) -> None:
+    """(number, tries, first, due) each: due again, in no chunk."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO delivery_retry (edition_id, number, tries, first, due, chunk_id) "
+                "VALUES (%s, %s, %s, %s, %s, NULL) ON CONFLICT (edition_id, number) "
+                "DO UPDATE SET tries = excluded.tries, first = excluded.first, due = excluded.due, chunk_id = NULL",
+                [(edition, number, tries, moment(first), moment(due)) for number, tries, first, due in rows],
+            )
+
+
+def drop_retries(edition: int, numbers: Sequence[int]) -> None:
+    if numbers:
+        with connection.cursor() as cursor:
+            sql = f"DELETE FROM delivery_retry WHERE edition_id = %s AND {_among('number')}"
+            cursor.execute(sql, [edition, _list(numbers)])
+
+
+def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None:
+    with connection.cursor() as cursor:
+        sql = f"UPDATE delivery_retry SET chunk_id = %s WHERE edition_id = %s AND {_among('number')}"
+        cursor.execute(sql, [chunk, edition, _list(numbers)])
+
+
+# === audience: imports, look-ups, totals ==========================================================================
+
+# Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.
+
+# (id, organisation, blob, blind, index version, provider, language, joined)
+type SubscriberRow = tuple[int, int, bytes, bytes, int, int, str, str]
+# (subscriber, list, status, may, since)
+type SubscriptionRow = tuple[int, int, int, int, str]
+# (organisation, subscriber, list or None, kind, purpose, way, day, blob, digest)
+type ConsentRow = tuple[int, int, int | None, int, int, int, str, bytes, bytes]
+
+_COLUMNS = {
+    "audience_subscriber": {
+        "id": "int8", "organisation_id": "int8", "blob": "bytea", "blind": "bytea", "index_version": "int2",
+        "provider": "int2", "language": "varchar", "joined": "date",
+    },
+    "audience_subscription": {
+        "subscriber_id": "int8", "list_id": "int8", "status": "int2", "may": "int2", "since": "date",
+    },
+    "audience_subscribertag": {"subscriber_id": "int8", "tag_id": "int8"},
+    "audience_consentrecord": {
+        "organisation_id": "int8", "subscriber_id": "int8", "list_id": "int8", "kind": "int2", "purpose": "int2",
+        "way": "int2", "day": "date", "blob": "bytea", "digest": "bytea",
+    },
+}  # fmt: skip
+
+
+def _plain_cursor() -> Any:
+    """psycopg's own cursor on Django's connection: parameters go in binary, and COPY is there."""
+    import psycopg
+
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection)
+
+
+def insert_subscribers(rows: Sequence[SubscriberRow]) -> None:
+    """Rows of new subscribers. IntegrityError when an address or number is there already."""
+    _insert("audience_subscriber", rows)
+
+
+def insert_subscriptions(rows: Sequence[SubscriptionRow]) -> None:
+    _insert("audience_subscription", rows)
+
+
+def insert_consent(rows: Sequence[ConsentRow]) -> None:
+    _insert("audience_consentrecord", rows)
+
+
+def insert_subscriber_tags(rows: Sequence[tuple[int, int]]) -> None:
+    """(subscriber, tag) pairs that are not there yet."""
+    _insert("audience_subscribertag", rows)
+
+
+def _insert(table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    columns = _COLUMNS[table]
+    if not rows:
+        return
+    if _on_sqlite():
+        places = ", ".join(["%s"] * len(columns))
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+        return
+    # COPY: 2 us a row where executemany takes 5 (send-limits.md, H). Dates must be dates in its binary form.
+    dated = [place for place, kind in enumerate(columns.values()) if kind == "date"]
+    with _plain_cursor() as cursor:
+        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(list(columns.values()))
+            for row in rows:
+                copy.write_row(_with_dates(row, dated) if dated else row)
+
+
+def _with_dates(row: tuple[Any, ...], places: list[int]) -> list[Any]:
+    values = list(row)
+    for place in places:
+        values[place] = _date(values[place])
+    return values
+
+
+@cache
+def _date(day: str) -> date:
+    return date.fromisoformat(day)
+
+
+def subscribers_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
+    """(blind, id, blob, language) of those that are known."""
+    return _by_blind(
+        "SELECT blind, id, blob, language FROM audience_subscriber WHERE organisation_id = %s AND blind",
+        organisation,
+        blinds,
+    )
+
+
+def suppressions_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """(blind, reason) of those that are suppressed; an address may have several reasons."""
+    return _by_blind(
+        "SELECT blind, reason FROM audience_suppression WHERE organisation_id = %s AND blind", organisation, blinds
+    )
+
+
+def _by_blind(query: str, organisation: int, blinds: Sequence[bytes]) -> list[Any]:
+    if not blinds:
+        return []
+    if _on_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute(f"{query} IN ({', '.join(['%s'] * len(blinds))})", [organisation, *blinds])
+            return cursor.fetchall()
+    with _plain_cursor() as cursor:
+        return cursor.execute(f"{query} = ANY(%s)", [organisation, list(blinds)]).fetchall()
+
+
+def tags_of(subscribers: Sequence[int]) -> list[tuple[int, int]]:
+    """(subscriber, tag)."""
+    return _by_number("SELECT subscriber_id, tag_id FROM audience_subscribertag", subscribers)
+
+
+def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """(subscriber, list, status, may)."""
+    return _by_number("SELECT subscriber_id, list_id, status, may FROM audience_subscription", subscribers)
+
+
+def consent_of(subscribers: Sequence[int]) -> list[tuple[int, int, int | None, int, int, int, str]]:
+    """(subscriber, id, list, kind, purpose, way, day) in the order of writing."""
+    return _by_number(
+        "SELECT subscriber_id, id, list_id, kind, purpose, way, CAST(day AS varchar(10)) FROM audience_consentrecord",
+        subscribers,
+        "ORDER BY id",
+    )
+
+
+def consent_blob(record: int) -> bytes:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT blob FROM audience_consentrecord WHERE id = %s", [record])
+        return bytes(cursor.fetchone()[0])
+
+
+def lock_subscribers(ids: Sequence[int]) -> bool:
+    """Nobody else changes them until this transaction ends. False on SQLite, where it has the whole file already."""
+    if _on_sqlite():
+        return False
+    with connection.cursor() as cursor:
+        # In one order everywhere, so that two writers never wait for each other.
+        cursor.execute("SELECT id FROM audience_subscriber WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(ids)])
+    return True
+
+
+def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:
+    if not numbers:
+        return []
+    with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
+        cursor.execute(f"{query} WHERE {_among('subscriber_id')} {order}", [_list(numbers)])
+        found: list[Any] = cursor.fetchall()
+        return found
+
+
+def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
+    """(blob, language, id)."""
+    _update("UPDATE audience_subscriber SET blob = %s, language = %s WHERE id = %s", rows)
+
+
+def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None:
+    """(status, may, since, subscriber, list)."""
+    _update(
+        "UPDATE audience_subscription SET status = %s, may = %s, since = %s WHERE subscriber_id = %s AND list_id = %s",
+        rows,
+    )
+
+
+def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:
+    """(organisation, blind, index version, reason, day); those that are there stay as they are."""
+    _update(
+        "INSERT INTO audience_suppression (organisation_id, blind, index_version, reason, day) "
+        "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        rows,
+    )
+
+
+def add_list_totals(rows: Sequence[tuple[int, int, int]]) -> None:
+    """(list, status, more). Rows in one order everywhere, so that two writers never wait for each other."""
+    _update(
+        "INSERT INTO audience_listtotal (list_id, status, count) VALUES (%s, %s, %s) "
+        "ON CONFLICT (list_id, status) DO UPDATE SET count = audience_listtotal.count + excluded.count",
+        rows,
+    )
+
+
+def add_tag_totals(rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """(list, tag, status, more)."""
+    _update(
+        "INSERT INTO audience_tagtotal (list_id, tag_id, status, count) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (list_id, tag_id, status) DO UPDATE SET count = audience_tagtotal.count + excluded.count",
+        rows,
+    )
+
+
+def _update(query: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
+            cursor.executemany(query, rows)
+
+
+def sweep_after_erasing() -> bool:
+    """Makes what was erased leave the disk too. False when a long reader was in the way and it must be done again.
+
+    SQLite has overwritten the pages already (secure_delete) but their old selves stand in the write-ahead log.
+    PostgreSQL keeps dead rows until a vacuum.
+    """
+    with connection.cursor() as cursor:
+        if _on_sqlite():
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return bool(cursor.fetchone()[0] == 0)
+        cursor.execute(
+            "VACUUM audience_subscriber, audience_consentrecord, audience_subscribertag, audience_subscription"
+        )
+        return True
+
+
+@contextmanager
+def bulk_writing() -> Iterator[None]:
+    """For an import: SQLite's window onto the file is closed meanwhile, since every page seen through it counts as
+    memory of the process, up to 256 MB."""
+    if not _on_sqlite():
+        yield
+        return
+    with connection.cursor() as cursor:
+        before = cursor.execute("PRAGMA mmap_size").fetchone()[0]
+        cursor.execute("PRAGMA mmap_size=0")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA mmap_size={before}")
+
+
+# -- the hash chain (events/chain.py) ---------------------------------------------------------------------------
+
+
+def unchained_organisations(table: str) -> list[int]:
+    """Organisations with rows that are in no chain yet. `table` is one of events.chain.TABLES."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT organisation_id FROM {table} WHERE position IS NULL AND organisation_id IS NOT NULL"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def unchained(table: str, organisation: int, limit: int) -> list[tuple[int, bytes]]:
+    """(id, digest) of the oldest rows that are in no chain yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, digest FROM {table} WHERE position IS NULL AND organisation_id = %s ORDER BY id LIMIT %s",
+            [organisation, limit],
+        )
+        return [(row[0], bytes(row[1])) for row in cursor.fetchall()]
+
+
+def chain_rows(table: str, rows: Sequence[tuple[int, bytes, int]]) -> None:
+    """Writes (position, link, id). 5,000 rows take 40 ms on SQLite, so that nobody waits for the lock."""
+    if _on_sqlite():
+        with connection.cursor() as cursor:
+            cursor.executemany(f"UPDATE {table} SET position = %s, link = %s WHERE id = %s", rows)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} AS t SET position = n.position, link = n.link "
+            "FROM unnest(%s::bigint[], %s::bytea[], %s::bigint[]) AS n (position, link, id) WHERE t.id = n.id",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def chained(table: str, organisation: int) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """(position, id, digest, link) of a whole chain's share in one table, by position, without holding it all."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(
+            f"SELECT position, id, digest, link FROM {table} "
+            "WHERE position IS NOT NULL AND organisation_id = %s ORDER BY position",
+            [organisation],
+        )
+        while rows := cursor.fetchmany(5000):
+            for row in rows:
+                yield row[0], row[1], bytes(row[2]), bytes(row[3])
