@@ -28,6 +28,7 @@ An answer that begins with 2 (3 for data) counts as a yes, whatever else it says
     ScriptedServer(session_limit=100)          421 after so many messages in one connection
     ScriptedServer(most_connections=3)         421 to the fourth
     ScriptedServer(users={"ada": "secret"}, mechanisms=("LOGIN",))     wants a log-in before MAIL
+    ScriptedServer(users=…, asks_again=True)   forgets the first answer of AUTH and asks for it
     ScriptedServer(tls="starttls" | "implicit", certificate=certificates.issued("localhost"))
     certificates = Certificates(tmp_path)      .issued(host), .expired(host), .self_signed(host): Certificate
                                                .ca: the file to trust, as ?ca=… in the URL
@@ -164,6 +165,7 @@ class ScriptedServer:
         most_connections: int | None = None,
         users: dict[str, str] | None = None,
         mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN"),
+        asks_again: bool = False,
         tls: str = "",
         certificate: "Certificate | None" = None,
         host: str = "127.0.0.1",
@@ -178,6 +180,7 @@ class ScriptedServer:
         self.most_connections = most_connections
         self.users = users or {}
         self.mechanisms = mechanisms
+        self.asks_again = asks_again
         self.tls = tls
         self.certificate = certificate
         self.host = host
@@ -449,6 +452,7 @@ class Session:
 
     async def do_auth(self, argument: str) -> None:
         mechanism, _, first = argument.partition(" ")
+        first = "" if self.server.asks_again else first
         if mechanism.upper() not in self.server.mechanisms:
             await self.say("504 5.5.4 not offered")
             return

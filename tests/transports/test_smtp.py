@@ -675,6 +675,42 @@ def test_a_journal_that_cannot_be_written_stops_the_send_and_hands_nothing_over(
     assert len(desk.accepted) == 5
 
 
+@pytest.mark.parametrize("fails", ["take", "more", "tell"])
+def test_a_fault_of_the_engine_comes_back_to_it_and_leaves_no_connection(server: ScriptedServer, fails: str) -> None:
+    async def go() -> None:
+        desk = Desk(letters(10))
+        real = getattr(desk, fails)
+
+        def fail(*values: object) -> object:
+            if len(desk.taken) >= 5:
+                raise KeyError("a mistake")
+            return real(*values)
+
+        setattr(desk, fails, fail)
+        route = read_url("main", server.url)
+        with pytest.raises(KeyError, match="a mistake"):
+            await Transport(route).carry(desk)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(go())
+    assert len(server.messages) <= 10
+
+
+def test_cancelling_while_connecting_gives_everything_back(server: ScriptedServer) -> None:
+    async def go() -> Desk:
+        desk = Desk([ADA])
+        task = asyncio.ensure_future(carried(server.url, desk))
+        while not server.connected:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return desk
+
+    server.on("banner", STALL)
+    assert asyncio.run(go()).deferred == ["ada@north.example"]
+
+
 def test_a_refusal_is_told_when_nothing_more_comes_for_a_while(server: ScriptedServer) -> None:
     async def go() -> Desk:
         desk = Desk([ADA], ends=False)
@@ -814,11 +850,8 @@ def test_logging_in(mechanism: str, password: str) -> None:
 
 
 def test_a_server_that_asks_again_for_the_first_answer_is_answered() -> None:
-    with ScriptedServer(users={"ada": "secret"}, mechanisms=("PLAIN",)) as server:
-        server.on("auth", "235 fine")
-        # Some servers ignore the initial response and send an empty challenge.
-        real = server.url_for("smtp+plain", user="ada", password="secret")
-        desk, _ = carry(real, [ADA])
+    with ScriptedServer(users={"ada": "secret"}, mechanisms=("PLAIN",), asks_again=True) as server:
+        desk, _ = carry(server.url_for("smtp+plain", user="ada", password="secret"), [ADA])
         assert desk.accepted == ["ada@north.example"]
 
 
