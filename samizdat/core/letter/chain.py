@@ -228,15 +228,22 @@ class Chain:
                 self._flaw("names_reader", item.line, severity="care", tag=item.written)
 
     def _markdown(self, source: str) -> str:
-        def only_edges(paragraph: re.Match[str]) -> str:
-            numbers = [int(number) for number in self.token.findall(paragraph[1])]
-            if not all(isinstance(self._entry(number), Edge) for number in numbers):
-                return paragraph[0]
-            return "".join(f"<!--{token[0]}-->" for token in self.token.finditer(paragraph[1]))
-
-        # A condition on a line of its own stands between paragraphs, it is none.
+        """A condition on a line of its own stands between blocks: with air around it first, and no paragraph after."""
         single = self.token.pattern.replace("(", "(?:")
-        return re.sub(rf"<p>((?:\s*{single})+\s*)</p>", only_edges, markdown().render(source))
+
+        def edges_only(tokens: re.Match[str]) -> bool:
+            return all(isinstance(self._entry(int(number)), Edge) for number in self.token.findall(tokens[0]))
+
+        def aired(line: re.Match[str]) -> str:
+            return f"\n{line[0]}\n" if edges_only(line) else line[0]
+
+        def bared(paragraph: re.Match[str]) -> str:
+            if not edges_only(paragraph):
+                return paragraph[0]
+            return "".join(f"<!--{token[0]}-->" for token in self.token.finditer(paragraph[0]))
+
+        source = re.sub(rf"^[ \t]*(?:{single}[ \t]*)+$", aired, source, flags=re.MULTILINE)
+        return re.sub(rf"<p>(?:\s*{single})+\s*</p>", bared, markdown().render(source))
 
     def _framed(self, body: str) -> str:
         template = self.content.template or default_template()

@@ -160,8 +160,8 @@ _ATTRIBUTES = {
     ),
     "a": frozenset({"href", "name", "target"}),
     "img": frozenset({"alt", "border", "hspace", "src", "vspace"}),
-    "table": frozenset({"border", "cellpadding", "cellspacing", "summary"}),
-    "td": frozenset({"colspan", "headers", "nowrap", "rowspan"}),
+    "table": frozenset({"background", "border", "cellpadding", "cellspacing", "summary"}),
+    "td": frozenset({"background", "colspan", "headers", "nowrap", "rowspan"}),
     "th": frozenset({"colspan", "headers", "nowrap", "rowspan", "scope"}),
     "col": frozenset({"span"}),
     "colgroup": frozenset({"span"}),
@@ -195,8 +195,13 @@ _CLEANER = {
 _BAD_STYLE = re.compile(r"expression\s*\(|javascript:|-moz-binding|behavior\s*:|@import", re.IGNORECASE)
 
 
-def _bad_style(_: str, attribute: str, value: str) -> str | None:
-    return None if attribute == "style" and _BAD_STYLE.search(value) else value
+def _harmless(_: str, attribute: str, value: str) -> str | None:
+    if attribute == "style" and _BAD_STYLE.search(value):
+        return None
+    # The cleaner checks the schemes of links and pictures, not of this old attribute of tables.
+    if attribute == "background" and re.match(r"\s*(?!https?:)[A-Za-z][\w+.-]*:", value):
+        return None
+    return value
 
 
 def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> str:
@@ -204,7 +209,7 @@ def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> s
 
     Comments stay when they are Outlook's conditions (if wanted) or hold one of our tokens.
     """
-    body = nh3.clean(body, strip_comments=False, attribute_filter=_bad_style, **_CLEANER)  # type: ignore[arg-type]
+    body = nh3.clean(body, strip_comments=False, attribute_filter=_harmless, **_CLEANER)  # type: ignore[arg-type]
 
     def comment(match: re.Match[str]) -> str:
         kept = (ours and ours.fullmatch(match[1])) or (outlook and _OUTLOOK.match(match[0]))

@@ -201,17 +201,11 @@ class _Walker(HTMLParser):
 
     def _room_wanted(self) -> bool:
         """A blank line is wanted after text; not in a tight list, not after another blank line."""
-        return (
-            bool(self.done)
-            and self.done[-1] != "\n"
-            and not self.done[-1].endswith("\n\n")
-            and not (
-                self.counters
-                and len(self.prefix) >= len(self.counters) > 0
-                and self.open
-                and self.open[-1][0] in ("ul", "ol")
-            )
-        )
+        last = next((lines for lines in reversed(self.done) if not self.token.fullmatch(lines)), "\n")
+        if last == "\n" or last.endswith("\n\n"):
+            return False
+        in_list = bool(self.open) and self.open[-1][0] in ("ul", "ol")
+        return not (in_list and self.counters and len(self.prefix) >= len(self.counters))
 
     def _wrapped(self, content: str) -> str:
         indent = "".join(self.prefix)
