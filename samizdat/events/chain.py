@@ -1,0 +1,134 @@
+"""One hash chain per organisation over its events and its consent records.
+
+The worker appends, so that writers never wait for each other; it links what is committed, slice by slice, which is
+commit order as far as anybody can see it. The chain vouches for digests, so a blob can be erased and the chain
+still holds (design.md, section 3).
+
+    link = SHA-256(link before || position (u64) || table (1 byte) || digest)        the first follows 32 zero bytes
+"""
+
+import hashlib
+import heapq
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.events.actions import digest
+from samizdat.events.models import Event, Head
+
+# The byte stands in every link: append only.
+TABLES = {"events_event": b"E", "audience_consentrecord": b"C"}
+
+# Rows of one transaction: SQLite's lock is held for about 50 ms.
+SLICE = 5000
+
+_position = struct.Struct(">Q")
+
+# (table, row ids) -> those whose digest no longer fits what they say.
+Contents = Callable[[Any, list[int]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a chain is whole. `broken_at`: the first position that does not fit; `reason` one of
+    "missing", "link", "digest" or "end"."""
+
+    whole: bool
+    length: int
+    broken_at: int | None = None
+    reason: str = ""
+
+
+def append(limit: int = SLICE) -> int:
+    """Links at most `limit` rows of each organisation and table; returns how many. Below `limit`: all are linked."""
+    done = 0
+    for table in TABLES:
+        for organisation in dialect.unchained_organisations(table):
+            done += _append(table, organisation, limit)
+    return done
+
+
+def _append(table: str, organisation: int, limit: int) -> int:
+    Head.objects.get_or_create(organisation_id=organisation)
+    with transaction.atomic():
+        # The head is the lock: a second appender waits here and then finds nothing left to do.
+        head = Head.objects.select_for_update().get(organisation_id=organisation)
+        position, link = head.position, bytes(head.link)
+        rows = []
+        for number, digest_ in dialect.unchained(table, organisation, limit):
+            position += 1
+            link = next_link(link, position, table, digest_)
+            rows.append((position, link, number))
+        if rows:
+            dialect.chain_rows(table, rows)
+            Head.objects.filter(organisation_id=organisation).update(position=position, link=link)
+    return len(rows)
+
+
+def next_link(link: bytes, position: int, table: str, digest: bytes) -> bytes:
+    return hashlib.sha256(link + _position.pack(position) + TABLES[table] + digest).digest()
+
+
+def verify(organisation: Any, contents: Mapping[str, Contents] | None = None) -> Verdict:
+    """Walks the whole chain again. `contents`: for a table, what tells which rows do not say what their digest says;
+    events are always looked at."""
+    head = Head.objects.filter(organisation=organisation).first()
+    length = head.position if head else 0
+    look = _Contents(organisation, {"events_event": changed_events, **(contents or {})})
+    link, position = bytes(32), 0
+    for at, table, number, digest_, stored in _walk(organisation):
+        position += 1
+        if at != position:
+            return Verdict(False, length, position, "missing")
+        link = next_link(link, position, table, digest_)
+        if link != stored:
+            return Verdict(False, length, position, "link")
+        if broken := look.at(table, position, number):
+            return Verdict(False, length, broken, "digest")
+    if broken := look.end():
+        return Verdict(False, length, broken, "digest")
+    if position != length or (head is not None and bytes(head.link) != link):
+        return Verdict(False, length, position + 1, "end")
+    return Verdict(True, length)
+
+
+class _Contents:
+    """Asks a thousand rows at a time whether they say what their digests say. Answers with a position, or None."""
+
+    def __init__(self, organisation: Any, checks: Mapping[str, Contents]) -> None:
+        self._organisation, self._checks = organisation, checks
+        self._waiting: dict[str, dict[int, int]] = {table: {} for table in checks}
+
+    def at(self, table: str, position: int, number: int) -> int | None:
+        if table not in self._checks:
+            return None
+        self._waiting[table][number] = position
+        return self._ask(table) if len(self._waiting[table]) >= 1000 else None
+
+    def end(self) -> int | None:
+        return min(filter(None, map(self._ask, self._checks)), default=None)
+
+    def _ask(self, table: str) -> int | None:
+        rows = self._waiting[table]
+        changed = self._checks[table](self._organisation, list(rows)) if rows else []
+        found = min((rows[number] for number in changed), default=None)
+        rows.clear()
+        return found
+
+
+def _walk(organisation: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+    def share(table: str) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+        for position, number, digest_, link in dialect.chained(table, organisation.id):
+            yield position, table, number, digest_, link
+
+    return heapq.merge(*(share(table) for table in TABLES))
+
+
+def changed_events(organisation: Any, numbers: list[int]) -> list[int]:
+    """Events whose digest is not that of what they say. An erased detail has no say any more."""
+    rows = Event.objects.filter(id__in=numbers).exclude(detail=b"")
+    return [row.id for row in rows if digest(row.kind, row.about, row.at, row.detail) != bytes(row.digest)]

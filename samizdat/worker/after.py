@@ -1,0 +1,78 @@
+"""What follows from what: event kind -> follow-ups, the whole of it in one table.
+
+An event row carries `handled`; the clock rings again for what is not. Each follow-up is keyed by (event, name) and
+is written down once it is done. All of them may be repeated: a crash between the deed and the row does it again.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+
+from samizdat.events import queries
+from samizdat.events.models import Event, FollowUp
+from samizdat.logs import where_it_broke
+from samizdat.worker import publish
+
+log = logging.getLogger("samizdat.worker")
+
+Deed = Callable[[Event, datetime], None]
+
+FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
+    "organisation.founded": (publish.place,),
+    "organisation.changed": (publish.place,),
+    "keys.rotated": (publish.place,),
+    "list.changed": (publish.form,),
+    "list.renamed": (publish.form,),
+    "list.form": (publish.form,),
+    "campaign.released": (publish.letter, publish.pictures),
+    "campaign.started": (publish.letter,),
+    "campaign.tested": (publish.pictures,),
+}
+
+# Seconds until a follow-up that failed is tried again; the last one counts on.
+WAITS = (1, 5, 30, 120, 600)
+_failed: dict[int, tuple[int, float]] = {}
+
+
+def follow(now: datetime, limit: int = 200) -> int:
+    """Does what follows from events that nobody has followed up yet; returns how many are done with."""
+    events = queries.unhandled(limit)
+    done = [event.id for event in events if _due(event.id) and _all(event, now)]
+    if done:
+        Event.objects.filter(id__in=done).update(handled=True)
+    return len(done)
+
+
+def _due(number: int) -> bool:
+    return time.monotonic() >= _failed.get(number, (0, 0.0))[1]
+
+
+def _all(event: Event, now: datetime) -> bool:
+    """Whether everything that follows from this event is done."""
+    try:
+        for deed in FOLLOW_UPS.get(event.kind, ()):
+            _once(event, deed, now)
+    except Exception as error:  # One that fails must not keep the others waiting.
+        tries = _failed.get(event.id, (0, 0.0))[0]
+        _failed[event.id] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
+        log.error("What follows from %s failed and is tried again: %s", event.kind, where_it_broke(error))
+        return False
+    _failed.pop(event.id, None)
+    return True
+
+
+def _once(event: Event, deed: Deed, now: datetime) -> None:
+    name = deed.__name__
+    if FollowUp.objects.filter(event=event, name=name).exists():
+        return
+    deed(event, now)
+    with transaction.atomic():
+        FollowUp.objects.get_or_create(event=event, name=name, defaults={"at": now})
+
+
+def names() -> dict[str, list[str]]:
+    """The table in words, for the docs."""
+    return {kind: [deed.__name__ for deed in deeds] for kind, deeds in FOLLOW_UPS.items()}

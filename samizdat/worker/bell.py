@@ -1,0 +1,34 @@
+"""Rings the bell of the task engine: a doorbell, not a memory. What must be true stands in our own tables."""
+
+from typing import Any
+
+from django.conf import settings
+
+
+def ring(task: Any, *numbers: int) -> bool:
+    """Enqueues a task with row numbers, unless the same is waiting already. False: it was."""
+    if settings.TASKS["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend" and _waits(task, numbers):
+        return False
+    return task.enqueue(*numbers) is not None
+
+
+def _waits(task: Any, numbers: tuple[int, ...]) -> bool:
+    from django_tasks_db.models import DBTaskResult
+
+    rows = DBTaskResult.objects.filter(status__in=("READY", "RUNNING"), task_path=task.module_path)
+    # Compared here: looking into JSON is spelled differently by each database, and few bells wait at a time.
+    return any(row.args_kwargs["args"] == list(numbers) for row in rows[:1000])
+
+
+def ring_again() -> int:
+    """Puts tasks that a killed process left running back in line. Exact, since one process tree owns the folder."""
+    from django_tasks_db.models import DBTaskResult
+
+    return DBTaskResult.objects.filter(status="RUNNING").update(status="READY", started_at=None)
+
+
+def forget_finished(before: Any) -> None:
+    """What became of a bell is nobody's business a day later."""
+    from django_tasks_db.models import DBTaskResult
+
+    DBTaskResult.objects.filter(status__in=("SUCCESSFUL", "FAILED"), finished_at__lt=before).delete()

@@ -1,0 +1,124 @@
+"""One child of the supervisor: `python -m samizdat.worker.child desk|public|worker|sender [descriptor]`."""
+
+import contextlib
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+PR_SET_PDEATHSIG = 1
+# Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
+LAST = 9.5
+
+# Desk and public hold nothing that a kill could spoil, and their port must be free at once for the next supervisor.
+# Worker and sender finish what is in flight.
+WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signal.SIGTERM, "sender": signal.SIGTERM}
+
+
+def main(role: str, descriptor: int | None = None) -> int:
+    _end_with_parent(role)
+    # A memory image on the disk would hold keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor sees to us.
+    threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
+    try:
+        return {"desk": _serve, "public": _serve, "worker": _work, "sender": _send}[role](role, descriptor)
+    except Exception as error:
+        _say_where(role, error)
+        return 1
+
+
+def _say_where(role: str, error: BaseException | None) -> None:
+    """One line, without the values that a traceback's last line would show."""
+    from samizdat.logs import where_it_broke
+    from samizdat.vault.errors import VaultError
+
+    if error is not None:
+        what = str(error) if isinstance(error, VaultError) else where_it_broke(error)
+        print(f"The {role} process failed: {what}", file=sys.stderr, flush=True)
+
+
+def _end_with_parent(role: str) -> None:
+    """The kernel tells us when the supervisor is gone. Asked for here and not before exec, since a change of user
+    takes it back."""
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the thread below sees it a bit later.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, WITH_PARENT[role], 0, 0, 0)
+    if os.getppid() != parent or parent == 1:
+        os._exit(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        time.sleep(LAST)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_term(stop: Callable[[], None]) -> None:
+    def handle(_signal: int, _frame: object) -> None:
+        stop()
+        timer = threading.Timer(LAST, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, handle)
+
+
+def _serve(role: str, descriptor: int | None) -> int:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Without uvicorn's own signal handlers, which raise the signal again after a clean stop."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            _on_term(lambda: setattr(self, "should_exit", True))
+            yield
+
+    module = importlib.import_module({"desk": "samizdat.web.asgi", "public": "samizdat.public.asgi"}[role])
+    assert descriptor is not None
+    settings = {"timeout_graceful_shutdown": 5, **module.UVICORN}
+    Server(uvicorn.Config(module.application, **settings)).run(sockets=[socket.socket(fileno=descriptor)])
+    return 0
+
+
+def _open_house(with_django_secret: bool) -> None:
+    import django
+
+    django.setup()
+    from samizdat.vault import house
+
+    house.open_source()
+    if with_django_secret:
+        house.open_for_django()
+
+
+def _work(_role: str, _descriptor: int | None) -> int:
+    _open_house(with_django_secret=True)
+    from samizdat.worker import processes, tasks
+
+    _on_term(tasks.stopping.set)
+    processes.run_worker()
+    return 0
+
+
+def _send(_role: str, _descriptor: int | None) -> int:
+    _open_house(with_django_secret=False)
+    from samizdat.delivery.engine import run_sender
+
+    stop = threading.Event()
+    _on_term(stop.set)
+    run_sender(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -1,0 +1,88 @@
+"""The clock: one function that finds what is due or orphaned, and does it or rings for it.
+
+Everything here may happen twice or on two machines at once; what must be true is guarded where it stands.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from samizdat.accounts.models import Attempt, Invitation, Session
+from samizdat.audience import actions as audience
+from samizdat.delivery import actions as delivery
+from samizdat.events import chain
+from samizdat.logs import where_it_broke
+from samizdat.worker import after, bell, intake, publish, tasks
+
+log = logging.getLogger("samizdat.worker")
+
+# Slices of the hash chain in one round: 100,000 rows, so that a million consent records are linked in two minutes.
+CHAIN_SLICES = 20
+
+Step = Callable[[datetime], object]
+
+
+def imports(now: datetime) -> None:
+    """Uploads to look through, imports that wait, and those whose worker is gone."""
+    for number in audience.inspectable(now):
+        bell.ring(tasks.inspect_import, number)
+    for number in audience.resumable(now):
+        bell.ring(tasks.run_import, number)
+
+
+def uploads(now: datetime) -> None:
+    audience.sweep_uploads(now)
+
+
+def link_chain(now: datetime) -> None:
+    for _ in range(CHAIN_SLICES):
+        if tasks.stopping.is_set() or chain.append() == 0:
+            return
+
+
+def expired(now: datetime) -> None:
+    """Sessions, invitations and failed sign-ins that have had their time."""
+    Session.objects.filter(expires__lt=now).delete()
+    Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
+    Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
+
+
+def bells(now: datetime) -> None:
+    if not settings.TASKS["default"]["BACKEND"].endswith("ProcrastinateBackend"):
+        bell.forget_finished(now - timedelta(days=1))
+
+
+# Every second: somebody waits for these.
+QUICK: dict[str, Step] = {
+    "what readers sent": intake.take,
+    "what follows": after.follow,
+    "imports": imports,
+}
+
+# Every ten seconds.
+SLOW: dict[str, Step] = {
+    "campaigns that are due": delivery.start_due,
+    "second tries": delivery.retry_due,
+    "letters for the archive": publish.missing_letters,
+    "uploads": uploads,
+    "the hash chain": link_chain,
+    "what has expired": expired,
+    "old bells": bells,
+}
+
+
+def tick(now: datetime, steps: dict[str, Step] | None = None) -> list[str]:
+    """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
+    failed = []
+    for name, step in (QUICK | SLOW if steps is None else steps).items():
+        if tasks.stopping.is_set():
+            break
+        try:
+            step(now if steps is None else timezone.now())
+        except Exception as error:
+            log.error("The clock could not see to %s: %s", name, where_it_broke(error))
+            failed.append(name)
+    return failed

@@ -1,0 +1,292 @@
+"""Takes up what readers sent in: opens the boxes, proves every token again, and does what they asked for.
+
+The public process is not believed. It may drop in what it likes: a token that our own keys do not prove does nothing,
+and whoever holds real tokens can at most make people leave. Much leaving raises an alarm, and is undone as one.
+"""
+
+import json
+import logging
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.accounts.models import Organisation
+from samizdat.audience import actions as audience
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.models import PENDING, SUBSCRIBED, List, ListTotal, Subscription
+from samizdat.campaigns.models import Edition
+from samizdat.core import link, seal
+from samizdat.events.actions import detail_of, record
+from samizdat.events.models import Event
+from samizdat.gate import actions as gate
+from samizdat.vault import house
+
+log = logging.getLogger("samizdat.worker")
+
+# People of one transaction: about 100 ms on SQLite.
+SLICE = 50
+
+# An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
+ALARM_SHARE = 0.02
+ALARM_LEAST = 3
+ALARM_WINDOW = timedelta(hours=1)
+
+# Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
+CONFIRM_DAYS = 8
+
+# What the public process's clock may be wrong by before ours is believed instead.
+_CLOCK_SLACK = timedelta(minutes=5)
+_OLDEST = timedelta(days=30)
+
+LEAVING_PURPOSES = ("leave", "preferences")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing a reader sent, opened."""
+
+    row: int
+    organisation: Any
+    words: dict[str, Any]
+    at: datetime
+
+    @property
+    def kind(self) -> str:
+        return str(self.words.get("kind", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Whose token it was, proven."""
+
+    said: Said
+    subscriber: Any
+    lists: tuple[Any, ...]
+    edition: int
+
+
+def opened(now: datetime, kinds: Iterable[str]) -> list[Said]:
+    """What waits in the gate, of these kinds. A box that does not open is thrown away and said in the log."""
+    wanted = frozenset(kinds)
+    found: list[Said] = []
+    after = 0
+    while rows := gate.take_up(after):
+        after = rows[-1].id
+        for row in rows:
+            said = _open(row, now)
+            if said is None:
+                gate.done_with([row.id])
+            elif said.kind in wanted:
+                found.append(said)
+    return found
+
+
+def _open(row: Any, now: datetime) -> Said | None:
+    uid = bytes(row.place_id)
+    organisation = Organisation.objects.filter(uid=uid).first()
+    if organisation is None:
+        log.warning("The gate held something for an organisation that is not here; it was thrown away.")
+        return None
+    box = bytes(row.box)
+    try:
+        private = house.keys(organisation).boxes[struct.unpack(">I", box[:4])[0]]
+        words = json.loads(seal.open_sealed(private, box[4:], b"intake\0" + uid))
+        return Said(row.id, organisation, words, _time(str(words.get("at", "")), now))
+    except (KeyError, ValueError, AttributeError, struct.error, seal.SealError):
+        log.warning("The gate held something that does not open; it was thrown away.")
+        return None
+
+
+def _time(text: str, now: datetime) -> datetime:
+    """When it was sent, as far as that can be believed."""
+    try:
+        at = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return now
+    return at if now - _OLDEST <= at <= now + _CLOCK_SLACK else now
+
+
+def take(now: datetime) -> int:
+    """Takes up leaving, coming back and confirming; returns how many. Signing up sends mail and has its own loop
+    (worker/signups.py)."""
+    said = opened(now, ("leave", "back", "confirm"))
+    for organisation_id in dict.fromkeys(one.organisation.id for one in said):
+        mine = [one for one in said if one.organisation.id == organisation_id]
+        # In the order they came: who left and came back is back. Runs of one kind are taken together.
+        for kind, run in _runs(mine):
+            for slice_ in _slices(run):
+                {"leave": _leave, "back": _back, "confirm": _confirm}[kind](slice_, now)
+    return len(said)
+
+
+def _runs(said: list[Said]) -> Iterator[tuple[str, list[Said]]]:
+    run: list[Said] = []
+    for one in said:
+        if run and run[-1].kind != one.kind:
+            yield run[0].kind, run
+            run = []
+        run.append(one)
+    if run:
+        yield run[0].kind, run
+
+
+def _slices(said: list[Said]) -> Iterator[list[Said]]:
+    for start in range(0, len(said), SLICE):
+        yield said[start : start + SLICE]
+
+
+# -- leaving and coming back ------------------------------------------------------------------------------------
+
+
+def _proven(said: Said) -> Leaving | None:
+    """The subscriber and lists of a leave token; None when our keys do not prove it or she is not here any more."""
+    purpose = said.words.get("purpose", "leave")
+    if purpose not in LEAVING_PURPOSES:
+        return None
+    try:
+        token = link.read(house.keys(said.organisation).links, purpose, str(said.words.get("token", "")))
+    except link.BadToken:
+        return None
+    subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
+    if subscriber is None:
+        return None
+    return Leaving(said, subscriber, _lists_of(said.organisation, token.edition, subscriber), token.edition)
+
+
+def _lists_of(organisation: Any, edition: int, subscriber: Any) -> tuple[Any, ...]:
+    """The list an edition was sent to. Where the edition is not known (moved without its campaigns) a way out must
+    still lead out: every list of hers."""
+    found = (
+        Edition.objects.select_related("campaign__list").filter(id=edition, campaign__organisation=organisation).first()
+    )
+    if found is not None:
+        return (found.campaign.list,)
+    return tuple(List.objects.filter(id__in=Subscription.objects.filter(subscriber=subscriber).values("list_id")))
+
+
+def _leave(said: list[Said], now: datetime) -> None:
+    left: dict[int, list[int]] = defaultdict(list)
+    organisation = said[0].organisation
+    group = group_of(now)
+    with transaction.atomic():
+        proven = [one for one in map(_proven, said) if one is not None]
+        for one in proven:
+            way = "one-click" if one.said.words.get("way") == "one-click" else "form"
+            for list_ in one.lists:
+                if audience.unsubscribe(one.subscriber, list_, way=way, now=one.said.at, letter=_letter(one.edition)):
+                    left[list_.id].append(one.subscriber.number)
+        for list_id, numbers in left.items():
+            detail = {"group": group, "numbers": numbers, "count": len(numbers)}
+            record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
+            _alarm(organisation, list_id, group, now)
+    _settle(said, "left", (one.said for one in proven))
+
+
+def _letter(edition: int) -> str:
+    return str(edition) if edition else ""
+
+
+def _back(said: list[Said], now: datetime) -> None:
+    with transaction.atomic():
+        proven = [one for one in map(_proven, said) if one is not None]
+        for one in proven:
+            for list_ in one.lists:
+                audience.undo_unsubscribe(one.subscriber, list_, way="one-click", now=one.said.at)
+    _settle(said, "back", (one.said for one in proven))
+
+
+def _settle(said: list[Said], state: str, proven: Iterable[Said]) -> None:
+    """After the commit: the pages of the proven tokens say what they are now, and all the boxes go."""
+    for one in proven:
+        gate.set_token_state(str(one.words["token"]), state)
+    gate.done_with(one.row for one in said)
+
+
+# -- the alarm --------------------------------------------------------------------------------------------------
+
+
+def group_of(now: datetime) -> str:
+    """Those who leave in one clock hour are one group: what an alarm names and what is undone together."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
+
+
+def _alarm(organisation: Any, list_id: int, group: str, now: datetime) -> None:
+    """Says once an hour and list that unusually many leave."""
+    left = _left_since(organisation, list_id, now - ALARM_WINDOW)
+    count = sum(len(numbers) for numbers in left.values())
+    still = ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
+    if count < ALARM_LEAST or count <= ALARM_SHARE * (still + count):
+        return
+    before = Event.objects.select_related("organisation").filter(
+        organisation=organisation, kind="subscribers.left_alarm", about=list_id, at__gte=now - 2 * ALARM_WINDOW
+    )
+    if any(group in detail_of(event)["groups"] for event in before):
+        return
+    detail = {"groups": sorted({*left, group}), "left": count, "of": still + count}
+    record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=detail)
+
+
+def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, list[int]]:
+    """Numbers that left a list since then, by group."""
+    found: dict[str, list[int]] = defaultdict(list)
+    events = Event.objects.select_related("organisation").filter(
+        organisation=organisation, kind="subscribers.left", about=list_id, at__gte=since
+    )
+    for event in events.iterator(chunk_size=500):
+        detail = detail_of(event)
+        found[str(detail["group"])] += detail["numbers"]
+    return found
+
+
+def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
+    """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated."""
+    groups = set(detail_of(alarm)["groups"])
+    list_ = List.objects.get(id=alarm.about, organisation=alarm.organisation)
+    begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
+    left = _left_since(alarm.organisation, list_.id, begin)
+    numbers = [number for group in sorted(groups) for number in left.get(group, [])]
+    back = 0
+    for start in range(0, len(numbers), SLICE):
+        with transaction.atomic():
+            for number in numbers[start : start + SLICE]:
+                subscriber = audience_queries.subscriber_numbered(alarm.organisation, number)
+                if subscriber is not None:
+                    back += audience.undo_unsubscribe(subscriber, list_, way="desk", now=now, by=by)
+    detail = {"groups": sorted(groups), "back": back}
+    record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
+    return back
+
+
+# -- confirming -------------------------------------------------------------------------------------------------
+
+
+def _confirm(said: list[Said], now: datetime) -> None:
+    confirmed = []
+    with transaction.atomic():
+        for one in said:
+            found = _pending(one, now)
+            if found is not None:
+                audience.confirm(*found, way="form", now=one.at)
+                confirmed.append(one)
+    _settle(said, "confirmed", confirmed)
+
+
+def _pending(said: Said, now: datetime) -> tuple[Any, Any] | None:
+    """(subscriber, list) of a confirm token whose sign-up still waits. An old link confirms nothing: somebody who
+    has left since must not come back because a mail is pressed again."""
+    try:
+        token = link.read(house.keys(said.organisation).links, "confirm", str(said.words.get("token", "")))
+    except link.BadToken:
+        return None
+    list_ = List.objects.filter(id=token.edition, organisation=said.organisation).first()
+    subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
+    if list_ is None or subscriber is None:
+        return None
+    since = (now - timedelta(days=CONFIRM_DAYS)).date()
+    waits = Subscription.objects.filter(subscriber=subscriber, list=list_, status=PENDING, since__gte=since).exists()
+    return (subscriber, list_) if waits else None

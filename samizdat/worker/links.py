@@ -1,0 +1,31 @@
+"""What the key server tells the public process: keys that read the tokens in letters' links, and no other."""
+
+import base64
+from typing import Any
+
+from django.db import connections
+
+from samizdat.core import link
+from samizdat.vault import house
+from samizdat.vault.models import VaultKey
+from samizdat.vault.source import Source
+
+# Who holds a leave token may leave; "test" is in the links of test letters. Return addresses and Message-IDs are
+# none of the public process's business.
+PURPOSES = ("leave", "preferences", "confirm", "test")
+
+
+def reader_links(source: Source) -> list[dict[str, Any]]:
+    """[{"organisation": hex uid, "number": of the link key, "keys": {purpose: base64 of link.reading_key}}]."""
+    try:
+        rows = list(VaultKey.objects.filter(kind="link").select_related("organisation"))
+    finally:
+        connections.close_all()  # Called from the key server's threads, which live as long as their child.
+    return [_reading(source, row) for row in rows]
+
+
+def _reading(source: Source, row: VaultKey) -> dict[str, Any]:
+    uid = bytes(row.organisation.uid)
+    key = link.LinkKey(row.number, source.unwrap(house.label("link", row.number, uid), row.wrapped))
+    keys = {purpose: base64.b64encode(link.reading_key(key, purpose)).decode() for purpose in PURPOSES}
+    return {"organisation": uid.hex(), "number": row.number, "keys": keys}

@@ -1,0 +1,63 @@
+"""Django's Tasks over procrastinate, for PostgreSQL: any machine's worker may take a task, and a bell that is rung
+in a transaction rings when that commits."""
+
+from typing import Any
+
+from django.db import transaction
+from django.tasks import TaskResult, TaskResultStatus
+from django.tasks.backends.base import BaseTaskBackend
+from django.utils import timezone
+from django.utils.json import normalize_json
+from django.utils.module_loading import import_string
+
+# Procrastinate knows this one task; what it runs is named in its arguments.
+TASK_NAME = "samizdat.run"
+
+
+class ProcrastinateBackend(BaseTaskBackend):
+    supports_defer = True
+    supports_priority = True
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> TaskResult | None:
+        """None when the same task with the same arguments is waiting already."""
+        from procrastinate.contrib.django import app
+        from procrastinate.exceptions import AlreadyEnqueued
+
+        self.validate_task(task)
+        words = normalize_json({"args": list(args), "kwargs": dict(kwargs)})
+        deferrer = app.configure_task(
+            TASK_NAME,
+            queue=task.queue_name,
+            priority=task.priority,
+            schedule_at=task.run_after,
+            queueing_lock=f"{task.module_path} {words}",
+        )
+        try:
+            with transaction.atomic():  # A refused row must not spoil the transaction around us.
+                number = deferrer.defer(path=task.module_path, **words)
+        except AlreadyEnqueued:
+            return None
+        return self._result(task, str(number), words)
+
+    def _result(self, task: Any, number: str, words: Any) -> TaskResult:
+        return TaskResult(
+            task=task,
+            id=number,
+            status=TaskResultStatus.READY,
+            enqueued_at=timezone.now(),
+            started_at=None,
+            last_attempted_at=None,
+            finished_at=None,
+            args=words["args"],
+            kwargs=words["kwargs"],
+            backend=self.alias,
+            errors=[],
+            worker_ids=[],
+        )
+
+
+def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """What procrastinate calls. Only tasks of ours are run, whatever a row of its table says."""
+    if not path.startswith("samizdat."):
+        raise ValueError("This task is not one of ours.")
+    import_string(path).call(*args, **kwargs)

@@ -1,0 +1,142 @@
+"""Carries what became public from the house to the gate. Each verb may be repeated at any time."""
+
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from samizdat.accounts.models import Organisation
+from samizdat.audience import queries as audience
+from samizdat.audience.models import List
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.letter import content_of
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.pictures import open_picture
+from samizdat.campaigns.queries import picture_named
+from samizdat.core.letter import archive_html, fill, render
+from samizdat.events.models import Event
+from samizdat.gate import actions as gate
+from samizdat.gate.models import Page
+from samizdat.vault.queries import box_of
+
+# A letter is public once it is on its way; one that waits for its time is nobody's business yet.
+PUBLIC_STATES = ("sending", "paused", "waiting", "finished")
+
+# Editions looked at for a missing web copy; a lost gate is filled again from `samizdat upgrade`.
+NEWEST_EDITIONS = 50
+
+_PICTURE = re.compile(r"/m/([0-9a-f]{8,40})\.(?:jpeg|jpg|png|gif|webp)\b")
+
+
+def place(event: Event, now: datetime) -> None:
+    if event.organisation is not None:
+        organisation_as_place(event.organisation)
+
+
+def organisation_as_place(organisation: Any) -> None:
+    number, public = box_of(organisation)
+    gate.publish_place(
+        bytes(organisation.uid),
+        host=urlsplit(organisation.public_url).hostname or "",
+        name=organisation.name,
+        language=organisation.language,
+        accent=organisation.accent,
+        box_key=public,
+        box_number=number,
+    )
+
+
+def form(event: Event, now: datetime) -> None:
+    found = List.objects.select_related("organisation").filter(id=event.about).first()
+    if found is not None:
+        list_as_form(found)
+
+
+def list_as_form(list_: Any) -> None:
+    """The sign-up form of a list that has one; one that lost it is withdrawn."""
+    organisation = list_.organisation
+    if not list_.form_slug:
+        gate.withdraw_form(bytes(organisation.uid), list_.id)
+        return
+    gate.publish_form(
+        bytes(organisation.uid),
+        list_.form_slug,
+        list=list_.id,
+        name=audience.name_of(list_),
+        purpose=audience.details_of(list_).get("purpose", ""),
+        language=organisation.language,
+    )
+
+
+def all_forms(organisation: Any) -> None:
+    for list_ in List.objects.select_related("organisation").filter(organisation=organisation):
+        list_as_form(list_)
+
+
+def letter(event: Event, now: datetime) -> None:
+    edition = _editions().filter(campaign_id=event.about).first()
+    if edition is not None:
+        edition_as_letter(edition, now)
+
+
+def pictures(event: Event, now: datetime) -> None:
+    """The uploaded pictures that a letter shows; before its release or test they are sealed."""
+    campaign = Campaign.objects.select_related("organisation").filter(id=event.about).first()
+    if campaign is not None:
+        campaign_pictures(campaign)
+
+
+def campaign_pictures(campaign: Campaign) -> None:
+    for slug in sorted(set(_PICTURE.findall(draft_of(campaign).body))):
+        found = picture_named(campaign.organisation, slug)
+        if found is not None:
+            gate.publish_picture(bytes(campaign.organisation.uid), slug, found.kind, open_picture(found))
+
+
+def edition_as_letter(edition: Edition, now: datetime) -> None:
+    """Names its list for the leave page, and shows the web copy once the letter is on its way."""
+    campaign = edition.campaign
+    shown: dict[str, Any] = {}
+    if campaign.state in PUBLIC_STATES and edition.archive_slug:
+        zone = ZoneInfo(campaign.organisation.timezone)
+        there = now.astimezone(zone)
+        content = content_of(campaign, draft_of(campaign), edition.archive_slug)
+        shown = {
+            "slug": edition.archive_slug,
+            # Like the text: a reader's name in the subject is what it is for somebody without a name.
+            "title": fill(render(content, now=there, archive=True).subject, {}),
+            "html": archive_html(content, now=there),
+            "day": (campaign.released or edition.created).astimezone(zone).date(),
+        }
+    gate.publish_letter(
+        bytes(campaign.organisation.uid),
+        edition.id,
+        list_name=audience.name_of(campaign.list),
+        language=campaign.language,
+        **shown,
+    )
+
+
+def missing_letters(now: datetime) -> int:
+    """Shows the newest letters on their way that the gate does not show yet: held ones begin without an event."""
+    newest = list(_editions().filter(campaign__state__in=PUBLIC_STATES).order_by("-id")[:NEWEST_EDITIONS])
+    there = set(Page.objects.filter(edition__in=[e.id for e in newest]).values_list("edition", flat=True))
+    missing = [edition for edition in newest if edition.archive_slug and edition.id not in there]
+    for edition in missing:
+        edition_as_letter(edition, now)
+    return len(missing)
+
+
+def everything(now: datetime) -> None:
+    """Fills a gate that was lost or restored."""
+    for organisation in Organisation.objects.all():
+        organisation_as_place(organisation)
+        all_forms(organisation)
+    for edition in _editions().iterator(chunk_size=100):
+        edition_as_letter(edition, now)
+        campaign_pictures(edition.campaign)
+
+
+def _editions() -> Any:
+    return Edition.objects.select_related("campaign__organisation", "campaign__list", "campaign__template")

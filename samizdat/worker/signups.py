@@ -1,0 +1,260 @@
+"""Sign-ups: each becomes a pending subscription and one plain mail that asks whether it was she.
+
+The box stays in the gate until the mail was accepted by a server or can never be, so a dead relay or a killed worker
+loses nobody. What is remembered here in memory only slows repetition down; losing it costs one mail more.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat import plugs
+from samizdat.audience import actions as audience
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import PENDING, List, Subscription
+from samizdat.campaigns import queries as campaigns
+from samizdat.campaigns.draft import draft_of
+from samizdat.core import address, link
+from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, Unsure
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import transport_of
+from samizdat.gate import actions as gate
+from samizdat.logs import where_it_broke
+from samizdat.vault import house
+from samizdat.worker.intake import Said, opened
+
+log = logging.getLogger("samizdat.worker")
+
+# Seconds between two tries of one mail, and until it is given up.
+WAITS = (5, 30, 120, 600)
+GIVE_UP = timedelta(days=2)
+# Seconds in which the same mailbox gets no second mail, however often somebody types its address.
+AGAIN = 3600.0
+# Mails an hour and organisation: a flood of typed-in addresses must not spend the good name of its relay.
+AN_HOUR = 1000
+# Seconds one relay may take over one mail.
+CARRY = 60.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process remembers of mails: tries by box, last mail by subscriber and list, times by organisation."""
+
+    tries: dict[int, tuple[int, float]] = field(default_factory=dict)
+    mailed: dict[tuple[int, int], float] = field(default_factory=dict)
+    sent: dict[int, deque[float]] = field(default_factory=dict)
+
+    def due(self, row: int) -> bool:
+        return time.monotonic() >= self.tries.get(row, (0, 0.0))[1]
+
+    def put_off(self, row: int) -> None:
+        tries = self.tries.get(row, (0, 0.0))[0]
+        self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
+
+    def rests(self, subscriber: int, list_id: int) -> bool:
+        return time.monotonic() - self.mailed.get((subscriber, list_id), float("-inf")) < AGAIN
+
+    def may_send(self, organisation: int) -> bool:
+        times = self.sent.setdefault(organisation, deque())
+        while times and time.monotonic() - times[0] > 3600:
+            times.popleft()
+        return len(times) < AN_HOUR
+
+    def wrote(self, organisation: int, subscriber: int, list_id: int) -> None:
+        self.mailed[subscriber, list_id] = time.monotonic()
+        self.sent.setdefault(organisation, deque()).append(time.monotonic())
+        if len(self.mailed) > 20_000:
+            self.mailed.clear()
+
+
+memory = Memory()
+
+
+def take(now: datetime) -> int:
+    """Takes up the sign-ups that wait and are due; returns how many are done with."""
+    said = [one for one in opened(now, ("signup",)) if memory.due(one.row)]
+    done = 0
+    for one in said:
+        try:
+            finished = _take(one, now)
+        except Exception as error:  # One that cannot be taken up must not keep the others waiting.
+            log.error("A sign-up could not be taken up and is tried again: %s", where_it_broke(error))
+            finished = now - one.at > GIVE_UP
+        if finished:
+            gate.done_with([one.row])
+            memory.tries.pop(one.row, None)
+            done += 1
+        else:
+            memory.put_off(one.row)
+    return done
+
+
+def _take(said: Said, now: datetime) -> bool:
+    """True when the box may go. Nothing that somebody typed into a form is believed before it was checked again."""
+    list_ = _list(said)
+    if list_ is None:
+        return True
+    try:
+        wanted = address.normalise(str(said.words.get("address", "")))
+        subscriber = _asked(said, wanted, list_)
+    except (address.BadAddress, AudienceError):
+        return True
+    if not Subscription.objects.filter(subscriber=subscriber, list=list_, status=PENDING).exists():
+        return True  # She gets it already; whoever typed her address in learns nothing.
+    if audience_queries.suppression_of(said.organisation, wanted) == "manual":
+        return True  # Somebody of the organisation decided that; a form does not undo it.
+    if memory.rests(subscriber.id, list_.id):
+        return True
+    if not memory.may_send(said.organisation.id):
+        return False
+    return _write(said, wanted, subscriber, list_, now)
+
+
+def _list(said: Said) -> Any:
+    text = str(said.words.get("list", ""))
+    rows = List.objects.select_related("organisation").filter(organisation=said.organisation).exclude(form_slug="")
+    return rows.filter(id=int(text)).first() if text.isdecimal() and len(text) < 19 else None
+
+
+def _asked(said: Said, wanted: str, list_: Any) -> Any:
+    """Her row, with the sign-up on record once however often its mail is tried."""
+    if said.row in memory.tries:
+        known = audience_queries.subscriber_at(said.organisation, wanted)
+        if known is not None:
+            return known
+    return audience.sign_up(
+        said.organisation,
+        wanted,
+        list_,
+        wording=str(said.words.get("wording", "")),
+        now=said.at,
+        language=str(said.words.get("language", ""))[:8],
+    )
+
+
+# -- the mail ---------------------------------------------------------------------------------------------------
+
+
+def _write(said: Said, wanted: str, subscriber: Any, list_: Any, now: datetime) -> bool:
+    sender = sender_of(list_)
+    if sender is None:
+        log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
+        return now - said.at > GIVE_UP
+    keys = house.keys(said.organisation)
+    assert keys.link is not None
+    token = link.make(keys.link, "confirm", list_.id, subscriber.number)
+    language = str(said.words.get("language", "")) or said.organisation.language
+    with override(language if language in ("en", "ru") else said.organisation.language):
+        content = compose(list_, sender, wanted, token, now)
+    message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
+    outcome = carry(said.organisation, message)
+    match outcome:
+        case Accepted() | Unsure():
+            memory.wrote(said.organisation.id, subscriber.id, list_.id)
+            gate.set_token_state(token, "pending")
+            return True
+        case Refused():
+            return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
+    return now - said.at > GIVE_UP
+
+
+def sender_of(list_: Any) -> tuple[str, str] | None:
+    """(name, address) that the list writes from: its own, else that of its organisation's newest campaign."""
+    details = audience_queries.details_of(list_)
+    if details.get("from_email"):
+        return details.get("from_name", "") or list_.organisation.name, details["from_email"]
+    for row in campaigns.newest(list_.organisation, limit=20):
+        draft = draft_of(row.campaign)
+        if draft.from_email:
+            return draft.from_name or list_.organisation.name, draft.from_email
+    return None
+
+
+def compose(list_: Any, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
+    """One plain text mail, in the language that is active. RFC 3834: it says that a program wrote it."""
+    name, from_email = sender
+    list_name = audience_queries.name_of(list_)
+    mail = EmailMessage(policy=SMTP.clone(utf8=not wanted.isascii()))
+    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
+    mail["To"] = wanted
+    mail["Subject"] = _("Is it you? %(list)s") % {"list": _one_line(list_name)}
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    text = _(
+        "Somebody asked that %(list)s should come to this mailbox.\n\n"
+        "If it was you, open this page and press the button:\n\n%(link)s\n\n"
+        "If not, do nothing: nothing comes, and in 7 days the request is forgotten.\n"
+    )
+    link_ = f"{list_.organisation.public_url}/c/{token}"
+    mail.set_content(text % {"list": list_name, "link": link_}, charset="utf-8", cte="quoted-printable")
+    return mail.as_bytes()
+
+
+def _encoded(name: str, from_email: str) -> str:
+    return formataddr((name, from_email), charset="utf-8")
+
+
+def _one_line(text: str) -> str:
+    """A name typed by somebody must not end the header it stands in."""
+    return " ".join(text.split())[:150]
+
+
+# -- carrying one message ---------------------------------------------------------------------------------------
+
+
+class One:
+    """A feed of a single message (transports/base.Feed)."""
+
+    def __init__(self, message: plugs.Message) -> None:
+        self._message: plugs.Message | None = message
+        self.outcome: Outcome | None = None
+
+    def take(self) -> plugs.Message | None:
+        message, self._message = self._message, None
+        return message
+
+    async def more(self) -> bool:
+        return self._message is not None
+
+    def finishing(self, message: plugs.Message) -> None:
+        """Nothing is journalled: a second confirmation mail harms nobody."""
+
+    def tell(self, message: plugs.Message, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def carry(organisation: Any, message: plugs.Message) -> Outcome:
+    """By the first living route that takes it, in order of priority. Deferred when none does."""
+    outcome: Outcome = Deferred(0, "", "route")
+    for route in (
+        Route.objects.filter(organisation=organisation, state="live")
+        .select_related("organisation")
+        .order_by("priority", "id")
+    ):
+        outcome = _by(route, message)
+        if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
+            return outcome
+    return outcome
+
+
+def _by(route: Route, message: plugs.Message) -> Outcome:
+    feed = One(message)
+    # Condemning a route is the sender's business; here the next one is tried.
+    with contextlib.suppress(plugs.RouteDown, plugs.BadRoute, plugs.NoSuchPlug, TimeoutError, OSError):
+        asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), CARRY))
+    return feed.outcome or Deferred(0, "", "route")

@@ -1,0 +1,365 @@
+"""`samizdat serve`: one process tree. The supervisor alone holds the instance key; it starts the others, hands each
+what it may have over a pair of sockets, and starts the dead again (design.md, section 7)."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import connection, connections
+from django.utils.translation import gettext as _
+
+from samizdat.options import data_folder, option
+from samizdat.vault import house
+from samizdat.vault.errors import VaultError
+from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
+from samizdat.worker.links import reader_links
+
+LOCK_NAME = "serve.lock"
+
+# Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
+FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
+
+# Seconds for everybody to finish after TERM; a child ends itself half a second before.
+STOP_SECONDS = 9.7
+
+# Seconds to wait for a port: a supervisor that was just killed may still be letting go of it.
+PORT_SECONDS = 3.0
+
+Say = Callable[[str], object]
+
+
+class CannotServe(Exception):
+    """Nothing was started. The text says what to do."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One process and what is needed to start it again."""
+
+    role: str
+    arguments: list[str] = field(default_factory=list)
+    descriptors: tuple[int, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    user: tuple[int, int] | None = None  # uid and gid to run as, when they are not ours
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    wait: float = FIRST_WAIT
+    again: float = 0.0
+
+
+def serve(port: int = 8000, public_port: int = 8001, host: str = "127.0.0.1", say: Say = print) -> int:
+    """Everything, until TERM or INT: exit code 0. 1 with one sentence when it cannot start.
+
+    Django is set up and the schema is checked by the caller.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            source = stack.enter_context(_the_house())
+            desk = stack.enter_context(listening(host, port))
+            public = stack.enter_context(listening(host, public_port))
+            children = [
+                Child("public", [str(public.fileno())], (public.fileno(),), *_public_surroundings(source, say)),
+                Child("desk", [str(desk.fileno())], (desk.fileno(),)),
+                *_background(None),
+            ]
+            say(_("The desk is at %(url)s") % {"url": _url(desk)})
+            say(_("Public pages are at %(url)s") % {"url": _url(public)})
+            return Supervisor(children, source).run()
+    except (CannotServe, VaultError) as reason:
+        say(str(reason))
+        return 1
+
+
+def work(senders: int | None = None, say: Say = print) -> int:
+    """The same without desk and public pages, for further machines on PostgreSQL."""
+    try:
+        with _the_house() as source:
+            return Supervisor(_background(senders), source).run()
+    except (CannotServe, VaultError) as reason:
+        say(str(reason))
+        return 1
+
+
+def _background(senders: int | None) -> list[Child]:
+    """One sender on SQLite, since one at a time may send from a data folder; else one a core."""
+    if connection.vendor != "postgresql":
+        senders = 1
+    elif senders is None:
+        senders = os.cpu_count() or 1
+    return [Child("worker"), *(Child("sender") for _number in range(senders))]
+
+
+# -- what must be ours before anything starts -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _the_house() -> Iterator[Any]:
+    """The lock on the data folder and the opened key source."""
+    folder = data_folder()
+    with _locked(folder):
+        # Whoever served here is gone, for the lock is ours; so is its socket.
+        with contextlib.suppress(FileNotFoundError):
+            (folder / SOCKET_NAME).unlink()
+        house.use(None)
+        try:
+            yield house.open_source()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                (folder / SOCKET_NAME).unlink()
+            house.use(None)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[IO[str]]:
+    """One supervisor a data folder. The kernel lets go of the lock however the process ends."""
+    try:
+        file = (folder / LOCK_NAME).open("a+")
+    except OSError as error:
+        raise CannotServe(
+            _("The data folder %(folder)s cannot be written to (%(why)s). Make it writable, or name another one.")
+            % {"folder": folder, "why": os.strerror(error.errno or 0)}
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise CannotServe(
+                _("samizdat already runs on %(folder)s (process %(pid)s). Stop that one first.")
+                % {"folder": folder, "pid": file.read().strip() or "?"}
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound and listening socket. It is ours and the children inherit it, so nobody is turned away while one of
+    them is started again, and a port below 1024 can be used by a child that is not root."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + PORT_SECONDS
+    with found:
+        while True:
+            try:
+                found.bind((host, port))
+                break
+            except OSError as error:
+                if time.monotonic() > deadline or error.errno != errno.EADDRINUSE:
+                    raise CannotServe(
+                        _("Port %(port)s of %(host)s cannot be used (%(why)s). Choose another one.")
+                        % {"port": port, "host": host, "why": os.strerror(error.errno or 0)}
+                    ) from error
+                time.sleep(0.1)
+        found.listen(512)
+        yield found
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+# -- the public process is a stranger in the house --------------------------------------------------------------
+
+
+def _public_surroundings(source: Any, say: Say) -> tuple[dict[str, str], tuple[int, int] | None]:
+    """Its environment and its user: it may know the gate, and nothing of the main database."""
+    environment = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
+    if option("DATABASE_URL"):
+        environment["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, say)
+    return environment, _public_user(say)
+
+
+def _gate_url(source: Any, say: Say) -> str:
+    """Where the public process reaches the gate: with a role of its own where we may make one that can sign in.
+
+    Its password is derived from the instance key, so it is stored nowhere.
+    """
+    from samizdat.gate.actions import make_public_role
+
+    url = option("DATABASE_URL")
+    password = source.derive("gate role password").hex()
+    role = f"samizdat_public_{source.derive('gate role name')[:4].hex()}"
+    if make_public_role(connections["gate"], password, role) and _lets_in(role, password):
+        return _with_role(url, role, password)
+    say(
+        _(
+            "Note: the public pages use the database role of the house, so they are no boundary. Give our role "
+            "CREATEROLE, or name a role of their own with SAMIZDAT_GATE_URL."
+        )
+    )
+    return url
+
+
+def _lets_in(role: str, password: str) -> bool:
+    """A server may ask for a certificate or the user's own name where we have a password."""
+    import psycopg
+
+    wanted = connections["gate"].get_connection_params() | {"user": role, "password": password}
+    wanted = {
+        name: value for name, value in wanted.items() if name not in ("cursor_factory", "context", "prepare_threshold")
+    }
+    try:
+        psycopg.connect(**wanted, connect_timeout=5).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _with_role(url: str, role: str, password: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    query = urlencode([pair.split("=", 1) for pair in parts.query.split("&") if pair and not pair.startswith("user=")])
+    return urlunsplit(parts._replace(netloc=f"{quote(role)}:{quote(password)}@{place}", query=query))
+
+
+def _public_user(say: Say) -> tuple[int, int] | None:
+    """uid and gid of SAMIZDAT_PUBLIC_USER, which only root can switch to. The gate's file is opened to its group."""
+    name = option("SAMIZDAT_PUBLIC_USER")
+    if not name or os.geteuid() != 0:
+        say(
+            _(
+                "Note: the public pages run as the same user as the rest, so they are no boundary. Start as root with "
+                "SAMIZDAT_PUBLIC_USER set to separate them."
+            )
+        )
+        return None
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise CannotServe(
+            _("There is no user %(name)s on this machine. Create it, or change SAMIZDAT_PUBLIC_USER.") % {"name": name}
+        ) from None
+    if connection.vendor != "postgresql":
+        _open_gate_to(user.pw_gid)
+    return user.pw_uid, user.pw_gid
+
+
+def _open_gate_to(group: int) -> None:
+    """The data folder may be passed through, not listed; of its files only the gate's are for the group.
+
+    Our own connection to the gate stays open as long as we run, so that its log and index files, which SQLite gives
+    the same owner and mode, are always there: the public process may not create any.
+    """
+    folder = data_folder()
+    os.chown(folder, -1, group)
+    folder.chmod(0o710)
+    for path in folder.iterdir():
+        if path.is_file() and not path.name.startswith("gate.sqlite3"):
+            path.chmod(path.stat().st_mode & 0o700)
+    connections["gate"].close()
+    for name in ("gate.sqlite3", "gate.sqlite3-wal", "gate.sqlite3-shm"):
+        path = folder / name
+        if path.exists():
+            os.chown(path, -1, group)
+            path.chmod(0o660)
+    with connections["gate"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM gate_place")
+
+
+# -- the tree ---------------------------------------------------------------------------------------------------
+
+
+class Supervisor:
+    """Starts children, starts the dead again, and stops them all."""
+
+    def __init__(self, children: list[Child], source: Any) -> None:
+        self._children = children
+        self._keys = KeyServer(source, lambda: reader_links(source))
+        self._stopping = False
+
+    def run(self) -> int:
+        self._keys.listen(data_folder())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        notify("READY=1")
+        while not self._stopping:
+            for child in self._children:
+                self._see_to(child)
+            time.sleep(0.1)
+        notify("STOPPING=1")
+        return self._end()
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _see_to(self, child: Child) -> None:
+        """Starts a child that is due; notes one that has died."""
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.again and not self._stopping:
+                self._start(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        if now - child.started >= LIVED:
+            child.wait = FIRST_WAIT
+        child.process, child.again = None, now + child.wait
+        print(
+            f"The {child.role} process ended ({code}); it starts again in {child.wait:g} s.",
+            file=sys.stderr,
+            flush=True,
+        )
+        child.wait = min(child.wait * 2, LAST_WAIT)
+
+    def _start(self, child: Child) -> None:
+        """From this thread alone: the kernel ends children when the thread that started them ends."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            child.process = subprocess.Popen(
+                [sys.executable, "-m", "samizdat.worker.child", child.role, *child.arguments],
+                env=os.environ | _settings_name() | child.environment | {FD_VARIABLE: str(theirs.fileno())},
+                pass_fds=(theirs.fileno(), *child.descriptors),
+                stdin=subprocess.DEVNULL,
+                **_as_user(child.user),
+            )
+        child.started = time.monotonic()
+        self._keys.serve(ours, child.role)
+
+    def _end(self) -> int:
+        """TERM to all; KILL to whoever is not done in time. What a killed one had in hand is in the journal."""
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return 0
+
+
+def _settings_name() -> dict[str, str]:
+    return {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)}
+
+
+def _as_user(user: tuple[int, int] | None) -> dict[str, Any]:
+    return {} if user is None else {"user": user[0], "group": user[1], "extra_groups": []}
+
+
+def notify(state: str) -> None:
+    """sd_notify: one datagram to the socket that systemd names."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect("\0" + address[1:] if address.startswith("@") else address)
+            sender.send(state.encode())

@@ -1,0 +1,149 @@
+"""The log cannot be edited unseen, and a detail can be erased without breaking it."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from samizdat.audience.models import ConsentRecord, List
+from samizdat.events import chain, queries
+from samizdat.events.actions import record
+from samizdat.events.models import Event, Head
+from tests.conftest import NOW, TODAY
+
+pytestmark = pytest.mark.django_db
+
+
+def happen(organisation: Any, *kinds: str) -> list[Event]:
+    return [record(kind, organisation, now=NOW, about=7, detail={"say": kind}) for kind in kinds]
+
+
+def consents(organisation: Any, count: int) -> None:
+    wanted = List.objects.create(organisation=organisation, name_sealed=b"x", created=TODAY)
+    ConsentRecord.objects.bulk_create(
+        ConsentRecord(
+            organisation=organisation,
+            subscriber_id=number,
+            list=wanted,
+            kind=1,
+            way=0,
+            day=TODAY,
+            blob=b"x",
+            digest=os.urandom(32),
+        )
+        for number in range(count)
+    )
+
+
+def test_events_and_consent_records_stand_in_one_chain(lantern: Any) -> None:
+    happen(lantern, "a", "b")
+    consents(lantern, 3)
+    assert chain.append() >= 5
+    assert chain.append() == 0
+    happen(lantern, "c")
+    chain.append()
+    verdict = chain.verify(lantern)
+    assert verdict.whole
+    assert verdict.length == Head.objects.get(organisation=lantern).position
+    assert Event.objects.latest("id").position == verdict.length
+
+
+def test_an_empty_chain_is_whole(lantern: Any) -> None:
+    assert chain.verify(lantern).whole
+
+
+def test_slices_are_appended_one_after_the_other(lantern: Any) -> None:
+    happen(lantern, *"abcdefg")
+    consents(lantern, 12)
+    while chain.append(limit=3):
+        pass
+    assert chain.verify(lantern) == chain.Verdict(True, Head.objects.get(organisation=lantern).position)
+    assert not Event.objects.filter(position=None, organisation=lantern).exists()
+
+
+def test_an_event_committed_late_follows_those_that_were_seen(lantern: Any) -> None:
+    first, late, third = happen(lantern, "a", "b", "c")
+    Event.objects.filter(id=late.id).delete()
+    chain.append()
+    late.save(force_insert=True)  # As if its transaction had only now committed.
+    chain.append()
+    late.refresh_from_db()
+    third.refresh_from_db()
+    assert late.position is not None and third.position is not None
+    assert late.position > third.position
+    assert chain.verify(lantern).whole
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"digest": bytes(32)}, "link"),
+        ({"kind": "other"}, "digest"),
+        ({"about": 8}, "digest"),
+        ({"at": NOW + timedelta(seconds=1)}, "digest"),
+        ({"position": None}, "missing"),
+    ],
+)
+def test_an_edited_row_breaks_the_chain_at_its_place(lantern: Any, change: dict[str, Any], reason: str) -> None:
+    events = happen(lantern, "a", "b", "c")
+    chain.append()
+    place = Event.objects.get(id=events[1].id).position
+    Event.objects.filter(id=events[1].id).update(**change)
+    verdict = chain.verify(lantern)
+    assert (verdict.whole, verdict.broken_at, verdict.reason) == (False, place, reason)
+
+
+def test_a_cut_off_end_is_noticed(lantern: Any) -> None:
+    events = happen(lantern, "a", "b")
+    chain.append()
+    Event.objects.filter(id=events[1].id).delete()
+    assert chain.verify(lantern).reason == "end"
+
+
+def test_an_erased_detail_leaves_the_chain_whole(lantern: Any) -> None:
+    events = happen(lantern, "a", "b")
+    chain.append()
+    Event.objects.filter(id=events[0].id).update(detail=b"")
+    assert chain.verify(lantern).whole
+
+
+def test_what_other_tables_say_is_looked_at_when_told_how(lantern: Any) -> None:
+    consents(lantern, 5)
+    chain.append()
+    changed = ConsentRecord.objects.order_by("id")[2]
+    verdict = chain.verify(lantern, {"audience_consentrecord": lambda _organisation, numbers: [changed.id]})
+    assert verdict == chain.Verdict(False, verdict.length, changed.position, "digest")
+
+
+def test_chains_of_two_organisations_do_not_meet(lantern: Any, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organisation
+
+    other = found_organisation("Harbour", source=vault, today=TODAY)
+    happen(lantern, "a")
+    happen(other, "a", "b")
+    record("upgraded", now=NOW)
+    chain.append()
+    assert chain.verify(lantern).length + 1 == chain.verify(other).length
+    assert Event.objects.get(kind="upgraded").position is None
+
+
+def test_a_rolled_back_slice_leaves_the_head_where_it_was(lantern: Any) -> None:
+    happen(lantern, "a")
+    with pytest.raises(RuntimeError), transaction.atomic():
+        chain.append()
+        raise RuntimeError
+    assert chain.verify(lantern) == chain.Verdict(True, 0)
+    chain.append()
+    assert chain.verify(lantern).length > 0
+
+
+def test_the_newest_events_come_first_and_page_on(lantern: Any) -> None:
+    events = happen(lantern, "a", "b", "c")
+    newest = queries.newest(lantern, limit=2)
+    assert [event.kind for event in newest] == ["c", "b"]
+    assert [event.kind for event in queries.newest(lantern, kinds=["a", "b"], before=events[1].id)] == ["a"]
+    assert [event.kind for event in queries.about(lantern, "b", 7)] == ["b"]
+    assert queries.last(lantern, "a") == events[0]
+    assert events[0] in queries.unhandled()

@@ -1,0 +1,171 @@
+"""A whole instance in a folder of its own, and `serve` as the process tree it is."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVE = "from samizdat.cli.opening import open_house; open_house(); from samizdat.worker.supervisor import serve; import sys; "
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Waits for something to become true; says so when it does not."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in time")
+
+
+@dataclass
+class Instance:
+    folder: Path
+    environment: dict[str, str]
+    made: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+    ports: tuple[int, int] = (0, 0)
+    log: Path = Path()
+
+    def run(self, *arguments: str, **extra: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=self.environment | extra,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def python(self, code: str) -> Any:
+        """Runs code inside of the house, as a command would; what it prints is read as JSON."""
+        head = "from samizdat.cli.opening import open_house; open_house(); import json; "
+        return json.loads(self.run("-c", head + code))
+
+    def start(self) -> "Instance":
+        self.ports = (free_port(), free_port())
+        self.log = self.folder.with_name("streams.txt")
+        with self.log.open("a") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVE + f"sys.exit(serve({self.ports[0]}, {self.ports[1]}))"],
+                env=self.environment,
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+                text=True,
+                start_new_session=True,
+            )
+        until(self.answers)
+        return self
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.ask("/robots.txt")[0] == 200
+        except OSError:
+            return False
+
+    def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = Request(f"http://127.0.0.1:{self.ports[1]}{path}", data=body, headers=names)
+        try:
+            with urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read(), dict(answer.headers)
+        except HTTPError as error:
+            return error.code, error.read(), dict(error.headers)
+
+    def children(self) -> dict[str, list[int]]:
+        """Process numbers by role, as the kernel has them."""
+        assert self.process is not None
+        found: dict[str, list[int]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+                words = folder.joinpath("cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if parent == self.process.pid and b"samizdat.worker.child" in words:
+                role = words[words.index(b"samizdat.worker.child") + 1].decode()
+                found.setdefault(role, []).append(int(folder.name))
+        return found
+
+    def stop(self) -> float:
+        """Seconds it took to stop after TERM."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+
+def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
+    }
+    environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_serve_{secrets.token_hex(4)}"
+    if url:
+        _database(url, f"CREATE DATABASE {name}")
+        environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    instance = Instance(folder / "data", environment)
+    try:
+        (folder / "data").mkdir(mode=0o700)
+        instance.made = json.loads(
+            instance.run("-m", "tests.worker.making", **({"MAKE_PEOPLE": "1"} if people else {}))
+        )
+        yield instance
+    finally:
+        instance.kill()
+        if url:
+            _database(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database(url: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(urlunsplit(urlsplit(url)._replace(path="/postgres")), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    """Northern Lantern with nobody on any list."""
+    yield from make_instance(tmp_path, people=False)
+
+
+@pytest.fixture
+def peopled(tmp_path: Path) -> Iterator[Instance]:
+    """Northern Lantern with Ada on its list, a form, and a folder as the way out."""
+    yield from make_instance(tmp_path, people=True)
