@@ -223,7 +223,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     known = Person.objects.filter(email_index=people.index_of(email)).first()
     if known is None and not password_file:
         token = actions.invite(organisation, role, note=email, by=None, now=now)
-        path = f"{organisation.desk_url}/invitation/{token}"
+        path = f"{organisation.desk_url}/come-in/{token}"
         say({"invitation": path}, f"Give this link to {email}; it works once, for seven days:", path)
         return
     someone = known or actions.add_person(
