@@ -20,6 +20,12 @@ from samizdat.vault.sealed import seal_json
 
 LONGEST_NAME = 60
 
+# A relay that says so lives and only wants less. Any other passing trouble is a relay that cannot be reached.
+ASKS_FOR_PATIENCE = ("rate", "busy", "quota", "credits", "same_refusal")
+# Seconds until one that cannot be reached is asked again: the first time, and from then on.
+ASK_AGAIN = 60
+LATER = 600
+
 
 @dataclass(frozen=True, slots=True)
 class Tested:
@@ -141,17 +147,20 @@ def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
 def condemn(route_id: int, verdict: RouteVerdict, now: datetime) -> None:
     """The provider dropped us or wants patience. What it said is kept, addresses taken out, sealed.
 
-    A wrong password is believed after two tries 10 minutes apart (formats/route-errors.md, rule 4): the first time
+    One that cannot be reached counts as dead, so that the next route takes over, and is asked again by itself. A wrong
+    password is believed after two tries 10 minutes apart (formats/route-errors.md, rule 4): the first time
     `until` says when to ask once more; `reason` still standing on a live route is the sign of the second time.
     """
     route = Route.objects.select_related("organisation").filter(pk=route_id).first()
     if route is None or route.state in ("paused", "removed"):
         return
-    state = "throttled" if verdict.state == "throttled" else "dead"
-    second = state == "dead" and route.reason == verdict.reason
-    until = now + timedelta(seconds=verdict.wait) if verdict.wait and not second else None
-    if state == "throttled" and until is None:
-        until = now + timedelta(seconds=60)
+    again = route.reason == verdict.reason
+    if verdict.state == "throttled":
+        state = "throttled" if verdict.reason in ASKS_FOR_PATIENCE else "dead"
+        until = now + timedelta(seconds=max(verdict.wait or ASK_AGAIN, LATER if again and state == "dead" else 0))
+    else:
+        state = "dead"
+        until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
     answer = seal_json(house.keys(route.organisation), dict(verdict.values), "route", "answer", route.pk)
     with transaction.atomic():
         Route.objects.filter(pk=route_id).update(
@@ -168,3 +177,8 @@ def wake_due(now: datetime) -> int:
     )
     # The reason stays on a dead one: a second verdict of the same kind is final.
     return throttled + Route.objects.filter(state="dead", until__lte=now).update(state="live", until=None, changed=now)
+
+
+def clear_reason(route_id: int) -> None:
+    """It takes messages again: what it was condemned for is over."""
+    Route.objects.filter(pk=route_id, state="live").update(reason="", answer_sealed=b"")

@@ -55,6 +55,7 @@ class Feeder:
         self.ready = threading.Event()
         self.finish = threading.Event()
         self.returned: deque[tuple[Claim, int]] = deque()
+        self.recovered: deque[int] = deque()
         self.worker: Worker | None = None
         self._wanted: deque[Lane] = deque()
         self._wanting: dict[int, Lane] = {}
@@ -306,6 +307,8 @@ class Feeder:
             self._known_routes.pop(lane.organisation, None)
             self._sender.call(lane.confirmed, route)
             self._next_tick = 0.0
+        while self.recovered:
+            routes.clear_reason(self.recovered.popleft())
 
     def _drop_idle(self) -> None:
         now = time.monotonic()

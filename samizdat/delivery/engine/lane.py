@@ -32,8 +32,11 @@ SLICE = 50
 SLICE_SECONDS = 10.0
 # Seconds without anything to send after which connections say goodbye.
 IDLE = 5.0
-# Seconds; a route that asks for more patience than this is passed over for the next one until it is back.
+# A route that asks for patience keeps its messages; not for longer than this many seconds, not for a reason that only
+# a day or a purse ends, and not when it asks twice without taking anything in between.
 LONG_WAIT = 900
+PATIENT = ("rate", "busy")
+MOST_STRIKES = 2
 # So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
 MOST_TOSSES = 4
 
@@ -91,6 +94,9 @@ class RouteRun:
         self.task: asyncio.Task[None] | None = None
         self.event = asyncio.Event()
         self.faults = 0
+        self.strikes = 0  # Verdicts in a row without an accepted message in between.
+        self.accepted = 0
+        self.thanked = False  # It works again, and that has been said.
         self.rested_until = 0.0
         self._bucket = pace.bucket(info.rate, time.monotonic()) if info.rate else None
         self._journal = lane.sender.journal
@@ -130,7 +136,16 @@ class RouteRun:
         except Unmakeable:
             self.lane.book(item, News.REFUSED, _UNMAKEABLE)
             return None
-        return Message(addressed.number, item.claim.chunk, addressed.sender, addressed.recipient, content, False, item)
+        return Message(
+            addressed.number,
+            item.claim.chunk,
+            addressed.sender,
+            addressed.recipient,
+            content,
+            utf8=not addressed.recipient.isascii(),
+            compiled=True,
+            key=item,
+        )
 
     async def more(self) -> bool:
         """Waits for something to take. False: the route is closed, or there has been nothing for a while."""
@@ -156,6 +171,7 @@ class RouteRun:
         item = message.key
         self.out.discard(item)
         if type(outcome) is Accepted:
+            self.accepted += 1
             self._note(item, News.ACCEPTED, _ACCEPTED, outcome.code, 0)
             self.lane.book(item, News.ACCEPTED, _ACCEPTED, outcome.code, self.id)
             return
@@ -209,7 +225,7 @@ class RouteRun:
     def _account_for_all(self) -> None:
         """A transport tells all outcomes before it ends. One that does not has a fault, and nobody is lost."""
         for item in list(self.out):
-            message = Message(item.addressed.number, item.claim.chunk, "", "", b"", False, item)
+            message = Message(item.addressed.number, item.claim.chunk, "", "", b"", key=item)
             if item.generation >= 0:
                 self.tell(message, Unsure("the transport stopped"))
             else:
@@ -403,6 +419,9 @@ class Lane:
         """The route is down: said to the feeder, which writes it down, and no message is blamed for it."""
         run.close()
         run.unconfirmed = True
+        run.strikes = 0 if run.accepted else run.strikes + 1
+        run.accepted = 0
+        run.thanked = False
         self.sender.feeder.condemn(self, run.id, verdict)
 
     def confirmed(self, route: int) -> None:
@@ -435,8 +454,9 @@ class Lane:
         self.pump()
 
     def _comes_back_soon(self, run: RouteRun) -> bool:
-        until = run.info.until
-        return until is not None and (until - self.sender.clock()).total_seconds() <= LONG_WAIT
+        if run.info.reason not in PATIENT or run.strikes >= MOST_STRIKES or run.info.until is None:
+            return False
+        return (run.info.until - self.sender.clock()).total_seconds() <= LONG_WAIT
 
     def _release_waiting(self) -> None:
         """Messages that waited for a route that is down now are free again, and it is not held against them."""
@@ -465,6 +485,9 @@ class Lane:
             else:
                 run.own.append(item)
         for run in self.runs:
+            if run.open and run.accepted and run.info.reason and not run.thanked:
+                run.thanked = True
+                self.sender.feeder.recovered.append(run.id)
             while run.own and now - run.own[0].checked > SLICE_SECONDS:
                 self.give_back([run.own.popleft()])
         while self.slices and now - self.slices[0].checked > SLICE_SECONDS:

@@ -39,6 +39,7 @@ class RouteInfo:
     name: str
     priority: int
     state: str
+    reason: str
     until: datetime | None
     rate: float | None
     version: object
@@ -89,4 +90,4 @@ def _info(row: Route) -> RouteInfo:
         build = transport_builder(row)
     except (plugs.BadRoute, plugs.NoSuchPlug):
         state = "dead"
-    return RouteInfo(row.pk, row.name, row.priority, state, row.until, row.rate, version, build)
+    return RouteInfo(row.pk, row.name, row.priority, state, row.reason, row.until, row.rate, version, build)

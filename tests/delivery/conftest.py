@@ -1,0 +1,159 @@
+"""A group with people on a list, a frozen letter, and a sender that works until a campaign stands still."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from samizdat.core import seal
+from tests.conftest import TODAY
+from tests.smtp_server import ScriptedServer
+
+FIRST_NUMBER = 1001
+BODY = "Dear {{ FNAME }},\n\nread [our news](https://lantern.example/news).\n"
+
+
+class House:
+    """One organisation with a list, its people by number, and what a test wants to know about them."""
+
+    def __init__(self, organisation: Any) -> None:
+        from samizdat.audience.actions import new_list
+        from samizdat.audience.tagging import fields_for
+        from samizdat.vault import house
+
+        self.organisation = organisation
+        self.keys = house.keys(organisation)
+        self.list = new_list(organisation, "News", now=datetime.now(UTC))
+        self.field = fields_for(organisation, self.keys, {"FNAME": "First name"})["FNAME"]
+
+    def people(self, count: int, domains: int = 7) -> list[str]:
+        """So many more subscribers who agreed; their addresses, in the order of their numbers."""
+        from samizdat.audience.models import Subscriber, Subscription, row_id
+
+        first = FIRST_NUMBER + Subscriber.objects.count()
+        addresses = [f"reader{number}@mail{number % domains}.example" for number in range(first, first + count)]
+        rows = []
+        for number, address in enumerate(addresses, start=first):
+            plain = seal.pack({seal.ADDRESS: address, self.field: f"Reader {number}"})
+            rows.append(
+                Subscriber(
+                    id=row_id(self.organisation.id, number),
+                    organisation=self.organisation,
+                    blob=self.keys.seal(plain, "subscriber", "blob", number),
+                    blind=self.keys.blind(address),
+                    provider=number % 3,
+                    joined=TODAY,
+                )
+            )
+        Subscriber.objects.bulk_create(rows)
+        Subscription.objects.bulk_create(
+            Subscription(subscriber=row, list=self.list, status=1, may=1, since=TODAY) for row in rows
+        )
+        return addresses
+
+    def number(self, address: str) -> int:
+        return int(address.partition("@")[0].removeprefix("reader"))
+
+    def leave(self, address: str) -> None:
+        """She left the list, as audience.unsubscribe writes it."""
+        from samizdat.audience.models import Subscription, row_id
+
+        row = row_id(self.organisation.id, self.number(address))
+        Subscription.objects.filter(subscriber=row, list=self.list).update(status=2, may=3)
+
+    def draft(self, body: str = BODY) -> Any:
+        from samizdat.campaigns.actions import create
+        from samizdat.campaigns.draft import Draft
+
+        draft = Draft(subject="News", from_name="Lantern", from_email="news@lantern.example", body=body)
+        return create(self.organisation, self.list, draft, by=None, now=datetime.now(UTC))
+
+    def released(self, **how: Any) -> Any:
+        from samizdat.delivery.actions import release
+
+        return release(self.draft(), now=datetime.now(UTC), **how)
+
+    def route(self, server: ScriptedServer, name: str = "main", **how: Any) -> Any:
+        from samizdat.delivery.actions import add_route
+
+        return add_route(self.organisation, name, server.url, now=datetime.now(UTC), **how)
+
+
+@pytest.fixture
+def house(transactional_db: Any, vault: Any) -> Iterator[House]:
+    """Northern Lantern with a list; rows are committed, since threads meet in the database."""
+    from samizdat.accounts.actions import found_organisation
+
+    yield House(found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example"))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def second() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+class Running:
+    """A sender in a thread of its own, until the block ends."""
+
+    def __init__(self) -> None:
+        from samizdat.delivery.engine import run_sender
+
+        self.stop = threading.Event()
+        self.error: BaseException | None = None
+
+        def work() -> None:
+            from django.db import connection
+
+            try:
+                run_sender(self.stop)
+            except BaseException as error:  # Shown by the test that it belongs to.
+                self.error = error
+            finally:
+                connection.close()
+
+        self.thread = threading.Thread(target=work, name="sender under test", daemon=True)
+
+    def __enter__(self) -> "Running":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop.set()
+        self.thread.join(15)
+        assert not self.thread.is_alive(), "the sender did not stop"
+        if self.error is not None and not any(exc):
+            raise self.error
+
+
+@pytest.fixture
+def running() -> type[Running]:
+    return Running
+
+
+def until(holds: Callable[[], Any], seconds: float = 15.0) -> None:
+    """Waits for something to become true; the test fails when it does not."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def clean_journals() -> Iterator[None]:
+    yield
+    folder = os.path.join(os.environ["SAMIZDAT_DATA"], "journals")
+    if os.path.isdir(folder):
+        left = [name for name in os.listdir(folder) if name.startswith("worker-")]
+        for name in left:
+            os.unlink(os.path.join(folder, name))
