@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -415,6 +415,76 @@ def consent_of(subscribers: Sequence[int]) -> list[tuple[int, int, int | None, i
         subscribers,
         "ORDER BY id",
     )
+
+
+class ConsentLine(NamedTuple):
+    list_id: int | None
+    kind: int
+    way: int
+    day: str
+    blob: bytes
+
+
+def consent_rows(subscriber: int) -> list[ConsentLine]:
+    """Her whole log, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT list_id, kind, way, CAST(day AS varchar(10)), blob FROM audience_consentrecord "
+            "WHERE subscriber_id = %s ORDER BY day DESC, id DESC",
+            [subscriber],
+        )
+        return [ConsentLine(*row[:4], bytes(row[4])) for row in cursor.fetchall()]
+
+
+def count_subscribers(start: int, end: int) -> int:
+    """How many ids lie in [start, end)."""
+    return int(_numbers("SELECT COUNT(*) FROM audience_subscriber WHERE id >= %s AND id < %s", [start, end])[0])
+
+
+def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
+    """Subscribed, and suppressed. The condition is that of the index subscription_stopped, word for word."""
+    query = "SELECT COUNT(*) FROM audience_subscription s WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
+    if tag is None:
+        return int(_numbers(query, [list_id])[0])
+    carries = "SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = s.subscriber_id AND t.tag_id = %s"
+    return int(_numbers(f"{query} AND EXISTS ({carries})", [list_id, tag])[0])
+
+
+def subscribers_below(start: int, below: int, limit: int) -> list[int]:
+    query = "SELECT id FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
+    return _numbers(query, [start, below, limit])
+
+
+def subscriptions_below(list_id: int, status: int, below: int, limit: int) -> list[int]:
+    return _numbers(
+        "SELECT subscriber_id FROM audience_subscription WHERE list_id = %s AND status = %s AND subscriber_id < %s "
+        "ORDER BY subscriber_id DESC LIMIT %s",
+        [list_id, status, below, limit],
+    )
+
+
+def tagged_below(list_id: int, status: int, tag: int, below: int, limit: int, *, along_tag: bool) -> list[int]:
+    """Subscribers of a list with a status and a tag, walked along the tag's index or along the status's."""
+    if along_tag:
+        return _numbers(
+            "SELECT t.subscriber_id FROM audience_subscribertag t CROSS JOIN audience_subscription s "
+            "WHERE t.tag_id = %s AND t.subscriber_id < %s "
+            "AND s.subscriber_id = t.subscriber_id AND s.list_id = %s AND s.status = %s "
+            "ORDER BY t.subscriber_id DESC LIMIT %s",
+            [tag, below, list_id, status, limit],
+        )
+    return _numbers(
+        "SELECT s.subscriber_id FROM audience_subscription s CROSS JOIN audience_subscribertag t "
+        "WHERE s.list_id = %s AND s.status = %s AND s.subscriber_id < %s "
+        "AND t.subscriber_id = s.subscriber_id AND t.tag_id = %s ORDER BY s.subscriber_id DESC LIMIT %s",
+        [list_id, status, below, tag, limit],
+    )
+
+
+def _numbers(query: str, values: list[Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return [row[0] for row in cursor.fetchall()]
 
 
 def consent_blob(record: int) -> bytes:

@@ -90,7 +90,15 @@ class Subscription(models.Model):
     since = models.DateField()
 
     class Meta:
-        indexes = [models.Index(fields=["list", "status", "subscriber"], name="subscription_by_status")]
+        indexes = [
+            models.Index(fields=["list", "status", "subscriber"], name="subscription_by_status"),
+            # Few: subscribed, and suppressed. Counted before each letter, so not by walking through a million.
+            models.Index(
+                fields=["list", "subscriber"],
+                condition=models.Q(status=1) & ~models.Q(may=1),
+                name="subscription_stopped",
+            ),
+        ]
 
 
 class ListTotal(models.Model):
@@ -157,7 +165,8 @@ class Import(models.Model):
     report_sealed = models.BinaryField(default=b"")  # JSON: what inspection found.
     counts = models.JSONField(default=dict)
     member = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
-    row = models.BigIntegerField(default=0)  # … and rows of it that are committed.
+    row = models.BigIntegerField(default=0)  # … rows of it that are committed …
+    part = models.PositiveIntegerField(default=0)  # … and slices of the stretch after them (incoming/prepare.py).
     rows_total = models.BigIntegerField(null=True)
     bytes_read = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(default=0)

@@ -67,18 +67,18 @@ def all_tags(organisation: Any, keys: OrganisationKeys) -> dict[int, str]:
     return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organisation=organisation)}
 
 
-def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int, str]]:
-    """Tag -> (number, label), in the order of their making."""
-    found = {}
+def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int, str, str]]:
+    """Tag -> (number, label, default), in the order of their making."""
+    found: dict[str, tuple[int, str, str]] = {}
     for field in Field.objects.filter(organisation=organisation).order_by("number"):
         told = open_json(keys, field.sealed, "field", "sealed", field.number)
-        found[told["tag"]] = (field.number, told["label"])
+        found[told["tag"]] = (field.number, told["label"], told.get("default", ""))
     return found
 
 
 def fields_for(organisation: Any, keys: OrganisationKeys, labels: Mapping[str, str]) -> dict[str, int]:
     """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
-    known = {tag: number for tag, (number, _) in all_fields(organisation, keys).items()}
+    known = {tag: number for tag, (number, _, _) in all_fields(organisation, keys).items()}
     highest = Field.objects.filter(organisation=organisation).aggregate(highest=Max("number"))["highest"]
     following = max(highest or 0, seal.FIRST_FIELD - 1) + 1
     for number, tag in enumerate((tag for tag in labels if tag not in known), start=following):

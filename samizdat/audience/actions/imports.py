@@ -17,6 +17,7 @@ from samizdat.audience.bringing.run import COUNTS, Clock, Progress, Tell
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Rejected, Store
 from samizdat.audience.errors import ImportRefused, ImportTaken
+from samizdat.audience.incoming.prepare import SLICE, STRETCH
 from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, ReadingBroke
 from samizdat.audience.models import Import, List, Reject
 from samizdat.events.actions import record
@@ -220,6 +221,15 @@ def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: Lis
             row.list = list
 
 
+def look_again(row: Import, *, now: datetime, by: Any) -> Import:
+    """The plan was changed: the worker shall inspect once more."""
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state="found").update(state="reading"):
+            record("subscribers.import.uploaded", row.organisation, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
 def start(row: Import, *, now: datetime, by: Any) -> Import:
     """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
     told = read_plan(row)
@@ -330,6 +340,16 @@ def _run(
     return row
 
 
+def _cut(row: Import, told: dict[str, Any]) -> tuple[int, int]:
+    """How this import is cut into slices. It keeps that for good: its place is told in slices, and an upgrade between
+    a kill and the going on may cut differently."""
+    if "cut" not in told:
+        told["cut"] = [SLICE, STRETCH]
+        _keep(row, "plan_sealed", told)
+    size, stretch = told["cut"]
+    return size, stretch
+
+
 def _bring(
     row: Import,
     paths: list[str] | None,
@@ -349,7 +369,8 @@ def _bring(
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     things = paths if paths is not None else _things(row)
-    order = make_order(plan, things, keys, fields, today, told["basis"], (row.member, row.row))
+    order = make_order(plan, things, keys, fields, today, told["basis"], (row.member, row.row, row.part))
+    order.size, order.stretch = _cut(row, told)
     store = Store(row.organisation, row.list_id, keys, begun)
     with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
         return run.bring(

@@ -57,7 +57,7 @@ def make_order(
     fields: dict[str, int],
     today: str,
     basis: str = "",
-    start: tuple[int, int] = (0, 0),
+    start: tuple[int, int, int] = (0, 0, 0),
 ) -> Order:
     versions = sorted(keys.index, key=lambda version: version != keys.index_version)
     return Order(
@@ -114,7 +114,7 @@ def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
 
 def _numbers(organisation: Any, keys: OrganisationKeys, plan: Any) -> dict[str, int]:
     """Field numbers for a look: those that are there, and invented ones for those that would be made."""
-    known = {tag: number for tag, (number, _) in tagging.all_fields(organisation, keys).items()}
+    known = {tag: number for tag, (number, _, _) in tagging.all_fields(organisation, keys).items()}
     free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1
     missing = [tag for tag in plan.layout() if tag not in known]
     known |= {tag: number for number, tag in enumerate(missing, start=free)}

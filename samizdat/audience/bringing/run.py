@@ -113,6 +113,7 @@ def _move_on(row: Import, made: Slice, counts: Counter[str], now: datetime) -> N
         counts={name: counts[name] for name in COUNTS},
         member=made.after[0],
         row=made.after[1],
+        part=made.after[2],
         bytes_read=made.bytes_read,
         bytes_total=made.bytes_total,
         beat=now,

@@ -19,10 +19,12 @@ from typing import Any, BinaryIO, Self
 
 from samizdat import plugs
 from samizdat.audience.incoming.pieces import PieceFile
-from samizdat.audience.incoming.prepare import NoAddresses, Order, Slice, prepare
+from samizdat.audience.incoming.prepare import SLICE, STRETCH, NoAddresses, Order, Slice, prepare
 
-# Slices that may wait for the writer: more would only hold memory, fewer would stop the reader at every commit.
+# Slices that may wait for the writer on his side, and on the reader's: a stretch of them comes at once, and the
+# reader goes on with the next stretch meanwhile.
 AHEAD = 2
+SENDING = STRETCH // SLICE
 
 _ORDER = tuple(field.name for field in fields(Order))
 _SLICE = tuple(field.name for field in fields(Slice))
@@ -154,47 +156,72 @@ def main() -> int:
     if first is None:
         return 1
     order = Order(**dict(zip(_ORDER, marshal.loads(first[1]), strict=True)))  # noqa: S302
-    try:
-        _work(order, out)
-    except BrokenPipeError:
-        # The parent is gone. Nothing is left to flush, and nobody to tell.
-        os._exit(1)
+    _work(order, _Sender(out))
     return 0
 
 
-def _work(order: Order, out: BinaryIO) -> None:
+class _Sender:
+    """Sends from a thread, so that reading goes on while the writer is busy."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(SENDING)
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def put(self, kind: bytes, value: Any) -> None:
+        self._waiting.put(_frame(kind, value))
+
+    def end(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _send(self) -> None:
+        try:
+            while (frame := self._waiting.get()) is not None:
+                self._out.write(frame)
+                self._out.flush()
+        except BrokenPipeError:
+            # The parent is gone: nothing is left to do, and nobody to tell.
+            os._exit(1)
+
+
+def _work(order: Order, sender: _Sender) -> None:
     def piece(file: int, number: int) -> bytes:
-        _send(out, b"P", [file, number])
+        sender.put(b"P", [file, number])
         answer = _receive(sys.stdin.buffer)
         if answer is None:
-            raise BrokenPipeError
+            os._exit(1)
         return bytes(marshal.loads(answer[1]))  # noqa: S302
 
     try:
         for made in read_here(order, piece):
-            _send(out, b"S", [getattr(made, name) for name in _SLICE])
-        _send(out, b"E", None)
+            sender.put(b"S", [getattr(made, name) for name in _SLICE])
+        sender.put(b"E", None)
     except NoAddresses:
-        _send(out, b"N", None)
+        sender.put(b"N", None)
     except BadFiles as bad:
-        _send(out, b"F", [bad.code, {name: str(value) for name, value in bad.values.items()}, str(bad)])
-    except BrokenPipeError:
-        raise
+        sender.put(b"F", [bad.code, {name: str(value) for name, value in bad.values.items()}, str(bad)])
     except Exception as wrong:
         # The class and the line, never the text: it may quote a row.
         frame = wrong.__traceback__
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
         at = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
-        _send(out, b"X", f"{type(wrong).__name__} in {at}")
+        sender.put(b"X", f"{type(wrong).__name__} in {at}")
+    sender.end()
 
 
 # -- frames -----------------------------------------------------------------------------------------------------
 
 
-def _send(stream: Any, kind: bytes, value: Any) -> None:
+def _frame(kind: bytes, value: Any) -> bytes:
     body = marshal.dumps(value)
-    stream.write(_length.pack(len(body)) + kind + body)
+    return _length.pack(len(body)) + kind + body
+
+
+def _send(stream: Any, kind: bytes, value: Any) -> None:
+    stream.write(_frame(kind, value))
     stream.flush()
 
 

@@ -1,0 +1,417 @@
+"""Named reads of the audience. Names are opened here, and nothing else leaves the seal than what is asked for."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext as _
+
+from samizdat import dialect
+from samizdat.audience import facts, settling, tagging
+from samizdat.audience.actions.lists import list_name
+from samizdat.audience.errors import NoSuchList
+from samizdat.audience.models import (
+    NUMBER_MASK,
+    STATUSES,
+    SUBSCRIBED,
+    Import,
+    List,
+    ListTotal,
+    Subscriber,
+    Subscription,
+    Tag,
+    TagTotal,
+    row_id,
+)
+from samizdat.core import address as addresses
+from samizdat.core import consent, seal
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+type Verdict = consent.Yes | consent.No
+
+# -- lists, tags, fields ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    id: int
+    name: str
+    form_slug: str
+    created: date
+    totals: dict[str, int]  # by status, all five
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    number: int
+    tag: str
+    label: str
+    default: str
+
+
+def lists(organisation: Any) -> list[ListView]:
+    """All lists with their totals, in the order of their making."""
+    keys = house.keys(organisation)
+    totals: dict[int, dict[str, int]] = {}
+    for row in ListTotal.objects.filter(list__organisation=organisation):
+        totals.setdefault(row.list_id, dict.fromkeys(STATUSES, 0))[STATUSES[row.status]] = row.count
+    return [
+        ListView(
+            id=row.id,
+            name=list_name(keys, row),
+            form_slug=row.form_slug,
+            created=row.created,
+            totals=(counts := totals.get(row.id, dict.fromkeys(STATUSES, 0))),
+            total=sum(counts.values()),
+        )
+        for row in List.objects.filter(organisation=organisation).order_by("id")
+    ]
+
+
+def list_named(organisation: Any, name: str) -> List:
+    """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
+    keys = house.keys(organisation)
+    rows = {list_name(keys, row): row for row in List.objects.filter(organisation=organisation).order_by("id")}
+    for known, row in rows.items():
+        if known.casefold() == name.strip().casefold():
+            return row
+    raise NoSuchList(_no_list(name, rows))
+
+
+def _no_list(name: str, known: Iterable[str]) -> str:
+    names = ", ".join(known)
+    if not names:
+        return _("There is no list called %(name)s. Make it first.") % {"name": name}
+    return _("There is no list called %(name)s. Use one of: %(names)s.") % {"name": name, "names": names}
+
+
+def list_by_id(organisation: Any, number: int) -> List:
+    """Errors: NoSuchList, also for another organisation's."""
+    row = List.objects.filter(organisation=organisation, id=number).first()
+    if row is None:
+        raise NoSuchList(_("There is no such list here. Go back and choose one."))
+    return row
+
+
+def name_of(list: List) -> str:
+    return list_name(house.keys(list.organisation), list)
+
+
+def details_of(list: List) -> dict[str, Any]:
+    """From, permission reminder, purpose: what new_list and change_list were given."""
+    return open_json(house.keys(list.organisation), list.details_sealed, "list", "details", list.id) or {}
+
+
+def tags(organisation: Any) -> list[tuple[int, str]]:
+    """(id, name), by name."""
+    return sorted(tagging.all_tags(organisation, house.keys(organisation)).items(), key=lambda tag: tag[1].casefold())
+
+
+def tag_named(organisation: Any, name: str) -> Tag | None:
+    index = tagging.tag_index(house.keys(organisation), name.strip())
+    return Tag.objects.filter(organisation=organisation, name_index=index).first()
+
+
+def fields(organisation: Any) -> list[FieldView]:
+    """In the order of their making."""
+    return [
+        FieldView(number, tag, label, default)
+        for tag, (number, label, default) in tagging.all_fields(organisation, house.keys(organisation)).items()
+    ]
+
+
+# -- counts -----------------------------------------------------------------------------------------------------
+
+
+def count(organisation: Any, list: List | None = None, status: str | None = None, tag: str | None = None) -> int:
+    """How many subscriptions: of a list or all, with a status or any, with a tag or none asked.
+
+    Without list, status and tag: how many subscribers. Kept as totals, so a million takes no longer than ten.
+    """
+    if list is None and status is None and tag is None:
+        return dialect.count_subscribers(row_id(organisation.id, 0), row_id(organisation.id + 1, 0))
+    rows: QuerySet[Any] = ListTotal.objects.all() if tag is None else TagTotal.objects.all()
+    rows = rows.filter(list__organisation=organisation) if list is None else rows.filter(list=list)
+    if tag is not None:
+        found = tag_named(organisation, tag)
+        rows = rows.filter(tag=found) if found else rows.none()
+    if status is not None:
+        rows = rows.filter(status=STATUSES.index(status))
+    return rows.aggregate(sum=Sum("count"))["sum"] or 0
+
+
+def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
+    """Who a letter would go to: subscribed, minus suppressed, is may."""
+    rows: QuerySet[Any] = TagTotal.objects.filter(tag=tag) if tag else ListTotal.objects.all()
+    subscribed = rows.filter(list=list, status=SUBSCRIBED).aggregate(sum=Sum("count"))["sum"] or 0
+    suppressed = dialect.count_subscribed_but_not_written_to(list.id, tag.id if tag else None)
+    return {"subscribed": subscribed, "suppressed": suppressed, "may": subscribed - suppressed}
+
+
+# -- one subscriber ---------------------------------------------------------------------------------------------
+
+
+def subscriber_at(organisation: Any, address: str) -> Subscriber | None:
+    """Who has this address: the whole of it, in any case. Errors: BadAddress."""
+    return settling.find(organisation, house.keys(organisation), addresses.normalise(address))
+
+
+def subscriber_numbered(organisation: Any, number: int) -> Subscriber | None:
+    return Subscriber.objects.filter(organisation=organisation, id=row_id(organisation.id, number)).first()
+
+
+def address_of(subscriber: Subscriber) -> str:
+    return settling.address_of(house.keys(subscriber.organisation), subscriber)
+
+
+def values_of(subscriber: Subscriber) -> dict[str, str]:
+    """Field tag -> text for every field of the organisation, "" where she has none; EMAIL is her address."""
+    keys = house.keys(subscriber.organisation)
+    held = settling.values_of(keys, subscriber)
+    values = {"EMAIL": held[seal.ADDRESS]}
+    for tag, (number, _label, _default) in tagging.all_fields(subscriber.organisation, keys).items():
+        values[tag] = held.get(number, "")
+    return values
+
+
+def suppression_of(organisation: Any, address: str) -> str | None:
+    """The foremost reason for which an address is suppressed, whoever has it. Errors: BadAddress."""
+    blinds = house.keys(organisation).blinds(addresses.comparable(addresses.normalise(address)))
+    return settling.suppressed(organisation.id, blinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where she stands with one list."""
+
+    list_id: int
+    name: str
+    status: str
+    verdict: Verdict
+    since: date
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A consent record, opened. `at`: the exact time as it was told, "" where nobody told one."""
+
+    day: date
+    at: str
+    asked_at: str
+    kind: str
+    list_id: int | None
+    list_name: str  # "" for every list
+    way: str
+    source: str
+    wording: str
+    reason: str
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is known of one subscriber."""
+
+    number: int
+    address: str
+    values: dict[str, str]
+    notes: str
+    tags: list[str]
+    language: str
+    provider: str
+    joined: date
+    suppressed: str | None
+    lists: list[Standing] = field(default_factory=list)
+    timeline: list[Entry] = field(default_factory=list)  # newest first
+
+
+def card(subscriber: Subscriber, now: datetime) -> Card:
+    """Her page: values, tags, the verdict with its reason for every list she is on, and her consent log."""
+    organisation = subscriber.organisation
+    keys = house.keys(organisation)
+    held = settling.values_of(keys, subscriber)
+    names = {row.id: list_name(keys, row) for row in List.objects.filter(organisation=organisation)}
+    reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
+    return Card(
+        number=subscriber.number,
+        address=held[seal.ADDRESS],
+        values=values_of(subscriber),
+        notes=held.get(seal.NOTES, ""),
+        tags=_tag_names(organisation, [subscriber.id]).get(subscriber.id, []),
+        language=subscriber.language,
+        provider=addresses.PROVIDERS[subscriber.provider],
+        joined=subscriber.joined,
+        suppressed=reason,
+        lists=list(_standings(subscriber, names, now, reason)),
+        timeline=_timeline(subscriber, names),
+    )
+
+
+def _standings(subscriber: Subscriber, names: dict[int, str], now: datetime, reason: str | None) -> Iterator[Standing]:
+    known = facts.records(tuple(row[1:]) for row in dialect.consent_of([subscriber.id]))
+    for row in Subscription.objects.filter(subscriber=subscriber).order_by("list_id"):
+        verdict = consent.may(known, row.list_id, "newsletter", now, suppressed=reason)
+        yield Standing(row.list_id, names[row.list_id], STATUSES[row.status], verdict, row.since)
+
+
+def _timeline(subscriber: Subscriber, names: dict[int, str]) -> list[Entry]:
+    keys = house.keys(subscriber.organisation)
+    entries = []
+    for row in dialect.consent_rows(subscriber.id):
+        words = seal.unpack(keys.open(row.blob, *facts.RECORD, subscriber.number)) if row.blob else {}
+        entries.append(
+            Entry(
+                day=date.fromisoformat(row.day),
+                at=words.get(consent.AT, ""),
+                asked_at=words.get(consent.ASKED_AT, ""),
+                kind=consent.KINDS[row.kind],
+                list_id=row.list_id,
+                list_name=names.get(row.list_id or 0, ""),
+                way=consent.WAYS[row.way],
+                source=words.get(consent.SOURCE, ""),
+                wording=words.get(consent.WORDING, ""),
+                reason=words.get(consent.REASON, ""),
+                letter=words.get(consent.LETTER, ""),
+            )
+        )
+    return entries
+
+
+# -- pages ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list of subscribers: what is readable, and the first letter of the address."""
+
+    number: int
+    initial: str
+    status: str  # "" for somebody on no list
+    provider: str
+    language: str
+    since: date
+    tags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows by falling number. `next`: what `before` is for the page after; None on the last."""
+
+    rows: list[Row]
+    next: int | None
+
+
+def page(
+    organisation: Any,
+    list: List | None = None,
+    status: str | None = None,
+    tag: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """One page of subscribers. Key-paged: the thousandth page costs what the first does."""
+    below = row_id(organisation.id + 1, 0) if before is None else row_id(organisation.id, before)
+    found = _ids(organisation, list, status, tag, below, limit + 1)
+    more = len(found) > limit
+    return Page(_rows(organisation, found[:limit], list, status), found[limit - 1] & NUMBER_MASK if more else None)
+
+
+def _ids(
+    organisation: Any, list: List | None, status: str | None, tag: str | None, below: int, limit: int
+) -> list[int]:
+    if list is None and status is None and tag is None:
+        return dialect.subscribers_below(row_id(organisation.id, 0), below, limit)
+    tag_id = None
+    if tag is not None:
+        found = tag_named(organisation, tag)
+        if found is None:
+            return []
+        tag_id = found.id
+    among = [list.id] if list else List.objects.filter(organisation=organisation).values_list("id", flat=True)
+    wanted = range(len(STATUSES)) if status is None else [STATUSES.index(status)]
+    streams = [_stream(list_id, code, tag_id, below, limit) for list_id in among for code in wanted]
+    merged = heapq.merge(*streams, reverse=True)
+    return [*dict.fromkeys(merged)][:limit]  # She may be on several lists.
+
+
+def _stream(list_id: int, status: int, tag: int | None, below: int, limit: int) -> list[int]:
+    """The next ids of one list and status, found along whichever index has fewer rows to pass over."""
+    if tag is None:
+        return dialect.subscriptions_below(list_id, status, below, limit)
+    totals = TagTotal.objects.filter(tag=tag)
+    if not totals.filter(list=list_id, status=status, count__gt=0).exists():
+        return []
+    tagged = totals.aggregate(sum=Sum("count"))["sum"] or 0
+    standing = ListTotal.objects.filter(list=list_id, status=status).aggregate(sum=Sum("count"))["sum"] or 0
+    return dialect.tagged_below(list_id, status, tag, below, limit, along_tag=tagged < standing)
+
+
+def _rows(organisation: Any, ids: list[int], list: List | None, status: str | None) -> list[Row]:
+    keys = house.keys(organisation)
+    assert keys.ring is not None
+    open_blob = keys.ring.bound(*facts.SUBSCRIBER, keys.uid).open
+    people = {row.id: row for row in Subscriber.objects.filter(id__in=ids)}
+    standing = _standing(ids, list, status)
+    tags = _tag_names(organisation, ids)
+    rows = []
+    for id in ids:
+        if id not in people:
+            continue  # Erased between the two queries.
+        row = people[id]
+        code, since = standing.get(id, (None, row.joined))
+        rows.append(
+            Row(
+                number=row.number,
+                initial=seal.pick(open_blob(bytes(row.blob), row.number), seal.ADDRESS)[:1],
+                status=STATUSES[code] if code is not None else "",
+                provider=addresses.PROVIDERS[row.provider],
+                language=row.language,
+                since=since,
+                tags=tags.get(id, []),
+            )
+        )
+    return rows
+
+
+# On a page of all lists the status that tells most is shown: subscribed before pending before the rest.
+_FIRST = ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
+
+
+def _standing(ids: list[int], list: List | None, status: str | None) -> dict[int, tuple[int, date]]:
+    rows = Subscription.objects.filter(subscriber__in=ids)
+    if list is not None:
+        rows = rows.filter(list=list)
+    if status is not None:
+        rows = rows.filter(status=STATUSES.index(status))
+    found: dict[int, tuple[int, date]] = {}
+    for row in sorted(rows, key=lambda row: _FIRST.index(STATUSES[row.status])):
+        found.setdefault(row.subscriber_id, (row.status, row.since))
+    return found
+
+
+def _tag_names(organisation: Any, ids: list[int]) -> dict[int, list[str]]:
+    keys = house.keys(organisation)
+    pairs = dialect.tags_of(ids)
+    names = {tag.id: tagging.tag_name(keys, tag) for tag in Tag.objects.filter(id__in={tag for _, tag in pairs})}
+    found: dict[int, list[str]] = {}
+    for subscriber, tag in pairs:
+        found.setdefault(subscriber, []).append(names[tag])
+    return {subscriber: sorted(held, key=str.casefold) for subscriber, held in found.items()}
+
+
+# -- imports ----------------------------------------------------------------------------------------------------
+
+
+def imports(organisation: Any) -> QuerySet[Import]:
+    """Newest first, without those that were given up before anything was brought in."""
+    rows = Import.objects.filter(organisation=organisation).exclude(state="failed", problem="cancelled")
+    return rows.order_by("-id")
+
+
+def import_by_id(organisation: Any, number: int) -> Import | None:
+    return Import.objects.filter(organisation=organisation, id=number).first()
