@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import connection, connections
@@ -225,8 +225,8 @@ def _lets_in(role: str, password: str) -> bool:
 def _with_role(url: str, role: str, password: str) -> str:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    query = urlencode([pair.split("=", 1) for pair in parts.query.split("&") if pair and not pair.startswith("user=")])
-    return urlunsplit(parts._replace(netloc=f"{quote(role)}:{quote(password)}@{place}", query=query))
+    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "user"])
+    return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}", query=query))
 
 
 def _public_user(say: Say) -> tuple[int, int] | None:

@@ -5,21 +5,27 @@ import os
 import secrets
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
 
 import pytest
 
+from samizdat.vault.source import InstanceSource, read_key_file
+from tests.conftest import NOW
+
 ROOT = Path(__file__).parents[2]
-SERVE = "from samizdat.cli.opening import open_house; open_house(); from samizdat.worker.supervisor import serve; import sys; "
+SERVE = (
+    "from samizdat.cli.opening import open_house; open_house(); import sys; "
+    "from samizdat.worker.supervisor import serve; "
+)
 
 
 def free_port() -> int:
@@ -92,12 +98,13 @@ class Instance:
 
     def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = Request(f"http://127.0.0.1:{self.ports[1]}{path}", data=body, headers=names)
+        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=10)
         try:
-            with urlopen(request, timeout=10) as answer:
-                return answer.status, answer.read(), dict(answer.headers)
-        except HTTPError as error:
-            return error.code, error.read(), dict(error.headers)
+            connection.request("GET" if body is None else "POST", path, body, names)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
 
     def children(self) -> dict[str, list[int]]:
         """Process numbers by role, as the kernel has them."""
@@ -150,6 +157,13 @@ def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
         instance.kill()
         if url:
             _database(url, f"DROP DATABASE {name} WITH (FORCE)")
+            _database(url, f"DROP ROLE IF EXISTS {_public_role(folder)}")
+
+
+def _public_role(folder: Path) -> str:
+    """The role that this instance's supervisor has made: its name comes from the instance key."""
+    key = InstanceSource(read_key_file(folder / "data.key"))
+    return f"samizdat_public_{key.derive('gate role name')[:4].hex()}"
 
 
 def _database(url: str, statement: str) -> None:
@@ -169,3 +183,36 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
 def peopled(tmp_path: Path) -> Iterator[Instance]:
     """Northern Lantern with Ada on its list, a form, and a folder as the way out."""
     yield from make_instance(tmp_path, people=True)
+
+
+@pytest.fixture
+def thursday(lantern: Any) -> Any:
+    """The Thursday Letter with its form, published."""
+    from samizdat.audience import actions as audience
+    from samizdat.worker import publish
+
+    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW, details={"from_email": "letter@lantern.example"})
+    audience.give_form(list_, "thursday", now=NOW)
+    publish.organisation_as_place(lantern)
+    publish.list_as_form(list_)
+    return list_
+
+
+def say(organisation: Any, kind: str, **words: str) -> None:
+    """Drops in what the public process would."""
+    from samizdat.core import seal
+    from samizdat.gate import actions as gate
+    from samizdat.gate.models import Place
+
+    place = Place.objects.get(uid=bytes(organisation.uid))
+    text = json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode()
+    box = seal.seal_to(bytes(place.box_key), text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
+    gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+
+
+def status(subscriber: Any, list_: Any) -> str:
+    from samizdat.audience.models import Subscription
+    from samizdat.core import consent
+
+    code = Subscription.objects.get(subscriber=subscriber, list=list_).status
+    return consent.STATUSES[code]

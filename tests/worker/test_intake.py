@@ -1,0 +1,233 @@
+"""What readers sent in is proven again, done once, and much leaving raises an alarm (design.md, section 7)."""
+
+import os
+import struct
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import found_organisation
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.models import ConsentRecord
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import consent, link
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from samizdat.gate import actions as gate
+from samizdat.gate.models import Form, Intake, Place
+from samizdat.gate.queries import token_state
+from samizdat.vault import house
+from samizdat.worker import intake, publish
+from tests.conftest import NOW, TODAY
+from tests.worker.conftest import say, status
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def edition(lantern: Any, thursday: Any) -> Edition:
+    campaign = Campaign.objects.create(
+        organisation=lantern, list=thursday, draft_sealed=b"", state="sending", created=NOW, changed=NOW
+    )
+    keys = house.keys(lantern)
+    assert keys.link is not None
+    return Edition.objects.create(
+        campaign=campaign,
+        organisation=lantern,
+        compiled_sealed=b"",
+        details_sealed=b"",
+        link_key=keys.link.number,
+        message_id_domain="lantern.example",
+        created=NOW,
+    )
+
+
+def people(lantern: Any, list_: Any, count: int) -> list[Any]:
+    return [
+        audience.add_subscriber(lantern, f"reader{number}@example.org", list_, consent="said so", now=NOW)
+        for number in range(count)
+    ]
+
+
+def token(organisation: Any, subscriber: Any, edition: int, purpose: str = "leave") -> str:
+    keys = house.keys(organisation)
+    assert keys.link is not None
+    return link.make(keys.link, purpose, edition, subscriber.number)
+
+
+def test_she_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    leave = token(lantern, ada, edition.id)
+    say(lantern, "leave", token=leave, purpose="leave", way="one-click")
+    assert intake.take(NOW) == 1
+    assert status(ada, thursday) == "unsubscribed"
+    record = ConsentRecord.objects.filter(subscriber=ada).latest("id")
+    assert (consent.KINDS[record.kind], consent.WAYS[record.way]) == ("withdrawn", "one-click")
+    assert token_state(leave) == "left"
+    assert not Intake.objects.exists()
+
+
+def test_what_she_sent_twice_happens_once(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    for _ in range(3):
+        say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form")
+    intake.take(NOW)
+    left = [
+        record for record in ConsentRecord.objects.filter(subscriber=ada) if consent.KINDS[record.kind] == "withdrawn"
+    ]
+    assert len(left) == 1
+    assert Event.objects.filter(kind="subscribers.left").count() == 1
+
+
+def test_one_press_takes_her_back_in_the_order_she_pressed(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    for reader, kinds in ((ada, ("leave", "back")), (boris, ("leave", "back", "leave"))):
+        for kind in kinds:
+            say(lantern, kind, token=token(lantern, reader, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("subscribed", "unsubscribed")
+    assert token_state(token(lantern, ada, edition.id)) == "back"
+
+
+def test_coming_back_makes_no_yes_that_never_was(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    for kind in ("leave", "back"):
+        say(lantern, kind, token=token(lantern, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "pending"
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "return", "message-id", "test"])
+def test_a_token_of_another_purpose_leaves_nothing(lantern: Any, thursday: Any, edition: Edition, purpose: str) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id, purpose), purpose="leave")
+    say(lantern, "leave", token=token(lantern, ada, edition.id, purpose), purpose=purpose)
+    intake.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+    assert not Intake.objects.exists()
+
+
+def test_a_token_of_another_organisation_leaves_nothing(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    other = found_organisation("Harbour", source=vault, today=TODAY)
+    publish.organisation_as_place(other)
+    say(other, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    say(lantern, "leave", token=token(other, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+
+
+def test_rubbish_in_the_intake_is_thrown_away_and_keeps_nobody_waiting(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    place = Place.objects.get(uid=bytes(lantern.uid))
+    for box in (b"", b"abc", os.urandom(200), struct.pack(">I", place.box_number) + os.urandom(200)):
+        gate.drop_in(place, box)
+    say(lantern, "leave", token="nonsense")
+    say(lantern, "leave")
+    say(lantern, "unheard-of")
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    assert Intake.objects.count() == 1, "an unknown kind is left for a newer version"
+
+
+def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lantern: Any, thursday: Any) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, 999), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+def test_a_clock_that_is_wrong_is_not_believed(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", at="2031-01-01T00:00:00+00:00")
+    intake.take(NOW)
+    assert ConsentRecord.objects.filter(subscriber=ada).latest("id").day == TODAY
+
+
+# -- the alarm --------------------------------------------------------------------------------------------------
+
+
+def leave_all(lantern: Any, edition: Edition, readers: list[Any]) -> None:
+    for reader in readers:
+        say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
+
+
+def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 100)
+    leave_all(lantern, edition, readers[:2])
+    intake.take(NOW)
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, readers[2:60])
+    intake.take(NOW)
+    leave_all(lantern, edition, readers[60:70])
+    intake.take(NOW + timedelta(seconds=30))
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert alarm.about == thursday.id
+    assert detail_of(alarm)["of"] == 100
+    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
+
+
+def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 40)
+    leave_all(lantern, edition, readers[:1])
+    intake.take(NOW - timedelta(hours=5))
+    leave_all(lantern, edition, readers[1:20])
+    intake.take(NOW)
+    intake.undo_leaving(Event.objects.get(kind="subscribers.left_alarm"), by=None, now=NOW)
+    assert status(readers[0], thursday) == "unsubscribed"
+    assert status(readers[1], thursday) == "subscribed"
+
+
+def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday: Any, edition: Edition) -> None:
+    leave_all(lantern, edition, people(lantern, thursday, 5))
+    intake.take(NOW)
+    for event in Event.objects.filter(kind__startswith="subscribers.left"):
+        assert event.about == thursday.id
+        assert b"numbers" not in bytes(event.detail)
+
+
+# -- confirming -------------------------------------------------------------------------------------------------
+
+
+def test_confirming_makes_a_pending_sign_up_a_subscription(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    press = token(lantern, ada, thursday.id, "confirm")
+    say(lantern, "confirm", token=press)
+    intake.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+    assert token_state(press) == "confirmed"
+
+
+def test_an_old_confirmation_brings_nobody_back(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    press = token(lantern, ada, thursday.id, "confirm")
+    audience.confirm(ada, thursday, now=NOW)
+    audience.unsubscribe(ada, thursday, now=NOW)
+    say(lantern, "confirm", token=press)
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+def test_a_confirmation_after_eight_days_is_too_late(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    say(lantern, "confirm", token=token(lantern, ada, thursday.id, "confirm"))
+    intake.take(NOW + timedelta(days=9))
+    assert status(ada, thursday) == "pending"
+
+
+def test_a_leave_token_confirms_nothing(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    say(lantern, "confirm", token=token(lantern, ada, thursday.id, "leave"))
+    intake.take(NOW)
+    assert status(ada, thursday) == "pending"
+    assert queries.subscriber_at(lantern, "ada@example.org") is not None
+    assert Form.objects.get(slug="thursday").list == thursday.id

@@ -1,0 +1,154 @@
+"""One plain mail asks whether it was she; nothing else follows until she says yes."""
+
+import email
+import email.policy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.core import link
+from samizdat.delivery.actions import add_route, pause_route
+from samizdat.gate.models import Intake
+from samizdat.gate.queries import token_state
+from samizdat.vault import house
+from samizdat.worker import signups
+from tests.conftest import NOW
+from tests.worker.conftest import say, status
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+
+
+@pytest.fixture
+def out(lantern: Any, tmp_path: Path) -> Path:
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    return tmp_path
+
+
+def ask(lantern: Any, list_: Any, address: str = "ada@example.org", **words: str) -> None:
+    say(lantern, "signup", address=address, list=str(list_.id), language="en", wording="One story.", **words)
+
+
+def mails(folder: Path) -> list[Any]:
+    return [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        for path in sorted(folder.rglob("*.eml"))
+    ]
+
+
+def test_a_sign_up_becomes_pending_and_one_plain_mail(lantern: Any, thursday: Any, out: Path) -> None:
+    ask(lantern, thursday)
+    assert signups.take(NOW) == 1
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert status(ada, thursday) == "pending"
+    (mail,) = mails(out)
+    assert mail["To"] == "ada@example.org"
+    assert mail["From"].addresses[0].addr_spec == "letter@lantern.example"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail.get_content_type() == "text/plain"
+    text = mail.get_content()
+    token = text.split("https://lantern.example/c/")[1].split()[0]
+    keys = house.keys(lantern)
+    assert link.read(keys.links, "confirm", token).edition == thursday.id
+    assert token_state(token) == "pending"
+    assert "samizdat" not in mail.as_string().lower()
+    assert not Intake.objects.exists()
+
+
+def test_typing_her_address_in_again_and_again_sends_one_mail(lantern: Any, thursday: Any, out: Path) -> None:
+    for _ in range(5):
+        ask(lantern, thursday)
+    signups.take(NOW)
+    assert len(mails(out)) == 1
+    assert not Intake.objects.exists()
+
+
+def test_who_gets_it_already_gets_no_mail_and_keeps_it(lantern: Any, thursday: Any, out: Path) -> None:
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+    ask(lantern, thursday)
+    signups.take(NOW)
+    assert (status(ada, thursday), mails(out)) == ("subscribed", [])
+
+
+def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
+    lantern: Any,
+    thursday: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signups, "WAITS", (0,))
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pause_route(route, now=NOW)
+    ask(lantern, thursday)
+    assert signups.take(NOW) == 0
+    assert Intake.objects.count() == 1
+    add_route(lantern, "second", f"folder://{tmp_path}", now=NOW)
+    assert signups.take(NOW) == 1
+    assert len(mails(tmp_path)) == 1
+
+
+def test_a_sign_up_that_could_not_be_mailed_for_two_days_is_given_up(lantern: Any, thursday: Any) -> None:
+    ask(lantern, thursday)
+    assert signups.take(NOW + timedelta(days=3)) == 1
+    assert not Intake.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [{"list": "999"}, {"list": "x"}, {"address": "nobody"}, {"address": "a@b.example\nBcc: c@d.example"}]
+)
+def test_what_the_public_process_makes_up_is_not_believed(
+    lantern: Any,
+    thursday: Any,
+    out: Path,
+    words: dict[str, str],
+) -> None:
+    say(lantern, "signup", **({"address": "ada@example.org", "list": str(thursday.id)} | words))
+    signups.take(NOW)
+    assert mails(out) == []
+    assert not Intake.objects.exists()
+
+
+def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None:
+    from samizdat.worker import publish
+
+    hidden = audience.new_list(lantern, "hidden", now=NOW, details={"from_email": "letter@lantern.example"})
+    publish.organisation_as_place(lantern)
+    say(lantern, "signup", address="ada@example.org", list=str(hidden.id))
+    signups.take(NOW)
+    assert queries.subscriber_at(lantern, "ada@example.org") is None
+
+
+def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -> None:
+    from samizdat.worker import publish
+
+    evil = audience.new_list(
+        lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details={"from_email": "l@lantern.example"}
+    )
+    audience.give_form(evil, "evil", now=NOW)
+    publish.organisation_as_place(lantern)
+    say(lantern, "signup", address="ada@example.org", list=str(evil.id))
+    signups.take(NOW)
+    (mail,) = mails(out)
+    assert mail["Bcc"] is None
+
+
+def test_an_hour_has_a_limit_for_each_organisation(
+    lantern: Any,
+    thursday: Any,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signups, "AN_HOUR", 3)
+    for number in range(5):
+        ask(lantern, thursday, f"reader{number}@example.org")
+    signups.take(NOW)
+    assert len(mails(out)) == 3
+    assert Intake.objects.count() == 2

@@ -1,0 +1,176 @@
+"""`serve` as a whole process tree: who starts, who may know what, who is started again, and how it ends."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samizdat.vault.keyserver import ROLES, SocketSource
+from samizdat.worker import supervisor
+from tests.worker.conftest import ROOT, SERVE, Instance, free_port, until
+
+ROLES_OF_SERVE = {"desk", "public", "worker", "sender"}
+
+
+def test_serve_starts_everybody_stops_in_ten_seconds_and_leaves_nobody(instance: Instance) -> None:
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    children = [number for numbers in instance.children().values() for number in numbers]
+    assert instance.stop() <= 10
+    assert instance.process is not None and instance.process.returncode == 0
+    assert not any(Path(f"/proc/{number}").exists() for number in children)
+    assert not (instance.folder / "keys.sock").exists()
+
+
+def test_a_second_serve_on_the_same_folder_says_one_sentence(instance: Instance) -> None:
+    instance.start()
+    second = subprocess.run(
+        [sys.executable, "-c", SERVE + f"sys.exit(serve({free_port()}, {free_port()}))"],
+        env=instance.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "already runs" in second.stdout and str(instance.process.pid) in second.stdout  # type: ignore[union-attr]
+    assert len(second.stdout.splitlines()) == 1
+    assert "Traceback" not in second.stderr
+    assert instance.answers()
+
+
+def test_a_taken_port_is_one_sentence(instance: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-c", SERVE + f"sys.exit(serve({free_port()}, {port}))"],
+            env=instance.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"Port {port}" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_killed_child_is_started_again_and_nobody_is_turned_away_meanwhile(instance: Instance) -> None:
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    for role in ("public", "worker"):
+        (before,) = instance.children()[role]
+        os.kill(before, signal.SIGKILL)
+        if role == "public":
+            # The supervisor holds the listening socket: the question waits until the new process takes it.
+            assert instance.ask("/robots.txt")[0] == 200
+        until(lambda role=role, before=before: instance.children().get(role, [before]) != [before])
+    assert "starts again in 0.5 s" in instance.log.read_text()
+    assert instance.ask(f"/u/{instance.made['token']}")[0] == 200
+
+
+def test_children_do_not_outlive_a_killed_supervisor(instance: Instance) -> None:
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    children = [number for numbers in instance.children().values() for number in numbers]
+    os.kill(instance.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+    instance.process.wait(5)  # type: ignore[union-attr]
+    until(lambda: not any(Path(f"/proc/{number}/cmdline").exists() and _lives(number) for number in children), 15)
+
+
+def _lives(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_public_process_is_told_nothing_of_the_house(instance: Instance) -> None:
+    instance.start()
+    (public,) = until(lambda: instance.children().get("public"))
+    told = dict(
+        pair.split(b"=", 1) for pair in Path(f"/proc/{public}/environ").read_bytes().split(b"\0") if b"=" in pair
+    )
+    assert told[b"DJANGO_SETTINGS_MODULE"] == b"samizdat.public.settings"
+    assert told[b"DATABASE_URL"] == b""
+    opened = {os.readlink(path) for path in Path(f"/proc/{public}/fd").iterdir()}
+    assert not any("samizdat.sqlite3" in name or name.endswith(".key") for name in opened)
+    if instance.environment.get("DATABASE_URL"):
+        assert b"samizdat_public_" in told[b"SAMIZDAT_GATE_URL"]
+
+
+def test_no_role_but_the_inner_ones_may_ask_for_data_keys() -> None:
+    assert ROLES["public"] == ((), ())
+    assert "index" not in ROLES["sender"][0] and "box" not in ROLES["sender"][0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
+def test_started_by_root_the_public_process_runs_as_its_own_user_and_reads_only_the_gate(instance: Instance) -> None:
+    nobody = pwd.getpwnam("nobody")
+    instance.environment["SAMIZDAT_PUBLIC_USER"] = "nobody"
+    # pytest's folders are for their owner alone; the way to the data folder is opened as an admin would.
+    for folder in instance.folder.parents:
+        if "pytest" in str(folder):
+            folder.chmod(0o711)
+    instance.start()
+    (public,) = until(lambda: instance.children().get("public"))
+    status = Path(f"/proc/{public}/status").read_text()
+    assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}" in status
+    assert f"Groups:\t{' '}" in status or "Groups:\t\n" in status
+    answer = instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")
+    assert answer[0] == 200, instance.log.read_text()
+    secret = [instance.folder.with_name("data.key"), instance.folder / "serve.lock"]
+    if not instance.environment.get("DATABASE_URL"):
+        secret.append(instance.folder / "samizdat.sqlite3")
+    for path in secret:
+        done = subprocess.run(
+            ["cat", path], user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], capture_output=True, check=False
+        )
+        assert done.returncode != 0, path
+    assert (
+        subprocess.run(
+            ["ls", instance.folder],
+            user=nobody.pw_uid,
+            group=nobody.pw_gid,
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+        ).returncode
+        != 0
+    )
+
+
+def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: Instance) -> None:
+    rows = instance.python(
+        "from samizdat.worker.links import reader_links; from samizdat.vault import house; "
+        "from samizdat.vault.models import VaultKey; source = house.open_source(); rows = reader_links(source); "
+        "secret = source.unwrap(house.label('link', rows[0]['number'], bytes.fromhex(rows[0]['organisation'])), "
+        "VaultKey.objects.get(kind='link').wrapped); import base64; "
+        "given = rows[0]['keys']; "
+        "print(json.dumps([sorted(given), any(secret in base64.b64decode(key) for key in given.values())]))"
+    )
+    assert rows == [["confirm", "leave", "preferences", "test"], False]
+
+
+def test_a_role_in_the_gate_url_keeps_the_place_and_drops_who_we_are() -> None:
+    made = supervisor._with_role("postgresql://me:secret@db.example:5433/sam?host=/run/pg&user=me", "r", "p/w")
+    assert made == "postgresql://r:p%2Fw@db.example:5433/sam?host=%2Frun%2Fpg"
+
+
+def test_systemd_is_told_when_everybody_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "n"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+        supervisor.notify("READY=1")
+        assert heard.recv(100) == b"READY=1"
+
+
+def test_a_socket_source_without_a_supervisor_is_none(tmp_path: Path) -> None:
+    assert SocketSource.running(tmp_path) is None
