@@ -62,8 +62,9 @@ def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: dateti
     _check_format(draft)
     values = {key: changes[key] for key in ("list", "tag", "template", "language") if key in changes}
     # WHERE is the lock: one of two who save the same version finds nothing to update.
+    values["draft_sealed"] = drafts.sealed(campaign, draft)
     written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
-        draft_sealed=drafts.sealed(campaign, draft), version=version + 1, changed=now, **values
+        version=version + 1, changed=now, **values
     )
     if not written:
         campaign.refresh_from_db(fields=["state"])
@@ -117,6 +118,8 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
 
     An edition left behind by a release that was killed before it counted anybody is made anew.
     """
+    # What is frozen is what is stored now, not what this process read a while ago.
+    campaign.refresh_from_db(fields=["state", "draft_sealed", "version", "list", "tag", "template", "language"])
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
     slug = secrets.token_hex(10)

@@ -2,6 +2,9 @@
 
 import re
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -11,7 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
+from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say, table
 from samizdat.cli.words import ENDED, campaign_reason
 
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
@@ -109,7 +112,7 @@ def campaign_check(number: int) -> None:
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.letter import findings, proof_of
     from samizdat.core.address import BadAddress, domain, normalise
-    from samizdat.delivery.queries import audience_size, routes
+    from samizdat.delivery.queries import routes
 
     draft = draft_of(found)
     flaws = findings(proof_of(found, opening.now()).flaws)
@@ -118,7 +121,7 @@ def campaign_check(number: int) -> None:
     except BadAddress:
         records = []  # The letter's own flaw names it already.
     live = [route for route in routes(found.organisation) if route.state == "live"]
-    size = audience_size(found)
+    size = _size(found)
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
     if not live:
         stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
@@ -155,10 +158,11 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
 
     wanted = [line.strip() for line in sys.stdin if line.strip()] if addresses == ("-",) else list(addresses)
     results = send_test(found, wanted, now=opening.now())
-    document = {"tests": [{"to": to, "accepted": ok, "sentence": sentence} for to, ok, sentence in results]}
-    if not all(ok for _to, ok, _sentence in results):
-        raise Failed("\n".join(f"{to}: {sentence}" for to, ok, sentence in results if not ok), "test_refused", document)
-    say(document, *[f"{to}: accepted by the next server" for to, _ok, _sentence in results])
+    document = {"tests": [{"to": one.address, "accepted": one.ok, "sentence": one.sentence} for one in results]}
+    lines = [f"{one.address}: {one.sentence}" for one in results]
+    if not all(one.ok for one in results):
+        raise Failed("\n".join(lines), "test_refused", document)
+    say(document, *lines)
 
 
 @campaign.command("send")
@@ -185,12 +189,17 @@ def campaign_send(number: int, when: str | None, minutes: int, wait: bool, wait_
 
 def _release(found: Any, at: datetime | None, minutes: int) -> Any:
     from samizdat.delivery.actions import release
-    from samizdat.delivery.queries import audience_size
 
-    size = audience_size(found)
+    size = _size(found)
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
     return release(found, now=opening.now(), at=at, hold_minutes=minutes)
+
+
+def _size(found: Any) -> int:
+    from samizdat.audience.queries import reach
+
+    return reach(found.list, found.tag)["may"]
 
 
 def _time(text: str | None, zone: str) -> datetime | None:
@@ -209,18 +218,38 @@ def _time(text: str | None, zone: str) -> datetime | None:
 def _wait(number: int, limit: float | None) -> None:
     from samizdat.delivery.engine import run_campaign
 
-    with progress("Sending", "messages") as shown:
-
-        def look(status: dict[str, Any]) -> None:
-            done = status["frozen"] - status["pending"] - status["deferred"]
-            shown.show(done, status["frozen"], done)
-
-        result = run_campaign(number, limit, progress=look)
+    with progress("Sending", "messages") as shown, _watched(number, shown):
+        result = run_campaign(number, limit)
     ended = result.pop("ended", result["state"])
     if ended == "finished":
         say(result, *_books(result))
         return
     raise Failed("\n".join([*_books(result), ENDED.get(ended, ended)]), ended, result)
+
+
+@contextmanager
+def _watched(number: int, shown: Progress) -> Iterator[None]:
+    """Shows the ledger twice a second while somebody sends: the books are the only truth about progress."""
+    from django.db import connection
+
+    from samizdat.campaigns.models import Campaign
+
+    over = threading.Event()
+
+    def look() -> None:
+        while shown.on and not over.wait(0.5):
+            row = Campaign.objects.get(pk=number)
+            done = row.frozen - row.pending - row.deferred
+            shown.show(done, row.frozen, done)
+        connection.close()
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 @campaign.command("pause")

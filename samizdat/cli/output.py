@@ -132,12 +132,12 @@ class Progress:
         self._label, self._unit = label, unit
         self._started = self._shown = time.monotonic()
         self._first: float | None = None
-        self._on = sys.stderr.isatty() and not settings().json
+        self.on = sys.stderr.isatty() and not settings().json
 
     def show(self, done: float, whole: float | None, count: int) -> None:
         """done and whole in any one measure (bytes, messages); count is what is shown per second."""
         now = time.monotonic()
-        if not self._on or (now - self._shown < 0.2 and (whole is None or done < whole)):
+        if not self.on or (now - self._shown < 0.2 and (whole is None or done < whole)):
             return
         self._shown = now
         if self._first is None:
@@ -154,7 +154,7 @@ class Progress:
         )
 
     def end(self) -> None:
-        if self._on:
+        if self.on:
             print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
 
 

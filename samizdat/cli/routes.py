@@ -41,7 +41,7 @@ def route_ls() -> None:
 
     found = routes(opening.organisation())
     say(
-        {"routes": [row.document() for row in found]},
+        {"routes": [_document(row) for row in found]},
         *table(
             ("priority", "name", "way", "state", "reason"),
             [(row.priority, row.name, row.scheme, row.state, row.sentence) for row in found],
@@ -49,11 +49,19 @@ def route_ls() -> None:
     )
 
 
+def _document(row: Any) -> dict[str, Any]:
+    words = ("name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "until")
+    return {word: getattr(row, word) for word in words}
+
+
 def _route(name: str) -> Any:
     opening.open_house()
     from samizdat.delivery.queries import route_named
 
-    return route_named(opening.organisation(), name)
+    found = route_named(opening.organisation(), name)
+    if found is None:
+        raise Failed(f"There is no route {name}. Look with: samizdat route ls", "no_such_route")
+    return found
 
 
 @route.command("test")
@@ -65,10 +73,11 @@ def route_test(name: str, address: str) -> None:
     found = _route(name)
     from samizdat.delivery.actions import send_probe
 
-    verdict = send_probe(found, address, now=opening.now())
-    if not verdict.ok:
-        raise Failed(verdict.sentence, "route_test", {"route": name, "state": verdict.state})
-    say({"route": name, "state": verdict.state}, f"{name}: {verdict.sentence}")
+    tried = send_probe(found, address, now=opening.now())
+    found.refresh_from_db()
+    if not tried.ok:
+        raise Failed(f"{name}: {tried.sentence}", "route_test", {"route": name, "state": found.state})
+    say({"route": name, "state": found.state}, f"{name}: {tried.sentence}")
 
 
 @route.command("pause")

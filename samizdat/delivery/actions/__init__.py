@@ -4,6 +4,7 @@ from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.routes import (
     add_route,
+    change_route,
     condemn,
     pause_route,
     probe_route,
@@ -11,11 +12,12 @@ from samizdat.delivery.actions.routes import (
     resume_route,
 )
 from samizdat.delivery.actions.running import cancel, pause, resume, settle
-from samizdat.delivery.actions.testing import send_test
+from samizdat.delivery.actions.testing import send_probe, send_test
 
 __all__ = [
     "add_route",
     "cancel",
+    "change_route",
     "condemn",
     "finish_if_done",
     "pause",
@@ -26,6 +28,7 @@ __all__ = [
     "resume",
     "resume_route",
     "retry_due",
+    "send_probe",
     "send_test",
     "settle",
     "start_due",

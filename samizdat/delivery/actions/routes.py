@@ -16,7 +16,7 @@ from samizdat.delivery.models import Route, RouteTotal
 from samizdat.delivery.queries import transport_of
 from samizdat.events.actions import record
 from samizdat.vault import house
-from samizdat.vault.sealed import seal_json
+from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_NAME = 60
 
@@ -78,6 +78,37 @@ def add_route(
         raise RouteRefused(
             _("There is a route called %(name)s already. Choose another name.") % {"name": name}
         ) from None
+    return route
+
+
+def change_route(
+    route: Route,
+    *,
+    now: datetime,
+    by: Any = None,
+    url: str | None = None,
+    password: str | None = None,
+    priority: int | None = None,
+    rate: str | None = None,
+    connections: int | None = None,
+) -> Route:
+    """Writes what is given and keeps the rest; rate "" takes the limit away. Errors: RouteRefused."""
+    keys = house.keys(route.organisation)
+    known = open_json(keys, route.settings_sealed, "route", "settings", route.pk)
+    wanted = {"url": url.strip() if url else known["url"], "password": password or known.get("password")}
+    speed = route.rate if rate is None else _rate(rate)
+    settings = _settings(route.name, wanted["url"], wanted["password"], connections or route.connections, speed)
+    with transaction.atomic():
+        Route.objects.filter(pk=route.pk).update(
+            settings_sealed=seal_json(keys, wanted, "route", "settings", route.pk),
+            scheme=settings.scheme,
+            priority=route.priority if priority is None else priority,
+            rate=speed,
+            connections=connections or route.connections,
+            changed=now,
+        )
+        record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+    route.refresh_from_db()
     return route
 
 

@@ -1,9 +1,11 @@
 """A test letter: made like a real one, sent at once, and booked nowhere."""
 
 import asyncio
+import secrets
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,6 +20,7 @@ from samizdat.core import link
 from samizdat.core.address import domain, normalise
 from samizdat.core.message import MessageMaker
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Unsure
+from samizdat.delivery.actions.routes import resume_route
 from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_of
@@ -85,6 +88,34 @@ def send_test(
     tried = asyncio.run(_carry(route, messages))
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
+
+
+def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried:
+    """One short letter by this way, to see that it really sends. A condemned route that takes it lives again.
+
+    Errors: BadAddress.
+    """
+    address = normalise(to)
+    sender = _known_sender(route.organisation) or address
+    letter = EmailMessage()
+    letter["From"], letter["To"] = f"{route.organisation.name} <{sender}>", address
+    letter["Subject"] = _("A test of the route %(name)s") % {"name": route.name}
+    letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
+    letter["Auto-Submitted"] = "auto-generated"
+    letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
+    content = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
+    [tried] = asyncio.run(_carry(route, [plugs.Message(0, 0, sender, address, content)]))
+    if tried.ok and route.state in ("dead", "throttled"):
+        resume_route(route, now=now, by=by)
+    return tried
+
+
+def _known_sender(organisation: Any) -> str:
+    """An address the relay may know as ours: where bounces go, else From of the newest letter."""
+    if organisation.return_address:
+        return organisation.return_address
+    newest = Campaign.objects.select_related("organisation").filter(organisation=organisation).order_by("-pk").first()
+    return draft_of(newest).from_email if newest else ""
 
 
 def _values(
