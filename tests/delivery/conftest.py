@@ -84,11 +84,13 @@ class House:
 
 
 @pytest.fixture
-def house(transactional_db: Any, vault: Any) -> Iterator[House]:
+def house(transactional_db: Any, vault: Any) -> House:
     """Northern Lantern with a list; rows are committed, since threads meet in the database."""
     from samizdat.accounts.actions import found_organisation
 
-    yield House(found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example"))
+    return House(
+        found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import plugs
-from samizdat.audience.tagging import all_fields
+from samizdat.audience import queries as audience
 from samizdat.campaigns.models import Edition
 from samizdat.core import address, seal
 from samizdat.core.message import MessageMaker, loads
@@ -52,7 +52,7 @@ def open_edition(number: int) -> Opened:
     keys = house.keys(edition.organisation)
     maker = MessageMaker(loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk)))
     assert keys.ring is not None
-    fields = {tag: number for tag, (number, _) in all_fields(edition.organisation, keys).items()}
+    fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
     return Opened(
         edition=edition.pk,
         campaign=edition.campaign_id,

@@ -1,0 +1,193 @@
+"""What every benchmark needs: medians of three, ratios, and what processes cost.
+
+CPU is user and system time together, in seconds, of a process and of all children it has waited for or still has.
+Other work on the machine makes rates swing by a factor of two and CPU by a third: compare CPU and ratios first.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 3
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float], digits: int = 0) -> str:
+    """`median (least to most)`: a wide one says that the machine was busy."""
+    return f"{median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure must be. `most`: it must not be above; else not below."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    most: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit if self.most else self.value >= self.limit
+
+    def __str__(self) -> str:
+        sign = "<=" if self.most else ">="
+        word = "met" if self.met else "MISSED"
+        return f"{self.name:<44} {self.value:>10,.1f} {self.unit:<8} wanted {sign} {self.limit:,.0f}: {word}"
+
+
+def conclude(targets: Sequence[Target]) -> int:
+    """Prints each target; the exit code is 1 when one is missed."""
+    for target in targets:
+        say(str(target))
+    return 0 if all(target.met for target in targets) else 1
+
+
+# --- processes ---
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a living process and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(fields[place]) for place in (11, 12, 13, 14)) / TICKS
+
+
+def tree(pid: int) -> list[int]:
+    """A process and everything below it that lives."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry))
+    found, ahead = [], [pid]
+    while ahead:
+        one = ahead.pop()
+        found.append(one)
+        ahead += children.get(one, [])
+    return found
+
+
+def cpu_of_tree(pid: int) -> float:
+    return sum(cpu_of(one) for one in tree(pid))
+
+
+def memory_of_tree(pid: int) -> float:
+    """MB in use, shared pages counted by their share where the kernel tells."""
+    return sum(_memory(one) for one in tree(pid))
+
+
+def _memory(pid: int) -> float:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return 0.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if time.monotonic() > end:
+            raise SystemExit(f"Nothing listens on port {port}.")
+        time.sleep(0.05)
+
+
+def tool(name: str) -> str:
+    """The path of a program, looked for where administrators' programs are as well."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        raise SystemExit(f"{name} is not installed. On Debian: apt-get install --no-install-recommends postfix")
+    return found
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="samizdat-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def child(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """A Python process of ours, with the same environment."""
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], text=True, **options)
+
+
+def open_data(path: Path) -> None:
+    """Django over a fresh data folder: key file, tables. DATABASE_URL is used where it is set, and emptied."""
+    import django
+    from django.core.management import call_command
+
+    os.environ["SAMIZDAT_DATA"] = str(path)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
+    django.setup()
+    from samizdat.vault import house
+    from samizdat.vault.actions import prove
+    from samizdat.vault.source import InstanceSource, new_instance_key
+
+    key_file = path.with_name(path.name + ".key")
+    key = new_instance_key(key_file)
+    call_command("migrate", verbosity=0)
+    if os.environ.get("DATABASE_URL"):
+        call_command("flush", verbosity=0, interactive=False)
+    source = InstanceSource(key)
+    house.use(source)
+    prove(source)
+
+
+def reopen_data(path: Path) -> None:
+    """Django over a data folder that is there, as a second process opens it."""
+    import django
+
+    os.environ["SAMIZDAT_DATA"] = str(path)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
+    django.setup()
+
+
+def postmaster() -> int | None:
+    """Process id of the PostgreSQL server behind DATABASE_URL when it runs on this machine."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    try:
+        return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None

@@ -1,0 +1,117 @@
+"""An organisation with many subscribers and a letter like a real one: 29 KB of HTML, 1.7 KB of text, five links."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+SENTENCE = (
+    "Grüße aus der Redaktion: Über die Anhörung im Oberlandesgericht berichten wir ausführlich, "
+    "weil außer uns niemand im Saal war. "
+)
+LINKS = 5
+# What editors of other services wrap around every paragraph; most of a newsletter's HTML is this.
+STYLE = (
+    "margin:0;padding:0 24px 16px 24px;color:#222222;background-color:#ffffff;font-family:Georgia,Times,serif;"
+    "font-size:16px;line-height:24px;text-align:left;border-collapse:collapse;mso-line-height-rule:exactly"
+)
+
+
+def letter(rows: int = 29) -> str:
+    """HTML with the reader's name twice, five links and German words, so that quoted-printable is real work.
+
+    29 rows make 31 KB of HTML, 1.6 KB of text and 36 KB on the wire.
+    """
+    parts = ["<h1>Nordlicht</h1><p>Liebe {{ FNAME }},</p>"]
+    for row in range(rows):
+        words = SENTENCE if row % 4 == 0 else "&nbsp;"
+        parts.append(
+            f'<table role="presentation" width="100%" style="{STYLE}"><tr><td style="{STYLE}">{words}</td></tr></table>'
+        )
+        if row % 8 == 0:
+            place = row // 8 + 1
+            parts.append(f'<p><a href="https://nordlicht.example/artikel/{place}">Artikel {place}</a></p>')
+    parts.append("<p>Danke, {{ FNAME }}.</p>")
+    return "".join(parts)
+
+
+class Bench:
+    """The organisation of a benchmark; made in the data folder that is open."""
+
+    def __init__(self, people: int) -> None:
+        from samizdat.accounts.actions import found_organisation
+        from samizdat.audience.actions import new_list
+        from samizdat.audience.tagging import fields_for
+        from samizdat.vault import house
+
+        today = datetime.now(UTC).date()
+        self.organisation = found_organisation(
+            "Nordlicht", source=house.open_source(), today=today, public_url="https://nordlicht.example"
+        )
+        self.keys = house.keys(self.organisation)
+        self.list = new_list(self.organisation, "Rundbrief", now=datetime.now(UTC))
+        self.field = fields_for(self.organisation, self.keys, {"FNAME": "Vorname"})["FNAME"]
+        self._add(people)
+
+    def _add(self, people: int) -> None:
+        from samizdat.audience.models import Subscriber, Subscription, row_id
+        from samizdat.core import seal
+
+        today = datetime.now(UTC).date()
+        for first in range(1, people + 1, 5000):
+            rows = []
+            for number in range(first, min(first + 5000, people + 1)):
+                address = f"leserin{number}@mail{number % 50}.example"
+                plain = seal.pack({seal.ADDRESS: address, self.field: f"Ada {number}"})
+                rows.append(
+                    Subscriber(
+                        id=row_id(self.organisation.id, number),
+                        organisation=self.organisation,
+                        blob=self.keys.seal(plain, "subscriber", "blob", number),
+                        blind=self.keys.blind(address),
+                        joined=today,
+                    )
+                )
+            Subscriber.objects.bulk_create(rows)
+            Subscription.objects.bulk_create(
+                Subscription(subscriber=row, list=self.list, status=1, may=1, since=today) for row in rows
+            )
+
+    def campaign(self, rows: int = 29) -> Any:
+        """A released campaign to everybody."""
+        from samizdat.campaigns.actions import create
+        from samizdat.campaigns.draft import Draft
+        from samizdat.delivery.actions import release
+
+        draft = Draft(
+            subject="Nordlicht im November",
+            from_name="Nordlicht",
+            from_email="redaktion@nordlicht.example",
+            body=letter(rows),
+            format="html",
+        )
+        now = datetime.now(UTC)
+        return release(create(self.organisation, self.list, draft, by=None, now=now), now=now)
+
+    def route(self, port: int, connections: int) -> Any:
+        from samizdat.delivery.actions import add_route
+
+        return add_route(
+            self.organisation,
+            f"sink {secrets.token_hex(3)}",
+            f"smtp+plain://127.0.0.1:{port}",
+            now=datetime.now(UTC),
+            connections=connections,
+        )
+
+
+def sample(campaign: Any) -> bytes:
+    """One message of a released campaign, as it goes out."""
+    from samizdat.audience.models import Subscriber
+    from samizdat.delivery.engine.opening import open_edition
+
+    opened = open_edition(campaign.edition.pk)
+    row = Subscriber.objects.filter(organisation=campaign.organisation).first()
+    assert row is not None
+    (addressed,) = opened.letterer.address([(row.number, opened.opener.open(bytes(row.blob), row.number))])
+    addressed.values["DATE"] = "Mon, 01 Jan 2024 00:00:00 +0000"
+    return opened.maker(addressed.values)

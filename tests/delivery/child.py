@@ -1,0 +1,74 @@
+"""A sender in a process of its own, to be killed: python -m tests.delivery.child DATABASE SETTINGS.
+
+SETTINGS is JSON: {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+# Where a power switch is most unkind: (module, name in it, before or after).
+STEPS = {
+    "before a result is written": ("samizdat.delivery.engine.recorder", "write", "before"),
+    "after a result is written": ("samizdat.delivery.engine.recorder", "write", "after"),
+    "in the middle of a transaction": ("samizdat.delivery.engine.results", "_store", "before"),
+    "after a claim": ("samizdat.dialect", "claim_chunk", "after"),
+    "before a chunk is let go": ("samizdat.dialect", "close_chunk", "before"),
+    "after a chunk is let go": ("samizdat.dialect", "close_chunk", "after"),
+    "in recovery, answers folded": ("samizdat.delivery.engine.recovery", "_book_answers", "after"),
+    "in recovery, a chunk freed": ("samizdat.delivery.engine.recovery", "_free", "after"),
+    "after S": ("samizdat.delivery.engine.journal:Journal", "s", "after"),
+    "before R": ("samizdat.delivery.engine.journal:Journal", "r", "before"),
+    "before the journal has a file": ("samizdat.delivery.engine.journal", "_reserve", "before"),
+}
+
+
+def arm(step: str, calls: int) -> None:
+    """The process kills itself at the given call of a step."""
+    place, name, when = STEPS[step]
+    module, _, kind = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    owner = getattr(owner, kind) if kind else owner
+    genuine = getattr(owner, name)
+    left = [calls]
+
+    def deadly(*arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0 and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = genuine(*arguments, **named)
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+def main() -> None:
+    import django
+    from django.conf import settings
+
+    settings.DATABASES["default"]["NAME"] = sys.argv[1]
+    told = json.loads(sys.argv[2])
+    django.setup()
+    from samizdat.vault import house
+    from samizdat.vault.source import InstanceSource
+    from tests.conftest import INSTANCE_KEY
+
+    house.use(InstanceSource(INSTANCE_KEY))
+    from samizdat.delivery.engine import run_sender
+
+    if "die" in told:
+        arm(*told["die"])
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    print("ready", flush=True)
+    run_sender(stop)
+
+
+if __name__ == "__main__":
+    main()

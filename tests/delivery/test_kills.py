@@ -1,0 +1,139 @@
+"""Kill the sender at the worst moments, and count: nobody lost, nobody twice but on record, the books in order."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from email import message_from_bytes
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import queries
+from samizdat.delivery.models import Chunk, Retry
+from tests.delivery.child import STEPS
+from tests.delivery.conftest import House, until
+from tests.delivery.test_sending import books_balance
+from tests.smtp_server import ScriptedServer
+
+pytestmark = pytest.mark.kill
+
+CONNECTIONS = 6
+
+
+class Child:
+    """A sender that is on its own until it is killed."""
+
+    def __init__(self, **told: Any) -> None:
+        name = str(connection.settings_dict["NAME"])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.delivery.child", name, json.dumps(told)],
+            stdout=subprocess.PIPE,
+            cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "samizdat.settings"},
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n"
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()  # type: ignore[union-attr]
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(12) == 0
+        self.process.stdout.close()  # type: ignore[union-attr]
+
+
+def one_identity_each(server: ScriptedServer) -> None:
+    """Every copy of a message carries the same Message-ID, and no two readers share one."""
+    known: dict[str, str] = {}
+    for caught in server.messages:
+        identity = message_from_bytes(caught.content)["Message-ID"]
+        assert known.setdefault(caught.recipient, identity) == identity
+    assert len(set(known.values())) == len(known)
+
+
+def finish(campaign: Campaign) -> None:
+    child = Child()
+    until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished", 40)
+    child.stop()
+
+
+def test_twenty_kills_lose_nobody(house: House, server: ScriptedServer) -> None:
+    addresses = house.people(2600)
+    server.latency = 0.01
+    house.route(server, connections=CONNECTIONS)
+    campaign = house.released()
+    chance = random.Random(20)
+    steps = list(STEPS)
+    open_at_kills = 0
+    for place in range(20):
+        # Every other one dies at a step of its own choice, unless the clock is quicker.
+        die = {"die": [steps[(place // 2) % len(steps)], chance.randrange(1, 4)]} if place % 2 else {}
+        child = Child(**die)
+        begun = time.monotonic()
+        patience = chance.uniform(0.15, 0.5)
+        while not child.ended and time.monotonic() - begun < patience:
+            time.sleep(0.005)
+        open_at_kills += server.open if not child.ended else CONNECTIONS
+        child.kill()
+        books_balance(campaign)
+    finish(campaign)
+    counts = server.counts()
+    assert set(counts) == set(addresses)
+    extra = sum(counts.values()) - len(addresses)
+    assert extra <= open_at_kills
+    one_identity_each(server)
+    books_balance(campaign)
+    campaign.refresh_from_db()
+    assert (campaign.accepted, campaign.unsure) == (len(addresses), 0)
+    assert not Retry.objects.exists() and not Chunk.objects.exclude(state=Chunk.DONE).exists()
+    assert not [name for name in os.listdir(settings.DATA / "journals") if name.startswith("worker-")]
+
+
+def test_with_the_policy_hold_a_kill_sends_nothing_twice(house: House, server: ScriptedServer) -> None:
+    addresses = house.people(700)
+    server.latency = 0.01
+    house.route(server, connections=CONNECTIONS)
+    campaign = house.released()
+    Campaign.objects.update(unsure_policy="hold")
+    for _ in range(3):
+        child = Child()
+        taken = len(server.messages)
+        until(lambda taken=taken: len(server.messages) > taken + 40)
+        child.kill()
+        books_balance(campaign)
+    finish(campaign)
+    assert set(server.counts().values()) == {1}
+    campaign.refresh_from_db()
+    assert campaign.accepted + campaign.unsure == len(addresses)
+    assert campaign.unsure <= 3 * CONNECTIONS
+    assert len(set(addresses) - set(server.counts())) <= campaign.unsure
+    books_balance(campaign)
+
+
+def test_a_sender_that_is_asked_to_stop_leaves_nothing_in_doubt(house: House, server: ScriptedServer) -> None:
+    house.people(600)
+    server.latency = 0.02
+    house.route(server, connections=CONNECTIONS)
+    campaign = house.released()
+    child = Child()
+    until(lambda: len(server.messages) > 50)
+    child.stop()
+    campaign.refresh_from_db()
+    assert campaign.accepted == len(server.messages) and campaign.unsure == 0
+    assert campaign.state == "sending" and not Chunk.objects.filter(state=Chunk.CLAIMED).exists()
+    books_balance(campaign)
+    assert queries.status(campaign)["pending"] == 600 - campaign.accepted
