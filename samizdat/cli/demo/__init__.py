@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from samizdat.cli.opening import load_django
 from samizdat.cli.output import Failed, common, note, say
 
 ADMIN = "clara@northern-lantern.example"
@@ -35,10 +36,10 @@ SLOW = 3.0
 def demo(port: int, once: bool, language: str) -> None:
     """A working example: invented people, letters, and a mailbox to read them in. Nothing leaves this machine."""
     if once:
-        from samizdat.cli.demo.once import live_once
-
         with tempfile.TemporaryDirectory(prefix="samizdat-demo-") as folder:
             use_folder(Path(folder) / FOLDER)
+            from samizdat.cli.demo.once import live_once
+
             say(*live_once(language))
         return
     use_folder(Path(FOLDER).absolute())
@@ -50,6 +51,7 @@ def use_folder(folder: Path) -> None:
     os.environ["SAMIZDAT_DATA"] = str(folder)
     for name in ("DATABASE_URL", "SAMIZDAT_GATE_URL", "SAMIZDAT_KEY_FILE"):
         os.environ.pop(name, None)
+    load_django()
 
 
 def _stay(port: int, language: str) -> None:
