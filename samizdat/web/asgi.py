@@ -23,7 +23,13 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections.
 THREADS = 8
 # What uvicorn must be told: no access log, and nothing in the answer that tells which server this is.
-UVICORN = {"access_log": False, "server_header": False, "date_header": False, "proxy_headers": False, "log_config": None}
+UVICORN = {
+    "access_log": False,
+    "server_header": False,
+    "date_header": False,
+    "proxy_headers": False,
+    "log_config": None,
+}
 LOOPBACK = ("127.0.0.1", "::1", "")
 
 
@@ -69,7 +75,9 @@ def environ(scope: dict[str, Any], body: Body) -> dict[str, Any]:
         key = name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
-    forwarded = {name: headers.pop(name) for name in list(headers) if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))}
+    forwarded = {
+        name: headers.pop(name) for name in list(headers) if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))
+    }
     server = scope.get("server") or ("localhost", 80)
     found = {f"HTTP_{key}": text for key, text in headers.items() if key not in ("CONTENT_TYPE", "CONTENT_LENGTH")}
     # Django calls an address "REMOTE_ADDR"; it gets an empty one.
@@ -158,8 +166,10 @@ def make_application() -> Desk:
     from django.core.handlers.wsgi import WSGIHandler
 
     from samizdat.vault import house
+    from samizdat.web import setup
 
     house.open_for_django()
+    setup.announce()
     return Desk(WSGIHandler())
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext_lazy
 
-from samizdat.core import mergetags
+from samizdat.core import mergetags, outcome
 
 Word = str | Promise
 
@@ -194,11 +194,29 @@ REJECTS: dict[str, Word] = {
     "huge": lazy("The line is too long to be one person."),
 }
 
-WORTH = lazy("Worth a look")
-
-
-def of(table: Mapping[str, Any], key: str, fallback: Any = "") -> Any:
-    return table.get(key, fallback)
+# What servers meant when they did not take a message: the classes of core/outcome.ANSWERS.
+ANSWERS: dict[str, Word] = {
+    "full": lazy("the mailbox is full"),
+    "no_such_mailbox": lazy("there is no such mailbox"),
+    "inactive": lazy("the mailbox is out of use"),
+    "policy": lazy("their rules do not let it in"),
+    "content": lazy("they did not like the letter"),
+    "size": lazy("the letter is too large for them"),
+    "greylisted": lazy("they ask everybody to come again"),
+    "throttled": lazy("they ask for patience"),
+    "route": lazy("it refused the route, not the reader"),
+    "network": lazy("the line broke"),
+    "expired": lazy("tried until the time was up"),
+    "unsure": lazy("the answer was lost"),
+    "suppressed": lazy("left or bounced after release"),
+    "cancelled": lazy("stopped before its turn"),
+    "unmakeable": lazy("the letter could not be made out to this address"),
+    "config": lazy("the relay does not accept this sender"),
+    "bad_answer": lazy("the answer made no sense"),
+    "utf8": lazy("they cannot take an address with such letters"),
+    "system": lazy("something is broken on their side"),
+    "other": lazy("another reason"),
+}
 
 
 def campaign_state(name: str, reason: str = "") -> tuple[str, str]:
@@ -231,6 +249,14 @@ def provider(name: str) -> str:
 
 def campaign_reason(code: str) -> str:
     return str(CAMPAIGN_REASONS.get(code, ""))
+
+
+def route_reason(row: Any) -> str:
+    """Why a route does not send, translated before the server's own words are put in."""
+    if row.state == "live" or row.reason not in outcome.REASONS:
+        return ""
+    blank = {"host": row.host or row.name, "detail": "", "answer": "", "scheme": "", "user": ""}
+    return _(outcome.REASONS[row.reason]).format(**(blank | row.values))
 
 
 def flaw(found: Any) -> str:

@@ -108,8 +108,10 @@ class ProfileForm(DeskForm):
     shortcuts = forms.BooleanField(
         label=lazy("Single letters are shortcuts"),
         required=False,
-        help_text=lazy("Switch it off if you speak to your computer, or if keys are pressed by themselves. "
-                       "It is kept in this browser."),
+        help_text=lazy(
+            "Switch it off if you speak to your computer, or if keys are pressed by themselves. "
+            "It is kept in this browser."
+        ),
     )
 
 
@@ -129,9 +131,7 @@ class ChangePasswordForm(NewPasswordForm):
 
 class SettingsForm(DeskForm):
     name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Readers see it in every letter."))
-    language = forms.ChoiceField(
-        label=lazy("Language of letters and public pages"), choices=settings.LANGUAGES
-    )
+    language = forms.ChoiceField(label=lazy("Language of letters and public pages"), choices=settings.LANGUAGES)
     timezone = forms.CharField(
         label=lazy("Time zone of your readers"),
         max_length=64,
@@ -155,7 +155,9 @@ class SettingsForm(DeskForm):
     return_address = AddressField(
         label=lazy("Where bounces go"),
         required=False,
-        help_text=lazy("Mail that cannot be handed over comes back to this address. Empty: to the sender of the letter."),
+        help_text=lazy(
+            "Mail that cannot be handed over comes back to this address. Empty: to the sender of the letter."
+        ),
     )
     leave_mailbox = AddressField(
         label=lazy("Mailbox for leaving by mail"),
@@ -171,7 +173,9 @@ class SettingsForm(DeskForm):
     def clean_timezone(self) -> str:
         zone = self.cleaned_data["timezone"].strip()
         if zone not in available_timezones():
-            raise forms.ValidationError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+            raise forms.ValidationError(
+                _("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone}
+            )
         return zone
 
     def clean_accent(self) -> str:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from samizdat.web import words
+from samizdat.web import previews, words
 
 register = template.Library()
 
@@ -112,8 +112,8 @@ def subscription_state(status: str) -> SafeString:
 
 
 @register.simple_tag
-def route_state(route: Any) -> SafeString:
-    return state(*words.route_state(route.state))
+def route_state(name: str) -> SafeString:
+    return state(*words.route_state(name))
 
 
 @register.simple_tag
@@ -158,7 +158,11 @@ def errors(form: Any) -> dict[str, Any]:
     """The summary above a refused form, focused, with a link to each field."""
     found = []
     if form is not None and form.is_bound:
-        found = [(form[name].id_for_label if name != "__all__" else "", text) for name, texts in form.errors.items() for text in texts]
+        found = [
+            (form[name].id_for_label if name != "__all__" else "", text)
+            for name, texts in form.errors.items()
+            for text in texts
+        ]
     return {"found": found}
 
 
@@ -188,3 +192,34 @@ def role_word(name: str) -> str:
 @register.filter
 def provider_word(name: str) -> str:
     return words.provider(name)
+
+
+@register.filter
+def place_word(place: str) -> str:
+    return previews.place_word(place)
+
+
+@register.filter
+def rate_word(rate: float) -> str:
+    """A rate in messages a second, in the unit that gives a whole number."""
+    for seconds, sentence in ((1, _("%(n)s a second")), (60, _("%(n)s a minute")), (3600, _("%(n)s an hour"))):
+        if rate * seconds >= 1 and abs(rate * seconds - round(rate * seconds)) < 1e-6:
+            return sentence % {"n": count(round(rate * seconds))}
+    return _("%(n)s a day") % {"n": count(round(rate * 86400))}
+
+
+@register.filter
+def answer_word(name: str) -> str:
+    """What a server meant, by the class of its answer."""
+    return str(words.ANSWERS.get(name, name))
+
+
+@register.filter
+def route_reason(row: Any) -> str:
+    return words.route_reason(row)
+
+
+@register.filter
+def seconds_clock(value: datetime) -> str:
+    """A time with its seconds: the instant at which numbers were true."""
+    return date_format(timezone.localtime(value), "H:i:s")

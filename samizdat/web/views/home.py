@@ -4,10 +4,161 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from samizdat.web.doors import EVERYONE, door
+from samizdat.audience import queries as audience
+from samizdat.campaigns import queries as campaigns
+from samizdat.delivery import queries as delivery
+from samizdat.events import queries as events
+from samizdat.web import words
+from samizdat.web.doors import EVERYONE, address, door
+from samizdat.web.templatetags.desk import count, moment
+
+# At most this many things that need somebody, the worst first (shared interface, section 6).
+MOST = 5
+UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 
 
 @door(see=EVERYONE)
 def home(request: Any) -> HttpResponse:
-    return render(request, "web/home.html", {})
+    organisation = request.organisation
+    lists, routes = audience.lists(organisation), delivery.routes(organisation)
+    going = campaigns.newest(organisation, UNDER_WAY, limit=20)
+    drafts = campaigns.newest(organisation, ("draft",), limit=3)
+    ended = campaigns.newest(organisation, ("finished", "cancelled"), limit=3)
+    needs = _needs(request, lists, routes, going, ended)
+    facts = {
+        "now": timezone.now(),
+        "needs": needs[:MOST],
+        "promises": _promises(organisation, lists, routes),
+        "next": [(row, audience.name_of(row.campaign.list)) for row in [*sorted(going, key=_when), *drafts]],
+        "soon": next((row for row in sorted(going, key=_when) if row.campaign.due), None),
+        "last": [(row, _books(row.campaign)) for row in ended],
+        "routes": routes,
+        "lists": lists,
+        "steps": _first_steps(request, lists, routes, bool(going or drafts or ended)),
+    }
+    return render(request, "web/home.html", facts)
+
+
+def _when(row: Any) -> Any:
+    return row.campaign.due or row.campaign.released or row.campaign.changed
+
+
+def _books(campaign: Any) -> list[words.Row]:
+    found = [words.Row(str(word), getattr(campaign, name)) for name, word, _note in words.BOOKS]
+    return [row for place, row in enumerate(found) if row.count or place == 0]
+
+
+def _need(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
+
+
+def _needs(request: Any, lists: Any, routes: Any, going: Any, ended: Any) -> list[dict[str, str]]:
+    """What cannot go on without a person, the worst first."""
+    organisation, found = request.organisation, []
+    if organisation.fenced:
+        found.append(_need("stop", _("Sending is fenced off"), words.campaign_reason("fenced")))
+    for row in going:
+        found += _of_campaign(organisation, row)
+    for route in routes:
+        if route.state == "dead":
+            href = address(organisation, "routes") if request.role in ("admin", "viewer") else ""
+            title = _("Route “%(name)s” is resting") % {"name": route.name}
+            found.append(
+                _need(
+                    "stop" if len(routes) == 1 else "care", title, words.route_reason(route), href, _("See the route")
+                )
+            )
+    for row in ended:
+        found += _unsure(organisation, row)
+    for event in events.newest(organisation, limit=1, kinds=("subscribers.left_alarm",)):
+        title = _("Many readers left within an hour")
+        text = _("On %(when)s. If it was not they who did it, an admin can bring them back.") % {
+            "when": moment(event.at)
+        }
+        found.append(_need("care", title, text, address(organisation, "subscribers"), _("Look")))
+    for row in audience.imports(organisation)[:5]:
+        if row.state in ("found", "stopped"):
+            title = _("An import waits for you")
+            text = (
+                _("It was read and nothing was changed yet.") if row.state == "found" else _("It was stopped half way.")
+            )
+            found.append(_need("care", title, text, address(organisation, "import", row.pk), _("Go on")))
+    return sorted(found, key=lambda need: need["kind"] != "stop")
+
+
+def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
+    campaign = row.campaign
+    if campaign.state not in ("paused", "waiting"):
+        return []
+    sentence = _("“%(subject)s” is paused") if campaign.state == "paused" else _("“%(subject)s” waits")
+    kind = "care" if campaign.state == "paused" else "stop"
+    href = address(organisation, "report", campaign.pk)
+    return [
+        _need(
+            kind,
+            sentence % {"subject": row.subject[:80]},
+            words.campaign_reason(campaign.reason),
+            href,
+            _("See the report"),
+        )
+    ]
+
+
+def _unsure(organisation: Any, row: Any) -> list[dict[str, str]]:
+    campaign = row.campaign
+    if not campaign.unsure or campaign.unsure_policy == "hold":
+        return []
+    title = ngettext(
+        "%(n)s answer to “%(subject)s” was lost", "%(n)s answers to “%(subject)s” were lost", campaign.unsure
+    ) % {"n": count(campaign.unsure), "subject": row.subject[:60]}
+    text = _("Decide whether those messages are sent again.")
+    return [_need("care", title, text, address(organisation, "report", campaign.pk), _("Decide"))]
+
+
+def _promises(organisation: Any, lists: Any, routes: Any) -> list[tuple[str, str, str]]:
+    """The five, always in this order, each with its newest fact: shape, name, fact."""
+    people = sum(found.total for found in lists)
+    live = sum(route.state == "live" for route in routes)
+    through = "good" if routes and live == len(routes) else "care" if live else "stop"
+    fact = (
+        _("%(live)s of %(all)s routes live") % {"live": count(live), "all": count(len(routes))}
+        if routes
+        else _("No route yet")
+    )
+    here = ngettext("%(n)s subscription, all on your own server", "%(n)s subscriptions, all on your own server", people)
+    return [
+        ("good", _("Yours"), here % {"n": count(people)}),
+        (through if routes else "none", _("Through"), fact),
+        ("good", _("Sealed"), _("A copied database without the key file names nobody")),
+        ("none", _("Elsewhere within the hour"), _("Copy the data folder and the key file, each to another place")),
+        ("good", _("Just"), _("No suspension: nobody hosts you but yourselves")),
+    ]
+
+
+def _first_steps(request: Any, lists: Any, routes: Any, has_letters: bool) -> list[dict[str, Any]]:
+    """What a new house still needs, in order; empty once it has all of it."""
+    organisation, admin = request.organisation, request.role == "admin"
+    people = sum(found.total for found in lists)
+    steps = [
+        (bool(lists), _("Make a list"), _("It is what people subscribe to."), "lists", True),
+        (people > 0, _("Bring your readers in"), _("From the export you still have, or one by one."), "imports", True),
+        (bool(routes), _("Add a route"), _("A mail server that carries your letters."), "routes", admin),
+        (
+            bool(organisation.public_url),
+            _("Say where your public pages are"),
+            _("Leave links begin with it."),
+            "settings",
+            admin,
+        ),
+        (has_letters, _("Write the first letter"), _("Look at it, test it, send it."), "new-campaign", True),
+    ]
+    if all(done for done, *_rest in steps):
+        return []
+    return [
+        {"done": done, "title": title, "text": text, "href": address(organisation, name) if allowed else ""}
+        for done, title, text, name, allowed in steps
+    ]

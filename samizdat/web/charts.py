@@ -1,0 +1,107 @@
+"""Charts as numbers for an SVG template: no library, no script, and the same figures in a table beside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+# The drawing of the shared interface: 782 wide, bars 11 in steps of 14, the ground line at 170.
+WIDTH, LEFT, GROUND, TOP = 782, 40, 170, 20
+STEP, BAR = 14, 11
+MOST_BARS = (WIDTH - LEFT) // STEP
+CLASSES = ("a", "b", "c")
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    x: int
+    y: int
+    width: int
+    height: int
+    kind: str
+
+
+@dataclass(slots=True)
+class Chart:
+    """`span`: minutes that one bar stands for. `rows`: (begin, [count by route], total), as the table shows them."""
+
+    routes: list[str]
+    span: int
+    rects: list[Rect] = field(default_factory=list)
+    lines: list[tuple[int, int, int]] = field(default_factory=list)  # y, y of the text, count
+    times: list[tuple[int, datetime]] = field(default_factory=list)
+    rows: list[tuple[datetime, list[int], int]] = field(default_factory=list)
+    best: int = 0
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        return [(kind_of(place), name) for place, name in enumerate(self.routes)]
+
+
+def kind_of(place: int) -> str:
+    return CLASSES[min(place, len(CLASSES) - 1)]
+
+
+def rate_chart(minutes: Iterable[tuple[datetime, str, int]]) -> Chart | None:
+    """Accepted messages as stacked bars over time. `minutes`: (minute, route, accepted). None: nothing yet."""
+    found = sorted(minutes, key=lambda row: row[0])
+    if not found:
+        return None
+    first, last = found[0][0], found[-1][0]
+    whole = int((last - first).total_seconds() // 60) + 1
+    span = -(-whole // MOST_BARS)
+    routes = sorted({route for _minute, route, _count in found})
+    chart = Chart(routes, span)
+    bars = -(-whole // span)
+    table = [[0] * len(routes) for _ in range(bars)]
+    for minute, route, accepted in found:
+        place = int((minute - first).total_seconds() // 60) // span
+        table[place][routes.index(route)] += accepted
+    _draw(chart, table, first)
+    return chart
+
+
+def _draw(chart: Chart, table: list[list[int]], first: datetime) -> None:
+    best = chart.best = max(sum(row) for row in table)
+    ceiling = _round_up(best)
+    scale = (GROUND - TOP) / ceiling
+    for place, counts in enumerate(table):
+        x, ground = LEFT + 4 + place * STEP, float(GROUND)
+        for route, accepted in enumerate(counts):
+            height = accepted * scale
+            if height >= 0.5:
+                chart.rects.append(Rect(x, round(ground - height), BAR, max(1, round(height)), kind_of(route)))
+            ground -= height
+        begin = first + timedelta(minutes=place * chart.span)
+        chart.rows.append((begin, counts, sum(counts)))
+        if place % 15 == 0:
+            chart.times.append((x, begin))
+    for part in (1, 2, 3):
+        y = round(GROUND - scale * ceiling * part / 4)
+        chart.lines.append((y, y + 4, ceiling * part // 4))
+
+
+def _round_up(number: int) -> int:
+    """The next of 4, 8, 20, 40, 80, 200 …: divides into four whole parts."""
+    size = 4
+    while True:
+        for factor in (1, 2, 5):
+            if size * factor >= number:
+                return size * factor
+        size *= 10
+
+
+def bar_parts(books: Any, whole: int) -> list[tuple[str, float, float]]:
+    """(class, x, width) of the one bar over the books, 1000 wide: accepted, refused, unsure, the rest."""
+    parts, x = [], 0.0
+    for kind, names in (
+        ("a", ("accepted",)),
+        ("r", ("refused",)),
+        ("c", ("unsure", "suppressed", "cancelled")),
+        ("w", ("deferred", "pending")),
+    ):
+        width = 1000 * sum(getattr(books, name) for name in names) / whole if whole else 0.0
+        if width:
+            parts.append((kind, round(x, 1), round(width, 1)))
+        x += width
+    return parts

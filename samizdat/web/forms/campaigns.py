@@ -1,0 +1,165 @@
+"""What is written, and when it goes."""
+
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.campaigns.draft import Draft
+from samizdat.web.forms.base import DeskForm
+from samizdat.web.forms.people import AddressField
+from samizdat.web.templatetags.desk import count
+
+# Above this many people the number has to be typed (shared interface, section 6).
+TYPED_ABOVE = 1000
+LONGEST_BODY = 1_000_000
+
+
+class ComposeForm(DeskForm):
+    """A letter half written is saved too: what is missing or wrong is a flaw, not a refusal."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    subject = forms.CharField(
+        label=lazy("Subject"), required=False, max_length=5000, help_text=lazy("Phones show about 45 characters.")
+    )
+    preheader = forms.CharField(
+        label=lazy("Preheader"), required=False, max_length=5000, help_text=lazy("The grey line beside the subject.")
+    )
+    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=1000)
+    from_email = forms.CharField(
+        label=lazy("From, address"),
+        required=False,
+        max_length=400,
+        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    reply_to = forms.CharField(
+        label=lazy("Answers go to"),
+        required=False,
+        max_length=400,
+        help_text=lazy("Empty: to the sender."),
+        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
+    tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
+    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=settings.LANGUAGES)
+    template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
+    format = forms.ChoiceField(
+        label=lazy("Written in"), choices=[("markdown", "Markdown"), ("html", "HTML")], widget=forms.RadioSelect
+    )
+    body = forms.CharField(
+        label=lazy("Letter"),
+        required=False,
+        strip=False,
+        max_length=LONGEST_BODY,
+        widget=forms.Textarea(attrs={"rows": 24, "class": "letter"}),
+    )
+
+    def __init__(self, *args: Any, lists: Any, tags: Any, templates: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["list"].choices = [(found.id, found.name) for found in lists]
+        self.fields["tag"].choices = [("", _("everybody on the list")), *tags]
+        self.fields["template"].choices = [("", _("Carbon (ours)")), *templates]
+
+    def draft(self) -> Draft:
+        answers = self.cleaned_data
+        words = ("subject", "preheader", "from_name", "from_email", "reply_to", "format")
+        # Browsers send CRLF; a letter has one kind of line end, or its lines would be counted twice.
+        body = answers["body"].replace("\r\n", "\n").replace("\r", "\n")
+        return Draft(**{name: answers[name] for name in words}, body=body)
+
+
+class TestForm(DeskForm):
+    """To whom a test goes."""
+
+    __test__ = False
+    to = AddressField(label=lazy("Send a test to"))
+
+
+class ReleaseForm(DeskForm):
+    when = forms.ChoiceField(
+        label=lazy("When"),
+        choices=[("now", lazy("Now, after 5 minutes’ hold")), ("later", lazy("At the time below"))],
+        widget=forms.RadioSelect,
+        initial="now",
+    )
+    day = forms.DateField(
+        label=lazy("Day"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    time = forms.TimeField(
+        label=lazy("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    number = forms.CharField(
+        label=lazy("Type the number of people"),
+        required=False,
+        max_length=30,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "mono"}),
+    )
+
+    def __init__(self, *args: Any, people: int, zone: ZoneInfo, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._people, self._zone, self._now = people, zone, now
+        if not self.asks_number:
+            del self.fields["number"]
+        else:
+            self.fields["number"].help_text = _("%(number)s, to show that you have seen it.") % {
+                "number": count(people)
+            }
+
+    @property
+    def asks_number(self) -> bool:
+        return self._people > TYPED_ABOVE
+
+    def clean_number(self) -> str:
+        digits = "".join(sign for sign in self.cleaned_data["number"] if sign.isdigit())
+        if digits != str(self._people):
+            raise forms.ValidationError(
+                _("It goes to %(number)s people now. Type that number if it is right.")
+                % {"number": count(self._people)}
+            )
+        return digits
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or self.cleaned_data
+        answers["at"] = None
+        if answers.get("when") == "later":
+            self._read_time(answers)
+        return answers
+
+    def _read_time(self, answers: dict[str, Any]) -> None:
+        day, at = answers.get("day"), answers.get("time")
+        if day is None or at is None:
+            if "day" not in self.errors and "time" not in self.errors:
+                self.add_error("day" if day is None else "time", _("Say on which day and at what time it goes."))
+            return
+        moment = in_zone(day, at, self._zone)
+        if moment is None:
+            self.add_error("time", _("The clocks are put forward then: this time does not exist. Choose another one."))
+        elif moment <= self._now:
+            self.add_error("time", _("That time has passed. Choose a later one, or send now."))
+        else:
+            answers["at"] = moment
+
+
+def in_zone(day: date, at: time, zone: ZoneInfo) -> datetime | None:
+    """The moment in the zone; None for an hour that summer time leaps over."""
+    moment = datetime.combine(day, at, zone)
+    there_and_back = moment.astimezone(ZoneInfo("UTC")).astimezone(zone)
+    return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
+
+
+class StopForm(DeskForm):
+    """The typed word that stops a campaign for good."""
+
+    word = forms.CharField(
+        label=lazy("Type STOP"), max_length=20, widget=forms.TextInput(attrs={"autocomplete": "off", "class": "mono"})
+    )
+
+    def clean_word(self) -> str:
+        word = str(self.cleaned_data["word"])
+        if word.strip().casefold() not in ("stop", _("STOP").casefold()):
+            raise forms.ValidationError(_("Type the word %(word)s to stop it, or let it go on.") % {"word": _("STOP")})
+        return word

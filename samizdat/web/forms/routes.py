@@ -1,0 +1,73 @@
+"""A way out."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.web.forms.base import DeskForm
+from samizdat.web.forms.people import AddressField
+
+SERVERS = ("smtp", "smtps", "smtp+plain")
+
+
+class RouteForm(DeskForm):
+    scheme = forms.ChoiceField(
+        label=lazy("Kind"),
+        choices=[
+            ("smtp", lazy("SMTP server, STARTTLS (mostly port 587)")),
+            ("smtps", lazy("SMTP server, TLS from the start (mostly port 465)")),
+            ("smtp+plain", lazy("SMTP server without TLS: only on this machine or inside a tunnel")),
+            ("folder", lazy("Folder on this server, one file a letter")),
+        ],
+    )
+    name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("As you will see it in reports."))
+    where = forms.CharField(
+        label=lazy("Host and port, or folder"),
+        max_length=300,
+        help_text=lazy("mail.example:587, or /srv/letters for a folder."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    user = forms.CharField(
+        label=lazy("User"), required=False, max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    password = forms.CharField(
+        label=lazy("Password"),
+        required=False,
+        strip=False,
+        max_length=1000,
+        help_text=lazy("Sealed at once, never shown again."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    priority = forms.IntegerField(
+        label=lazy("Turn"), min_value=1, max_value=999, initial=10, help_text=lazy("The lowest number goes first.")
+    )
+    rate = forms.CharField(
+        label=lazy("Limit"),
+        required=False,
+        max_length=20,
+        initial="10/s",
+        help_text=lazy("Messages as 10/s, 300/m or 5000/h; empty: as fast as it goes. Ask the provider."),
+    )
+
+    def clean_rate(self) -> str | None:
+        rate = self.cleaned_data["rate"].replace(" ", "")
+        if rate and not re.fullmatch(r"\d+(\.\d+)?/[smhd]", rate):
+            raise forms.ValidationError(_("Write the limit as a number, a stroke and s, m, h or d, like 300/m."))
+        return rate or None
+
+    def url(self) -> str:
+        """The route as one address, without its password: that one goes by itself."""
+        answers: dict[str, Any] = self.cleaned_data
+        where = answers["where"].strip()
+        if answers["scheme"] == "folder":
+            return f"folder://{where if where.startswith('/') else '/' + where}"
+        user = quote(answers["user"], safe="") + "@" if answers["user"] else ""
+        return f"{answers['scheme']}://{user}{where}"
+
+
+class ProbeForm(DeskForm):
+    to = AddressField(label=lazy("Send one short letter to"))

@@ -1,0 +1,126 @@
+"""Letters as readers will see them, and what is wrong with them, beside the line."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core import signing
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Organisation
+from samizdat.campaigns import queries
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.letter import Finding, content_of, findings
+from samizdat.core.letter import fill, render, settle
+
+# The one policy with inline styles: letters have nothing else. The sandbox takes scripts, forms and cookies away.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
+)
+KINDS = ("light", "dark", "off")
+SHOWN_FOR = 3600  # Seconds that the address of a picture in a preview is good for.
+_SIGNER = "desk.preview.picture"
+
+# Where a flaw stands -> the field of the compose form to go to.
+FIELDS = {
+    "subject": "subject",
+    "preheader": "preheader",
+    "from": "from_email",
+    "reply_to": "reply_to",
+    "body": "body",
+    "letter": "body",
+    "template": "template",
+    "to": "list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A finding, the field it stands in and the line it speaks of."""
+
+    finding: Finding
+    field: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    stops: list[Check]
+    cares: list[Check]
+
+
+def checks(proof: Any, draft: Draft) -> Checks:
+    lines = draft.body.split("\n")
+    found = []
+    for finding in findings(proof.flaws):
+        line = lines[finding.line - 1] if finding.place == "body" and 0 < finding.line <= len(lines) else ""
+        found.append(Check(finding, FIELDS.get(finding.place, "body"), line.strip()[:200]))
+    return Checks(
+        [check for check in found if check.finding.severity == "stop"],
+        [check for check in found if check.finding.severity != "stop"],
+    )
+
+
+def sample() -> dict[str, str]:
+    """Somebody who has an address and nothing else: the defaults show."""
+    return {
+        "EMAIL": "reader@example.org",
+        "UNSUB_URL": "#",
+        "ARCHIVE_URL": "#",
+        "PREFERENCES_URL": "#",
+        "LEAVE_MAILTO": "#",
+    }
+
+
+def text(proof: Any, values: dict[str, str]) -> str:
+    """The plain part."""
+    return fill(proof.letter.text, values)
+
+
+def page(campaign: Any, now: datetime, kind: str, values: dict[str, str]) -> str | None:
+    """The HTML part; None for a kind that does not exist."""
+    if kind not in KINDS:
+        return None
+    content = content_of(campaign, draft_of(campaign))
+    zone = ZoneInfo(campaign.organisation.timezone)
+    letter = render(content, now=now.astimezone(zone), images=kind != "off")
+    whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
+    return _with_own_pictures(campaign.organisation, whole)
+
+
+def picture_url(organisation: Any, picture: Any) -> str:
+    """Where readers will find it."""
+    return f"{organisation.public_url}/m/{picture.slug}.{picture.kind}"
+
+
+def _with_own_pictures(organisation: Any, whole: str) -> str:
+    """Our pictures come from the desk while the letter is a draft: outside nobody can see them yet."""
+    base = re.escape(organisation.public_url)
+    return re.sub(rf"{base}/m/([0-9a-f]{{8,40}})\.\w{{2,5}}", lambda found: _shown(organisation, found[1]), whole)
+
+
+def _shown(organisation: Any, slug: str) -> str:
+    token = signing.dumps([organisation.pk, slug], salt=_SIGNER)
+    return reverse("shown-picture", args=[token])
+
+
+def picture_of(token: str) -> Any:
+    """The picture of a signed address, or None. Errors: signing.BadSignature, also for one that is too old."""
+    number, slug = signing.loads(token, salt=_SIGNER, max_age=SHOWN_FOR)
+    organisation = Organisation.objects.filter(pk=number).first()
+    return queries.picture_named(organisation, slug) if organisation else None
+
+
+def place_word(place: str) -> str:
+    return {
+        "subject": _("Subject"),
+        "preheader": _("Preheader"),
+        "from": _("Sender"),
+        "reply_to": _("Answers go to"),
+        "template": _("Template"),
+        "to": _("Audience"),
+    }.get(place, _("Letter"))

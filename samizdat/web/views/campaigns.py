@@ -1,0 +1,339 @@
+"""Campaigns: the list, writing, pictures, previews, copying, throwing away."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core import signing
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.accounts import people
+from samizdat.audience import queries as audience
+from samizdat.campaigns import actions, pictures, queries
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
+from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import STATES
+from samizdat.events.actions import record
+from samizdat.web import previews
+from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.campaigns import ComposeForm
+from samizdat.web.uploads import MemoryUploadHandler
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "drafts": ("draft",),
+    "scheduled": ("scheduled", "held"),
+    "going": ("sending", "paused", "waiting"),
+    "finished": ("finished", "cancelled"),
+}
+
+
+def campaign_at(request: Any, campaign_id: int) -> Any:
+    try:
+        return queries.campaign_of(request.organisation, campaign_id)
+    except NoSuchCampaign:
+        raise Http404 from None
+
+
+@door(see=EVERYONE)
+def campaigns(request: Any) -> HttpResponse:
+    group = request.GET.get("show", "")
+    before = request.GET.get("before", "")
+    rows = queries.newest(
+        request.organisation,
+        GROUPS.get(group, ()),
+        before=int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None,
+    )
+    facts = {
+        "rows": [(row, names(row.campaign)) for row in rows],
+        "tabs": [
+            ("", _("All")),
+            ("drafts", _("Drafts")),
+            ("scheduled", _("Scheduled")),
+            ("going", _("Going out")),
+            ("finished", _("Finished")),
+        ],
+        "group": group if group in GROUPS else "",
+        "next": rows[-1].campaign.pk if len(rows) == queries.PAGE else None,
+    }
+    return render(request, "web/campaigns/campaigns.html", facts)
+
+
+def names(campaign: Any) -> dict[str, str]:
+    """What a row says of a campaign beside its subject."""
+    by = campaign.created_by
+    return {"list": audience.name_of(campaign.list), "by": people.name_of(by) if by else ""}
+
+
+@door(see=WRITERS, do=WRITERS)
+def new_campaign(request: Any) -> HttpResponse:
+    organisation = request.organisation
+    form = _form(request, _first_draft(organisation), None)
+    if form.is_valid():
+        chosen = _choices(organisation, form)
+        list_ = chosen.pop("list")
+        try:
+            made = actions.create(organisation, list_, form.draft(), by=request.person, now=timezone.now(), **chosen)
+        except CampaignError as refused:
+            refuse(form, None, refused)
+        else:
+            return go(request, "campaign", made.pk)
+    facts = {"form": form, "lists": audience.lists(organisation)}
+    return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
+
+
+def _first_draft(organisation: Any) -> Draft:
+    """Sender and format of the last letter, so that nobody types them again."""
+    rows = queries.newest(organisation, limit=1)
+    if not rows:
+        return Draft(from_name=organisation.name)
+    last = draft_of(rows[0].campaign)
+    return Draft(from_name=last.from_name, from_email=last.from_email, reply_to=last.reply_to, format=last.format)
+
+
+def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
+    organisation = request.organisation
+    initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    initial["language"] = campaign.language if campaign else organisation.language
+    if campaign:
+        initial |= {
+            "version": campaign.version,
+            "list": campaign.list_id,
+            "tag": campaign.tag_id or "",
+            "template": campaign.template_id or "",
+        }
+    return ComposeForm(
+        request.POST if request.method == "POST" else None,
+        initial=initial,
+        lists=audience.lists(organisation),
+        tags=audience.tags(organisation),
+        templates=queries.templates(organisation),
+    )
+
+
+def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
+    """The rows behind the numbers that were chosen; the form offers those of this organisation alone."""
+    answers = form.cleaned_data
+    return {
+        "list": audience.list_by_id(organisation, answers["list"]),
+        "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
+        "template": organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None,
+        "language": answers["language"],
+    }
+
+
+@door(see=EVERYONE, do=WRITERS)
+def campaign(request: Any, campaign_id: int) -> HttpResponse:
+    """Writing: the letter, what is wrong with it, and how readers will see it."""
+    found = campaign_at(request, campaign_id)
+    if found.state != "draft":
+        return go(request, "report", campaign_id)
+    form = _form(request, draft_of(found), found)
+    theirs = None
+    if form.is_valid():
+        try:
+            _save(request, found, form)
+        except Overtaken as overtaken:
+            refuse(form, None, overtaken)
+            found = campaign_at(request, campaign_id)
+            theirs = draft_of(found)
+        except CampaignError as refused:
+            refuse(form, None, refused)
+        else:
+            if request.POST.get("then") == "send":
+                return go(request, "send", campaign_id)
+            return go(request, "campaign", campaign_id)
+    facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
+    return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
+
+
+def _save(request: Any, found: Any, form: ComposeForm) -> None:
+    """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
+    version = int(request.POST.get("over") or form.cleaned_data["version"] or 0)
+    actions.save(
+        found,
+        form.draft(),
+        version=version,
+        by=request.person,
+        now=timezone.now(),
+        **_choices(request.organisation, form),
+    )
+
+
+def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
+    organisation, now = request.organisation, timezone.now()
+    proof = proof_of(found, now)
+    values, seen = _values(request)
+    if seen:
+        record("subscriber.previewed", organisation, now=now, by=request.person, about=seen)
+    return {
+        "campaign": found,
+        "subject": draft_of(found).subject,
+        "checks": previews.checks(proof, draft_of(found)),
+        "text": previews.text(proof, values),
+        "seen": seen,
+        "asked": request.GET.get("as", ""),
+        "fields": audience.fields(organisation),
+        "pictures": [
+            (picture, previews.picture_url(organisation, picture)) for picture in queries.pictures(organisation, 12)
+        ],
+        "count": audience.reach(found.list, found.tag)["may"],
+        "alt": request.GET.get("alt", "")[:300],
+        "added": request.GET.get("added", ""),
+    }
+
+
+def _values(request: Any) -> tuple[dict[str, str], int | None]:
+    """What a letter is made out with: a chosen reader's own values, or invented ones."""
+    asked = request.GET.get("as", "")
+    if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
+        found = audience.subscriber_numbered(request.organisation, int(asked))
+        if found is not None:
+            return previews.sample() | audience.values_of(found), found.number
+    return previews.sample(), None
+
+
+@deed(WRITERS)
+def autosave(request: Any, campaign_id: int) -> HttpResponse:
+    """Saves while somebody writes, and answers with the part of the page that depends on the text."""
+    found = campaign_at(request, campaign_id)
+    form = _form(request, draft_of(found), found)
+    problem = ""
+    if found.state != "draft":
+        problem = _("This campaign has been released. Copy it and change the copy.")
+    elif form.is_valid():
+        try:
+            _save(request, found, form)
+        except CampaignError as refused:
+            problem = str(refused)
+    else:
+        problem = _("Not saved yet: %(why)s") % {
+            "why": " ".join(text for texts in form.errors.values() for text in texts)
+        }
+    facts = _compose_facts(request, found) | {"problem": problem, "version": found.version, "fresh": True}
+    return render(request, "web/campaigns/parts/aside.html", facts)
+
+
+@deed(WRITERS)
+def remove_flaw(request: Any, campaign_id: int) -> HttpResponse:
+    """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
+    found = campaign_at(request, campaign_id)
+    version = request.POST.get("version", "0")
+    try:
+        actions.remove_flawed(
+            found,
+            request.POST.get("code", ""),
+            version=int(version) if version.isdigit() else 0,
+            by=request.person,
+            now=timezone.now(),
+        )
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Taken out and saved."))
+    return go(request, "campaign", campaign_id)
+
+
+@deed(WRITERS)
+def copy(request: Any, campaign_id: int) -> HttpResponse:
+    made = actions.copy(campaign_at(request, campaign_id), by=request.person, now=timezone.now())
+    messages.success(request, _("This is the copy."))
+    return go(request, "campaign", made.pk)
+
+
+@door(see=WRITERS, do=WRITERS)
+def throw_away(request: Any, campaign_id: int) -> HttpResponse:
+    found = campaign_at(request, campaign_id)
+    if request.method == "POST":
+        try:
+            actions.throw_away(found, by=request.person, now=timezone.now())
+        except CampaignError as refused:
+            messages.error(request, str(refused))
+            return go(request, "campaign", campaign_id)
+        messages.success(request, _("The draft is gone."))
+        return go(request, "campaigns")
+    return render(request, "web/campaigns/throw_away.html", {"campaign": found, "subject": draft_of(found).subject})
+
+
+@door(see=EVERYONE)
+def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
+    found = campaign_at(request, campaign_id)
+    values, _seen = _values(request)
+    page = previews.page(found, timezone.now(), kind, values)
+    if page is None:
+        raise Http404
+    response = HttpResponse(page)
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+# -- pictures --
+
+
+def _takes_picture(view: View) -> View:
+    """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.upload_handlers = [MemoryUploadHandler(request, limit=pictures.LARGEST_FILE)]
+        return checked(request, *args, **kwargs)
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_picture
+def add_picture(request: Any, campaign_id: int) -> HttpResponse:
+    campaign_at(request, campaign_id)
+    file = request.FILES.get("picture")
+    handler = request.upload_handlers[0]
+    try:
+        if handler.too_large:
+            raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+        if file is None:
+            raise BadPicture(_("Choose a picture first."))
+        made = pictures.take_in(request.organisation, file.read(), timezone.now())
+    except BadPicture as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(
+            request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
+        )
+        record("picture.added", request.organisation, now=timezone.now(), by=request.person, about=made.pk)
+    return go(request, "campaign", campaign_id, anchor="pictures")
+
+
+@door(see=EVERYONE)
+def picture(request: Any, slug: str) -> HttpResponse:
+    """A picture for whoever is signed in."""
+    found = queries.picture_named(request.organisation, slug)
+    if found is None:
+        raise Http404
+    return _picture(found)
+
+
+@open_door
+def shown_picture(request: Any, token: str) -> HttpResponse:
+    """A picture inside a preview: the frame is a stranger to the desk and sends no cookie, so its address is signed."""
+    try:
+        found = previews.picture_of(token)
+    except signing.BadSignature:
+        raise Http404 from None
+    if found is None:
+        raise Http404
+    return _picture(found)
+
+
+def _picture(found: Any) -> HttpResponse:
+    response = HttpResponse(pictures.open_picture(found), content_type=f"image/{found.kind}")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+assert set().union(*map(set, GROUPS.values())) == set(STATES), "every state of a campaign is under some tab"

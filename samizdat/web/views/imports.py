@@ -1,0 +1,264 @@
+"""Bringing readers in: choose files, look at what was found, bring in, result."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AudienceError
+from samizdat.web import plans, words
+from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.forms.audience import ListForm
+from samizdat.web.uploads import PieceUploadHandler
+
+LARGEST = 500 * 1024 * 1024
+MOST_FILES = 20
+GOING = ("uploading", "reading", "waiting", "running")
+
+
+@door(see=EVERYONE)
+def imports(request: Any) -> HttpResponse:
+    """The first step, and what was brought in before."""
+    facts = {
+        "lists": queries.lists(request.organisation),
+        "form": ListForm(),
+        "earlier": [(row, ", ".join(actions.read_plan(row)["names"])) for row in queries.imports(request.organisation)],
+    }
+    return render(request, "web/imports/choose.html", facts)
+
+
+def _takes_pieces(view: View) -> View:
+    """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        lists = queries.lists(request.organisation)
+        if not lists:
+            return go(request, "imports")
+        # Which list it goes into is asked on the next page; until then it is the first.
+        first = queries.list_by_id(request.organisation, lists[0].id)
+        started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
+
+        def take(file: int, piece: int, data: bytes) -> None:
+            actions.add_piece(started, file, piece, data)
+
+        handler = PieceUploadHandler(request, take=take, limit=LARGEST)
+        request.upload_handlers = [handler]
+        response = checked(request, *args, started=started, handler=handler, **kwargs)
+        if not getattr(response, "upload_taken", False):
+            actions.cancel(started, now=timezone.now(), by=request.person)
+        return response
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_pieces
+def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpResponse:
+    files = request.FILES.getlist("files")
+    refusal = ""
+    if handler.too_large:
+        refusal = _("The files are larger than 500 MB together. Use `samizdat import` on the server for them.")
+    elif not files:
+        refusal = _("Choose a file first.")
+    elif len(files) > MOST_FILES:
+        refusal = _("These are too many files at once. Put them into one zip.")
+    else:
+        try:
+            actions.finish_upload(started, [file.name for file in files], now=timezone.now())
+        except AudienceError as refused:
+            refusal = str(refused)
+    if refusal:
+        messages.error(request, refusal)
+        return go(request, "imports")
+    response = go(request, "import", started.pk)
+    response.upload_taken = True  # type: ignore[attr-defined]
+    return response
+
+
+def _import(request: Any, import_id: int) -> Any:
+    found = queries.import_by_id(request.organisation, import_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_import(request: Any, import_id: int) -> HttpResponse:
+    """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
+    row = _import(request, import_id)
+    if request.method == "POST":
+        return _decide(request, row)
+    if row.state == "found":
+        return render(request, "web/imports/found.html", _found_facts(request, row))
+    if row.state in GOING:
+        return render(request, "web/imports/running.html", _progress_facts(row))
+    return render(request, "web/imports/result.html", _result_facts(request, row))
+
+
+def _decide(request: Any, row: Any) -> HttpResponse:
+    plan = actions.read_plan(row)["plan"]
+    if row.state != "found" or not plan:
+        return go(request, "import", row.pk)
+    try:
+        chosen = queries.list_by_id(request.organisation, int(request.POST.get("list", "0")))
+    except (AudienceError, ValueError):
+        chosen = None
+    try:
+        changed = plans.read(plan, request.POST)
+        actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
+        if request.POST.get("then") == "again":
+            actions.look_again(row, now=timezone.now(), by=request.person)
+        else:
+            actions.start(row, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "import", row.pk)
+
+
+def _found_facts(request: Any, row: Any) -> dict[str, Any]:
+    report, told = actions.read_report(row), actions.read_plan(row)
+    counts = report.get("counts") or {}
+    return {
+        "row": row,
+        "names": ", ".join(told["names"]),
+        "report": report,
+        "counts": counts,
+        "sums": _found_rows(counts),
+        "files": plans.rows(told["plan"], report, queries.fields(request.organisation)),
+        "statuses": plans.statuses(),
+        "lists": queries.lists(request.organisation),
+        "basis": told.get("basis", ""),
+        "coming": counts.get("rows", 0) - counts.get("rejected", 0),
+        "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
+    }
+
+
+def _found_rows(counts: dict[str, int]) -> list[words.Row]:
+    notes = {
+        "subscribed": _("will get your letters"),
+        "pending": _("have not confirmed, not written to"),
+        "unsubscribed": _("kept, never written to"),
+        "cleaned": _("address was dead, kept as suppressed"),
+        "nonsubscribed": _("never agreed: brought in without consent, not written to"),
+    }
+    rows = [
+        words.Row(words.subscription_state(name)[1], counts.get(name, 0), note)
+        for name, note in notes.items()
+        if counts.get(name) or name == "subscribed"
+    ]
+    if counts.get("duplicates"):
+        rows.append(words.Row(_("the same person again"), counts["duplicates"], _("counted once above")))
+    if counts.get("rejected"):
+        rows.append(words.Row(_("rejected"), counts["rejected"], _("we could not read an address"), red=True))
+    return rows
+
+
+def _progress_facts(row: Any) -> dict[str, Any]:
+    done = row.counts.get("rows", 0)
+    whole = max(row.rows_total or 0, done)
+    seconds = (timezone.now() - row.started).total_seconds() if row.started else 0.0
+    share = row.bytes_read / row.bytes_total if row.bytes_total else (done / whole if whole else 0.0)
+    left = round(seconds / share - seconds) if 0.01 < share <= 1 and seconds else None
+    return {
+        "row": row,
+        "names": ", ".join(actions.read_plan(row)["names"]),
+        "done": done,
+        "whole": whole,
+        "speed": round(done / seconds) if seconds >= 1 else None,
+        "left": max(left, 1) if left is not None else None,
+        "per_mille": round(share * 1000),
+        "stopping": row.problem == "stop_asked",
+    }
+
+
+@door(see=EVERYONE)
+def progress(request: Any, import_id: int) -> HttpResponse:
+    """The live part of the page; once there is something else to see it has the page loaded again."""
+    row = _import(request, import_id)
+    if row.state not in GOING:
+        response = HttpResponse()
+        response.headers["HX-Refresh"] = "true"
+        return response
+    return render(request, "web/imports/progress.html", _progress_facts(row))
+
+
+def _result_facts(request: Any, row: Any) -> dict[str, Any]:
+    counts = row.counts or {}
+    rows = [words.Row(word, counts.get(name, 0)) for name, word in (
+        ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
+    )]  # fmt: skip
+    seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
+    sentence = actions.read_report(row).get("sentence", "") if row.state == "failed" else ""
+    statuses = [
+        words.Row(words.subscription_state(name)[1], counts.get(name, 0))
+        for name in ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
+        if counts.get(name)
+    ]
+    return {
+        "row": row,
+        "names": ", ".join(actions.read_plan(row)["names"]),
+        "sums": rows,
+        "statuses": statuses,
+        "rows": counts.get("rows", 0),
+        "came": counts.get("rows", 0) - counts.get("rejected", 0),
+        "counts": counts,
+        "seconds": max(1, round(seconds)) if seconds is not None else None,
+        "problem": sentence or str(words.IMPORT_PROBLEMS.get(row.problem, "")),
+        "list_name": queries.name_of(row.list),
+    }
+
+
+@deed(WRITERS)
+def cancel_import(request: Any, import_id: int) -> HttpResponse:
+    """Before it runs: as if it had never been uploaded. While it runs: it stops, and what is in stays."""
+    row = actions.cancel(_import(request, import_id), now=timezone.now(), by=request.person)
+    if row.state in GOING:
+        messages.success(request, _("It stops after the rows it is at."))
+        return go(request, "import", import_id)
+    messages.success(request, _("Forgotten. Nothing was changed."))
+    return go(request, "imports")
+
+
+@deed(WRITERS)
+def go_on(request: Any, import_id: int) -> HttpResponse:
+    """A stopped import goes on where it was."""
+    try:
+        actions.start(_import(request, import_id), now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "import", import_id)
+
+
+@door(see=WRITERS)
+def rejected(request: Any, import_id: int) -> StreamingHttpResponse:
+    """The lines that were not taken, as CSV: file, line, reason."""
+    row = _import(request, import_id)
+    response = StreamingHttpResponse(_rejected_lines(row), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="rejected-{row.pk}.csv"'
+    return response
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def _rejected_lines(row: Any) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    # The mark tells spreadsheets that it is UTF-8.
+    yield "\ufeff" + writer.writerow([_("File"), _("Line"), _("Reason")])
+    for file, line, sentence in actions.reject_rows(row):
+        yield writer.writerow([harmless(file), line, harmless(sentence)])
+
+
+def harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (threat model, T24)."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text

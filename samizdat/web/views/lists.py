@@ -1,0 +1,89 @@
+"""Lists and their sign-up forms."""
+
+import secrets
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AudienceError
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.forms.audience import FormForm, ListForm
+from samizdat.web.forms.base import refuse
+
+
+@door(see=EVERYONE, do=WRITERS)
+def lists(request: Any) -> HttpResponse:
+    """Every list with its numbers; POST makes one."""
+    form = ListForm(request.POST or None)
+    if form.is_valid():
+        try:
+            actions.new_list(request.organisation, form.cleaned_data["name"], now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            refuse(form, "name", refused)
+        else:
+            messages.success(request, _("The list is there."))
+            return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
+    facts = {"lists": queries.lists(request.organisation), "form": form}
+    return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
+
+
+def _list(request: Any, list_id: int) -> Any:
+    try:
+        return queries.list_by_id(request.organisation, list_id)
+    except AudienceError:
+        raise Http404 from None
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_list(request: Any, list_id: int) -> HttpResponse:
+    """Its name, and its sign-up form."""
+    found = _list(request, list_id)
+    form = ListForm(request.POST or None, initial={"name": queries.name_of(found)})
+    if form.is_valid():
+        try:
+            actions.rename_list(found, form.cleaned_data["name"], now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            refuse(form, "name", refused)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "list", list_id)
+    return _list_page(request, found, form, FormForm(prefix="form"))
+
+
+@deed(WRITERS)
+def sign_up_form(request: Any, list_id: int) -> HttpResponse:
+    """Switches the public form on with the words readers agree to, or off."""
+    found = _list(request, list_id)
+    if request.POST.get("off"):
+        _set_form(request, found, slug="", wording=None)
+        messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
+        return go(request, "list", list_id)
+    form = FormForm(request.POST, prefix="form")
+    if not form.is_valid():
+        return _list_page(request, found, ListForm(initial={"name": queries.name_of(found)}), form)
+    _set_form(request, found, slug=secrets.token_hex(5), wording=form.cleaned_data["wording"])
+    messages.success(request, _("The form is on."))
+    return go(request, "list", list_id)
+
+
+def _set_form(request: Any, found: Any, *, slug: str, wording: str | None) -> None:
+    """The form's address and its words; the change of the words comes last, for the gate follows that event."""
+    now, details = timezone.now(), queries.details_of(found)
+    with transaction.atomic():
+        actions.give_form(found, slug, now=now, by=request.person)
+        words = {"purpose": wording} if wording is not None else {}
+        actions.change_list(found, {**details, **words}, now=now, by=request.person)
+
+
+def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> HttpResponse:
+    view = next(view for view in queries.lists(request.organisation) if view.id == found.id)
+    base = request.organisation.public_url
+    address = f"{base}/f/{found.form_slug}" if base and found.form_slug else ""
+    facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address}
+    return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)

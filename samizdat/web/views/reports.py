@@ -1,0 +1,154 @@
+"""What became of a letter: live while it goes, and for good afterwards."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import people
+from samizdat.audience import queries as audience
+from samizdat.campaigns.draft import draft_of
+from samizdat.delivery import actions, queries
+from samizdat.delivery.errors import DeliveryError
+from samizdat.events.actions import detail_of
+from samizdat.web import charts, words
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.forms.campaigns import StopForm
+from samizdat.web.templatetags.desk import count
+from samizdat.web.views.campaigns import campaign_at
+
+LIVE = ("scheduled", "held", "sending", "paused", "waiting")
+# Minutes over which the speed is taken: long enough to smooth, short enough to show a change.
+SPEED_OVER = 3
+
+
+@door(see=EVERYONE)
+def report(request: Any, campaign_id: int) -> HttpResponse:
+    found = campaign_at(request, campaign_id)
+    if found.state == "draft":
+        return go(request, "campaign", campaign_id)
+    return render(request, "web/campaigns/report.html", _facts(request, found))
+
+
+@door(see=EVERYONE)
+def live(request: Any, campaign_id: int) -> HttpResponse:
+    """The part of the report that changes, whole, so that its sums always belong to one instant."""
+    found = campaign_at(request, campaign_id)
+    return render(request, "web/campaigns/parts/live.html", _facts(request, found))
+
+
+def _facts(request: Any, found: Any) -> dict[str, Any]:
+    now = timezone.now()
+    seen = queries.report(found)
+    books = seen.books
+    speeds = _speeds(seen.minutes, now)
+    speed = sum(speeds.values())
+    routes = [(name, row, speeds.get(name, 0)) for name, row in seen.by_route.items()]
+    sums = ("accepted", "refused", "unsure")
+    return {
+        "campaign": found,
+        "subject": draft_of(found).subject,
+        "list_name": audience.name_of(found.list),
+        "now": now,
+        "live": found.state in LIVE,
+        "books": books,
+        "rows": _book_rows(books, seen),
+        "bar": charts.bar_parts(books, books.frozen),
+        "routes": routes,
+        "route_sums": {name: sum(row[name] for _route, row, _speed in routes) for name in sums},
+        "speed": speed,
+        "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and found.state == "sending" else None,
+        "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
+        "providers": _providers(seen.providers),
+        "answers": seen.answers,
+        "next_due": seen.next_due,
+        "timeline": [_moment(event) for event in reversed(seen.timeline)],
+        "reason": words.campaign_reason(found.reason),
+    }
+
+
+def _book_rows(books: Any, seen: Any) -> list[words.Row]:
+    """Every state that somebody is in; those of zero are left out, but for accepted."""
+    rows = []
+    for name, word, note in words.BOOKS:
+        number = getattr(books, name)
+        if number or name == "accepted":
+            rows.append(words.Row(str(word), number, str(note)))
+    return rows
+
+
+def _speeds(minutes: Any, now: datetime) -> dict[str, int]:
+    """Accepted a minute by route, over the last whole minutes."""
+    this = now.replace(second=0, microsecond=0)
+    found: dict[str, int] = {}
+    for minute, route, accepted, _refused in minutes:
+        if this - timedelta(minutes=SPEED_OVER) <= minute < this:
+            found[route] = found.get(route, 0) + accepted
+    return {route: -(-total // SPEED_OVER) for route, total in found.items()}
+
+
+def _providers(found: Any) -> dict[str, Any]:
+    states = [name for name, _word, _note in words.BOOKS if any(counts.get(name) for _p, counts in found)]
+    rows = [(name, [counts.get(state, 0) for state in states], sum(counts.values())) for name, counts in found]
+    heads = [str(word) for name, word, _note in words.BOOKS if name in states]
+    totals = [sum(row[1][place] for row in rows) for place in range(len(states))]
+    return {"heads": heads, "rows": rows, "totals": totals, "total": sum(totals)}
+
+
+def _moment(event: Any) -> dict[str, Any]:
+    shape, sentence = words.EVENTS.get(event.kind, ("", event.kind))
+    detail = detail_of(event)
+    text = str(sentence)
+    if event.kind == "campaign.released" and detail.get("frozen"):
+        text = _("Released: text and audience are frozen, %(n)s people.") % {"n": count(detail["frozen"])}
+    return {"at": event.at, "shape": shape, "text": text, "by": people.name_of(event.by) if event.by else ""}
+
+
+def _move(request: Any, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
+    found = campaign_at(request, campaign_id)
+    try:
+        action(found, now=timezone.now(), by=request.person, **more)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, done)
+    return go(request, "report", campaign_id)
+
+
+@deed(WRITERS)
+def pause(request: Any, campaign_id: int) -> HttpResponse:
+    return _move(request, campaign_id, actions.pause, _("Paused. What was in flight is finished, nothing more leaves."))
+
+
+@deed(WRITERS)
+def resume(request: Any, campaign_id: int) -> HttpResponse:
+    return _move(request, campaign_id, actions.resume, _("It goes on."))
+
+
+@deed(WRITERS)
+def settle(request: Any, campaign_id: int) -> HttpResponse:
+    how = "hold" if request.POST.get("how") == "hold" else "resend"
+    done = _("They stay as they are.") if how == "hold" else _("They are sent again with the same Message-ID.")
+    return _move(request, campaign_id, lambda found, **who: actions.settle(found, how, **who), done)
+
+
+@door(see=WRITERS, do=WRITERS)
+def stop(request: Any, campaign_id: int) -> HttpResponse:
+    """Stopping for good, on a page of its own: the loss in numbers, the smaller step first, a typed word."""
+    found = campaign_at(request, campaign_id)
+    if found.state not in LIVE:
+        return go(request, "report", campaign_id)
+    form = StopForm(request.POST or None)
+    if form.is_valid():
+        return _move(request, campaign_id, actions.cancel, _("Stopped for good. Nobody else gets it."))
+    facts = {
+        "campaign": found,
+        "subject": draft_of(found).subject,
+        "form": form,
+        "left": found.pending + found.deferred,
+    }
+    return render(request, "web/campaigns/stop.html", facts, status=422 if form.errors else 200)

@@ -1,0 +1,101 @@
+"""Ways out: their order, how they are, and trying one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import people
+from samizdat.delivery import actions, queries
+from samizdat.delivery.errors import DeliveryError
+from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.routes import ProbeForm, RouteForm
+
+
+@door(see=KEEPERS, do=ADMINS)
+def routes(request: Any) -> HttpResponse:
+    """The ways out in the order they are tried; POST adds one and tries it."""
+    form = RouteForm(request.POST or None)
+    if form.is_valid():
+        answers, now = form.cleaned_data, timezone.now()
+        try:
+            made = actions.add_route(
+                request.organisation,
+                answers["name"],
+                form.url(),
+                priority=answers["priority"],
+                rate=answers["rate"],
+                password=answers["password"] or None,
+                now=now,
+                by=request.person,
+            )
+        except (DeliveryError, ValueError) as refused:
+            refuse(form, "name" if getattr(refused, "code", "") == "route_taken" else "where", refused)
+        else:
+            _tell(request, actions.probe_route(made, now=now, by=request.person), made.name)
+            return go(request, "routes")
+    facts = {
+        "routes": queries.routes(request.organisation),
+        "form": form,
+        "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
+    }
+    return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+def _route(request: Any, route_id: int) -> Any:
+    found = request.organisation.routes.filter(pk=route_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _tell(request: Any, verdict: Any, name: str) -> None:
+    sentence = _("%(name)s: %(sentence)s") % {"name": name, "sentence": _(verdict.sentence)}
+    (messages.success if verdict.ok else messages.error)(request, sentence)
+
+
+@deed(ADMINS)
+def test_route(request: Any, route_id: int) -> HttpResponse:
+    """Connects and signs in; with an address it sends one short letter there."""
+    found, now = _route(request, route_id), timezone.now()
+    form = ProbeForm(request.POST, prefix="probe")
+    if form.is_valid():
+        verdict = actions.send_probe(found, form.cleaned_data["to"], now=now)
+    else:
+        verdict = actions.probe_route(found, now=now, by=request.person)
+    _tell(request, verdict, found.name)
+    return go(request, "routes")
+
+
+@deed(ADMINS)
+def pause_route(request: Any, route_id: int) -> HttpResponse:
+    found = _route(request, route_id)
+    actions.pause_route(found, now=timezone.now(), by=request.person)
+    messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": found.name})
+    return go(request, "routes")
+
+
+@deed(ADMINS)
+def resume_route(request: Any, route_id: int) -> HttpResponse:
+    found = _route(request, route_id)
+    actions.resume_route(found, now=timezone.now(), by=request.person)
+    messages.success(request, _("%(name)s is tried again.") % {"name": found.name})
+    return go(request, "routes")
+
+
+@door(see=ADMINS, do=ADMINS)
+def remove_route(request: Any, route_id: int) -> HttpResponse:
+    found = _route(request, route_id)
+    if request.method == "POST":
+        try:
+            actions.remove_route(found, now=timezone.now(), by=request.person)
+        except DeliveryError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("%(name)s is removed and its password forgotten.") % {"name": found.name})
+        return go(request, "routes")
+    return render(request, "web/routes/remove.html", {"route": found})

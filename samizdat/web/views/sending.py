@@ -1,0 +1,230 @@
+"""From the letter to its release: checklist, test, when, and the one red button."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import people
+from samizdat.audience import queries as audience
+from samizdat.campaigns import domain
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import proof_of
+from samizdat.core.address import BadAddress, normalise
+from samizdat.core.address import domain as domain_of
+from samizdat.delivery import actions, queries
+from samizdat.delivery.errors import DeliveryError
+from samizdat.events import queries as events
+from samizdat.web import previews, words
+from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.campaigns import ReleaseForm, TestForm
+from samizdat.web.templatetags.desk import moment
+from samizdat.web.views.campaigns import campaign_at
+
+# Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
+HOLD = 5
+
+
+@door(see=EVERYONE, do=WRITERS)
+def send(request: Any, campaign_id: int) -> HttpResponse:
+    found = campaign_at(request, campaign_id)
+    if found.state != "draft":
+        return go(request, "report", campaign_id)
+    now, organisation = timezone.now(), request.organisation
+    reach = audience.reach(found.list, found.tag)
+    form = ReleaseForm(request.POST or None, people=reach["may"], zone=ZoneInfo(organisation.timezone), now=now)
+    facts = _send_facts(request, found, reach, now) | {"form": form}
+    if form.is_valid() and facts["blocked"]:
+        refuse(form, None, _("Something in the checklist stops it. Mend that first."))
+    elif form.is_valid():
+        at = form.cleaned_data["at"]
+        try:
+            actions.release(found, now=now, by=request.person, at=at, hold_minutes=0 if at else HOLD)
+        except (DeliveryError, CampaignError) as refused:
+            refuse(form, None, refused)
+        else:
+            return go(request, "report", campaign_id)
+    return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+
+
+def _send_facts(request: Any, found: Any, reach: dict[str, int], now: datetime) -> dict[str, Any]:
+    draft = draft_of(found)
+    items = _checklist(request, found, draft, reach, now)
+    return {
+        "campaign": found,
+        "subject": draft.subject,
+        "draft": draft,
+        "items": items,
+        "blocked": any(item["kind"] == "stop" for item in items),
+        "reach": reach,
+        "rows": _reach_rows(reach),
+        "list_name": audience.name_of(found.list),
+        "test": TestForm(initial={"to": people.email_of(request.person)}, prefix="test"),
+        "domain": _domain(draft.from_email),
+        "records": _look(draft.from_email) if request.GET.get("look") else None,
+        "hold": HOLD,
+        "now": now,
+    }
+
+
+def _reach_rows(reach: dict[str, int]) -> list[words.Row]:
+    rows = [words.Row(_("subscribed"), reach["subscribed"])]
+    if reach["suppressed"]:
+        note = _("bounced for good or asked never to be written to")
+        rows.append(words.Row(_("on the stop list"), reach["suppressed"], note=note, minus=True))
+    return rows
+
+
+def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
+
+
+def _checklist(request: Any, found: Any, draft: Any, reach: dict[str, int], now: datetime) -> list[dict[str, str]]:
+    """What must be right before it goes, what is worth a look, what is fine; the worst first."""
+    organisation = request.organisation
+    items = [
+        _flaws(request, found, now),
+        *_house(request, organisation),
+        _routes(request, organisation),
+        _people(request, reach),
+        _test(organisation, found),
+        _bounces(request, organisation, draft),
+    ]
+    order = {"stop": 0, "care": 1, "good": 2}
+    return sorted(items, key=lambda item: order[item["kind"]])
+
+
+def _flaws(request: Any, found: Any, now: datetime) -> dict[str, str]:
+    checks = previews.checks(proof_of(found, now), draft_of(found))
+    href = address(request.organisation, "campaign", found.pk)
+    if checks.stops:
+        title = ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(checks.stops)) % {"n": len(checks.stops)}
+        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix it"))
+    if checks.cares:
+        title = ngettext("%(n)s thing is worth a look", "%(n)s things are worth a look", len(checks.cares))
+        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Look"))
+    return _item("good", _("No flaw stops it"), _("Way out, text part, headers and merge tags are in order."))
+
+
+def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
+    items, href = [], address(organisation, "settings") if request.role == "admin" else ""
+    if organisation.fenced:
+        text = words.campaign_reason("fenced")
+        items.append(_item("stop", _("Sending is fenced off"), text))
+    if not organisation.public_url:
+        text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
+        items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
+    if not organisation.postal_address:
+        text = _("Many countries want it at the foot of a letter. An admin sets it under Settings.")
+        items.append(_item("care", _("No postal address"), text, href, _("Settings")))
+    return items
+
+
+def _routes(request: Any, organisation: Any) -> dict[str, str]:
+    routes = queries.routes(organisation)
+    live = [route for route in routes if route.state in ("live", "throttled")]
+    href = address(organisation, "routes") if request.role == "admin" else ""
+    if not live:
+        text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
+        return _item("stop", _("No route lives"), text, href, _("Routes"))
+    if len(live) < len(routes):
+        text = _("Living: %(names)s. The others rest; mail goes by the next one.")
+        return _item(
+            "care",
+            _("Not every route lives"),
+            text % {"names": ", ".join(route.name for route in live)},
+            href,
+            _("Routes"),
+        )
+    text = _("In this order: %(names)s.") % {"names": ", ".join(route.name for route in live)}
+    return _item("good", _("The routes live"), text)
+
+
+def _people(request: Any, reach: dict[str, int]) -> dict[str, str]:
+    if reach["may"]:
+        return _item(
+            "good", _("Everybody on it agreed"), _("Each one is asked for once more just before her letter goes.")
+        )
+    href = address(request.organisation, "imports")
+    return _item(
+        "stop",
+        _("It reaches nobody"),
+        _("Nobody on this list may be written to. Choose another list or tag."),
+        href,
+        _("Import"),
+    )
+
+
+def _test(organisation: Any, found: Any) -> dict[str, str]:
+    tested = events.about(organisation, "campaign.tested", found.pk, limit=1)
+    if tested:
+        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested[0].at)}
+        return _item("good", _("A test was sent"), text)
+    return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
+
+
+def _bounces(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
+    if organisation.return_address:
+        text = _("Mail that cannot be handed over comes back to %(address)s.") % {
+            "address": organisation.return_address
+        }
+        return _item("good", _("Bounces have a place"), text)
+    href = address(organisation, "settings") if request.role == "admin" else ""
+    text = _("Bounces come back to the sender, %(address)s. A mailbox of their own keeps answers findable.")
+    return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
+
+
+def _domain(email: str) -> str:
+    try:
+        return domain_of(normalise(email))
+    except BadAddress:
+        return ""
+
+
+def _look(email: str) -> list[domain.Record]:
+    name = _domain(email)
+    return domain.check_domain(name) if name else []
+
+
+@door(see=EVERYONE)
+def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
+    """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
+    draft = draft_of(campaign_at(request, campaign_id))
+    facts = {"records": _look(draft.from_email), "domain": _domain(draft.from_email)}
+    return render(request, "web/campaigns/parts/domain.html", facts)
+
+
+@deed(WRITERS)
+def test(request: Any, campaign_id: int) -> HttpResponse:
+    """To the address in the form, or to whoever presses the button."""
+    found = campaign_at(request, campaign_id)
+    back = request.POST.get("back") == "campaign"
+    form = TestForm(
+        request.POST if "test-to" in request.POST else {"test-to": people.email_of(request.person)}, prefix="test"
+    )
+    if not form.is_valid():
+        messages.error(request, " ".join(text for texts in form.errors.values() for text in texts))
+    else:
+        _send_test(request, found, form.cleaned_data["to"])
+    return go(request, "campaign" if back else "send", campaign_id)
+
+
+def _send_test(request: Any, found: Any, to: str) -> None:
+    try:
+        answers = actions.send_test(found, [to], now=timezone.now(), by=request.person)
+    except (DeliveryError, CampaignError) as refused:
+        messages.error(request, str(refused))
+        return
+    for tried in answers:
+        if tried.ok:
+            messages.success(request, _("A test for %(address)s is with the next server.") % {"address": tried.address})
+        else:
+            messages.error(request, tried.sentence)

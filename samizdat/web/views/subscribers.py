@@ -1,0 +1,186 @@
+"""Readers: find one, look at one, add one by hand, let one go, erase one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AudienceError
+from samizdat.core.address import BadAddress
+from samizdat.core.consent import STATUSES, Yes
+from samizdat.events.actions import record
+from samizdat.web import words
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
+from samizdat.web.forms.base import refuse
+
+PAGE = 50
+
+
+@door(see=EVERYONE, do=WRITERS)
+def subscribers(request: Any) -> HttpResponse:
+    """The audience by pages. POST looks one address up and goes on to her number: no address ever stands in a URL."""
+    form = FindForm(request.POST or None)
+    nobody = False
+    if form.is_valid():
+        found = queries.subscriber_at(request.organisation, form.cleaned_data["address"])
+        if found is not None:
+            return go(request, "subscriber", found.number)
+        nobody = True
+    facts = {"form": form, "nobody": nobody, **_chosen(request)}
+    return render(request, "web/audience/subscribers.html", facts, status=422 if form.errors else 200)
+
+
+def _chosen(request: Any) -> dict[str, Any]:
+    """The part of the audience that the filters ask for, and what else can be asked for."""
+    organisation, asked = request.organisation, request.GET
+    lists, tags = queries.lists(organisation), queries.tags(organisation)
+    chosen = next((found for found in lists if str(found.id) == asked.get("list", "")), None)
+    tag = next((found for found in tags if str(found[0]) == asked.get("tag", "")), None)
+    status = asked.get("status", "") if asked.get("status", "") in STATUSES else ""
+    before = asked.get("before", "")
+    page = queries.page(
+        organisation,
+        list=queries.list_by_id(organisation, chosen.id) if chosen else None,
+        status=status or None,
+        tag=tag[1] if tag else None,
+        before=int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None,
+        limit=PAGE,
+    )
+    return {
+        "lists": lists,
+        "tags": tags,
+        "chosen": chosen,
+        "tag": tag,
+        "status": status,
+        "page": page,
+        "tabs": _tabs(lists, chosen, status, tag),
+        "total": sum(found.total for found in lists),
+    }
+
+
+def _tabs(lists: Any, chosen: Any, status: str, tag: Any) -> list[dict[str, Any]]:
+    among = [chosen] if chosen else lists
+    rest = (f"&list={chosen.id}" if chosen else "") + (f"&tag={tag[0]}" if tag else "")
+    tabs = [{"name": _("All"), "count": sum(found.total for found in among), "on": not status, "query": f"?{rest[1:]}"}]
+    for name in STATUSES:
+        count = sum(found.totals.get(name, 0) for found in among)
+        if count or name == status:
+            _shape, word = words.subscription_state(name)
+            tabs.append({"name": word, "count": count, "on": name == status, "query": f"?status={name}{rest}"})
+    return tabs
+
+
+def _numbered(request: Any, number: int) -> Any:
+    found = queries.subscriber_numbered(request.organisation, number)
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=EVERYONE)
+def subscriber(request: Any, number: int) -> HttpResponse:
+    """One reader. Opening her is written to the log."""
+    found, now = _numbered(request, number), timezone.now()
+    card = queries.card(found, now)
+    record("subscriber.opened", request.organisation, now=now, by=request.person, about=number)
+    facts = {
+        "card": card,
+        "standings": [(standing, *_answer(standing.verdict, card.suppressed)) for standing in card.lists],
+        "timeline": [_entry(entry) for entry in card.timeline],
+    }
+    return render(request, "web/audience/subscriber.html", facts)
+
+
+def _answer(verdict: Any, suppressed: str | None) -> tuple[bool, str]:
+    """Whether we may write to her, and the sentence that says why."""
+    from samizdat.web.templatetags.desk import day
+
+    sentence = str(words.VERDICTS.get(verdict.reason, ""))
+    fact = getattr(verdict, "record", None)
+    return isinstance(verdict, Yes), sentence % {"day": day(fact.day) if fact else ""}
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    title = str(words.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
+    return {
+        "day": entry.day,
+        "at": entry.at,
+        "title": title,
+        "way": words.CONSENT_WAYS.get(entry.way, entry.way),
+        "source": entry.source,
+        "wording": entry.wording,
+        "reason": entry.reason,
+        "shape": "stop" if entry.kind in ("withdrawn", "objected", "cleaned") else "",
+    }
+
+
+@door(see=WRITERS, do=WRITERS)
+def add_subscriber(request: Any) -> HttpResponse:
+    organisation = request.organisation
+    lists = queries.lists(organisation)
+    form = AddForm(request.POST or None, lists=lists, fields=queries.fields(organisation))
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            added = actions.add_subscriber(
+                organisation,
+                answers["address"],
+                queries.list_by_id(organisation, answers["list"]),
+                consent=answers["consent"],
+                values=form.values(),
+                tags=form.tag_names(),
+                now=timezone.now(),
+                by=request.person,
+            )
+        except (AudienceError, BadAddress) as refused:
+            refuse(form, "address", refused)
+        else:
+            messages.success(request, _("She is on the list."))
+            return go(request, "subscriber", added.number)
+    facts = {"form": form, "lists": lists}
+    return render(request, "web/audience/add.html", facts, status=422 if form.errors else 200)
+
+
+@deed(WRITERS)
+def unsubscribe(request: Any, number: int) -> HttpResponse:
+    """Takes her off one list; the list's number comes in the form."""
+    found = _numbered(request, number)
+    try:
+        chosen = queries.list_by_id(request.organisation, int(request.POST.get("list", "0")))
+    except (AudienceError, ValueError):
+        raise Http404 from None
+    actions.unsubscribe(found, chosen, now=timezone.now(), by=request.person)
+    messages.success(request, _("She gets nothing more from this list."))
+    return go(request, "subscriber", number)
+
+
+@deed(WRITERS)
+def suppress(request: Any, number: int) -> HttpResponse:
+    """Puts her on the stop list, or takes her off it again."""
+    found, now = _numbered(request, number), timezone.now()
+    if request.POST.get("lift"):
+        actions.lift(request.organisation, "manual", subscriber=found, now=now, by=request.person)
+        messages.success(request, _("She is off the stop list."))
+    else:
+        actions.suppress(request.organisation, "manual", subscriber=found, now=now, by=request.person)
+        messages.success(request, _("Nothing is written to her any more."))
+    return go(request, "subscriber", number)
+
+
+@door(see=WRITERS, do=WRITERS)
+def erase(request: Any, number: int) -> HttpResponse:
+    """A page of its own: what goes, the smaller step first, a typed word."""
+    found = _numbered(request, number)
+    form = EraseForm(request.POST or None)
+    if form.is_valid():
+        actions.erase(request.organisation, subscriber=found, now=timezone.now(), by=request.person)
+        messages.success(request, _("Her data is erased."))
+        return go(request, "subscribers")
+    card = queries.card(found, timezone.now())
+    facts = {"form": form, "card": card, "fields": len(card.values), "records": len(card.timeline)}
+    return render(request, "web/audience/erase.html", facts, status=422 if form.errors else 200)

@@ -1,0 +1,146 @@
+"""The cast at the desk: Vera keeps, Clara edits, Dmitri may only look. Another organisation is Harbour Bell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.conftest import NOW, PASSWORD, TODAY
+
+PEOPLE = {"admin": ("Vera", "vera"), "editor": ("Clara", "clara"), "viewer": ("Dmitri", "dmitri")}
+CONSENT = "Signed the paper list at the book fair."
+
+
+def make_person(name: str, email: str, organisation: Any, role: str) -> Any:
+    from samizdat.accounts.actions import add_person, give_role
+
+    person = add_person(email, name=name, password=PASSWORD, today=TODAY)
+    give_role(person, organisation, role, by=None, now=NOW)
+    return person
+
+
+@dataclass
+class House:
+    """An organisation with one of everything that a page can show."""
+
+    organisation: Any
+    people: dict[str, Any] = field(default_factory=dict)
+    list: Any = None
+    ada: Any = None
+    campaign: Any = None
+    sent: Any = None
+    route: Any = None
+    import_run: Any = None
+    picture: Any = None
+    invitation: int = 0
+
+    def ids(self) -> dict[str, Any]:
+        """What stands in addresses, by the names of urls.py."""
+        return {
+            "organisation": self.organisation.slug,
+            "campaign_id": self.campaign.pk,
+            "number": self.ada.number,
+            "list_id": self.list.pk,
+            "import_id": self.import_run.pk,
+            "route_id": self.route.pk,
+            "person_id": self.people["viewer"].pk,
+            "invitation_id": self.invitation,
+            "slug": self.picture.slug,
+            "kind": "light",
+        }
+
+
+def furnish(organisation: Any, folder: Path, domain: str) -> House:
+    """Fills an organisation: people, a list with Ada and Boris, a draft, a letter that was released, a route."""
+    from samizdat.accounts import actions as accounts
+    from samizdat.accounts.models import Invitation
+    from samizdat.audience import actions as audience
+    from samizdat.delivery import actions as delivery
+
+    house = House(organisation)
+    for role, (name, local) in PEOPLE.items():
+        house.people[role] = make_person(name, f"{local}@{domain}", organisation, role)
+    by = house.people["editor"]
+    house.list = audience.new_list(organisation, "The Thursday Letter", now=NOW, by=by)
+    house.ada = audience.add_subscriber(
+        organisation,
+        f"ada@{domain}",
+        house.list,
+        consent=CONSENT,
+        values={"FNAME": "Ada"},
+        tags=["volunteer"],
+        now=NOW,
+        by=by,
+    )
+    boris = audience.add_subscriber(organisation, f"boris@{domain}", house.list, consent=CONSENT, now=NOW, by=by)
+    audience.unsubscribe(boris, house.list, now=NOW, by=by)
+    house.route = delivery.add_route(organisation, "own-server", f"folder://{folder}", now=NOW, by=by)
+    house.campaign = make_campaign(house, "What the river took")
+    house.sent = delivery.release(make_campaign(house, "The winter list"), now=NOW, by=by)
+    house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
+    house.picture = make_picture(organisation)
+    accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
+    house.invitation = Invitation.objects.get(organisation=organisation).pk
+    return house
+
+
+def make_campaign(house: House, subject: str, body: str = "Dear *|FNAME|*,\n\nthe water came at four.\n") -> Any:
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+
+    draft = Draft(subject=subject, from_name="Lantern", from_email="letter@lantern.example", body=body)
+    return create(house.organisation, house.list, draft, by=house.people["editor"], now=NOW)
+
+
+def png() -> bytes:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6), "navy").save(out, "PNG")
+    return out.getvalue()
+
+
+def make_picture(organisation: Any) -> Any:
+    from samizdat.campaigns.pictures import take_in
+
+    return take_in(organisation, png(), NOW)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Argon2 takes a quarter of a second on purpose; a page does not behave otherwise with another hasher."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def here(lantern: Any, tmp_path: Path) -> House:
+    """Northern Lantern, furnished."""
+    lantern.timezone = "Europe/Riga"
+    lantern.save(update_fields=["timezone"])
+    return furnish(lantern, tmp_path, "lantern.example")
+
+
+@pytest.fixture
+def there(db: Any, vault: Any, tmp_path: Path) -> House:
+    """Harbour Bell, a foreign organisation, furnished as well."""
+    from samizdat.accounts.actions import found_organisation
+
+    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    return furnish(bell, tmp_path, "bell.example")
+
+
+def signed_in(person: Any) -> Client:
+    client = Client()
+    client.force_login(person, "samizdat.accounts.backend.BlindIndexBackend")
+    return client
+
+
+@pytest.fixture
+def desk(here: House) -> Callable[[str], Client]:
+    """A browser of somebody with that role in Northern Lantern."""
+    return lambda role: signed_in(here.people[role])

@@ -1,0 +1,158 @@
+"""Writing at the desk: saved over the version that was opened, flaws beside their place, previews behind glass."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign, Picture
+from tests.web.conftest import House, make_campaign, png
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _answers(here: House, **changes: Any) -> dict[str, Any]:
+    return {
+        "version": "1",
+        "subject": "What the river took",
+        "from_name": "Lantern",
+        "from_email": "letter@lantern.example",
+        "list": here.list.pk,
+        "language": "en",
+        "format": "markdown",
+        "body": "Dear reader,\r\n\r\nthe water came.\r\n",
+    } | changes
+
+
+def test_a_new_letter_is_written_and_opened(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "new-campaign"), _answers(here, subject="A short one"))
+    made = Campaign.objects.order_by("-pk")[0]
+    assert answer.headers["Location"] == _to(here, "campaign", made.pk)
+    assert draft_of(made).subject == "A short one"
+    assert "\r" not in draft_of(made).body
+
+
+def test_the_sender_of_the_last_letter_is_offered_again(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "new-campaign")).content.decode()
+    assert 'value="letter@lantern.example"' in page
+
+
+def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "campaign", here.campaign.pk)
+    client.post(address, _answers(here, subject="Clara's"))
+    late = desk("admin").post(address, _answers(here, subject="Vera's"))
+    assert late.status_code == 422
+    page = late.content.decode()
+    assert "Somebody else has saved this letter" in page
+    assert "Clara&#x27;s" in page
+    here.campaign.refresh_from_db()
+    assert draft_of(here.campaign).subject == "Clara's"
+    desk("admin").post(address, _answers(here, subject="Vera's", over=str(here.campaign.version)))
+    here.campaign.refresh_from_db()
+    assert draft_of(here.campaign).subject == "Vera's"
+
+
+def test_it_saves_itself_and_answers_with_checks_and_the_new_version(here: House, desk: Desk) -> None:
+    page = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here, subject="")).content.decode()
+    assert 'name="version" value="2"' in page
+    assert "Stops it" in page
+    again = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here)).content.decode()
+    assert "Somebody else has saved this letter" in again
+
+
+def test_flaws_stand_with_their_line_and_can_be_taken_out(here: House, desk: Desk) -> None:
+    flawed = make_campaign(here, "Old one", "Dear *|FNAME|*,\n\n[Send it on](*|FORWARD|*) to a friend.\n")
+    client = desk("editor")
+    page = client.get(_to(here, "campaign", flawed.pk)).content.decode()
+    assert "line 3" in page
+    assert "Take it out" in page
+    assert 'href="#f-body"' in page
+    code = page.split('name="code" value="', 1)[1].split('"', 1)[0]
+    client.post(_to(here, "remove-flaw", flawed.pk), {"code": code, "version": "1"})
+    flawed.refresh_from_db()
+    assert "FORWARD" not in draft_of(flawed).body
+
+
+def test_a_subject_of_three_thousand_signs_is_a_flaw_and_no_crash(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(
+        _to(here, "campaign", here.campaign.pk), _answers(here, subject="x" * 3000), follow=True
+    )
+    assert answer.status_code == 200
+    assert "Stops it" in answer.content.decode()
+
+
+def test_a_preview_has_a_policy_of_its_own(here: House, desk: Desk) -> None:
+    for kind in ("light", "dark", "off"):
+        answer = desk("viewer").get(_to(here, "preview", here.campaign.pk, kind))
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src 'self'")
+        assert "sandbox" in policy
+        assert "the water came at four" in answer.content.decode()
+    assert desk("viewer").get(_to(here, "preview", here.campaign.pk, "other")).status_code == 404
+
+
+def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: House, desk: Desk) -> None:
+    asked = f"?as={here.ada.number}"
+    assert "Dear Ada" in desk("editor").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
+    assert (
+        "Dear Ada" not in desk("viewer").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
+    )
+    page = desk("editor").get(_to(here, "campaign", here.campaign.pk) + asked).content.decode()
+    assert "this is written to the log" in page
+    nobody = desk("editor").get(_to(here, "campaign", here.campaign.pk) + "?as=987654").content.decode()
+    assert "There is no reader of that number" in nobody
+
+
+def test_a_picture_loses_its_name_and_is_shown_in_the_preview_by_a_signed_address(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    upload = SimpleUploadedFile("ada-at-home.png", png(), "image/png")
+    client.post(_to(here, "add-picture", here.campaign.pk), {"picture": upload})
+    picture = Picture.objects.order_by("-pk")[0]
+    url = f"https://lantern.example/m/{picture.slug}.png"
+    assert url in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    client.post(_to(here, "campaign", here.campaign.pk), _answers(here, body=f"![a table]({url})\n"))
+    page = client.get(_to(here, "preview", here.campaign.pk, "light")).content.decode()
+    assert url not in page
+    shown = page.split('src="/picture/', 1)[1].split('"', 1)[0]
+    # A frame in a sandbox sends no cookie.
+    assert Client().get(f"/picture/{shown}").content[:4] == b"\x89PNG"
+    assert Client().get(f"/picture/{shown[:-3]}abc").status_code == 404
+
+
+def test_svg_and_what_is_no_picture_are_refused(here: House, desk: Desk) -> None:
+    client, before = desk("editor"), Picture.objects.count()
+    for name, data in (("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), ("a.png", b"not a picture")):
+        upload = SimpleUploadedFile(name, data, "image/png")
+        answer = client.post(_to(here, "add-picture", here.campaign.pk), {"picture": upload}, follow=True)
+        assert 'role="alert"' in answer.content.decode()
+    assert Picture.objects.count() == before
+
+
+def test_copying_and_throwing_away(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    answer = client.post(_to(here, "copy-campaign", here.sent.pk))
+    made = Campaign.objects.order_by("-pk")[0]
+    assert answer.headers["Location"] == _to(here, "campaign", made.pk)
+    client.post(_to(here, "throw-away", made.pk))
+    assert not Campaign.objects.filter(pk=made.pk).exists()
+    client.post(_to(here, "throw-away", here.sent.pk))
+    assert Campaign.objects.filter(pk=here.sent.pk).exists()
+
+
+def test_a_released_letter_opens_as_its_report(here: House, desk: Desk) -> None:
+    answer = desk("editor").get(_to(here, "campaign", here.sent.pk))
+    assert answer.headers["Location"] == _to(here, "report", here.sent.pk)
+
+
+def test_the_list_of_campaigns_by_state(here: House, desk: Desk) -> None:
+    client = desk("viewer")
+    drafts = client.get(_to(here, "campaigns") + "?show=drafts").content.decode()
+    assert "What the river took" in drafts
+    assert "The winter list" not in drafts

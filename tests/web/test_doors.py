@@ -1,0 +1,167 @@
+"""Every address x every role x own and foreign (threat model, T18), and what every answer carries (T3, T20)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.web.conftest import House, signed_in
+
+ROLES = ("admin", "editor", "viewer")
+
+
+def _patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _patterns(entry)
+        else:
+            yield entry
+
+
+PATTERNS = list(_patterns())
+
+
+def _of_organisation(pattern: URLPattern) -> bool:
+    door = pattern.callback.door  # type: ignore[attr-defined]
+    return not door["open"] and pattern.name not in OWN
+
+
+# Pages of the person herself: no organisation in the address.
+OWN = {"start", "organisations", "profile", "password", "keyboard"}
+INSIDE = [pattern for pattern in PATTERNS if _of_organisation(pattern)]
+
+
+def _names(pattern: URLPattern) -> list[str]:
+    return list(pattern.pattern.converters)
+
+
+def _address(pattern: URLPattern, ids: dict[str, Any]) -> str:
+    return reverse(pattern.name or "", kwargs={name: ids[name] for name in ["organisation", *_names(pattern)]})
+
+
+def _name(pattern: URLPattern) -> str:
+    return pattern.name or ""
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=_name)
+def test_every_address_says_who_may_come_in(pattern: URLPattern) -> None:
+    door = pattern.callback.door  # type: ignore[attr-defined]
+    assert door["open"] or door["see"] or door["do"]
+
+
+def test_only_these_pages_are_open_to_strangers() -> None:
+    unlocked = {pattern.name for pattern in PATTERNS if pattern.callback.door["open"]}  # type: ignore[attr-defined]
+    assert unlocked == {"sign-in", "sign-out", "language", "set-up", "invitation", "shown-picture"}
+
+
+def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:
+    for pattern in INSIDE:
+        address = _address(pattern, here.ids())
+        seen = client.get(address)
+        assert (seen.status_code, seen.headers.get("Location", "").split("?")[0]) == (302, "/sign-in"), address
+        assert client.post(address).status_code == 403, address
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_role_may_see_it_sees_and_the_rest_says_no(here: House, role: str) -> None:
+    client = signed_in(here.people[role])
+    for pattern in INSIDE:
+        address, door = _address(pattern, here.ids()), pattern.callback.door  # type: ignore[attr-defined]
+        answer = client.get(address)
+        if not door["see"]:
+            assert answer.status_code == 405, address
+        elif role in door["see"]:
+            assert answer.status_code in (200, 302), (address, answer.status_code)
+        else:
+            assert answer.status_code == 403, address
+        _is_clean(answer, address)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_post_of_a_role_that_may_not_is_answered(here: House, role: str) -> None:
+    client = signed_in(here.people[role])
+    for pattern in INSIDE:
+        door = pattern.callback.door  # type: ignore[attr-defined]
+        if role not in door["do"]:
+            address = _address(pattern, here.ids())
+            assert client.post(address).status_code in (403, 405), address
+
+
+def test_a_viewer_may_do_nothing_at_all() -> None:
+    assert not [pattern.name for pattern in INSIDE if "viewer" in pattern.callback.door["do"]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_foreign_organisation_looks_like_none(here: House, there: House, role: str) -> None:
+    client = signed_in(here.people[role])
+    for pattern in INSIDE:
+        foreign, none = _address(pattern, there.ids()), _address(pattern, there.ids() | {"organisation": "nobody"})
+        seen, missing = client.get(foreign), client.get(none)
+        assert (seen.status_code, missing.status_code) == (404, 404), foreign
+        assert seen.content == missing.content, foreign
+        assert client.post(foreign).status_code == 404, foreign
+
+
+def test_a_row_of_another_organisation_is_not_found_under_ones_own_name(here: House, there: House) -> None:
+    client = signed_in(here.people["admin"])
+    # Numbers of subscribers are each organisation's own, so the same number is another person here.
+    theirs = there.ids() | {"organisation": here.organisation.slug, "number": 999_999_999}
+    for pattern in INSIDE:
+        if len(_names(pattern)) > 0 and set(_names(pattern)) - {"kind"}:
+            address, door = _address(pattern, theirs), pattern.callback.door  # type: ignore[attr-defined]
+            if door["see"]:
+                assert client.get(address).status_code == 404, address
+            if door["do"]:
+                assert client.post(address).status_code in (302, 404), address
+                if client.post(address).status_code == 302:
+                    pytest.fail(f"{address} answered a row of another organisation")
+
+
+def _is_clean(answer: Any, address: str) -> None:
+    """A policy on every answer, and no trace of the code in any."""
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy, address
+    assert "unsafe-inline" not in policy or "sandbox" in policy, address
+    assert "unsafe-eval" not in policy, address
+    assert answer.headers["Cache-Control"] == "no-store", address
+    assert answer.headers["X-Content-Type-Options"] == "nosniff", address
+    if not answer.streaming:
+        assert b"Traceback" not in answer.content, address
+
+
+def test_a_view_without_a_door_answers_nobody(here: House, settings: Any, rf: Any) -> None:
+    from django.http import Http404, HttpResponse
+
+    from samizdat.web.middleware import DeskMiddleware
+
+    middleware = DeskMiddleware(lambda request: HttpResponse())
+    request = rf.get("/")
+    request.person = here.people["admin"]
+    with pytest.raises(Http404):
+        middleware.process_view(request, lambda request: HttpResponse("forgotten"), [], {})
+
+
+def test_a_broken_page_says_one_sentence_and_shows_no_code(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat.campaigns import queries
+
+    def broken(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError("secret of ada@lantern.example")
+
+    monkeypatch.setattr(queries, "newest", broken)
+    client = signed_in(here.people["admin"])
+    client.raise_request_exception = False
+    answer = client.get(reverse("campaigns", args=[here.organisation.slug]))
+    assert answer.status_code == 500
+    assert b"secret" not in answer.content
+    assert b"RuntimeError" not in answer.content
+
+
+def test_the_desk_answers_only_to_its_own_name_once_it_has_one(here: House) -> None:
+    here.organisation.desk_url = "https://desk.lantern.example"
+    here.organisation.save(update_fields=["desk_url"])
+    client = signed_in(here.people["admin"])
+    assert client.get("/profile", headers={"host": "desk.lantern.example"}).status_code == 200
+    assert client.get("/profile", headers={"host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/profile", headers={"host": "evil.example"}).status_code == 404

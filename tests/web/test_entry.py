@@ -1,0 +1,152 @@
+"""Coming in: sign-in, throttle, invitation, set-up, profile."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.accounts.actions import invite
+from samizdat.accounts.models import Membership, Organisation, Session
+from samizdat.web import setup
+from tests.conftest import NOW, PASSWORD
+from tests.web.conftest import House, make_person, signed_in
+
+
+@pytest.fixture
+def vera(lantern: Any) -> Any:
+    return make_person("Vera", "vera@lantern.example", lantern, "admin")
+
+
+def _sign_in(client: Client, email: str, password: str, **more: str) -> Any:
+    return client.post("/sign-in", {"email": email, "password": password, **more})
+
+
+def test_the_right_password_opens_the_only_organisation(vera: Any, lantern: Any, client: Client) -> None:
+    answer = client.post("/sign-in", {"email": "Vera@lantern.example", "password": PASSWORD}, follow=True)
+    assert answer.redirect_chain[-1][0] == f"/o/{lantern.slug}/"
+    assert "Vera" in answer.content.decode()
+
+
+def test_a_wrong_password_says_what_to_do_and_not_which_of_both_is_wrong(vera: Any, client: Client) -> None:
+    known = _sign_in(client, "vera@lantern.example", "wrong")
+    unknown = _sign_in(client, "nobody@lantern.example", "wrong")
+    assert known.status_code == unknown.status_code == 422
+    sentence = "Address and password do not belong together"
+    assert sentence in known.content.decode()
+    assert sentence in unknown.content.decode()
+
+
+def test_too_many_wrong_passwords_have_to_wait(vera: Any, client: Client) -> None:
+    for _try in range(6):
+        answer = _sign_in(client, "vera@lantern.example", "wrong")
+    assert "Wait" in answer.content.decode()
+    assert _sign_in(client, "vera@lantern.example", PASSWORD).status_code == 422
+
+
+def test_signing_in_goes_on_to_the_page_that_was_asked_for_and_nowhere_else(vera: Any, client: Client) -> None:
+    there = _sign_in(client, "vera@lantern.example", PASSWORD, next="/profile")
+    assert there.headers["Location"] == "/profile"
+    client.post("/sign-out")
+    away = _sign_in(client, "vera@lantern.example", PASSWORD, next="https://evil.example/")
+    assert away.headers["Location"] == "/"
+
+
+def test_the_page_says_that_the_password_opens_everything(vera: Any, client: Client) -> None:
+    assert "this password opens everything" in client.get("/sign-in").content.decode()
+
+
+def test_signing_out_takes_a_post(vera: Any, client: Client) -> None:
+    client.force_login(vera, "samizdat.accounts.backend.BlindIndexBackend")
+    client.get("/sign-out")
+    assert client.get("/profile").status_code == 200
+    client.post("/sign-out")
+    assert client.get("/profile").status_code == 302
+
+
+def test_an_invitation_lets_one_person_in_once(vera: Any, lantern: Any, client: Client) -> None:
+    address = reverse("invitation", args=[invite(lantern, "editor", note="For Clara", by=vera, now=timezone.now())])
+    answers = {"name": "Clara", "email": "clara@lantern.example", "password": PASSWORD, "language": "en"}
+    assert "Vera invites you" in client.get(address).content.decode()
+    assert client.post(address, answers).headers["Location"] == f"/o/{lantern.slug}/"
+    assert Membership.objects.get(organisation=lantern, role="editor")
+    assert Client().get(address).status_code == 404
+
+
+def test_a_short_password_is_refused_beside_its_field(vera: Any, lantern: Any, client: Client) -> None:
+    token = invite(lantern, "viewer", note="", by=vera, now=timezone.now())
+    answers = {"name": "D", "email": "d@lantern.example", "password": "short", "language": "en"}
+    answer = client.post(reverse("invitation", args=[token]), answers)
+    assert answer.status_code == 422
+    assert 'id="f-password_error"' in answer.content.decode()
+    assert Membership.objects.count() == 1
+
+
+def test_an_empty_house_is_set_up_by_whoever_has_the_code(db: Any, vault: Any, client: Client) -> None:
+    assert client.get("/sign-in").headers["Location"] == "/set-up"
+    answers = {
+        "code": "wrong",
+        "organisation": "Northern Lantern",
+        "name": "Vera",
+        "email": "vera@lantern.example",
+        "password": PASSWORD,
+        "language": "en",
+    }
+    assert client.post("/set-up", answers).status_code == 422
+    assert not Organisation.objects.exists()
+    answers["code"] = setup.code()
+    assert client.post("/set-up", answers, follow=True).redirect_chain[-1][0] == "/o/northern-lantern/"
+    assert client.get("/set-up").headers["Location"] == "/sign-in"
+
+
+def test_a_new_password_ends_every_other_session(vera: Any) -> None:
+    one, other = signed_in(vera), signed_in(vera)
+    answer = one.post("/profile/password", {"p-old": PASSWORD, "p-password": "another long pass phrase"})
+    assert answer.status_code == 302
+    assert one.get("/profile").status_code == 200
+    assert other.get("/profile").status_code == 302
+    assert Session.objects.count() == 1
+
+
+def test_language_and_theme_are_hers(vera: Any) -> None:
+    client = signed_in(vera)
+    client.post("/profile", {"language": "ru", "theme": "dark"})
+    page = client.get("/profile").content.decode()
+    assert 'lang="ru"' in page
+    assert 'data-theme="dark"' in page
+    assert "js/keys.js" not in page
+
+
+def test_somebody_with_two_organisations_chooses(here: House, there: House) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera = here.people["admin"]
+    give_role(vera, there.organisation, "viewer", by=None, now=NOW)
+    client = signed_in(vera)
+    page = client.get("/", follow=True).content.decode()
+    assert "Harbour Bell" in page
+    assert "Northern Lantern" in page
+
+
+def test_the_last_admin_can_not_be_removed(here: House) -> None:
+    vera = here.people["admin"]
+    client = signed_in(vera)
+    answer = client.post(reverse("remove-colleague", args=[here.organisation.slug, vera.pk]), follow=True)
+    assert "only admin" in answer.content.decode()
+    assert Membership.objects.filter(person=vera).exists()
+
+
+def test_a_removed_colleague_is_out_at_once(here: House) -> None:
+    clara = signed_in(here.people["editor"])
+    vera = signed_in(here.people["admin"])
+    vera.post(reverse("remove-colleague", args=[here.organisation.slug, here.people["editor"].pk]))
+    assert clara.get(f"/o/{here.organisation.slug}/").status_code == 302
+
+
+def test_an_invitation_link_is_shown_once(here: House) -> None:
+    client = signed_in(here.people["admin"])
+    address = reverse("people", args=[here.organisation.slug])
+    made = client.post(address, {"role": "viewer", "note": "For Pavel"}).content.decode()
+    assert "/come-in/" in made
+    assert "/come-in/" not in client.get(address).content.decode()

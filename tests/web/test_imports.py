@@ -1,0 +1,158 @@
+"""Bringing in by the browser: sealed on the way, looked at first, and a result that adds up."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import actions, queries
+from samizdat.audience.models import Import, ImportPiece
+from samizdat.web.views.imports import harmless
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+HEADING = "Email Address,First Name,Last Name,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LEID,EUID,NOTES,TAGS\n"
+ROW = '{0}@post.example,{0},,2019-05-14 18:22:03,203.0.113.9,2019-05-14 18:25:00,203.0.113.9,1,abc,,"""monthly"""\n'
+SUBSCRIBED = (HEADING + ROW.format("olga") + ROW.format("pavel") + "no address here,,,,,,,,,,\n").encode()
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _now() -> datetime:
+    return NOW
+
+
+def _upload(
+    here: House, client: Client, name: str = "subscribed_members_export_1a2b.csv", data: bytes = SUBSCRIBED
+) -> Any:
+    return client.post(_to(here, "upload"), {"files": [SimpleUploadedFile(name, data, "text/csv")]})
+
+
+def test_an_upload_is_sealed_and_waits_to_be_read(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    answer = _upload(here, client)
+    row = Import.objects.order_by("-pk")[0]
+    assert answer.headers["Location"] == _to(here, "import", row.pk)
+    assert row.state == "reading"
+    for piece in ImportPiece.objects.filter(import_run=row):
+        assert b"olga" not in bytes(piece.blob)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "Reading the files" in page
+    assert 'hx-trigger="every 2s"' in page
+
+
+def test_the_whole_way_from_a_file_to_readers(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "What we found" in page
+    assert "olga@post.example" not in page
+    assert "203.0.113.9" not in page
+    assert "We do not keep where somebody was" in page
+    answers = _plan_answers(row) | {"then": "start", "list": here.list.pk, "basis": "They signed up on our site."}
+    client.post(_to(here, "import", row.pk), answers)
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    actions.run_import(row.pk, now=_now)
+    result = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "They are home" in result
+    assert "2 of 3 rows are in" in result
+    assert queries.subscriber_at(here.organisation, "olga@post.example") is not None
+
+
+def _plan_answers(row: Any) -> dict[str, Any]:
+    """What the form would post when nothing is changed."""
+    answers: dict[str, Any] = {}
+    for number, file in enumerate(actions.read_plan(row)["plan"]["files"]):
+        answers[f"u-{number}"] = "1"
+        answers[f"s-{number}"] = file["status"] or ""
+        answers |= {f"c-{number}-{column['index']}": column["becomes"] for column in file["columns"]}
+    return answers
+
+
+def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", b"email,city\nolga@post.example,Riga\n")
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    assert "Everybody in it is" in client.get(address).content.decode()
+    answers = _plan_answers(row) | {"list": here.list.pk, "s-0": ""}
+    refused = client.post(address, answers | {"then": "start"}, follow=True).content.decode()
+    assert "does not say whether its people subscribed" in refused
+    client.post(address, answers | {"s-0": "subscribed", "then": "start"})
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
+def test_a_file_that_is_no_list_says_what_to_do(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "holiday.zip", b"PK\x03\x04 not really a zip")
+    row = Import.objects.order_by("-pk")[0]
+    row = actions.inspect(row.pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert row.state == "failed"
+    assert "It did not come in" in page
+    assert 'role="alert"' in page
+
+
+def test_nothing_chosen_is_said(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "upload"), {}, follow=True)
+    assert "Choose a file first." in answer.content.decode()
+    assert not ImportPiece.objects.exists()
+
+
+def test_a_forged_upload_leaves_nothing_behind(here: House) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(here.people["editor"], "samizdat.accounts.backend.BlindIndexBackend")
+    answer = _upload(here, client)
+    assert answer.status_code == 403
+    assert not ImportPiece.objects.exists()
+
+
+def test_cancelling_before_it_runs_forgets_the_upload(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client)
+    row = Import.objects.order_by("-pk")[0]
+    client.post(_to(here, "cancel-import", row.pk))
+    assert not ImportPiece.objects.filter(import_run=row).exists()
+    assert queries.subscriber_at(here.organisation, "olga@post.example") is None
+
+
+def test_rejected_lines_come_as_csv_without_formulas(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "=cmd.csv")
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    client.post(
+        _to(here, "import", row.pk), _plan_answers(row) | {"s-0": "subscribed", "then": "start", "list": here.list.pk}
+    )
+    actions.run_import(row.pk, now=_now)
+    answer = client.get(_to(here, "rejected", row.pk))
+    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    assert lines[0] == "File,Line,Reason"
+    assert lines[1].startswith("'=cmd.csv,4,")
+
+
+def test_cells_that_a_spreadsheet_would_run_are_made_harmless() -> None:
+    for begin in "=+-@\t\r":
+        assert harmless(f"{begin}1") == f"'{begin}1"
+    assert harmless("plain") == "plain"
+
+
+def test_no_plain_byte_of_an_upload_reaches_the_disk(here: House, desk: Desk, tmp_path: Path, monkeypatch: Any) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    rows = "".join(ROW.format(f"reader{n}") for n in range(40_000))
+    _upload(here, desk("editor"), data=(HEADING + rows).encode())
+    new = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
+    assert not new

@@ -1,0 +1,94 @@
+"""Ways out at the desk: added, tried, paused, woken, removed; a password is never shown again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.delivery import queries
+from samizdat.delivery.models import Route
+from samizdat.web.forms.routes import RouteForm
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+SECRET = "a very secret pass word"
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+@pytest.mark.parametrize(
+    ("answers", "url"),
+    [
+        ({"scheme": "smtp", "where": "mail.example:587", "user": "me@x"}, "smtp://me%40x@mail.example:587"),
+        ({"scheme": "smtps", "where": "mail.example:465"}, "smtps://mail.example:465"),
+        ({"scheme": "folder", "where": "/srv/letters"}, "folder:///srv/letters"),
+    ],
+)
+def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], url: str) -> None:
+    form = RouteForm({"name": "r", "priority": "10", "password": SECRET, **answers})
+    assert form.is_valid(), form.errors
+    assert form.url() == url
+
+
+def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, desk: Desk, tmp_path: Path) -> None:
+    client = desk("admin")
+    folder = tmp_path / "out"
+    answers = {
+        "scheme": "folder",
+        "name": "second",
+        "where": str(folder),
+        "priority": "20",
+        "password": SECRET,
+        "rate": "300/m",
+    }
+    answer = client.post(_to(here, "routes"), answers, follow=True)
+    page = answer.content.decode()
+    assert "second" in page
+    assert "5 a second" in page
+    assert SECRET not in page
+    assert len(queries.routes(here.organisation)) == 2
+
+
+def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
+    answers = {"scheme": "smtp", "name": "bad", "where": "no host at all", "priority": "20", "rate": "fast"}
+    answer = desk("admin").post(_to(here, "routes"), answers)
+    assert answer.status_code == 422
+    assert Route.objects.filter(organisation=here.organisation).count() == 1
+
+
+def test_pause_wake_test_and_remove(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    client.post(_to(here, "pause-route", here.route.pk))
+    here.route.refresh_from_db()
+    assert here.route.state == "paused"
+    client.post(_to(here, "resume-route", here.route.pk))
+    here.route.refresh_from_db()
+    assert here.route.state == "live"
+    assert "own-server:" in client.post(_to(here, "test-route", here.route.pk), follow=True).content.decode()
+    client.post(_to(here, "remove-route", here.route.pk))
+    assert queries.routes(here.organisation) == []
+
+
+def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> None:
+    from samizdat.core.outcome import RouteVerdict
+    from samizdat.delivery.actions import condemn
+    from tests.conftest import NOW
+
+    condemn(
+        here.route.pk, RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"}), NOW
+    )
+    page = desk("admin").get(_to(here, "routes")).content.decode()
+    assert "own-server is resting" in page
+    assert "550 account closed" in page
+    assert "Route “own-server” is resting" in desk("editor").get(_to(here, "home")).content.decode()
+
+
+def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    assert client.get(_to(here, "routes")).status_code == 403
+    assert _to(here, "routes") not in client.get(_to(here, "home")).content.decode()

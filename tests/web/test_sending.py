@@ -1,0 +1,180 @@
+"""Release at the desk: the checklist stops, the number is typed, the hold holds; the report adds up."""
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import actions as delivery
+from samizdat.web.forms.campaigns import ReleaseForm, in_zone
+from samizdat.web.views import sending
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+RIGA = ZoneInfo("Europe/Riga")
+
+
+@pytest.fixture(autouse=True)
+def quiet_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No name server is asked; what was asked is kept."""
+    from samizdat.campaigns import domain
+
+    asked: list[str] = []
+
+    def look(name: str) -> list[domain.Record]:
+        asked.append(name)
+        return [domain.Record("SPF", "stop", f"{name} has no SPF record.")]
+
+    monkeypatch.setattr(domain, "check_domain", look)
+    return asked
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def test_the_page_does_not_wait_for_name_servers(here: House, desk: Desk, quiet_names: list[str]) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    page = client.get(address).content.decode()
+    assert quiet_names == []
+    assert 'hx-trigger="load"' in page
+    cards = client.get(_to(here, "domain", here.campaign.pk)).content.decode()
+    assert "lantern.example has no SPF record." in cards
+    assert "has no SPF record." in client.get(address + "?look=1").content.decode()
+    assert quiet_names == ["lantern.example"] * 2
+
+
+def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk: Desk) -> None:
+    before = timezone.now()
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    assert answer.headers["Location"] == _to(here, "report", here.campaign.pk)
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "held"
+    assert here.campaign.frozen == 1  # Ada; Boris has left.
+    assert timedelta(minutes=4) < here.campaign.due - before < timedelta(minutes=6)
+
+
+def test_it_is_scheduled_in_the_readers_own_zone(here: House, desk: Desk) -> None:
+    day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
+    answers = {"when": "later", "day": day.isoformat(), "time": "10:00"}
+    desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "scheduled"
+    assert here.campaign.due == datetime.combine(day, time(10), RIGA)
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [
+        ({"when": "later"}, "day"),
+        ({"when": "later", "day": "2020-01-01", "time": "10:00"}, "time"),
+        ({"when": "later", "day": "2027-01-01"}, "time"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_beside_its_field(here: House, desk: Desk, answers: Any, field: str) -> None:
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    assert answer.status_code == 422
+    assert f'id="f-{field}_error"' in answer.content.decode()
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_an_hour_that_summer_time_leaps_over_does_not_exist() -> None:
+    assert in_zone(date(2027, 3, 28), time(3, 30), RIGA) is None
+    assert in_zone(date(2027, 3, 28), time(4, 30), RIGA) is not None
+
+
+def test_above_a_thousand_the_number_has_to_be_typed() -> None:
+    def asked(**answers: str) -> ReleaseForm:
+        return ReleaseForm({"when": "now", **answers}, people=17_938, zone=RIGA, now=NOW)
+
+    assert not asked().is_valid()
+    assert not asked(number="17937").is_valid()
+    assert asked(number="17 938").is_valid()
+    assert asked(number="17,938").is_valid()
+    assert ReleaseForm({"when": "now"}, people=1000, zone=RIGA, now=NOW).is_valid()
+
+
+def test_without_a_route_nothing_is_released(here: House, desk: Desk) -> None:
+    delivery.pause_route(here.route, now=NOW)
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    page = client.get(address).content.decode()
+    assert "No route lives" in page
+    assert 'aria-disabled="true"' in page
+    assert "btn final" not in page
+    assert client.post(address, {"when": "now"}).status_code == 422
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_release_is_the_only_red_button(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert page.count("btn final") == 1
+
+
+def test_a_test_goes_to_one_address_and_into_no_count(here: House, desk: Desk, tmp_path: Path) -> None:
+    client = desk("editor")
+    answer = client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "friend@post.example"}, follow=True)
+    assert "is with the next server" in answer.content.decode()
+    assert list(tmp_path.rglob("*.eml"))
+    assert "A test was sent" in client.get(_to(here, "send", here.campaign.pk)).content.decode()
+    here.campaign.refresh_from_db()
+    assert here.campaign.frozen == 0
+
+
+def test_a_test_without_an_address_goes_to_whoever_pressed(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "test-campaign", here.campaign.pk), {"back": "campaign"}, follow=True)
+    assert "clara@lantern.example" in answer.content.decode()
+    assert answer.redirect_chain[-1][0] == _to(here, "campaign", here.campaign.pk)
+
+
+def test_the_report_adds_up_and_is_swapped_whole(here: House, desk: Desk) -> None:
+    client = desk("viewer")
+    page = client.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    assert "frozen" in page
+    part = client.get(_to(here, "live", here.sent.pk)).content.decode()
+    assert part.startswith('<div class="stack loose" id="live"')
+    assert "<html" not in part
+
+
+def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    client.post(_to(here, "pause", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "paused"
+    assert "Somebody here paused it." in client.get(_to(here, "report", here.sent.pk)).content.decode()
+    client.post(_to(here, "resume", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "sending"
+    assert client.post(_to(here, "stop", here.sent.pk), {"word": "no"}).status_code == 422
+    client.post(_to(here, "stop", here.sent.pk), {"word": "STOP"})
+    here.sent.refresh_from_db()
+    assert here.sent.state == "cancelled"
+    assert here.sent.cancelled == 1
+
+
+def test_what_cannot_be_done_is_said_and_not_done(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "resume", here.sent.pk), follow=True)
+    assert "Only a paused campaign" in answer.content.decode()
+
+
+def test_nobody_who_may_be_written_to_stops_the_release(here: House, desk: Desk) -> None:
+    from samizdat.audience import actions as audience
+
+    audience.unsubscribe(here.ada, here.list, now=NOW)
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert "It reaches nobody" in page
+    assert Campaign.objects.get(pk=here.campaign.pk).state == "draft"
+
+
+def test_the_hold_at_the_desk_is_five_minutes() -> None:
+    assert sending.HOLD == 5

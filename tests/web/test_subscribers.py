@@ -1,0 +1,135 @@
+"""Readers at the desk: sealed in lists, found by the whole address, and no address in any URL."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import queries
+from samizdat.audience.models import ConsentRecord, Subscriber
+from samizdat.events.models import Event
+from tests.web.conftest import CONSENT, House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def test_the_list_shows_a_first_letter_and_no_address(here: House, desk: Desk) -> None:
+    page = desk("admin").get(_to(here, "subscribers")).content.decode()
+    assert "lantern.example" not in page.replace("https://lantern.example", "")
+    assert 'class="sealed">a<i' in page
+
+
+def test_a_whole_address_is_posted_and_answered_by_a_number(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "subscribers"), {"address": " ADA@lantern.example "})
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == _to(here, "subscriber", here.ada.number)
+
+
+def test_part_of_an_address_finds_nobody(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "subscribers"), {"address": "da@lantern.example"})
+    assert "Nobody has this address" in answer.content.decode()
+
+
+def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None:
+    desk("viewer").get(_to(here, "subscriber", here.ada.number))
+    event = Event.objects.get(kind="subscriber.opened")
+    assert (event.about, event.by) == (here.ada.number, here.people["viewer"])
+
+
+def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, desk: Desk) -> None:
+    page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "ada@lantern.example" in page
+    assert "<strong>Yes.</strong> She agreed on 25 November 2026" in page
+    assert CONSENT in page
+    assert "volunteer" in page
+
+
+def test_a_viewer_sees_no_buttons(here: House, desk: Desk) -> None:
+    for name, *args in (
+        ("subscribers",),
+        ("subscriber", here.ada.number),
+        ("lists",),
+        ("campaigns",),
+        ("routes",),
+        ("people",),
+    ):
+        main = desk("viewer").get(_to(here, name, *args)).content.decode().split("<main", 1)[1]
+        assert 'method="post"' not in main, name
+
+
+def test_adding_by_hand_writes_the_words_down(here: House, desk: Desk) -> None:
+    answers = {
+        "address": "eva@lantern.example",
+        "list": here.list.pk,
+        "consent": "Told me by phone.",
+        "tags": "monthly, press",
+    }
+    answer = desk("editor").post(_to(here, "add-subscriber"), answers)
+    eva = queries.subscriber_at(here.organisation, "eva@lantern.example")
+    assert eva is not None
+    assert answer.headers["Location"] == _to(here, "subscriber", eva.number)
+    page = desk("editor").get(answer.headers["Location"]).content.decode()
+    assert "Told me by phone." in page
+    assert "press" in page
+
+
+def test_adding_without_words_is_refused(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "add-subscriber"), {"address": "eva@lantern.example", "list": here.list.pk})
+    assert answer.status_code == 422
+    assert queries.subscriber_at(here.organisation, "eva@lantern.example") is None
+
+
+def test_unsubscribing_keeps_the_proof(here: House, desk: Desk) -> None:
+    before = ConsentRecord.objects.count()
+    desk("editor").post(_to(here, "unsubscribe", here.ada.number), {"list": here.list.pk})
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "<strong>No.</strong> She left on" in page
+    assert ConsentRecord.objects.count() == before + 1
+
+
+def test_the_stop_list_and_back(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "suppress", here.ada.number)
+    client.post(address)
+    assert "Take her off it" in client.get(_to(here, "subscriber", here.ada.number)).content.decode()
+    client.post(address, {"lift": "1"})
+    assert "Put her on the stop list" in client.get(_to(here, "subscriber", here.ada.number)).content.decode()
+
+
+def test_erasing_asks_for_a_typed_word(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "erase", here.ada.number)
+    assert client.post(address, {"word": "yes"}).status_code == 422
+    assert Subscriber.objects.filter(pk=here.ada.pk).exists()
+    assert client.post(address, {"word": "erase"}).status_code == 302
+    assert not Subscriber.objects.filter(pk=here.ada.pk).exists()
+
+
+def test_filters_and_tabs_count_exactly(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.get(_to(here, "subscribers") + f"?status=unsubscribed&list={here.list.pk}").content.decode()
+    assert page.count("sealed address") == 1
+    assert "Unsubscribed</span>" in page
+
+
+def test_a_list_is_made_renamed_and_not_made_twice(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    client.post(_to(here, "lists"), {"name": "Court Diary"})
+    assert client.post(_to(here, "lists"), {"name": "court diary"}).status_code == 422
+    made = queries.list_named(here.organisation, "Court Diary")
+    client.post(_to(here, "list", made.pk), {"name": "Court Letter"})
+    assert "Court Letter" in client.get(_to(here, "lists")).content.decode()
+
+
+def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "sign-up-form", here.list.pk)
+    assert client.post(address, {"form-wording": ""}).status_code == 422
+    client.post(address, {"form-wording": "Send me the Thursday Letter once a week."})
+    here.list.refresh_from_db()
+    page = client.get(_to(here, "list", here.list.pk)).content.decode()
+    assert f"https://lantern.example/f/{here.list.form_slug}" in page
+    client.post(address, {"off": "1"})
+    here.list.refresh_from_db()
+    assert here.list.form_slug == ""

@@ -1,0 +1,67 @@
+"""What may stand in a template: the policy forbids inline style and script, and no sentence is in one language only."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).parents[2] / "samizdat" / "web"
+TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+# Things that are the same in every language.
+SAME = {"samizdat", "Samizdat", "CSV", "HTML", "Markdown", "EMAIL", "Ctrl S", "Ctrl Enter", "Ctrl", "FNAME"}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(WEB / "templates"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=_name)
+def test_a_template_has_no_inline_style_script_or_handler(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"\sstyle\s*=", text)
+    assert not re.search(r"<style\b", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\son[a-z]+\s*=", text)
+    assert "javascript:" not in text
+    assert not re.search(r"hx-on|hx-vals=.js:|hx-vars|hx-eval", text)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=_name)
+def test_a_template_asks_nobody_else_for_anything(path: Path) -> None:
+    assert not re.search(r"(src|href|action|srcset|data-[a-z]+)=[\"'](https?:)?//", path.read_text())
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=_name)
+def test_every_word_on_a_page_can_be_translated(path: Path) -> None:
+    text = re.sub(r"{%\s*verbatim\s*%}.*?{%\s*endverbatim\s*%}", "", path.read_text(), flags=re.DOTALL)
+    text = re.sub(r"{%\s*blocktranslate.*?{%\s*endblocktranslate\s*%}", "", text, flags=re.DOTALL)
+    text = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", text, flags=re.DOTALL)
+    text = re.sub(r"<(code|kbd|title)\b.*?</\1>|<[^>]*>|&\w+;", " ", text, flags=re.DOTALL)
+    left = set(re.findall(r"[A-Za-z][A-Za-z ]*[A-Za-z]", text)) - SAME
+    assert not left, f"these words are in one language only: {left}"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=_name)
+def test_every_form_that_changes_something_carries_the_mark_against_forgery(path: Path) -> None:
+    for form in re.findall(r"<form\b.*?</form>", path.read_text(), flags=re.DOTALL):
+        if 'method="post"' in form:
+            assert "{% csrf_token %}" in form
+        else:
+            assert 'method="get"' in form or "dialog" in form
+
+
+def test_the_scripts_of_others_are_those_that_were_recorded() -> None:
+    import hashlib
+
+    folder = WEB / "static" / "vendor"
+    recorded = dict(
+        re.findall(r"^\| (\S+) \|.*\| `([0-9a-f]{128})` \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    )
+    found = {path.name for path in folder.iterdir()} - {"README.md"}
+    assert found == set(recorded)
+    for name, digest in recorded.items():
+        assert hashlib.sha512((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_only_two_scripts_are_our_own() -> None:
+    assert {path.name for path in (WEB / "static" / "js").iterdir()} == {"copy.js", "keys.js"}
