@@ -257,9 +257,10 @@ def _watched(number: int, shown: Progress) -> Iterator[None]:
 @common
 def campaign_pause(number: int) -> None:
     """Stop sending for now. What is in flight is finished."""
+    found = _campaign(number)
     from samizdat.delivery import actions
 
-    _changed(actions.pause(_campaign(number), now=opening.now()))
+    _changed(actions.pause(found, now=opening.now()))
 
 
 @campaign.command("resume")
@@ -267,9 +268,10 @@ def campaign_pause(number: int) -> None:
 @common
 def campaign_resume(number: int) -> None:
     """Go on with a paused one."""
+    found = _campaign(number)
     from samizdat.delivery import actions
 
-    _changed(actions.resume(_campaign(number), now=opening.now()))
+    _changed(actions.resume(found, now=opening.now()))
 
 
 @campaign.command("cancel")
@@ -290,9 +292,10 @@ def campaign_cancel(number: int) -> None:
 @common
 def campaign_settle(number: int, how: str) -> None:
     """Decide about messages whose answer never came: send them again, or leave them."""
+    found = _campaign(number)
     from samizdat.delivery import actions
 
-    _changed(actions.settle(_campaign(number), how, now=opening.now()))
+    _changed(actions.settle(found, how, now=opening.now()))
 
 
 @campaign.command("status")
