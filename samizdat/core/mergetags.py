@@ -36,7 +36,7 @@ SENTENCES: dict[str, str] = {
     "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
     # the letter
     "body_empty": "There is no text yet. Write the letter.",
-    "body_long": "The letter has %(size)s characters; %(limit)s is the most. Move a part of it to a web page.",
+    "body_long": "There are %(size)s characters here; %(limit)s is the most. Move a part to a web page.",
     "body_deep": "The HTML is nested more than %(limit)s deep. Paste it again without the surrounding tables.",
     "html_big": "The HTML is %(size)s KB; Gmail cuts a letter off above 102 KB. Shorten it.",
     "style_big": "The styles for phones and dark mode are %(size)s characters; "

@@ -245,6 +245,7 @@ def test_a_subject_with_tags_stands_in_title_label_and_text_with_its_conditions(
         ({"list_id": "a\r\nb.c"}, "list_id_bad"),
         ({"feedback_id": "a:b:c:d:e"}, "feedback_bad"),
         ({"body": ""}, "body_empty"),
+        ({"body": "<p>\n <b></b> </p>", "format": "html"}, "body_empty"),
         ({"body": "*|FNAME"}, "tag_endless"),
         ({"body": "*|FORWARD|*"}, "tag_gone"),
         ({"body": "x" * 600_000}, "body_long"),
