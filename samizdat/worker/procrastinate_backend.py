@@ -3,7 +3,7 @@ in a transaction rings when that commits."""
 
 from typing import Any
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.backends.base import BaseTaskBackend
 from django.utils import timezone
@@ -60,4 +60,8 @@ def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """What procrastinate calls. Only tasks of ours are run, whatever a row of its table says."""
     if not path.startswith("samizdat."):
         raise ValueError("This task is not one of ours.")
-    import_string(path).call(*args, **kwargs)
+    close_old_connections()  # Its threads live on between tasks, and so do their connections.
+    try:
+        import_string(path).call(*args, **kwargs)
+    finally:
+        close_old_connections()

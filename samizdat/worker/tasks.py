@@ -4,7 +4,6 @@ import functools
 import threading
 from collections.abc import Callable
 
-from django.db import close_old_connections
 from django.tasks import task
 from django.utils import timezone
 
@@ -28,8 +27,6 @@ def quiet[**P](work: Callable[P, None]) -> Callable[P, None]:
             work(*args, **kwargs)
         except Exception as error:
             broken = where_it_broke(error)
-        finally:
-            close_old_connections()
         if broken:
             raise TaskFailed(broken)
 

@@ -1,0 +1,156 @@
+"""What follows from an event happens once, is tried again when it failed, and keeps nothing else waiting."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import change_settings
+from samizdat.audience import actions as audience
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.draft import Draft
+from samizdat.events.actions import record
+from samizdat.events.models import Event, FollowUp
+from samizdat.gate.models import Form, LetterName, Page, Picture, Place
+from samizdat.worker import after, publish
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_failed_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after, "_failed", {})
+
+
+def settle() -> None:
+    while after.follow(NOW):
+        pass
+
+
+def test_changed_settings_reach_the_public_pages(lantern: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, name="Lantern", public_url="https://new.example/", accent="#1b6e53")
+    settle()
+    place = Place.objects.get()
+    assert (place.name, place.host, place.accent) == ("Lantern", "new.example", "#1b6e53")
+    assert not Event.objects.filter(handled=False).exists()
+    assert FollowUp.objects.filter(name="place").count() == 1
+
+
+def test_a_form_is_published_renamed_and_withdrawn(lantern: Any) -> None:
+    publish.organisation_as_place(lantern)
+    list_ = audience.new_list(lantern, "Thursday", now=NOW, details={"purpose": "One story."})
+    settle()
+    assert not Form.objects.exists()
+    audience.give_form(list_, "thursday", now=NOW)
+    settle()
+    assert Form.objects.get().purpose == "One story."
+    audience.rename_list(list_, "Friday", now=NOW)
+    settle()
+    assert Form.objects.get().name == "Friday"
+    audience.give_form(list_, "", now=NOW)
+    settle()
+    assert not Form.objects.exists()
+
+
+def test_a_follow_up_that_fails_is_tried_again_and_the_others_go_on(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    broken = [True]
+
+    def first(event: Event, now: Any) -> None:
+        done.append("first")
+
+    def second(event: Event, now: Any) -> None:
+        if broken[0]:
+            raise RuntimeError("ada@example.org")
+        done.append("second")
+
+    monkeypatch.setattr(after, "FOLLOW_UPS", {"a": (first, second), "b": (first,)})
+    monkeypatch.setattr(after, "WAITS", (0,))
+    settle()
+    record("a", lantern, now=NOW)
+    record("b", lantern, now=NOW)
+    assert after.follow(NOW) == 1
+    assert done == ["first", "first"]
+    assert [event.kind for event in Event.objects.filter(handled=False)] == ["a"]
+    broken[0] = False
+    assert after.follow(NOW) == 1
+    assert done == ["first", "first", "second"], "what was done is not done again"
+
+
+def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def fails(event: Event, now: Any) -> None:
+        tries.append(1)
+        raise RuntimeError
+
+    settle()
+    monkeypatch.setattr(after, "FOLLOW_UPS", {"a": (fails,)})
+    record("a", lantern, now=NOW)
+    for _ in range(5):
+        after.follow(NOW)
+    assert len(tries) == 1
+
+
+@pytest.fixture
+def campaign(lantern: Any) -> Any:
+    publish.organisation_as_place(lantern)
+    audience.fields_for(lantern, {"FNAME": "First name"})
+    list_ = audience.new_list(lantern, "Thursday", now=NOW)
+    words = Draft(
+        subject="What the river took, {{ FNAME | default: 'friend' }}",
+        from_name="Lantern",
+        from_email="letter@lantern.example",
+        body="# River\n\nThe water came at *four*.\n\n![A table](https://lantern.example/m/abcdef012345.png)",
+    )
+    return campaigns.create(lantern, list_, words, by=None, now=NOW)
+
+
+def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campaign: Any) -> None:
+    edition = campaigns.freeze(campaign, NOW)
+    campaign.state = "held"
+    campaign.save(update_fields=["state"])
+    record("campaign.released", campaign.organisation, now=NOW, about=campaign.id)
+    settle()
+    assert LetterName.objects.get(edition=edition.id).list_name == "Thursday"
+    assert not Page.objects.exists(), "a letter that waits is nobody's business yet"
+    campaign.state = "sending"
+    campaign.save(update_fields=["state"])
+    assert publish.missing_letters(NOW) == 1
+    page = Page.objects.get()
+    assert page.slug == edition.archive_slug
+    assert "The water came at <em>four</em>." in page.html
+    assert "{{" not in page.title and page.title.startswith("What the river took")
+    assert publish.missing_letters(NOW) == 0
+
+
+def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:
+    import io
+
+    from PIL import Image
+
+    from samizdat.campaigns import pictures
+    from samizdat.campaigns.draft import draft_of
+
+    data = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(data, "PNG")
+    shown = pictures.take_in(campaign.organisation, data.getvalue(), NOW)
+    hidden = pictures.take_in(campaign.organisation, data.getvalue(), NOW)
+    body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
+    campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
+    campaign.refresh_from_db()
+    publish.campaign_pictures(campaign)
+    assert [picture.slug for picture in Picture.objects.all()] == [shown.slug]
+    assert hidden.slug != shown.slug
+
+
+def test_a_lost_gate_is_filled_again(campaign: Any) -> None:
+    campaigns.freeze(campaign, NOW)
+    audience.give_form(campaign.list, "thursday", now=NOW)
+    campaign.state = "finished"
+    campaign.save(update_fields=["state"])
+    Place.objects.all().delete()
+    publish.everything(NOW)
+    assert (Place.objects.count(), Form.objects.count(), Page.objects.count()) == (1, 1, 1)

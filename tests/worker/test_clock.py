@@ -1,0 +1,177 @@
+"""The clock finds what is due or orphaned; the engines are bells that may ring twice or never."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from samizdat.accounts.models import Attempt, Session
+from samizdat.events import chain
+from samizdat.events.actions import record
+from samizdat.worker import bell, clock, processes, tasks
+from tests.conftest import NOW
+from tests.worker.conftest import Instance, until
+
+POSTGRESQL = "postgresql" in os.environ.get("DATABASE_URL", "")
+on_sqlite = pytest.mark.skipif(POSTGRESQL, reason="django-tasks-db is the engine on SQLite")
+on_postgresql = pytest.mark.skipif(not POSTGRESQL, reason="procrastinate is the engine on PostgreSQL")
+
+
+@pytest.mark.django_db
+class TestTick:
+    def test_one_round_sees_to_everything(self, lantern: Any) -> None:
+        record("something", lantern, now=NOW)
+        Session.objects.create(key_hash=bytes(32), data_sealed=b"", expires=NOW - timedelta(seconds=1))
+        Attempt.objects.create(email_index=bytes(16), failures=3, not_before=NOW - timedelta(days=2))
+        assert clock.tick(NOW) == []
+        assert chain.verify(lantern).length > 0
+        assert not Session.objects.exists()
+        assert not Attempt.objects.exists()
+
+    def test_a_step_that_fails_keeps_no_other_waiting(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done: list[str] = []
+
+        def broken(_now: Any) -> None:
+            raise ValueError("ada@example.org")
+
+        assert clock.tick(NOW, {"the first": broken, "the second": lambda _now: done.append("x")}) == ["the first"]
+        assert done == ["x"]
+        assert "ada" not in caplog.text
+
+    def test_a_stopping_process_begins_no_further_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[str] = []
+        monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
+        clock.tick(NOW, {"a": lambda _now: done.append("x")})
+        assert done == []
+
+
+@on_sqlite
+@pytest.mark.django_db
+class TestEmbedded:
+    def test_the_same_bell_does_not_wait_twice(self) -> None:
+        assert bell.ring(tasks.run_import, 7)
+        assert not bell.ring(tasks.run_import, 7)
+        assert bell.ring(tasks.run_import, 8)
+
+    def test_what_a_killed_process_left_running_is_ready_again(self) -> None:
+        from django_tasks_db.models import DBTaskResult
+
+        bell.ring(tasks.run_import, 7)
+        DBTaskResult.objects.update(status="RUNNING")
+        assert bell.ring_again() == 1
+        assert DBTaskResult.objects.get().status == "READY"
+
+    def test_a_task_that_breaks_leaves_the_place_and_no_value(
+        self, monkeypatch: pytest.MonkeyPatch, vault: Any
+    ) -> None:
+        from django_tasks_db.models import DBTaskResult
+
+        from samizdat.audience import actions
+
+        def broken(*_: Any, **__: Any) -> None:
+            raise ValueError("ada@example.org cannot be read")
+
+        monkeypatch.setattr(actions, "run_import", broken)
+        bell.ring(tasks.run_import, 7)
+        with pytest.raises(tasks.TaskFailed) as failed:
+            tasks.run_import.call(7)
+        assert "ada" not in str(failed.value) and "ValueError in test_clock.py" in str(failed.value)
+        row = DBTaskResult.objects.get()
+        row.set_failed(failed.value)
+        assert "ada@" not in row.traceback
+
+    def test_old_bells_are_forgotten(self) -> None:
+        from django_tasks_db.models import DBTaskResult
+
+        bell.ring(tasks.run_import, 7)
+        DBTaskResult.objects.update(status="FAILED", finished_at=NOW)
+        bell.forget_finished(NOW - timedelta(days=1))
+        assert DBTaskResult.objects.count() == 1
+        bell.forget_finished(NOW + timedelta(days=1))
+        assert DBTaskResult.objects.count() == 0
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+class TestDistributed:
+    @pytest.fixture(autouse=True)
+    def _no_bell_yet(self) -> None:
+        # Django empties the tables of its own models between tests; procrastinate's are not managed by it.
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
+
+    def test_the_same_bell_does_not_wait_twice(self) -> None:
+        assert bell.ring(tasks.run_import, 7)
+        assert not bell.ring(tasks.run_import, 7)
+        assert bell.ring(tasks.run_import, 8)
+
+    def test_a_refused_bell_does_not_spoil_the_transaction_around_it(self) -> None:
+        with transaction.atomic():
+            bell.ring(tasks.run_import, 7)
+            bell.ring(tasks.run_import, 7)
+            assert _jobs() == 1
+        assert _jobs() == 1
+
+    def test_a_bell_of_a_rolled_back_transaction_does_not_ring(self) -> None:
+        with transaction.atomic():
+            bell.ring(tasks.run_import, 7)
+            transaction.set_rollback(True)
+        assert _jobs() == 0
+
+    def test_only_our_own_tasks_are_run(self) -> None:
+        from samizdat.worker.procrastinate_backend import run
+
+        with pytest.raises(ValueError, match="not one of ours"):
+            run("os.system", ["true"], {})
+
+    def test_one_clock_ticks_on_however_many_machines(self) -> None:
+        import psycopg
+
+        settings = connection.get_connection_params()
+        wanted = {name: settings[name] for name in ("host", "dbname", "user") if settings.get(name)}
+        with psycopg.connect(**wanted, autocommit=True) as elsewhere:
+            elsewhere.execute("SELECT pg_advisory_lock(%s)", [processes.CLOCK_LOCK])
+            only = processes.Only(processes.CLOCK_LOCK)
+            assert not only.here()
+        assert until(only.here)
+        assert only.here()
+        connection.close()
+
+
+def _jobs() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
+        return int(cursor.fetchone()[0])
+
+
+UPLOAD = (
+    "from samizdat.accounts.models import Organisation; from samizdat.audience.models import Import, List; "
+    "from samizdat.audience import actions; from datetime import UTC, datetime; now = datetime.now(UTC); "
+)
+
+
+def test_an_upload_is_looked_through_and_brought_in_by_the_worker(peopled: Instance) -> None:
+    """The whole way over the engine that this database has."""
+    peopled.start()
+    begin = (
+        UPLOAD + "row = actions.begin_upload(Organisation.objects.get(), List.objects.get(), now=now, by=None); "
+        "text = 'Email Address,First Name\\n' + ''.join(f'new{n}@example.org,N{n}\\n' for n in range(300)); "
+        "actions.add_piece(row, 0, 0, text.encode()); "
+        "print(json.dumps(actions.finish_upload(row, ['subscribed_members_export.csv'], now=now).id))"
+    )
+    number = peopled.python(begin)
+
+    def state() -> str:
+        return str(peopled.python(UPLOAD + f"print(json.dumps(Import.objects.get(id={number}).state))"))
+
+    until(lambda: state() == "found")
+    peopled.python(
+        UPLOAD + f"actions.start(Import.objects.get(id={number}), now=now, by=None); print(json.dumps('started'))"
+    )
+    until(lambda: state() == "finished")
+    counts = peopled.python(UPLOAD + f"print(json.dumps(Import.objects.get(id={number}).counts))")
+    assert counts["added"] == 300, peopled.log.read_text()
