@@ -1,5 +1,7 @@
 """Who is written to. Addresses, names and fields are sealed; what may stay readable is design.md, section 4."""
 
+import secrets
+
 from django.db import models
 
 from samizdat.audience.columns import RowNumber
@@ -20,9 +22,18 @@ def row_id(organisation_id: int, number: int) -> int:
     return organisation_id << NUMBER_BITS | number
 
 
-class List(models.Model):
-    """What people subscribe to. Its name is sealed."""
+def new_list_number() -> int:
+    return secrets.randbits(31)
 
+
+class List(models.Model):
+    """What people subscribe to. Its name is sealed.
+
+    Its number stands in confirmation links and in List-Id, which is stable for ever (RFC 2919): it is random, so that
+    it goes along in a move without meeting another house's.
+    """
+
+    id = models.BigIntegerField(primary_key=True, default=new_list_number)
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="lists")
     name_sealed = models.BinaryField()
     details_sealed = models.BinaryField(default=b"")  # From, permission reminder, purpose text of the form.

@@ -69,14 +69,14 @@ def lists(organisation: Any) -> list[ListView]:
             totals=(counts := totals.get(row.id, dict.fromkeys(STATUSES, 0))),
             total=sum(counts.values()),
         )
-        for row in List.objects.filter(organisation=organisation).order_by("id")
+        for row in List.objects.filter(organisation=organisation).order_by("created", "id")
     ]
 
 
 def list_named(organisation: Any, name: str) -> List:
     """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
     keys = house.keys(organisation)
-    rows = {list_name(keys, row): row for row in List.objects.filter(organisation=organisation).order_by("id")}
+    rows = {list_name(keys, row): row for row in List.objects.filter(organisation=organisation).order_by("created", "id")}
     for known, row in rows.items():
         if known.casefold() == name.strip().casefold():
             return row

@@ -1,5 +1,7 @@
 """What is being written, its frame, and what was frozen of it at release."""
 
+import secrets
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -83,9 +85,18 @@ class Campaign(models.Model):
         ]
 
 
-class Edition(models.Model):
-    """A campaign frozen at release: compiled, never changed. It names the keys its tokens were made with."""
+def new_edition_number() -> int:
+    return secrets.randbits(47)
 
+
+class Edition(models.Model):
+    """A campaign frozen at release: compiled, never changed. It names the keys its tokens were made with.
+
+    Its number stands in every token of its messages, which lie in mailboxes for years: it is random, so that it goes
+    along in a move without meeting another house's.
+    """
+
+    id = models.BigIntegerField(primary_key=True, default=new_edition_number)
     campaign = models.OneToOneField(Campaign, models.PROTECT, related_name="edition")
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
     compiled_sealed = models.BinaryField()  # core/message.dumps

@@ -17,7 +17,7 @@ from samizdat.campaigns.queries import picture_named
 from samizdat.core.letter import archive_html, fill, render
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
-from samizdat.gate.models import Page
+from samizdat.gate.models import Page, Place
 from samizdat.vault.queries import box_of
 
 # A letter is public once it is on its way; one that waits for its time is nobody's business yet.
@@ -48,7 +48,7 @@ def organisation_as_place(organisation: Any) -> None:
 
 
 def form(event: Event, now: datetime) -> None:
-    found = List.objects.select_related("organisation").filter(id=event.about).first()
+    found = List.objects.select_related("organisation").filter(id=event.about or 0).first()
     if found is not None:
         list_as_form(found)
 
@@ -82,7 +82,7 @@ def letter(event: Event, now: datetime) -> None:
 
 def pictures(event: Event, now: datetime) -> None:
     """The uploaded pictures that a letter shows; before its release or test they are sealed."""
-    campaign = Campaign.objects.select_related("organisation").filter(id=event.about).first()
+    campaign = Campaign.objects.select_related("organisation").filter(id=event.about or 0).first()
     if campaign is not None:
         campaign_pictures(campaign)
 
@@ -120,11 +120,21 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
 
 def missing_letters(now: datetime) -> int:
     """Shows the newest letters on their way that the gate does not show yet: held ones begin without an event."""
-    newest = list(_editions().filter(campaign__state__in=PUBLIC_STATES).order_by("-id")[:NEWEST_EDITIONS])
+    newest = list(_editions().filter(campaign__state__in=PUBLIC_STATES).order_by("-created")[:NEWEST_EDITIONS])
     there = set(Page.objects.filter(edition__in=[e.id for e in newest]).values_list("edition", flat=True))
     missing = [edition for edition in newest if edition.archive_slug and edition.id not in there]
     for edition in missing:
         edition_as_letter(edition, now)
+    return len(missing)
+
+
+def missing_places(now: datetime) -> int:
+    """Publishes organisations that the gate does not know: new ones, and all of them where a gate was lost."""
+    there = {bytes(uid) for uid in Place.objects.values_list("uid", flat=True)}
+    missing = [one for one in Organisation.objects.all() if bytes(one.uid) not in there]
+    for organisation in missing:
+        organisation_as_place(organisation)
+        all_forms(organisation)
     return len(missing)
 
 
