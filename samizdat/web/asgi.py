@@ -9,7 +9,7 @@ The address that a request came from is never handed over (threat model, T3): no
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +17,8 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 # Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections.
 THREADS = 8
@@ -136,7 +136,7 @@ class Desk:
         secure = asked["wsgi.url_scheme"] == "https"
 
         def out(message: dict[str, Any]) -> None:
-            future: Future[None] = asyncio.run_coroutine_threadsafe(send(message), loop)  # type: ignore[arg-type]
+            future: Future[None] = asyncio.run_coroutine_threadsafe(send(message), loop)
             future.result()
 
         def start(status: str, headers: list[tuple[str, str]], _exc: Any = None) -> None:

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.web.forms.base import DeskForm
+from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
 
 # What is typed to erase somebody. Not translated away: the word stands in the label, in whatever script it is.
@@ -51,7 +51,7 @@ class AddForm(DeskForm):
         self._merge_fields = list(fields)
         super().__init__(*args, **kwargs)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
-        self.fields["list"].choices = [(found.id, found.name) for found in lists]
+        offer(self, "list", [(found.id, found.name) for found in lists])
         for found in self._merge_fields:
             self.fields[f"value-{found.number}"] = forms.CharField(
                 label=found.label or found.tag,

@@ -1,5 +1,6 @@
 """The form all others are made of."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -16,6 +17,18 @@ class DeskForm(forms.Form):
             kind = getattr(field.widget, "input_type", "")
             if kind not in ("checkbox", "radio", "file", "hidden"):
                 field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
+
+
+def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, Any]]) -> None:
+    """What a field of choices offers, when only the view knows."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = [*choices]
+
+
+def sentences(form: forms.Form) -> str:
+    """All that is wrong with a form, in one line."""
+    return " ".join(str(text) for texts in form.errors.values() for text in texts)
 
 
 def refuse(form: forms.Form, field: str | None, error: Exception | str) -> None:

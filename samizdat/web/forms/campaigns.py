@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.draft import Draft
-from samizdat.web.forms.base import DeskForm
+from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
 from samizdat.web.templatetags.desk import count
 
@@ -60,9 +60,9 @@ class ComposeForm(DeskForm):
 
     def __init__(self, *args: Any, lists: Any, tags: Any, templates: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["list"].choices = [(found.id, found.name) for found in lists]
-        self.fields["tag"].choices = [("", _("everybody on the list")), *tags]
-        self.fields["template"].choices = [("", _("Carbon (ours)")), *templates]
+        offer(self, "list", [(found.id, found.name) for found in lists])
+        offer(self, "tag", [("", _("everybody on the list")), *tags])
+        offer(self, "template", [("", _("Carbon (ours)")), *templates])
 
     def draft(self) -> Draft:
         answers = self.cleaned_data

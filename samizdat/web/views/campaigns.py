@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core import signing
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ from samizdat.campaigns.models import STATES
 from samizdat.events.actions import record
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
-from samizdat.web.forms.base import refuse
+from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ComposeForm
 from samizdat.web.uploads import MemoryUploadHandler
 
@@ -212,9 +212,7 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
         except CampaignError as refused:
             problem = str(refused)
     else:
-        problem = _("Not saved yet: %(why)s") % {
-            "why": " ".join(text for texts in form.errors.values() for text in texts)
-        }
+        problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
     facts = _compose_facts(request, found) | {"problem": problem, "version": found.version, "fresh": True}
     return render(request, "web/campaigns/parts/aside.html", facts)
 
@@ -280,7 +278,7 @@ def _takes_picture(view: View) -> View:
     """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
     checked = csrf_protect(view)
 
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.upload_handlers = [MemoryUploadHandler(request, limit=pictures.LARGEST_FILE)]
         return checked(request, *args, **kwargs)
 

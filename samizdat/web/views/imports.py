@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -38,7 +38,7 @@ def _takes_pieces(view: View) -> View:
     """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
     checked = csrf_protect(view)
 
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         lists = queries.lists(request.organisation)
         if not lists:
             return go(request, "imports")

@@ -43,7 +43,7 @@ def _open_invitations(organisation: Any) -> list[dict[str, Any]]:
         {
             "id": row.id,
             "role": words.role(row.role),
-            "note": keys.open(row.note_sealed, "invitation", "note", 0).decode() if row.note_sealed else "",
+            "note": keys.open(bytes(row.note_sealed), "invitation", "note", 0).decode() if row.note_sealed else "",
             "expires": row.expires,
         }
         for row in queries.invitations(organisation, timezone.now())

@@ -64,10 +64,9 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
     found, now = _route(request, route_id), timezone.now()
     form = ProbeForm(request.POST, prefix="probe")
     if form.is_valid():
-        verdict = actions.send_probe(found, form.cleaned_data["to"], now=now)
+        _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now), found.name)
     else:
-        verdict = actions.probe_route(found, now=now, by=request.person)
-    _tell(request, verdict, found.name)
+        _tell(request, actions.probe_route(found, now=now, by=request.person), found.name)
     return go(request, "routes")
 
 

@@ -24,7 +24,7 @@ from samizdat.delivery.errors import DeliveryError
 from samizdat.events import queries as events
 from samizdat.web import previews, words
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
-from samizdat.web.forms.base import refuse
+from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.campaigns import campaign_at
@@ -211,7 +211,7 @@ def test(request: Any, campaign_id: int) -> HttpResponse:
         request.POST if "test-to" in request.POST else {"test-to": people.email_of(request.person)}, prefix="test"
     )
     if not form.is_valid():
-        messages.error(request, " ".join(text for texts in form.errors.values() for text in texts))
+        messages.error(request, sentences(form))
     else:
         _send_test(request, found, form.cleaned_data["to"])
     return go(request, "campaign" if back else "send", campaign_id)
