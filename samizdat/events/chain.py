@@ -131,4 +131,4 @@ def _walk(organisation: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
 def changed_events(organisation: Any, numbers: list[int]) -> list[int]:
     """Events whose digest is not that of what they say. An erased detail has no say any more."""
     rows = Event.objects.filter(id__in=numbers).exclude(detail=b"")
-    return [row.id for row in rows if digest(row.kind, row.about, row.at, row.detail) != bytes(row.digest)]
+    return [row.id for row in rows if digest(row.kind, row.about, row.at, bytes(row.detail)) != bytes(row.digest)]

@@ -5,6 +5,7 @@ again for whatever was missed. Nothing that names a reader comes here.
 """
 
 import hashlib
+import ipaddress
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -21,17 +22,21 @@ STATES = ("left", "back", "pending", "confirmed")
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate")
+ROLE_LOCK = 0x5A4D495A0003
 INTAKE_COLUMNS = "place_id, box"
 
 
 def publish_place(
     uid: bytes, *, host: str, name: str, language: str, accent: str, box_key: bytes, box_number: int
 ) -> None:
-    """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own."""
+    """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own.
+
+    This machine's own name and bare addresses are nobody's: a demo is looked at under either.
+    """
     Place.objects.update_or_create(
         uid=uid,
         defaults={
-            "host": host.lower(),
+            "host": "" if _is_here(host) else host.lower(),
             "name": name,
             "language": language,
             "accent": accent,
@@ -39,6 +44,14 @@ def publish_place(
             "box_number": box_number,
         },
     )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
+    return True
 
 
 def publish_form(uid: bytes, slug: str, *, list: int, name: str, purpose: str, language: str) -> None:
@@ -76,7 +89,7 @@ def publish_letter(
         LetterName.objects.update_or_create(
             edition=edition, defaults={"place_id": uid, "list_name": list_name, "language": language}
         )
-        if slug:
+        if slug and day:
             Page.objects.update_or_create(
                 slug=slug,
                 defaults={"place_id": uid, "edition": edition, "title": title, "html": text, "day": day},
@@ -128,6 +141,8 @@ def make_public_role(connection: Any, password: str, role: str = "samizdat_publi
     word = "ALTER" if _role_exists(raw, role) else "CREATE"
     try:
         with transaction.atomic(using=connection.alias), raw.cursor() as cursor:
+            # Two supervisors that grant at once would trip over each other's rows.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLE_LOCK])
             # A verifier, never the password: statements may be logged.
             cursor.execute(sql.SQL(word + " ROLE {} ").format(name) + attributes.format(sql.Literal(verifier)))
             for statement in _grants():

@@ -19,7 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Wsgi = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
+Wsgi = Callable[..., Iterable[bytes]]
 
 # Headers that a page may know. No address, no program, no cookie, no referrer, no language.
 HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}

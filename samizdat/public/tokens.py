@@ -42,10 +42,11 @@ class Reader:
 
     def read(self, text: str, *purposes: str) -> Holder:
         """The first purpose that the token is for. Errors: link.BadToken."""
-        uid, keys = self._of(link.key_number(text))
+        number = link.key_number(text)
+        uid, keys = self._of(number)
         for purpose in purposes:
             try:
-                token = link.read_with(lambda _number, key=keys[purpose]: key, text)
+                token = link.read_with({number: keys[purpose]}, text)
             except link.BadToken:
                 continue
             return Holder(uid, purpose, token.edition, link.spelled(text))

@@ -60,11 +60,16 @@ def takes(*methods: str) -> Callable[[View], View]:
 
 
 def _page(
-    request: HttpRequest, place: Place | None, language: str, name: str, status: int = 200, **values: Any
+    request: HttpRequest,
+    place: Place | None,
+    language: str,
+    name: str,
+    values: dict[str, Any],
+    status: int = 200,
 ) -> HttpResponse:
     """One page in one language. The caller has activated it; `values` are for the template."""
     here = queries.place_of_host(host_of(request))
-    values |= {
+    values = values | {
         "place": place,
         "language": language,
         "rtl": language[:2] in ("ar", "fa", "he", "ur"),
@@ -143,7 +148,7 @@ def _show(request: HttpRequest, holder: tokens.Holder, place: Place, name: str) 
     list_name, language = _named(holder, place)
     with override(language):
         test = holder.purpose == "test"
-        return _page(request, place, language, name, list=list_name, token=holder.text, test=test)
+        return _page(request, place, language, name, {"list": list_name, "token": holder.text, "test": test})
 
 
 # -- signing up -------------------------------------------------------------------------------------------------
@@ -157,9 +162,9 @@ def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
     with override(form.language):
         posted = _form(request) if request.method == "POST" else None
         if posted is None:
-            return _page(request, form.place, form.language, "sign_up", form=form)
+            return _page(request, form.place, form.language, "sign_up", {"form": form})
         if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
-            return _page(request, form.place, form.language, "asked", form=form)
+            return _page(request, form.place, form.language, "asked", {"form": form})
         return _asked(request, form, posted.get("email", ""))
 
 
@@ -168,9 +173,9 @@ def _asked(request: HttpRequest, form: Any, written: str) -> HttpResponse:
         asked = address.normalise(written)
     except address.BadAddress:
         values = {"form": form, "wrong": True, "written": written[:254]}
-        return _page(request, form.place, form.language, "sign_up", status=422, **values)
+        return _page(request, form.place, form.language, "sign_up", values, status=422)
     drop_in(form.place, "signup", address=asked, list=str(form.list), language=form.language, wording=form.purpose)
-    return _page(request, form.place, form.language, "asked", form=form)
+    return _page(request, form.place, form.language, "asked", {"form": form})
 
 
 @takes("GET", "HEAD", "POST")
@@ -184,7 +189,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         drop_in(place, "confirm", token=holder.text)
     with override(language):
         values = {"list": form.name if form else place.name, "token": holder.text}
-        return _page(request, place, language, "confirmed" if done else "confirm", **values)
+        return _page(request, place, language, "confirmed" if done else "confirm", values)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
@@ -201,7 +206,7 @@ def archive(request: HttpRequest) -> HttpResponse:
         letter.title = _short(letter.title)
     with override(place.language):
         values = {"letters": letters, "older": page + 1 if older else 0, "forms": queries.forms(place)}
-        return _page(request, place, place.language, "archive", **values)
+        return _page(request, place, place.language, "archive", values)
 
 
 @takes("GET", "HEAD")
@@ -222,7 +227,7 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
             "text": text,
             "next": at + 1 if at + 1 < len(parts) else 0,
         }
-        response = _page(request, found.place, language, "letter", **values)
+        response = _page(request, found.place, language, "letter", values)
     response["Cache-Control"] = "public, max-age=600"
     return response
 
@@ -277,6 +282,6 @@ def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) ->
         place = queries.place_of_host(host_of(request))
         language = place.language if place else "en"
         with override(language):
-            return _page(request, place, language, "sentence", status=status, sentence=sentence())
+            return _page(request, place, language, "sentence", {"sentence": sentence()}, status=status)
     except Exception:
         return HttpResponse(sentence() + "\n", status=500, content_type="text/plain; charset=utf-8")

@@ -15,6 +15,7 @@ from samizdat.events import queries
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
 from samizdat.worker import publish
+from samizdat.worker.sweeping import sweep
 
 log = logging.getLogger("samizdat.worker")
 
@@ -27,17 +28,21 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "list.changed": (publish.form,),
     "list.renamed": (publish.form,),
     "list.form": (publish.form,),
+    "subscriber.erased": (sweep,),
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
     "campaign.tested": (publish.pictures,),
 }
+
+# Events of one look.
+MANY = 200
 
 # Seconds until a follow-up that failed is tried again; the last one counts on.
 WAITS = (1, 5, 30, 120, 600)
 _failed: dict[int, tuple[int, float]] = {}
 
 
-def follow(now: datetime, limit: int = 200) -> int:
+def follow(now: datetime, limit: int = MANY) -> int:
     """Does what follows from events that nobody has followed up yet; returns how many are done with."""
     events = queries.unhandled(limit)
     done = [event.id for event in events if _due(event.id) and _all(event, now)]

@@ -2,14 +2,22 @@
 
 from typing import Any
 
-from django.conf import settings
+from django.tasks import task_backends
+from django_tasks_db.backend import DatabaseBackend
+
+from samizdat.worker.procrastinate_backend import WAITING
 
 
 def ring(task: Any, *numbers: int) -> bool:
     """Enqueues a task with row numbers, unless the same is waiting already. False: it was."""
-    if settings.TASKS["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend" and _waits(task, numbers):
+    if embedded() and _waits(task, numbers):
         return False
-    return task.enqueue(*numbers) is not None
+    return bool(task.enqueue(*numbers).id != WAITING)
+
+
+def embedded() -> bool:
+    """Whether django-tasks-db is the engine, and not procrastinate."""
+    return isinstance(task_backends["default"], DatabaseBackend)
 
 
 def _waits(task: Any, numbers: tuple[int, ...]) -> bool:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from samizdat.accounts.models import Attempt, Invitation, Session
@@ -33,6 +32,12 @@ def imports(now: datetime) -> None:
         bell.ring(tasks.run_import, number)
 
 
+def follow(now: datetime) -> None:
+    """A flood of events is followed up in one go, unless the process is to stop."""
+    while not tasks.stopping.is_set() and after.follow(now) >= after.MANY:
+        continue
+
+
 def uploads(now: datetime) -> None:
     audience.sweep_uploads(now)
 
@@ -51,14 +56,14 @@ def expired(now: datetime) -> None:
 
 
 def bells(now: datetime) -> None:
-    if not settings.TASKS["default"]["BACKEND"].endswith("ProcrastinateBackend"):
+    if bell.embedded():
         bell.forget_finished(now - timedelta(days=1))
 
 
 # Every second: somebody waits for these.
 QUICK: dict[str, Step] = {
     "what readers sent": intake.take,
-    "what follows": after.follow,
+    "what follows": follow,
     "imports": imports,
 }
 
@@ -66,6 +71,7 @@ QUICK: dict[str, Step] = {
 SLOW: dict[str, Step] = {
     "campaigns that are due": delivery.start_due,
     "second tries": delivery.retry_due,
+    "organisations for the gate": publish.missing_places,
     "letters for the archive": publish.missing_letters,
     "uploads": uploads,
     "the hash chain": link_chain,

@@ -8,7 +8,7 @@ import json
 import logging
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,18 +70,32 @@ class Leaving:
     edition: int
 
 
-def opened(now: datetime, kinds: Iterable[str]) -> list[Said]:
-    """What waits in the gate, of these kinds. A box that does not open is thrown away and said in the log."""
-    wanted = frozenset(kinds)
+# Kinds of boxes that were opened before, by their ephemeral key: two loops look at what waits, every second, and
+# each wants its own.
+_kinds: dict[bytes, str] = {}
+
+
+def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = lambda _row: False) -> list[Said]:
+    """What waits in the gate, of these kinds. A box that does not open is thrown away and said in the log.
+
+    `skip(row)`: boxes that need not be opened now.
+    """
+    if len(_kinds) > 100_000:
+        _kinds.clear()
     found: list[Said] = []
     after = 0
     while rows := gate.take_up(after):
         after = rows[-1].id
         for row in rows:
+            name = bytes(row.box)[:37]
+            if skip(row.id) or _kinds.get(name, kinds[0]) not in kinds:
+                continue
             said = _open(row, now)
             if said is None:
                 gate.done_with([row.id])
-            elif said.kind in wanted:
+                continue
+            _kinds[name] = said.kind
+            if said.kind in kinds:
                 found.append(said)
     return found
 
@@ -246,7 +260,7 @@ def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, l
 def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated."""
     groups = set(detail_of(alarm)["groups"])
-    list_ = List.objects.get(id=alarm.about, organisation=alarm.organisation)
+    list_ = List.objects.get(id=alarm.about or 0, organisation=alarm.organisation)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     left = _left_since(alarm.organisation, list_.id, begin)
     numbers = [number for group in sorted(groups) for number in left.get(group, [])]

@@ -26,6 +26,6 @@ def reader_links(source: Source) -> list[dict[str, Any]]:
 
 def _reading(source: Source, row: VaultKey) -> dict[str, Any]:
     uid = bytes(row.organisation.uid)
-    key = link.LinkKey(row.number, source.unwrap(house.label("link", row.number, uid), row.wrapped))
+    key = link.LinkKey(row.number, source.unwrap(house.label("link", row.number, uid), bytes(row.wrapped)))
     keys = {purpose: base64.b64encode(link.reading_key(key, purpose)).decode() for purpose in PURPOSES}
     return {"organisation": uid.hex(), "number": row.number, "keys": keys}

@@ -12,19 +12,20 @@ from django.utils.module_loading import import_string
 
 # Procrastinate knows this one task; what it runs is named in its arguments.
 TASK_NAME = "samizdat.run"
+WAITING = "waiting already"
 
 
 class ProcrastinateBackend(BaseTaskBackend):
     supports_defer = True
     supports_priority = True
 
-    def enqueue(self, task: Any, args: Any, kwargs: Any) -> TaskResult | None:
-        """None when the same task with the same arguments is waiting already."""
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        """The result's id is WAITING when the same task with the same arguments is waiting already."""
         from procrastinate.contrib.django import app
         from procrastinate.exceptions import AlreadyEnqueued
 
         self.validate_task(task)
-        words = normalize_json({"args": list(args), "kwargs": dict(kwargs)})
+        words: dict[str, Any] = {"args": normalize_json(list(args)), "kwargs": normalize_json(dict(kwargs))}
         deferrer = app.configure_task(
             TASK_NAME,
             queue=task.queue_name,
@@ -34,12 +35,12 @@ class ProcrastinateBackend(BaseTaskBackend):
         )
         try:
             with transaction.atomic():  # A refused row must not spoil the transaction around us.
-                number = deferrer.defer(path=task.module_path, **words)
+                number = str(deferrer.defer(path=task.module_path, **words))
         except AlreadyEnqueued:
-            return None
-        return self._result(task, str(number), words)
+            number = WAITING
+        return self._result(task, number, words)
 
-    def _result(self, task: Any, number: str, words: Any) -> TaskResult:
+    def _result(self, task: Any, number: str, words: Any) -> Any:
         return TaskResult(
             task=task,
             id=number,

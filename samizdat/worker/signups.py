@@ -85,9 +85,8 @@ memory = Memory()
 
 def take(now: datetime) -> int:
     """Takes up the sign-ups that wait and are due; returns how many are done with."""
-    said = [one for one in opened(now, ("signup",)) if memory.due(one.row)]
     done = 0
-    for one in said:
+    for one in opened(now, ("signup",), skip=lambda row: not memory.due(row)):
         try:
             finished = _take(one, now)
         except Exception as error:  # One that cannot be taken up must not keep the others waiting.

@@ -35,6 +35,11 @@ def test_publishing_twice_keeps_one_row_with_the_last_word() -> None:
     assert Page.objects.get().html == "<p>x</p>"
 
 
+@pytest.mark.parametrize("host", ["", "localhost", "127.0.0.1", "::1", "192.0.2.7", "desk.localhost"])
+def test_this_machines_own_names_belong_to_nobody(host: str) -> None:
+    assert place(host=host).host == ""
+
+
 def test_a_list_has_one_form() -> None:
     place()
     actions.publish_form(UID, "old", list=3, name="L", purpose="", language="en")

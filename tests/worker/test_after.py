@@ -1,5 +1,6 @@
 """What follows from an event happens once, is tried again when it failed, and keeps nothing else waiting."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -154,3 +155,29 @@ def test_a_lost_gate_is_filled_again(campaign: Any) -> None:
     Place.objects.all().delete()
     publish.everything(NOW)
     assert (Place.objects.count(), Form.objects.count(), Page.objects.count()) == (1, 1, 1)
+
+
+def test_an_organisation_that_the_gate_does_not_know_is_published(campaign: Any) -> None:
+    Place.objects.all().delete()
+    audience.give_form(campaign.list, "thursday", now=NOW)
+    assert publish.missing_places(NOW) == 1
+    assert publish.missing_places(NOW) == 0
+    assert (Place.objects.count(), Form.objects.count()) == (1, 1)
+
+
+def test_an_erasure_is_swept_from_the_disk_until_it_went_through(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat import dialect
+    from samizdat.worker import sweeping
+
+    answers = [False, True]
+    monkeypatch.setattr(dialect, "sweep_after_erasing", lambda: answers.pop(0))
+    monkeypatch.setattr(after, "WAITS", (0,))
+    settle()
+    first = record("subscriber.erased", lantern, now=NOW)
+    second = record("subscriber.erased", lantern, now=NOW)
+    monkeypatch.setattr(sweeping, "_swept", NOW - timedelta(days=1))
+    with pytest.raises(sweeping.NotSwept):
+        sweeping.sweep(first, NOW + timedelta(seconds=1))
+    sweeping.sweep(first, NOW + timedelta(seconds=2))
+    sweeping.sweep(second, NOW + timedelta(seconds=3))
+    assert answers == [], "one sweep does for both"

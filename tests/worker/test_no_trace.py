@@ -53,6 +53,9 @@ def live(instance: Instance) -> None:
     token = instance.made["token"]
     assert ask(instance, "GET", f"/u/{token}")[0] == 200
     assert ask(instance, "GET", "/a/")[0] == 200
+    status, head = ask(instance, "HEAD", f"/u/{token}")
+    assert status == 200 and head.endswith(b"\r\n\r\n")
+    assert b"server:" not in head.lower()
     assert ask(instance, "GET", "/nowhere")[0] == 404
     assert ask(instance, "POST", "/u/nonsense", b"x")[0] == 404
     assert ask(instance, "POST", f"/u/{token}", b"x" * 20_000)[0] == 413

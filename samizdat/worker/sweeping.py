@@ -1,0 +1,22 @@
+"""Erasing works on the disk too (design.md, section 4): what follows an erasure until it is so."""
+
+from datetime import UTC, datetime
+
+from samizdat import dialect
+from samizdat.events.models import Event
+
+# When the last sweep that went through began: one sweep does for all that was erased before it.
+_swept = datetime.min.replace(tzinfo=UTC)
+
+
+class NotSwept(Exception):
+    """Somebody was reading; it is tried again."""
+
+
+def sweep(event: Event, now: datetime) -> None:
+    global _swept
+    if event.at < _swept:
+        return
+    if not dialect.sweep_after_erasing():
+        raise NotSwept
+    _swept = now
