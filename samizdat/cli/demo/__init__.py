@@ -124,7 +124,9 @@ def _until_stopped(tree: subprocess.Popen[bytes]) -> None:
     def stop(*_ignored: Any) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    # Both, since a shell that starts us in the background hands us an ignored SIGINT.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, stop)
     try:
         tree.wait()
     except KeyboardInterrupt:
