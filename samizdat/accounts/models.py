@@ -47,7 +47,7 @@ class Person(AbstractBaseUser):
     last_login = None  # When somebody worked is nobody's business (design.md, section 4).
 
     USERNAME_FIELD = "id"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS = []
 
 
 class Membership(models.Model):

@@ -19,7 +19,7 @@ def seal_text(text: str, column: str) -> bytes:
     return key.seal(text.encode(), seal.where("person", column, _INSTANCE, 0), os.urandom(12))
 
 
-def open_text(blob: bytes, column: str) -> str:
+def open_text(blob: bytes | memoryview, column: str) -> str:
     if not blob:
         return ""
     ring = seal.Ring({1: seal.Key(1, house.derive("people"))})

@@ -39,7 +39,7 @@ class SessionStore(SessionBase):
         if self.session_key is None:
             self.create()
             return
-        data = self._get_session(no_load=must_create)
+        data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         values = {
             "data_sealed": _seal(data),
             "expires": self.get_expiry_date(),

@@ -60,7 +60,7 @@ def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: dateti
     changes: list, tag, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft.
     """
     _check_format(draft)
-    values = {key: changes[key] for key in ("list", "tag", "template", "language") if key in changes}
+    values: dict[str, Any] = {key: changes[key] for key in ("list", "tag", "template", "language") if key in changes}
     # WHERE is the lock: one of two who save the same version finds nothing to update.
     values["draft_sealed"] = drafts.sealed(campaign, draft)
     written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(

@@ -54,7 +54,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         subject=draft.subject,
         preheader=draft.preheader,
         body=draft.body,
-        format=draft.format,
+        format="html" if draft.format == "html" else "markdown",
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",

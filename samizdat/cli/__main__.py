@@ -1,7 +1,6 @@
 """The samizdat command."""
 
 import importlib
-import sys
 from typing import Any
 
 import click
@@ -55,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

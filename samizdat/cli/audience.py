@@ -199,7 +199,7 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
 
         if dry_run:
             seen = actions.look(organisation, to, paths, source=source, status=status, now=opening.now(), progress=look)
-            counts, problems, rejects = seen.counts, seen.problems, None
+            counts, problems, rejects = seen.counts, list(seen.problems), None
         else:
             with _rejects_beside(paths[0]) as reject:
                 run = actions.direct(
@@ -213,10 +213,10 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
                     rejected=reject,
                 )
                 rejects = reject.path if reject.count else None
-            counts, problems = run.counts, ()
+            counts, problems = run.counts, []
     for problem in problems:
         note(str(problem))
-    document = {word: counts.get(word, 0) for word in (*COUNTS, *BY_STATUS)}
+    document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     say(document, *_sums(document))
 

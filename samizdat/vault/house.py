@@ -66,7 +66,7 @@ class OrganisationKeys:
         assert self.data is not None
         return self.data.seal(text, seal.where(table, column, self.uid, number), os.urandom(12))
 
-    def open(self, blob: bytes, table: str, column: str, number: int) -> bytes:
+    def open(self, blob: bytes | memoryview, table: str, column: str, number: int) -> bytes:
         assert self.ring is not None
         return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
 

@@ -134,7 +134,7 @@ class SocketSource:
             raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
         return answer
 
-    def unwrap(self, label: str, wrapped: bytes) -> bytes:
+    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         return base64.b64decode(self._ask({"unwrap": _pack(bytes(wrapped)), "label": label})["key"])
 
     def derive(self, purpose: str) -> bytes:

@@ -11,6 +11,6 @@ def seal_json(keys: OrganisationKeys, value: Any, table: str, column: str, numbe
     return keys.seal(text.encode(), table, column, number)
 
 
-def open_json(keys: OrganisationKeys, blob: bytes, table: str, column: str, number: int) -> Any:
+def open_json(keys: OrganisationKeys, blob: bytes | memoryview, table: str, column: str, number: int) -> Any:
     """The value; None for an empty column."""
     return json.loads(keys.open(blob, table, column, number)) if blob else None

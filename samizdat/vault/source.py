@@ -19,7 +19,7 @@ _HEADING = "samizdat instance key 1"
 class Source(Protocol):
     """unwrap(label, wrapped) and derive(purpose), both to 32 bytes; wrap for a new key. VaultError has the sentence."""
 
-    def unwrap(self, label: str, wrapped: bytes) -> bytes: ...
+    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes: ...
 
     def derive(self, purpose: str) -> bytes: ...
 
@@ -32,7 +32,7 @@ class InstanceSource:
     def __init__(self, instance_key: bytes) -> None:
         self._key = instance_key
 
-    def unwrap(self, label: str, wrapped: bytes) -> bytes:
+    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         try:
             return seal.unwrap(self._key, bytes(wrapped), label)
         except seal.SealBroken as broken:

@@ -37,9 +37,9 @@ def meet_again(port: int) -> None:
     from samizdat.delivery.queries import route_named
 
     organisation = Organisation.objects.get()
-    change_route(
-        route_named(organisation, ROUTE), url=f"smtp+plain://127.0.0.1:{port + SMTP}", now=opening.now(), by=None
-    )
+    route = route_named(organisation, ROUTE)
+    assert route is not None
+    change_route(route, url=f"smtp+plain://127.0.0.1:{port + SMTP}", now=opening.now(), by=None)
     _at_ports(organisation, port)
 
 
