@@ -17,12 +17,16 @@ TRIES = 20
 
 
 def reserve_numbers(organisation_id: int, count: int) -> list[int]:
-    """`count` fresh numbers in random order, out of a block of at least 5,000. Inside the caller's transaction."""
+    """`count` fresh numbers out of a block of at least 5,000. Inside the caller's transaction.
+
+    Which of them goes to whom must be left to chance or to a keyed hash.
+    """
     if not count:
         return []
     size = max(BLOCK, count)
     start = _move_on(organisation_id, size)
-    return _chance().sample(range(start, start + size), count)
+    block = range(start, start + size)
+    return list(block) if count == size else _chance().sample(block, count)
 
 
 def one_number(organisation_id: int) -> int:

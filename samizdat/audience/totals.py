@@ -13,11 +13,11 @@ class Totals:
         self._lists: Counter[tuple[int, int]] = Counter()
         self._tags: Counter[tuple[int, int, int]] = Counter()
 
-    def enter(self, list_id: int, status: int, tags: Iterable[int]) -> None:
-        """One more subscription."""
-        self._lists[list_id, status] += 1
+    def enter(self, list_id: int, status: int, tags: Iterable[int], many: int = 1) -> None:
+        """So many more subscriptions of people with these tags."""
+        self._lists[list_id, status] += many
         for tag in tags:
-            self._tags[list_id, tag, status] += 1
+            self._tags[list_id, tag, status] += many
 
     def move(
         self,

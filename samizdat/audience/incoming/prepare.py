@@ -16,9 +16,9 @@ from samizdat.core import address, consent, seal
 SLICE = 5_000
 
 # So many rows are put in the order of their blind indices before they are cut into slices. Each slice then goes to
-# one tenth of that index: a million rows in the order of the file write every page of it two hundred times, which
+# a fifth of that index: a million rows in the order of the file write every page of it two hundred times, which
 # was half of the time on SQLite. It also mixes the rows, so that their order is lost.
-STRETCH = 50_000
+STRETCH = 25_000
 
 # A line may be rejected with a word from it; kept is the number alone.
 _KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
@@ -242,7 +242,8 @@ def _tags(row: Any) -> tuple[str, ...]:
 class _Facts:
     """What a row says about consent, as records (core/consent): kind, day, and the words to be sealed.
 
-    Signed up and confirmed on one day is one record; nonsubscribed people never agreed, so there is none.
+    Signed up and confirmed on one day is one record (at one moment: with one time). Nonsubscribed people never agreed,
+    so there is none.
     A time in the future is a wrong clock: the day of the import counts instead, the words keep what was written.
     """
 
@@ -279,7 +280,7 @@ class _Facts:
             kind = _ASKED if status == _PENDING else _GIVEN
             return (self._fact(kind, asked, source, ""),)
         if not asked or asked[:10] == confirmed[:10]:
-            return (self._fact(_CONFIRMED, confirmed, source, asked),)
+            return (self._fact(_CONFIRMED, confirmed, source, asked if asked != confirmed else ""),)
         return (self._fact(_ASKED, asked, source, ""), self._fact(_CONFIRMED, confirmed, source, ""))
 
     def _fact(self, kind: int, at: str, source: str, asked: str) -> Fact:

@@ -1,0 +1,35 @@
+"""What must hold over all rows, recomputed from the facts."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import facts, settling
+from samizdat.audience.models import ListTotal, Subscriber, SubscriberTag, Subscription, TagTotal
+from samizdat.core import consent
+from samizdat.vault import house
+
+
+def assert_projections_hold(organisation: Any, now: datetime) -> None:
+    """Every subscription says what consent.may says of its records; every total is the count of its rows."""
+    keys = house.keys(organisation)
+    for subscriber in Subscriber.objects.filter(organisation=organisation):
+        known = facts.records(tuple(row[1:]) for row in dialect.consent_of([subscriber.id]))
+        reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
+        for row in Subscription.objects.filter(subscriber=subscriber):
+            own = consent.may(known, row.list_id, "newsletter", now)
+            asked = consent.may(known, row.list_id, "newsletter", now, suppressed=reason)
+            assert consent.STATUSES[row.status] == consent.status(own), subscriber.number
+            assert row.may == consent.code(asked), subscriber.number
+            if own.record:
+                assert row.since == own.record.day, subscriber.number
+    rows = Subscription.objects.filter(list__organisation=organisation)
+    totals = {(row.list_id, row.status): row.count for row in ListTotal.objects.all() if row.count}
+    assert totals == Counter(rows.values_list("list_id", "status"))
+    tags = {(row.list_id, row.tag_id, row.status): row.count for row in TagTotal.objects.all() if row.count}
+    carried = Counter(SubscriberTag.objects.values_list("subscriber_id", "tag_id"))
+    counted: Counter[Any] = Counter()
+    for subscriber, list_id, status in rows.values_list("subscriber_id", "list_id", "status"):
+        counted.update((list_id, tag, status) for who, tag in carried if who == subscriber)
+    assert tags == counted

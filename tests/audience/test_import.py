@@ -1,0 +1,249 @@
+"""Bringing an export in: what it becomes, twice, in parts, against what is known."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.models import ConsentRecord, Import, ListTotal, Subscriber, Subscription, Suppression
+from samizdat.core import consent
+from tests.audience.checks import assert_projections_hold
+from tests.audience.conftest import later, split, statuses
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_real_export_comes_in_with_the_statuses_it_had(bring: Any, real: Any, lantern: Any, letter: Any) -> None:
+    made = bring(*real)
+    assert made.state == "finished"
+    assert split(made.counts) == (made.counts["rows"], 0, 0, 0)
+    assert statuses(made.counts) == {"subscribed": 5, "unsubscribed": 5, "cleaned": 5}
+    for status in ("subscribed", "unsubscribed", "cleaned"):
+        assert queries.count(lantern, letter, status) == 5
+    assert queries.count(lantern, letter, "cleaned", "Editors") == 4
+    assert Suppression.objects.filter(reason="bounce").count() == 5
+    assert_projections_hold(lantern, NOW)
+
+
+def test_the_same_export_twice_changes_nothing(bring: Any, real: Any, lantern: Any) -> None:
+    bring(*real)
+    before = (
+        Subscriber.objects.count(),
+        ConsentRecord.objects.count(),
+        list(ListTotal.objects.order_by("status").values()),
+    )
+    again = bring(*real, at=later(1))
+    assert split(again.counts) == (0, 0, 15, 0)
+    assert statuses(again.counts) == {"subscribed": 5, "unsubscribed": 5, "cleaned": 5}
+    assert (
+        Subscriber.objects.count(),
+        ConsentRecord.objects.count(),
+        list(ListTotal.objects.order_by("status").values()),
+    ) == before
+    assert_projections_hold(lantern, later(1))
+
+
+def test_a_file_without_times_twice_changes_nothing_either(bring: Any, tmp_path: Any, lantern: Any) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("email,name\nada@post.example,Ada\nboris@post.example,Boris\n")
+    assert split(bring(path).counts) == (2, 0, 0, 0)
+    assert split(bring(path, at=later(2)).counts) == (0, 0, 2, 0)
+    assert ConsentRecord.objects.count() == 2
+
+
+def test_a_dry_run_gives_the_numbers_of_the_real_run_and_writes_nothing(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    bring(
+        export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris,2020-01-01 10:00:00")
+    )
+    actions.erase(lantern, address="boris@post.example", now=NOW)
+    files = [
+        str(export("cleaned", "dead@post.example,,2019-01-01 10:00:00", "ADA@post.example", name="ff")),
+        str(export("unsubscribed", "left@post.example,,2019-01-01 10:00:00", name="ff")),
+        str(
+            export(
+                "subscribed", "left@post.example", "boris@post.example", "not an address", "new@post.example", name="ff"
+            )
+        ),
+    ]
+    rows = (Subscriber.objects.count(), Import.objects.count(), ConsentRecord.objects.count())
+    seen = actions.look(lantern, letter, files, now=NOW)
+    assert (Subscriber.objects.count(), Import.objects.count(), ConsentRecord.objects.count()) == rows
+    assert seen.counts == bring(*files).counts
+    assert split(seen.counts) == (3, 1, 1, 2)
+    assert seen.counts["duplicates"] == 1 and seen.counts["here"] == 1
+    assert statuses(seen.counts) == {"cleaned": 2, "unsubscribed": 2, "subscribed": 1}
+    assert sorted(sample.initial for sample in seen.samples) == ["A", "b", "d", "l", "l", "n"]
+    assert_projections_hold(lantern, NOW)
+
+
+def test_whoever_left_stays_left_whatever_a_later_file_says(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00,,2020-01-01 10:00:00"))
+    ada = queries.subscriber_at(lantern, "ada@post.example")
+    assert actions.unsubscribe(ada, letter, way="one-click", now=NOW)
+    made = bring(export("subscribed", "ada@post.example,Ada,2026-01-01 10:00:00,,2026-11-01 10:00:00", name="11"))
+    assert statuses(made.counts) == {"unsubscribed": 1} and made.counts["kept_left"] == 1
+    assert actions.verdict(ada, letter, NOW).reason == "left"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_file_that_names_her_as_gone_takes_her_off(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    gone = export("unsubscribed", "Ada@post.example,Ada,2019-01-01 10:00:00,,,,2020-05-05 10:00:00,,,SPAM")
+    made = bring(gone)
+    assert split(made.counts) == (0, 1, 0, 0) and statuses(made.counts) == {"unsubscribed": 1}
+    assert_projections_hold(lantern, NOW)
+    # She comes back by herself; the same file does not send her away again.
+    ada = queries.subscriber_at(lantern, "ada@post.example")
+    assert isinstance(actions.confirm(ada, letter, now=later(1)), consent.No) is False
+    assert split(bring(gone, at=later(2)).counts) == (0, 0, 1, 0)
+    assert queries.count(lantern, letter, "subscribed") == 1
+    assert_projections_hold(lantern, later(2))
+
+
+def test_the_strongest_suppression_of_all_files_wins(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    who = "ada@post.example,Ada,2019-01-01 10:00:00,,2019-01-01 10:00:00"
+    made = bring(
+        export("subscribed", who), export("nonsubscribed", who), export("unsubscribed", who), export("cleaned", who)
+    )
+    assert split(made.counts) == (1, 0, 3, 0) and made.counts["duplicates"] == 3
+    assert queries.count(lantern, letter, "cleaned") == 1 == queries.count(lantern, letter)
+    assert queries.suppression_of(lantern, "ada@post.example") == "bounce"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_dead_address_is_suppressed_on_every_list(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    other = actions.new_list(lantern, "Court Diary", now=NOW)
+    bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00"), list=other)
+    bring(export("cleaned", "ada@post.example,Ada,2020-01-01 10:00:00"))
+    standings = {standing.name: standing.verdict.reason for standing in card(lantern).lists}
+    assert standings == {"The Thursday Letter": "suppressed:bounce", "Court Diary": "suppressed:bounce"}
+    assert_projections_hold(lantern, NOW)
+
+
+def test_nonsubscribed_are_known_and_not_mailable(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    bring(export("nonsubscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
+    row = Subscription.objects.get()
+    assert (row.status, consent.REASONS[row.may]) == (4, "never_agreed")
+    assert not ConsentRecord.objects.exists()
+    assert queries.reach(letter) == {"subscribed": 0, "suppressed": 0, "may": 0}
+
+
+def card(organisation: Any, address: str = "ada@post.example") -> Any:
+    return queries.card(queries.subscriber_at(organisation, address), NOW)
+
+
+def test_times_become_consent_records_with_the_source_named(bring: Any, export: Any, lantern: Any) -> None:
+    agreed_at = "2019-05-14 18:22:03,1.2.3.4,2019-05-14 18:25:00,1.2.3.4"
+    line = f"ada@post.example,Ada,{agreed_at},2022-03-01 09:00:00,,,OTHER,too many"
+    bring(export("unsubscribed", line), basis="They signed up with us.")
+    left, agreed = card(lantern).timeline
+    assert (agreed.kind, agreed.day, agreed.at, agreed.asked_at) == (
+        "confirmed", date(2019, 5, 14), "2019-05-14T18:25:00Z", "2019-05-14T18:22:03Z",
+    )  # fmt: skip
+    assert (agreed.way, agreed.wording) == ("import", "They signed up with us.")
+    assert agreed.source == "mailchimp, unsubscribed_members_export_0a1b2c.csv, line 2"
+    assert (left.kind, left.day, left.reason) == ("withdrawn", date(2022, 3, 1), "OTHER: too many")
+    assert not any("1.2.3.4" in str(entry) for entry in (left, agreed))
+
+
+def test_signed_up_and_confirmed_on_different_days_are_two_records(bring: Any, export: Any, lantern: Any) -> None:
+    bring(export("subscribed", "ada@post.example,Ada,2019-05-14 23:59:00,,2019-05-16 08:00:00"))
+    assert [(entry.kind, entry.day.day) for entry in card(lantern).timeline] == [("confirmed", 16), ("asked", 14)]
+    assert queries.page(lantern).rows[0].since == date(2019, 5, 16)
+
+
+def test_a_time_in_the_future_counts_from_the_day_of_the_import(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    path = export("subscribed", "ada@post.example,Ada,2031-01-01 10:00:00")
+    bring(path)
+    assert queries.count(lantern, letter, "subscribed") == 1
+    assert card(lantern).timeline[0].day == NOW.date()
+    assert split(bring(path, at=later(3)).counts) == (0, 0, 1, 0)
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_known_subscriber_gets_what_is_new_and_keeps_what_is_not_said(bring: Any, export: Any, lantern: Any) -> None:
+    bring(export("subscribed", 'ada@post.example,Ada,2020-01-01 10:00:00,,,,,,,Called in March,"""monthly"""'))
+    made = bring(export("subscribed", 'ADA@post.example,Adele,2020-01-01 10:00:00,,,,,,,,"""donor"""', name="22"))
+    assert split(made.counts) == (0, 1, 0, 0)
+    ada = card(lantern)
+    assert (ada.address, ada.values["FNAME"], ada.notes, ada.tags) == (
+        "ada@post.example", "Adele", "Called in March", ["donor", "monthly"],
+    )  # fmt: skip
+    assert queries.count(lantern, tag="donor") == 1 == queries.count(lantern, tag="MONTHLY")
+    assert_projections_hold(lantern, NOW)
+
+
+def test_rejected_lines_are_kept_without_their_content(bring: Any, export: Any) -> None:
+    told: list[Any] = []
+    made = bring(
+        export("subscribed", "ada@post.example,Ada", "ada.post.example,Ada", "a@b@c.example,X", ",No"),
+        rejected=lambda *reject: told.append(reject),
+    )
+    assert split(made.counts) == (1, 0, 0, 3)
+    rows = list(actions.reject_rows(made))
+    assert rows == told
+    assert [line for _file, line, _sentence in rows] == [3, 4, 5]
+    assert "missing" in rows[0][2] and "more than one @" in rows[1][2]
+    assert not any("post.example" in sentence for _file, _line, sentence in rows)
+
+
+def test_erased_does_not_come_back_by_a_file_but_by_herself(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+    path = export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris")
+    bring(path)
+    assert actions.erase(lantern, address="Ada@post.example", now=NOW)
+    made = bring(path)
+    assert split(made.counts) == (0, 0, 1, 1)
+    assert next(actions.reject_rows(made))[2].startswith("This person had her data erased")
+    ada = actions.sign_up(lantern, "ada@post.example", letter, wording="Send me the letter.", now=NOW)
+    assert actions.confirm(ada, letter, now=NOW).reason == "confirmed"
+    assert queries.count(lantern, letter, "subscribed") == 2
+    assert_projections_hold(lantern, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("a.csv", "email,name\nno address,Ada\nneither,Boris\n", "no_address_column"),
+        (
+            "subscribed_members_export_1.csv",
+            "Email Address,OPTIN_TIME,CONFIRM_TIME\nnothing,,\nneither,,\n",
+            "no_address_rows",
+        ),
+        ("empty.csv", "", "empty"),
+        ("page.html", "<html><body>Sign in</body></html>", "web_page"),
+    ],
+)
+def test_no_row_that_is_an_address_is_refused_and_nothing_written(
+    bring: Any, tmp_path: Any, name: str, text: str, code: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ImportRefused) as refused:
+        bring(path)
+    assert refused.value.code == code
+    assert not Import.objects.exists() and not Subscriber.objects.exists()
+
+
+def test_a_file_that_says_no_status_is_asked_about(bring: Any, tmp_path: Any, lantern: Any, letter: Any) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("Email Address,OPTIN_TIME,CONFIRM_TIME,MEMBER_RATING\nada@post.example,2020-01-01 10:00:00,,3\n")
+    with pytest.raises(ImportRefused) as refused:
+        bring(path)
+    assert refused.value.code == "ask_status"
+    assert statuses(bring(path, status="pending").counts) == {"pending": 1}
+
+
+def test_numbers_do_not_follow_the_order_of_the_file(bring: Any, export: Any, lantern: Any) -> None:
+    bring(export("subscribed", *(f"reader{number}@post.example,R" for number in range(200))))
+    found = [queries.subscriber_at(lantern, f"reader{number}@post.example").number for number in range(200)]
+    assert len(set(found)) == 200 and all(1 <= number <= 5000 for number in found)
+    rising = sum(1 for one, other in pairwise(found) if one < other)
+    assert 60 < rising < 140  # In the order of the file it would be 199, by chance it is 100.
