@@ -27,6 +27,7 @@ write = [
     path("campaigns/<int:campaign_id>/live", reports.live, name="live"),
     path("campaigns/<int:campaign_id>/pause", reports.pause, name="pause"),
     path("campaigns/<int:campaign_id>/resume", reports.resume, name="resume"),
+    path("campaigns/<int:campaign_id>/take-back", reports.take_back, name="take-back"),
     path("campaigns/<int:campaign_id>/settle", reports.settle, name="settle"),
     path("campaigns/<int:campaign_id>/stop", reports.stop, name="stop"),
 ]

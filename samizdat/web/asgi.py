@@ -9,6 +9,7 @@ The address that a request came from is never handed over (threat model, T3): no
 import asyncio
 import os
 import sys
+import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -162,6 +163,8 @@ def _cookie(name: str, value: str, secure: bool) -> str:
 
 def make_application() -> Desk:
     """Opens the vault, so that SECRET_KEY is there before anything signs, and starts Django. Errors: VaultError."""
+    # The static files come from where they are written; nothing has to be collected first.
+    warnings.filterwarnings("ignore", "No directory at")
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
 

@@ -259,6 +259,14 @@ def route_reason(row: Any) -> str:
     return _(outcome.REASONS[row.reason]).format(**(blank | row.values))
 
 
+def tested(verdict: Any, name: str) -> str:
+    """What a route said when it was asked."""
+    if verdict.reason not in outcome.REASONS:
+        return str(verdict.sentence)
+    blank = {"host": name, "detail": "", "answer": "", "scheme": "", "user": ""}
+    return _(outcome.REASONS[verdict.reason]).format(**(blank | verdict.values))
+
+
 def flaw(found: Any) -> str:
     """The sentence of a flaw, translated before its values are put in."""
     return mergetags.fill(_(found.template), found.values)

@@ -1,6 +1,8 @@
 """The cast at the desk: Vera keeps, Clara edits, Dmitri may only look. Another organisation is Harbour Bell."""
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,3 +146,29 @@ def signed_in(person: Any) -> Client:
 def desk(here: House) -> Callable[[str], Client]:
     """A browser of somebody with that role in Northern Lantern."""
     return lambda role: signed_in(here.people[role])
+
+
+@pytest.fixture
+def served(transactional_db: Any, vault: Any) -> Iterator[str]:
+    """The desk behind uvicorn, as `serve` runs it; the address it answers at."""
+    import uvicorn
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.db import connections
+
+    from samizdat.web.asgi import UVICORN, Desk
+
+    # A connection a request: one that outlived the test would keep the database from being dropped.
+    kept = {alias: connections.settings[alias]["CONN_MAX_AGE"] for alias in connections}
+    for alias in connections:
+        connections.settings[alias]["CONN_MAX_AGE"] = 0
+    server = uvicorn.Server(uvicorn.Config(Desk(WSGIHandler()), host="127.0.0.1", port=0, log_level="error", **UVICORN))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+    for alias, age in kept.items():
+        connections.settings[alias]["CONN_MAX_AGE"] = age

@@ -162,6 +162,18 @@ def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     assert here.sent.cancelled == 1
 
 
+def test_what_has_not_left_yet_is_taken_back_as_a_draft(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    client.post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    client.post(_to(here, "take-back", here.campaign.pk))
+    here.campaign.refresh_from_db()
+    assert (here.campaign.state, here.campaign.cancelled) == ("cancelled", 1)
+    assert Campaign.objects.filter(state="draft").count() == 1
+    client.post(_to(here, "take-back", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "sending"
+
+
 def test_what_cannot_be_done_is_said_and_not_done(here: House, desk: Desk) -> None:
     answer = desk("editor").post(_to(here, "resume", here.sent.pk), follow=True)
     assert "Only a paused campaign" in answer.content.decode()

@@ -5,13 +5,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.draft import Draft
 from samizdat.web.forms.base import DeskForm, offer
-from samizdat.web.forms.people import AddressField
+from samizdat.web.forms.people import LANGUAGES, AddressField
 from samizdat.web.templatetags.desk import count
 
 # Above this many people the number has to be typed (shared interface, section 6).
@@ -45,7 +44,7 @@ class ComposeForm(DeskForm):
     )
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
-    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES)
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
     format = forms.ChoiceField(
         label=lazy("Written in"), choices=[("markdown", "Markdown"), ("html", "HTML")], widget=forms.RadioSelect

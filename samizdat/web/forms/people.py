@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
@@ -14,6 +15,8 @@ from samizdat.core import address
 from samizdat.web import words
 from samizdat.web.forms.base import DeskForm
 
+# Each language by its own name, so that whoever reads no other finds it.
+LANGUAGES = [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]
 LONGEST_PASSWORD = 1000  # argon2 takes any length; a megabyte of it would be work for nothing.
 
 
@@ -64,7 +67,7 @@ class NewPasswordForm(DeskForm):
 class AcceptForm(NewPasswordForm):
     name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100)
     email = AddressField(label=lazy("Your e-mail address"), help_text=lazy("You sign in with it. It is sealed."))
-    language = forms.ChoiceField(label=lazy("Language"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     field_order = ["name", "email", "password", "language"]
 
 
@@ -100,7 +103,7 @@ class RoleForm(DeskForm):
 
 
 class ProfileForm(DeskForm):
-    language = forms.ChoiceField(label=lazy("Language"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     theme = forms.ChoiceField(
         label=lazy("Light or dark"),
         choices=[("auto", lazy("as my device")), ("light", lazy("light")), ("dark", lazy("dark"))],
@@ -131,7 +134,7 @@ class ChangePasswordForm(NewPasswordForm):
 
 class SettingsForm(DeskForm):
     name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Readers see it in every letter."))
-    language = forms.ChoiceField(label=lazy("Language of letters and public pages"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=lazy("Language of letters and public pages"), choices=LANGUAGES)
     timezone = forms.CharField(
         label=lazy("Time zone of your readers"),
         max_length=64,

@@ -174,7 +174,10 @@ def bad_request(request: Any, exception: Any = None) -> HttpResponse:
 
 def broken(request: Any) -> HttpResponse:
     sentence = _("Something broke on our side and nothing was changed. Try again; if it happens twice, ask your admin.")
-    return says(request, _("This did not work"), sentence, 500)
+    try:
+        return says(request, _("This did not work"), sentence, 500)
+    except Exception:  # The page itself asks the database for the session; it may be what is broken.
+        return HttpResponse(f"<!doctype html><title>Samizdat</title><h1>{sentence}</h1>", status=500)
 
 
 def csrf_failure(request: Any, reason: str = "") -> HttpResponse:

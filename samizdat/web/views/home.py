@@ -28,12 +28,13 @@ def home(request: Any) -> HttpResponse:
     going = campaigns.newest(organisation, UNDER_WAY, limit=20)
     drafts = campaigns.newest(organisation, ("draft",), limit=3)
     ended = campaigns.newest(organisation, ("finished", "cancelled"), limit=3)
+    names = {found.id: found.name for found in lists}
     needs = _needs(request, lists, routes, going, ended)
     facts = {
         "now": timezone.now(),
         "needs": needs[:MOST],
         "promises": _promises(organisation, lists, routes),
-        "next": [(row, audience.name_of(row.campaign.list)) for row in [*sorted(going, key=_when), *drafts]],
+        "next": [(row, names.get(row.campaign.list_id, "")) for row in [*sorted(going, key=_when), *drafts]],
         "soon": next((row for row in sorted(going, key=_when) if row.campaign.due), None),
         "last": [(row, _books(row.campaign)) for row in ended],
         "routes": routes,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
+from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
@@ -127,6 +128,23 @@ def pause(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def resume(request: Any, campaign_id: int) -> HttpResponse:
     return _move(request, campaign_id, actions.resume, _("It goes on."))
+
+
+@deed(WRITERS)
+def take_back(request: Any, campaign_id: int) -> HttpResponse:
+    """Before the first message has left: the release is undone, and the letter is a draft again, as a copy."""
+    found = campaign_at(request, campaign_id)
+    if found.state not in ("scheduled", "held"):
+        messages.error(request, _("It is on its way already. Pause it, or stop it for good."))
+        return go(request, "report", campaign_id)
+    try:
+        actions.cancel(found, now=timezone.now(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+        return go(request, "report", campaign_id)
+    draft = campaigns.copy(found, by=request.person, now=timezone.now())
+    messages.success(request, _("Taken back: nobody got it. Here it is as a draft again."))
+    return go(request, "campaign", draft.pk)
 
 
 @deed(WRITERS)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import people
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
+from samizdat.web import words
 from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.routes import ProbeForm, RouteForm
@@ -54,7 +55,8 @@ def _route(request: Any, route_id: int) -> Any:
 
 
 def _tell(request: Any, verdict: Any, name: str) -> None:
-    sentence = _("%(name)s: %(sentence)s") % {"name": name, "sentence": _(verdict.sentence)}
+    said = words.tested(verdict, name) if hasattr(verdict, "reason") else verdict.sentence
+    sentence = _("%(name)s: %(sentence)s") % {"name": name, "sentence": said}
     (messages.success if verdict.ok else messages.error)(request, sentence)
 
 

@@ -58,20 +58,23 @@ def _chosen(request: Any) -> dict[str, Any]:
         "tag": tag,
         "status": status,
         "page": page,
-        "tabs": _tabs(lists, chosen, status, tag),
-        "total": sum(found.total for found in lists),
+        "tabs": _tabs(organisation, chosen, status, tag),
+        "total": queries.count(organisation),
     }
 
 
-def _tabs(lists: Any, chosen: Any, status: str, tag: Any) -> list[dict[str, Any]]:
-    among = [chosen] if chosen else lists
+def _tabs(organisation: Any, chosen: Any, status: str, tag: Any) -> list[dict[str, Any]]:
+    """The statuses with their exact numbers; without a list a reader on two lists counts in both."""
+    among = queries.list_by_id(organisation, chosen.id) if chosen else None
+    name = tag[1] if tag else None
     rest = (f"&list={chosen.id}" if chosen else "") + (f"&tag={tag[0]}" if tag else "")
-    tabs = [{"name": _("All"), "count": sum(found.total for found in among), "on": not status, "query": f"?{rest[1:]}"}]
-    for name in STATUSES:
-        count = sum(found.totals.get(name, 0) for found in among)
-        if count or name == status:
-            _shape, word = words.subscription_state(name)
-            tabs.append({"name": word, "count": count, "on": name == status, "query": f"?status={name}{rest}"})
+    whole = queries.count(organisation, list=among, tag=name)
+    tabs = [{"name": _("All"), "count": whole, "on": not status, "query": f"?{rest[1:]}"}]
+    for other in STATUSES:
+        count = queries.count(organisation, list=among, status=other, tag=name)
+        if count or other == status:
+            word = words.subscription_state(other)[1]
+            tabs.append({"name": word, "count": count, "on": other == status, "query": f"?status={other}{rest}"})
     return tabs
 
 

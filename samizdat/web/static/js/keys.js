@@ -16,8 +16,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 function press(event, keys) {
-  const found = document.querySelector(`[data-key="${CSS.escape(keys)}"]`) ??
-    [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key === keys);
+  const found = [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key === keys);
   if (!found) return false;
   event.preventDefault();
   before = "";
