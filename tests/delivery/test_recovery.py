@@ -1,0 +1,210 @@
+"""What a dead sender leaves behind is put in order: exactly after a kill, carefully after a power cut."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from samizdat import dialect
+from samizdat.campaigns.models import Campaign
+from samizdat.core import ledger
+from samizdat.core.ledger import News, Record
+from samizdat.delivery import queries
+from samizdat.delivery.actions import retry_due, settle
+from samizdat.delivery.engine import journal, locks, recovery
+from samizdat.delivery.models import Chunk, Delivery, Retry, Worker
+from tests.delivery.conftest import FIRST_NUMBER, House
+from tests.delivery.test_sending import books_balance
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+class Dead:
+    """A worker that claimed a chunk of ten, finished six, was finishing two, and died."""
+
+    def __init__(self, house: House, boot: bytes | None = None) -> None:
+        house.people(10)
+        self.campaign = house.released()
+        self.route = _route(house)
+        boot = boot or journal.boot_id()
+        self.worker = Worker.objects.create(boot=boot, folder=journal.folder_id(), journal="", started=NOW)
+        Worker.objects.update(journal=f"worker-{self.worker.pk}")
+        self.worker.refresh_from_db()
+        claimed = dialect.claim_chunk(self.campaign.edition.pk, self.worker.pk, NOW)
+        assert claimed is not None
+        self.chunk = claimed[0]
+        header = ledger.Header(boot, self.worker.pk, journal.folder_id())
+        self.journal = journal.Journal(self.worker.journal, header)
+
+    def write(self, finished: int = 6, finishing: int = 2) -> None:
+        for place in range(finished + finishing):
+            self.journal.s(self.chunk, FIRST_NUMBER + place, self.route.pk)
+            if place < finished:
+                news = News.REFUSED if place == 0 else News.DEFERRED if place == 1 else News.ACCEPTED
+                code = {News.REFUSED: 550, News.DEFERRED: 450}.get(news, 250)
+                self.journal.r(Record(0, self.chunk, FIRST_NUMBER + place, news, 0, code, self.route.pk))
+        self.journal.close(keep=True)
+
+
+def _route(house: House) -> Any:
+    from samizdat.delivery.actions import add_route
+
+    return add_route(house.organisation, "main", "smtp+plain://127.0.0.1:1", now=NOW)
+
+
+def counts(campaign: Campaign) -> dict[str, int]:
+    books_balance(campaign)
+    return {name: count for name, count in queries.status(campaign).items() if name in ledger.STATES and count}
+
+
+def test_after_a_kill_answers_are_booked_the_open_ones_doubtful_and_the_rest_free(house: House) -> None:
+    dead = Dead(house)
+    dead.write()
+    assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign) == {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 2, "pending": 2}
+    assert queries.status(dead.campaign)["by_route"]["main"]["accepted"] == 4
+    chunk = Chunk.objects.get(pk=dead.chunk)
+    assert (chunk.state, chunk.owner, chunk.left) == (Chunk.READY, None, 2)
+    # The policy is to resend: the two are due at once, and the put-off one in five minutes.
+    assert sorted(retry.due - NOW for retry in Retry.objects.all()) == [
+        timedelta(0),
+        timedelta(0),
+        timedelta(minutes=5),
+    ]
+    assert not journal.files(dead.worker.journal)
+
+
+def test_recovery_that_is_killed_and_done_again_changes_nothing_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Dead(house)
+    dead.write()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("_free", "_book_answers"):
+        with monkeypatch.context() as patch:
+            genuine = getattr(recovery, step)
+            patch.setattr(recovery, step, lambda *a, genuine=genuine: (genuine(*a), killed()))
+            with pytest.raises(KeyboardInterrupt):
+                recovery.recover_dead(NOW)
+        books_balance(dead.campaign)
+    # Meanwhile the doubtful ones are on their way again.
+    retry_due(NOW)
+    assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign) == {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 2, "pending": 2}
+    assert Retry.objects.filter(chunk=None).count() == 1
+
+
+def test_with_the_policy_hold_nobody_doubtful_is_due(house: House) -> None:
+    dead = Dead(house)
+    dead.write()
+    Campaign.objects.update(unsure_policy="hold")
+    recovery.recover_dead(NOW)
+    assert counts(dead.campaign)["unsure"] == 2
+    assert Retry.objects.count() == 1
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_after_a_power_cut_or_without_a_journal_the_window_is_doubtful_until_a_person_settles_it(
+    house: House, missing: bool
+) -> None:
+    dead = Dead(house, boot=None if missing else bytes(range(16)))
+    dead.write()
+    if missing:
+        journal.remove(dead.worker.journal)
+    recovery.recover_dead(NOW)
+    # What stands in the journal is so; of the rest nobody knows.
+    expected = {"unsure": 10} if missing else {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 4}
+    assert counts(dead.campaign) == expected
+    assert Retry.objects.count() == (0 if missing else 1)
+    assert Chunk.objects.get(pk=dead.chunk).state == Chunk.DONE
+    settle(dead.campaign, "resend", now=NOW)
+    assert retry_due(NOW) == expected["unsure"]
+    books_balance(dead.campaign)
+
+
+def test_an_answer_heard_again_about_an_earlier_try_does_not_hide_the_doubt_about_the_next(house: House) -> None:
+    dead = Dead(house)
+    number = FIRST_NUMBER + 1
+    dead.journal.s(dead.chunk, number, dead.route.pk)
+    dead.journal.r(Record(0, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk))
+    # The put-off was booked, came due, was claimed again and was being finished when everything died.
+    from samizdat.delivery.engine.results import Result, write
+
+    write([Result(dead.campaign.edition.pk, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk)], NOW)
+    assert retry_due(NOW + timedelta(minutes=6)) == 1
+    again = Chunk.objects.get(retry=True)
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker)
+    dead.journal.s(again.pk, number, dead.route.pk)
+    dead.journal.close(keep=True)
+    recovery.recover_dead(NOW)
+    assert Delivery.objects.get().state == ledger.State.UNSURE
+    assert counts(dead.campaign) == {"unsure": 1, "pending": 9}
+    assert Retry.objects.get().tries == 2
+
+
+def test_a_living_worker_is_left_alone(house: House) -> None:
+    if connection.vendor == "sqlite":
+        # There whoever holds the lock of the data folder is the only one that lives.
+        first, second = locks.sender_lock(), locks.sender_lock()
+        assert first.take() and not second.take()
+        first.release()
+        assert second.take()
+        second.release()
+        return
+    dead = Dead(house)  # Its journal is open in this process, and locked.
+    assert recovery.recover_dead(NOW) == 0
+    dead.write()
+    assert recovery.recover_dead(NOW) == 1
+
+
+def test_a_machine_that_is_gone_is_waited_for_before_its_window_is_doubtful(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Dead(house)
+    dead.write()
+    Worker.objects.update(folder=bytes(range(16)))
+    if connection.vendor == "postgresql":
+        assert recovery.recover_dead(NOW) == 0
+    # On SQLite the folder was copied from elsewhere, and its old sender cannot come back.
+    monkeypatch.setattr(recovery, "LOST", 0)
+    assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign) == {"unsure": 10}
+    assert not Retry.objects.exists()
+
+
+def test_a_full_disk_stops_claims_and_not_the_journal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = Dead(house)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_reserve", full)
+        patch.setattr(dead.journal, "_reserved", 0)
+        dead.journal.tend()
+        assert dead.journal.full
+    dead.journal.tend()
+    assert not dead.journal.full
+    dead.write()
+
+
+def test_a_long_journal_begins_a_new_file_and_drops_the_old_one_when_all_of_it_is_booked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Dead(house)
+    monkeypatch.setattr(journal, "ROTATE", 90)
+    first = dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    dead.journal.tend()
+    second = dead.journal.s(dead.chunk, FIRST_NUMBER + 1, dead.route.pk)
+    assert (first, second) == (0, 1) and len(journal.files(dead.worker.journal)) == 2
+    header = ledger.Header(journal.boot_id(), dead.worker.pk, journal.folder_id())
+    records, whole = journal.read(dead.worker.journal, header)
+    assert whole and [record.number for record in records] == [FIRST_NUMBER, FIRST_NUMBER + 1]
+    dead.journal.confirm({0: 1})
+    assert len(journal.files(dead.worker.journal)) == 1
+    dead.journal.close(keep=False)
+    assert not journal.files(dead.worker.journal)

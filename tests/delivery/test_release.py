@@ -1,0 +1,217 @@
+"""Release, schedules, and what stands in the database's own rules."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core.ledger import unpack_numbers
+from samizdat.delivery import queries
+from samizdat.delivery.actions import cancel, finish_if_done, pause, release, resume, start_due
+from samizdat.delivery.errors import Fenced, NobodyToWrite, NotReleasable, WrongState
+from samizdat.delivery.models import Chunk
+from samizdat.events.models import Event
+from tests.delivery.conftest import House
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> None:
+    from samizdat.audience.models import Suppression
+    from tests.conftest import TODAY
+
+    addresses = house.people(1201)
+    house.leave(addresses[0])
+    Suppression.objects.create(
+        organisation=house.organisation, blind=house.keys.blind(addresses[1]), reason="manual", day=TODAY
+    )
+    campaign = house.released()
+    assert (campaign.frozen, campaign.pending, campaign.state) == (1199, 1199, "sending")
+    chunks = list(Chunk.objects.order_by("position"))
+    assert [chunk.size for chunk in chunks] == [500, 500, 199]
+    owed = [number for chunk in chunks for number in unpack_numbers(bytes(chunk.numbers))]
+    assert owed == [house.number(address) for address in addresses[2:]]
+    assert Event.objects.filter(kind="campaign.released", about=campaign.pk).count() == 1
+    assert queries.recount(campaign) == queries.report(campaign).books
+
+
+def test_a_tag_narrows_whom_it_goes_to(house: House) -> None:
+    from samizdat.audience.models import SubscriberTag, Tag, row_id
+
+    addresses = house.people(10)
+    tag = Tag.objects.create(organisation=house.organisation, name_sealed=b"", name_index=bytes(16))
+    for address in addresses[:3]:
+        SubscriberTag.objects.create(subscriber_id=row_id(house.organisation.id, house.number(address)), tag=tag)
+    campaign = house.draft()
+    Campaign.objects.filter(pk=campaign.pk).update(tag=tag)
+    assert release(campaign, now=NOW).frozen == 3
+
+
+def test_a_list_of_nobody_is_refused_and_stays_a_draft(house: House) -> None:
+    campaign = house.draft()
+    with pytest.raises(NobodyToWrite, match="Nobody on this list"):
+        release(campaign, now=NOW)
+    campaign.refresh_from_db()
+    assert campaign.state == "draft"
+
+
+def test_nothing_is_released_twice(house: House) -> None:
+    house.people(2)
+    campaign = house.released()
+    with pytest.raises(NotReleasable, match="already"):
+        release(campaign, now=NOW)
+    assert Edition.objects.count() == 1
+
+
+def test_a_fenced_house_releases_nothing(house: House) -> None:
+    house.people(2)
+    house.organisation.fenced = True
+    house.organisation.save()
+    with pytest.raises(Fenced, match="samizdat release"):
+        release(house.draft(), now=NOW)
+
+
+def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_afresh(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat import dialect
+    from samizdat.delivery.actions import releasing
+
+    house.people(20)
+    campaign = house.draft()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(releasing, "_make_sendable", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(campaign, now=NOW)
+    half = Edition.objects.get()
+    assert Chunk.objects.filter(edition=half).exists()
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.frozen) == ("draft", 0)
+    assert dialect.claim_chunk(half.pk, 1, NOW) is None
+    assert release(campaign, now=NOW).frozen == 20
+    assert Edition.objects.count() == 1 and Chunk.objects.count() == 1
+
+
+def test_a_letter_changed_during_its_release_does_not_go_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat.delivery.actions import releasing
+
+    house.people(3)
+    campaign = house.draft()
+    genuine = releasing.owe
+
+    def meanwhile(*arguments: Any) -> int:
+        Campaign.objects.filter(pk=campaign.pk).update(version=campaign.version + 1)
+        return genuine(*arguments)
+
+    monkeypatch.setattr(releasing, "owe", meanwhile)
+    with pytest.raises(NotReleasable, match="changed"):
+        release(campaign, now=NOW)
+    campaign.refresh_from_db()
+    assert campaign.state == "draft"
+
+
+def test_a_held_letter_begins_when_its_time_is_over(house: House) -> None:
+    house.people(3)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    assert (campaign.state, campaign.due) == ("held", NOW + timedelta(minutes=5))
+    assert start_due(NOW + timedelta(minutes=4)) == 0
+    assert start_due(NOW + timedelta(minutes=5)) == 1
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
+
+
+@pytest.mark.parametrize(("late", "state", "reason"), [(59, "sending", ""), (61, "paused", "late")])
+def test_a_schedule_more_than_an_hour_late_asks_a_person(house: House, late: int, state: str, reason: str) -> None:
+    house.people(3)
+    at = NOW + timedelta(days=1)
+    campaign = release(house.draft(), now=NOW, at=at)
+    assert (campaign.state, campaign.due) == ("scheduled", at)
+    start_due(at + timedelta(minutes=late))
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.reason) == (state, reason)
+
+
+def test_a_paused_schedule_goes_back_to_its_schedule(house: House) -> None:
+    house.people(3)
+    campaign = release(house.draft(), now=NOW, at=NOW + timedelta(hours=2))
+    pause(campaign, now=NOW)
+    assert resume(campaign, now=NOW + timedelta(hours=1)).state == "scheduled"
+    pause(campaign, now=NOW)
+    assert resume(campaign, now=NOW + timedelta(hours=3)).state == "sending"
+    with pytest.raises(WrongState, match="sending"):
+        resume(campaign, now=NOW)
+
+
+def test_cancelling_before_anything_was_sent_books_everybody_at_once(house: House) -> None:
+    house.people(700)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    cancel(campaign, now=NOW)
+    assert (campaign.state, campaign.cancelled, campaign.pending) == ("cancelled", 700, 0)
+    assert queries.recount(campaign) == queries.report(campaign).books
+    assert start_due(NOW + timedelta(minutes=10)) == 0
+    with pytest.raises(WrongState):
+        cancel(campaign, now=NOW)
+
+
+@pytest.mark.parametrize("owed", ["pending", "deferred"])
+def test_the_database_itself_refuses_to_finish_with_anything_owed(house: House, owed: str) -> None:
+    house.people(3)
+    campaign = house.released()
+    Campaign.objects.filter(pk=campaign.pk).update(**{"pending": 0, owed: 3})
+    assert not finish_if_done(campaign.pk, NOW)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk).update(state="finished")
+
+
+def test_the_database_itself_refuses_books_that_do_not_add_up(house: House) -> None:
+    house.people(3)
+    campaign = house.released()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk).update(accepted=1)
+
+
+def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
+    from samizdat import dialect
+
+    house.people(1)
+    edition = house.released().edition
+    # On PostgreSQL a small table is read whole whatever index there is.
+    Chunk.objects.bulk_create(
+        Chunk(edition=edition, position=place, size=1, left=1, numbers=bytes(4000), state=place % 3)
+        for place in range(1, 3000)
+    )
+    sql = dialect.claim_sql()
+    arguments = [None, None, edition.pk, None, edition.pk]
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("EXPLAIN QUERY PLAN " + sql, arguments)
+            plan = [row[3] for row in cursor.fetchall()]
+            assert any("chunk_ready" in line for line in plan), plan
+            assert not any("TEMP B-TREE" in line for line in plan), plan
+        else:
+            cursor.execute("ANALYZE delivery_chunk")
+            cursor.execute("EXPLAIN " + sql, arguments)
+            plan = [row[0] for row in cursor.fetchall()]
+            assert any("chunk_ready" in line for line in plan), plan
+            assert not any("Sort" in line for line in plan), plan
+
+
+def test_two_senders_never_claim_the_same_chunk(house: House) -> None:
+    from samizdat import dialect
+    from samizdat.delivery.models import Worker
+
+    house.people(1100)
+    edition = house.released().edition
+    workers = [Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW) for _ in range(2)]
+    claimed = [dialect.claim_chunk(edition.pk, workers[place % 2].pk, NOW) for place in range(4)]
+    assert claimed[3] is None
+    numbers = [chunk[0] for chunk in claimed if chunk]
+    assert len(set(numbers)) == 3
+    dialect.close_chunk(numbers[0], workers[1].pk)  # Not the owner: nothing happens.
+    assert Chunk.objects.get(pk=numbers[0]).owner_id == workers[0].pk

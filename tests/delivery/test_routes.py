@@ -1,0 +1,158 @@
+"""Routes: added, sealed, tested, condemned, and back again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from samizdat.core.outcome import RouteVerdict
+from samizdat.delivery import queries
+from samizdat.delivery.actions import (
+    add_route,
+    condemn,
+    pause_route,
+    probe_route,
+    remove_route,
+    resume_route,
+    send_test,
+)
+from samizdat.delivery.actions.routes import wake_due
+from samizdat.delivery.errors import NoRoute, RouteRefused
+from samizdat.delivery.models import Route
+from tests.delivery.conftest import House
+from tests.smtp_server import ScriptedServer
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def add(house: House, **how: object) -> Route:
+    return add_route(house.organisation, "main", "smtp://ada:secret@relay.example:587", now=NOW, **how)
+
+
+def test_url_and_password_are_sealed_and_the_list_shows_neither(house: House) -> None:
+    add(house, rate="600/m", connections=5)
+    row = Route.objects.values().get()
+    assert b"secret" not in bytes(row["settings_sealed"]) and "relay" not in repr(row)
+    (shown,) = queries.routes(house.organisation)
+    assert (shown.host, shown.rate, shown.connections, shown.state) == ("relay.example", 10.0, 5, "live")
+    assert "secret" not in repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "rate"),
+    [
+        ("", "smtp://relay.example", None),
+        ("a\nb", "smtp://relay.example", None),
+        ("main", "pigeon://loft", None),
+        ("main", "relay.example", None),
+        ("main", "smtp://relay.example", "many"),
+        ("main", "smtp://relay.example?colour=red", None),
+    ],
+)
+def test_a_route_that_cannot_work_is_refused_with_a_sentence(house: House, name: str, url: str, rate: str) -> None:
+    with pytest.raises(RouteRefused, match=r".{20,}\."):
+        add_route(house.organisation, name, url, now=NOW, rate=rate)
+    assert not Route.objects.exists()
+
+
+def test_a_name_is_given_once(house: House) -> None:
+    add(house)
+    with pytest.raises(RouteRefused, match="already"):
+        add(house)
+
+
+def test_a_closed_account_stays_condemned_until_a_person_acts(house: House) -> None:
+    route = add(house)
+    condemn(route.pk, RouteVerdict("dead", "suspended", {"host": "relay.example:587", "answer": "550 closed"}), NOW)
+    route.refresh_from_db()
+    assert (route.state, route.reason, route.until) == ("dead", "suspended", None)
+    assert "suspended or closed" in queries.routes(house.organisation)[0].sentence
+    assert wake_due(NOW + timedelta(days=3)) == 0
+    resume_route(route, now=NOW)
+    assert (route.state, route.reason) == ("live", "")
+
+
+def test_a_wrong_password_is_believed_after_the_second_time(house: House) -> None:
+    route = add(house)
+    verdict = RouteVerdict("dead", "login", {}, 600)
+    condemn(route.pk, verdict, NOW)
+    assert wake_due(NOW + timedelta(minutes=9)) == 0
+    assert wake_due(NOW + timedelta(minutes=10)) == 1
+    condemn(route.pk, verdict, NOW + timedelta(minutes=10))
+    route.refresh_from_db()
+    assert (route.state, route.until) == ("dead", None)
+
+
+def test_a_relay_that_cannot_be_reached_is_asked_again_by_itself(house: House) -> None:
+    route = add(house)
+    verdict = RouteVerdict("throttled", "no_connection", {}, 60)
+    condemn(route.pk, verdict, NOW)
+    route.refresh_from_db()
+    assert (route.state, route.until) == ("dead", NOW + timedelta(seconds=60))
+    wake_due(NOW + timedelta(seconds=60))
+    condemn(route.pk, verdict, NOW + timedelta(seconds=60))
+    route.refresh_from_db()
+    assert (route.state, route.until) == ("dead", NOW + timedelta(seconds=660))
+
+
+def test_a_relay_that_asks_for_patience_lives(house: House) -> None:
+    route = add(house)
+    condemn(route.pk, RouteVerdict("throttled", "rate", {}, 30), NOW)
+    route.refresh_from_db()
+    assert (route.state, route.until) == ("throttled", NOW + timedelta(seconds=30))
+    assert wake_due(NOW + timedelta(seconds=30)) == 1
+
+
+def test_a_paused_route_is_not_condemned_behind_its_back(house: House) -> None:
+    route = add(house)
+    pause_route(route, now=NOW)
+    condemn(route.pk, RouteVerdict("dead", "suspended"), NOW)
+    route.refresh_from_db()
+    assert route.state == "paused"
+
+
+def test_a_test_says_how_the_route_is_and_brings_a_dead_one_back(house: House, server: ScriptedServer) -> None:
+    route = house.route(server)
+    condemn(route.pk, RouteVerdict("dead", "refused"), NOW)
+    route.refresh_from_db()
+    tested = probe_route(route, now=NOW)
+    assert tested.ok and Route.objects.get().state == "live"
+    server.die()
+    tested = probe_route(route, now=NOW)
+    assert (tested.ok, tested.reason) == (False, "no_connection") and tested.sentence.endswith(".")
+
+
+def test_a_route_that_has_sent_keeps_its_name_in_reports_and_loses_its_credentials(
+    house: House, server: ScriptedServer
+) -> None:
+    from samizdat.delivery.engine import run_campaign
+
+    house.people(2)
+    route = house.route(server)
+    campaign = house.released()
+    run_campaign(campaign.pk, 30)
+    remove_route(route, now=NOW)
+    assert queries.routes(house.organisation) == [] and queries.route_named(house.organisation, "main") is None
+    (name,) = queries.status(campaign)["by_route"]
+    assert name.startswith("main (") and bytes(Route.objects.get().settings_sealed) == b""
+    assert house.route(server).name == "main"
+
+
+def test_a_test_letter_goes_out_at_once_and_is_booked_nowhere(house: House, server: ScriptedServer) -> None:
+    from samizdat.core.link import read
+    from samizdat.delivery.models import Delivery
+
+    house.route(server)
+    campaign = house.draft()
+    server.on("rcpt", "550 5.1.1 no such user", recipient="boris@lantern.example")
+    tried = send_test(campaign, ["Clara@Lantern.example", "boris@lantern.example"], now=NOW)
+    assert [one.ok for one in tried] == [True, False] and "550" in tried[1].sentence
+    (caught,) = server.messages
+    assert caught.recipient == "Clara@lantern.example"
+    token = caught.content.partition(b"lantern.example/u/")[2][:52].decode()
+    assert read(house.keys.links, "test", token).number == 0
+    assert not Delivery.objects.exists()
+
+
+def test_without_a_route_a_test_letter_is_refused(house: House) -> None:
+    with pytest.raises(NoRoute, match="Add one"):
+        send_test(house.draft(), ["clara@lantern.example"], now=NOW)
