@@ -13,7 +13,7 @@ from tests.worker.conftest import Instance, make_instance
 pytestmark = pytest.mark.browser
 
 LETTER = (
-    "<h1>River</h1><p>Four <b>o</b> <a href='https://x.example'>clock</a></p><blockquote><p>Five copies</p></blockquote>"
+    "<h1>River</h1><p>Four <b>o</b> <a href='https://x.example'>clock</a></p><blockquote><p>Five</p></blockquote>"
     "<ul><li>one</li></ul><img src='https://x.example/a.png' alt='A table drying'>"
 )
 LOOKS = (({"width": 320, "height": 600}, "light"), ({"width": 1280, "height": 900}, "dark"))
