@@ -76,7 +76,9 @@ def lists(organisation: Any) -> list[ListView]:
 def list_named(organisation: Any, name: str) -> List:
     """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
     keys = house.keys(organisation)
-    rows = {list_name(keys, row): row for row in List.objects.filter(organisation=organisation).order_by("created", "id")}
+    rows = {
+        list_name(keys, row): row for row in List.objects.filter(organisation=organisation).order_by("created", "id")
+    }
     for known, row in rows.items():
         if known.casefold() == name.strip().casefold():
             return row

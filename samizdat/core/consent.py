@@ -116,6 +116,9 @@ MOVES = {
 # program that knows nothing of her leaving does not bring her back.
 BRINGS_BACK = frozenset({"form", "desk", "mail", "one-click"})
 
+_GONE = frozenset({"left", "objected", "cleaned"})
+_COMING_BACK = frozenset({"yes", "not_confirmed"})
+
 # A dead address is dead for every purpose; every other fact speaks for its own purpose only.
 _EVERY_PURPOSE = frozenset({"cleaned"})
 _AGREEING = frozenset({"asked", "given", "confirmed"})
@@ -157,7 +160,7 @@ def _fold(records: Iterable[Record]) -> tuple[str, Record | None]:
             standing = before if standing[0] == "left" else standing
             continue
         to = MOVES.get((standing[0], record.kind))
-        if to is None or (standing[0] == "left" and to == "yes" and not _brings_back(record)):
+        if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
             continue
         if to == "left":
             before = standing

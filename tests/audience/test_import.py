@@ -154,8 +154,29 @@ def test_times_become_consent_records_with_the_source_named(bring: Any, export: 
 
 def test_signed_up_and_confirmed_on_different_days_are_two_records(bring: Any, export: Any, lantern: Any) -> None:
     bring(export("subscribed", "ada@post.example,Ada,2019-05-14 23:59:00,,2019-05-16 08:00:00"))
-    assert [(entry.kind, entry.day.day) for entry in card(lantern).timeline] == [("confirmed", 16), ("asked", 14)]
+    assert [(entry.kind, entry.day.day) for entry in card(lantern).timeline] == [("confirmed", 16), ("given", 14)]
     assert queries.page(lantern).rows[0].since == date(2019, 5, 16)
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "cleaned"])
+def test_whoever_the_file_names_as_gone_is_gone_whatever_its_times_say(
+    bring: Any, export: Any, lantern: Any, letter: Any, status: str
+) -> None:
+    bring(export(status, "ada@post.example,Ada,2020-05-14 10:00:00,,2020-05-16 10:00:00,,2018-01-01 10:00:00"))
+    assert queries.count(lantern, letter, status) == 1
+    assert card(lantern).timeline[0].at == "2018-01-01T10:00:00Z"
+    assert_projections_hold(lantern, NOW)
+
+
+@pytest.mark.parametrize("status", ["subscribed", "pending"])
+def test_no_file_brings_back_who_left_here(bring: Any, export: Any, lantern: Any, letter: Any, status: str) -> None:
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="on paper", now=NOW)
+    actions.unsubscribe(ada, letter, now=NOW)
+    path = export("subscribed", "ada@post.example,Ada,2026-11-26 01:00:00,,2026-11-27 10:00:00")
+    renamed = path.rename(path.with_name(f"{status}.csv"))
+    bring(renamed, at=later(4))
+    assert queries.count(lantern, letter, "unsubscribed") == 1
+    assert_projections_hold(lantern, later(4))
 
 
 def test_a_time_in_the_future_counts_from_the_day_of_the_import(

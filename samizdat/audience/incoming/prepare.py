@@ -267,7 +267,8 @@ class _Facts:
                 return agreed, agreed[0][1]
             left = row.left_time or row.changed_time
             words = self._pack((left, source, "", row.left_reason, ""))
-            day = left[:10] or today
+            # Signed up again elsewhere after she had left? The file says gone, so that is the last word.
+            day = max([left[:10] or today, *[fact[1] for fact in agreed]])
             return (*agreed, (_LEAVING[status], day, not left, words)), agreed[0][1] if agreed else day
 
         return facts
@@ -281,7 +282,7 @@ class _Facts:
             return (self._fact(kind, asked, source, ""),)
         if not asked or asked[:10] == confirmed[:10]:
             return (self._fact(_CONFIRMED, confirmed, source, asked if asked != confirmed else ""),)
-        return (self._fact(_ASKED, asked, source, ""), self._fact(_CONFIRMED, confirmed, source, ""))
+        return (self._fact(_GIVEN, asked, source, ""), self._fact(_CONFIRMED, confirmed, source, ""))
 
     def _fact(self, kind: int, at: str, source: str, asked: str) -> Fact:
         ours = not at or at[:10] > self._today
