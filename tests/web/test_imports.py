@@ -93,6 +93,17 @@ def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None
     assert row.state == "waiting"
 
 
+def test_a_file_that_does_not_belong_to_the_others_is_named(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    files = [
+        SimpleUploadedFile("subscribed_members_export_1a2b.csv", SUBSCRIBED),
+        SimpleUploadedFile("people.csv", b"email,city\na@b.example,Riga\n"),
+    ]
+    client.post(_to(here, "upload"), {"files": files})
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    assert "people.csv was not recognised" in client.get(_to(here, "import", row.pk)).content.decode()
+
+
 def test_a_file_that_is_no_list_says_what_to_do(here: House, desk: Desk) -> None:
     client = desk("editor")
     _upload(here, client, "holiday.zip", b"PK\x03\x04 not really a zip")

@@ -136,9 +136,18 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "statuses": plans.statuses(),
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
+        "left_out": _left_out(told, report),
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
         "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
     }
+
+
+def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    """Uploaded files of which nothing was taken and nothing was said; what is inside of a zip goes by other names."""
+    known = {file["name"] for file in told["plan"]["files"]} | {
+        told_of["file"] for told_of in report.get("problems", [])
+    }
+    return [name for name in told["names"] if name not in known and not name.lower().endswith(".zip")]
 
 
 def _found_rows(counts: dict[str, int]) -> list[words.Row]:
