@@ -1,5 +1,6 @@
 """Lists and files for the audience's tests."""
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,14 +31,20 @@ def letter(lantern: Any) -> Any:
 
 @pytest.fixture
 def export(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file as Mailchimp exports it: export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00,,,,")."""
+    """Writes a file as Mailchimp exports it: export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00").
 
-    def write(status: str, *lines: str, name: str = "0a1b2c") -> Path:
+    A line is the start of a row, or a mapping from column to cell.
+    """
+
+    def write(status: str, *lines: str | dict[str, str], name: str = "0a1b2c") -> Path:
         path = tmp_path / f"{status}_members_export_{name}.csv"
         heading = f"{HEAD},{TAILS[status]}"
         width = heading.count(",")
-        padded = [line + "," * (width - line.count(",")) for line in lines]
-        path.write_text("\n".join([heading, *padded]) + "\n")
+        padded = [line + "," * (width - line.count(",")) for line in lines if isinstance(line, str)]
+        with path.open("w", newline="") as file:
+            file.write("\n".join([heading, *padded]) + "\n")
+            rows = csv.DictWriter(file, heading.split(","))
+            rows.writerows(line for line in lines if isinstance(line, dict))
         return path
 
     return write

@@ -1,0 +1,161 @@
+"""One subscriber at a time."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
+from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
+from samizdat.core.address import BadAddress
+from samizdat.events.models import Event
+from tests.audience.checks import assert_projections_hold
+from tests.audience.conftest import later
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(lantern: Any, letter: Any) -> Any:
+    return actions.add_subscriber(
+        lantern,
+        "Ada@Post.example",
+        letter,
+        consent="Said so at the fair.",
+        values={"FNAME": "Ada"},
+        tags=["fair"],
+        now=NOW,
+    )
+
+
+def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lantern: Any, letter: Any) -> None:
+    card = queries.card(ada, NOW)
+    assert (card.address, card.values["FNAME"], card.tags) == ("Ada@post.example", "Ada", ["fair"])
+    assert [(entry.kind, entry.way, entry.wording) for entry in card.timeline] == [
+        ("given", "desk", "Said so at the fair.")
+    ]
+    assert card.lists[0].verdict.reason == "given"
+    assert queries.subscriber_at(lantern, "ADA@POST.EXAMPLE") == ada
+    assert list(Event.objects.values_list("kind", flat=True).order_by("id")) == ["list.made", "subscriber.added"]
+    assert_projections_hold(lantern, NOW)
+
+
+def test_whoever_signs_up_is_pending_until_she_confirms(lantern: Any, letter: Any) -> None:
+    ada = actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+    assert queries.count(lantern, letter, "pending") == 1
+    assert actions.confirm(ada, letter, now=later(1)).reason == "confirmed"
+    assert queries.count(lantern, letter, "subscribed") == 1 == queries.count(lantern, letter)
+    assert_projections_hold(lantern, later(1))
+
+
+def test_leaving_is_per_list_written_once_and_can_be_undone(ada: Any, lantern: Any, letter: Any) -> None:
+    court = actions.new_list(lantern, "Court Diary", now=NOW)
+    actions.add_subscriber(lantern, "ada@post.example", court, consent="Too.", now=NOW)
+    assert actions.unsubscribe(ada, letter, way="one-click", now=NOW, reason="too many")
+    assert not actions.unsubscribe(ada, letter, way="one-click", now=NOW)
+    assert queries.count(lantern, letter, "unsubscribed") == 1 == queries.count(lantern, court, "subscribed")
+    assert queries.card(ada, NOW).timeline[0].reason == "too many"
+    assert actions.undo_unsubscribe(ada, letter, now=NOW)
+    assert not actions.undo_unsubscribe(ada, letter, now=NOW)
+    assert queries.count(lantern, letter, "subscribed") == 1
+    assert_projections_hold(lantern, NOW)
+
+
+def test_undoing_a_leaving_does_not_make_a_yes_that_never_was(lantern: Any, letter: Any) -> None:
+    ada = actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+    actions.unsubscribe(ada, letter, now=NOW)
+    actions.undo_unsubscribe(ada, letter, now=NOW)
+    assert queries.count(lantern, letter, "pending") == 1
+
+
+def test_a_suppression_stops_every_list_and_lifting_it_starts_them(ada: Any, lantern: Any, letter: Any) -> None:
+    assert actions.suppress(lantern, "complaint", address="ADA@post.example", now=NOW)
+    assert not actions.suppress(lantern, "complaint", subscriber=ada, now=NOW)
+    assert actions.verdict(ada, letter, NOW).reason == "suppressed:complaint"
+    assert queries.reach(letter) == {"subscribed": 1, "suppressed": 1, "may": 0}
+    assert_projections_hold(lantern, NOW)
+    assert actions.lift(lantern, "complaint", subscriber=ada, now=NOW)
+    assert queries.reach(letter, queries.tag_named(lantern, "fair")) == {"subscribed": 1, "suppressed": 0, "may": 1}
+    assert_projections_hold(lantern, NOW)
+
+
+def test_her_own_confirmation_lifts_a_bounce_but_not_what_a_person_decided(ada: Any, lantern: Any, letter: Any) -> None:
+    actions.suppress(lantern, "bounce", subscriber=ada, now=NOW)
+    actions.confirm(ada, letter, now=NOW)
+    assert queries.suppression_of(lantern, "ada@post.example") is None
+    actions.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    assert actions.confirm(ada, letter, now=NOW).reason == "suppressed:manual"
+
+
+def test_an_address_can_be_suppressed_before_anybody_knows_it(lantern: Any, letter: Any) -> None:
+    actions.suppress(lantern, "manual", address="boris@post.example", now=NOW)
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="by post", now=NOW)
+    assert actions.verdict(boris, letter, NOW).reason == "suppressed:manual"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_erasing_takes_everything_but_a_keyed_mark_and_empty_records(ada: Any, lantern: Any, letter: Any) -> None:
+    assert actions.erase(lantern, subscriber=ada, now=NOW)
+    assert not Subscriber.objects.exists() and queries.count(lantern, letter) == 0
+    assert [bytes(row.blob) for row in ConsentRecord.objects.all()] == [b"", b""]
+    assert list(Suppression.objects.values_list("reason", flat=True)) == ["erased"]
+    with pytest.raises(AddressErased):
+        actions.add_subscriber(lantern, "ada@post.example", letter, consent="again", now=NOW)
+    assert not actions.erase(lantern, address="ada@post.example", now=NOW)
+    assert_projections_hold(lantern, NOW)
+
+
+def test_the_number_of_somebody_erased_is_never_given_again(lantern: Any, letter: Any, monkeypatch: Any) -> None:
+    from samizdat.audience import numbers
+
+    monkeypatch.setattr(numbers, "BLOCK", 3)
+    used = set()
+    for turn in range(7):
+        row = actions.add_subscriber(lantern, f"reader{turn}@post.example", letter, consent="yes", now=NOW)
+        used.add(row.number)
+        actions.erase(lantern, subscriber=row, now=NOW)
+    assert len(used) == 7
+
+
+def test_tags_and_values_change_with_their_totals(ada: Any, lantern: Any, letter: Any) -> None:
+    actions.add_tags(ada, ["donor", "Fair"], now=NOW)
+    actions.remove_tags(ada, ["fair", "never seen"], now=NOW)
+    actions.change_values(ada, {"FNAME": "", "CITY": "Riga"}, notes="Paper, please.", now=NOW)
+    ada.refresh_from_db()
+    card = queries.card(ada, NOW)
+    assert (card.tags, card.notes) == (["donor"], "Paper, please.")
+    assert (card.values["FNAME"], card.values["CITY"]) == ("", "Riga")
+    assert queries.count(lantern, letter, "subscribed", "donor") == 1
+    assert queries.count(lantern, letter, "subscribed", "fair") == 0 == queries.count(lantern, letter, tag="unknown")
+    assert_projections_hold(lantern, NOW)
+
+
+def test_what_is_no_address_is_refused_and_nothing_written(lantern: Any, letter: Any) -> None:
+    with pytest.raises(BadAddress):
+        actions.add_subscriber(lantern, "ada at post", letter, consent="yes", now=NOW)
+    assert not Subscriber.objects.exists()
+
+
+def test_lists_are_found_by_name_and_names_are_used_once(lantern: Any, letter: Any) -> None:
+    assert queries.list_named(lantern, " the thursday letter ") == letter
+    with pytest.raises(ListNameTaken):
+        actions.new_list(lantern, "THE THURSDAY LETTER", now=NOW)
+    with pytest.raises(NoSuchList, match="The Thursday Letter"):
+        queries.list_named(lantern, "Friday")
+    actions.rename_list(letter, "The Friday Letter", now=NOW)
+    assert [(found.name, found.total) for found in queries.lists(lantern)] == [("The Friday Letter", 0)]
+
+
+def test_another_organisation_s_people_are_not_found(ada: Any, lantern: Any, letter: Any, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organisation
+    from tests.conftest import TODAY
+
+    kiosk = found_organisation("Kiosk", source=vault, today=TODAY, public_url="https://kiosk.example")
+    assert queries.subscriber_at(kiosk, "ada@post.example") is None
+    assert queries.subscriber_numbered(kiosk, ada.number) is None
+    assert queries.page(kiosk).rows == [] and queries.count(kiosk) == 0
+    with pytest.raises(NoSuchList):
+        queries.list_by_id(kiosk, letter.id)
+    actions.suppress(kiosk, "manual", address="ada@post.example", now=NOW)
+    assert queries.suppression_of(lantern, "ada@post.example") is None
