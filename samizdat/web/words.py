@@ -83,6 +83,12 @@ PROVIDERS: dict[str, Word] = {
     "rambler": "Rambler",
     "ukrnet": "Ukr.net",
     "seznam": "Seznam",
+    "wp": "WP",
+    "onet": "Onet",
+    "inboxlv": "Inbox.lv",
+    "free": "Free",
+    "orange": "Orange",
+    "tonline": "T-Online",
 }
 
 # The answer of consent.may, with the day of the fact behind it.

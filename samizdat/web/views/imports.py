@@ -174,7 +174,8 @@ def _progress_facts(row: Any) -> dict[str, Any]:
     done = row.counts.get("rows", 0)
     whole = max(row.rows_total or 0, done)
     seconds = (timezone.now() - row.started).total_seconds() if row.started else 0.0
-    share = row.bytes_read / row.bytes_total if row.bytes_total else (done / whole if whole else 0.0)
+    # By rows where their number is known: the reading is ahead of what is committed.
+    share = done / whole if whole else row.bytes_read / row.bytes_total if row.bytes_total else 0.0
     left = round(seconds / share - seconds) if 0.01 < share <= 1 and seconds else None
     return {
         "row": row,

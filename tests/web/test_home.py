@@ -1,0 +1,72 @@
+"""The first page: what needs somebody, the promises in their order, and the first steps of a new house."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.delivery import actions as delivery
+from tests.conftest import NOW
+from tests.web.conftest import House, make_person, signed_in
+
+Desk = Callable[[str], Client]
+
+
+def _home(organisation: Any) -> str:
+    return reverse("home", args=[organisation.slug])
+
+
+def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
+    vera = make_person("Vera", "vera@lantern.example", lantern, "admin")
+    page = signed_in(vera).get(_home(lantern)).content.decode()
+    steps = [
+        "Make a list",
+        "Bring your readers in",
+        "Add a route",
+        "Say where your public pages are",
+        "Write the first letter",
+    ]
+    places = [page.index(f"<h3>{step}") for step in steps]
+    assert places == sorted(places)
+
+
+def test_every_empty_page_teaches_one_step(lantern: Any) -> None:
+    client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
+    for name in ("campaigns", "subscribers", "lists", "routes"):
+        page = client.get(reverse(name, args=[lantern.slug])).content.decode()
+        assert 'class="empty"' in page, name
+    assert "Name the one they come into" in client.get(reverse("imports", args=[lantern.slug])).content.decode()
+    assert "There is no list yet" in client.get(reverse("new-campaign", args=[lantern.slug])).content.decode()
+
+
+def test_the_promises_keep_their_order(here: House, desk: Desk) -> None:
+    page = desk("viewer").get(_home(here.organisation)).content.decode()
+    names = ["Yours", "Through", "Sealed", "Elsewhere within the hour", "Just"]
+    places = [page.index(f">{name}</b>") for name in names]
+    assert places == sorted(places)
+
+
+def test_what_is_paused_or_waits_needs_somebody(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    assert "“The winter list” is paused" not in client.get(_home(here.organisation)).content.decode()
+    delivery.pause(here.sent, now=NOW)
+    page = client.get(_home(here.organisation)).content.decode()
+    assert "“The winter list” is paused" in page
+    assert "thing needs somebody" in page or "things need somebody" in page
+
+
+def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
+    delivery.pause(here.sent, now=NOW)
+    here.organisation.fenced = True
+    here.organisation.save(update_fields=["fenced"])
+    page = desk("admin").get(_home(here.organisation)).content.decode()
+    assert page.index("Sending is fenced off") < page.index("is paused")
+    send = desk("admin").get(reverse("send", args=[here.organisation.slug, here.campaign.pk])).content.decode()
+    assert "btn final" not in send
+
+
+def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
+    client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
+    answer = client.post(reverse("lists", args=[lantern.slug]), {"name": "Thursday", "then": "import"})
+    assert answer.headers["Location"] == reverse("imports", args=[lantern.slug])

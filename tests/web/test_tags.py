@@ -1,0 +1,74 @@
+"""Numbers, days and states as people read them."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.template import Context, Template
+from django.utils import translation
+
+from samizdat.audience.models import STATUSES
+from samizdat.campaigns.models import STATES
+from samizdat.core import consent, outcome
+from samizdat.core.address import PROVIDERS
+from samizdat.web import words
+from samizdat.web.templatetags import desk
+
+AT = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "text"),
+    [
+        ("en", 17_938, "17,938"),
+        ("en", 4206, "4,206"),
+        ("ru", 17_938, "17\u00a0938"),
+        ("ru", 4206, "4206"),
+        ("ru", 1_000_000, "1\u00a0000\u00a0000"),
+        ("en", 0, "0"),
+    ],
+)
+def test_a_number_is_written_as_the_language_writes_it(language: str, number: int, text: str) -> None:
+    with translation.override(language):
+        assert desk.count(number) == text
+
+
+def test_a_share_has_a_space_that_does_not_break() -> None:
+    with translation.override("ru"):
+        assert desk.percent(0.006) == "0,6\u00a0%"
+
+
+def test_days_and_moments() -> None:
+    with translation.override("en"):
+        assert desk.day(date(2026, 11, 26)) == "26 November 2026"
+        assert desk.moment(AT) == "Thu 26 Nov, 08:00"
+    with translation.override("ru"):
+        assert desk.day(date(2026, 11, 26)) == "26 ноября 2026"
+        assert desk.shortday(date(2026, 11, 6)) == "06.11.2026"
+    assert desk.moment(None) == ""
+
+
+def test_a_sealed_address_shows_one_letter_and_a_bar_of_one_length() -> None:
+    short, long = desk.sealed("a@b.example"), desk.sealed("a-very-long-name@b.example")
+    assert short == long
+
+
+def test_what_people_wrote_is_never_markup() -> None:
+    page = Template("{% state 'good' name %}{% sealed name %}").render(Context({"name": "<script>"}))
+    assert "<script>" not in page
+
+
+def test_every_code_has_a_word() -> None:
+    assert set(words.CAMPAIGN_STATES) == set(STATES)
+    assert set(words.SUBSCRIPTION_STATES) == set(STATUSES)
+    assert set(words.PROVIDERS) >= set(PROVIDERS)
+    assert set(words.VERDICTS) >= set(consent.REASONS) - {"yes"}
+    assert set(words.CONSENT_KINDS) == set(consent.KINDS)
+    assert set(words.CONSENT_WAYS) == set(consent.WAYS)
+    assert set(words.ANSWERS) >= set(outcome.ANSWERS) - {"accepted"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(10.0, "10 a second"), (5.5, "330 a minute"), (2000 / 86400, "2,000 a day")]
+)
+def test_a_rate_is_said_in_the_unit_that_makes_it_whole(rate: float, text: str) -> None:
+    assert desk.rate_word(rate) == text
