@@ -14,7 +14,7 @@ from django.db import transaction
 from samizdat.events import queries
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
-from samizdat.worker import publish
+from samizdat.worker import intake, publish
 from samizdat.worker.sweeping import sweep
 
 log = logging.getLogger("samizdat.worker")
@@ -29,6 +29,8 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "list.renamed": (publish.form,),
     "list.form": (publish.form,),
     "subscriber.erased": (sweep,),
+    # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).
+    "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
     "campaign.tested": (publish.pictures,),

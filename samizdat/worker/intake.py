@@ -264,6 +264,15 @@ def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, l
     return found
 
 
+def undo(event: Event, now: datetime) -> None:
+    """Somebody at the desk asked for an alarm's leaving to be undone."""
+    alarm = Event.objects.select_related("organisation").filter(
+        id=event.about or 0, organisation=event.organisation, kind="subscribers.left_alarm"
+    )
+    for one in alarm:
+        undo_leaving(one, by=event.by, now=now)
+
+
 def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated."""
     groups = set(detail_of(alarm)["groups"])

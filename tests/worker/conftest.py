@@ -1,13 +1,17 @@
 """A whole instance in a folder of its own, and `serve` as the process tree it is."""
 
+import atexit
+import functools
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -136,28 +140,49 @@ class Instance:
 
 
 def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
-    }
-    environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    """A copy of an instance that is made once: migrating and founding take five seconds, copying none."""
+    mould, mould_database = _mould(people)
+    shutil.copytree(mould.folder, folder / "data")
+    shutil.copy2(mould.folder.with_name("data.key"), folder / "data.key")
+    (folder / "data").chmod(0o700)
+    environment = mould.environment | {"SAMIZDAT_DATA": str(folder / "data")}
     url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_serve_{secrets.token_hex(4)}"
     if url:
-        _database(url, f"CREATE DATABASE {name}")
+        _database(url, f"CREATE DATABASE {name} TEMPLATE {mould_database}")
         environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    instance = Instance(folder / "data", environment)
+    if "out" in mould.made:
+        # The route of every copy leads here; each test begins with nothing in it.
+        shutil.rmtree(mould.made["out"])
+        os.makedirs(mould.made["out"])
+    instance = Instance(folder / "data", environment, dict(mould.made))
     try:
-        (folder / "data").mkdir(mode=0o700)
-        instance.made = json.loads(
-            instance.run("-m", "tests.worker.making", **({"MAKE_PEOPLE": "1"} if people else {}))
-        )
         yield instance
     finally:
         instance.kill()
         if url:
             _database(url, f"DROP DATABASE {name} WITH (FORCE)")
             _database(url, f"DROP ROLE IF EXISTS {_public_role(folder)}")
+
+
+@functools.cache
+def _mould(people: bool) -> tuple[Instance, str]:
+    """The instance that others are copied from, and the name of its database on PostgreSQL."""
+    folder = Path(tempfile.mkdtemp(prefix="samizdat-mould-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
+    }
+    environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_mould_{secrets.token_hex(4)}"
+    if url:
+        _database(url, f"CREATE DATABASE {name}")
+        atexit.register(_database, url, f"DROP DATABASE {name} WITH (FORCE)")
+        environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    mould = Instance(folder / "data", environment)
+    mould.made = json.loads(mould.run("-m", "tests.worker.making", **({"MAKE_PEOPLE": "1"} if people else {})))
+    return mould, name
 
 
 def _public_role(folder: Path) -> str:

@@ -175,3 +175,33 @@ def test_an_upload_is_looked_through_and_brought_in_by_the_worker(peopled: Insta
     until(lambda: state() == "finished")
     counts = peopled.python(UPLOAD + f"print(json.dumps(Import.objects.get(id={number}).counts))")
     assert counts["added"] == 300, peopled.log.read_text()
+
+
+def test_an_import_whose_worker_is_killed_goes_on_in_the_next_one(peopled: Instance) -> None:
+    rows = 60_000
+    peopled.start()
+    number = peopled.python(
+        UPLOAD + "from samizdat.audience.bringing.uploads import PIECE; "
+        "row = actions.begin_upload(Organisation.objects.get(), List.objects.get(), now=now, by=None); "
+        f"text = ('Email Address\\n' + ''.join(f'new{{n}}@example.org\\n' for n in range({rows}))).encode(); "
+        "[actions.add_piece(row, 0, at // PIECE, text[at : at + PIECE]) for at in range(0, len(text), PIECE)]; "
+        "print(json.dumps(actions.finish_upload(row, ['subscribed_members_export.csv'], now=now).id))"
+    )
+    one = f"Import.objects.get(id={number})"
+    until(lambda: peopled.python(UPLOAD + f"print(json.dumps({one}.state))") == "found", 60)
+    # In one process, so that the kill falls into the middle.
+    peopled.python(
+        UPLOAD + f"import os, signal, time; actions.start({one}, now=now, by=None); "
+        f"[time.sleep(0.02) for _ in range(1000) if not {one}.row]; "
+        f"os.kill({peopled.children()['worker'][0]}, signal.SIGKILL); print(json.dumps({one}.state))"
+    )
+    until(lambda: peopled.python(UPLOAD + f"print(json.dumps({one}.state))") == "finished", 60)
+    counts = peopled.python(UPLOAD + f"print(json.dumps({one}.counts))")
+    assert counts["added"] + counts["updated"] + counts["unchanged"] == rows
+    assert (
+        peopled.python(
+            UPLOAD + "from samizdat.audience.queries import count; print(json.dumps(count(Organisation.objects.get())))"
+        )
+        == rows + 1
+    )
+    assert "The worker process ended" in peopled.log.read_text()

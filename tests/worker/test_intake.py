@@ -13,13 +13,13 @@ from samizdat.audience import queries
 from samizdat.audience.models import ConsentRecord
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
-from samizdat.worker import intake, publish
+from samizdat.worker import after, intake, publish
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -174,6 +174,20 @@ def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursd
     assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
     assert {status(reader, thursday) for reader in readers} == {"subscribed"}
     assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
+
+
+def test_the_desk_asks_for_an_undoing_by_an_event(lantern: Any, thursday: Any, edition: Edition, vault: Any) -> None:
+    readers = people(lantern, thursday, 20)
+    leave_all(lantern, edition, readers)
+    intake.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    other = found_organisation("Harbour", source=vault, today=TODAY)
+    record("subscribers.left_undo", other, about=alarm.id, now=NOW)
+    after.follow(NOW)
+    assert status(readers[0], thursday) == "unsubscribed", "another organisation's alarm is none of its business"
+    record("subscribers.left_undo", lantern, about=alarm.id, now=NOW)
+    after.follow(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
 
 
 def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, thursday: Any, edition: Edition) -> None:
