@@ -10,12 +10,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from samizdat.accounts.models import Organisation, Person
+from samizdat.accounts.models import Organisation
 
 EVERYONE = ("admin", "editor", "viewer")
 WRITERS = ("admin", "editor")
@@ -25,15 +25,6 @@ KEEPERS = ("admin", "viewer")
 NOBODY: tuple[str, ...] = ()
 
 View = Callable[..., HttpResponseBase]
-
-
-class Request(HttpRequest):
-    """What a view gets behind DeskMiddleware."""
-
-    person: Person
-    organisation: Organisation
-    role: str
-    htmx: Any
 
 
 def door(see: tuple[str, ...], do: tuple[str, ...] = NOBODY) -> Callable[[View], View]:

@@ -11,10 +11,6 @@ from django.utils.translation import gettext as _
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
 
 
-class UploadRefused(Exception):
-    """The upload cannot be taken; the sentence says what to do."""
-
-
 class RefusingUploadHandler(FileUploadHandler):
     """Pages that ask for no file take none: it is read past and forgotten."""
 

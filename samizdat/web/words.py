@@ -3,7 +3,6 @@
 Shapes are those of the stylesheet: good, work, care, stop, none, and "" for plainly waiting.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext_lazy
 
-from samizdat.core import mergetags, outcome
+from samizdat.core import outcome
 
 Word = str | Promise
 
@@ -141,63 +140,31 @@ BOOKS: tuple[tuple[str, Word, Word], ...] = (
 # Why a campaign is paused or waiting.
 CAMPAIGN_REASONS: dict[str, Word] = {
     "person": lazy("Somebody here paused it."),
-    "paused": lazy("Somebody here paused it."),
-    "late": lazy("Its time passed while nothing was running. Nothing leaves until you release it again."),
+    "late": lazy("Its time passed while nothing was running. Nothing leaves until you resume it."),
     "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
-    "no_routes": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
-    "routes_dead": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
-    "disk_full": lazy("The disk is full. Free some space, then resume; nothing was lost."),
-    "suspended": lazy("The organisation is suspended."),
 }
 
-# Events of a campaign and of routes, for its timeline: shape, words.
+# What happened to a campaign, for its timeline: shape, words.
 EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.created": ("", lazy("Written.")),
-    "campaign.copied": ("", lazy("Copied from another campaign.")),
-    "campaign.saved": ("", lazy("Saved.")),
     "campaign.tested": ("", lazy("A test was sent.")),
-    "campaign.scheduled": ("", lazy("Scheduled.")),
-    "campaign.unscheduled": ("", lazy("Taken back before it began.")),
     "campaign.released": ("", lazy("Released: text and audience are frozen.")),
-    "campaign.started": ("now", lazy("The first message left.")),
-    "campaign.sending": ("now", lazy("Going out.")),
+    "campaign.started": ("now", lazy("It began to go out.")),
+    "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
     "campaign.paused": ("stop", lazy("Paused.")),
     "campaign.resumed": ("", lazy("Resumed.")),
-    "campaign.waiting": ("stop", lazy("No route lived: it waits.")),
+    "campaign.waits": ("stop", lazy("No route lived: it waits.")),
+    "campaign.went_on": ("", lazy("A route lives again: it goes on.")),
+    "campaign.unsure": ("stop", lazy("A sender broke off. What it had in hand became unsure; nothing was lost.")),
+    "campaign.unsure_held": (
+        "stop",
+        lazy("The machine stopped at once. What it had in hand became unsure and is left until you decide."),
+    ),
+    "campaign.settled": ("", lazy("The unsure ones were settled.")),
     "campaign.cancelled": ("stop", lazy("Stopped for good.")),
     "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
-    "campaign.settled": ("", lazy("The unsure ones were settled.")),
-    "campaign.recovered": ("stop", lazy("A sender broke off; its journal was read and the books were put right.")),
-    "route.condemned": ("stop", lazy("A route was put to rest.")),
-    "route.died": ("stop", lazy("A route was put to rest.")),
-    "route.revived": ("", lazy("A route works again.")),
-}
-
-# Reasons for which an import stopped.
-IMPORT_PROBLEMS: dict[str, Word] = {
-    "not_export": lazy("This is no file of subscribers. Choose the zip or the CSV files as you got them."),
-    "no_addresses": lazy("No row of the file holds an address. Look whether it is the right file."),
-    "zip_torn": lazy("The zip is torn. Download it again and bring it in as it is."),
-    "zip_bomb": lazy("The zip unpacks to far more than a list of people. Check where it comes from."),
-    "too_large": lazy("The file is larger than we take here. Use `samizdat import` on the server."),
-    "disk_full": lazy("The disk is full. Free some space and go on; what is in stays in."),
-    "pieces_gone": lazy("The upload was removed after a day. Choose the file again; nothing comes in twice."),
-}
-
-# Why a line of a file was not taken.
-REJECTS: dict[str, Word] = {
-    "empty": lazy("There is no address in this line."),
-    "no_at": lazy("The address has no @. Correct it in the file and import that file again."),
-    "two_at": lazy("There are two @ in the address. Correct it in the file and import that file again."),
-    "too_long": lazy("The address is too long to be one."),
-    "bad_local": lazy("The part before the @ holds a character that addresses cannot have."),
-    "bad_domain": lazy("The part after the @ is no domain. Correct it in the file."),
-    "not_ascii_domain": lazy("The part after the @ is no domain. Correct it in the file."),
-    "control": lazy("The address holds a control character. Type it anew in the file."),
-    "columns": lazy("The line has %(found)s columns, the heading %(expected)s. Look for a stray line break."),
-    "nul": lazy("The line holds a NUL byte. Save the file again as CSV."),
-    "huge": lazy("The line is too long to be one person."),
+    "campaign.thrown_away": ("stop", lazy("Thrown away.")),
 }
 
 # What servers meant when they did not take a message: the classes of core/outcome.ANSWERS.
@@ -271,15 +238,3 @@ def tested(verdict: Any, name: str) -> str:
         return str(verdict.sentence)
     blank = {"host": name, "detail": "", "answer": "", "scheme": "", "user": ""}
     return _(outcome.REASONS[verdict.reason]).format(**(blank | verdict.values))
-
-
-def flaw(found: Any) -> str:
-    """The sentence of a flaw, translated before its values are put in."""
-    return mergetags.fill(_(found.template), found.values)
-
-
-def reject(code: str, values: Mapping[str, Any]) -> str:
-    sentence = REJECTS.get(code)
-    if sentence is None:
-        return _("This line could not be read (%(code)s). Look at it in the file.") % {"code": code}
-    return mergetags.fill(str(sentence), {name: str(value) for name, value in values.items()})

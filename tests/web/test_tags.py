@@ -1,6 +1,8 @@
 """Numbers, days and states as people read them."""
 
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from django.template import Context, Template
@@ -30,11 +32,6 @@ AT = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 def test_a_number_is_written_as_the_language_writes_it(language: str, number: int, text: str) -> None:
     with translation.override(language):
         assert desk.count(number) == text
-
-
-def test_a_share_has_a_space_that_does_not_break() -> None:
-    with translation.override("ru"):
-        assert desk.percent(0.006) == "0,6\u00a0%"
 
 
 def test_days_and_moments() -> None:
@@ -72,3 +69,13 @@ def test_every_code_has_a_word() -> None:
 )
 def test_a_rate_is_said_in_the_unit_that_makes_it_whole(rate: float, text: str) -> None:
     assert desk.rate_word(rate) == text
+
+
+def test_every_event_of_a_campaign_has_its_words() -> None:
+    source = Path(__file__).parents[2] / "samizdat"
+    kinds = set()
+    for folder in ("campaigns", "delivery", "worker"):
+        for path in (source / folder).rglob("*.py"):
+            kinds |= set(re.findall(r'"(campaign\.[a-z_]+)"', path.read_text()))
+    assert kinds
+    assert kinds == set(words.EVENTS)

@@ -36,15 +36,6 @@ def count(number: Any) -> str:
     return f"{whole:,}"
 
 
-@register.filter
-def percent(share: float) -> str:
-    """A share as 0.6 %, with a space that does not break."""
-    text = f"{share * 100:.1f}"
-    if (get_language() or "en").startswith("ru"):
-        text = text.replace(".", ",")
-    return f"{text}{NBSP}%"
-
-
 def _shaped(value: Any, shape: str) -> str:
     if not value:
         return ""
@@ -82,11 +73,6 @@ def today(value: datetime) -> str:
 def zone_city(name: str) -> str:
     """The city of a time zone: Europe/Riga is Riga."""
     return name.rsplit("/", 1)[-1].replace("_", " ")
-
-
-@register.filter
-def megabytes(size: int) -> str:
-    return f"{max(size, 0) / 1_000_000:.1f}"
 
 
 @register.simple_tag(takes_context=True)

@@ -187,8 +187,6 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
             (picture, previews.picture_url(organisation, picture)) for picture in queries.pictures(organisation, 12)
         ],
         "count": audience.reach(found.list, found.tag)["may"],
-        "alt": request.GET.get("alt", "")[:300],
-        "added": request.GET.get("added", ""),
     }
 
 

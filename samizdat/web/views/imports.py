@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.audience import actions, queries
+from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.errors import AudienceError
 from samizdat.web import plans, words
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
@@ -137,9 +138,20 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
         "left_out": _left_out(told, report),
+        "questions": [_said(found) for found in report.get("questions", [])],
+        "problems": [_said(found) for found in report.get("problems", [])],
+        "rejects": [{**found, "sentence": _said(found)} for found in report.get("rejects", [])],
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
         "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
     }
+
+
+def _said(found: dict[str, Any]) -> str:
+    """A sentence of the report in the language of whoever looks; it was written in the worker's."""
+    try:
+        return sentence_of(found["code"], {"file": found["file"], **found.get("values", {})})
+    except KeyError:  # What it would need was not kept: the line's own content never is.
+        return str(found["sentence"])
 
 
 def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
@@ -221,7 +233,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
         "came": counts.get("rows", 0) - counts.get("rejected", 0),
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
-        "problem": sentence or str(words.IMPORT_PROBLEMS.get(row.problem, "")),
+        "problem": sentence,
         "list_name": queries.name_of(row.list),
     }
 
