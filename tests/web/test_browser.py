@@ -236,6 +236,10 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
         assert "the river." in (frame.locator("body").text_content() or "")
         page.click("text=Dark")
         assert page.locator("iframe.f-dark").is_visible()
+        with page.expect_response("**/save"):
+            page.fill("#f-preheader", "A week of drying paper")
+        page.wait_for_function("document.querySelector('#f-version').value == '4'")
+        assert page.locator("iframe.f-dark").is_visible()
     here.campaign.refresh_from_db()
     assert draft_of(here.campaign).body == "Dear reader,\n\nthe river.\n"
     assert complaints == []
@@ -244,8 +248,10 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
 def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(reverse("report", args=[here.organisation.slug, here.sent.pk]))
+        page.focus("#b-pause")
         with page.expect_response("**/live"):
             pass
+        page.wait_for_function("document.activeElement.id == 'b-pause'")
         page.keyboard.press("p")
         page.wait_for_selector("text=Resume")
     here.sent.refresh_from_db()

@@ -33,6 +33,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
+# Ways of looking at a letter while it is written; the first is shown first.
+VIEWS = ("phone", "desk", "dark", "text", "off")
+
+
 def campaign_at(request: Any, campaign_id: int) -> Any:
     try:
         return queries.campaign_of(request.organisation, campaign_id)
@@ -181,7 +185,8 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
         "checks": previews.checks(proof, draft_of(found)),
         "text": previews.text(proof, values),
         "seen": seen,
-        "asked": request.GET.get("as", ""),
+        "asked": _asked(request),
+        "view": request.POST.get("view") if request.POST.get("view") in VIEWS else VIEWS[0],
         "fields": audience.fields(organisation),
         "pictures": [
             (picture, previews.picture_url(organisation, picture)) for picture in queries.pictures(organisation, 12)
@@ -190,9 +195,14 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     }
 
 
+def _asked(request: Any) -> str:
+    """The number of the reader that the preview is for: from the address, or from the page that saves itself."""
+    return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
+
+
 def _values(request: Any) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
-    asked = request.GET.get("as", "")
+    asked = _asked(request)
     if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
         found = audience.subscriber_numbered(request.organisation, int(asked))
         if found is not None:

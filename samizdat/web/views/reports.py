@@ -56,6 +56,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "list_name": audience.name_of(found.list),
         "now": now,
         "live": found.state in LIVE,
+        "table": bool(request.GET.get("table")),
         "books": books,
         "rows": _book_rows(books, seen),
         "bar": charts.bar_parts(books, books.frozen),
