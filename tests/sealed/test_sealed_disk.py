@@ -1,0 +1,305 @@
+"""T1: a copied disk, backup or dump names nobody, and confirms nobody that the copier already suspects.
+
+A house is lived in by its real processes (living.py) and killed in the middle of work. Then every byte of its data
+folder, of its temporary folder and of its streams is searched, every value of every table as well; on PostgreSQL the
+tables stand in for the dump. The key file lies beside the data folder and is left out.
+"""
+
+import gzip
+import hashlib
+import hmac
+import io
+import json
+import random
+import shutil
+import sqlite3
+import sys
+import zipfile
+import zlib
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.core import seal
+from tests.sealed import living
+from tests.sealed.living import LOCAL, PEOPLE, SHARES, WORDS, Life, address
+from tests.sealed.searching import Searcher, files, postgresql_values, sqlite_values
+from tests.smtp_server import ScriptedServer
+from tests.worker.conftest import Instance, make_instance
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+CANDIDATES = 10_000
+
+
+@dataclass
+class Seized:
+    """What the one who took the disk has, and, apart from it, what only the key file opens."""
+
+    held: dict[str, bytes]
+    values: list[bytes]
+    seen: dict[str, Any]
+    keys: list[bytes]
+    index_key: bytes
+    instance: Instance
+
+
+@pytest.fixture(scope="module")
+def seized(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seized]:
+    folder = tmp_path_factory.mktemp("seized")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    for instance in make_instance(folder, people=False):
+        instance.environment["TMPDIR"] = str(temporary)
+        with ScriptedServer(users={living.ROUTE_USER: living.ROUTE_PASSWORD}) as server:
+            work = tmp_path_factory.mktemp("hands")
+            life = Life(instance, server, work)
+            life.live()
+        held, values = taken(instance, temporary, tmp_path_factory.mktemp("copy"))
+        keys = instance.python(KEYS)
+        found = [bytes.fromhex(key) for key in keys["all"]]
+        yield Seized(held, values, life.seen, found, bytes.fromhex(keys["index"]), instance)
+
+
+# All secrets that the key file opens, as hexadecimal.
+KEYS = """
+from samizdat.accounts.models import Organisation
+from samizdat.vault import house
+from samizdat.vault.models import VaultKey
+source, organisation = house.open_source(), Organisation.objects.get()
+held = [
+    source.unwrap(house.label(row.kind, row.number, bytes(organisation.uid)), bytes(row.wrapped))
+    for row in VaultKey.objects.filter(organisation=organisation)
+]
+held += [house.derive(name) for name in ("people", "tokens", "django secret")]
+keys = house.keys(organisation)
+print(json.dumps({"all": [key.hex() for key in held], "index": keys.index[keys.index_version].hex()}))
+"""
+
+
+def taken(instance: Instance, temporary: Path, copy: Path) -> tuple[dict[str, bytes], list[bytes]]:
+    """Files as they lie there; then the values of a copy, since to open a database is to change it."""
+    held = files(instance.folder, temporary)
+    held["streams"] = instance.log.read_bytes()
+    shutil.copytree(instance.folder, copy / "data", ignore=shutil.ignore_patterns("*.sock"))
+    values = [value for path in sorted(copy.rglob("*.sqlite3")) for value in sqlite_values(path)]
+    url = instance.environment.get("DATABASE_URL")
+    if url:
+        values += postgresql_values(url)
+    held["values of all tables"] = b"\n".join(values)
+    return held, values
+
+
+def test_nothing_that_was_taken_names_anybody(seized: Seized) -> None:
+    searcher = Searcher(WORDS)
+    assert {name: hits for name, held in seized.held.items() if (hits := searcher.hits(held))} == {}
+
+
+def test_no_key_lies_beside_what_it_opens(seized: Seized) -> None:
+    assert len(seized.keys) >= 6
+    searcher = Searcher(seized.keys)
+    assert {name: hits for name, held in seized.held.items() if (hits := searcher.hits(held))} == {}
+
+
+def test_all_of_it_was_lived(seized: Seized) -> None:
+    """Else there would be nothing to find."""
+    seen = seized.seen
+    assert seen["import"]["added"] == PEOPLE and seen["import"]["rejected"] == 1
+    assert seen["again"]["updated"] == PEOPLE
+    letter = seen["letter"]
+    assert letter["frozen"] == SHARES["subscribed"]
+    assert (letter["refused"], letter["deferred"], letter["unsure"]) == (16, 4, 1)
+    assert letter["accepted"] == letter["frozen"] - 21
+    assert seen["left"] == 2
+    assert seen["torn"] >= 1 and "found" in seen["states"] and "uploading" in seen["states"]
+    assert any("journals" in name for name in seized.held)
+    if not seized.instance.environment.get("DATABASE_URL"):
+        logs = [name for name in seized.held if name.endswith("-wal")]
+        assert logs and any(seized.held[name] for name in logs), "killed: the write-ahead logs are still there"
+
+
+def test_what_is_sealed_is_there(seized: Seized) -> None:
+    """With the key the same disk says everything: the search did not look past it."""
+    shown = json.loads(seized.instance.run("-m", "samizdat.cli", "subscribers", "show", address(50), "--json"))
+    assert shown["address"] == address(50) and living.FIRST in json.dumps(shown)
+
+
+# -- the searcher is believed because it finds ------------------------------------------------------------------
+
+WORD = address(77)
+
+
+def _zip(plain: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
+        box.writestr("members.csv", plain)
+    return out.getvalue()
+
+
+def _row(words: str) -> bytes:
+    return f"1,{words},Riga\n".encode()
+
+
+HIDDEN: dict[str, bytes] = {
+    "plain": WORD.encode(),
+    "upper case": WORD.upper().encode(),
+    "UTF-16, little": WORD.encode("utf-16-le"),
+    "UTF-16, big": WORD.encode("utf-16-be"),
+    "UTF-16, upper case": WORD.upper().encode("utf-16-le"),
+    **{f"base64, {skipped} before": b64encode(b"x" * skipped + WORD.encode() + b"yz") for skipped in range(3)},
+    **{f"base64 for addresses, {n} before": urlsafe_b64encode(b"?" * n + WORD.encode()) for n in range(3)},
+    "hex": WORD.encode().hex().encode(),
+    "hex, upper case": WORD.encode().hex().upper().encode(),
+    "zlib": zlib.compress(_row(WORD) * 3),
+    "zlib, stored": zlib.compress(_row(WORD), 0),
+    "gzip": gzip.compress(_row(WORD)),
+    "zip": _zip(_row(WORD)),
+    "zstd": zstd.compress(_row(WORD) * 3),
+    "zlib in base64": b64encode(b"q" + zlib.compress(_row(WORD))),
+    "zip in zstd": zstd.compress(_zip(_row(WORD))),
+    "base64 in zlib": zlib.compress(b64encode(_row(WORD))),
+    "UTF-16 in zlib": zlib.compress(WORD.encode("utf-16-le")),
+    "torn zlib": zlib.compress(random.Random(1).randbytes(3000) + _row(WORD) + random.Random(2).randbytes(9000))[:6000],
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_the_search_finds_an_address_however_it_is_hidden(how: str) -> None:
+    noise = random.Random(how)
+    held = noise.randbytes(5000) + HIDDEN[how] + noise.randbytes(5000)
+    assert any(hit.startswith(LOCAL) for hit in Searcher([LOCAL]).hits(held))
+    assert Searcher([LOCAL]).hits(noise.randbytes(200_000)) == []
+
+
+@pytest.mark.parametrize("form", ["utf-8", "cp1251", "koi8-r", "utf-16-le", "JSON", "lower case", "upper case"])
+def test_the_search_finds_a_russian_name_however_it_is_written(form: str) -> None:
+    name = living.LAST
+    written = {
+        "JSON": json.dumps(name).encode(),
+        "lower case": name.lower().encode(),
+        "upper case": name.upper().encode(),
+    }.get(form) or name.encode(form)
+    assert Searcher([name]).hits(b"\0\1" + written + b"\2\3")
+
+
+def test_the_search_finds_what_overflow_pages_cut_to_pieces(tmp_path: Path) -> None:
+    """Random bytes around it fill many pages; the bare file shows nothing, the values do."""
+    path = tmp_path / "planted.sqlite3"
+    noise = random.Random(3)
+    packed = zlib.compress(noise.randbytes(30_000).hex().encode() + _row(WORD) * 2)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (blob)")
+        connection.execute("INSERT INTO t VALUES (?)", [packed])
+    connection.close()
+    assert Searcher([LOCAL]).hits(path.read_bytes()) == []
+    assert Searcher([LOCAL]).hits(b"\n".join(sqlite_values(path)))
+
+
+def test_the_search_finds_what_stands_in_the_log_alone(tmp_path: Path) -> None:
+    """What was written and not carried over to the database file before the power went."""
+    path, copy = tmp_path / "live.sqlite3", tmp_path / "copy.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE t (text)")
+    connection.execute("INSERT INTO t VALUES (?)", [WORD])
+    connection.commit()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+    connection.close()
+    assert Searcher([LOCAL]).hits(files(tmp_path)[f"{copy}-wal"])
+    assert Searcher([LOCAL]).hits(b"\n".join(sqlite_values(copy)))
+
+
+def test_the_search_finds_a_planted_address_among_what_was_taken(seized: Seized) -> None:
+    name, held = max(seized.held.items(), key=lambda pair: len(pair[1]))
+    middle = len(held) // 2
+    assert Searcher([LOCAL]).hits(held[:middle] + zlib.compress(_row(WORD)) + held[middle:]), name
+
+
+# -- nobody is confirmed without the key ------------------------------------------------------------------------
+
+
+def candidates() -> list[str]:
+    """Everybody who is here, among many who are not."""
+    strangers = [f"stranger.{number}@mail{number % 50}.example" for number in range(CANDIDATES - PEOPLE)]
+    return [address(number) for number in range(PEOPLE)] + strangers
+
+
+def windows(values: Iterable[bytes]) -> set[bytes]:
+    """Every 16 bytes in a row that a short value holds, also where it is written in hexadecimal."""
+    found: set[bytes] = set()
+    for value in values:
+        if len(value) > 256:
+            continue  # Sealed blobs, and pages for people; a digest has at most 64 bytes, 128 in hexadecimal.
+        for held in (value, _unhexed(value)):
+            found.update(held[at : at + 16] for at in range(len(held) - 15))
+    return found
+
+
+def _unhexed(value: bytes) -> bytes:
+    try:
+        return bytes.fromhex(value.decode())
+    except ValueError:
+        return b""
+
+
+PLAIN = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
+KEYED = ("md5", "sha1", "sha256", "sha512")
+GUESSES = (
+    b"", bytes(16), bytes(32), b"samizdat", b"secret", b"key", b"index", b"blind", b"subscriber", b"people", b"tokens",
+    b"northern-lantern", b"Northern Lantern", b"not yet derived from the instance key",
+)  # fmt: skip
+
+
+def plain_marks(text: bytes) -> Iterator[bytes]:
+    for name in PLAIN:
+        digest = hashlib.new(name, text).digest()
+        yield digest[:16]
+        yield digest[-16:]
+
+
+def keyed_marks(text: bytes, keys: Iterable[bytes]) -> Iterator[bytes]:
+    for key in keys:
+        for name in KEYED:
+            yield hmac.digest(key, text, name)[:16]
+        yield hashlib.sha256(key + text).digest()[:16]
+        yield hashlib.sha256(text + key).digest()[:16]
+
+
+def test_nobody_can_be_confirmed_without_the_key(seized: Seized) -> None:
+    held = windows(seized.values)
+    confirmed = []
+    for candidate in candidates():
+        texts = {
+            candidate.encode(),
+            candidate.upper().encode(),
+            f"{candidate}\n".encode(),
+            candidate.encode("utf-16-le"),
+        }
+        marks = {mark for text in texts for mark in plain_marks(text)} | {*keyed_marks(candidate.encode(), GUESSES)}
+        if not marks.isdisjoint(held):
+            confirmed.append(candidate)
+    assert confirmed == []
+
+
+def test_nothing_in_the_database_is_the_key_of_its_indices(seized: Seized) -> None:
+    """Every short value is tried as the key: uids, wrapped keys, digests, public keys and the indices themselves."""
+    held = windows(seized.values)
+    keys = {value for value in seized.values if 8 <= len(value) <= 128}
+    keys |= {value[at : at + 32] for value in seized.values if 32 < len(value) <= 128 for at in range(len(value) - 31)}
+    for number in (3, 60, 270):
+        assert held.isdisjoint(keyed_marks(address(number).encode(), keys))
+
+
+def test_with_the_key_the_same_question_names_exactly_those_who_are_here(seized: Seized) -> None:
+    """One was erased: her keyed mark stays, so that no import brings her back."""
+    held = windows(seized.values)
+    named = [one for one in candidates() if seal.blind(seized.index_key, one) in held]
+    assert named == [address(number) for number in range(PEOPLE)]
