@@ -1,0 +1,572 @@
+"""Pages of the desk over a house with a million subscribers, on SQLite and on PostgreSQL.
+
+python -m bench pages [--subscribers 1000000] [--only sqlite|postgresql] [--times 40] [--fresh]
+
+The house: a generated Mailchimp export brought in by the import, one letter that went to everybody, fifty smaller ones,
+one under way by a slow route to smtp-sink, and a log in which a fifth as many readers left or were looked at. The
+letter that went out was not sent: its ledger is filled by the recorder's own `write`, over three hours, with refusals
+and second tries, which makes a longer report than a quick send to a sink. Building takes minutes, so the house stays in
+the temporary folder and is used again until a migration or SHAPE changes; --fresh builds it anew.
+
+Asked is the desk of `samizdat serve`, whole tree, over one kept connection, each page with other rows every time. Times
+are what a browser waits for the whole page. CPU is the desk's process, and PostgreSQL's beside it (its share for the
+sender of the letter under way included).
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bench import common
+from bench.letters import letter
+from bench.send import Sink
+from scripts.test import find_tool
+
+MILLISECONDS = 150.0
+SHAPE = 1  # Of the built house: raise it when build() changes.
+
+ADMIN, PASSWORD = "clara@northern-lantern.example", "a lamp in the north"
+LETTERS = 50
+DRAFTS = 5
+CIRCLE = 200  # People with the tag that the smaller letters go to.
+HOURS = 3
+# Messages a second of the letter under way: slow enough that it lasts for many runs.
+SLOW = "20/s"
+
+BUILD_SECONDS, ANSWER_SECONDS, START_SECONDS = 3600, 60, 60
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench pages", description=__doc__)
+    parser.add_argument("--subscribers", type=int, default=1_000_000)
+    parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--only", choices=("sqlite", "postgresql"))
+    parser.add_argument("--fresh", action="store_true")
+    options = parser.parse_args()
+    targets = []
+    with cache(options.subscribers, options.fresh) as folder:
+        for vendor in (options.only,) if options.only else ("sqlite", "postgresql"):
+            with house(folder / vendor, vendor, options.subscribers) as built:
+                targets.append(measure(built, options))
+    return common.conclude(targets)
+
+
+# --- the house, kept between runs ---
+
+
+@contextlib.contextmanager
+def cache(size: int, fresh: bool) -> Iterator[Path]:
+    """Our folder for houses of this size and schema, locked. Those of an older schema are thrown away."""
+    place = Path(tempfile.gettempdir())
+    name = f"samizdat-bench-pages-{os.geteuid()}-{size}"
+    folder = place / f"{name}-{schema()}"
+    folder.mkdir(mode=0o711, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise SystemExit(f"{folder} is somebody else's. Remove it, or set TMPDIR.")
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"Another run is using {folder}. Wait for it to end.") from None
+        for old in place.glob(f"{name}-*"):
+            if old != folder and old.stat().st_uid == os.geteuid():
+                shutil.rmtree(old, ignore_errors=True)
+        if fresh:
+            for old in ("sqlite", "postgresql"):
+                shutil.rmtree(folder / old, ignore_errors=True)
+        yield folder
+
+
+def schema() -> str:
+    """Names the tables that a house was built with."""
+    told = hashlib.sha256(str(SHAPE).encode())
+    for path in sorted((Path(__file__).parent.parent / "samizdat").glob("*/migrations/*.py")):
+        told.update(path.read_bytes())
+    return told.hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A house that is ready: its folder, its environment, what is in it, and PostgreSQL's process."""
+
+    vendor: str
+    data: Path
+    environment: dict[str, str]
+    told: dict[str, Any]
+    server: int | None
+
+
+@contextlib.contextmanager
+def house(folder: Path, vendor: str, size: int) -> Iterator[Built]:
+    """Opens the kept house, or builds it first. One that was built half way is built anew."""
+    mark = folder / "built.json"
+    if not mark.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o711, exist_ok=True)
+    with cluster(folder) if vendor == "postgresql" else contextlib.nullcontext(("", None)) as (url, server):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SAMIZDAT")}
+        environment |= {"SAMIZDAT_DATA": str(folder / "data"), "DATABASE_URL": url}
+        if not mark.exists():
+            begun = time.monotonic()
+            common.say(f"Building a house of {size:,} on {vendor} …")
+            out = folder / "built.part"
+            ourselves(environment, BUILD_SECONDS, "--build", str(size), str(out))
+            out.rename(mark)
+            common.say(f"  built in {time.monotonic() - begun:.0f} s")
+        yield Built(vendor, folder / "data", environment, json.loads(mark.read_text()), server)
+
+
+def ourselves(environment: dict[str, str], seconds: float, *words: str) -> None:
+    """A part of this benchmark that needs Django with other settings, in a process of its own."""
+    command = [sys.executable, "-m", "bench.pages", *words]
+    if subprocess.run(command, env=environment, check=False, timeout=seconds).returncode:
+        raise SystemExit(f"bench pages {words[0]} failed.")
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[tuple[str, int]]:
+    """A PostgreSQL of our own with its data in `folder`, reached by a socket there: (URL, process)."""
+    server = find_tool("postgres")
+    if server is None:
+        raise SystemExit("PostgreSQL is not installed. On Debian: apt-get install --no-install-recommends postgresql")
+    tools, base = Path(server).parent, folder / "cluster"
+    # It refuses to run as root.
+    as_owner: list[str] = []
+    if os.geteuid() == 0:
+        as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    run = [*as_owner, "env", "-C", "/"]
+    if not base.exists():
+        base.mkdir(mode=0o700)
+        if as_owner:
+            shutil.chown(base, "postgres", "postgres")
+        words = ["-D", base / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        subprocess.run([*run, tools / "initdb", *words], check=True, stdout=subprocess.DEVNULL)
+    control = [*run, tools / "pg_ctl", "-D", base / "data", "-w"]
+    settings = f"-k {base} -c listen_addresses= -c max_connections=100"
+    # A run that was killed leaves its server behind.
+    subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True)
+    command = [*control, "-o", settings, "-l", base / "log", "start"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    try:
+        process = int((base / "data" / "postmaster.pid").read_text().split()[0])
+        yield f"postgresql://postgres@/postgres?host={quote(str(base))}", process
+    finally:
+        subprocess.run([*control, "-m", "fast", "stop"], check=False, stdout=subprocess.DEVNULL)
+
+
+# --- building it, in a process of its own ---
+
+
+def build(size: int, out: Path) -> int:
+    """Makes the house in SAMIZDAT_DATA and DATABASE_URL; writes what the questions need to `out`."""
+    from samizdat.cli.house import make_house
+
+    data = Path(os.environ["SAMIZDAT_DATA"])
+    shutil.rmtree(data, ignore_errors=True)
+    data.with_name(data.name + ".key").unlink(missing_ok=True)
+    organisation = make_house("Northern Lantern", ADMIN, PASSWORD, language="en", public_url="http://127.0.0.1:1")
+    list_ = bring_in(organisation, size, data.with_name("export.zip"))
+    step = Steps()
+    routes = [add_route(organisation, name) for name in ("first", "second")]
+    circle = choose_circle(organisation)
+    for number in range(LETTERS):
+        sent(organisation, list_, f"Letter {number + 1}", routes, circle, number)
+    step("fifty letters")
+    finished = sent(organisation, list_, "What the court heard", routes, None, 7)
+    step("ledger of the letter to everybody")
+    for number in range(DRAFTS):
+        write_draft(organisation, list_, f"Draft {number + 1}", None)
+    under_way = released(organisation, list_, "Thursday", None)
+    step("the letter under way")
+    fill_log(organisation, size // 5)
+    link_up()
+    step("the log and its chain")
+    out.write_text(json.dumps(told_of(organisation, list_, finished, under_way, size)))
+    return 0
+
+
+class Steps:
+    """Says how long each step of the building took."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        before, self._at = self._at, time.monotonic()
+        common.say(f"  {what}: {self._at - before:.0f} s")
+
+
+def bring_in(organisation: Any, size: int, export: Path) -> Any:
+    from samizdat.audience.actions import direct, new_list
+    from samizdat.cli.demo.export import make_mailchimp_export
+
+    step = Steps()
+    list_ = new_list(organisation, "The Thursday Letter", now=now())
+    make_mailchimp_export(export, size)
+    step("export")
+    try:
+        direct(organisation, list_, [export], now=now)
+    finally:
+        export.unlink()
+    step("import")
+    return list_
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def add_route(organisation: Any, name: str) -> Any:
+    from samizdat.delivery import actions
+
+    return actions.add_route(
+        organisation, name, "smtp+plain://127.0.0.1:1", now=now(), rate=SLOW if name == "first" else None
+    )
+
+
+def choose_circle(organisation: Any) -> Any:
+    """A tag that a few people carry, some of each kind."""
+    from samizdat.audience.actions import add_tags
+    from samizdat.audience.models import Subscriber
+    from samizdat.audience.queries import tag_named
+
+    for row in Subscriber.objects.filter(organisation=organisation).order_by("blind")[:CIRCLE]:
+        add_tags(row, ["circle"], now=now())
+    return tag_named(organisation, "circle")
+
+
+def write_draft(organisation: Any, list_: Any, subject: str, tag: Any) -> Any:
+    from samizdat.accounts.models import Person
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+
+    draft = Draft(
+        subject=subject,
+        from_name="Northern Lantern",
+        from_email="letter@northern-lantern.example",
+        body=letter(),
+        format="html",
+    )
+    return create(organisation, list_, draft, by=Person.objects.get(), now=now(), tag=tag)
+
+
+def released(organisation: Any, list_: Any, subject: str, tag: Any) -> Any:
+    from samizdat.delivery.actions import release
+
+    return release(write_draft(organisation, list_, subject, tag), now=now())
+
+
+def sent(organisation: Any, list_: Any, subject: str, routes: list[Any], tag: Any, seed: int) -> Any:
+    """A letter whose ledger is full: every chunk written by what the recorder writes with."""
+    from samizdat.core.ledger import News, unpack_numbers
+    from samizdat.delivery.actions.clock import finish_if_done
+    from samizdat.delivery.engine.results import write
+    from samizdat.delivery.models import Chunk, Retry
+
+    campaign = released(organisation, list_, subject, tag)
+    chance = random.Random(seed)
+    chunks = list(Chunk.objects.filter(edition=campaign.edition).order_by("position").values_list("pk", "numbers"))
+    begun = now() - timedelta(hours=HOURS + 1)
+    for place, (chunk, blob) in enumerate(chunks):
+        at = begun + timedelta(hours=HOURS) * (place / len(chunks))
+        route = routes[0 if place * 2 < len(chunks) else 1]
+        results = answers(campaign, chunk, unpack_numbers(bytes(blob)), route, chance)
+        write(results, at)
+        again = [result._replace(news=News.ACCEPTED, code=250, text="") for result in results if result.code == 450]
+        if again:
+            # What greylisting puts off is taken an hour later; no clock runs here, so its try is not moved to a chunk.
+            write([result._replace(retry=True) for result in again], at + timedelta(hours=1))
+    assert not Retry.objects.filter(edition=campaign.edition).exists()
+    assert finish_if_done(campaign.pk, now())
+    return campaign
+
+
+def answers(campaign: Any, chunk: int, numbers: list[int], route: Any, chance: random.Random) -> list[Any]:
+    """What a relay says to five hundred messages: 97 in a hundred taken."""
+    from samizdat import dialect
+    from samizdat.audience.models import row_id
+    from samizdat.core import outcome
+    from samizdat.core.ledger import News
+    from samizdat.delivery.engine.results import Result
+
+    found = dialect.providers([row_id(campaign.organisation_id, number) for number in numbers])
+    kinds = {
+        "accepted": (News.ACCEPTED, 250, ""),
+        "full": (News.REFUSED, 552, "5.2.2 mailbox of <her> is full"),
+        "no_such_mailbox": (News.REFUSED, 550, f"5.1.1 no such user, {chance.choice('abcdefghijk')}"),
+        "policy": (News.REFUSED, 554, "5.7.1 message refused as spam"),
+        "greylisted": (News.DEFERRED, 450, "4.7.1 greylisted, come back"),
+    }
+    results = []
+    for number, kind in zip(numbers, chance.choices([*kinds], (970, 5, 10, 5, 10), k=len(numbers)), strict=True):
+        news, code, text = kinds[kind]
+        provider = found.get(row_id(campaign.organisation_id, number), 0)
+        answer = outcome.NUMBERS[kind]
+        results.append(
+            Result(campaign.edition.pk, chunk, number, news, answer, code, route.pk, provider=provider, text=text)
+        )
+    return results
+
+
+def fill_log(organisation: Any, count: int) -> None:
+    """Events as they gather over the years: readers who left, readers who were looked at."""
+    from samizdat.audience.models import Subscriber
+    from samizdat.events.models import Event
+
+    rows = Subscriber.objects.filter(organisation=organisation).values_list("id", flat=True)
+    at, chance = now() - timedelta(days=900), random.Random(5)
+    page = []
+    for place, about in enumerate(rows.order_by("blind")[:count].iterator()):
+        kind = chance.choice(("subscriber.left", "subscriber.left", "subscriber.opened"))
+        seconds = timedelta(seconds=place * 900 * 86400 / count)
+        event = Event(kind=kind, about=about, at=at + seconds, digest=os.urandom(32), handled=True)
+        event.organisation_id = organisation.id
+        page.append(event)
+        if len(page) == 5000:
+            Event.objects.bulk_create(page)
+            page = []
+    Event.objects.bulk_create(page)
+
+
+def link_up() -> None:
+    """The chain over everything, and PostgreSQL's statistics, so that neither is done while pages are asked."""
+    from django.db import connection
+
+    from samizdat.events import chain
+
+    while chain.append():
+        continue
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
+def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, size: int) -> dict[str, Any]:
+    from samizdat.audience.models import Subscriber
+    from samizdat.audience.queries import address_of, tags
+
+    chosen = list(Subscriber.objects.filter(organisation=organisation).order_by("blind")[:200])
+    return {
+        "slug": organisation.slug,
+        "list": list_.pk,
+        "tags": {name: number for number, name in tags(organisation)},
+        "numbers": [row.number for row in chosen],
+        "addresses": [address_of(row) for row in chosen],
+        "highest": max(Subscriber.objects.order_by("-id")[0].number, 1),
+        "finished": finished.pk,
+        "frozen": finished.frozen,
+        "under_way": under_way.pk,
+    }
+
+
+# --- asking ---
+
+
+def measure(built: Built, options: argparse.Namespace) -> common.Target:
+    """Asks every page; the slowest by its p95 is the figure that counts."""
+    with Sink() as sink, serving(built, sink.port) as (port, desk):
+        browser = Browser(port, built.told["slug"])
+        browser.sign_in()
+        common.say(
+            f"\n{options.subscribers:,} subscribers on {built.vendor}, a letter to {built.told['frozen']:,}, "
+            f"{options.times} times each: ms until the whole page is here, CPU in ms a page"
+        )
+        common.say(f"  {'':<36}{'median':>8}{'p95':>8}{'worst':>8}{'desk':>8}{'server':>8}{'KB':>7}")
+        found = {name: ask(browser, built, desk, name, question, options) for name, question in QUESTIONS.items()}
+    slowest = max(found, key=lambda name: found[name])
+    return common.Target(f"{built.vendor}, p95 of {slowest}", found[slowest], MILLISECONDS, "ms")
+
+
+def ask(
+    browser: "Browser", built: Built, desk: int, name: str, question: "Question", options: argparse.Namespace
+) -> float:
+    """Prints one line; the p95 in ms."""
+    chance = random.Random(name)
+    size = 0
+    desk_before = common.cpu_of(desk)
+    server_before = common.cpu_of_tree(built.server) if built.server else 0.0
+    times = []
+    for _ in range(options.times):
+        path, form = question(built.told, chance)
+        begun = time.perf_counter()
+        size = browser.ask(path, form)
+        times.append((time.perf_counter() - begun) * 1000)
+    cpu = (common.cpu_of(desk) - desk_before) / options.times * 1000
+    server = ((common.cpu_of_tree(built.server) - server_before) if built.server else 0.0) / options.times * 1000
+    times.sort()
+    p95 = times[max(0, -(-len(times) * 95 // 100) - 1)]
+    figures = f"{common.median(times):>8.1f}{p95:>8.1f}{times[-1]:>8.1f}{cpu:>8.1f}{server:>8.1f}{size / 1024:>7.1f}"
+    common.say(f"  {name:<36}{figures}")
+    return p95
+
+
+# What is known of the house, chance -> (path below /o/<slug>/, form to post or None).
+Question = Callable[[dict[str, Any], random.Random], tuple[str, dict[str, str] | None]]
+
+
+def _listed(filters: str) -> Question:
+    """A page of subscribers somewhere in the list; {tag:NAME} and {list} are filled in."""
+
+    def question(told: dict[str, Any], chance: random.Random) -> tuple[str, None]:
+        filled = re.sub(r"\{tag:([^}]+)\}", lambda found: str(told["tags"][found[1]]), filters)
+        filled = filled.replace("{list}", str(told["list"]))
+        filled = filled.replace("{before}", str(chance.randrange(1, told["highest"])))
+        return f"subscribers/?{filled}", None
+
+    return question
+
+
+def _at(path: str) -> Question:
+    return lambda told, _chance: (path.format(**told), None)
+
+
+def _search(told: dict[str, Any], chance: random.Random) -> tuple[str, dict[str, str]]:
+    """A whole address; every fourth is of nobody."""
+    known = chance.random() < 0.75
+    return "subscribers/", {"address": chance.choice(told["addresses"]) if known else "nobody@nowhere.example"}
+
+
+def _one(told: dict[str, Any], chance: random.Random) -> tuple[str, None]:
+    return f"subscribers/{chance.choice(told['numbers'])}/", None
+
+
+QUESTIONS: dict[str, Question] = {
+    "home": _at(""),
+    "subscribers": _listed(""),
+    "subscribers, deep": _listed("before={before}"),
+    "subscribers, a list": _listed("list={list}&before={before}"),
+    "subscribers, unsubscribed": _listed("status=unsubscribed&before={before}"),
+    "subscribers, nonsubscribed": _listed("status=nonsubscribed"),
+    "subscribers, a tag": _listed("tag={tag:volunteer}&before={before}"),
+    "subscribers, a tag of few": _listed("tag={tag:circle}"),
+    "subscribers, a tag and nonsubscribed": _listed("tag={tag:monthly}&status=nonsubscribed&before={before}"),
+    "subscribers, the last rows of a tag": _listed("tag={tag:volunteer}&status=cleaned&before=900"),
+    "subscribers, a whole address": _search,
+    "one subscriber": _one,
+    "campaigns": _at("campaigns/"),
+    "campaigns, finished": _at("campaigns/?show=finished"),
+    "report of a finished letter": _at("campaigns/{finished}/report"),
+    "report of the letter under way": _at("campaigns/{under_way}/report"),
+    "its live part": _at("campaigns/{under_way}/live"),
+}
+
+
+class Browser:
+    """One kept connection with cookies: what a page costs, not what connecting does."""
+
+    def __init__(self, port: int, slug: str) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        self._cookies: dict[str, str] = {}
+        self._base = f"/o/{slug}/"
+
+    def sign_in(self) -> None:
+        self._request("GET", "/sign-in")
+        status, _page = self._request("POST", "/sign-in", {"email": ADMIN, "password": PASSWORD})
+        if status != 302 or "desk" not in self._cookies:
+            raise SystemExit(f"Signing in was answered with {status}.")
+
+    def ask(self, path: str, form: dict[str, str] | None) -> int:
+        """Bytes of the page. A look-up that finds her answers with the way to her page."""
+        status, page = self._request("POST" if form else "GET", self._base + path, form)
+        if status not in ((200, 302) if form else (200,)):
+            raise SystemExit(f"{path} was answered with {status}.")
+        return len(page)
+
+    def _request(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, bytes]:
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        body = None
+        if form:
+            body = urlencode({**form, "csrfmiddlewaretoken": self._cookies["csrftoken"]})
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        page = answer.read()
+        for line in answer.headers.get_all("Set-Cookie") or ():
+            name, _, value = line.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return answer.status, page
+
+
+@contextlib.contextmanager
+def serving(built: Built, sink: int) -> Iterator[tuple[int, int]]:
+    """`samizdat serve` over the house, its routes leading to the sink: (port, process of the desk)."""
+    ourselves(built.environment, START_SECONDS, "--lead", str(sink))
+    ports = common.free_port(), common.free_port()
+    words = ("serve", "--port", str(ports[0]), "--public-port", str(ports[1]))
+    process = common.child(
+        "samizdat.cli", *words, env=built.environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        common.wait_for_port(ports[0], START_SECONDS)
+        desk = desk_of(process.pid)
+        settle(process.pid)
+        yield ports[0], desk
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def settle(supervisor: int) -> None:
+    """Waits until all children have started: for a second in which the tree uses less than a tenth of a core."""
+    end, before = time.monotonic() + START_SECONDS, common.cpu_of_tree(supervisor)
+    while time.monotonic() < end:
+        time.sleep(1)
+        after = common.cpu_of_tree(supervisor)
+        if after - before < 0.1:
+            return
+        before = after
+
+
+def desk_of(supervisor: int) -> int:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        for process in common.tree(supervisor):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+                if b"samizdat.worker.child" in words and b"desk" in words:
+                    return process
+        time.sleep(0.1)
+    raise SystemExit("The desk was not started.")
+
+
+def lead(port: int) -> int:
+    """Points the routes to today's sink."""
+    from samizdat.cli import opening
+
+    opening.open_house()
+    from samizdat.delivery.actions import change_route, resume_route
+    from samizdat.delivery.models import Route
+
+    for route in Route.objects.select_related("organisation").all():
+        resume_route(change_route(route, url=f"smtp+plain://127.0.0.1:{port}", now=now()), now=now())
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--build"]:
+        sys.exit(build(int(sys.argv[2]), Path(sys.argv[3])))
+    if sys.argv[1:2] == ["--lead"]:
+        sys.exit(lead(int(sys.argv[2])))
+    sys.exit(main())
