@@ -268,3 +268,21 @@ def test_numbers_do_not_follow_the_order_of_the_file(bring: Any, export: Any, la
     assert len(set(found)) == 200 and all(1 <= number <= 5000 for number in found)
     rising = sum(1 for one, other in pairwise(found) if one < other)
     assert 60 < rising < 140  # In the order of the file it would be 199, by chance it is 100.
+
+
+def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second_look(
+    bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
+) -> None:
+    from samizdat.audience.bringing.known import Known
+
+    actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+    find, looks = Known.find, []
+
+    def blind_at_first(self: Any, made: Any, places: Any) -> Any:
+        looks.append(1)
+        return find(self, made, places) if len(looks) > 1 else {}
+
+    monkeypatch.setattr(Known, "find", blind_at_first)
+    made = bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris"))
+    assert split(made.counts) == (1, 1, 0, 0)
+    assert_projections_hold(lantern, NOW)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat import dialect
 from samizdat.audience import tagging
 from samizdat.audience.bringing import opening, owner, run, uploads
 from samizdat.audience.bringing.look import Look, look_at, make_order, refused
@@ -320,6 +321,7 @@ def _run(
             Import.objects.filter(id=row.id).update(started=row.started)
         if _bring(row, paths, piece, now, progress, stop, rejected):
             _finish(row, now())
+            dialect.learn_sizes()
         else:
             Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
     except (NoAddresses, BadFiles) as wrong:
