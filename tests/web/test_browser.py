@@ -4,6 +4,7 @@ without script as well."""
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,9 +84,40 @@ def _found_import(here: House) -> Any:
     return actions.inspect(run.pk, now=lambda: NOW)
 
 
+def _done_import(here: House) -> Any:
+    from samizdat.audience import actions
+    from tests.conftest import NOW
+
+    run = actions.start(_found_import(here), now=NOW, by=here.people["editor"])
+    return actions.run_import(run.pk, now=lambda: NOW)
+
+
+def _finished(here: House) -> Any:
+    """A letter that went out."""
+    from django.db import connections
+    from django.utils import timezone
+
+    from samizdat.delivery.actions import release
+    from samizdat.delivery.engine import run_campaign
+    from tests.web.conftest import make_campaign
+
+    campaign = release(make_campaign(here, "Letters from the north"), now=timezone.now(), by=here.people["editor"])
+
+    def run() -> str:
+        try:
+            return str(run_campaign(campaign.pk, 30)["ended"])
+        finally:
+            connections.close_all()
+
+    # In a thread of its own: Playwright's loop is in this one.
+    with ThreadPoolExecutor(1) as elsewhere:
+        assert elsewhere.submit(run).result() == "finished"
+    return campaign
+
+
 def pages(here: House) -> list[str]:
     """Every page that can be looked at, with something on it."""
-    found = _found_import(here)
+    found, done, finished = _found_import(here), _done_import(here), _finished(here)
 
     def to(name: str, *args: Any) -> str:
         return reverse(name, args=[here.organisation.slug, *args])
@@ -100,6 +132,7 @@ def pages(here: House) -> list[str]:
         to("throw-away", here.campaign.pk),
         to("send", here.campaign.pk) + "?look=1",
         to("report", here.sent.pk),
+        to("report", finished.pk) + "?table=1",
         to("stop", here.sent.pk),
         to("subscribers"),
         to("add-subscriber"),
@@ -110,6 +143,7 @@ def pages(here: House) -> list[str]:
         to("imports"),
         to("import", here.import_run.pk),
         to("import", found.pk),
+        to("import", done.pk),
         to("routes"),
         to("remove-route", here.route.pk),
         to("people"),
