@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -529,18 +529,20 @@ def consent_rows(subscriber: int) -> list[ConsentLine]:
         return [ConsentLine(*row[:4], bytes(row[4])) for row in cursor.fetchall()]
 
 
-def count_subscribers(start: int, end: int) -> int:
-    """How many ids lie in [start, end)."""
-    return int(_numbers("SELECT COUNT(*) FROM audience_subscriber WHERE id >= %s AND id < %s", [start, end])[0])
+def count_subscribers(organisation: int) -> int:
+    """Of an organisation: along the narrow index of blind indices, not through the blobs."""
+    return _numbers("SELECT COUNT(*) FROM audience_subscriber WHERE organisation_id = %s", [organisation])[0]
 
 
 def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
-    """Subscribed, and suppressed. The condition is that of the index subscription_stopped, word for word."""
-    query = "SELECT COUNT(*) FROM audience_subscription s WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
+    """Subscribed, and suppressed. The condition is that of the index subscription_stopped, word for word; SQLite would
+    still take the index by status, which has two columns that fit, and walk through everybody."""
+    source = "audience_subscription s" + (" INDEXED BY subscription_stopped" if _on_sqlite() else "")
+    query = f"SELECT COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
     if tag is None:
-        return int(_numbers(query, [list_id])[0])
+        return _numbers(query, [list_id])[0]
     carries = "SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = s.subscriber_id AND t.tag_id = %s"
-    return int(_numbers(f"{query} AND EXISTS ({carries})", [list_id, tag])[0])
+    return _numbers(f"{query} AND EXISTS ({carries})", [list_id, tag])[0]
 
 
 def subscribers_below(start: int, below: int, limit: int) -> list[int]:
