@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,8 +137,14 @@ def _copy_code(copy: Path, folder: str) -> None:
         shutil.copyfile(path, copy / place)
     (copy / folder / "locale").mkdir(exist_ok=True)
     for module, name in TABLES:
-        _mark(copy, module, getattr(importlib.import_module(module), name).values())
+        _mark(copy, module, table(module, name).values())
     _mark(copy, *BORROWED)
+
+
+def table(module: str, name: str) -> Mapping[str, str]:
+    """A table of sentences, by the names in TABLES."""
+    found: Mapping[str, str] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _mark(copy: Path, module: str, sentences: Iterable[str]) -> None:

@@ -1,0 +1,226 @@
+"""The Russian of every door: whole, with the same holes as the English, in the words of the glossary."""
+
+import datetime
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+from django.utils.translation import gettext, ngettext, pgettext
+
+from samizdat.web.templatetags import desk
+from scripts import messages
+
+# What stays in Latin letters: names, formats, addresses to be typed as they stand.
+NAMES = set(
+    """
+    API CREATEROLE CSV DKIM DMARC DNS Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN MJML Mailchimp
+    Markdown Message NUL PLAIN PNG Riga SMTP SPF STARTTLS SVG Samizdat TLS TXT Tab URL UTF WebP Zip
+    and cookie default else fingerprint hold https mailto mj include or passkey resend root samizdat tel xn zip
+    """.split()  # noqa: SIM905
+)
+HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
+# Shown as they are: our merge language, Mailchimp's, code, addresses, tags of HTML, values of options.
+LITERAL = re.compile(
+    r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
+    r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
+    r"\bsamizdat [a-z]+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
+)
+
+
+def catalogues() -> list[str]:
+    return list(messages.CATALOGUES)
+
+
+def entries(folder: str) -> list[messages.Entry]:
+    return messages.entries((messages.HERE / messages.po(folder, "ru")).read_text(encoding="utf-8"))
+
+
+ALL = [(folder, entry) for folder in catalogues() for entry in entries(folder)]
+PAIRS = [(entry.english, entry.plural, text) for _folder, entry in ALL for text in entry.texts.values()]
+
+
+def test_nothing_is_missing_stale_or_only_guessed() -> None:
+    assert messages.complaints() == []
+
+
+@pytest.mark.parametrize("folder", catalogues())
+def test_a_catalogue_holds_no_trace_of_the_machine_it_was_made_on(folder: str) -> None:
+    text = (messages.HERE / messages.po(folder, "ru")).read_text(encoding="utf-8")
+    assert "POT-Creation-Date" not in text
+    assert str(messages.HERE) not in text
+    assert not re.search(r"^#: .*:\d+", text, re.MULTILINE)
+
+
+def test_every_sentence_has_the_same_holes_in_both_languages() -> None:
+    for english, plural, russian in PAIRS:
+        assert Counter(HOLE.findall(russian)) in (Counter(HOLE.findall(english)), Counter(HOLE.findall(plural))), (
+            russian
+        )
+
+
+def test_what_is_typed_or_clicked_is_the_same_in_both_languages() -> None:
+    marks = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|`[^`]*`|<[^>]*>|\w+://|_dmarc\S*")
+    for english, plural, russian in PAIRS:
+        assert sorted(marks.findall(russian)) in (sorted(marks.findall(english)), sorted(marks.findall(plural))), (
+            russian
+        )
+
+
+def test_numbers_are_the_same_in_both_languages() -> None:
+    def numbers(text: str) -> list[str]:
+        return sorted(re.findall(r"\d+", re.sub(r"(?<=\d),(?=\d{3})", "", text)))
+
+    for english, _plural, russian in PAIRS:
+        assert numbers(russian) == numbers(english), russian
+
+
+def test_no_english_word_is_left_in_the_russian() -> None:
+    left = {
+        (word, russian)
+        for _english, _plural, russian in PAIRS
+        for word in re.findall(r"[A-Za-z]{2,}", LITERAL.sub(" ", HOLE.sub(" ", russian)))
+        if word not in NAMES
+    }
+    assert left == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("an exclamation mark", r"!"),
+        ("a straight quotation mark around words", r"\"[А-яЁё]|[А-яЁё]\""),
+        ("an English quotation mark", r"[“”’]"),
+        ("вы with a capital letter inside a sentence", r"[а-яё,] (?:Вы|Вас|Вам|Вами|Ваш\w*)\b"),
+        ("a guessed gender", r"\(а\)|\(ась\)|\(ла\)"),
+        ("a breaking space before a unit", r"[\ds} ] (?:%(?!\()|[КМГ]Б\b)"),
+        ("a breaking space after the number sign", r"№ (?=[\d%])"),
+        ("two spaces", r"  "),
+        ("what we may not say: delivered, read", r"\bдоставлен|\bпрочитан[оы]? (?:читател|подписчик)"),
+        ("a word that the voice avoids", r"пожалуйста|контакт|юзер"),
+    ],
+)  # fmt: skip
+def test_the_russian_keeps_to_the_voice(what: str, pattern: str) -> None:
+    found = [text for _english, _plural, text in PAIRS if re.search(pattern, LITERAL.sub("x", text).replace("\n", ""))]
+    assert found == [], what
+
+
+GLOSSARY = [
+    ("books", "accepted", "принято сервером"),
+    ("books", "deferred", "отложено"),
+    ("books", "refused", "отклонено"),
+    ("books", "unsure", "ответ неизвестен"),
+    ("books", "suppressed since", "исключено после выпуска"),
+    ("books", "pending", "в очереди"),
+    ("subscription", "Pending", "Ждёт подтверждения"),
+    ("subscription", "Subscribed", "Подписка действует"),
+    ("subscription", "Unsubscribed", "Отписка"),
+    ("subscription", "Cleaned", "Адрес недоступен"),
+    ("subscription", "Never agreed", "Согласия не было"),
+    ("campaign", "Held before it goes", "Окно ожидания"),
+    ("verb", "Release", "Выпустить"),
+    ("", "frozen", "зафиксировано"),
+    ("", "Subscriber", "Подписчик"),
+    ("", "Audience", "Аудитория"),
+    ("", "Campaign", "Рассылка"),
+    ("", "Letter", "Письмо"),
+    ("", "Template", "Шаблон"),
+    ("", "Subject", "Тема письма"),
+    ("", "Preheader", "Прехедер"),
+    ("", "Tag", "Метка"),
+    ("", "Role", "Роль"),
+    ("", "Route", "Маршрут"),
+    ("", "Pause", "Пауза"),
+    ("", "Erase", "Стереть"),
+    ("", "On the stop list", "В стоп-листе"),
+    ("", "Provider", "Почтовая служба"),
+    ("", "Yours", "Ваше"),
+    ("", "Through", "Дойдёт"),
+    ("", "Sealed", "Под замком"),
+    ("", "Elsewhere within the hour", "За час на новом месте"),
+    ("", "Just", "По уставу"),
+]
+
+
+@pytest.mark.parametrize(("context", "english", "russian"), GLOSSARY)
+def test_the_words_are_those_of_the_glossary(context: str, english: str, russian: str) -> None:
+    with translation.override("ru"):
+        assert (pgettext(context, english) if context else gettext(english)) == russian
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 подписок"),
+        (1, "1 подписка"),
+        (2, "2 подписки"),
+        (5, "5 подписок"),
+        (11, "11 подписок"),
+        (12, "12 подписок"),
+        (21, "21 подписка"),
+        (24, "24 подписки"),
+        (111, "111 подписок"),
+        (1002, "1002 подписки"),
+    ],
+)
+def test_numbers_have_their_plural(number: int, words: str) -> None:
+    with translation.override("ru"):
+        sentence = ngettext(
+            "%(n)s subscription, all on your own server", "%(n)s subscriptions, all on your own server", number
+        )
+        assert sentence % {"n": number} == f"{words}, всё на вашем сервере"
+
+
+def test_a_moment_reads_as_people_write_it() -> None:
+    with translation.override("ru"):
+        assert desk.moment(datetime.datetime(2026, 11, 26, 10, tzinfo=datetime.UTC)) == "чт 26 ноября, 10:00"
+
+
+@pytest.mark.parametrize(("module", "name"), messages.TABLES)
+def test_every_sentence_of_a_table_is_translated(module: str, name: str) -> None:
+    table = messages.table(module, name)
+    with translation.override("ru"):
+        assert [sentence for sentence in table.values() if gettext(sentence) == sentence] == []
+
+
+@pytest.fixture
+def small_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree with one module and an empty catalogue, which the script takes for ours."""
+    (tmp_path / "samizdat/web").mkdir(parents=True)
+    (tmp_path / "samizdat/web/words.py").write_text('WORD = lazy("Good day")\n')
+    monkeypatch.setattr(messages, "HERE", tmp_path)
+    monkeypatch.setattr(messages, "CATALOGUES", {"samizdat": ()})
+    monkeypatch.setattr(messages, "TABLES", ())
+    messages.refresh()
+    return tmp_path
+
+
+def test_a_new_string_is_found_and_has_to_be_translated(small_house: Path) -> None:
+    assert [complaint.split(": ")[1] for complaint in messages.complaints()] == [
+        "“Good day” is not translated. Write it."
+    ]
+    place = small_house / messages.po("samizdat", "ru")
+    place.write_text(place.read_text().replace('msgid "Good day"\nmsgstr ""', 'msgid "Good day"\nmsgstr "Добрый день"'))
+    assert len(messages.complaints()) == 1  # the .mo is older
+    messages.refresh()
+    assert messages.complaints() == []
+
+
+def test_a_changed_string_is_noticed_without_anybody_running_the_script(small_house: Path) -> None:
+    (small_house / "samizdat/web/words.py").write_text('WORD = lazy("Good evening")\n')
+    told = " ".join(messages.complaints())
+    assert "lacks “Good evening”" in told and "has “Good day”, which the code no longer says" in told
+
+
+def test_refreshing_twice_changes_nothing(small_house: Path) -> None:
+    place = small_house / messages.po("samizdat", "ru")
+    before = place.read_bytes()
+    messages.refresh()
+    assert place.read_bytes() == before
+
+
+def test_missing_tools_are_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages.shutil, "which", lambda tool: None)
+    with pytest.raises(messages.CannotRun, match="apt-get install gettext"):
+        messages.complaints()
