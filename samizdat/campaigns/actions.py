@@ -75,7 +75,7 @@ def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: dateti
         )
     for key, value in values.items():
         setattr(campaign, key, value)
-    campaign.version = version + 1
+    campaign.version, campaign.changed = version + 1, now
     return version + 1
 
 

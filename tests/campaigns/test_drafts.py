@@ -1,5 +1,6 @@
 """A letter from first word to frozen edition."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +47,12 @@ def test_whoever_saves_second_is_told_and_overwrites_nothing(letter: Campaign) -
         actions.save(letter, LETTER.with_(subject="Dmitri's"), version=1, by=None, now=NOW)
     letter.refresh_from_db()
     assert draft_of(letter).subject == "Clara's"
+
+
+def test_the_page_that_saved_shows_the_time_of_that_saving(letter: Campaign) -> None:
+    later = NOW + timedelta(minutes=2)
+    actions.save(letter, LETTER, version=1, by=None, now=later)
+    assert letter.changed == later
 
 
 def test_a_copy_is_a_draft_with_the_same_words(letter: Campaign) -> None:
