@@ -278,9 +278,9 @@ def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second
     actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
     find, looks = Known.find, []
 
-    def blind_at_first(self: Any, made: Any, places: Any) -> Any:
+    def blind_at_first(self: Any, rows: Any) -> Any:
         looks.append(1)
-        return find(self, made, places) if len(looks) > 1 else {}
+        return find(self, rows) if len(looks) > 1 else {}
 
     monkeypatch.setattr(Known, "find", blind_at_first)
     made = bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from samizdat import dialect
 from samizdat.audience import facts
-from samizdat.audience.incoming.prepare import Fact, Slice
+from samizdat.audience.incoming.prepare import NEW, Fact, Row
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.core import consent, seal
 from samizdat.vault.house import OrganisationKeys
@@ -45,7 +45,7 @@ class Person:
 class Change:
     """What a row changes. Empty where everything was known."""
 
-    place: int
+    row: Row
     person: Person
     status: int  # on the list of the import, afterwards
     language: str
@@ -79,11 +79,13 @@ class Known:
         self._open = keys.ring.bound(*facts.SUBSCRIBER, keys.uid).open
         self._open_record = keys.ring.bound(*facts.RECORD, keys.uid).open
 
-    def find(self, made: Slice, places: list[int]) -> dict[int, Person]:
-        """Row -> who it is, for those that are here."""
-        where = {made.blinds[place]: place for place in places}
-        if made.older:
-            where |= {blind: place for place in places for blind in made.older[place]}
+    def find(self, rows: Iterable[Row]) -> dict[bytes, Person]:
+        """Blind index of a row -> who it is, for those that are here."""
+        where: dict[bytes, bytes] = {}
+        for row in rows:
+            where[row[0]] = row[0]
+            for older in row[10]:
+                where[older] = row[0]
         return {
             where[bytes(blind)]: Person(id, bytes(blind), bytes(blob), language)
             for blind, id, blob, language in dialect.subscribers_by_blind(self._organisation, list(where))
@@ -102,30 +104,26 @@ class Known:
         for id, *record in dialect.consent_of(ids):
             by_id[id].records.append(tuple(record))
 
-    def change(
-        self, made: Slice, place: int, person: Person, reason: str | None, tags: dict[str, int], again: bool
-    ) -> Change:
+    def change(self, row: Row, person: Person, reason: str | None, tags: dict[str, int]) -> Change:
         """What a row changes about her. A row that repeats an address of this import only fills gaps."""
-        incoming = made.statuses[place]
-        change = Change(place, person, incoming, person.language)
-        self._compare_values(change, made, place, again)
-        change.tags = {tags[name] for name in made.tags[place]} - person.tags
-        change.facts = [fact for fact in made.facts[place] if not self._is_known(fact, incoming, person)]
+        change = Change(row, person, row.status, person.language)
+        self._compare_values(change)
+        change.tags = {tags[name] for name in row.tags} - person.tags
+        change.facts = [fact for fact in row.facts if not self._is_known(fact, row.status, person)]
         before = person.status_on(self._list)
         if before is not None and not change.facts:
             change.status = before
         else:
-            self._settle(change, incoming, before, reason)
-        change.stays_left = before in _LEFT and incoming not in _LEFT
+            self._settle(change, row.status, before, reason)
+        change.stays_left = before in _LEFT and row.status not in _LEFT
         return change
 
-    def _compare_values(self, change: Change, made: Slice, place: int, again: bool) -> None:
-        person, incoming = change.person, made.plains[place]
-        language = made.languages[place]
-        if language and (not again or not person.language):
-            change.language = language
+    def _compare_values(self, change: Change) -> None:
+        row, person, again = change.row, change.person, change.row.again != NEW
+        if row.language and (not again or not person.language):
+            change.language = row.language
         plain = self._open(person.blob, person.number)
-        merged = plain if plain == incoming else _merged(plain, incoming, again)
+        merged = plain if plain == row.plain else _merged(plain, row.plain, again)
         if merged != plain or change.language != person.language:
             change.plain = merged
 

@@ -9,7 +9,7 @@ from samizdat.audience import tagging
 from samizdat.audience.bringing import opening, run
 from samizdat.audience.bringing.store import Store
 from samizdat.audience.errors import ImportRefused
-from samizdat.audience.incoming.prepare import Slice
+from samizdat.audience.incoming.prepare import Row, Slice
 from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, Order
 from samizdat.audience.models import STATUSES
 from samizdat.core import seal
@@ -130,21 +130,20 @@ class _Samples:
 
     def take(self, made: Slice) -> None:
         held = self._files.setdefault(made.file, [])
-        held += [self._sample(made, place) for place in range(min(len(made.lines), SAMPLES - len(held)))]
+        held += [self._sample(Row._make(row)) for row in made.rows[: SAMPLES - len(held)]]
 
     def chosen(self) -> list[Sample]:
         first = [sample for held in self._files.values() for sample in held[:SAMPLES_A_FILE]]
         rest = [sample for held in self._files.values() for sample in held[SAMPLES_A_FILE:]]
         return (first + rest)[:SAMPLES]
 
-    def _sample(self, made: Slice, place: int) -> Sample:
-        values = seal.unpack(made.plains[place])
-        facts = made.facts[place]
+    def _sample(self, row: Row) -> Sample:
+        values = seal.unpack(row.plain)
         return Sample(
             initial=values[seal.ADDRESS][:1],
-            status=STATUSES[made.statuses[place]],
-            since=facts[-1][1] if facts else made.joined[place],
-            language=made.languages[place],
-            tags=made.tags[place],
+            status=STATUSES[row.status],
+            since=row.facts[-1][1] if row.facts else row.joined,
+            language=row.language,
+            tags=row.tags,
             values={self._tags[number]: text for number, text in values.items() if number in self._tags},
         )

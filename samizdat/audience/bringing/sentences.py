@@ -22,7 +22,7 @@ def sentence_of(code: str, values: dict[str, Any]) -> str:
 def _own() -> dict[str, str]:
     return {
         "erased": _("This person had her data erased, so a file cannot bring her back. She can sign up again herself."),
-        "encoding_broken": _("The line holds half a character. Save the file as UTF-8 and import again."),
+        "not_sealable": _("The line holds half a character. Save the file as UTF-8 and import again."),
         # The importers' own sentence quotes the word, which may be anything when the column was taken wrongly.
         "unknown_status": _("The word in the status column is none we know. Say under Columns what it means."),
     }

@@ -12,7 +12,7 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience import facts, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
-from samizdat.audience.incoming.prepare import Fact, Slice
+from samizdat.audience.incoming.prepare import NEW, Fact, Row, Slice
 from samizdat.audience.models import CLEANED, STATUSES, row_id
 from samizdat.audience.numbers import reserve_numbers
 from samizdat.audience.totals import Totals
@@ -49,20 +49,19 @@ class Store:
 
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
         """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
-        counts: Counter[str] = Counter(rows=made.rows)
-        reasons = self._suppressed(made)
-        rejects = _with_erased(made, reasons)
-        self._name_tags(made)
-        first = [
-            place for place in range(len(made.lines)) if place not in made.again and reasons.get(place) != "erased"
-        ]
-        self._wave(made, first, reasons, counts)
-        again = [place for place in made.again if reasons.get(place) != "erased"]
+        counts: Counter[str] = Counter(rows=made.size)
+        reasons = self._suppressed(made.rows)
+        rows, rejects = made.rows, made.rejects
+        if "erased" in reasons.values():
+            rows, rejects = _without_erased(made, reasons)
+        self._name_tags({row[6] for row in rows})
+        again = [Row._make(row) for row in rows if row[9] != NEW]
+        self._wave([row for row in rows if row[9] == NEW] if again else rows, reasons, counts)
         if self.writes:
-            for wave in _waves(made, again):
-                self._wave(made, wave, reasons, counts, again=True)
+            for wave in _waves(again):
+                self._wave(wave, reasons, counts)
         else:
-            self._count_again(made, again, counts)
+            self._count_again(again, counts)
         counts["rejected"] = len(rejects)
         if self.writes:
             self._totals.write()
@@ -75,91 +74,79 @@ class Store:
 
     # -- what is known ------------------------------------------------------------------------------------------
 
-    def _suppressed(self, made: Slice) -> dict[int, str]:
-        """Row -> the foremost reason for which its address is suppressed."""
-        places: dict[bytes, list[int]] = defaultdict(list)
-        for place, blind in enumerate(made.blinds):
-            places[blind].append(place)
-        for place, older in enumerate(made.older):
-            for blind in older:
-                places[blind].append(place)
-        found: dict[int, list[str]] = defaultdict(list)
-        for blind, reason in dialect.suppressions_by_blind(self.organisation.id, list(places)):
-            for place in places[bytes(blind)]:
-                found[place].append(reason)
-        return {place: facts.foremost(reasons) or "" for place, reasons in found.items()}
+    def _suppressed(self, rows: list[Row]) -> dict[bytes, str]:
+        """Blind index -> the foremost reason for which its address is suppressed."""
+        where = {row[0]: row[0] for row in rows}
+        where |= {older: row[0] for row in rows for older in row[10]}
+        found: dict[bytes, list[str]] = defaultdict(list)
+        for blind, reason in dialect.suppressions_by_blind(self.organisation.id, list(where)):
+            found[where[bytes(blind)]].append(reason)
+        return {blind: facts.foremost(reasons) or "" for blind, reasons in found.items()}
 
-    def _name_tags(self, made: Slice) -> None:
-        names = {name for tags in set(made.tags) for name in tags} - self._tags.keys()
+    def _name_tags(self, combinations: set[tuple[str, ...]]) -> None:
+        names = {name for tags in combinations for name in tags} - self._tags.keys()
         if not names:
             return
         if self.writes:
             self._tags |= tagging.tags_for(self.organisation, self._keys, names)
         else:
             self._tags |= tagging.known_tags(self.organisation, self._keys, names)
-            self._tags |= {name: -1 - len(self._tags) for name in names if name not in self._tags}
+            self._tags |= {
+                name: -1 - place for place, name in enumerate(names, len(self._tags)) if name not in self._tags
+            }
 
-    def _wave(
-        self, made: Slice, places: list[int], reasons: dict[int, str], counts: Counter[str], again: bool = False
-    ) -> None:
+    def _wave(self, rows: list[Row], reasons: dict[bytes, str], counts: Counter[str]) -> None:
         """Rows of which no two are the same address."""
-        known = self._known.find(made, places)
-        new = [place for place in places if place not in known]
-        self._add(made, new, reasons, counts)
+        known = self._known.find(rows)
+        self._add([row for row in rows if row[0] not in known] if known else rows, reasons, counts)
         if known:
-            self._compare(made, known, reasons, counts, again)
+            self._compare([Row._make(row) for row in rows if row[0] in known], known, reasons, counts)
 
     # -- new ----------------------------------------------------------------------------------------------------
 
-    def _add(self, made: Slice, places: list[int], reasons: dict[int, str], counts: Counter[str]) -> None:
-        counts["added"] += len(places)
-        statuses = Counter([made.statuses[place] for place in places])
-        counts.update({STATUSES[status]: many for status, many in statuses.items()})
-        if self.writes and places:
-            self._insert(made, places, reasons)
-            self._suppress([made.blinds[place] for place in places if made.statuses[place] == CLEANED])
+    def _add(self, rows: list[Row], reasons: dict[bytes, str], counts: Counter[str]) -> None:
+        counts["added"] += len(rows)
+        counts.update({STATUSES[status]: many for status, many in Counter([row[2] for row in rows]).items()})
+        if self.writes and rows:
+            self._insert(rows, reasons)
+            self._suppress([row[0] for row in rows if row[2] == CLEANED])
 
-    def _insert(self, made: Slice, places: list[int], reasons: dict[int, str]) -> None:
+    def _insert(self, rows: list[Row], reasons: dict[bytes, str]) -> None:
         """New rows. Numbers rise in the order of the slice, which is that of the blind indices: no order of a file is
         in them, and the tables grow at their end.
 
-        Comprehensions over columns: at a million rows a loop with an append for each table takes 4 s more.
+        Comprehensions over whole tuples: at a million rows a loop with an append for each table takes 4 s more.
         """
         organisation, list_id, version = self.organisation.id, self.list_id, self._keys.index_version
-        numbers = sorted(reserve_numbers(organisation, len(places)))
-        base = row_id(organisation, 0)
-        ids = [base | number for number in numbers]
-        facts_of = [made.facts[place] for place in places]
-        tags_of = [made.tags[place] for place in places]
-        statuses = [made.statuses[place] for place in places]
-        joined = [made.joined[place] for place in places]
-        sealed = self._seal
+        numbers = sorted(reserve_numbers(organisation, len(rows)))
+        base, sealed = row_id(organisation, 0), self._seal
         dialect.insert_subscribers(
             [
-                (id, organisation, sealed(made.plains[place], number, nonce), made.blinds[place], version,
-                 made.providers[place], made.languages[place], day)
-                for id, number, place, day, nonce in zip(ids, numbers, places, joined, _nonces(len(ids)), strict=True)
+                (base | number, organisation, sealed(plain, number, nonce), blind, version, provider, language, joined)
+                for (blind, plain, _, provider, language, joined, _, _, _, _, _), number, nonce in zip(
+                    rows, numbers, _nonces(len(rows)), strict=True
+                )
             ]
-        )  # fmt: skip
+        )
         dialect.insert_subscriptions(
             [
-                (id, list_id, status, _may(status, reasons.get(place)), told[-1][1] if told else day)
-                for id, place, status, told, day in zip(ids, places, statuses, facts_of, joined, strict=True)
+                (base | row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), _since(row))
+                for row, row_number in zip(rows, numbers, strict=True)
             ]
         )
-        known = self._known_tags(tags_of)
+        known = self._known_tags({row[6] for row in rows})
         dialect.insert_subscriber_tags(
-            [(id, tag) for id, tags in zip(ids, tags_of, strict=True) if tags for tag in known[tags]]
+            [(base | number, tag) for row, number in zip(rows, numbers, strict=True) for tag in known[row[6]]]
         )
-        for (status, tags), many in Counter(zip(statuses, tags_of, strict=True)).items():
+        for (status, tags), many in Counter([(row[2], row[6]) for row in rows]).items():
             self._totals.enter(list_id, status, known[tags], many)
         self._record(
-            [(id, number, fact) for id, number, told in zip(ids, numbers, facts_of, strict=True) for fact in told]
+            [(base | number, number, fact) for row, number in zip(rows, numbers, strict=True) for fact in row[7]]
         )
 
-    def _known_tags(self, tags_of: list[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
+    def _known_tags(self, combinations: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
         """Ids for every combination of tags: people carry the same few."""
-        return {tags: sorted({self._tags[name] for name in tags}) for tags in set(tags_of)}
+        return {tags: sorted({self._tags[name] for name in tags}) for tags in combinations}
 
     def _record(self, told: Sequence[tuple[int, int, Fact]]) -> None:
         """Writes consent records: (subscriber, number, fact)."""
@@ -180,37 +167,31 @@ class Store:
     # -- already here -------------------------------------------------------------------------------------------
 
     def _compare(
-        self, made: Slice, known: dict[int, Person], reasons: dict[int, str], counts: Counter[str], again: bool
+        self, rows: list[Row], known: dict[bytes, Person], reasons: dict[bytes, str], counts: Counter[str]
     ) -> None:
-        self._known.read(known.values())
-        changes = [
-            self._known.change(made, place, known[place], reasons.get(place), self._tags, again) for place in known
-        ]
+        again = rows[0].again != NEW
+        changes = self._changes(rows, known, reasons)
         touched = [change for change in changes if change.anything]
         if touched and self.writes:
-            touched = self._once_more(made, touched, reasons, again)
+            people = {change.row.blind: change.person for change in touched}
+            # On PostgreSQL somebody may have changed them between our look and now: lock, look again, decide.
+            if dialect.lock_subscribers([person.id for person in people.values()]):
+                touched = self._changes([change.row for change in touched], people, reasons)
             self._apply(touched)
         counts["unchanged" if again else "updated"] += len(touched)
         counts["unchanged"] += len(changes) - len(touched)
         counts["duplicates"] += len(changes) if again else 0
-        settled = {change.place: change for change in touched}
+        settled = {change.row.blind: change for change in touched}
         for change in changes:
-            final = settled.get(change.place, change)
+            final = settled.get(change.row.blind, change)
             counts[STATUSES[final.status]] += 1
             if not again:
                 counts["here"] += 1
                 counts["kept_left"] += final.stays_left
 
-    def _once_more(self, made: Slice, touched: list[Change], reasons: dict[int, str], again: bool) -> list[Change]:
-        """On PostgreSQL somebody may have changed them between our look and now: lock, look again, decide."""
-        people = {change.place: change.person for change in touched}
-        if dialect.lock_subscribers([person.id for person in people.values()]):
-            self._known.read(people.values())
-            return [
-                self._known.change(made, place, person, reasons.get(place), self._tags, again)
-                for place, person in people.items()
-            ]
-        return touched
+    def _changes(self, rows: list[Row], known: dict[bytes, Person], reasons: dict[bytes, str]) -> list[Change]:
+        self._known.read(known.values())
+        return [self._known.change(row, known[row.blind], reasons.get(row.blind), self._tags) for row in rows]
 
     def _apply(self, changes: list[Change]) -> None:
         nonces = _nonces(len(changes))
@@ -230,22 +211,22 @@ class Store:
             person = change.person
             self._totals.move(person.statuses(), person.tags, change.statuses(), person.tags | change.tags)
 
-    def _count_again(self, made: Slice, again: list[int], counts: Counter[str]) -> None:
+    def _count_again(self, rows: list[Row], counts: Counter[str]) -> None:
         """A dry run has not stored the first row of an address; the strongest status of all rows says the same."""
-        known = self._known.find(made, again)
+        known = self._known.find(rows)
         self._known.read(known.values())
-        for place in again:
-            status = made.again[place]
-            before = known[place].status_on(self.list_id) if place in known else None
-            counts[STATUSES[status if before is None else _MERGE[before][status]]] += 1
-        counts["unchanged"] += len(again)
-        counts["duplicates"] += len(again)
+        for row in rows:
+            before = known[row.blind].status_on(self.list_id) if row.blind in known else None
+            counts[STATUSES[row.again if before is None else _MERGE[before][row.again]]] += 1
+        counts["unchanged"] += len(rows)
+        counts["duplicates"] += len(rows)
 
 
-def _with_erased(made: Slice, reasons: dict[int, str]) -> list[Rejected]:
+def _without_erased(made: Slice, reasons: dict[bytes, str]) -> tuple[list[Row], list[Rejected]]:
     """Who had herself erased does not come back by a file."""
-    erased = [(made.lines[place], "erased", {}) for place, reason in reasons.items() if reason == "erased"]
-    return sorted([*made.rejects, *erased], key=lambda reject: reject[0]) if erased else made.rejects
+    erased = [(row[8], "erased", {}) for row in made.rows if reasons.get(row[0]) == "erased"]
+    rest = [row for row in made.rows if reasons.get(row[0]) != "erased"]
+    return rest, sorted([*made.rejects, *erased], key=lambda reject: reject[0])
 
 
 def _nonces(count: int) -> Iterator[bytes]:
@@ -260,11 +241,15 @@ def _may(status: int, reason: str | None) -> int:
     return _CLEANED_MAY if status == CLEANED else _MAY[status]
 
 
-def _waves(made: Slice, again: list[int]) -> list[list[int]]:
+def _since(row: Row) -> str:
+    return row[7][-1][1] if row[7] else row[5]
+
+
+def _waves(again: list[Row]) -> list[list[Row]]:
     """Repeated rows in turns, so that no turn has an address twice."""
     met: Counter[bytes] = Counter()
-    waves: dict[int, list[int]] = defaultdict(list)
-    for place in again:
-        waves[met[made.blinds[place]]].append(place)
-        met[made.blinds[place]] += 1
+    waves: dict[int, list[Row]] = defaultdict(list)
+    for row in again:
+        waves[met[row.blind]].append(row)
+        met[row.blind] += 1
     return list(waves.values())

@@ -1,12 +1,12 @@
 """Rows of an export to slices: addresses in form, blind indices, packed values, facts of consent.
 
-Plain lists side by side, one for each thing known of a row: at a million rows an object each would cost as much as
-reading them. Nothing is sealed here, because the place of a blob (her number) is not known yet.
+Nothing is sealed here, because the place of a blob (her number) is not known yet.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from samizdat import plugs
 from samizdat.audience.incoming.seen import Seen
@@ -57,34 +57,40 @@ class Order:
     stretch: int = STRETCH
 
 
+class Row(NamedTuple):
+    """One row. Slices hold these as plain tuples, as they come through the pipe: Row._make() where names are wanted."""
+
+    blind: bytes
+    plain: bytes  # her values, seal.pack
+    status: int
+    provider: int
+    language: str
+    joined: str  # the day she is known since
+    tags: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    line: int
+    again: int  # the address came before: strongest status until here; NEW for the first time
+    older: tuple[bytes, ...]  # her index under earlier keys; empty outside a rotation
+
+
+NEW = -1
+
+
 @dataclass(slots=True)
 class Slice:
-    """Rows of one file. The lists from `lines` to `joined` run side by side."""
+    """Rows of one file, in the order of their blind indices, and those that cannot come in."""
 
     file: int
     name: str
     after: tuple[int, int, int]  # as Order.start
     bytes_read: int
     bytes_total: int
-    lines: list[int] = field(default_factory=list)
-    blinds: list[bytes] = field(default_factory=list)
-    older: list[tuple[bytes, ...]] = field(default_factory=list)  # under earlier index keys; empty outside a rotation
-    plains: list[bytes] = field(default_factory=list)
-    providers: list[int] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
-    tags: list[tuple[str, ...]] = field(default_factory=list)
-    facts: list[tuple[Fact, ...]] = field(default_factory=list)
-    joined: list[str] = field(default_factory=list)
-    again: dict[int, int] = field(default_factory=dict)  # row whose address came before -> strongest status until here
+    rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
 
     @property
-    def rows(self) -> int:
-        return len(self.lines) + len(self.rejects)
-
-
-SIDE_BY_SIDE = ("lines", "blinds", "older", "plains", "providers", "languages", "statuses", "tags", "facts", "joined")
+    def size(self) -> int:
+        return len(self.rows) + len(self.rejects)
 
 
 def prepare(order: Order, given: Any) -> Iterator[Slice]:
@@ -109,7 +115,7 @@ def _stretches(maker: "_Maker", batches: Iterator[Any], most: int) -> Iterator[S
     """Batches of one file put together, up to `most` rows."""
     held: Slice | None = None
     for batch in batches:
-        if held is not None and (held.file != batch.file or held.rows + batch.rows > most):
+        if held is not None and (held.file != batch.file or held.size + batch.rows > most):
             yield held
             held = None
         held = maker.add(held, batch)
@@ -122,24 +128,13 @@ def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterat
 
     Repeated addresses stay in the order of the file, because sorting keeps what is equal as it was.
     """
-    order = sorted(range(len(stretch.lines)), key=stretch.blinds.__getitem__)
-    parts = [order[at : at + size] for at in range(0, len(order), size)] or [[]]
-    for turn, places in enumerate(parts, start=1):
+    stretch.rows.sort(key=itemgetter(0))
+    parts = [stretch.rows[at : at + size] for at in range(0, len(stretch.rows), size)] or [[]]
+    for turn, rows in enumerate(parts, start=1):
         if turn > done:
-            part = _part(stretch, places)
-            part.after = stretch.after if turn == len(parts) else (*begin, turn)
-            part.rejects = stretch.rejects if turn == 1 else []
-            yield part
-
-
-def _part(stretch: Slice, places: list[int]) -> Slice:
-    part = Slice(stretch.file, stretch.name, stretch.after, stretch.bytes_read, stretch.bytes_total)
-    for name in SIDE_BY_SIDE:
-        column = getattr(stretch, name)
-        setattr(part, name, [column[place] for place in places] if column else [])
-    if stretch.again:
-        part.again = {turn: stretch.again[place] for turn, place in enumerate(places) if place in stretch.again}
-    return part
+            after = stretch.after if turn == len(parts) else (*begin, turn)
+            rejects = stretch.rejects if turn == 1 else []
+            yield Slice(stretch.file, stretch.name, after, stretch.bytes_read, stretch.bytes_total, rows, rejects)
 
 
 def _insist_on_an_address(batches: Iterator[Any]) -> None:
@@ -170,6 +165,7 @@ class _Maker:
         self._pack = seal.Packer((seal.ADDRESS, seal.NOTES, *(order.fields[tag] for tag in plan.layout())))
         self._facts = _Facts(order)
         self._seen = Seen()
+        self._tags = _Tags()
 
     def remember(self, batch: Any) -> None:
         for incoming in batch.incoming:
@@ -188,36 +184,25 @@ class _Maker:
         made.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
         facts = self._facts.of(batch.name)
         normalise, comparable, provider = address.normalise, address.comparable, address.provider
+        pack, blinded, known_tags, add = self._pack, self._blind, self._tags, made.rows.append
         for row in batch.incoming:
             try:
                 mail = normalise(row.address)
-            except address.BadAddress as bad:
+                plain = pack((mail, row.notes, *row.fields))
+            except (address.BadAddress, seal.NotSealable) as bad:
                 made.rejects.append((row.line, bad.code, {}))
                 continue
-            try:
-                plain = self._pack((mail, row.notes, *row.fields))
-            except seal.NotSealable:
-                made.rejects.append((row.line, "encoding_broken", {}))
-                continue
             compared = comparable(mail)
-            blind = self._blind(compared)
-            status = _STATUS[row.status]
+            blind, status = blinded(compared), _STATUS[row.status]
             before = self._meet(blind, status)
-            if before is not None:
-                made.again[len(made.lines)] = _MERGE[before][status]
-            if self._older:
-                made.older.append(tuple([older(compared) for older in self._older]))
-            made.lines.append(row.line)
-            made.blinds.append(blind)
-            made.plains.append(plain)
-            made.providers.append(provider(mail[mail.rfind("@") + 1 :]))
-            made.languages.append(row.language[:8])
-            made.statuses.append(status)
-            made.tags.append(_tags(row))
             told, joined = facts(row, status)
-            made.facts.append(told)
-            made.joined.append(joined)
-        made.rejects.sort(key=lambda reject: reject[0])
+            tags = row.tags if not row.groups else known_tags[row.tags, row.groups]
+            add(
+                (blind, plain, status, provider(mail[mail.rfind("@") + 1 :]), row.language[:8], joined, tags, told,
+                 row.line, NEW if before is None else _MERGE[before][status],
+                 tuple([older(compared) for older in self._older]) if self._older else ())
+            )  # fmt: skip
+        made.rejects.sort(key=itemgetter(0))
         return made
 
     def _meet(self, blind: bytes, status: int) -> int | None:
@@ -231,12 +216,15 @@ def _harmless(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in _KEPT_VALUES}
 
 
-def _tags(row: Any) -> tuple[str, ...]:
-    """Her tags, and her groups as tags that name their category."""
-    if not row.groups:
-        tags: tuple[str, ...] = row.tags
-        return tags
-    return row.tags + tuple([f"{category}: {name}" for category, name in row.groups])
+class _Tags(dict[tuple[Any, Any], tuple[str, ...]]):
+    """(tags, groups) -> tags, her groups being tags that name their category. The same few come again and again."""
+
+    def __missing__(self, key: tuple[Any, Any]) -> tuple[str, ...]:
+        tags, groups = key
+        if len(self) > 10_000:
+            self.clear()
+        made = self[key] = (*tags, *(f"{category}: {name}" for category, name in groups))
+        return made
 
 
 class _Facts:
