@@ -44,8 +44,10 @@ def configure(_settings: Any = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    # Django's request log carries paths and uvicorn's access log carries IPs: both are never wanted.
-    logging.getLogger("django.request").propagate = False
-    logging.getLogger("django.server").propagate = False
-    logging.getLogger("uvicorn.access").disabled = True
+    # Django's request log carries paths and uvicorn's access log carries IPs: both are never wanted. Without a handler
+    # of their own Python would print them to standard error by itself, values and all.
+    for name in ("django.request", "django.security", "django.server", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]
+        logger.propagate = False
     logging.getLogger("samizdat").setLevel(logging.INFO)

@@ -141,4 +141,4 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 # No address, request line or body may reach a log: the filter of samizdat/logs.py is on every handler.
 LOGGING_CONFIG = "samizdat.logs.configure"
-LOGGING: dict[str, object] = {}
+LOGGING = {"version": 1}  # Not empty, or Django never calls what is named above.

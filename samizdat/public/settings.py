@@ -34,4 +34,4 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20
 FILE_UPLOAD_HANDLERS: list[str] = []  # Nobody uploads here, and a file part is never written anywhere.
 
 LOGGING_CONFIG = "samizdat.public.middleware.configure_logs"
-LOGGING: dict[str, object] = {}
+LOGGING = {"version": 1}  # Not empty, or Django never calls what is named above.
