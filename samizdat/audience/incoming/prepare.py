@@ -240,11 +240,13 @@ class _Facts:
         self._source = order.source
         self._basis = order.basis
         self._pack = seal.Packer((consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.ASKED_AT))
+        self._heads: dict[tuple[int, int, int], bytes] = {}
 
     def of(self, file: str) -> Callable[[Any, int], tuple[tuple[Fact, ...], str]]:
         """For the rows of one file: (row, status) -> its facts, and the day she is known since."""
         where = f"{self._source}, {file}, line "
         today = self._today
+        self._heads.clear()
 
         def facts(row: Any, status: int) -> tuple[tuple[Fact, ...], str]:
             if status == _NONSUBSCRIBED:
@@ -275,4 +277,13 @@ class _Facts:
     def _fact(self, kind: int, at: str, source: str, asked: str) -> Fact:
         ours = not at or at[:10] > self._today
         day = self._today if ours else at[:10]
-        return kind, day, ours, self._pack((at, source, self._basis, "", asked))
+        return kind, day, ours, self._words(at, source, asked)
+
+    def _words(self, at: str, source: str, asked: str) -> bytes:
+        """pack() for the records of one file: their index depends on lengths alone, and there are a dozen of those."""
+        shape = (len(at), len(source), len(asked))
+        texts = f"{at}{source}{self._basis}{asked}".encode()
+        if shape not in self._heads:
+            packed = self._pack((at, source, self._basis, "", asked))
+            self._heads[shape] = packed.removesuffix(texts)
+        return self._heads[shape] + texts
