@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -145,12 +145,20 @@ def _prepared() -> Iterator[Any]:
         with connection.cursor() as cursor:
             yield cursor
         return
+    connection.ensure_connection()
+    with connection.wrap_database_errors, _preparing_cursor()(connection.connection) as cursor:
+        yield cursor
+
+
+@cache
+def _preparing_cursor() -> Any:
     import psycopg
 
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute = partial(cursor.execute, prepare=True)  # type: ignore[method-assign]
-        yield cursor
+    class Preparing(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
+            return super().execute(query, params, prepare=True, **how)
+
+    return Preparing
 
 
 def providers(rows: Sequence[int]) -> dict[int, int]:
