@@ -10,7 +10,10 @@ if "SAMIZDAT_TEST_ROOT" not in os.environ:  # Workers of xdist inherit their par
     os.environ["SAMIZDAT_TEST_ROOT"] = root
     atexit.register(shutil.rmtree, root, ignore_errors=True)
 
-os.environ["SAMIZDAT_DATA"] = os.path.join(os.environ["SAMIZDAT_TEST_ROOT"], "data")
+# A folder for each worker: they would wait for each other's sender lock and read each other's journals.
+os.environ["SAMIZDAT_DATA"] = os.path.join(
+    os.environ["SAMIZDAT_TEST_ROOT"], "data-" + os.environ.get("PYTEST_XDIST_WORKER", "main")
+)
 os.makedirs(os.environ["SAMIZDAT_DATA"], exist_ok=True)
 for name in ("SAMIZDAT_KEY_FILE", "SAMIZDAT_GATE_URL", "SAMIZDAT_LANGUAGE", "SAMIZDAT_DEBUG"):
     os.environ.pop(name, None)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -44,7 +45,9 @@ SETTINGS = (
 )
 
 
-def found_organisation(name: str, *, source: Source, today: date, **settings: str) -> Organisation:
+def found_organisation(
+    name: str, *, source: Source, today: date, now: datetime | None = None, **settings: str
+) -> Organisation:
     """A new organisation with keys of its own. Settings as in SETTINGS. Errors: NameTaken, AccountError."""
     slug = slugify(name) or _latin(name)
     if Organisation.objects.filter(slug=slug).exists():
@@ -55,6 +58,8 @@ def found_organisation(name: str, *, source: Source, today: date, **settings: st
             uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
         )
         make_keys(organisation, source, today)
+        # The gate learns of it by this event, whichever door founded it.
+        record("organisation.founded", organisation, now=now or timezone.now())
     return organisation
 
 
