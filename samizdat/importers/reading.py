@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Self, cast
 
 from samizdat.importers.base import ImportFailed, Problem
-from samizdat.importers.text import HEAD, Sheet, Writing, glance, scan
+from samizdat.importers.text import HEAD, Sheet, Writing, glance, kind_of, scan
 
 type Thing = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
 
@@ -140,8 +140,10 @@ class Given:
                 self._add(Member(name, path.stat().st_size, _opener(path)))
 
     def _take_file(self, name: str, file: BinaryIO, again: Callable[[], BinaryIO] | None = None) -> None:
-        start = file.read(4)
-        if start[:2] == b"PK" or (name.lower().endswith(".zip") and start):
+        start = file.read(64)
+        # A download that ran into a request to sign in is a page under the name of the zip.
+        page = kind_of(start) == "web_page"
+        if start[:2] == b"PK" or (name.lower().endswith(".zip") and start and not page):
             self._take_zip(name, file, depth=1)
             return
         size = file.seek(0, io.SEEK_END)

@@ -107,11 +107,15 @@ def scan(file: BinaryIO) -> Writing:
     return detector.writing(whole=True)
 
 
+def kind_of(head: bytes) -> str:
+    """What a file is by its first bytes, when it is no text with rows: a code of SENTENCES, else empty."""
+    return next((code for pattern, code in OTHER_KINDS if pattern.match(head)), "")
+
+
 def glance(head: bytes, *, whole: bool, encoding: str = "", delimiter: str = "") -> Sheet:
     """The heading and first rows of a file that begins with `head`. Raises ImportFailed if it has none."""
-    for pattern, code in OTHER_KINDS:
-        if pattern.match(head):
-            raise ImportFailed(code, file="")
+    if other := kind_of(head):
+        raise ImportFailed(other, file="")
     writing = _writing_of(head, whole) if not encoding else Writing(encoding, True, 0)
     text = head.decode(writing.encoding, "replace").removeprefix("\ufeff")
     lines = list(io.StringIO(text, newline=""))

@@ -28,6 +28,7 @@ NAME = "subscribed_members_export_0a.csv"
         ("x.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 10, "spreadsheet"),
         ("x.gz", b"\x1f\x8b\x08" + b"x" * 100, "other_packing"),
         ("x.zip", b"this is no zip", "torn_zip"),
+        ("x.zip", b"<!DOCTYPE html><title>Log in</title>", "web_page"),
         ("x.zip", zipped({"readme.md": b"hello"}), "no_files"),
         ("x.zip", zipped({}), "no_files"),
         ("x.xlsx", zipped({"xl/workbook.xml": b"<a/>", "[Content_Types].xml": b"<a/>"}), "spreadsheet"),
