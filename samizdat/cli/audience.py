@@ -2,8 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +137,28 @@ def subscribers_add(address: str, name: str, consent: str) -> None:
     from samizdat.audience.actions import add_subscriber
 
     organisation, to, now = opening.organisation(), _list(name), opening.now()
-    added = [add_subscriber(organisation, each, to, consent=consent, now=now) for each in _addresses(address)]
+    added = _for_each(address, lambda each: add_subscriber(organisation, each, to, consent=consent, now=now))
     say({"added": len(added), "numbers": [each.number for each in added]}, f"{len(added):,} on {name}.")
 
 
-def _addresses(word: str) -> Iterator[str]:
+def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
+    """Does it for one address, or for every line of standard input: for all of them, or for none."""
     if word != "-":
-        yield word
-        return
-    yield from (line.strip() for line in sys.stdin if line.strip())
+        return [deed(word)]
+    from django.db import transaction
+
+    done = []
+    with transaction.atomic():
+        for number, text in enumerate(sys.stdin, start=1):
+            if not text.strip():
+                continue
+            try:
+                done.append(deed(text.strip()))
+            except (Failed, ValueError) as wrong:
+                code = getattr(wrong, "code", "refused")
+                sentence = f"Line {number}: {wrong} Nothing was changed; correct the line and try again."
+                raise Failed(sentence, code) from wrong
+    return done
 
 
 @subscribers.command("unsubscribe")
@@ -159,7 +171,7 @@ def subscribers_unsubscribe(address: str, name: str) -> None:
     from samizdat.audience.actions import unsubscribe
 
     where, now = _list(name), opening.now()
-    left = sum(unsubscribe(_subscriber(each), where, way="desk", now=now) for each in _addresses(address))
+    left = sum(_for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", now=now)))
     say({"unsubscribed": left}, f"{left:,} left {name}." if left else "Left already; nothing was changed.")
 
 
@@ -201,19 +213,11 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
             seen = actions.look(organisation, to, paths, source=source, status=status, now=opening.now(), progress=look)
             counts, problems, rejects = seen.counts, list(seen.problems), None
         else:
-            with _rejects_beside(paths[0]) as reject:
-                run = actions.direct(
-                    organisation,
-                    to,
-                    paths,
-                    source=source,
-                    status=status,
-                    now=opening.now,
-                    progress=look,
-                    rejected=reject,
-                )
-                rejects = reject.path if reject.count else None
-            counts, problems = run.counts, []
+            run = actions.direct(organisation, to, paths, source=source, status=status, now=opening.now, progress=look)
+            counts, problems, rejects = run.counts, [], None
+            if run.counts.get("rejected"):
+                # From the house and not on the way: with those of before a kill, and after everything is in.
+                rejects = _write_rejects(paths[0], actions.reject_rows(run))
     for problem in problems:
         note(str(problem))
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
@@ -234,31 +238,20 @@ def _sums(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-class Rejects:
-    """Writes rejected lines to a file beside the input; made only when there is one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.count = path, 0
-        self._file: Any = None
-
-    def __call__(self, file: str, line: int, sentence: str) -> None:
-        if self._file is None:
-            self._file = self.path.open("w", newline="", encoding="utf-8")
-            self._rows = csv.writer(self._file)
-            self._rows.writerow(("file", "line", "reason"))
-        self.count += 1
-        # A cell that begins like a formula is one to a spreadsheet; file names come from strangers.
-        self._rows.writerow(("'" + file if file[:1] in "=+-@\t\r" else file, line, sentence))
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-@contextmanager
-def _rejects_beside(path: Path) -> Iterator[Rejects]:
-    rejects = Rejects(path.with_name(f"{path.stem}.rejected.csv"))
-    try:
-        yield rejects
-    finally:
-        rejects.close()
+def _write_rejects(beside: Path, rows: Iterable[tuple[str, int, str]]) -> Path | None:
+    """Rejected lines as a file beside the input; in the working folder when the input's cannot be written to (a stick,
+    a disc). None, with a word, when neither can."""
+    name = f"{beside.stem}.rejected.csv"
+    for path in (beside.with_name(name), Path(name)):
+        try:
+            file = path.open("w", newline="", encoding="utf-8")
+        except OSError:
+            continue
+        with file:
+            written = csv.writer(file)
+            written.writerow(("file", "line", "reason"))
+            # A cell that begins like a formula is one to a spreadsheet; file names come from strangers.
+            written.writerows(("'" + who if who[:1] in "=+-@\t\r" else who, *where) for who, *where in rows)
+        return path
+    note(f"Nothing can be written beside {beside}, so the rejected rows are shown on the import's page only.")
+    return None

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, note, say, settings, table
+from samizdat.cli.output import Failed, common, first_line, note, say, settings, table
 
 
 @click.command()
@@ -146,7 +146,7 @@ def publish_place_of(organisation: Any) -> None:
 def read_password(file: str | None, question: str) -> str:
     """From the file's first line, or asked for twice. Failed where nobody can be asked."""
     if file:
-        return Path(file).read_text().splitlines()[0]
+        return first_line(file)
     if settings().json or not sys.stdin.isatty():
         raise Failed("Give the password with --password-file.", "no_password")
     first = getpass.getpass(question)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -112,6 +113,14 @@ def fail(sentence: str, code: str = "failed", document: dict[str, Any] | None = 
     else:
         print(sentence, file=sys.stderr)
     click.get_current_context().exit(1)
+
+
+def first_line(file: str) -> str:
+    """A password out of its file. Failed when there is none in it."""
+    lines = Path(file).read_text("utf-8-sig").splitlines()
+    if not lines or not lines[0]:
+        raise Failed(f"There is no password in the first line of {file}. Write it there and try again.", "no_password")
+    return lines[0]
 
 
 def confirm(question: str) -> None:

@@ -1,12 +1,11 @@
 """route add, ls, test, pause, resume, rm."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, say, table
+from samizdat.cli.output import Failed, common, confirm, first_line, say, table
 
 
 @click.group()
@@ -27,7 +26,7 @@ def route_add(name: str, url: str, password_file: str | None, **options: Any) ->
     opening.open_house()
     from samizdat.delivery.actions import add_route
 
-    password = Path(password_file).read_text().splitlines()[0] if password_file else None
+    password = first_line(password_file) if password_file else None
     made = add_route(opening.organisation(), name, url, now=opening.now(), password=password, **options)
     say({"route": made.name}, f"Route {made.name} is there. Try it: samizdat route test {made.name} --to ADDRESS")
 

@@ -7,11 +7,17 @@ from typing import Any
 from samizdat.cli.output import Failed
 from samizdat.logs import where_it_broke, without_people
 
+_FULL = ("disk_full", "The disk is full. Make room and run the same command again; nothing was half written.")
+
 _SYSTEM = {
-    errno.ENOSPC: (
-        "disk_full",
-        "The disk is full. Make room and run the same command again; nothing was half written.",
-    ),
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    # A limit on the size of files (ulimit -f, LimitFSIZE of systemd).
+    errno.EFBIG: ("file_limit", "{file} may not grow any more (ulimit -f). Raise that limit and run this again."),
+    errno.EIO: ("disk_broken", "The disk cannot read or write {file}. Look at the disk, and at your last backup."),
+    errno.ENOTDIR: ("not_a_folder", "{file} leads through something that is no folder. Look at the path."),
+    errno.ENAMETOOLONG: ("long_name", "The name of a file is too long. Give it a shorter one and try again."),
+    errno.EMFILE: ("many_files", "Too many files are open at once (ulimit -n). Raise that limit and run this again."),
     errno.EROFS: ("read_only", "{file} is on a disk that may only be read. Make it writable or set SAMIZDAT_DATA."),
     errno.EACCES: ("no_permission", "{file} may not be opened by this user. Give this user the right, or use another."),
     errno.EPERM: ("no_permission", "{file} may not be changed by this user. Give this user the right, or use another."),
@@ -22,7 +28,13 @@ _SYSTEM = {
 
 # What SQLite and PostgreSQL say, in the words both keep stable.
 _DATABASE = (
-    ("database or disk is full", "disk_full", "The disk is full. Make room and run the same command again."),
+    ("database or disk is full", *_FULL),
+    (
+        "disk i/o error",
+        "disk_broken",
+        "The disk did not take what was written: it is broken, gone, or files may not grow (ulimit -f). Mend that and "
+        "run the same command again.",
+    ),
     ("no space left", "disk_full", "The database's disk is full. Make room and run the same command again."),
     (
         "readonly database",
@@ -58,6 +70,8 @@ def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         for words, code, sentence in _DATABASE:
             if words in said:
                 return code, sentence, {}
+    if isinstance(error, UnicodeDecodeError):
+        return "bad_encoding", "What was given is not UTF-8 text. Save it as UTF-8 and try again.", {}
     if isinstance(error, MemoryError):
         return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
     where = without_people(where_it_broke(error))
