@@ -509,13 +509,16 @@ def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, in
     return _by_number("SELECT subscriber_id, list_id, status, may FROM audience_subscription", subscribers)
 
 
-def consent_of(subscribers: Sequence[int]) -> list[tuple[int, int, int | None, int, int, int, str]]:
-    """(subscriber, id, list, kind, purpose, way, day) in the order of writing."""
-    return _by_number(
+def consent_of(
+    subscribers: Sequence[int],
+) -> list[tuple[int, tuple[int, int | None, int, int, int, str]]]:
+    """(subscriber, (id, list, kind, purpose, way, day)) in the order of writing."""
+    rows = _by_number(
         "SELECT subscriber_id, id, list_id, kind, purpose, way, CAST(day AS varchar(10)) FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
     )
+    return [(row[0], tuple(row[1:])) for row in rows]
 
 
 class ConsentLine(NamedTuple):
@@ -534,7 +537,9 @@ def consent_rows(subscriber: int) -> list[ConsentLine]:
             "WHERE subscriber_id = %s ORDER BY day DESC, id DESC",
             [subscriber],
         )
-        return [ConsentLine(*row[:4], bytes(row[4])) for row in cursor.fetchall()]
+        return [
+            ConsentLine(list_id, kind, way, day, bytes(blob)) for list_id, kind, way, day, blob in cursor.fetchall()
+        ]
 
 
 def count_subscribers(organisation: int) -> int:

@@ -255,7 +255,7 @@ def card(subscriber: Subscriber, now: datetime) -> Card:
 
 
 def _standings(subscriber: Subscriber, names: dict[int, str], now: datetime, reason: str | None) -> Iterator[Standing]:
-    known = facts.records(tuple(row[1:]) for row in dialect.consent_of([subscriber.id]))
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     for row in Subscription.objects.filter(subscriber=subscriber).order_by("list_id"):
         verdict = consent.may(known, row.list_id, "newsletter", now, suppressed=reason)
         yield Standing(row.list_id, names[row.list_id], STATUSES[row.status], verdict, row.since)

@@ -114,7 +114,7 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
 def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = ()) -> None:
     """Status and verdict on every list she is on, and on those given, from all that is on record about her."""
     keys = house.keys(subscriber.organisation)
-    known = [facts.records([row[1:]])[0] for row in dialect.consent_of([subscriber.id])]
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     reason = suppressed(subscriber.organisation_id, blinds_of(keys, subscriber))
     rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
     before = {list_id: row.status for list_id, row in rows.items()}

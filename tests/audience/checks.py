@@ -15,7 +15,7 @@ def assert_projections_hold(organisation: Any, now: datetime) -> None:
     """Every subscription says what consent.may says of its records; every total is the count of its rows."""
     keys = house.keys(organisation)
     for subscriber in Subscriber.objects.filter(organisation=organisation):
-        known = facts.records(tuple(row[1:]) for row in dialect.consent_of([subscriber.id]))
+        known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
         reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
         for row in Subscription.objects.filter(subscriber=subscriber):
             own = consent.may(known, row.list_id, "newsletter", now)

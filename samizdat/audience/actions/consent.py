@@ -73,7 +73,7 @@ def undo_unsubscribe(
 
 def verdict(subscriber: Subscriber, list: List, now: datetime) -> Verdict:
     """May we write to her, with the reason: core/consent over all that is on record."""
-    known = facts.records(tuple(row[1:]) for row in dialect.consent_of([subscriber.id]))
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     blinds = settling.blinds_of(house.keys(subscriber.organisation), subscriber)
     reason = settling.suppressed(subscriber.organisation_id, blinds)
     return consent.may(known, list.id, "newsletter", now, suppressed=reason)

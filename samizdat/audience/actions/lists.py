@@ -75,7 +75,7 @@ def _sealed(keys: OrganisationKeys, list: List, name: str) -> bytes:
     return keys.seal(name.encode(), "list", "name", list.id)
 
 
-def _free_name(organisation: Any, keys: OrganisationKeys, name: str, besides: int | None = None) -> str:
+def _free_name(organisation: Any, keys: OrganisationKeys, name: str, besides: int = 0) -> str:
     name = name.strip()
     if not name:
         raise NoName(_("A list needs a name. Write one."))

@@ -101,8 +101,8 @@ class Known:
             by_id[id].tags.add(tag)
         for id, list_id, status, may in dialect.subscriptions_of(ids):
             by_id[id].lists[list_id] = (status, may)
-        for id, *record in dialect.consent_of(ids):
-            by_id[id].records.append(tuple(record))
+        for id, record in dialect.consent_of(ids):
+            by_id[id].records.append(record)
 
     def change(self, row: Row, person: Person, reason: str | None, tags: dict[str, int]) -> Change:
         """What a row changes about her. A row that repeats an address of this import only fills gaps."""

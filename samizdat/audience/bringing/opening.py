@@ -35,7 +35,9 @@ def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None =
 def opened(things: Sequence[Any], piece: AskPiece | None) -> list[Any]:
     """Paths as they are; [name, piece size, size] of an upload as a file over its pieces."""
     return [
-        os.fspath(thing) if isinstance(thing, str | os.PathLike) else (thing[0], PieceFile(place, *thing[1:], piece))
+        os.fspath(thing)
+        if isinstance(thing, str | os.PathLike)
+        else (thing[0], PieceFile(place, thing[1], thing[2], piece))
         for place, thing in enumerate(things)
     ]
 

@@ -224,7 +224,7 @@ class Store:
 
 def _without_erased(made: Slice, reasons: dict[bytes, str]) -> tuple[list[Row], list[Rejected]]:
     """Who had herself erased does not come back by a file."""
-    erased = [(row[8], "erased", {}) for row in made.rows if reasons.get(row[0]) == "erased"]
+    erased: list[Rejected] = [(row[8], "erased", {}) for row in made.rows if reasons.get(row[0]) == "erased"]
     rest = [row for row in made.rows if reasons.get(row[0]) != "erased"]
     return rest, sorted([*made.rejects, *erased], key=lambda reject: reject[0])
 

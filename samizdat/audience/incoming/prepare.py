@@ -184,7 +184,8 @@ class _Maker:
         made.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
         facts = self._facts.of(batch.name)
         normalise, comparable, provider = address.normalise, address.comparable, address.provider
-        pack, blinded, known_tags, add = self._pack, self._blind, self._tags, made.rows.append
+        pack, blinded, known_tags = self._pack, self._blind, self._tags
+        add: Callable[[Any], None] = made.rows.append
         for row in batch.incoming:
             try:
                 mail = normalise(row.address)

@@ -139,7 +139,7 @@ def _slice_or_raise(kind: bytes, told: Any) -> Slice:
 
 def _given(order: Order, piece: AskPiece | None) -> Any:
     things = [
-        thing if isinstance(thing, str | os.PathLike) else (thing[0], PieceFile(place, *thing[1:], piece))
+        thing if isinstance(thing, str | os.PathLike) else (thing[0], PieceFile(place, thing[1], thing[2], piece))
         for place, thing in enumerate(order.things)
     ]
     return plugs.part("importers.reading").open_given(things)
