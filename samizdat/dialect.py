@@ -563,6 +563,11 @@ def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     return _numbers(query, [start, below, limit])
 
 
+def subscribers_after(after: int, end: int, limit: int) -> list[int]:
+    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s ORDER BY id LIMIT %s"
+    return _numbers(query, [after, end, limit])
+
+
 def subscriptions_below(list_id: int, status: int, below: int, limit: int) -> list[int]:
     return _numbers(
         "SELECT subscriber_id FROM audience_subscription WHERE list_id = %s AND status = %s AND subscriber_id < %s "

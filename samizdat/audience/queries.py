@@ -115,8 +115,8 @@ def tags(organisation: Any) -> list[tuple[int, str]]:
 
 
 def tag_named(organisation: Any, name: str) -> Tag | None:
-    index = tagging.tag_index(house.keys(organisation), name.strip())
-    return Tag.objects.filter(organisation=organisation, name_index=index).first()
+    indices = tagging.tag_indices(house.keys(organisation), name.strip())
+    return Tag.objects.filter(organisation=organisation, name_index__in=indices).first()
 
 
 def fields(organisation: Any) -> list[FieldView]:

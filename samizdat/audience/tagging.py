@@ -16,42 +16,44 @@ MOST_TAGS = 10_000
 LONGEST_TAG = 100
 
 
-def tag_index(keys: OrganisationKeys, name: str) -> bytes:
-    """Blind index of a tag's name. Upper and lower case are one tag, as people write them."""
-    return keys.blind(f"tag:{name.casefold()}")
+def tag_indices(keys: OrganisationKeys, name: str) -> list[bytes]:
+    """Blind indices of a tag's name, the current key's first. Upper and lower case are one tag."""
+    return keys.blinds(f"tag:{name.casefold()}")
 
 
 def tags_for(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
-    wanted = {name: tag_index(keys, name) for name in names}
-    found = _ids(organisation, wanted.values())
-    missing = {index: name for name, index in wanted.items() if index not in found}
-    if missing:
-        if Tag.objects.filter(organisation=organisation).count() + len(missing) > MOST_TAGS:
-            raise ImportRefused(
-                "too_many_tags",
-                "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
-            )
-        for index, name in missing.items():
-            # The name is sealed without a place of its own: rows that are made in bulk have no id yet.
-            Tag.objects.bulk_create(
-                [Tag(organisation=organisation, name_index=index, name_sealed=_sealed(keys, name))],
-                ignore_conflicts=True,
-            )
-        found = _ids(organisation, wanted.values())
-    return {name: found[index] for name, index in wanted.items()}
+    names = list(names)
+    found = known_tags(organisation, keys, names)
+    missing = {tag_indices(keys, name)[0]: name for name in names if name not in found}
+    if not missing:
+        return found
+    if Tag.objects.filter(organisation=organisation).count() + len(missing) > MOST_TAGS:
+        raise ImportRefused(
+            "too_many_tags",
+            "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
+        )
+    # Names are sealed without a place of their own, because rows made in bulk have no id yet. Somebody else may make
+    # the same tag at this moment.
+    Tag.objects.bulk_create(
+        [
+            Tag(organisation=organisation, name_index=index, name_sealed=_sealed(keys, name))
+            for index, name in missing.items()
+        ],
+        ignore_conflicts=True,
+    )
+    return known_tags(organisation, keys, names)
 
 
 def known_tags(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id of those that are there."""
-    wanted = {name: tag_index(keys, name) for name in names}
-    found = _ids(organisation, wanted.values())
-    return {name: found[index] for name, index in wanted.items() if index in found}
-
-
-def _ids(organisation: Any, indices: Iterable[bytes]) -> dict[bytes, int]:
-    rows = Tag.objects.filter(organisation=organisation, name_index__in=list(indices))
-    return {bytes(index): id for index, id in rows.values_list("name_index", "id")}
+    wanted = {name: tag_indices(keys, name) for name in names}
+    indices = [index for held in wanted.values() for index in held]
+    ids: dict[bytes, int] = {}
+    for at in range(0, len(indices), 500):  # SQLite takes so many values in one query everywhere.
+        rows = Tag.objects.filter(organisation=organisation, name_index__in=indices[at : at + 500])
+        ids |= {bytes(index): id for index, id in rows.values_list("name_index", "id")}
+    return {name: ids[index] for name, held in wanted.items() for index in reversed(held) if index in ids}
 
 
 def _sealed(keys: OrganisationKeys, name: str) -> bytes:

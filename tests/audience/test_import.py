@@ -286,3 +286,36 @@ def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second
     made = bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris"))
     assert split(made.counts) == (1, 1, 0, 0)
     assert_projections_hold(lantern, NOW)
+
+
+def test_while_the_index_key_is_changed_both_keys_find_her(
+    bring: Any, real: Any, lantern: Any, letter: Any, vault: Any
+) -> None:
+    import os
+
+    from samizdat.vault import house
+    from samizdat.vault.models import VaultKey
+
+    bring(*real)
+    actions.suppress(lantern, "manual", address="s1@example.com", now=NOW)
+    VaultKey.objects.filter(organisation=lantern, kind="index").update(current=False)
+    wrapped = vault.wrap(house.label("index", 2, lantern.uid), os.urandom(32))
+    VaultKey.objects.create(organisation=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
+    house.use(vault)
+    assert house.keys(lantern).index_version == 2
+    assert split(bring(*real).counts) == (0, 0, 15, 0)
+    assert queries.suppression_of(lantern, "S1@example.com") == "manual"
+    added = actions.add_subscriber(lantern, "s1@example.com", letter, consent="again", now=NOW)
+    assert Subscriber.objects.count() == 15 and actions.verdict(added, letter, NOW).reason == "suppressed:manual"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_million_tags_are_refused_with_a_sentence(bring: Any, tmp_path: Any, monkeypatch: Any) -> None:
+    from samizdat.audience import tagging
+
+    monkeypatch.setattr(tagging, "MOST_TAGS", 3)
+    path = tmp_path / "people.csv"
+    path.write_text("email,tags\n" + "".join(f"reader{turn}@post.example,tag {turn}\n" for turn in range(5)))
+    with pytest.raises(ImportRefused, match="right column"):
+        bring(path)
+    assert not Subscriber.objects.exists()

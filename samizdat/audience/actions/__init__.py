@@ -1,6 +1,6 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
-from samizdat.audience.actions.consent import confirm, undo_unsubscribe, unsubscribe, verdict
+from samizdat.audience.actions.consent import confirm, settle_again, undo_unsubscribe, unsubscribe, verdict
 from samizdat.audience.actions.imports import (
     add_piece,
     begin_upload,
@@ -59,6 +59,7 @@ __all__ = [
     "rename_list",
     "resumable",
     "run_import",
+    "settle_again",
     "sign_up",
     "start",
     "suppress",

@@ -1,5 +1,6 @@
 """She confirms, leaves, and takes her leaving back: facts, and what they come to."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.db import transaction
 
 from samizdat import dialect
 from samizdat.audience import facts, settling
-from samizdat.audience.models import STATUSES, UNSUBSCRIBED, List, Subscriber, Subscription, Suppression
+from samizdat.audience.models import STATUSES, UNSUBSCRIBED, List, Subscriber, Subscription, Suppression, row_id
 from samizdat.audience.settling import Fact
 from samizdat.core import consent
 from samizdat.events.actions import record
@@ -69,6 +70,19 @@ def undo_unsubscribe(
         settling.write(row, [Fact("returned", way, list)], now)
         record("subscriber.returned", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return True
+
+
+def settle_again(organisation: Any, numbers: Iterable[int], *, now: datetime) -> int:
+    """Puts right what checking.check_projections() found wrong; how many were still here."""
+    mended = 0
+    for number in numbers:
+        with transaction.atomic():
+            row = Subscriber.objects.select_for_update().filter(id=row_id(organisation.id, number)).first()
+            if row is not None:
+                settling.settle(row, now)
+                record("subscriber.settled", organisation, about=row.id, now=now)
+                mended += 1
+    return mended
 
 
 def verdict(subscriber: Subscriber, list: List, now: datetime) -> Verdict:

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from samizdat import dialect
 from samizdat.audience import tagging
@@ -428,7 +429,9 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
 
 
 def _let_go(row: Import) -> None:
-    Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
+    # Whatever ended the run may keep us from writing this too; a dead owner is noticed all the same.
+    with suppress(DatabaseError):
+        Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
 
 
 def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str]) -> None:

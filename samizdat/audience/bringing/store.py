@@ -206,7 +206,7 @@ class Store:
         dialect.insert_subscriptions([row for change in changes for row in change.entered])
         dialect.update_subscriptions([row for change in changes for row in change.moved])
         self._record([(change.person.id, change.person.number, fact) for change in changes for fact in change.facts])
-        self._suppress([change.person.blind for change in changes if change.suppress])
+        self._suppress([change.row.blind for change in changes if change.suppress])
         for change in changes:
             person = change.person
             self._totals.move(person.statuses(), person.tags, change.statuses(), person.tags | change.tags)
