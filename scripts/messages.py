@@ -81,7 +81,8 @@ def entries(text: str) -> list[Entry]:
 
 
 def _entry(block: str) -> Entry:
-    entry, into, raw = Entry(), "", {}
+    entry, into = Entry(), ""
+    raw: dict[str, str] = {}
     for line in block.splitlines():
         if line.startswith("#,"):
             entry.flags |= {flag.strip() for flag in line[2:].split(",")}
