@@ -1,7 +1,6 @@
 """Ways out at the desk: added, tried, paused, woken, removed; a password is never shown again."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ def _to(here: House, name: str, *args: object) -> str:
     [
         ({"scheme": "smtp", "where": "mail.example:587", "user": "me@x"}, "smtp://me%40x@mail.example:587"),
         ({"scheme": "smtps", "where": "mail.example:465"}, "smtps://mail.example:465"),
-        ({"scheme": "folder", "where": "/srv/letters"}, "folder:///srv/letters"),
     ],
 )
 def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], url: str) -> None:
@@ -35,13 +33,13 @@ def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], u
     assert form.url() == url
 
 
-def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, desk: Desk, tmp_path: Path) -> None:
+def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, desk: Desk) -> None:
     client = desk("admin")
-    folder = tmp_path / "out"
     answers = {
-        "scheme": "folder",
+        "scheme": "smtp+plain",
         "name": "second",
-        "where": str(folder),
+        "where": "127.0.0.1:1",
+        "user": "lantern",
         "priority": "20",
         "password": SECRET,
         "rate": "300/m",
@@ -59,6 +57,23 @@ def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: De
     answer = desk("admin").post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert Route.objects.filter(organisation=here.organisation).count() == 1
+
+
+def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    assert 'value="folder"' not in client.get(_to(here, "routes")).content.decode()
+    answers = {"scheme": "folder", "name": "files", "where": "/srv/letters", "priority": "20", "rate": ""}
+    answer = client.post(_to(here, "routes"), answers)
+    assert answer.status_code == 422
+    assert "samizdat route add NAME folder:///path" in answer.content.decode()
+    assert Route.objects.filter(organisation=here.organisation).count() == 1
+
+
+@pytest.mark.parametrize("where", ["mail.example:587/?ca=/etc/shadow", "mail.example/etc", "me:secret@mail.example:25"])
+def test_beside_host_and_port_nothing_is_taken(where: str) -> None:
+    form = RouteForm({"scheme": "smtp", "name": "r", "priority": "10", "where": where})
+    assert "where" in form.errors
+    assert "host and port alone" in form.errors["where"][0]
 
 
 def test_pause_wake_test_and_remove(here: House, desk: Desk) -> None:

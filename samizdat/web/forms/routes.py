@@ -11,24 +11,37 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.web.forms.base import DeskForm
 from samizdat.web.forms.people import AddressField
 
-SERVERS = ("smtp", "smtps", "smtp+plain")
+# A folder:// route writes wherever it is told, on the server itself: whoever may do that has its command line.
+AT_THE_TERMINAL = lazy(
+    "A folder on the server is added on the server itself, with: samizdat route add NAME folder:///path. "
+    "Here, choose one of the mail servers."
+)
+CHOOSE = lazy("Choose one of the kinds that are offered.")
+
+
+class KindField(forms.ChoiceField):
+    """The kinds of servers; names of others get the way to them."""
+
+    def validate(self, value: Any) -> None:
+        if value and not self.valid_value(value):
+            raise forms.ValidationError(AT_THE_TERMINAL if value == "folder" else CHOOSE)
+        super().validate(value)
 
 
 class RouteForm(DeskForm):
-    scheme = forms.ChoiceField(
+    scheme = KindField(
         label=lazy("Kind"),
         choices=[
             ("smtp", lazy("SMTP server, STARTTLS (mostly port 587)")),
             ("smtps", lazy("SMTP server, TLS from the start (mostly port 465)")),
             ("smtp+plain", lazy("SMTP server without TLS: only on this machine or inside a tunnel")),
-            ("folder", lazy("Folder on this server, one file a letter")),
         ],
     )
     name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("As you will see it in reports."))
     where = forms.CharField(
-        label=lazy("Host and port, or folder"),
+        label=lazy("Host and port"),
         max_length=300,
-        help_text=lazy("mail.example:587, or /srv/letters for a folder."),
+        help_text=lazy("As your provider names them, like mail.example:587."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     user = forms.CharField(
@@ -53,6 +66,18 @@ class RouteForm(DeskForm):
         help_text=lazy("Messages as 10/s, 300/m or 5000/h; empty: as fast as it goes. Ask the provider."),
     )
 
+    def clean_where(self) -> str:
+        """Host and port alone: what may follow them names files of the server as well (?ca=…)."""
+        where = str(self.cleaned_data["where"]).strip()
+        if any(sign in where for sign in "/?#@\\"):
+            raise forms.ValidationError(
+                _(
+                    "Write host and port alone, like mail.example:587. User and password have fields of their own; "
+                    "anything else is set on the server, with: samizdat route add."
+                )
+            )
+        return where
+
     def clean_rate(self) -> str | None:
         rate = self.cleaned_data["rate"].replace(" ", "")
         if rate and not re.fullmatch(r"\d+(\.\d+)?/[smhd]", rate):
@@ -62,11 +87,8 @@ class RouteForm(DeskForm):
     def url(self) -> str:
         """The route as one address, without its password: that one goes by itself."""
         answers: dict[str, Any] = self.cleaned_data
-        where = answers["where"].strip()
-        if answers["scheme"] == "folder":
-            return f"folder://{where if where.startswith('/') else '/' + where}"
         user = quote(answers["user"], safe="") + "@" if answers["user"] else ""
-        return f"{answers['scheme']}://{user}{where}"
+        return f"{answers['scheme']}://{user}{answers['where']}"
 
 
 class ProbeForm(DeskForm):
