@@ -93,19 +93,17 @@ def close_chunk(chunk: int, worker: int) -> None:
         )
 
 
+_MAY_GO_ON = """
+SELECT 1 FROM campaigns_edition e
+JOIN campaigns_campaign c ON c.id = e.campaign_id
+JOIN accounts_organisation o ON o.id = e.organisation_id
+WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+"""
+
+
 def may_go_on(edition: int) -> bool:
     """Is the campaign sending and its organisation unfenced, at this instant?"""
-    with _prepared() as cursor:
-        cursor.execute(
-            """
-            SELECT 1 FROM campaigns_edition e
-            JOIN campaigns_campaign c ON c.id = e.campaign_id
-            JOIN accounts_organisation o ON o.id = e.organisation_id
-            WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
-            """,
-            [edition],
-        )
-        return cursor.fetchone() is not None
+    return bool(_ask(_MAY_GO_ON, [edition]))
 
 
 # On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
@@ -130,35 +128,24 @@ def writable(organisation: int, list_id: int, rows: Sequence[int]) -> list[tuple
 
     Consent and suppression are read in the statement that reads the blob, so nothing can come between.
     """
-    with _prepared() as cursor:
-        cursor.execute(_WRITABLE_SQLITE if _on_sqlite() else _WRITABLE_POSTGRESQL, [_list(rows), list_id, organisation])
-        return [(row, bytes(blob), provider) for row, blob, provider in cursor.fetchall()]
+    sql = _WRITABLE_SQLITE if _on_sqlite() else _WRITABLE_POSTGRESQL
+    found = _ask(sql, [_list(rows), list_id, organisation])
+    return [(row, bytes(blob), provider) for row, blob, provider in found]
 
 
-@contextmanager
-def _prepared() -> Iterator[Any]:
-    """A cursor for statements that are asked a hundred times a second: PostgreSQL plans them once a connection.
+def _ask(sql: str, arguments: Sequence[Any]) -> list[Any]:
+    """Rows of a statement that is asked a hundred times a second: PostgreSQL plans it once a connection.
 
-    Django's own cursor writes the values into the text, so that every execution is a new statement.
+    Django's own cursor writes the values into the text there, so that every execution would be a new statement.
     """
     if _on_sqlite():
         with connection.cursor() as cursor:
-            yield cursor
-        return
-    connection.ensure_connection()
-    with connection.wrap_database_errors, _preparing_cursor()(connection.connection) as cursor:
-        yield cursor
-
-
-@cache
-def _preparing_cursor() -> Any:
+            return cursor.execute(sql, arguments).fetchall()
     import psycopg
 
-    class Preparing(psycopg.Cursor[Any]):
-        def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
-            return super().execute(query, params, prepare=True, **how)
-
-    return Preparing
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(sql, arguments, prepare=True).fetchall()
 
 
 def providers(rows: Sequence[int]) -> dict[int, int]:

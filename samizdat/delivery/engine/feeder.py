@@ -103,6 +103,7 @@ class Feeder:
         except Exception as error:
             log.exception("The sender stops feeding (%s).", type(error).__name__)
             self._sender.fail(error)
+            self._abandon()
         finally:
             self.ready.set()
             connection.close()
@@ -334,6 +335,17 @@ class Feeder:
             Worker.objects.filter(pk=self.worker.pk).update(ended=now)
             self._finish_campaigns(now)
         self._sender.journal.close(keep=not clean)
+
+    def _abandon(self) -> None:
+        """Something is wrong, mostly the database. What is in flight is finished; the journal has what it became of.
+
+        The worker stays as if it had died: whoever comes next recovers it.
+        """
+        self.ready.set()
+        if hasattr(self._sender, "recorder"):
+            self.finish.wait()
+            self._sender.recorder.stop(patience=2.0)
+            self._sender.journal.close(keep=True)
 
     def _finish_campaigns(self, now: datetime) -> None:
         for campaign in Campaign.objects.filter(state="sending", pending=0, deferred=0).values_list("id", flat=True):

@@ -31,6 +31,8 @@ BEAT = 0.05
 PATIENCE = 7.0
 # Seconds between two looks at a campaign that somebody waits for.
 LOOK = 0.3
+# So often a sender is begun anew for somebody who waits, until she is told.
+MOST_FAILURES = 4
 # CPython hands the interpreter to another thread every 5 ms; the feeder's short queries would wait that long each time.
 SWITCH = 0.0005
 
@@ -177,6 +179,7 @@ def run_campaign(
     stop = stop or threading.Event()
     until = time.monotonic() + wait_limit if wait_limit is not None else None
     watched = _Watched(campaign_id, until)
+    failures = 0
     while True:
         ended = watched.ended() or ("stopped" if stop.is_set() else "")
         if ended:
@@ -184,12 +187,19 @@ def run_campaign(
         lock = _single()
         if lock is None or lock.take():
             try:
-                _send_until(watched, stop)
+                failures = 0 if _send_until(watched, stop) else failures + 1
             finally:
                 if lock is not None:
                     lock.release()
         else:
             stop.wait(LOOK)
+        if failures:
+            # A database that is locked or restarting comes back; one that does not is for a person.
+            if failures >= MOST_FAILURES:
+                raise SenderFailed(
+                    "The sender failed several times in a row. Run `samizdat doctor` to see what is wrong."
+                )
+            stop.wait(2.0**failures / 2)
 
 
 class _Watched:
@@ -227,8 +237,8 @@ class _Watched:
         return "no_route" if time.monotonic() - self._stuck_since > 5 else ""
 
 
-def _send_until(watched: _Watched, stop: threading.Event) -> None:
-    """Sends everything that is due while this campaign is worth waiting for. A sender that fails is begun anew."""
+def _send_until(watched: _Watched, stop: threading.Event) -> bool:
+    """Sends everything that is due while this campaign is worth waiting for. False: the sender failed."""
     inner = threading.Event()
 
     def watch() -> None:
@@ -245,9 +255,10 @@ def _send_until(watched: _Watched, stop: threading.Event) -> None:
     watcher.start()
     try:
         Sender(inner).run()
+        return True
     except SenderFailed as failed:
-        log.warning("%s. Trying again.", failed)
-        stop.wait(1.0)
+        log.warning("%s", failed)
+        return False
     finally:
         inner.set()
         watcher.join()
