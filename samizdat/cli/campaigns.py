@@ -138,10 +138,13 @@ def campaign_check(number: int) -> None:
         "bounces_go_to": bounces,
     }
     lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {f.place}, line {f.line}: {f.sentence}" for f in flaws]
-    lines += [f"{record.state:5} {record.name}: {record.sentence}" for record in records]
+    # Only the letter itself can stop it; a missing record costs trust.
+    lines += [
+        f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
+    ]
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
     if stops:
-        raise Failed("\n".join([*lines, *stops]), "not_ready", document)
+        raise Failed(" ".join(stops), "not_ready", document, lines)
     say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {found.id}")
 
 
@@ -160,8 +163,12 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
     results = send_test(found, wanted, now=opening.now())
     document = {"tests": [{"to": one.address, "accepted": one.ok, "sentence": one.sentence} for one in results]}
     lines = [f"{one.address}: {one.sentence}" for one in results]
-    if not all(one.ok for one in results):
-        raise Failed("\n".join(lines), "test_refused", document)
+    lost = sum(not one.ok for one in results)
+    if lost:
+        sentence = f"{lost:,} of {len(results):,} test letters were not taken. The reason stands beside each."
+        raise Failed(
+            lines[0] if len(lines) == 1 else sentence, "test_refused", document, lines if len(lines) > 1 else ()
+        )
     say(document, *lines)
 
 
@@ -224,7 +231,7 @@ def _wait(number: int, limit: float | None) -> None:
     if ended == "finished":
         say(result, *_books(result))
         return
-    raise Failed("\n".join([*_books(result), ENDED.get(ended, ended)]), ended, result)
+    raise Failed(ENDED.get(ended, ended).replace("ID", str(number)), ended, result, _books(result))
 
 
 @contextmanager

@@ -35,8 +35,9 @@ def doctor() -> None:
     signs = list(_all_signs())
     document = {"well": not any(sign.state == "red" for sign in signs), "signs": [sign.document() for sign in signs]}
     lines = [f"{sign.state:5}  {sign.subject}: {sign.sentence}" for sign in signs]
-    if not document["well"]:
-        raise Failed("\n".join(lines), "not_well", document)
+    red = [f"{sign.subject}: {sign.sentence}" for sign in signs if sign.state == "red"]
+    if red:
+        raise Failed(" ".join(red), "not_well", document, lines)
     say(document, *lines)
 
 

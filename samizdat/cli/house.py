@@ -262,7 +262,10 @@ def serve(port: int, public_port: int, host: str) -> None:
     opening.open_house()
     from samizdat.worker.supervisor import serve as run
 
-    click.get_current_context().exit(run(port=port, public_port=public_port, host=host))
+    def ready(desk: str, public: str) -> None:
+        say({"desk": desk, "public": public}, f"The desk is at {desk}", f"Public pages are at {public}")
+
+    click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note))
 
 
 @click.command()

@@ -7,9 +7,10 @@ With --json one document is printed on standard output and nothing else there; n
 import functools
 import json
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +18,22 @@ from typing import Any
 
 import click
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
 
 class Failed(Exception):
-    """A command cannot do what was asked. `code` for scripts, the text for the person, `document` beside them."""
+    """A command cannot do what was asked. `code` for scripts, the text for the person, `document` beside them.
 
-    def __init__(self, sentence: str, code: str = "failed", document: dict[str, Any] | None = None) -> None:
+    `lines` is what was found out all the same: for standard output, as if it had gone well.
+    """
+
+    def __init__(
+        self, sentence: str, code: str = "failed", document: dict[str, Any] | None = None, lines: Sequence[str] = ()
+    ) -> None:
         super().__init__(sentence)
         self.code = code
         self.document = document or {}
+        self.lines = lines
 
 
 @dataclass
@@ -102,16 +111,19 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
             from samizdat.cli.sentences import sentence_for
 
             code, sentence, document = sentence_for(error)
-            fail(sentence, code, document)
+            fail(sentence, code, document, getattr(error, "lines", ()))
 
     return guarded
 
 
-def fail(sentence: str, code: str = "failed", document: dict[str, Any] | None = None) -> None:
-    if settings().json:
-        print(json.dumps({**(document or {}), "error": code, "sentence": sentence}, ensure_ascii=False, default=str))
-    else:
-        print(sentence, file=sys.stderr)
+def fail(
+    sentence: str, code: str = "failed", document: dict[str, Any] | None = None, lines: Sequence[str] = ()
+) -> None:
+    # File names, senders and what relays say are others' words: they get no line of their own and no escape codes.
+    sentence = CONTROL.sub(" ", sentence)
+    say({**(document or {}), "error": code, "sentence": sentence}, *lines)
+    if not settings().json:
+        print(sentence, file=sys.stderr, flush=True)
     click.get_current_context().exit(1)
 
 

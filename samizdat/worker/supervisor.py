@@ -23,7 +23,6 @@ from django.utils.translation import gettext as _
 
 from samizdat.options import data_folder, option
 from samizdat.vault import house
-from samizdat.vault.errors import VaultError
 from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
 from samizdat.worker.links import reader_links
 
@@ -44,6 +43,17 @@ Say = Callable[[str], object]
 class CannotServe(Exception):
     """Nothing was started. The text says what to do."""
 
+    code = "cannot_serve"
+
+
+def _print_places(desk: str, public: str) -> None:
+    print(_("The desk is at %(url)s") % {"url": desk}, flush=True)
+    print(_("Public pages are at %(url)s") % {"url": public}, flush=True)
+
+
+def _print_note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
 
 @dataclass(slots=True)
 class Child:
@@ -60,37 +70,35 @@ class Child:
     again: float = 0.0
 
 
-def serve(port: int = 8000, public_port: int = 8001, host: str = "127.0.0.1", say: Say = print) -> int:
-    """Everything, until TERM or INT: exit code 0. 1 with one sentence when it cannot start.
+def serve(
+    port: int = 8000,
+    public_port: int = 8001,
+    host: str = "127.0.0.1",
+    *,
+    ready: Callable[[str, str], object] = _print_places,
+    note: Say = _print_note,
+) -> int:
+    """Everything, until TERM or INT: exit code 0. Errors: CannotServe, VaultError; then nothing was started.
 
-    Django is set up and the schema is checked by the caller.
+    Django is set up and the schema is checked by the caller. ready(desk, public) is told where both listen.
     """
-    try:
-        with contextlib.ExitStack() as stack:
-            source = stack.enter_context(_the_house())
-            desk = stack.enter_context(listening(host, port))
-            public = stack.enter_context(listening(host, public_port))
-            children = [
-                Child("public", [str(public.fileno())], (public.fileno(),), *_public_surroundings(source, say)),
-                Child("desk", [str(desk.fileno())], (desk.fileno(),)),
-                *_background(None),
-            ]
-            say(_("The desk is at %(url)s") % {"url": _url(desk)})
-            say(_("Public pages are at %(url)s") % {"url": _url(public)})
-            return Supervisor(children, source).run()
-    except (CannotServe, VaultError) as reason:
-        say(str(reason))
-        return 1
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(_the_house())
+        desk = stack.enter_context(listening(host, port))
+        public = stack.enter_context(listening(host, public_port))
+        children = [
+            Child("public", [str(public.fileno())], (public.fileno(),), *_public_surroundings(source, note)),
+            Child("desk", [str(desk.fileno())], (desk.fileno(),)),
+            *_background(None),
+        ]
+        ready(_url(desk), _url(public))
+        return Supervisor(children, source).run()
 
 
-def work(senders: int | None = None, say: Say = print) -> int:
-    """The same without desk and public pages, for further machines on PostgreSQL."""
-    try:
-        with _the_house() as source:
-            return Supervisor(_background(senders), source).run()
-    except (CannotServe, VaultError) as reason:
-        say(str(reason))
-        return 1
+def work(senders: int | None = None) -> int:
+    """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
+    with _the_house() as source:
+        return Supervisor(_background(senders), source).run()
 
 
 def _background(senders: int | None) -> list[Child]:
@@ -178,15 +186,15 @@ def _url(bound: socket.socket) -> str:
 # -- the public process is a stranger in the house --------------------------------------------------------------
 
 
-def _public_surroundings(source: Any, say: Say) -> tuple[dict[str, str], tuple[int, int] | None]:
+def _public_surroundings(source: Any, note: Say) -> tuple[dict[str, str], tuple[int, int] | None]:
     """Its environment and its user: it may know the gate, and nothing of the main database."""
     environment = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
     if option("DATABASE_URL"):
-        environment["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, say)
-    return environment, _public_user(say)
+        environment["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, note)
+    return environment, _public_user(note)
 
 
-def _gate_url(source: Any, say: Say) -> str:
+def _gate_url(source: Any, note: Say) -> str:
     """Where the public process reaches the gate: with a role of its own where we may make one that can sign in.
 
     Its password is derived from the instance key, so it is stored nowhere.
@@ -198,7 +206,7 @@ def _gate_url(source: Any, say: Say) -> str:
     role = f"samizdat_public_{source.derive('gate role name')[:4].hex()}"
     if make_public_role(connections["gate"], password, role) and _lets_in(role, password):
         return _with_role(url, role, password)
-    say(
+    note(
         _(
             "Note: the public pages use the database role of the house, so they are no boundary. Give our role "
             "CREATEROLE, or name a role of their own with SAMIZDAT_GATE_URL."
@@ -229,11 +237,11 @@ def _with_role(url: str, role: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}", query=query))
 
 
-def _public_user(say: Say) -> tuple[int, int] | None:
+def _public_user(note: Say) -> tuple[int, int] | None:
     """uid and gid of SAMIZDAT_PUBLIC_USER, which only root can switch to. The gate's file is opened to its group."""
     name = option("SAMIZDAT_PUBLIC_USER")
     if not name or os.geteuid() != 0:
-        say(
+        note(
             _(
                 "Note: the public pages run as the same user as the rest, so they are no boundary. Start as root with "
                 "SAMIZDAT_PUBLIC_USER set to separate them."

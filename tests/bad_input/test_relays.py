@@ -1,0 +1,164 @@
+"""Relays that misbehave: the ledger holds what is known, the route says why in words, and nobody is blamed or lost."""
+
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bad_input.saying import draft
+from tests.cli.conftest import House
+from tests.smtp_server import HANG_UP, HANG_UP_UNTAKEN, RESET, STALL, Certificates, ScriptedServer, endless, giant
+
+LIST = "Letter"
+READERS = ("ada@one.example", "olga@two.example", "vera@three.example")
+PROMPT = "timeout=1&connect=2&idle=1"
+
+
+@pytest.fixture(scope="module")
+def lists(house: House) -> House:
+    house.say("list", "new", LIST)
+    feed = "\n".join(READERS)
+    house.say("subscribers", "add", "-", "--list", LIST, "--consent", "on paper", feed=feed)
+    return house
+
+
+@pytest.fixture(scope="module")
+def relay(lists: House) -> Iterator[ScriptedServer]:
+    """One relay for all; what it does is told anew by each test."""
+    with ScriptedServer() as server:
+        lists.say("route", "add", "harbour", f"{server.url}?{PROMPT}", "--connections", "1")
+        yield server
+
+
+def adds_up(books: dict[str, Any]) -> None:
+    words = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+    assert sum(books[word] for word in words) == books["frozen"] == len(READERS)
+
+
+def send(house: House, number: str, *words: str) -> tuple[int, dict[str, Any]]:
+    result = house("campaign", "send", number, "--wait", *words, "--json", timeout=30)
+    books = result.json
+    adds_up(books)
+    assert (result.code == 0) == (books["state"] == "finished")
+    if result.code:
+        assert books["sentence"] and len(books["sentence"].splitlines()) == 1
+    return result.code, books
+
+
+CONDEMNED = {
+    "refuses everybody": ("banner", "554 5.7.1 your account is suspended", "suspended"),
+    "refuses the sender": ("mail", "550 5.7.1 Relaying denied", "relay"),
+    "refuses to be asked for anything": ("ehlo", "502 5.5.1 not here", "SMTP"),
+    "stalls before it says a word": ("banner", STALL, "in time"),
+    "stalls in the middle": ("rcpt", STALL, "in time"),
+    "hangs up at once": ("connect", HANG_UP_UNTAKEN, "hang"),
+    "hangs up when the letter comes": ("data", RESET, "hang"),
+    "answers in HTTP": ("banner", b"HTTP/1.1 400 Bad Request\r\n\r\n", "SMTP"),
+    "answers nonsense": ("ehlo", b"\xff\xfe\x00what?\x1b[2J\r\n", "sense"),
+    "answers without end": ("ehlo", endless(), "sense"),
+    "answers five megabytes": ("rcpt", giant(5_000_000), "sense"),
+}
+
+
+@pytest.mark.parametrize(("stage", "answer", "says"), CONDEMNED.values(), ids=CONDEMNED)
+def test_a_relay_that_is_no_use_is_condemned_in_words_and_everything_is_still_owed(
+    lists: House, relay: ScriptedServer, stage: str, answer: Any, says: str
+) -> None:
+    number = draft(lists, LIST)
+    relay.on(stage, answer)
+    before = len(relay.messages)
+    code, books = send(lists, number)
+    relay.forget()
+    assert code == 1
+    assert books["state"] == "waiting"
+    assert books["pending"] + books["deferred"] == len(READERS)
+    assert len(relay.messages) == before
+    reason = books["by_route"]["harbour"]["reason"]
+    assert says.casefold() in reason.casefold(), reason
+    assert reason.isprintable() and reason.endswith(".")
+    assert "samizdat route" in books["sentence"]
+    # The cause is gone: the same command brings everybody their letter, once.
+    lists.say("route", "resume", "harbour")
+    code, books = send(lists, number)
+    assert code == 0, books
+    assert books["accepted"] == len(READERS)
+    assert sorted(caught.recipient for caught in relay.messages[before:]) == sorted(READERS)
+
+
+def test_a_refused_reader_is_refused_alone(lists: House, relay: ScriptedServer) -> None:
+    number = draft(lists, LIST)
+    relay.on("rcpt", "550 5.1.1 no such user", recipient=READERS[0])
+    code, books = send(lists, number)
+    relay.forget()
+    assert code == 0
+    assert (books["accepted"], books["refused"]) == (2, 1)
+    assert books["by_route"]["harbour"]["state"] == "live"
+
+
+def test_a_relay_that_hangs_up_after_data_leaves_an_unsure_one_and_its_copy_is_the_same_message(
+    lists: House, relay: ScriptedServer
+) -> None:
+    number = draft(lists, LIST)
+    before = len(relay.messages)
+    relay.on("final", HANG_UP, recipient=READERS[0])
+    code, books = send(lists, number)
+    relay.forget()
+    assert code == 0, books
+    assert (books["accepted"], books["unsure"]) == (2, 1)
+    lists.say("campaign", "settle", number, "--unsure", "resend")
+    code, books = send(lists, number)
+    assert (code, books["accepted"], books["unsure"]) == (0, 3, 0)
+    identities: dict[str, set[str]] = {}
+    for caught in relay.messages[before:]:
+        identities.setdefault(caught.recipient, set()).add(message_from_bytes(caught.content)["Message-ID"])
+    assert {reader: len(found) for reader, found in identities.items()} == dict.fromkeys(READERS, 1)
+    assert len(relay.messages) - before == 4
+
+
+def test_a_relay_that_puts_off_is_asked_again_later_and_wait_limit_ends_the_waiting(
+    lists: House, relay: ScriptedServer
+) -> None:
+    number = draft(lists, LIST)
+    relay.on("rcpt", "450 4.2.1 mailbox busy", recipient=READERS[0])
+    code, books = send(lists, number, "--wait-limit", "2")
+    relay.forget()
+    assert code == 1
+    assert (books["state"], books["accepted"], books["deferred"]) == ("sending", 2, 1)
+    assert lists.say("campaign", "cancel", number)["cancelled"] == 1
+
+
+def test_a_certificate_that_is_not_theirs_stops_everything_before_the_password(lists: House, tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    users = {"ada": "secret-word"}
+    with ScriptedServer(tls="starttls", certificate=certificates.issued("elsewhere.example"), users=users) as server:
+        url = server.url_for("smtp", user="ada", password="secret-word", ca=certificates.ca, timeout=2)
+        lists.say("route", "pause", "harbour")
+        lists.say("route", "add", "strange", url)
+        tried = lists("route", "test", "strange", "--to", READERS[0])
+        assert tried.code == 1 and len(tried.err.strip().splitlines()) == 1
+        assert "certificate" in tried.err and "secret-word" not in tried.err
+        number = draft(lists, LIST)
+        code, books = send(lists, number)
+        assert (code, books["state"], books["pending"]) == (1, "waiting", len(READERS))
+        assert "certificate" in books["by_route"]["strange"]["reason"]
+        assert server.messages == []
+        assert not any(line.upper().startswith("AUTH") for line in server.commands)
+    lists.say("route", "rm", "strange")
+    lists.say("route", "resume", "harbour")
+
+
+def test_a_relay_without_starttls_or_with_another_password_gets_nothing(lists: House, relay: ScriptedServer) -> None:
+    url = f"smtp://ada:secret-word@localhost:{relay.port}?timeout=2"
+    lists.say("route", "add", "bare", url)
+    before = len(relay.commands)
+    tried = lists("route", "test", "bare", "--to", READERS[0], "--json")
+    assert tried.code == 1 and "STARTTLS" in tried.json["sentence"]
+    assert not any(line.upper().startswith(("AUTH", "MAIL")) for line in relay.commands[before:])
+    with ScriptedServer(users={"ada": "another"}) as strict:
+        lists.say("route", "add", "wrong", strict.url_for("smtp+plain", user="ada", password="secret-word", timeout=2))
+        tried = lists("route", "test", "wrong", "--to", READERS[0], "--json")
+        assert tried.code == 1 and "password" in tried.json["sentence"] and "secret-word" not in tried.out
+    lists.say("route", "rm", "bare")
+    lists.say("route", "rm", "wrong")
