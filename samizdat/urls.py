@@ -42,6 +42,7 @@ audience = [
     path("lists/", lists.lists, name="lists"),
     path("lists/<int:list_id>/", lists.one_list, name="list"),
     path("lists/<int:list_id>/form", lists.sign_up_form, name="sign-up-form"),
+    path("subscribers/left/<int:alarm_id>/", subscribers.left_at_once, name="left-at-once"),
     path("imports/", imports.imports, name="imports"),
     path("imports/upload", imports.upload, name="upload"),
     path("imports/<int:import_id>/", imports.one_import, name="import"),

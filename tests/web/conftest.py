@@ -38,6 +38,7 @@ class House:
     import_run: Any = None
     picture: Any = None
     invitation: int = 0
+    alarm: int = 0
 
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
@@ -50,6 +51,7 @@ class House:
             "route_id": self.route.pk,
             "person_id": self.people["viewer"].pk,
             "invitation_id": self.invitation,
+            "alarm_id": self.alarm,
             "slug": self.picture.slug,
             "kind": "light",
         }
@@ -86,7 +88,19 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.picture = make_picture(organisation)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk
+    house.alarm = raise_alarm(house, 30)
     return house
+
+
+def raise_alarm(house: House, left: int) -> int:
+    """So many left within an hour, as worker/intake.py writes it down. The number of the alarm's event."""
+    from samizdat.events.actions import record
+
+    group = NOW.strftime("%Y-%m-%dT%H")
+    detail = {"group": group, "numbers": [], "count": left}
+    record("subscribers.left", house.organisation, now=NOW, about=house.list.pk, detail=detail)
+    told = {"groups": [group], "left": left, "of": 1000}
+    return record("subscribers.left_alarm", house.organisation, now=NOW, about=house.list.pk, detail=told).pk
 
 
 def make_campaign(house: House, subject: str, body: str = "Dear *|FNAME|*,\n\nthe water came at four.\n") -> Any:

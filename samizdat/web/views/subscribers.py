@@ -8,13 +8,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat.accounts import people
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES, Yes
 from samizdat.events.actions import record
-from samizdat.web import words
-from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web import alarms, words
+from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
 
@@ -187,3 +188,19 @@ def erase(request: Any, number: int) -> HttpResponse:
     card = queries.card(found, timezone.now())
     facts = {"form": form, "card": card, "fields": len(card.values), "records": len(card.timeline)}
     return render(request, "web/audience/erase.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=EVERYONE, do=ADMINS)
+def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
+    """Unusually many left within an hour: the numbers, and an admin's decision about them as one."""
+    found = alarms.leaving_at(request.organisation, alarm_id)
+    if request.method == "POST":
+        kind = alarms.KEPT if request.POST.get("how") == "keep" else alarms.UNDO
+        alarms.answer(found.alarm, kind, now=timezone.now(), by=request.person)
+        return go(request, "left-at-once", alarm_id)
+    by = people.name_of(found.answer.by) if found.answer and found.answer.by else ""
+    rows = [
+        words.Row(_("subscribed an hour before"), found.before),
+        words.Row(_("left within that hour"), found.left, minus=True),
+    ]
+    return render(request, "web/audience/left_at_once.html", {"leaving": found, "rows": rows, "by": by})

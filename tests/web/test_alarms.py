@@ -1,0 +1,90 @@
+"""Many readers left within an hour: the numbers, and an admin's one button."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from samizdat.worker import intake
+from tests.conftest import NOW
+from tests.web.conftest import CONSENT, House
+
+Desk = Callable[[str], Client]
+
+
+def _leave(here: House, names: list[str], told: int) -> int:
+    """They leave as worker/intake.py writes it down, the alarm after the first `told`; the alarm's number."""
+    now, numbers = timezone.now(), []
+    for name in names:
+        reader = audience.add_subscriber(
+            here.organisation, f"{name}@lantern.example", here.list, consent=CONSENT, now=NOW, by=None
+        )
+        audience.unsubscribe(reader, here.list, way="one-click", now=now)
+        numbers.append(reader.number)
+    group = now.strftime("%Y-%m-%dT%H")
+    about = here.list.pk
+    seen = {"group": group, "numbers": numbers[:told], "count": told}
+    record("subscribers.left", here.organisation, now=now, about=about, detail=seen)
+    words = {"groups": [group], "left": told, "of": 100}
+    alarm = record("subscribers.left_alarm", here.organisation, now=now, about=about, detail=words)
+    if numbers[told:]:
+        late = {"group": group, "numbers": numbers[told:], "count": len(numbers) - told}
+        record("subscribers.left", here.organisation, now=now, about=about, detail=late)
+    return alarm.pk
+
+
+def _page(here: House, alarm: int) -> str:
+    return reverse("left-at-once", args=[here.organisation.slug, alarm])
+
+
+def _answers() -> Any:
+    return Event.objects.filter(kind__in=("subscribers.left_undo", "subscribers.left_kept"))
+
+
+def test_an_alarm_is_shown_in_numbers_that_add_up_and_names_nobody(here: House, desk: Desk) -> None:
+    alarm = _leave(here, ["olga", "petr", "rita"], told=2)
+    assert _page(here, alarm) in desk("viewer").get(reverse("home", args=[here.organisation.slug])).content.decode()
+    page = desk("viewer").get(_page(here, alarm)).content.decode()
+    for figure in ("100", "98", "1 more left in the same hour"):
+        assert figure in page
+    assert "olga" not in page
+    assert "bring 3 readers back" not in page
+
+
+def test_an_admin_brings_them_back_as_one(here: House, desk: Desk) -> None:
+    alarm = _leave(here, ["olga", "petr", "rita"], told=2)
+    client = desk("admin")
+    assert "bring 3 readers back" in client.get(_page(here, alarm)).content.decode()
+    for _twice in range(2):
+        page = client.post(_page(here, alarm), {"how": "back"}, follow=True).content.decode()
+        assert "They are being brought back" in page
+        assert "bring 3 readers back" not in page
+    assert [event.about for event in _answers()] == [alarm]
+    intake.undo(_answers().get(), timezone.now())
+    assert "3 readers are back on the list" in client.get(_page(here, alarm)).content.decode()
+    left = queries.count(here.organisation, list=here.list, status="unsubscribed")
+    assert left == 1, "Boris left for himself, long before"
+    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+
+
+def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
+    alarm = _leave(here, ["olga"], told=1)
+    client = desk("admin")
+    assert "It was left so" in client.post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
+    client.post(_page(here, alarm), {"how": "back"})
+    assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
+    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+
+
+def test_only_an_admin_decides_and_only_for_her_own_house(here: House, there: House, desk: Desk) -> None:
+    alarm = _leave(here, ["olga"], told=1)
+    assert desk("editor").post(_page(here, alarm), {"how": "back"}).status_code == 403
+    assert desk("admin").get(_page(here, there.alarm)).status_code == 404
+    assert desk("admin").post(_page(here, there.alarm), {"how": "back"}).status_code == 404
+    assert not _answers().exists()
