@@ -70,3 +70,35 @@ def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
     client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
     answer = client.post(reverse("lists", args=[lantern.slug]), {"name": "Thursday", "then": "import"})
     assert answer.headers["Location"] == reverse("imports", args=[lantern.slug])
+
+
+def _lead(client: Client, organisation: Any) -> str:
+    page = client.get(_home(organisation)).content.decode()
+    return page.split('<p class="lead">', 1)[1].split("</p>", 1)[0]
+
+
+def test_a_letter_under_way_is_said_to_be_going_out(here: House, desk: Desk) -> None:
+    lead = _lead(desk("editor"), here.organisation)
+    assert "“The winter list” has been going out since Wed 25 Nov, 14:00." in lead
+    assert "The next letter goes on" not in lead
+
+
+def test_a_letter_in_its_hold_is_the_next_one(here: House, desk: Desk) -> None:
+    delivery.cancel(here.sent, now=NOW)
+    delivery.release(here.campaign, now=NOW, hold_minutes=5)
+    assert "The next letter goes on Wed 25 Nov, 14:05." in _lead(desk("editor"), here.organisation)
+
+
+def test_a_dead_route_and_a_letter_that_waits_are_said_first(here: House, desk: Desk) -> None:
+    from samizdat.core.outcome import RouteVerdict
+
+    client = desk("editor")
+    delivery.add_route(here.organisation, "second", "smtp+plain://127.0.0.1:1", now=NOW)
+    verdict = RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"})
+    delivery.condemn(here.route.pk, verdict, NOW)
+    assert _lead(client, here.organisation).startswith("Route “own-server” rests; mail goes by the next one.")
+    delivery.pause_route(here.organisation.routes.get(name="second"), now=NOW)
+    assert _lead(client, here.organisation).startswith("No route lives, so nothing can leave.")
+    here.sent.state, here.sent.reason = "waiting", "no_route"
+    here.sent.save(update_fields=["state", "reason"])
+    assert _lead(client, here.organisation).startswith("“The winter list” waits, for no route lives.")

@@ -1,5 +1,6 @@
 """The first page: what needs somebody, the five promises, what goes out next, what became of the last letters."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -11,8 +12,7 @@ from django.utils.translation import ngettext
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries as delivery
-from samizdat.events import queries as events
-from samizdat.web import words
+from samizdat.web import alarms, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
 
@@ -23,19 +23,20 @@ UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 
 @door(see=EVERYONE)
 def home(request: Any) -> HttpResponse:
-    organisation = request.organisation
+    organisation, now = request.organisation, timezone.now()
     lists, routes = audience.lists(organisation), delivery.routes(organisation)
     going = campaigns.newest(organisation, UNDER_WAY, limit=20)
     drafts = campaigns.newest(organisation, ("draft",), limit=3)
     ended = campaigns.newest(organisation, ("finished", "cancelled"), limit=3)
     names = {found.id: found.name for found in lists}
-    needs = _needs(request, lists, routes, going, ended)
+    going.sort(key=_when)
+    needs = _needs(request, routes, going, ended, now)
     facts = {
-        "now": timezone.now(),
+        "now": now,
+        "lead": _lead(needs, routes, going),
         "needs": needs[:MOST],
         "promises": _promises(organisation, lists, routes),
-        "next": [(row, names.get(row.campaign.list_id, "")) for row in [*sorted(going, key=_when), *drafts]],
-        "soon": next((row for row in sorted(going, key=_when) if row.campaign.due), None),
+        "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
         "last": [(row, _books(row.campaign)) for row in ended],
         "routes": routes,
         "lists": lists,
@@ -48,6 +49,37 @@ def _when(row: Any) -> Any:
     return row.campaign.due or row.campaign.released or row.campaign.changed
 
 
+def _lead(needs: list[dict[str, str]], routes: Any, going: Any) -> str:
+    """The day in two or three sentences: what is stuck, how much needs somebody, what goes out."""
+    number = len(needs)
+    needed = ngettext("%(n)s thing needs somebody.", "%(n)s things need somebody.", number) % {"n": count(number)}
+    said = [_stuck(routes, going), needed if needs else _("Nothing needs you."), _going(going)]
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def _stuck(routes: Any, going: Any) -> str:
+    waiting = next((row for row in going if row.campaign.state == "waiting"), None)
+    dead = [route for route in routes if route.state == "dead"]
+    if waiting:
+        return _("“%(subject)s” waits, for no route lives.") % {"subject": waiting.subject[:80]}
+    if dead and not any(route.state in ("live", "throttled") for route in routes):
+        return _("No route lives, so nothing can leave.")
+    if dead:
+        return _("Route “%(name)s” rests; mail goes by the next one.") % {"name": dead[0].name}
+    return ""
+
+
+def _going(going: Any) -> str:
+    now = [row for row in going if row.campaign.state == "sending"]
+    soon = [row for row in going if row.campaign.state in ("scheduled", "held")]
+    if len(now) > 1:
+        return ngettext("%(n)s letter is going out.", "%(n)s letters are going out.", len(now)) % {"n": count(len(now))}
+    if now:
+        facts = {"subject": now[0].subject[:80], "at": moment(_when(now[0]))}
+        return _("“%(subject)s” has been going out since %(at)s.") % facts
+    return _("The next letter goes on %(at)s.") % {"at": moment(_when(soon[0]))} if soon else ""
+
+
 def _books(campaign: Any) -> list[words.Row]:
     found = [words.Row(str(word), getattr(campaign, name)) for name, word, _note in words.BOOKS]
     return [row for place, row in enumerate(found) if row.count or place == 0]
@@ -57,7 +89,7 @@ def _need(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _needs(request: Any, lists: Any, routes: Any, going: Any, ended: Any) -> list[dict[str, str]]:
+def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organisation, found = request.organisation, []
     if organisation.fenced:
@@ -75,12 +107,11 @@ def _needs(request: Any, lists: Any, routes: Any, going: Any, ended: Any) -> lis
             )
     for row in ended:
         found += _unsure(organisation, row)
-    for event in events.newest(organisation, limit=1, kinds=("subscribers.left_alarm",)):
+    for alarm in alarms.unanswered(organisation, now)[:2]:
         title = _("Many readers left within an hour")
-        text = _("On %(when)s. If it was not they who did it, an admin can bring them back.") % {
-            "when": moment(event.at)
-        }
-        found.append(_need("care", title, text, address(organisation, "subscribers"), _("Look")))
+        text = _("On %(when)s. If it was not they who did it, an admin can bring them back.")
+        href = address(organisation, "left-at-once", alarm.pk)
+        found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     for row in audience.imports(organisation)[:5]:
         if row.state in ("found", "stopped"):
             title = _("An import waits for you")
