@@ -102,3 +102,14 @@ def test_a_dead_route_and_a_letter_that_waits_are_said_first(here: House, desk: 
     here.sent.state, here.sent.reason = "waiting", "no_route"
     here.sent.save(update_fields=["state", "reason"])
     assert _lead(client, here.organisation).startswith("“The winter list” waits, for no route lives.")
+
+
+def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> None:
+    from samizdat.campaigns.models import Campaign
+
+    finished = {"state": "finished", "unsure": 1, "pending": 0, "unsure_policy": "hold"}
+    Campaign.objects.filter(pk=here.sent.pk).update(**finished)
+    asked = "1 answer to “The winter list” was lost"
+    assert asked in desk("editor").get(_home(here.organisation)).content.decode()
+    delivery.settle(here.sent, "hold", now=NOW)
+    assert asked not in desk("editor").get(_home(here.organisation)).content.decode()

@@ -62,6 +62,15 @@ def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk
     assert timedelta(minutes=4) < here.campaign.due - before < timedelta(minutes=6)
 
 
+@pytest.mark.parametrize("chosen", ["resend", "hold"])
+def test_what_becomes_of_lost_answers_is_chosen_in_plain_words(here: House, desk: Desk, chosen: str) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    assert "Somebody may get it twice." in client.get(address).content.decode()
+    client.post(address, {"when": "now", "unsure": chosen})
+    here.campaign.refresh_from_db()
+    assert (here.campaign.state, here.campaign.unsure_policy) == ("held", chosen)
+
+
 def test_it_is_scheduled_in_the_readers_own_zone(here: House, desk: Desk) -> None:
     day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
     answers = {"when": "later", "day": day.isoformat(), "time": "10:00"}

@@ -22,9 +22,16 @@ PAGE = 10 * CHUNK
 
 
 def release(
-    campaign: Campaign, *, now: datetime, by: Any = None, at: datetime | None = None, hold_minutes: int = 0
+    campaign: Campaign,
+    *,
+    now: datetime,
+    by: Any = None,
+    at: datetime | None = None,
+    hold_minutes: int = 0,
+    unsure: str | None = None,
 ) -> Campaign:
-    """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over.
+    """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
+    `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.actions.freeze raises.
@@ -49,7 +56,7 @@ def release(
             raise NobodyToWrite(
                 _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
             )
-        _make_sendable(campaign, frozen, now, by, at, hold_minutes)
+        _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy)
     campaign.refresh_from_db()
     return campaign
 
@@ -90,7 +97,7 @@ def _pages(campaign: Campaign) -> Iterator[list[int]]:
 
 
 def _make_sendable(
-    campaign: Campaign, frozen: int, now: datetime, by: Any, at: datetime | None, hold_minutes: int
+    campaign: Campaign, frozen: int, now: datetime, by: Any, at: datetime | None, hold_minutes: int, unsure: str
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
     if at is not None and at > now:
@@ -101,7 +108,14 @@ def _make_sendable(
         state, due = "sending", now
     with transaction.atomic():
         changed = Campaign.objects.filter(pk=campaign.pk, state="draft", version=campaign.version).update(
-            state=state, reason="", due=due, frozen=frozen, pending=frozen, released=now, changed=now
+            state=state,
+            reason="",
+            due=due,
+            frozen=frozen,
+            pending=frozen,
+            unsure_policy=unsure,
+            released=now,
+            changed=now,
         )
         if not changed:
             raise NotReleasable(

@@ -91,6 +91,17 @@ class ReleaseForm(DeskForm):
     time = forms.TimeField(
         label=lazy("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
+    unsure = forms.ChoiceField(
+        label=lazy("If the sender crashes and an answer is lost"),
+        choices=[
+            ("resend", lazy("Send to those few once more. Somebody may get it twice.")),
+            ("hold", lazy("Leave them until I decide. Somebody may not get it at all.")),
+        ],
+        help_text=lazy("The copy is marked as the same letter, so most mailboxes drop it."),
+        widget=forms.RadioSelect,
+        initial="resend",
+        required=False,
+    )
     number = forms.CharField(
         label=lazy("Type the number of people"),
         required=False,
@@ -107,6 +118,9 @@ class ReleaseForm(DeskForm):
             self.fields["number"].help_text = _("%(number)s, to show that you have seen it.") % {
                 "number": count(people)
             }
+
+    def clean_unsure(self) -> str:
+        return str(self.cleaned_data["unsure"] or "resend")
 
     @property
     def asks_number(self) -> bool:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries as delivery
+from samizdat.events import queries as events
 from samizdat.web import alarms, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
@@ -142,7 +143,8 @@ def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
 
 def _unsure(organisation: Any, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
-    if not campaign.unsure or campaign.unsure_policy == "hold":
+    decided = campaign.unsure_policy == "hold" and events.about(organisation, "campaign.settled", campaign.pk, limit=1)
+    if not campaign.unsure or decided:
         return []
     title = ngettext(
         "%(n)s answer to “%(subject)s” was lost", "%(n)s answers to “%(subject)s” were lost", campaign.unsure

@@ -45,9 +45,9 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("Something in the checklist stops it. Mend that first."))
     elif form.is_valid():
-        at = form.cleaned_data["at"]
+        at, unsure = form.cleaned_data["at"], form.cleaned_data["unsure"]
         try:
-            actions.release(found, now=now, by=request.person, at=at, hold_minutes=0 if at else HOLD)
+            actions.release(found, now=now, by=request.person, at=at, hold_minutes=0 if at else HOLD, unsure=unsure)
         except (DeliveryError, CampaignError) as refused:
             refuse(form, None, refused)
         else:
