@@ -1,5 +1,6 @@
 """Coming in: sign-in, throttle, invitation, set-up, profile."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from samizdat.accounts.actions import invite
 from samizdat.accounts.models import Membership, Organisation, Session
 from samizdat.web import setup
+from samizdat.web.views import entry
 from tests.conftest import NOW, PASSWORD
 from tests.web.conftest import House, make_person, signed_in
 
@@ -41,8 +43,23 @@ def test_a_wrong_password_says_what_to_do_and_not_which_of_both_is_wrong(vera: A
 def test_too_many_wrong_passwords_have_to_wait(vera: Any, client: Client) -> None:
     for _try in range(6):
         answer = _sign_in(client, "vera@lantern.example", "wrong")
-    assert "Wait" in answer.content.decode()
+    assert re.search(r"Wait (29|30) seconds, then try again", answer.content.decode())
     assert _sign_in(client, "vera@lantern.example", PASSWORD).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(1, "1 second,"), (59, "59 seconds,"), (60, "1 minute,"), (61, "2 minutes,"), (3600, "60 min")],
+)
+def test_the_wait_is_told_and_never_shorter_than_it_is(seconds: int, told: str) -> None:
+    assert f"Wait {told}" in entry._wait(seconds)
+
+
+def test_a_stranger_is_offered_no_link_but_those_she_may_follow(vera: Any, client: Client) -> None:
+    assert re.findall(r"<a [^>]*href", client.get("/sign-in").content.decode()) == []
+    for gone in ("/come-in/no-such-token", "/no-such-page"):
+        page = client.get(gone).content.decode()
+        assert re.findall(r'<a [^>]*href="([^"]*)"', page) == ["/sign-in"], gone
 
 
 def test_signing_in_goes_on_to_the_page_that_was_asked_for_and_nowhere_else(vera: Any, client: Client) -> None:

@@ -58,7 +58,14 @@ def sign_in(request: Any) -> HttpResponse:
 
 
 def _wait(seconds: int) -> str:
-    minutes = max(1, round(seconds / 60))
+    """How long exactly, never less than it is: who comes back too early meets the same sentence again."""
+    if seconds < 60:
+        return ngettext(
+            "Too many wrong passwords for this address. Wait %(n)s second, then try again.",
+            "Too many wrong passwords for this address. Wait %(n)s seconds, then try again.",
+            seconds,
+        ) % {"n": seconds}
+    minutes = -(-seconds // 60)
     return ngettext(
         "Too many wrong passwords for this address. Wait %(n)s minute, then try again.",
         "Too many wrong passwords for this address. Wait %(n)s minutes, then try again.",
@@ -153,6 +160,8 @@ def invitation(request: Any, token: str) -> HttpResponse:
 
 def says(request: Any, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
     """A page with one sentence and the way on."""
+    if getattr(request, "person", None) is None:
+        href, link = reverse("sign-in"), _("Sign in")
     facts = {"title": title, "sentence": sentence, "href": href, "link": link or _("To the first page")}
     return render(request, "web/message.html", facts, status=status)
 
