@@ -23,7 +23,8 @@ sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"
 names the data folder.
 
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
-`suppressed`, `cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state", "reason"}}`.
+`suppressed`, `cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state",
+"reason", "sentence"}}`.
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` prints `count`; `campaign new` prints `id`.

@@ -17,6 +17,9 @@ from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.letter import Content
 from samizdat.core.mergetags import Flaw, fill
 
+# A letter may say these before anybody came in whose name is known: they are empty then, like any missing name.
+ALWAYS = ("FNAME", "LNAME")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -48,7 +51,7 @@ def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, arch
 
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
     organisation = campaign.organisation
-    fields = {view.tag: view.default for view in audience.fields(organisation)}
+    known = {view.tag: view.default for view in audience.fields(organisation)}
     base = organisation.public_url
     return Content(
         subject=draft.subject,
@@ -58,7 +61,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
-        to_name=_to_name(fields),
+        to_name=_to_name(known),
         template=template_source(campaign.template),
         language=campaign.language,
         organisation=organisation.name,
@@ -70,7 +73,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
-        fields=fields,
+        fields=dict.fromkeys(ALWAYS, "") | known,
     )
 
 

@@ -191,7 +191,7 @@ def campaign_send(number: int, when: str | None, minutes: int, wait: bool, wait_
     if not wait:
         say(_status(found), _headline(found))
         return
-    _wait(found.id, wait_limit)
+    _wait(found, wait_limit)
 
 
 def _release(found: Any, at: datetime | None, minutes: int) -> Any:
@@ -222,11 +222,12 @@ def _time(text: str | None, zone: str) -> datetime | None:
     return at
 
 
-def _wait(number: int, limit: float | None) -> None:
+def _wait(found: Any, limit: float | None) -> None:
     from samizdat.delivery.engine import run_campaign
 
+    number = found.id
     with progress("Sending", "messages") as shown, _watched(number, shown):
-        result = run_campaign(number, limit)
+        result = _with_sentences(run_campaign(number, limit), found)
     ended = result.pop("ended", result["state"])
     if ended == "finished":
         say(result, *_books(result))
@@ -338,7 +339,17 @@ def _line(text: str) -> str:
 def _status(found: Any) -> dict[str, Any]:
     from samizdat.delivery.queries import status
 
-    return status(found)
+    return _with_sentences(status(found), found)
+
+
+def _with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
+    """`sentence` beside each route's reason: why it does not send and what to do, empty where it does."""
+    from samizdat.delivery.queries import routes
+
+    sentences = {route.name: route.sentence for route in routes(found.organisation)}
+    for name, route in status["by_route"].items():
+        route["sentence"] = sentences.get(name, "")
+    return status
 
 
 def _changed(found: Any) -> None:
@@ -359,8 +370,8 @@ def _books(status: dict[str, Any]) -> list[str]:
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
     for name, route in status["by_route"].items():
-        reason = f", {route['reason']}" if route.get("reason") else ""
-        lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']}{reason})")
+        lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
+        lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []
     if status["unsure"]:
         note(
             f"The answer to {status['unsure']:,} was lost. "

@@ -1,7 +1,5 @@
 """Reasons as codes, in the words of the command line."""
 
-from typing import Any
-
 # How `campaign send --wait` ended, when not by finishing.
 ENDED = {
     "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",
@@ -23,14 +21,3 @@ _CAMPAIGN = {
 
 def campaign_reason(code: str) -> str:
     return _CAMPAIGN.get(code, code)
-
-
-def route_reason(code: str, values: dict[str, Any] | None = None) -> str:
-    """A transport's reason in words; the table stands beside the transports' outcomes."""
-    from samizdat.core.outcome import REASONS
-
-    template = REASONS.get(code, code)
-    try:
-        return template % (values or {})
-    except (KeyError, ValueError, TypeError):
-        return template

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bad_input.saying import draft
 from tests.cli.conftest import House
-from tests.smtp_server import HANG_UP, HANG_UP_UNTAKEN, RESET, STALL, Certificates, ScriptedServer, endless, giant
+from tests.smtp_server import HANG_UP, HANG_UP_UNTAKEN, RESET, STALL, Certificates, ScriptedServer, endless
 
 LIST = "Letter"
 READERS = ("ada@one.example", "olga@two.example", "vera@three.example")
@@ -25,11 +25,17 @@ def lists(house: House) -> House:
 
 
 @pytest.fixture(scope="module")
-def relay(lists: House) -> Iterator[ScriptedServer]:
-    """One relay for all; what it does is told anew by each test."""
+def harbour(lists: House) -> Iterator[ScriptedServer]:
     with ScriptedServer() as server:
         lists.say("route", "add", "harbour", f"{server.url}?{PROMPT}", "--connections", "1")
         yield server
+
+
+@pytest.fixture
+def relay(harbour: ScriptedServer) -> ScriptedServer:
+    """One relay for all; what it does is told anew by each test."""
+    harbour.forget()
+    return harbour
 
 
 def adds_up(books: dict[str, Any]) -> None:
@@ -50,7 +56,6 @@ def send(house: House, number: str, *words: str) -> tuple[int, dict[str, Any]]:
 CONDEMNED = {
     "refuses everybody": ("banner", "554 5.7.1 your account is suspended", "suspended"),
     "refuses the sender": ("mail", "550 5.7.1 Relaying denied", "relay"),
-    "refuses to be asked for anything": ("ehlo", "502 5.5.1 not here", "SMTP"),
     "stalls before it says a word": ("banner", STALL, "in time"),
     "stalls in the middle": ("rcpt", STALL, "in time"),
     "hangs up at once": ("connect", HANG_UP_UNTAKEN, "hang"),
@@ -58,7 +63,6 @@ CONDEMNED = {
     "answers in HTTP": ("banner", b"HTTP/1.1 400 Bad Request\r\n\r\n", "SMTP"),
     "answers nonsense": ("ehlo", b"\xff\xfe\x00what?\x1b[2J\r\n", "sense"),
     "answers without end": ("ehlo", endless(), "sense"),
-    "answers five megabytes": ("rcpt", giant(5_000_000), "sense"),
 }
 
 
@@ -75,7 +79,7 @@ def test_a_relay_that_is_no_use_is_condemned_in_words_and_everything_is_still_ow
     assert books["state"] == "waiting"
     assert books["pending"] + books["deferred"] == len(READERS)
     assert len(relay.messages) == before
-    reason = books["by_route"]["harbour"]["reason"]
+    reason = books["by_route"]["harbour"]["sentence"]
     assert says.casefold() in reason.casefold(), reason
     assert reason.isprintable() and reason.endswith(".")
     assert "samizdat route" in books["sentence"]
@@ -114,7 +118,9 @@ def test_a_relay_that_hangs_up_after_data_leaves_an_unsure_one_and_its_copy_is_t
     for caught in relay.messages[before:]:
         identities.setdefault(caught.recipient, set()).add(message_from_bytes(caught.content)["Message-ID"])
     assert {reader: len(found) for reader, found in identities.items()} == dict.fromkeys(READERS, 1)
-    assert len(relay.messages) - before == 4
+    # Once by the campaign's policy, once because a person said so.
+    recipients = sorted(caught.recipient for caught in relay.messages[before:])
+    assert recipients == sorted([*READERS, READERS[0], READERS[0]])
 
 
 def test_a_relay_that_puts_off_is_asked_again_later_and_wait_limit_ends_the_waiting(
@@ -142,7 +148,7 @@ def test_a_certificate_that_is_not_theirs_stops_everything_before_the_password(l
         number = draft(lists, LIST)
         code, books = send(lists, number)
         assert (code, books["state"], books["pending"]) == (1, "waiting", len(READERS))
-        assert "certificate" in books["by_route"]["strange"]["reason"]
+        assert "certificate" in books["by_route"]["strange"]["sentence"]
         assert server.messages == []
         assert not any(line.upper().startswith("AUTH") for line in server.commands)
     lists.say("route", "rm", "strange")

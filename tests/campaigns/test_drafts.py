@@ -60,6 +60,11 @@ def test_a_copy_is_a_draft_with_the_same_words(letter: Campaign) -> None:
     assert (copied.pk != letter.pk, copied.state, draft_of(copied)) == (True, "draft", LETTER)
 
 
+def test_a_name_may_stand_in_a_letter_before_anybody_with_a_name_came_in(lantern: Any) -> None:
+    letter = actions.create(lantern, new_list(lantern, "New", now=NOW), LETTER, by=None, now=NOW)
+    assert not [flaw for flaw in findings(proof_of(letter, NOW).flaws) if flaw.severity == "stop"]
+
+
 def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lantern: Any) -> None:
     edition = actions.freeze(letter, NOW)
     compiled = loads(house.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
