@@ -36,6 +36,8 @@ _ZIP = re.compile(rb"PK\x03\x04")
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}")
 _HEX = re.compile(rb"[0-9a-fA-F]{32,}")
+# Most of a journal and much of a database was never written to.
+_EMPTY = re.compile(rb"\0{17,}")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -47,6 +49,7 @@ def spellings(word: str | bytes) -> dict[bytes, str]:
     for text in dict.fromkeys((word, word.lower(), word.upper(), word.title())):
         for form, plain in _written(text).items():
             found.setdefault(plain, form)
+        for plain in (text.encode(), text.encode("utf-16-le"), text.encode("utf-16-be")):
             found |= {pattern: name for pattern, name in _encoded(plain).items() if pattern not in found}
     return found
 
@@ -94,7 +97,7 @@ class Searcher:
                 self._patterns.setdefault(pattern, f"{name} in {form}")
 
     def hits(self, held: bytes) -> list[str]:
-        return sorted(set(self._hits(held, DEPTH, "")))
+        return sorted(set(self._hits(_EMPTY.sub(bytes(16), held), DEPTH, "")))
 
     def _hits(self, held: bytes, depth: int, inside: str) -> Iterator[str]:
         for pattern, name in self._patterns.items():
