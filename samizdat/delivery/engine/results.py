@@ -49,6 +49,15 @@ class _Account:
     again: list[tuple[int, int, datetime, datetime]] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
 
+    def accept(self, chunk: int, route: int | None, provider: int, count: int) -> None:
+        """So many first tries that were accepted."""
+        self.moves += [(State.PENDING, State.ACCEPTED)] * count
+        self.left[chunk] = self.left.get(chunk, 0) + count
+        self.providers[provider, State.ACCEPTED] = self.providers.get((provider, State.ACCEPTED), 0) + count
+        if route is not None:
+            self.routes.setdefault(route, [0, 0, 0, 0])[0] += count
+            self.minutes.setdefault(route, [0, 0])[0] += count
+
     def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
         self.moves.append((old, new))
         if old == State.PENDING:
@@ -103,8 +112,7 @@ def _write_edition(edition: int, results: list[Result], now: datetime) -> None:
     if fresh and not _insert_all(edition, fresh, now):
         careful += fresh
         fresh = []
-    for result in fresh:
-        _begin(account, result, now, resend)
+    _begin_all(account, fresh, now, resend)
     if careful:
         _move_known(edition, careful, account, now, resend)
     _store(edition, campaign["id"], account, now)
@@ -121,6 +129,19 @@ def _insert_all(edition: int, results: list[Result], now: datetime) -> bool:
     except _AlreadyKnown:
         return False
     return True
+
+
+def _begin_all(account: _Account, results: list[Result], now: datetime, resend: bool) -> None:
+    """The first thing heard of many. Accepted ones, nearly all there are, are counted in groups."""
+    taken: dict[tuple[int, int | None, int], int] = {}
+    for result in results:
+        if result.news == News.ACCEPTED:
+            key = result.chunk, result.route, result.provider
+            taken[key] = taken.get(key, 0) + 1
+        else:
+            _begin(account, result, now, resend)
+    for (chunk, route, provider), count in taken.items():
+        account.accept(chunk, route, provider, count)
 
 
 def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> None:
