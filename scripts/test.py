@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent.parent
 BIN = HERE / ".venv" / "bin"
 
 # What tests call, and the Debian package that has it.
-TOOLS = {"postgres": "postgresql", "chromium": "chromium", "smtp-sink": "postfix"}
+TOOLS = {"postgres": "postgresql", "chromium": "chromium", "msgfmt": "gettext"}
 
 
 class CannotRun(Exception):
