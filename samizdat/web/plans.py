@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.core.consent import STATUSES
+from samizdat.importers.labels import NO, WORD_STATUS, YES, plain
 from samizdat.web import words
 
 TARGETS: tuple[tuple[str, Any], ...] = (
@@ -40,6 +41,12 @@ STANDARD = {
 }
 
 
+# Words of a status column that the form can be told at one look.
+BLANKS = 3
+# What a column stands for that somebody calls the status by hand.
+COMMON = WORD_STATUS | dict.fromkeys(YES, "subscribed") | dict.fromkeys(NO, "unsubscribed")
+
+
 @dataclass(slots=True)
 class ColumnRow:
     name: str
@@ -48,7 +55,11 @@ class ColumnRow:
     becomes: str
     why: str
     choices: list[tuple[str, str]]
-    words: list[tuple[str, str, str]] = field(default_factory=list)  # input name, word, status
+    # Of a status column: (input name, word, status) of the words that are known, those of the example first.
+    words: list[tuple[str, str, str]] = field(default_factory=list)
+    others: list[tuple[str, str, str]] = field(default_factory=list)
+    blanks: list[str] = field(default_factory=list)  # Endings of the inputs for words that are not known yet.
+    unknown: bool = False  # The file has words that nobody has explained.
 
 
 @dataclass(slots=True)
@@ -69,10 +80,13 @@ def statuses() -> list[tuple[str, str]]:
 def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:
     """What the form shows. `known`: the organisation's merge fields."""
     examples = report.get("examples") or []
+    unknown = {told["file"] for told in report.get("rejects") or [] if told["code"] == "unknown_status"}
     found = []
     for number, file in enumerate(plan["files"]):
         shown = examples[number] if number < len(examples) else []
         columns = [_column(number, file, column, shown, known) for column in file["columns"]]
+        for column in columns:
+            column.unknown = bool(column.blanks) and file["name"] in unknown
         asks = file["status_source"] != "columns"
         # What was only assumed is asked: whether somebody agreed is not for us to guess.
         status = "" if file["status_source"] == "assumed" else file["status"] or ""
@@ -83,9 +97,9 @@ def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list
 def _column(number: int, file: dict[str, Any], column: dict[str, Any], shown: list[str], known: list[Any]) -> ColumnRow:
     place = column["index"]
     example = shown[place] if place < len(shown) else ""
-    told = [
-        (f"w-{number}-{place}-{at}", word, status) for at, (word, status) in enumerate(sorted(column["words"].items()))
-    ]
+    told = []
+    if column["becomes"] == "status":
+        told = [(f"w-{number}-{place}-{at}", *said) for at, said in enumerate(sorted(column["words"].items()))]
     return ColumnRow(
         name=f"c-{number}-{place}",
         label=column["label"] or _("column %(n)s") % {"n": place + 1},
@@ -93,7 +107,9 @@ def _column(number: int, file: dict[str, Any], column: dict[str, Any], shown: li
         becomes=column["becomes"],
         why=str(OUT_BECAUSE.get(column["why"], "")),
         choices=_choices(column, known),
-        words=told if column["becomes"] == "status" else [],
+        words=[said for said in told if said[1] == plain(example)],
+        others=[said for said in told if said[1] != plain(example)],
+        blanks=[f"{number}-{place}-{at}" for at in range(BLANKS)] if column["becomes"] == "status" else [],
     )
 
 
@@ -144,4 +160,9 @@ def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) 
         word: asked.get(f"w-{number}-{place}-{at}", status)
         for at, (word, status) in enumerate(sorted(column["words"].items()))
     }
-    return {**column, "becomes": asked.get(f"c-{number}-{place}", column["becomes"]), "words": told}
+    for at in range(BLANKS):
+        word, status = plain(asked.get(f"n-{number}-{place}-{at}", "")), asked.get(f"m-{number}-{place}-{at}", "")
+        if word and status:
+            told[word] = status
+    becomes = asked.get(f"c-{number}-{place}", column["becomes"])
+    return {**column, "becomes": becomes, "words": told or (dict(COMMON) if becomes == "status" else {})}

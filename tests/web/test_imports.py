@@ -1,5 +1,6 @@
 """Bringing in by the browser: sealed on the way, looked at first, and a result that adds up."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +78,47 @@ def _plan_answers(row: Any) -> dict[str, Any]:
         answers[f"s-{number}"] = file["status"] or ""
         answers |= {f"c-{number}-{column['index']}": column["becomes"] for column in file["columns"]}
     return answers
+
+
+def _figures(page: str, heading: str) -> list[int]:
+    """The column of figures of the first addition after a heading."""
+    table = page.split(heading, 1)[1].split('<table class="sum">', 1)[1].split("</table>", 1)[0]
+    return [int(figure.replace(",", "")) for figure in re.findall(r"<td[^>]*>([\d,]+)</td>", table)]
+
+
+PEOPLE = "Почта;Подписан\nolga@post.example;да\npavel@post.example;нет\nOLGA@post.example;да\nnobody;да\n".encode()
+
+
+def test_every_addition_adds_up_with_somebody_twice_and_a_row_that_is_none(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", PEOPLE)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    *parts, total = _figures(client.get(address).content.decode(), 'id="h-c"')
+    assert sum(parts) == total == 4
+    client.post(address, _plan_answers(row) | {"then": "start", "list": here.list.pk})
+    actions.run_import(row.pk, now=_now)
+    result = client.get(address).content.decode()
+    for heading in ("What changed", "The same rows by status"):
+        *parts, total = _figures(result, heading)
+        assert sum(parts) == total, heading
+
+
+def test_a_word_that_only_the_file_knows_can_be_explained(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", b"e-mail,Status\na@post.example,active\nb@post.example,Ehrengast\n")
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    page = client.get(address).content.decode()
+    assert "“active” means" in page
+    assert 'name="n-0-1-0"' in page
+    assert '<details class="more spaced" open>' in page
+    answers = _plan_answers(row) | {"n-0-1-0": "Ehrengast ", "m-0-1-0": "subscribed", "list": here.list.pk}
+    client.post(address, answers | {"then": "again"})
+    row = actions.inspect(row.pk, now=_now)
+    page = client.get(address).content.decode()
+    assert "“ehrengast” means" in page
+    assert _figures(page, 'id="h-c"')[-1] == _figures(page, 'id="h-c"')[0] == 2
 
 
 def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -131,6 +132,7 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "row": row,
         "names": ", ".join(told["names"]),
         "report": report,
+        "samples": [_sample(found) for found in report.get("samples") or []],
         "counts": counts,
         "sums": _found_rows(counts),
         "files": plans.rows(told["plan"], report, queries.fields(request.organisation)),
@@ -154,6 +156,14 @@ def _said(found: dict[str, Any]) -> str:
         return str(found["sentence"])
 
 
+def _sample(found: dict[str, Any]) -> dict[str, Any]:
+    """A row as it will be, with its day as a day."""
+    try:
+        return {**found, "since": date.fromisoformat(found["since"])}
+    except ValueError:
+        return {**found, "since": None}
+
+
 def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
     """Uploaded files of which nothing was taken and nothing was said; what is inside of a zip goes by other names."""
     known = {file["name"] for file in told["plan"]["files"]} | {
@@ -175,8 +185,6 @@ def _found_rows(counts: dict[str, int]) -> list[words.Row]:
         for name, note in notes.items()
         if counts.get(name) or name == "subscribed"
     ]
-    if counts.get("duplicates"):
-        rows.append(words.Row(_("the same person again"), counts["duplicates"], _("counted once above")))
     if counts.get("rejected"):
         rows.append(words.Row(_("rejected"), counts["rejected"], _("we could not read an address"), red=True))
     return rows
