@@ -14,6 +14,8 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, first_line, note, say, settings, table
 
+PORT = click.IntRange(0, 65535)  # 0: any that is free
+
 
 @click.command()
 @click.option("--organisation", "name", required=True, help="Name of the organisation.")
@@ -253,8 +255,8 @@ def person_ls() -> None:
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Of the desk.")
-@click.option("--public-port", default=8001, show_default=True, help="Of the public pages.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Of the desk.")
+@click.option("--public-port", type=PORT, default=8001, show_default=True, help="Of the public pages.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where both listen; Caddy stands in front.")
 @common
 def serve(port: int, public_port: int, host: str) -> None:

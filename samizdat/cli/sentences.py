@@ -1,11 +1,15 @@
 """Whatever goes wrong, as a code and a sentence that says what to do. The one place where commands translate errors."""
 
 import errno
+import shutil
 import sqlite3
 from typing import Any
 
 from samizdat.cli.output import Failed
 from samizdat.logs import where_it_broke, without_people
+
+# Bytes. What fails to write on a disk with less than this left fails because of it.
+LITTLE = 16 << 20
 
 _FULL = ("disk_full", "The disk is full. Make room and run the same command again; nothing was half written.")
 
@@ -67,6 +71,8 @@ def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         or "psycopg" in error.__class__.__module__
     ):
         said = str(error).casefold()
+        if "disk i/o error" in said and _is_full():
+            return (*_FULL, {})
         for words, code, sentence in _DATABASE:
             if words in said:
                 return code, sentence, {}
@@ -76,3 +82,13 @@ def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
     where = without_people(where_it_broke(error))
     return "broken", f"Samizdat itself broke ({where}). Run again with --debug and report what it shows.", {}
+
+
+def _is_full() -> bool:
+    """SQLite says "disk I/O error" of a full disk when it was its shared index that found no room."""
+    from samizdat.options import data_folder
+
+    try:
+        return shutil.disk_usage(data_folder()).free < LITTLE
+    except OSError:
+        return False

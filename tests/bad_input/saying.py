@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import House, Result
@@ -173,10 +172,3 @@ def answers(running: Process, port: int) -> bool:
         return False
     finally:
         asked.close()
-
-
-def readable_by_all(folder: Path) -> None:
-    """pytest's folders are for their owner alone; another user has to get through."""
-    for above in [folder, *folder.parents]:
-        if "pytest" in str(above):
-            above.chmod(above.stat().st_mode | 0o055)

@@ -1,6 +1,5 @@
 """The command line is a contract: others' scripts lean on these words, documents and exit codes."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -236,31 +235,3 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_house: House) -> None
         refused = empty_house(*words)
         assert refused.code == 1
         assert "newer" in refused.err
-
-
-@pytest.mark.skipif(os.environ.get("DATABASE_URL", "") != "", reason="SQLite's file is what is made read-only")
-def test_a_read_only_data_folder_is_one_sentence(empty_house: House) -> None:
-    empty_house.init()
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    if not user:
-        for path in [empty_house.data, *empty_house.data.iterdir()]:
-            path.chmod(path.stat().st_mode & ~0o222)
-    else:
-        # Root may write everywhere, so somebody else looks: he may read all of it and write nothing.
-        for path in [empty_house.folder, empty_house.data, *empty_house.data.iterdir()]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        shutil.chown(empty_house.key, 65534)
-    import subprocess
-    import sys
-
-    done = subprocess.run(
-        [*user, sys.executable, "-m", "samizdat.cli", "list", "new", "Letter"],
-        env={**empty_house.environment, "HOME": "/nonexistent"},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert "Traceback" not in done.stderr

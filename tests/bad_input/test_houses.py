@@ -1,0 +1,235 @@
+"""What is wrong with the house itself: its key, its version, its disk, its ports, its Python. One sentence, and as soon
+as the cause is gone the same command works on what was there before."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bad_input.saying import (
+    SENDER,
+    count,
+    free_port,
+    one_sentence,
+    refuses,
+    rows,
+    served,
+)
+from tests.cli.conftest import ROOT, House
+
+LIST = "Letter"
+NEW = ("subscribers", "add", "new@reader.example", "--list", LIST, "--consent", "on paper")
+SERVE = ("serve", "--port", "0", "--public-port", "0")
+
+
+@pytest.fixture(scope="module")
+def lived(house: House) -> House:
+    house.say("list", "new", LIST)
+    house.say("subscribers", "add", "ada@reader.example", "--list", LIST, "--consent", "on paper")
+    (house.folder / "letter.md").write_text("# Hello\n")
+    words = ("--list", LIST, "--subject", "News", "--from", SENDER, "--body", "letter.md")
+    house.say("campaign", "new", *words)
+    return house
+
+
+def lose(key: Path) -> None:
+    key.unlink()
+
+
+def show_to_all(key: Path) -> None:
+    key.chmod(0o644)
+
+
+def show_to_group(key: Path) -> None:
+    key.chmod(0o640)
+
+
+def write_nonsense(key: Path) -> None:
+    key.write_bytes(b"\xff\x00this is no key")
+
+
+def empty(key: Path) -> None:
+    key.write_text("")
+
+
+def take_another(key: Path) -> None:
+    lines = key.read_text().splitlines()
+    # A whole key, of another house: every letter but the last, whose bits are not all used, is another one.
+    key.write_text(f"{lines[0]}\n{lines[1][:-1][::-1]}{lines[1][-1]}\n")
+
+
+HARMS = {
+    "lost": (lose, "key file"),
+    "readable by all": (show_to_all, "chmod 600"),
+    "readable by its group": (show_to_group, "chmod 600"),
+    "no key file": (write_nonsense, "key file"),
+    "empty": (empty, "key file"),
+    "of another house": (take_another, "does not belong"),
+}
+
+
+@pytest.mark.parametrize(("harm", "says"), HARMS.values(), ids=HARMS)
+def test_without_its_key_nothing_is_done_and_with_it_everything_is_there(
+    lived: House, harm: Callable[[Path], None], says: str
+) -> None:
+    saved = lived.folder / "saved.key"
+    shutil.copy2(lived.key, saved)
+    before = rows(lived)
+    harm(lived.key)
+    try:
+        refuses(lived, *NEW, says=(says,))
+        one_sentence(lived(*SERVE), says)
+        if harm is lose:
+            founding = ("init", "--organisation", "Other", "--admin", "x@y.example", "--password-file", "password")
+            one_sentence(lived(*founding), "Put back the copy")
+            assert not lived.key.exists()
+        assert rows(lived) == before
+    finally:
+        shutil.copy2(saved, lived.key)
+    assert count(lived, LIST) == 1
+
+
+@pytest.mark.parametrize("place", ["default", "gate"])
+def test_a_database_of_a_newer_version_is_left_alone(lived: House, place: str) -> None:
+    app = "audience" if place == "default" else "gate"
+
+    def change(statement: str) -> None:
+        script = f"import django; django.setup(); from django.db import connections as c; {statement}"
+        names = {**lived.environment, "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+        subprocess.run([sys.executable, "-c", script], env=names, check=True, cwd=lived.folder)
+
+    cursor = f"c['{place}'].cursor().execute"
+    values = f"('{app}', '9999_tomorrow', CURRENT_TIMESTAMP)"
+    change(f'{cursor}("INSERT INTO django_migrations (app, name, applied) VALUES {values}")')
+    before = rows(lived)
+    try:
+        refuses(lived, *NEW, says=("newer samizdat", "Install"))
+        for words in (("upgrade",), SERVE):
+            one_sentence(lived(*words), "newer samizdat")
+        assert rows(lived) == before
+    finally:
+        change(f"{cursor}(\"DELETE FROM django_migrations WHERE name = '9999_tomorrow'\")")
+    assert count(lived, LIST) == 1
+
+
+def test_a_second_serve_and_a_taken_port_are_one_sentence_and_the_first_goes_on(lived: House) -> None:
+    with served(lived) as running:
+        second = refuses(lived, *SERVE, says=("already runs", str(running.process.pid), "Stop"))
+        assert second["error"] == "cannot_serve"
+        # Commands go on beside it, and ask it for their keys.
+        assert count(lived, LIST) == 1
+        assert running.process.poll() is None
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        one_sentence(lived("serve", "--port", port, "--public-port", str(free_port())), port, "Choose another")
+        one_sentence(lived("serve", "--port", str(free_port()), "--public-port", port), port, "Choose another")
+    with served(lived):
+        assert count(lived, LIST) == 1
+
+
+@pytest.mark.parametrize("port", ["-1", "70000"])
+def test_a_port_that_is_none_is_wrong_usage(lived: House, port: str) -> None:
+    refused = lived("serve", "--port", port)
+    assert refused.code == 2
+    assert "port" in refused.err
+
+
+# -- a data folder that may only be read -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(lived: House) -> Iterator[House]:
+    """A copy of the data folder where another user gets through to it; pytest's own folders are for one user alone."""
+    folder = Path(tempfile.mkdtemp(prefix="samizdat-read-only-"))
+    folder.chmod(0o755)
+    made = House(folder, lived.environment["DATABASE_URL"])
+    shutil.copytree(lived.data, made.data)
+    shutil.copy2(lived.key, made.key)
+    try:
+        yield made
+    finally:
+        made.data.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def test_a_read_only_data_folder_is_one_sentence_and_nothing_changes(copied: House) -> None:
+    before = rows(copied)
+    for path in [*copied.data.rglob("*"), copied.data]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        # Root may write everywhere, so somebody else tries: he may read all of it.
+        shutil.chown(copied.key, 65534)
+        user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    # On PostgreSQL the folder holds locks and journals alone, so there a list can be made.
+    on_sqlite = not copied.environment["DATABASE_URL"]
+    for words in [SERVE, ("list", "new", "More"), NEW] if on_sqlite else [SERVE]:
+        done = as_user(user, copied, *words)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert "writ" in done.stderr, done.stderr
+    for path in [copied.data, *copied.data.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    shutil.chown(copied.key, os.geteuid())
+    assert rows(copied) == before
+    copied.say(*NEW)
+    assert count(copied, LIST) == 2
+
+
+def as_user(user: tuple[str, ...], house: House, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*user, sys.executable, "-m", "samizdat.cli", *words],
+        env={**house.environment, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+# -- ./run on a machine that lacks something ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """As much of a clone as `run` looks at."""
+    shutil.copy(ROOT / "run", tmp_path / "run")
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def run(clone: Path, python: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """./run with a Python that is this one but for what `python` does first."""
+    stub = clone / "python3"
+    stub.write_text(f'#!/bin/sh\n{python}\nexec {sys.executable} "$@"\n')
+    stub.chmod(0o755)
+    names = {"PATH": f"{clone}:/usr/bin:/bin", "PYTHON": str(stub), "HOME": str(clone), **more}
+    command = ["sh", str(clone / "run"), "list", "ls", "--json"]
+    return subprocess.run(command, env=names, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_python_without_venv_is_one_sentence_and_leaves_nothing_behind(clone: Path) -> None:
+    done = run(clone, 'if [ "$1" = "-m" ]; then exit 1; fi')
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "python3-venv" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_without_a_network_the_packages_are_one_sentence_and_the_next_call_tries_again(clone: Path) -> None:
+    nowhere = {"PIP_INDEX_URL": f"http://127.0.0.1:{free_port()}/simple", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
+    for _call in range(2):
+        done = run(clone, ":", **nowhere, PIP_CONFIG_FILE=os.devnull)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert "could not be installed" in done.stderr.splitlines()[-1], done.stderr
+        assert not (clone / ".venv" / "stamp").exists()
