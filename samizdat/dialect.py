@@ -266,13 +266,13 @@ def _add(table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Se
             )
 
 
-def add_route_totals(rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
+def add_route_totals(rows: Sequence[tuple[int, ...]]) -> None:
     """(edition, route, accepted, refused, deferred, unsure) each."""
     names = ("accepted", "refused", "deferred", "unsure")
     _add("delivery_routetotal", ("edition_id", "route_id"), names, rows)
 
 
-def add_minutes(rows: Sequence[tuple[int, int, datetime, int, int]]) -> None:
+def add_minutes(rows: Sequence[tuple[Any, ...]]) -> None:
     """(edition, route, minute, accepted, refused) each."""
     adapted = [(edition, route, moment(minute), *counts) for edition, route, minute, *counts in rows]
     _add("delivery_minute", ("edition_id", "route_id", "minute"), ("accepted", "refused"), adapted)

@@ -20,7 +20,7 @@ def start_due(now: datetime) -> int:
     begun = 0
     rows = Campaign.objects.filter(state__in=("scheduled", "held"), due__lte=now, organisation__fenced=False)
     for campaign in rows.select_related("organisation"):
-        late = now - campaign.due > LATE
+        late = campaign.due is not None and now - campaign.due > LATE
         new, reason = ("paused", "late") if late else ("sending", "")
         with transaction.atomic():
             changed = Campaign.objects.filter(pk=campaign.pk, state=campaign.state, due=campaign.due).update(
@@ -126,3 +126,14 @@ def wait_or_go_on(campaign_id: int, state: str, lives: bool, now: datetime) -> b
             kind = "campaign.went_on" if lives else "campaign.waits"
             record(kind, campaign.organisation, now=now, about=campaign_id)
     return lives and bool(changed)
+
+
+def pause_unreadable(edition: int, now: datetime) -> None:
+    """Its keys are missing, or another version wrote it: a person has to look before anything more is sent."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_related("organisation").get(edition=edition)
+        changed = Campaign.objects.filter(pk=campaign.pk, state__in=("sending", "waiting")).update(
+            state="paused", reason="unreadable", changed=now
+        )
+        if changed:
+            record("campaign.unreadable", campaign.organisation, now=now, about=campaign.pk)

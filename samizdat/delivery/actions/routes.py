@@ -186,6 +186,7 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime) -> None:
     if route is None or route.state in ("paused", "removed"):
         return
     again = route.reason == verdict.reason
+    until: datetime | None
     if verdict.state == "throttled":
         state = "throttled" if verdict.reason in ASKS_FOR_PATIENCE else "dead"
         until = now + timedelta(seconds=max(verdict.wait or ASK_AGAIN, LATER if again and state == "dead" else 0))

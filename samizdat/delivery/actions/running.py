@@ -159,11 +159,11 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
     campaign.refresh_from_db()
     if campaign.state in ("draft", "cancelled"):
         raise WrongState(_("This campaign has no doubtful messages to settle."))
+    Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
+    edition = Edition.objects.get(campaign=campaign)
+    count = _resend_all(edition.pk, now) if how == "resend" else _hold_all(edition.pk)
     with transaction.atomic():
-        Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
-        edition = Edition.objects.get(campaign=campaign)
-        count = _resend_all(edition.pk, now) if how == "resend" else _hold_all(edition.pk)
-        if how == "resend" and count:
+        if how == "resend" and Retry.objects.filter(edition=edition).exists():
             # A finished campaign owes something again.
             Campaign.objects.filter(pk=campaign.pk, state="finished").update(state="sending", finished=None)
         detail = {"how": how, "count": count}
@@ -173,6 +173,7 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
 
 
 def _resend_all(edition: int, now: datetime) -> int:
+    # In slices: after a lost machine there can be thousands, and no writer may keep the others waiting.
     known = Retry.objects.filter(edition=edition).values("number")
     unsure = Delivery.objects.filter(edition=edition, state=State.UNSURE).exclude(number__in=known)
     numbers = list(unsure.values_list("number", flat=True))

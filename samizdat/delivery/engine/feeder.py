@@ -25,7 +25,9 @@ from samizdat.delivery.engine.lane import SLICE, Claim, Item, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.models import Worker
+from samizdat.delivery.values import Addressed
 from samizdat.vault import house
+from samizdat.vault.errors import VaultError
 
 if TYPE_CHECKING:
     from samizdat.delivery.engine.sender import Sender
@@ -180,12 +182,24 @@ class Feeder:
         for number in numbers:
             if number not in providers:
                 self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
-        items = deque(
-            Item(claim, addressed, providers[addressed.number], checked)
-            for addressed in opened.letterer.address(people)
-        )
+        addressed = self._address(claim, people, providers)
+        items = deque(Item(claim, one, providers[one.number], checked) for one in addressed)
         claim.sliced += len(items)
         return Slice(items, checked)
+
+    def _address(self, claim: Claim, people: list[tuple[int, bytes]], providers: dict[int, int]) -> list[Addressed]:
+        """Their values. Whose blob is misshapen cannot be written to, and holds nobody else up."""
+        letterer = claim.opened.letterer
+        try:
+            return letterer.address(people)
+        except seal.SealBroken:
+            found: list[Addressed] = []
+        for number, plain in people:
+            try:
+                found += letterer.address([(number, plain)])
+            except seal.SealBroken:
+                self._book(claim, number, News.REFUSED, _UNMAKEABLE, providers[number])
+        return found
 
     def _book(self, claim: Claim, number: int, news: News, answer: int, provider: int) -> None:
         self._sender.recorder.tell(
@@ -199,6 +213,9 @@ class Feeder:
         editions = self._editions.get(lane.organisation, [])
         for edition in list(editions):
             assert self.worker is not None
+            if self._open(edition) is None:
+                editions.remove(edition)
+                continue
             row = dialect.claim_chunk(edition, self.worker.pk, self._sender.clock())
             if row is None:
                 continue
@@ -211,13 +228,19 @@ class Feeder:
         numbers = list(ledger.unpack_numbers(blob))
         if retry or reported:
             numbers = dialect.unanswered(edition, chunk, retry, numbers)
-        claim = Claim(chunk, retry, self._open(edition), deque(numbers))
+        claim = Claim(chunk, retry, self._opened[edition][0], deque(numbers))
         self._claims[lane.organisation].append(claim)
         return claim
 
-    def _open(self, edition: int) -> Opened:
+    def _open(self, edition: int) -> Opened | None:
+        """An edition is opened once. One that does not open is paused, and the others go on."""
         found = self._opened.get(edition)
-        opened = found[0] if found else open_edition(edition)
+        try:
+            opened = found[0] if found else open_edition(edition)
+        except (VaultError, seal.SealError, ValueError, LookupError) as error:
+            log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
+            clock.pause_unreadable(edition, self._sender.clock())
+            return None
         self._opened[edition] = opened, time.monotonic()
         return opened
 

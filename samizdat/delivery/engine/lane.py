@@ -358,8 +358,9 @@ class Lane:
         if claim.resolved == claim.sliced and not claim.rest:
             self.sender.feeder.wake.set()
 
-    def came_back(self, run: RouteRun, item: Item, outcome: Deferred | Refused) -> None:
+    def came_back(self, run: RouteRun, item: Item, outcome: Outcome) -> None:
         """Refused because of the route: not a try of hers. By the next route, or by this one a little later."""
+        assert isinstance(outcome, Deferred | Refused)
         if item.generation >= 0:
             self.sender.journal.confirm({item.generation: 1})
             item.generation = -1

@@ -29,7 +29,7 @@ _seen_dead: dict[int, float] = {}
 def recover_dead(now: datetime, mine: int | None = None) -> int:
     """Recover every worker that is not alive. The caller holds the sender lock on SQLite. How many were recovered."""
     count = 0
-    for worker in Worker.objects.filter(ended=None).exclude(pk=mine).order_by("pk"):
+    for worker in Worker.objects.filter(ended=None).exclude(pk=mine or 0).order_by("pk"):
         with _dead(worker) as dead:
             if dead and Worker.objects.filter(pk=worker.pk, ended=None).exists():
                 recover_worker(worker, now)

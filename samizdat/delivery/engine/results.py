@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -89,7 +89,7 @@ class _Account:
 # Columns of RouteTotal that say how many people stand there now. `deferred` counts times, so it is not among them.
 _ROUTE_COLUMN = {State.ACCEPTED: 0, State.REFUSED: 1, State.UNSURE: 3}
 
-_FIRST_STATE = {news: step(State.PENDING, news) for news in News if news not in (News.EXPIRED,)}
+_FIRST_STATE: dict[News, State] = {news: step(State.PENDING, news) for news in News if news not in (News.EXPIRED,)}
 _EXPIRED = outcome.NUMBERS["expired"]
 
 
@@ -195,7 +195,7 @@ def _move_one(
     result: Result,
     old: State,
     old_route: int | None,
-    tried: dict | None,
+    tried: Any,
     account: _Account,
     now: datetime,
     resend: bool,
@@ -225,7 +225,7 @@ def _settle_try(
     news: News,
     old: State,
     new: State,
-    tried: dict | None,
+    tried: Any,
     account: _Account,
     now: datetime,
     resend: bool,
