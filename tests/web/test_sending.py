@@ -1,7 +1,7 @@
 """Release at the desk: the checklist stops, the number is typed, the hold holds; the report adds up."""
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions as delivery
 from samizdat.web.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.views import sending
+from samizdat.web.views.reports import _speeds
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -153,6 +154,28 @@ def test_the_report_adds_up_and_is_swapped_whole(here: House, desk: Desk) -> Non
     part = client.get(_to(here, "live", here.sent.pk)).content.decode()
     assert part.startswith('<div class="stack loose" id="live"')
     assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("since", "speed"),
+    [
+        (timedelta(minutes=30), 60),  # The whole minutes 11:57 to 11:59; 12:00 has only begun.
+        (timedelta(seconds=90), 80),  # It began in 11:58: 120 in a minute and a half.
+        (timedelta(seconds=5), None),
+    ],
+)
+def test_the_speed_is_taken_over_the_time_there_was(since: timedelta, speed: int | None) -> None:
+    minutes = [(datetime(2026, 11, 25, 11, 58, tzinfo=UTC), "a", 60, 0), (NOW - timedelta(minutes=1), "a", 60, 0)]
+    if since > timedelta(minutes=3):
+        minutes.append((NOW - timedelta(minutes=3), "a", 60, 0))
+    assert _speeds(minutes, NOW - since, NOW).get("a") == speed
+
+
+def test_a_finished_letter_has_no_speed_any_more(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    assert "A minute" in desk("viewer").get(address).content.decode()
+    delivery.cancel(here.sent, now=NOW)
+    assert "A minute" not in desk("viewer").get(address).content.decode()
 
 
 def test_pause_resume_and_stop(here: House, desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Readers at the desk: sealed in lists, found by the whole address, and no address in any URL."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from django.test import Client
 from django.urls import reverse
@@ -133,3 +134,12 @@ def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk:
     client.post(address, {"off": "1"})
     here.list.refresh_from_db()
     assert here.list.form_slug == ""
+
+
+def test_the_source_of_an_imported_record_is_said_in_the_readers_language() -> None:
+    from samizdat.web.views.subscribers import _source
+
+    entry = SimpleNamespace(way="import", source="mailchimp, people, all.csv, line 1646")
+    assert _source(entry) == "people, all.csv, line 1,646"
+    typed = SimpleNamespace(way="desk", source="a book, page 3, line 4")
+    assert _source(typed) == typed.source

@@ -1,5 +1,6 @@
 """What became of a letter: live while it goes, and for good afterwards."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,7 +47,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
     now = timezone.now()
     seen = queries.report(found)
     books = seen.books
-    speeds = _speeds(seen.minutes, now)
+    speeds = _speeds(seen.minutes, found.due or found.released or now, now) if found.state == "sending" else {}
     speed = sum(speeds.values())
     routes = [(name, row, speeds.get(name, 0)) for name, row in seen.by_route.items()]
     sums = ("accepted", "refused", "unsure")
@@ -63,6 +64,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "routes": routes,
         "route_sums": {name: sum(row[name] for _route, row, _speed in routes) for name in sums},
         "speed": speed,
+        "moving": found.state == "sending",
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and found.state == "sending" else None,
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
         "providers": _providers(seen.providers),
@@ -83,14 +85,18 @@ def _book_rows(books: Any, seen: Any) -> list[words.Row]:
     return rows
 
 
-def _speeds(minutes: Any, now: datetime) -> dict[str, int]:
-    """Accepted a minute by route, over the last whole minutes."""
+def _speeds(minutes: Any, since: datetime, now: datetime) -> dict[str, int]:
+    """Accepted a minute by route, over the last whole minutes; one that has just begun over what it has had."""
     this = now.replace(second=0, microsecond=0)
+    begin = this - timedelta(minutes=SPEED_OVER)
+    young = since > begin
+    over = (now - since) / timedelta(minutes=1) if young else SPEED_OVER
     found: dict[str, int] = {}
     for minute, route, accepted, _refused in minutes:
-        if this - timedelta(minutes=SPEED_OVER) <= minute < this:
+        if young or begin <= minute < this:
             found[route] = found.get(route, 0) + accepted
-    return {route: -(-total // SPEED_OVER) for route, total in found.items()}
+    # Less than ten seconds say nothing yet.
+    return {route: math.ceil(total / over) for route, total in found.items()} if over > 1 / 6 else {}
 
 
 def _providers(found: Any) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _routes(request: Any, organisation: Any) -> dict[str, str]:
 def _people(request: Any, reach: dict[str, int]) -> dict[str, str]:
     if reach["may"]:
         return _item(
-            "good", _("Everybody on it agreed"), _("Each one is asked for once more just before her letter goes.")
+            "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
         )
     href = address(request.organisation, "imports")
     return _item(

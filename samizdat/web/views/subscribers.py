@@ -1,5 +1,6 @@
 """Readers: find one, look at one, add one by hand, let one go, erase one."""
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -18,6 +19,7 @@ from samizdat.web import alarms, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
+from samizdat.web.templatetags.desk import count, day
 
 PAGE = 50
 
@@ -72,10 +74,10 @@ def _tabs(organisation: Any, chosen: Any, status: str, tag: Any) -> list[dict[st
     counts = {other: queries.count(organisation, list=among, status=other, tag=name) for other in STATUSES}
     # The sum of the parts, not a count of rows: that would walk through a million of them.
     tabs = [{"name": _("All"), "count": sum(counts.values()), "on": not status, "query": f"?{rest[1:]}"}]
-    for other, count in counts.items():
-        if count or other == status:
+    for other, many in counts.items():
+        if many or other == status:
             word = words.subscription_state(other)[1]
-            tabs.append({"name": word, "count": count, "on": other == status, "query": f"?status={other}{rest}"})
+            tabs.append({"name": word, "count": many, "on": other == status, "query": f"?status={other}{rest}"})
     return tabs
 
 
@@ -102,8 +104,6 @@ def subscriber(request: Any, number: int) -> HttpResponse:
 
 def _answer(verdict: Any, suppressed: str | None) -> tuple[bool, str]:
     """Whether we may write to her, and the sentence that says why."""
-    from samizdat.web.templatetags.desk import day
-
     sentence = str(words.VERDICTS.get(verdict.reason, ""))
     fact = getattr(verdict, "record", None)
     return isinstance(verdict, Yes), sentence % {"day": day(fact.day) if fact else ""}
@@ -116,11 +116,19 @@ def _entry(entry: Any) -> dict[str, Any]:
         "at": entry.at,
         "title": title,
         "way": words.CONSENT_WAYS.get(entry.way, entry.way),
-        "source": entry.source,
+        "source": _source(entry),
         "wording": entry.wording,
         "reason": entry.reason,
         "shape": "stop" if entry.kind in ("withdrawn", "objected", "cleaned") else "",
     }
+
+
+def _source(entry: Any) -> str:
+    """Where a record came from, in the reader's language: an import writes "mailchimp, FILE, line 646"."""
+    found = re.fullmatch(r"(\w+), (.*), line (\d+)", entry.source or "") if entry.way == "import" else None
+    if found is None:
+        return str(entry.source or "")
+    return _("%(file)s, line %(n)s") % {"file": found[2], "n": count(found[3])}
 
 
 @door(see=WRITERS, do=WRITERS)
