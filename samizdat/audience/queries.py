@@ -336,21 +336,28 @@ def _ids(
         tag_id = found.id
     among = [list.id] if list else List.objects.filter(organisation=organisation).values_list("id", flat=True)
     wanted = range(len(STATUSES)) if status is None else [STATUSES.index(status)]
-    streams = [_stream(list_id, code, tag_id, below, limit) for list_id in among for code in wanted]
+    if tag_id is None:
+        streams = [dialect.subscriptions_below(one, code, below, limit) for one in among for code in wanted]
+    else:
+        streams = _tagged({(one, code) for one in among for code in wanted}, tag_id, below, limit)
     merged = heapq.merge(*streams, reverse=True)
     return [*dict.fromkeys(merged)][:limit]  # She may be on several lists.
 
 
-def _stream(list_id: int, status: int, tag: int | None, below: int, limit: int) -> list[int]:
-    """The next ids of one list and status, found along whichever index has fewer rows to pass over."""
-    if tag is None:
-        return dialect.subscriptions_below(list_id, status, below, limit)
-    totals = TagTotal.objects.filter(tag=tag)
-    if not totals.filter(list=list_id, status=status, count__gt=0).exists():
-        return []
-    tagged = totals.aggregate(sum=Sum("count"))["sum"] or 0
-    standing = ListTotal.objects.filter(list=list_id, status=status).aggregate(sum=Sum("count"))["sum"] or 0
-    return dialect.tagged_below(list_id, status, tag, below, limit, along_tag=tagged < standing)
+def _tagged(wanted: set[tuple[int, int]], tag: int, below: int, limit: int) -> list[list[int]]:
+    """The next ids with a tag, by list and status, found along whichever index has fewer rows to pass over.
+
+    Two looks at the totals for all: three for each list and status were half the time of a page on PostgreSQL.
+    """
+    columns = ("list_id", "status", "count")
+    tagged = {(one, code): count for one, code, count in TagTotal.objects.filter(tag=tag).values_list(*columns)}
+    pairs = [pair for pair in sorted(wanted) if tagged.get(pair, 0) > 0]
+    rows = ListTotal.objects.filter(list__in={one for one, _ in pairs}).values_list(*columns)
+    standing = {(one, code): count for one, code, count in rows}
+    carriers = sum(tagged.values())
+    return [
+        dialect.tagged_below(*pair, tag, below, limit, along_tag=carriers < standing.get(pair, 0)) for pair in pairs
+    ]
 
 
 def _rows(organisation: Any, ids: list[int], list: List | None, status: str | None) -> list[Row]:
