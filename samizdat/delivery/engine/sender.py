@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
@@ -181,25 +181,32 @@ def run_campaign(
     watched = _Watched(campaign_id, until)
     failures = 0
     while True:
-        ended = watched.ended() or ("stopped" if stop.is_set() else "")
-        if ended:
-            return {**status(watched.campaign), "ended": ended}
-        lock = _single()
-        if lock is None or lock.take():
-            try:
-                failures = 0 if _send_until(watched, stop) else failures + 1
-            finally:
-                if lock is not None:
-                    lock.release()
-        else:
-            stop.wait(LOOK)
+        try:
+            ended = watched.ended() or ("stopped" if stop.is_set() else "")
+            if ended:
+                return {**status(watched.campaign), "ended": ended}
+            failures = 0 if _send_or_watch(watched, stop) else failures + 1
+        except (OperationalError, InterfaceError):
+            connection.close()
+            failures += 1
+        if failures >= MOST_FAILURES:
+            raise SenderFailed("The sender failed several times in a row. Run `samizdat doctor` to see what is wrong.")
         if failures:
             # A database that is locked or restarting comes back; one that does not is for a person.
-            if failures >= MOST_FAILURES:
-                raise SenderFailed(
-                    "The sender failed several times in a row. Run `samizdat doctor` to see what is wrong."
-                )
             stop.wait(2.0**failures / 2)
+
+
+def _send_or_watch(watched: "_Watched", stop: threading.Event) -> bool:
+    """Sends where nobody else does, else waits a moment. False: the sender failed."""
+    lock = _single()
+    if lock is not None and not lock.take():
+        stop.wait(LOOK)
+        return True
+    try:
+        return _send_until(watched, stop)
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 class _Watched:
