@@ -14,7 +14,6 @@ write = [
     path("campaigns/new", campaigns.new_campaign, name="new-campaign"),
     path("campaigns/<int:campaign_id>/", campaigns.campaign, name="campaign"),
     path("campaigns/<int:campaign_id>/save", campaigns.autosave, name="autosave"),
-    path("campaigns/<int:campaign_id>/remove-flaw", campaigns.remove_flaw, name="remove-flaw"),
     path("campaigns/<int:campaign_id>/copy", campaigns.copy, name="copy-campaign"),
     path("campaigns/<int:campaign_id>/throw-away", campaigns.throw_away, name="throw-away"),
     path("campaigns/<int:campaign_id>/picture", campaigns.add_picture, name="add-picture"),

@@ -1,6 +1,8 @@
 """Writing at the desk: saved over the version that was opened, flaws beside their place, previews behind glass."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -44,6 +46,20 @@ def test_the_sender_of_the_last_letter_is_offered_again(here: House, desk: Desk)
     assert 'value="letter@lantern.example"' in page
 
 
+def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, desk: Desk, tmp_path: Path) -> None:
+    address = _to(here, "campaign", here.campaign.pk)
+    answer = desk("editor").post(address, _answers(here, subject="Typed just now", then="test"), follow=True)
+    assert "A test for clara@lantern.example" in answer.content.decode()
+    assert answer.redirect_chain[-1][0] == address
+    assert "Typed just now" in next(tmp_path.rglob("*.eml")).read_text()
+
+
+def test_enter_in_a_field_saves_and_does_nothing_else(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    first = next(button for button in re.findall(r"<button[^>]*>", page) if 'form="letter"' in button)
+    assert "name=" not in first
+
+
 def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "campaign", here.campaign.pk)
     client.post(address, _answers(here, subject="Clara's"))
@@ -74,10 +90,12 @@ def test_flaws_stand_with_their_line_and_can_be_taken_out(here: House, desk: Des
     assert "line 3" in page
     assert "Take it out" in page
     assert 'href="#f-body"' in page
-    code = page.split('name="code" value="', 1)[1].split('"', 1)[0]
-    client.post(_to(here, "remove-flaw", flawed.pk), {"code": code, "version": "1"})
+    code = page.split('name="remove" value="', 1)[1].split('"', 1)[0]
+    typed = draft_of(flawed).body + "\nTyped a moment ago.\n"
+    client.post(_to(here, "campaign", flawed.pk), _answers(here, body=typed, remove=code))
     flawed.refresh_from_db()
     assert "FORWARD" not in draft_of(flawed).body
+    assert "Typed a moment ago." in draft_of(flawed).body
 
 
 def test_a_subject_of_three_thousand_signs_is_a_flaw_and_no_crash(here: House, desk: Desk) -> None:

@@ -140,12 +140,6 @@ def test_a_test_goes_to_one_address_and_into_no_count(here: House, desk: Desk, t
     assert here.campaign.frozen == 0
 
 
-def test_a_test_without_an_address_goes_to_whoever_pressed(here: House, desk: Desk) -> None:
-    answer = desk("editor").post(_to(here, "test-campaign", here.campaign.pk), {"back": "campaign"}, follow=True)
-    assert "clara@lantern.example" in answer.content.decode()
-    assert answer.redirect_chain[-1][0] == _to(here, "campaign", here.campaign.pk)
-
-
 def test_the_report_adds_up_and_is_swapped_whole(here: House, desk: Desk) -> None:
     client = desk("viewer")
     page = client.get(_to(here, "report", here.sent.pk)).content.decode()

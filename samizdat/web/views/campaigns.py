@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions, pictures, queries
@@ -17,6 +18,8 @@ from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
 from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import STATES
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
@@ -153,11 +156,44 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
         except CampaignError as refused:
             refuse(form, None, refused)
         else:
-            if request.POST.get("then") == "send":
-                return go(request, "send", campaign_id)
-            return go(request, "campaign", campaign_id)
+            return _then(request, found)
     facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
+
+
+def _then(request: Any, found: Any) -> HttpResponse:
+    """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
+    if request.POST.get("then") == "send":
+        return go(request, "send", found.pk)
+    if request.POST.get("then") == "test":
+        send_test(request, found, people.email_of(request.person))
+    elif code := request.POST.get("remove"):
+        _remove_flaw(request, found, code)
+    return go(request, "campaign", found.pk)
+
+
+def _remove_flaw(request: Any, found: Any, code: str) -> None:
+    """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
+    try:
+        actions.remove_flawed(found, code, version=found.version, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Taken out and saved."))
+
+
+def send_test(request: Any, found: Any, to: str) -> None:
+    """One test letter, and what became of it."""
+    try:
+        answers = delivery.send_test(found, [to], now=timezone.now(), by=request.person)
+    except (DeliveryError, CampaignError) as refused:
+        messages.error(request, str(refused))
+        return
+    for tried in answers:
+        if tried.ok:
+            messages.success(request, _("A test for %(address)s is with the next server.") % {"address": tried.address})
+        else:
+            messages.error(request, tried.sentence)
 
 
 def _save(request: Any, found: Any, form: ComposeForm) -> None:
@@ -227,26 +263,6 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
         problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
     facts = _compose_facts(request, found) | {"problem": problem, "version": found.version, "fresh": True}
     return render(request, "web/campaigns/parts/aside.html", facts)
-
-
-@deed(WRITERS)
-def remove_flaw(request: Any, campaign_id: int) -> HttpResponse:
-    """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
-    found = campaign_at(request, campaign_id)
-    version = request.POST.get("version", "0")
-    try:
-        actions.remove_flawed(
-            found,
-            request.POST.get("code", ""),
-            version=int(version) if version.isdigit() else 0,
-            by=request.person,
-            now=timezone.now(),
-        )
-    except CampaignError as refused:
-        messages.error(request, str(refused))
-    else:
-        messages.success(request, _("Taken out and saved."))
-    return go(request, "campaign", campaign_id)
 
 
 @deed(WRITERS)

@@ -27,7 +27,7 @@ from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.templatetags.desk import moment
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import campaign_at, send_test
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
 HOLD = 5
@@ -204,27 +204,11 @@ def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def test(request: Any, campaign_id: int) -> HttpResponse:
-    """To the address in the form, or to whoever presses the button."""
+    """One letter to the address in the form."""
     found = campaign_at(request, campaign_id)
-    back = request.POST.get("back") == "campaign"
-    form = TestForm(
-        request.POST if "test-to" in request.POST else {"test-to": people.email_of(request.person)}, prefix="test"
-    )
-    if not form.is_valid():
-        messages.error(request, sentences(form))
+    form = TestForm(request.POST, prefix="test")
+    if form.is_valid():
+        send_test(request, found, form.cleaned_data["to"])
     else:
-        _send_test(request, found, form.cleaned_data["to"])
-    return go(request, "campaign" if back else "send", campaign_id)
-
-
-def _send_test(request: Any, found: Any, to: str) -> None:
-    try:
-        answers = actions.send_test(found, [to], now=timezone.now(), by=request.person)
-    except (DeliveryError, CampaignError) as refused:
-        messages.error(request, str(refused))
-        return
-    for tried in answers:
-        if tried.ok:
-            messages.success(request, _("A test for %(address)s is with the next server.") % {"address": tried.address})
-        else:
-            messages.error(request, tried.sentence)
+        messages.error(request, sentences(form))
+    return go(request, "send", campaign_id)
