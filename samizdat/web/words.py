@@ -36,6 +36,8 @@ CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
     "finished": ("good", pgettext_lazy("campaign", "Finished")),
     "cancelled": ("none", pgettext_lazy("campaign", "Stopped for good")),
+    # Cancelled before anybody got it.
+    "taken_back": ("none", pgettext_lazy("campaign", "Taken back")),
 }
 
 SUBSCRIPTION_STATES: dict[str, tuple[str, Word]] = {
@@ -192,7 +194,7 @@ ANSWERS: dict[str, Word] = {
 }
 
 
-def campaign_state(name: str, reason: str = "") -> tuple[str, str]:
+def campaign_state(name: str) -> tuple[str, str]:
     shape, word = CAMPAIGN_STATES.get(name, ("none", name))
     return shape, str(word)
 

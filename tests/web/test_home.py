@@ -113,3 +113,8 @@ def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> Non
     assert asked in desk("editor").get(_home(here.organisation)).content.decode()
     delivery.settle(here.sent, "hold", now=NOW)
     assert asked not in desk("editor").get(_home(here.organisation)).content.decode()
+
+
+def test_a_letter_that_was_taken_back_is_none_of_the_last_ones(here: House, desk: Desk) -> None:
+    delivery.cancel(here.sent, now=NOW)
+    assert "The last letters" not in desk("editor").get(_home(here.organisation)).content.decode()

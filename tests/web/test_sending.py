@@ -188,6 +188,19 @@ def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     assert here.sent.cancelled == 1
 
 
+def test_a_stopped_letter_moves_until_nothing_is_owed_any_more(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    Campaign.objects.filter(pk=here.sent.pk).update(state="cancelled")
+    page = desk("editor").get(address).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    for button in ("b-pause", "b-stop", "b-back"):
+        assert button not in page
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=0, cancelled=1)
+    page = desk("editor").get(address).content.decode()
+    assert 'hx-trigger="every 2s"' not in page
+    assert "Taken back" in page
+
+
 def test_what_has_not_left_yet_is_taken_back_as_a_draft(here: House, desk: Desk) -> None:
     client = desk("editor")
     client.post(_to(here, "send", here.campaign.pk), {"when": "now"})

@@ -89,7 +89,8 @@ def state(shape: str, word: str) -> SafeString:
 
 @register.simple_tag
 def campaign_state(campaign: Any) -> SafeString:
-    return state(*words.campaign_state(campaign.state, campaign.reason))
+    taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
+    return state(*words.campaign_state("taken_back" if taken_back else campaign.state))
 
 
 @register.simple_tag

@@ -28,7 +28,7 @@ def home(request: Any) -> HttpResponse:
     lists, routes = audience.lists(organisation), delivery.routes(organisation)
     going = campaigns.newest(organisation, UNDER_WAY, limit=20)
     drafts = campaigns.newest(organisation, ("draft",), limit=3)
-    ended = campaigns.newest(organisation, ("finished", "cancelled"), limit=3)
+    ended = [row for row in campaigns.newest(organisation, ("finished", "cancelled"), limit=20) if _went_out(row)][:3]
     names = {found.id: found.name for found in lists}
     going.sort(key=_when)
     needs = _needs(request, routes, going, ended, now)
@@ -44,6 +44,11 @@ def home(request: Any) -> HttpResponse:
         "steps": _first_steps(request, lists, routes, bool(going or drafts or ended)),
     }
     return render(request, "web/home.html", facts)
+
+
+def _went_out(row: Any) -> bool:
+    """Somebody got it, or might have: one that was taken back in time is no letter of ours."""
+    return bool(row.campaign.frozen != row.campaign.cancelled)
 
 
 def _when(row: Any) -> Any:
@@ -73,12 +78,16 @@ def _stuck(routes: Any, going: Any) -> str:
 def _going(going: Any) -> str:
     now = [row for row in going if row.campaign.state == "sending"]
     soon = [row for row in going if row.campaign.state in ("scheduled", "held")]
+    said = []
     if len(now) > 1:
-        return ngettext("%(n)s letter is going out.", "%(n)s letters are going out.", len(now)) % {"n": count(len(now))}
-    if now:
+        several = ngettext("%(n)s letter is going out.", "%(n)s letters are going out.", len(now))
+        said.append(several % {"n": count(len(now))})
+    elif now:
         facts = {"subject": now[0].subject[:80], "at": moment(_when(now[0]))}
-        return _("“%(subject)s” has been going out since %(at)s.") % facts
-    return _("The next letter goes on %(at)s.") % {"at": moment(_when(soon[0]))} if soon else ""
+        said.append(_("“%(subject)s” has been going out since %(at)s.") % facts)
+    if soon:
+        said.append(_("The next letter goes on %(at)s.") % {"at": moment(_when(soon[0]))})
+    return " ".join(said)
 
 
 def _books(campaign: Any) -> list[words.Row]:

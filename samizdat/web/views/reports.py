@@ -56,7 +56,8 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "subject": draft_of(found).subject,
         "list_name": audience.name_of(found.list),
         "now": now,
-        "live": found.state in LIVE,
+        # One that was stopped moves until the senders have given back what they held.
+        "live": found.state in LIVE or bool(books.pending or books.deferred),
         "table": bool(request.GET.get("table")),
         "books": books,
         "rows": _book_rows(books, seen),
