@@ -144,6 +144,7 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "person": lazy("Somebody here paused it."),
     "late": lazy("Its time passed while nothing was running. Nothing leaves until you resume it."),
     "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
+    "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
 }
 
@@ -158,6 +159,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.resumed": ("", lazy("Resumed.")),
     "campaign.waits": ("stop", lazy("No route lived: it waits.")),
     "campaign.went_on": ("", lazy("A route lives again: it goes on.")),
+    "campaign.unreadable": ("stop", lazy("It could not be opened, so it was paused.")),
     "campaign.unsure": ("stop", lazy("A sender broke off. What it had in hand became unsure; nothing was lost.")),
     "campaign.unsure_held": (
         "stop",

@@ -49,7 +49,11 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
     assert "second" in page
     assert "5 a second" in page
     assert SECRET not in page
-    assert len(queries.routes(here.organisation)) == 2
+    assert "second is saved but paused" in page
+    assert {route.name: route.state for route in queries.routes(here.organisation)} == {
+        "own-server": "live",
+        "second": "paused",
+    }
 
 
 def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: Desk) -> None:

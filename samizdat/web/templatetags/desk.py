@@ -202,6 +202,13 @@ def answer_word(name: str) -> str:
 
 
 @register.filter
+def shown(bound: Any) -> str:
+    """What stands in a field, for whoever may only look; of a choice its words."""
+    value = bound.value()
+    return str(dict(getattr(bound.field, "choices", ())).get(value, value) or "–")
+
+
+@register.filter
 def route_reason(row: Any) -> str:
     return words.route_reason(row)
 

@@ -1,5 +1,6 @@
 """Ways out: their order, how they are, and trying one."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -37,7 +38,7 @@ def routes(request: Any) -> HttpResponse:
         except (DeliveryError, ValueError) as refused:
             refuse(form, "name" if getattr(refused, "code", "") == "route_taken" else "where", refused)
         else:
-            _tell(request, actions.probe_route(made, now=now, by=request.person), made.name)
+            _try_new(request, made, now)
             return go(request, "routes")
     facts = {
         "routes": queries.routes(request.organisation),
@@ -45,6 +46,16 @@ def routes(request: Any) -> HttpResponse:
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+def _try_new(request: Any, made: Any, now: datetime) -> None:
+    """One that does not answer begins paused: it must not stand there as well, nor slow a letter down."""
+    verdict = actions.probe_route(made, now=now, by=request.person)
+    _tell(request, verdict, made.name)
+    if not verdict.ok:
+        actions.pause_route(made, now=now, by=request.person)
+        sentence = _("%(name)s is saved but paused. Once that is mended press Test, and Wake when it answers.")
+        messages.warning(request, sentence % {"name": made.name})
 
 
 def _route(request: Any, route_id: int) -> Any:

@@ -127,7 +127,8 @@ def _source(entry: Any) -> str:
     """Where a record came from, in the reader's language: an import writes "mailchimp, FILE, line 646"."""
     found = re.fullmatch(r"(\w+), (.*), line (\d+)", entry.source or "") if entry.way == "import" else None
     if found is None:
-        return str(entry.source or "")
+        # Where the way has said it, the source would only repeat a word of the house.
+        return "" if entry.source == entry.way else str(entry.source or "")
     return _("%(file)s, line %(n)s") % {"file": found[2], "n": count(found[3])}
 
 
