@@ -52,7 +52,8 @@ def found_organisation(
     slug = slugify(name) or _latin(name)
     if Organisation.objects.filter(slug=slug).exists():
         raise NameTaken(_("There is an organisation called %(name)s already. Choose another name.") % {"name": name})
-    _check_settings(settings)
+    check_settings({"name": name})
+    check_settings(settings)
     with transaction.atomic():
         organisation = Organisation.objects.create(
             uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
@@ -71,7 +72,7 @@ def _latin(name: str) -> str:
 
 def change_settings(organisation: Organisation, *, by: Person | None, now: datetime, **settings: str) -> None:
     """Writes only the settings named. Errors: AccountError with what to put there."""
-    _check_settings(settings)
+    check_settings(settings)
     with transaction.atomic():
         for name, value in settings.items():
             setattr(organisation, name, value)
@@ -79,10 +80,14 @@ def change_settings(organisation: Organisation, *, by: Person | None, now: datet
         record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
 
 
-def _check_settings(settings: dict[str, str]) -> None:
+def check_settings(settings: dict[str, str]) -> None:
+    """Looks at what somebody wants written, and takes slashes from the ends of addresses. Errors: AccountError."""
     unknown = set(settings) - set(SETTINGS)
     if unknown:
         raise AccountError(f"There is no setting called {', '.join(sorted(unknown))}.")
+    name = settings.get("name")
+    if name is not None and not (name.strip() and name.strip().isprintable() and len(name) <= 200):
+        raise AccountError(_("An organisation needs a name of one line, at most 200 characters."))
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
         raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
@@ -118,12 +123,17 @@ def add_person(email: str, *, name: str = "", password: str | None = None, langu
     return person
 
 
-def set_password(person: Person, password: str, *, save: bool = True) -> None:
-    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password."""
+def check_password(password: str, person: Person | None = None) -> None:
+    """Errors: PasswordWeak."""
     try:
         validate_password(password, person)
     except ValidationError as weak:
         raise PasswordWeak(" ".join(weak.messages)) from None
+
+
+def set_password(person: Person, password: str, *, save: bool = True) -> None:
+    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password."""
+    check_password(password, person)
     person.set_password(password)
     if save:
         person.save(update_fields=["password"])

@@ -13,6 +13,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, first_line, note, say, settings, table
+from samizdat.core.address import normalise
 
 PORT = click.IntRange(0, 65535)  # 0: any that is free
 
@@ -30,12 +31,13 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 @partial(common, chooses=False)
 def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
     """Make the data folder, the key file, the organisation and its first admin."""
-    made = _make_folder_and_key()
-    opening.load_django()
-    _migrate()
-    organisation, person_is_new = _found(name, email, lambda: read_password(password_file, _ask_for(email)), options)
-    copy = _second_copy(key_copy) if made else None
     from samizdat.options import data_folder, key_file
+
+    normalise(email)
+    copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
+    password = partial(read_password, password_file, f"Password for {email}: ")
+    organisation, person_is_new, made = _make(name, email, password, options)
+    copy = _second_copy(copy_to, ask=key_copy is None) if made else None
 
     say(
         {"organisation": organisation.slug, "data": str(data_folder()), "key_file": str(key_file()), "copy": copy},
@@ -48,21 +50,45 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
 
 def make_house(name: str, email: str, password: str, **settings: str) -> Any:
     """What init does, without asking: folder, key, tables, organisation, admin. For the demo."""
-    _make_folder_and_key()
+    return _make(name, email, lambda: password, settings)[0]
+
+
+def _make(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool, bool]:
+    """The organisation, and whether the admin and the key are new. What fails leaves nothing behind: the next try is a
+    first one again, with the words about the second copy of the key."""
+    from samizdat.options import data_folder, key_file
+
     opening.load_django()
-    _migrate()
-    organisation, _new = _found(name, email, lambda: password, settings)
-    return organisation
+    from samizdat.accounts import actions
+    from samizdat.vault.source import new_instance_key
+
+    actions.check_settings({**options, "name": name})
+    new = _needs_key()
+    if new:  # Then nobody is known yet, so the password is looked at before anything is made.
+        secret = password()
+        actions.check_password(secret)
+        password = partial(str, secret)
+    folder_is_new = not data_folder().exists()
+    data_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    if new:
+        new_instance_key(key_file())
+    try:
+        _migrate()
+        organisation, person_is_new = _found(name, email, password, options)
+    except BaseException:
+        if new:
+            key_file().unlink()
+            if folder_is_new:
+                shutil.rmtree(data_folder())
+        raise
+    publish_place_of(organisation)
+    return organisation, person_is_new, new
 
 
-def _ask_for(email: str) -> str:
-    return f"Password for {email}: "
-
-
-def _make_folder_and_key() -> bool:
-    """True when the key is new. A folder with data but without its key file is never given another key."""
+def _needs_key() -> bool:
+    """True when a key has to be made. A folder with data but without its key file is never given another one."""
     from samizdat.options import data_folder, key_file, option
-    from samizdat.vault.source import new_instance_key, read_key_file
+    from samizdat.vault.source import read_key_file
 
     folder, key = data_folder(), key_file()
     if folder in key.parents:
@@ -70,7 +96,6 @@ def _make_folder_and_key() -> bool:
             f"The key file {key} lies inside the data folder. Name a place outside with SAMIZDAT_KEY_FILE.",
             "key_inside",
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if key.exists():
         read_key_file(key)
         return False
@@ -79,12 +104,10 @@ def _make_folder_and_key() -> bool:
             f"There is a database here already, but its key file {key} is not there. Put back the copy you saved.",
             "key_file_missing",
         )
-    new_instance_key(key)
     return True
 
 
 def _has_proof() -> bool:
-    opening.load_django()
     from django.db import DatabaseError
 
     from samizdat.vault.models import Proof
@@ -119,10 +142,9 @@ def _found(name: str, email: str, password: Callable[[], str], options: dict[str
             prove(source)
         known = Person.objects.filter(email_index=people.index_of(email)).first()
         wanted = None if known else password()
-        organisation = actions.found_organisation(name, source=source, today=now.date(), **options)
+        organisation = actions.found_organisation(name, source=source, today=now.date(), now=now, **options)
         person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
         actions.give_role(person, organisation, "admin", by=None, now=now)
-    publish_place_of(organisation)
     return organisation, known is None
 
 
@@ -157,20 +179,38 @@ def read_password(file: str | None, question: str) -> str:
     return first
 
 
-def _second_copy(wanted: str | None) -> str | None:
+def _second_copy(target: Path | None, ask: bool) -> str | None:
+    """Copies the key file; where it went. Asks for a place where somebody can be asked, until one will do."""
     from samizdat.options import key_file
 
-    key = key_file()
-    if wanted is None and not settings().json and sys.stdin.isatty():
-        note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
-        wanted = click.prompt("Copy it to (a path, or `none`)", default="none", err=True)
-    if wanted in (None, "none"):
+    if target is None and not (ask and not settings().json and sys.stdin.isatty()):
         return None
-    target = Path(str(wanted))
-    target = target / key.name if target.is_dir() else target
-    shutil.copy(key, target)
+    if target is None:
+        note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
+    while target is None:
+        said = click.prompt("Copy it to (a path, or `none`)", default="none", err=True)
+        if said == "none":
+            return None
+        try:
+            target = _copy_to(said)
+        except Failed as failed:
+            note(str(failed))
+    shutil.copy(key_file(), target)
     os.chmod(target, 0o600)
     return str(target)
+
+
+def _copy_to(said: str | None) -> Path:
+    """The file that the copy becomes. Looked at before anything is made. Failed when nothing can be written there."""
+    from samizdat.options import key_file
+
+    target = Path(str(said)).absolute()
+    target = target / key_file().name if target.is_dir() else target
+    if target == key_file():
+        raise Failed(f"{target} is the key file itself. Name a place away from this machine.", "bad_copy")
+    if not os.access(target.parent, os.W_OK):
+        raise Failed(f"There is no folder {target.parent} to write to. Name another place for the copy.", "bad_copy")
+    return target
 
 
 def _about_the_key(made: bool, copy: str | None) -> list[str]:

@@ -22,6 +22,7 @@ from tests.bad_input.saying import (
     served,
 )
 from tests.cli.conftest import ROOT, House
+from tests.conftest import PASSWORD
 
 LIST = "Letter"
 NEW = ("subscribers", "add", "new@reader.example", "--list", LIST, "--consent", "on paper")
@@ -233,3 +234,37 @@ def test_without_a_network_the_packages_are_one_sentence_and_the_next_call_tries
         assert done.stdout == ""
         assert "could not be installed" in done.stderr.splitlines()[-1], done.stderr
         assert not (clone / ".venv" / "stamp").exists()
+
+
+# -- init ----------------------------------------------------------------------------------------------------------
+
+INIT = {"--organisation": "Northern Lantern", "--admin": "clara@lantern.example", "--password-file": "password"}
+WRONG = {
+    "no organisation": ({"--organisation": " "}, "name"),
+    "an admin without address": ({"--admin": "clara"}, "@"),
+    "a short password": ({"--password-file": "short"}, "14 characters"),
+    "an empty password file": ({"--password-file": "empty"}, "first line"),
+    "no password file": ({"--password-file": "missing"}, "missing"),
+    "no such time zone": ({"--timezone": "Europe/Nowhere"}, "Europe/Riga"),
+    "no web address": ({"--url": "lantern.example"}, "https://"),
+    "nowhere to copy the key": ({"--key-copy": "/nowhere/at/all"}, "another place"),
+}
+
+
+@pytest.mark.parametrize(("words", "says"), WRONG.values(), ids=WRONG)
+def test_an_init_that_is_refused_leaves_nothing_behind(empty_house: House, words: dict[str, str], says: str) -> None:
+    for name, text in (("password", PASSWORD), ("short", "short"), ("empty", "")):
+        (empty_house.folder / name).write_text(text)
+    told = [word for pair in (INIT | words).items() for word in pair]
+    one_sentence(empty_house("init", *told), says)
+    assert not empty_house.key.exists()
+    assert not empty_house.data.exists()
+
+
+def test_the_same_init_works_once_the_cause_is_gone_and_speaks_of_the_key(empty_house: House) -> None:
+    told = [word for pair in INIT.items() for word in pair]
+    one_sentence(empty_house("init", *told), "password")
+    (empty_house.folder / "password").write_text(PASSWORD)
+    done = empty_house("init", *told)
+    assert done.code == 0
+    assert "key file" in done.out

@@ -209,7 +209,7 @@ def test_a_lost_key_is_never_replaced_by_a_new_one(empty_house: House) -> None:
     empty_house.init()
     empty_house.key.unlink()
     again = empty_house("init", "--organisation", "Other", "--admin", "x@y.example", "--json")
-    assert again.code == 1
+    assert (again.code, again.json["error"]) == (1, "key_file_missing")
     assert not empty_house.key.exists()
 
 
