@@ -61,6 +61,8 @@ def main() -> int:
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
+    # Stopped from outside: as if by Ctrl-C, so that what was started is stopped as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     targets = []
     with cache(options.subscribers, options.fresh) as folder:
         for vendor in (options.only,) if options.only else ("sqlite", "postgresql"):
@@ -512,7 +514,12 @@ def serving(built: Built, sink: int) -> Iterator[tuple[int, int]]:
     ports = common.free_port(), common.free_port()
     words = ("serve", "--port", str(ports[0]), "--public-port", str(ports[1]))
     process = common.child(
-        "samizdat.cli", *words, env=built.environment, stdout=subprocess.DEVNULL, start_new_session=True
+        "samizdat.cli",
+        *words,
+        env=built.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         common.wait_for_port(ports[0], START_SECONDS)
