@@ -1,11 +1,13 @@
 """The journal on the disk: written before a deed, read after a crash (design.md, 6.5).
 
-A write() to a local file outlives the process that made it, so a kill loses nothing; fdatasync in a thread of its own
-narrows what a power cut can take.
+What is stored in a mapped file outlives the process that stored it, so a kill loses nothing; fdatasync in a thread of
+its own narrows what a power cut can take. Mapped and not written: a system call lets go of the interpreter for every
+message, and the loop then waits behind the feeder (10 us instead of 0.2).
 """
 
 import contextlib
 import fcntl
+import mmap
 import os
 import threading
 from pathlib import Path
@@ -89,6 +91,7 @@ class Journal:
             path.unlink(missing_ok=True)
             raise
         previous, self._descriptor = self._descriptor, descriptor
+        self._map = mmap.mmap(descriptor, 2 * STEP)
         self._at, self._reserved = ledger.HEADER_BYTES, 2 * STEP
         self.generation += 1
         if previous >= 0:
@@ -107,6 +110,7 @@ class Journal:
             if self._at + STEP > self._reserved:
                 _reserve(self._descriptor, self._reserved, STEP)
                 self._reserved += STEP
+                self._map = mmap.mmap(self._descriptor, self._reserved)
             self.full = False
         except OSError:
             self.full = True
@@ -128,8 +132,10 @@ class Journal:
         if self._waiting:
             data = b"".join(self._waiting)
             self._waiting.clear()
-            os.pwrite(self._descriptor, data, self._at)
-            self._at += len(data)
+            end = self._at + len(data)
+            # Room is reserved far ahead: a store into a hole of a full disk would end the process.
+            self._map[self._at : end] = data
+            self._at = end
 
     def _rotate(self) -> None:
         with self._lock:

@@ -38,7 +38,12 @@ SWITCH = 0.0005
 
 
 class SenderFailed(RuntimeError):
-    """The sender had to stop, mostly because its database is gone. Started again, it goes on where it was."""
+    """The sender had to stop, mostly because its database is gone. Started again, it goes on where it was.
+
+    `__cause__` is why.
+    """
+
+    code = "sender_failed"
 
 
 def utc_now() -> datetime:
@@ -185,25 +190,28 @@ def run_campaign(
             ended = watched.ended() or ("stopped" if stop.is_set() else "")
             if ended:
                 return {**status(watched.campaign), "ended": ended}
-            failures = 0 if _send_or_watch(watched, stop) else failures + 1
-        except (OperationalError, InterfaceError):
+            _send_or_watch(watched, stop)
+            failures = 0
+        except (SenderFailed, OperationalError, InterfaceError) as error:
+            log.warning("%s", error)
             connection.close()
             failures += 1
-        if failures >= MOST_FAILURES:
-            raise SenderFailed("The sender failed several times in a row. Run `samizdat doctor` to see what is wrong.")
-        if failures:
+            if failures >= MOST_FAILURES:
+                raise SenderFailed(
+                    "The sender failed several times in a row. Run `samizdat doctor` to see what is wrong."
+                ) from error
             # A database that is locked or restarting comes back; one that does not is for a person.
             stop.wait(2.0**failures / 2)
 
 
-def _send_or_watch(watched: "_Watched", stop: threading.Event) -> bool:
-    """Sends where nobody else does, else waits a moment. False: the sender failed."""
+def _send_or_watch(watched: "_Watched", stop: threading.Event) -> None:
+    """Sends where nobody else does, else waits a moment. Errors: SenderFailed."""
     lock = _single()
     if lock is not None and not lock.take():
         stop.wait(LOOK)
-        return True
+        return
     try:
-        return _send_until(watched, stop)
+        _send_until(watched, stop)
     finally:
         if lock is not None:
             lock.release()
@@ -244,8 +252,8 @@ class _Watched:
         return "no_route" if time.monotonic() - self._stuck_since > 5 else ""
 
 
-def _send_until(watched: _Watched, stop: threading.Event) -> bool:
-    """Sends everything that is due while this campaign is worth waiting for. False: the sender failed."""
+def _send_until(watched: _Watched, stop: threading.Event) -> None:
+    """Sends everything that is due while this campaign is worth waiting for. Errors: SenderFailed."""
     inner = threading.Event()
 
     def watch() -> None:
@@ -262,10 +270,6 @@ def _send_until(watched: _Watched, stop: threading.Event) -> bool:
     watcher.start()
     try:
         Sender(inner).run()
-        return True
-    except SenderFailed as failed:
-        log.warning("%s", failed)
-        return False
     finally:
         inner.set()
         watcher.join()
