@@ -475,29 +475,31 @@ def _date(day: str) -> date:
 
 def subscribers_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
     """(blind, id, blob, language) of those that are known."""
-    return _by_blind(
-        "SELECT blind, id, blob, language FROM audience_subscriber WHERE organisation_id = %s AND blind",
-        organisation,
-        blinds,
-    )
+    return _by_blind("SELECT blind, id, blob, language FROM audience_subscriber", organisation, blinds)
 
 
 def suppressions_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """(blind, reason) of those that are suppressed; an address may have several reasons."""
-    return _by_blind(
-        "SELECT blind, reason FROM audience_suppression WHERE organisation_id = %s AND blind", organisation, blinds
-    )
+    return _by_blind("SELECT blind, reason FROM audience_suppression", organisation, blinds)
 
 
 def _by_blind(query: str, organisation: int, blinds: Sequence[bytes]) -> list[Any]:
+    """One look into the index for each of them, whatever the planner believes: of tables that are being filled
+    PostgreSQL knows nothing yet, and = ANY then reads everybody of the organisation for every slice."""
     if not blinds:
         return []
-    if _on_sqlite():
-        with connection.cursor() as cursor:
-            cursor.execute(f"{query} IN ({', '.join(['%s'] * len(blinds))})", [organisation, *blinds])
-            return cursor.fetchall()
-    with _plain_cursor() as cursor:
-        return cursor.execute(f"{query} = ANY(%s)", [organisation, list(blinds)]).fetchall()
+    with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
+        if _on_sqlite():
+            places = ", ".join(["%s"] * len(blinds))
+            cursor.execute(f"{query} WHERE organisation_id = %s AND blind IN ({places})", [organisation, *blinds])
+        else:
+            one = f"{query} WHERE organisation_id = %s AND blind = wanted OFFSET 0"
+            cursor.execute(
+                f"SELECT found.* FROM unnest(%s::bytea[]) AS wanted CROSS JOIN LATERAL ({one}) AS found",
+                [list(blinds), organisation],
+            )
+        found: list[Any] = cursor.fetchall()
+        return found
 
 
 def tags_of(subscribers: Sequence[int]) -> list[tuple[int, int]]:
@@ -643,11 +645,17 @@ def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None
 
 def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:
     """(organisation, blind, index version, reason, day); those that are there stay as they are."""
-    _update(
-        "INSERT INTO audience_suppression (organisation_id, blind, index_version, reason, day) "
-        "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        rows,
-    )
+    into = "INSERT INTO audience_suppression (organisation_id, blind, index_version, reason, day)"
+    if _on_sqlite() or not rows:
+        _update(f"{into} VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", rows)
+        return
+    columns = "%s::bigint[], %s::bytea[], %s::smallint[], %s::varchar[], %s::date[]"
+    organisations, blinds, versions, reasons, days = (list(column) for column in zip(*rows, strict=True))
+    with _plain_cursor() as cursor:
+        cursor.execute(
+            f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING",
+            [organisations, blinds, versions, reasons, [_date(day) for day in days]],
+        )
 
 
 def add_list_totals(rows: Sequence[tuple[int, int, int]]) -> None:
@@ -706,12 +714,9 @@ _BULK = {"cache_size": -32_768, "mmap_size": 0, "wal_autocheckpoint": 8_000}
 @contextmanager
 def bulk_writing() -> Iterator[None]:
     """SQLite's settings for an import, put back afterwards. Begins outside any transaction."""
-    if not _on_sqlite():
-        yield
-        return
-    before = {name: _pragma(name) for name in _BULK}
-    for name, value in _BULK.items():
-        _pragma(name, value)
+    before = {name: _pragma(name) for name in _BULK} if _on_sqlite() else {}
+    for name in before:
+        _pragma(name, _BULK[name])
     try:
         yield
     finally:
