@@ -301,7 +301,7 @@ def person_ls() -> None:
 @common
 def serve(port: int, public_port: int, host: str) -> None:
     """Run everything: desk, public pages, worker and sender in one tree. Ctrl-C stops it."""
-    opening.open_house()
+    opening.open_house(logs=True)
     from samizdat.worker.supervisor import serve as run
 
     def ready(desk: str, public: str) -> None:
@@ -315,7 +315,7 @@ def serve(port: int, public_port: int, host: str) -> None:
 @common
 def worker(senders: int | None) -> None:
     """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
-    opening.open_house()
+    opening.open_house(logs=True)
     from samizdat.worker.supervisor import work
 
     click.get_current_context().exit(work(senders=senders))

@@ -1,20 +1,27 @@
 """Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
 
+import logging
 import os
 from datetime import datetime
 from typing import Any
 
+import click
+
 from samizdat.cli.output import Failed, settings
 
 
-def load_django() -> None:
+def load_django(logs: bool = False) -> None:
+    """logs: for what runs on and on. A command that ends says one sentence; its logs are for --debug."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
     import django
 
     django.setup()
+    context = click.get_current_context(silent=True)
+    if context and not (logs or settings().debug or os.environ.get("SAMIZDAT_DEBUG")):
+        logging.getLogger("samizdat").setLevel(logging.CRITICAL)
 
 
-def open_house() -> None:
+def open_house(logs: bool = False) -> None:
     """Django, a data folder with a schema that is ours, and the keys. Failed, VaultError with a sentence."""
     from samizdat.options import data_folder, option
 
@@ -25,7 +32,7 @@ def open_house() -> None:
             "or name the data folder with SAMIZDAT_DATA.",
             "no_data",
         )
-    load_django()
+    load_django(logs)
     check_schema()
     from samizdat.vault import house
 

@@ -61,7 +61,27 @@ def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
     if isinstance(error, Failed):
         return error.code, str(error), error.document
     if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
+        if getattr(error, "code", "") == "sender_failed" and (known := _of_the_system(_root(error))):
+            return known
         return getattr(error, "code", "refused"), str(error), getattr(error, "document", {})
+    if known := _of_the_system(error):
+        return known
+    if isinstance(error, UnicodeDecodeError):
+        return "bad_encoding", "What was given is not UTF-8 text. Save it as UTF-8 and try again.", {}
+    if isinstance(error, MemoryError):
+        return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
+    where = without_people(where_it_broke(error))
+    return "broken", f"Samizdat itself broke ({where}). Run again with --debug and report what it shows.", {}
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _of_the_system(error: BaseException) -> tuple[str, str, dict[str, Any]] | None:
+    """What disk, network or database say, in our words; None for what is not theirs."""
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         code, sentence = _SYSTEM[error.errno]
         return code, sentence.format(file=error.filename or "The file"), {}
@@ -76,12 +96,7 @@ def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         for words, code, sentence in _DATABASE:
             if words in said:
                 return code, sentence, {}
-    if isinstance(error, UnicodeDecodeError):
-        return "bad_encoding", "What was given is not UTF-8 text. Save it as UTF-8 and try again.", {}
-    if isinstance(error, MemoryError):
-        return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
-    where = without_people(where_it_broke(error))
-    return "broken", f"Samizdat itself broke ({where}). Run again with --debug and report what it shows.", {}
+    return None
 
 
 def _is_full() -> bool:
