@@ -131,6 +131,12 @@ def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk:
     here.list.refresh_from_db()
     page = client.get(_to(here, "list", here.list.pk)).content.decode()
     assert f"https://lantern.example/f/{here.list.form_slug}" in page
+    assert "Send me the Thursday Letter once a week." in page
+    slug = here.list.form_slug
+    client.post(address, {"form-wording": "Send me the Thursday Letter."})
+    here.list.refresh_from_db()
+    assert here.list.form_slug == slug, "its address stands on other pages by now"
+    assert queries.details_of(here.list)["purpose"] == "Send me the Thursday Letter."
     client.post(address, {"off": "1"})
     here.list.refresh_from_db()
     assert here.list.form_slug == ""

@@ -53,7 +53,7 @@ def one_list(request: Any, list_id: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return go(request, "list", list_id)
-    return _list_page(request, found, form, FormForm(prefix="form"))
+    return _list_page(request, found, form, FormForm(prefix="form", initial={"wording": _wording(found)}))
 
 
 @deed(WRITERS)
@@ -67,9 +67,19 @@ def sign_up_form(request: Any, list_id: int) -> HttpResponse:
     form = FormForm(request.POST, prefix="form")
     if not form.is_valid():
         return _list_page(request, found, ListForm(initial={"name": queries.name_of(found)}), form)
-    _set_form(request, found, slug=secrets.token_hex(5), wording=form.cleaned_data["wording"])
-    messages.success(request, _("The form is on."))
+    was_on = bool(found.form_slug)
+    # The address stays: it stands on other people's pages by now.
+    slug = found.form_slug or secrets.token_hex(5)
+    _set_form(request, found, slug=slug, wording=form.cleaned_data["wording"])
+    messages.success(request, _("Saved.") if was_on else _("The form is on."))
     return go(request, "list", list_id)
+
+
+def _wording(found: Any) -> str:
+    """What readers agree to; for a form that was never on, words to begin with."""
+    name = queries.name_of(found)
+    offered = _("I want to get “%(list)s” by mail. I can leave at any time.") % {"list": name}
+    return str(queries.details_of(found).get("purpose") or offered)
 
 
 def _set_form(request: Any, found: Any, *, slug: str, wording: str | None) -> None:
