@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 # The drawing of the shared interface: 782 wide, bars 11 in steps of 14, the ground line at 170.
-WIDTH, LEFT, GROUND, TOP = 782, 40, 170, 20
+WIDTH, LEFT, GROUND, TOP, BOTTOM = 782, 40, 170, 20, 205
 STEP, BAR = 14, 11
 MOST_BARS = (WIDTH - LEFT) // STEP
 CLASSES = ("a", "b", "c")
@@ -32,6 +32,12 @@ class Chart:
     times: list[tuple[int, datetime]] = field(default_factory=list)
     rows: list[tuple[datetime, list[int], int]] = field(default_factory=list)
     best: int = 0
+
+    @property
+    def box(self) -> str:
+        """What of the drawing is shown: from just above its highest part, so that no empty paper stands over it."""
+        top = min([rect.y for rect in self.rects] + [y for y, _text, _count in self.lines]) - 10
+        return f"0 {top} {WIDTH} {BOTTOM - top}"
 
     @property
     def legend(self) -> list[tuple[str, str]]:

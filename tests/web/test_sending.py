@@ -188,6 +188,24 @@ def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     assert here.sent.cancelled == 1
 
 
+def test_a_route_that_drops_us_is_told_beside_the_letter_and_nobody_is_blamed(here: House, desk: Desk) -> None:
+    from samizdat.core.outcome import RouteVerdict
+
+    verdict = RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"})
+    delivery.condemn(here.route.pk, verdict, NOW)
+    address = _to(here, "report", here.sent.pk)
+    page = desk("editor").get(address).content.decode()
+    assert "own-server is resting" in page
+    assert "550 account closed" in page
+    assert "Nobody was marked as bounced." in page
+    assert "goes by the next route" not in page
+    assert _to(here, "routes") not in page
+    delivery.add_route(here.organisation, "second", "smtp+plain://127.0.0.1:1", now=NOW)
+    page = desk("admin").get(address).content.decode()
+    assert "goes by the next route" in page
+    assert _to(here, "routes") in page
+
+
 def test_a_stopped_letter_moves_until_nothing_is_owed_any_more(here: House, desk: Desk) -> None:
     address = _to(here, "report", here.sent.pk)
     Campaign.objects.filter(pk=here.sent.pk).update(state="cancelled")

@@ -66,6 +66,8 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "route_sums": {name: sum(row[name] for _route, row, _speed in routes) for name in sums},
         "speed": speed,
         "moving": found.state == "sending",
+        "resting": _resting(request.organisation) if found.state in LIVE else [],
+        "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and found.state == "sending" else None,
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
         "providers": _providers(seen.providers),
@@ -74,6 +76,11 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": words.campaign_reason(found.reason),
     }
+
+
+def _resting(organisation: Any) -> list[tuple[str, str]]:
+    """Routes that were condemned, with the reason: whoever watches a letter must not have to look elsewhere."""
+    return [(row.name, words.route_reason(row)) for row in queries.routes(organisation) if row.state == "dead"]
 
 
 def _book_rows(books: Any, seen: Any) -> list[words.Row]:
