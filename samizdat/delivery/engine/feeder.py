@@ -21,11 +21,10 @@ from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery.actions import clock, routes
 from samizdat.delivery.engine import journal, locks, recovery
-from samizdat.delivery.engine.lane import SLICE, Claim, Item, Lane, Slice
+from samizdat.delivery.engine.lane import SLICE, Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.models import Worker
-from samizdat.delivery.values import Addressed
 from samizdat.vault import house
 from samizdat.vault.errors import VaultError
 
@@ -160,7 +159,7 @@ class Feeder:
                 self._let_go(lane, claim.opened.edition)
                 continue
             piece = self._slice(claim)
-            if piece.items:
+            if piece.rows:
                 if not any(claim.rest for claim in claims):
                     self._claim(lane)  # One chunk ahead, so that the route does not wait for it.
                 return piece
@@ -171,35 +170,12 @@ class Feeder:
         opened = claim.opened
         checked = time.monotonic()
         rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])
-        people, providers = [], {}
-        for row, blob, provider in rows:
-            number = row & NUMBER_MASK
-            providers[number] = provider
-            try:
-                people.append((number, opened.opener.open(blob, number)))
-            except seal.SealBroken:
-                self._book(claim, number, News.REFUSED, _UNMAKEABLE, provider)
+        allowed = {row & NUMBER_MASK for row, _, _ in rows}
         for number in numbers:
-            if number not in providers:
+            if number not in allowed:
                 self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
-        addressed = self._address(claim, people, providers)
-        items = deque(Item(claim, one, providers[one.number], checked) for one in addressed)
-        claim.sliced += len(items)
-        return Slice(items, checked)
-
-    def _address(self, claim: Claim, people: list[tuple[int, bytes]], providers: dict[int, int]) -> list[Addressed]:
-        """Their values. Whose blob is misshapen cannot be written to, and holds nobody else up."""
-        letterer = claim.opened.letterer
-        try:
-            return letterer.address(people)
-        except seal.SealBroken:
-            found: list[Addressed] = []
-        for number, plain in people:
-            try:
-                found += letterer.address([(number, plain)])
-            except seal.SealBroken:
-                self._book(claim, number, News.REFUSED, _UNMAKEABLE, providers[number])
-        return found
+        claim.sliced += len(rows)
+        return Slice(claim, [(row & NUMBER_MASK, blob, provider) for row, blob, provider in rows], checked)
 
     def _book(self, claim: Claim, number: int, news: News, answer: int, provider: int) -> None:
         self._sender.recorder.tell(

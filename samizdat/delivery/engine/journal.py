@@ -166,6 +166,7 @@ class Journal:
         self._thread.join()
         self.flush()
         os.fdatasync(self._descriptor)
+        self._map.close()  # It holds the file, and with it the lock, by a descriptor of its own.
         os.close(self._descriptor)
         if not keep:
             remove(self._name)

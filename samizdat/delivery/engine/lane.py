@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from samizdat.core import outcome as outcomes
-from samizdat.core import pace
+from samizdat.core import pace, seal
 from samizdat.core.ledger import News, Record, news_of
 from samizdat.core.message import Unmakeable
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
@@ -76,8 +76,12 @@ class Item:
 
 @dataclass(slots=True, eq=False)
 class Slice:
-    items: deque[Item]
+    """At most 50 people of a chunk who may be written to: (number, sealed blob, provider) each, then items."""
+
+    claim: Claim
+    rows: list[tuple[int, bytes, int]]
     checked: float
+    items: deque[Item] = field(default_factory=deque)
 
 
 class RouteRun:
@@ -288,15 +292,39 @@ class Lane:
             return
         now = time.monotonic()
         # How fast slices go decides how early the next one is asked for: at full speed one ahead, slowly none.
-        self._rate = len(piece.items) / max(now - self._received, 0.001)
+        self._rate = len(piece.rows) / max(now - self._received, 0.001)
         self._received = now
         self._asked = False
         self.date = date_text(self.sender.clock())
+        self._open(piece)
         if self.sender.closing:
             self.give_back(piece.items)
             return
         self.slices.append(piece)
         self.pump()
+
+    def _open(self, piece: Slice) -> None:
+        """Opens the blobs and addresses the letters. Here and not in the feeder: two threads that both compute take the
+        interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up.
+        """
+        opener, letterer = piece.claim.opened.opener, piece.claim.opened.letterer
+        try:
+            people = [(number, opener.open(blob, number)) for number, blob, _ in piece.rows]
+            addressed = letterer.address(people)
+        except seal.SealBroken:
+            addressed = [one for row in piece.rows for one in self._open_one(piece, *row)]
+        providers = {number: provider for number, _, provider in piece.rows}
+        piece.items.extend(Item(piece.claim, one, providers[one.number], piece.checked) for one in addressed)
+        piece.rows = []
+
+    def _open_one(self, piece: Slice, number: int, blob: bytes, provider: int) -> list[Addressed]:
+        opened = piece.claim.opened
+        try:
+            return opened.letterer.address([(number, opened.opener.open(blob, number))])
+        except seal.SealBroken:
+            item = Item(piece.claim, Addressed(number, "", "", {}), provider, piece.checked)
+            self.book(item, News.REFUSED, _UNMAKEABLE)
+            return []
 
     def give_back(self, items: Any) -> None:
         """Unsent and unbegun: to the feeder, which asks for consent again before they return."""
