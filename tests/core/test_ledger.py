@@ -46,7 +46,9 @@ def test_everything_that_can_be_heard_has_a_place_in_the_table() -> None:
     assert all((state, news) in MOVES for state, news in product(State, HEARD))
 
 
-@given(st.lists(st.sampled_from(HEARD), max_size=8).flatmap(lambda news: st.tuples(st.just(news), st.permutations(news))))
+@given(
+    st.lists(st.sampled_from(HEARD), max_size=8).flatmap(lambda news: st.tuples(st.just(news), st.permutations(news)))
+)
 def test_the_order_of_news_and_its_repetition_do_not_matter(orders: tuple[list[News], list[News]]) -> None:
     first, second = orders
 
@@ -216,7 +218,5 @@ def test_after_a_power_cut_the_whole_window_is_in_doubt() -> None:
 
 
 def test_a_second_try_left_open_is_in_doubt_whatever_the_first_one_said() -> None:
-    folded = ledger.fold(
-        [Record(ledger.S, 1, 10), Record(ledger.R, 1, 10, News.DEFERRED), Record(ledger.S, 2, 10)]
-    )
+    folded = ledger.fold([Record(ledger.S, 1, 10), Record(ledger.R, 1, 10, News.DEFERRED), Record(ledger.S, 2, 10)])
     assert ledger.recover(folded, {2: [10]}, exact=True).unsure == {2: [10]}
