@@ -265,8 +265,13 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     known = Person.objects.filter(email_index=people.index_of(email)).first()
     if known is None and not password_file:
         token = actions.invite(organisation, role, note=email, by=None, now=now)
-        path = f"{organisation.desk_url}/come-in/{token}"
-        say({"invitation": path}, f"Give this link to {email}; it works once, for seven days:", path)
+        # Without a desk address of its own it is the one that `serve` has by itself.
+        link = f"{organisation.desk_url or 'http://127.0.0.1:8000'}/come-in/{token}"
+        if not organisation.desk_url:
+            note(
+                "The desk has no address yet, so the link opens on this machine alone. An admin sets it under Settings."
+            )
+        say({"invitation": link}, f"Give this link to {email}; it works once, for seven days:", link)
         return
     someone = known or actions.add_person(
         email, name=name, password=read_password(password_file, ""), language=organisation.language, today=now.date()

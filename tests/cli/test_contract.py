@@ -127,7 +127,10 @@ def test_addresses_come_from_standard_input(brought_in: House) -> None:
 
 
 def test_a_person_is_invited_or_added(brought_in: House) -> None:
-    assert "/come-in/" in brought_in.say("person", "add", "dmitri@lantern.example", "--role", "viewer")["invitation"]
+    assert (
+        "http://127.0.0.1:8000/come-in/"
+        in brought_in.say("person", "add", "dmitri@lantern.example", "--role", "viewer")["invitation"]
+    )
     people = brought_in.say("person", "ls")["people"]
     assert [person["role"] for person in people] == ["admin"]
 
