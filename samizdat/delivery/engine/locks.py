@@ -30,6 +30,10 @@ class FileLock:
         except OSError:
             os.close(descriptor)
             return False
+        if not _still_there(descriptor, self._path):
+            # Whoever held it removed the file between our open and our lock: what we hold locks nobody out.
+            os.close(descriptor)
+            return self.take()
         self._descriptor = descriptor
         return True
 
@@ -37,6 +41,13 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _still_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def sender_lock() -> FileLock:
