@@ -71,5 +71,5 @@ def _find(kind: str, class_name: str) -> dict[str, Any]:
         importlib.import_module(f"{folder.__name__}.{module.name}") for module in pkgutil.iter_modules(folder.__path__)
     ]
     modules += [point.load() for point in entry_points(group=f"samizdat.{kind}")]
-    classes = (vars(module).get(class_name) for module in modules)
-    return {plug.name: plug for plug in classes if plug is not None and getattr(plug, "name", "")}
+    classes: list[Any] = [vars(module).get(class_name) for module in modules]
+    return {plug.name: plug for plug in classes if getattr(plug, "name", "")}

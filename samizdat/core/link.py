@@ -123,7 +123,8 @@ def read_with(keys: Mapping[int, bytes] | Callable[[int], bytes | None], text: s
     if not hmac.compare_digest(hmac.digest(both[32:], raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
         raise BadToken("tag")
     cipher = Cipher(algorithms.AES(both[:32]), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
-    return Token(*_two.unpack(cipher.update(raw[4:20])), number)
+    edition, subscriber = _two.unpack(cipher.update(raw[4:20]))
+    return Token(edition, subscriber, number)
 
 
 def spelled(text: str) -> str:
