@@ -12,6 +12,7 @@ the answer.
 import asyncio
 import base64
 import hashlib
+import os
 import re
 import socket
 import ssl
@@ -757,4 +758,11 @@ def failed(server: Server, error: BaseException) -> Fault:
     if isinstance(error, ConnectionResetError | ConnectionAbortedError):
         reason = "tls" if server.encryption else "hung_up"
         return server.fault("throttled", reason, 60, detail="it hung up")
-    return server.fault("throttled", "no_connection", 30, detail=detail or type(error).__name__)
+    return server.fault("throttled", "no_connection", 30, detail=_errno_said(error) or detail or type(error).__name__)
+
+
+def _errno_said(error: BaseException) -> str:
+    """`connection refused`. asyncio has words of its own, and no errno when a name with several addresses failed."""
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
+    return os.strerror(number).lower() if number else ""

@@ -562,7 +562,7 @@ def test_a_refused_connection_takes_the_route_down_with_a_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         _, verdict = carry(f"smtp+plain://127.0.0.1:{taken.getsockname()[1]}", [ADA])
     assert (verdict.state, verdict.reason) == ("throttled", "no_connection")
-    assert "cannot be reached" in verdict.sentence
+    assert "cannot be reached (connection refused)" in verdict.sentence
 
 
 def test_a_name_without_address_takes_the_route_down_with_a_sentence() -> None:
