@@ -157,7 +157,8 @@ def _ask(sql: str, arguments: Sequence[Any]) -> list[Any]:
 
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(sql, arguments, prepare=True).fetchall()
+        # Binary, since a blob as text is twice as long and coded once on each side.
+        return cursor.execute(sql, arguments, prepare=True, binary=True).fetchall()
 
 
 def providers(rows: Sequence[int]) -> dict[int, int]:
