@@ -29,8 +29,20 @@ __all__ = [
 ]
 
 
+# Code -> what is not installed, and what is.
+SENTENCES = {
+    "no_transport": "There is no way out called {name}://. Use one of: {known}.",
+    "no_importer": "There is no source called {name}. Use one of: {known}.",
+}
+
+
 class NoSuchPlug(LookupError):
-    """Nothing of that name is installed; the sentence lists what is."""
+    """Nothing of that name is installed: `code` of SENTENCES and `values` for its holes, text in English."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        self.code, self.values = code, values
+        self.sentence = SENTENCES[code]
+        super().__init__(self.sentence.format(**values))
 
 
 @cache
@@ -49,14 +61,14 @@ def importers() -> dict[str, Any]:
 def transport(scheme: str) -> Any:
     known = transports()
     if scheme not in known:
-        raise NoSuchPlug(f"There is no way out called {scheme}://. Use one of: {', '.join(sorted(known))}.")
+        raise NoSuchPlug("no_transport", name=scheme, known=", ".join(sorted(known)))
     return known[scheme]
 
 
 def importer(name: str) -> Any:
     known = importers()
     if name not in known:
-        raise NoSuchPlug(f"There is no source called {name}. Use one of: {', '.join(sorted(known))}.")
+        raise NoSuchPlug("no_importer", name=name, known=", ".join(sorted(known)))
     return known[name]
 
 

@@ -38,7 +38,10 @@ TABLES = (
     ("samizdat.core.address", "_SENTENCES"),
     ("samizdat.core.mergetags", "SENTENCES"),
     ("samizdat.core.outcome", "REASONS"),
+    ("samizdat.core.pace", "SENTENCES"),
     ("samizdat.importers.base", "SENTENCES"),
+    ("samizdat.plugs", "SENTENCES"),
+    ("samizdat.transports.base", "SENTENCES"),
 )
 
 # Words of Django's that we say otherwise, marked under the file that shows them: its short Russian weekdays are "Чтв",

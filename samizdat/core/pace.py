@@ -41,8 +41,20 @@ TOLD = re.compile(
 )
 
 
+# Code -> what is wrong with a rate, then what to write.
+SENTENCES = {
+    "no_rate": "“{text}” is no rate. Write a number and a unit, such as 10/s, 600/m, 5000/h or 50000/d.",
+    "no_speed": "A rate must be above zero. To send nothing by a route, pause it.",
+}
+
+
 class BadRate(ValueError):
-    """A rate nobody can read. The text is one sentence that says what to write."""
+    """A rate nobody can read: `code` of SENTENCES and `values` for its holes. The text is the English sentence."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        self.code, self.values = code, values
+        self.sentence = SENTENCES[code]
+        super().__init__(self.sentence.format(**values))
 
 
 def next_try(tries: int, now: datetime) -> datetime:
@@ -60,9 +72,9 @@ def parse_rate(text: str) -> float:
     found = RATE.fullmatch(text)
     unit = UNITS.get(found[2].lower()) if found else None
     if not found or unit is None:
-        raise BadRate(f"{text[:40]!r} is no rate. Write a number and a unit, such as 10/s, 600/m, 5000/h or 50000/d.")
+        raise BadRate("no_rate", text=text[:40])
     if float(found[1]) <= 0:
-        raise BadRate("A rate must be above zero. To send nothing by a route, pause it.")
+        raise BadRate("no_speed")
     return float(found[1]) / unit
 
 

@@ -22,9 +22,41 @@ from samizdat.core.outcome import (
     scrub,
 )
 
+# Code -> what is wrong with a route as written, then what to do. No hole may hold a credential.
+SENTENCES = {
+    "control": "The URL of the route holds a line break or another control character. Write it on one line.",
+    "no_url": "A route is a URL such as smtp://user:password@mail.example.org:587 or folder:///srv/outbox.",
+    "connections": "A route needs between 1 and {most} connections.",
+    "no_speed": "The rate of a route must be above zero. To send nothing by it, pause it.",
+    "no_folder": "A folder route needs a whole path with three slashes, such as folder:///srv/outbox.",
+    "bad_host": "The URL of the route names no host. In user and password write @ as %40, : as %3A, / as %2F,"
+    " ? as %3F and # as %23, then the host: smtp://user:password@mail.example.org:587.",
+    "no_host": "The URL of the route names no host. Write it as smtp://user:password@mail.example.org:587.",
+    "bad_port": "The port of the route must be a number from 1 to 65535, such as 587.",
+    "bad_user": "The user name in the URL of the route cannot be read. Write a percent sign as %25.",
+    "bad_password": "The password in the URL of the route cannot be read. Write a percent sign as %25.",
+    "no_user": "The route has a password and no user name. Write smtp://user:password@host:587.",
+    "a_path": "An SMTP route has no path. After host and port only options may follow, such as ?timeout=30.",
+    "no_options": "The route has an option “{option}”, and {scheme}:// has no options. Leave it out.",
+    "unknown_option": "The route has an option “{option}” that {scheme}:// does not know. Known: {known}.",
+    "bad_seconds": "The option {option} must be a number of seconds above zero, such as {option}=30.",
+    "bad_helo": "The option helo must be a host name, such as helo=mail.example.org.",
+    "bad_fingerprint": "The fingerprint must be the SHA-256 of the relay's certificate: 64 hexadecimal digits.",
+    "bad_ca": "The file named by the option ca cannot be read as certificates in PEM form. "
+    "Check its path and what is in it.",
+}
+
 
 class BadRoute(ValueError):
-    """A route that cannot be used as written. The text is one sentence that says what to do, without password."""
+    """A route that cannot be used as written: `code` of SENTENCES and `values` for its holes, without password.
+
+    The text is the English sentence. A transport of another package may give a whole sentence instead of a code.
+    """
+
+    def __init__(self, code: str, **values: str) -> None:
+        self.code, self.values = code, values
+        self.sentence = SENTENCES.get(code, code)
+        super().__init__(self.sentence.format(**values) if values else self.sentence)
 
 
 class RouteDown(Exception):
@@ -102,7 +134,7 @@ class RouteSettings:
         except ValueError:
             value = 0.0
         if not (math.isfinite(value) and value > 0):
-            raise BadRoute(f"The option {option} must be a number of seconds above zero, such as {option}=30.")
+            raise BadRoute("bad_seconds", option=option)
         return value
 
 
@@ -126,14 +158,14 @@ def read_url(
     """
     url = url.strip()
     if any(ord(c) < 32 for c in url):
-        raise BadRoute("The URL of the route holds a line break or another control character. Write it on one line.")
+        raise BadRoute("control")
     found = SCHEME.fullmatch(url)
     if not found:
-        raise BadRoute("A route is a URL such as smtp://user:password@mail.example.org:587 or folder:///srv/outbox.")
+        raise BadRoute("no_url")
     if connections is not None and not 1 <= connections <= MOST_CONNECTIONS:
-        raise BadRoute(f"A route needs between 1 and {MOST_CONNECTIONS} connections.")
+        raise BadRoute("connections", most=str(MOST_CONNECTIONS))
     if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise BadRoute("The rate of a route must be above zero. To send nothing by it, pause it.")
+        raise BadRoute("no_speed")
     scheme = found[1].lower()
     settings = read_folder(name, scheme, found[2]) if scheme == "folder" else read_server(name, scheme, found[2])
     if password is not None:
@@ -147,7 +179,7 @@ def read_folder(name: str, scheme: str, rest: str) -> RouteSettings:
     """`folder:///srv/outbox`: two slashes would make `srv` a host, so that is said."""
     path, _, query = rest.partition("?")
     if not path.startswith("/") or path == "/":
-        raise BadRoute("A folder route needs a whole path with three slashes, such as folder:///srv/outbox.")
+        raise BadRoute("no_folder")
     return RouteSettings(name, scheme, path=unquote(path), options=options(query))
 
 
@@ -163,8 +195,8 @@ def read_server(name: str, scheme: str, rest: str) -> RouteSettings:
         scheme,
         host.strip("[]").rstrip(".").lower(),
         port,
-        decoded(user, "user name"),
-        decoded(password, "password"),
+        decoded(user, "bad_user"),
+        decoded(password, "bad_password"),
         "/" + unquote(path) if path else "",
         options(query),
     )
@@ -179,22 +211,20 @@ def split_host(where: str) -> tuple[str, int]:
     except UnicodeError:
         host = ""
     if not HOST.fullmatch(host):
-        raise BadRoute(
-            "The URL of the route names no host. In user and password write @ as %40, : as %3A, / as %2F,"
-            " ? as %3F and # as %23, then the host: smtp://user:password@mail.example.org:587."
-        )
+        raise BadRoute("bad_host")
     if colon and port and not (port.isascii() and port.isdecimal() and 1 <= int(port[:9]) <= 65535):
-        raise BadRoute("The port of the route must be a number from 1 to 65535, such as 587.")
+        raise BadRoute("bad_port")
     return host, int(port) if port else 0
 
 
-def decoded(text: str, what: str) -> str:
+def decoded(text: str, code: str) -> str:
+    """A percent-encoded part of the URL as it is meant; `code` says which one cannot be read."""
     try:
         plain = unquote(text, errors="strict")
     except UnicodeDecodeError:
         plain = "\0"
     if any(ord(c) < 32 for c in plain):
-        raise BadRoute(f"The {what} in the URL of the route cannot be read. Write a percent sign as %25.")
+        raise BadRoute(code)
     return plain
 
 
@@ -220,10 +250,8 @@ class Transport:
         self.route = route
         for option in route.options:
             if option not in self.known_options:
-                known = ", ".join(self.known_options) or "none"
-                raise BadRoute(
-                    f"The route has an option {option[:40]!r} that {route.scheme}:// does not know. Known: {known}."
-                )
+                code = "unknown_option" if self.known_options else "no_options"
+                raise BadRoute(code, option=option[:40], scheme=route.scheme, known=", ".join(self.known_options))
 
     async def carry(self, feed: Feed) -> None:
         """Carry everything the feed gives."""

@@ -30,7 +30,7 @@ class Transport(base.Transport):
     def __init__(self, route: RouteSettings) -> None:
         super().__init__(route)
         if not route.path.startswith("/"):
-            raise BadRoute("A folder route needs a whole path with three slashes, such as folder:///srv/outbox.")
+            raise BadRoute("no_folder")
         self.folder = Path(route.path)
 
     async def probe(self) -> RouteVerdict:

@@ -100,16 +100,16 @@ HELO = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 def read_server(route: RouteSettings) -> Server:
     """The settings of a route as a Server. Raises BadRoute."""
     if not route.host:
-        raise BadRoute("The URL of the route names no host, such as smtp://user:password@mail.example.org:587.")
+        raise BadRoute("no_host")
     if route.path not in ("", "/"):
-        raise BadRoute("An SMTP route has no path. After host and port only options may follow, such as ?timeout=30.")
+        raise BadRoute("a_path")
     if route.password and not route.user:
-        raise BadRoute("The route has a password and no user name. Write smtp://user:password@host:587.")
+        raise BadRoute("no_user")
     encryption = ENCRYPTION[route.scheme]
     fingerprint = read_fingerprint(route.options.get("fingerprint", ""))
     helo = route.options.get("helo", "") or own_name()
     if helo and not HELO.fullmatch(helo):
-        raise BadRoute("The option helo must be a host name, such as helo=mail.example.org.")
+        raise BadRoute("bad_helo")
     patience = Patience(connect=route.number("connect", Patience.connect))
     return Server(
         route,
@@ -132,7 +132,7 @@ def own_name() -> str:
 def read_fingerprint(text: str) -> str:
     plain = text.replace(":", "").replace(" ", "").lower()
     if plain and not re.fullmatch(r"[0-9a-f]{64}", plain):
-        raise BadRoute("The fingerprint must be the SHA-256 of the relay's certificate: 64 hexadecimal digits.")
+        raise BadRoute("bad_fingerprint")
     return plain
 
 
@@ -141,7 +141,7 @@ def make_context(ca: str, fingerprint: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError):
-        raise BadRoute("The file named by the option ca cannot be read as certificates in PEM form.") from None
+        raise BadRoute("bad_ca") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if fingerprint:
         context.check_hostname = False

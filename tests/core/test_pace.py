@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.pace import (
+    SENTENCES,
     WAITS,
     BadRate,
     bucket,
@@ -60,6 +61,7 @@ def test_what_is_no_rate_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(BadRate) as refused:
         parse_rate(text)
     assert str(refused.value).endswith(".")
+    assert str(refused.value) == SENTENCES[refused.value.code].format(**refused.value.values)
 
 
 def test_a_bucket_gives_what_flowed_in() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import translation
 
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.ledger import unpack_numbers
@@ -145,6 +146,13 @@ def test_a_paused_schedule_goes_back_to_its_schedule(house: House) -> None:
     pause(campaign, now=NOW)
     assert resume(campaign, now=NOW + timedelta(hours=3)).state == "sending"
     with pytest.raises(WrongState, match="sending"):
+        resume(campaign, now=NOW)
+
+
+def test_a_refusal_names_the_state_in_the_language_of_whoever_asks(house: House) -> None:
+    house.people(3)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    with translation.override("ru"), pytest.raises(WrongState, match="Её состояние: окно ожидания"):
         resume(campaign, now=NOW)
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import queries
@@ -52,6 +53,24 @@ def test_a_route_that_cannot_work_is_refused_with_a_sentence(house: House, name:
     with pytest.raises(RouteRefused, match=r".{20,}\."):
         add_route(house.organisation, name, url, now=NOW, rate=rate)
     assert not Route.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "rate", "said"),
+    [
+        ("pigeon://loft", None, "Способа отправки pigeon:// нет."),
+        ("relay.example", None, "Маршрут — это адрес вида smtp://"),
+        ("smtp://relay.example", "many", "«many» не лимит скорости."),
+        ("smtp://relay.example?colour=red", None, "параметр «colour», которого smtp:// не знает"),
+        ("smtp://ada:%ff@relay.example", None, "Знак процента пишите как %25."),
+    ],
+)
+def test_what_is_wrong_with_a_route_is_said_in_the_language_of_whoever_asks(
+    house: House, url: str, rate: str, said: str
+) -> None:
+    with translation.override("ru"), pytest.raises(RouteRefused) as refused:
+        add_route(house.organisation, "main", url, now=NOW, rate=rate)
+    assert said in str(refused.value)
 
 
 def test_a_name_is_given_once(house: House) -> None:

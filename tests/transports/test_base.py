@@ -72,6 +72,11 @@ def test_limits_of_nothing_or_less_are_refused(bad: dict[str, float]) -> None:
         read_url("main", "smtp://mail.example.org", **bad)  # type: ignore[arg-type]
 
 
+def test_a_transport_from_elsewhere_may_bring_a_sentence_of_its_own() -> None:
+    sentence = "The pigeon needs a loft {of its own}. Write pigeon://loft."
+    assert str(BadRoute(sentence)) == sentence
+
+
 def test_a_password_is_in_no_printed_settings() -> None:
     assert "secret" not in repr(read_url("main", "smtp://ada:secret@mail.example.org"))
 

@@ -116,7 +116,7 @@ def _rate(text: str | None) -> float | None:
     try:
         return pace.parse_rate(text) if text else None
     except pace.BadRate as bad:
-        raise RouteRefused(str(bad)) from bad
+        raise _refused(bad) from bad
 
 
 def _settings(name: str, url: str, password: str | None, connections: int | None, rate: float | None) -> Any:
@@ -125,8 +125,14 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
         settings = plugs.read_url(name, url, password=password, connections=connections, rate=rate)
         plugs.transport(settings.scheme)(settings)
     except (plugs.BadRoute, plugs.NoSuchPlug) as bad:
-        raise RouteRefused(str(bad)) from bad
+        raise _refused(bad) from bad
     return settings
+
+
+def _refused(bad: pace.BadRate | plugs.BadRoute | plugs.NoSuchPlug) -> RouteRefused:
+    """The same in the language of whoever asked."""
+    sentence = _(bad.sentence)
+    return RouteRefused(sentence.format(**bad.values) if bad.values else sentence)
 
 
 def pause_route(route: Route, *, now: datetime, by: Any = None) -> Route:

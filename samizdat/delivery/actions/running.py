@@ -15,6 +15,7 @@ from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Delivery, Retry
+from samizdat.delivery.words import what_it_is
 from samizdat.events.actions import record
 
 _CANCELLED = outcome.NUMBERS["cancelled"]
@@ -51,7 +52,7 @@ def _move(
         changed = Campaign.objects.filter(pk=campaign.pk, state__in=old).update(state=new, reason=reason, changed=now)
         if not changed:
             campaign.refresh_from_db()
-            raise WrongState(sentence + " " + _("This one is %(state)s.") % {"state": campaign.state})
+            raise WrongState(f"{sentence} {what_it_is(campaign.state)}")
         record(kind, campaign.organisation, now=now, by=by, about=campaign.pk)
     campaign.refresh_from_db()
     return campaign
