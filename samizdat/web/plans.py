@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.core.consent import STATUSES
+from samizdat.importers.base import STANDARD_FIELDS
 from samizdat.importers.labels import NO, WORD_STATUS, YES, plain
 from samizdat.web import words
 
@@ -39,6 +40,15 @@ STANDARD = {
     "PHONE": lazy("Telephone"),
     "BIRTHDAY": lazy("Birthday"),
 }
+
+
+# What an importer calls them when nobody gave them a name.
+UNNAMED = {tag: ("", tag, english) for tag, english in STANDARD_FIELDS.items()}
+
+
+def field_label(tag: str, label: str) -> str:
+    """What a merge field is called: by its own name, else a standard one by our word for it, else by its tag."""
+    return str(STANDARD[tag]) if label in UNNAMED.get(tag, ()) else label or tag
 
 
 # Words of a status column that the form can be told at one look.
@@ -125,7 +135,8 @@ def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
         f"field:{tag}": _("%(label)s (%(tag)s)") % {"label": label, "tag": tag} for tag, label in STANDARD.items()
     }
     for found in known:
-        fields[f"field:{found.tag}"] = _("%(label)s (%(tag)s)") % {"label": found.label or found.tag, "tag": found.tag}
+        label = field_label(found.tag, found.label)
+        fields[f"field:{found.tag}"] = _("%(label)s (%(tag)s)") % {"label": label, "tag": found.tag}
     own = f"field:{tag_for(column['label'], column['index'])}"
     if own not in fields:
         fields[own] = _("a new sealed field, %(tag)s") % {"tag": own[6:]}

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -97,7 +98,7 @@ def _list_page(server: Inbox) -> str:
         f"<span>{escape(str(caught.message()['to']))}</span></li>"
         for caught in letters
     )
-    intro = escape(lead % {"count": f"{server.catcher.count():,}"})
+    intro = escape(lead % {"count": number_format(server.catcher.count(), force_grouping=True)})
     return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol reversed>{rows}</ol>")
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
+from samizdat.web.plans import field_label
 
 # What is typed to erase somebody. Not translated away: the word stands in the label, in whatever script it is.
 ERASE = lazy("ERASE")
@@ -54,7 +55,7 @@ class AddForm(DeskForm):
         offer(self, "list", [(found.id, found.name) for found in lists])
         for found in self._merge_fields:
             self.fields[f"value-{found.number}"] = forms.CharField(
-                label=found.label or found.tag,
+                label=field_label(found.tag, found.label),
                 required=False,
                 max_length=1000,
                 widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),

@@ -15,7 +15,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES, Yes
 from samizdat.events.actions import record
-from samizdat.web import alarms, words
+from samizdat.web import alarms, plans, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
@@ -94,8 +94,10 @@ def subscriber(request: Any, number: int) -> HttpResponse:
     found, now = _numbered(request, number), timezone.now()
     card = queries.card(found, now)
     record("subscriber.opened", request.organisation, now=now, by=request.person, about=number)
+    labels = {field.tag: plans.field_label(field.tag, field.label) for field in queries.fields(request.organisation)}
     facts = {
         "card": card,
+        "sealed": [(labels.get(tag, tag), value) for tag, value in card.values.items() if tag != "EMAIL"],
         "standings": [(standing, *_answer(standing.verdict, card.suppressed)) for standing in card.lists],
         "timeline": [_entry(entry) for entry in card.timeline],
     }
