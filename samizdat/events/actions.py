@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from samizdat.core import seal
@@ -11,6 +11,12 @@ from samizdat.events.models import Event
 from samizdat.vault import house
 
 _INSTANCE = bytes(16)
+
+# Of these a dump may tell the day only: their rows point at people, and an exact time beside a mail provider's own
+# log would name them (design.md, section 4). The time itself is in the sealed detail.
+_OF_PEOPLE = "subscriber."
+_OF_CROWDS = frozenset({"subscribers.left"})
+_AT = "at"
 
 
 def record(
@@ -26,13 +32,39 @@ def record(
 
     The detail is sealed to the organisation, or to the instance where there is none: it may name people.
     A fresh nonce is in the blob, so equal details have different digests and the log cannot be guessed at.
+    Of events about people `at` is the day alone; moment_of() gives the time.
     """
+    at = readable_time(kind, now)
+    if is_of_people(kind):
+        detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
     blob = _seal(organisation, detail) if detail else b""
-    event = Event(kind=kind, about=about, by=by, at=now, detail=blob)
+    event = Event(kind=kind, about=about, by=by, at=at, detail=blob)
     event.organisation_id = organisation.id if organisation is not None else None
-    event.digest = digest(kind, about, now, blob)
+    event.digest = digest(kind, about, at, blob)
     event.save(force_insert=True)
     return event
+
+
+def is_of_people(kind: str) -> bool:
+    """Whether events of this kind point at subscribers, so that only their day may be readable."""
+    return kind.startswith(_OF_PEOPLE) or kind in _OF_CROWDS
+
+
+def whole_day(moment: datetime) -> datetime:
+    """Midnight (UTC) of its day."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def readable_time(kind: str, moment: datetime) -> datetime:
+    """What may stand in the clear of a moment at which something of this kind happened."""
+    return whole_day(moment) if is_of_people(kind) else moment
+
+
+def moment_of(event: Event) -> datetime:
+    """When it happened, exactly: from the sealed detail where the column tells the day alone. Once the detail was
+    erased, nobody knows more than the day."""
+    told = detail_of(event).get(_AT) if is_of_people(event.kind) else None
+    return datetime.fromisoformat(told) if told else event.at
 
 
 def digest(kind: str, about: int | None, at: datetime, blob: bytes) -> bytes:

@@ -12,7 +12,7 @@ from django.http import Http404
 
 from samizdat.audience import queries as audience
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of, record, whole_day
 from samizdat.events.models import Event
 
 ALARM = "subscribers.left_alarm"
@@ -94,7 +94,8 @@ def _alarm(organisation: Any, number: int) -> Event:
 
 def _left_in(organisation: Any, alarm: Event, groups: set[str]) -> int:
     """Everybody who left in the hours of the alarm, as the worker would bring them back."""
-    span = {"at__gte": alarm.at - timedelta(hours=2), "at__lte": alarm.at + timedelta(hours=2)}
+    # The column tells the day alone; the groups are hours.
+    span = {"at__gte": whole_day(alarm.at - timedelta(hours=2)), "at__lte": alarm.at + timedelta(hours=2)}
     rows = Event.objects.select_related("organisation").filter(
         organisation=organisation, kind="subscribers.left", about=alarm.about, **span
     )

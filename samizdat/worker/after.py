@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 
 from samizdat.events import queries
+from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
 from samizdat.worker import intake, publish
@@ -77,7 +78,8 @@ def _once(event: Event, deed: Deed, now: datetime) -> None:
         return
     deed(event, now)
     with transaction.atomic():
-        FollowUp.objects.get_or_create(event=event, name=name, defaults={"at": now})
+        at = readable_time(event.kind, now)  # Seconds after the event, so no finer than the event's own.
+        FollowUp.objects.get_or_create(event=event, name=name, defaults={"at": at})
 
 
 def names() -> dict[str, list[str]]:

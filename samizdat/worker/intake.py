@@ -21,7 +21,7 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.models import Edition
 from samizdat.core import link, seal
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
@@ -39,7 +39,7 @@ ALARM_WINDOW = timedelta(hours=1)
 # Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
 CONFIRM_DAYS = 8
 
-# What the public process's clock may be wrong by before ours is believed instead.
+# What a clock may be wrong by: the public process's before ours is believed instead, and ours since it last ticked.
 _CLOCK_SLACK = timedelta(minutes=5)
 _OLDEST = timedelta(days=30)
 
@@ -255,10 +255,16 @@ def _alarm(organisation: Any, list_id: int, group: str, now: datetime) -> None:
 def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, list[int]]:
     """Numbers that left a list since then, by group."""
     found: dict[str, list[int]] = defaultdict(list)
+    # The column tells the day alone. The newest first, so that a busy day is not opened whole for each hour of it.
     events = Event.objects.select_related("organisation").filter(
-        organisation=organisation, kind="subscribers.left", about=list_id, at__gte=since
+        organisation=organisation, kind="subscribers.left", about=list_id, at__gte=whole_day(since)
     )
-    for event in events.iterator(chunk_size=500):
+    for event in events.order_by("-id").iterator(chunk_size=100):
+        moment = moment_of(event)
+        if moment < since - _CLOCK_SLACK:
+            break
+        if moment < since:
+            continue
         detail = detail_of(event)
         found[str(detail["group"])] += detail["numbers"]
     return found

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from samizdat import dialect
+from samizdat.events.actions import moment_of
 from samizdat.events.models import Event
 
 # When the last sweep that went through began: one sweep does for all that was erased before it.
@@ -15,7 +16,7 @@ class NotSwept(Exception):
 
 def sweep(event: Event, now: datetime) -> None:
     global _swept
-    if event.at < _swept:
+    if moment_of(event) < _swept:
         return
     if not dialect.sweep_after_erasing():
         raise NotSwept

@@ -1,7 +1,7 @@
 """The log cannot be edited unseen, and a detail can be erased without breaking it."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from samizdat.audience.models import ConsentRecord, List
 from samizdat.events import chain, queries
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, moment_of, record
 from samizdat.events.models import Event, Head
 from tests.conftest import NOW, TODAY
 
@@ -93,6 +93,29 @@ def test_an_edited_row_breaks_the_chain_at_its_place(lantern: Any, change: dict[
     Event.objects.filter(id=events[1].id).update(**change)
     verdict = chain.verify(lantern)
     assert (verdict.whole, verdict.broken_at, verdict.reason) == (False, place, reason)
+
+
+EXACT = datetime(2026, 11, 25, 23, 7, 9, 123456, tzinfo=timezone(timedelta(hours=2)))
+
+
+@pytest.mark.parametrize("kind", ["subscriber.left", "subscriber.asked", "subscriber.opened", "subscribers.left"])
+def test_of_people_the_readable_time_is_a_day_and_the_rest_is_sealed(lantern: Any, kind: str) -> None:
+    record(kind, lantern, now=EXACT, about=7, detail={"list": 3})
+    record(kind, lantern, now=EXACT, about=8)
+    chain.append()
+    for event, more in zip(queries.newest(lantern, kinds=[kind]), ({}, {"list": 3}), strict=True):
+        assert event.at == datetime(2026, 11, 25, tzinfo=UTC)
+        assert moment_of(event) == EXACT
+        assert detail_of(event).items() >= more.items()
+    assert chain.verify(lantern).whole
+    Event.objects.filter(kind=kind).update(detail=b"")
+    assert moment_of(queries.newest(lantern)[0]) == datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def test_what_is_not_of_people_keeps_its_time(lantern: Any) -> None:
+    for kind in ("subscribers.left_alarm", "subscribers.imported", "campaign.released"):
+        event = record(kind, lantern, now=EXACT)
+        assert (event.at, moment_of(event), detail_of(event)) == (EXACT, EXACT, {})
 
 
 def test_a_cut_off_end_is_noticed(lantern: Any) -> None:

@@ -174,9 +174,10 @@ def test_an_erasure_is_swept_from_the_disk_until_it_went_through(lantern: Any, m
     monkeypatch.setattr(dialect, "sweep_after_erasing", lambda: answers.pop(0))
     monkeypatch.setattr(after, "WAITS", (0,))
     settle()
+    assert NOW.hour, "so that the readable day of the event lies before the sweep and its moment after"
     first = record("subscriber.erased", lantern, now=NOW)
     second = record("subscriber.erased", lantern, now=NOW)
-    monkeypatch.setattr(sweeping, "_swept", NOW - timedelta(days=1))
+    monkeypatch.setattr(sweeping, "_swept", NOW - timedelta(seconds=1))
     with pytest.raises(sweeping.NotSwept):
         sweeping.sweep(first, NOW + timedelta(seconds=1))
     sweeping.sweep(first, NOW + timedelta(seconds=2))

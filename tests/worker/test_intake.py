@@ -13,7 +13,7 @@ from samizdat.audience import queries
 from samizdat.audience.models import ConsentRecord
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Form, Intake, Place
@@ -199,6 +199,18 @@ def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, t
     intake.undo_leaving(Event.objects.get(kind="subscribers.left_alarm"), by=None, now=NOW)
     assert status(readers[0], thursday) == "unsubscribed"
     assert status(readers[1], thursday) == "subscribed"
+
+
+def test_who_left_earlier_on_the_same_day_is_not_of_this_hour(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 100)
+    for turn in range(4):
+        leave_all(lantern, edition, readers[turn : turn + 1])
+        intake.take(NOW - timedelta(hours=2 * (4 - turn)))
+    assert {event.at for event in Event.objects.filter(kind="subscribers.left")} == {whole_day(NOW)}
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, readers[10:13])
+    intake.take(NOW)
+    assert detail_of(Event.objects.get(kind="subscribers.left_alarm"))["left"] == 3
 
 
 def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday: Any, edition: Edition) -> None:

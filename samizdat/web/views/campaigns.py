@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
+from samizdat.audience.models import row_id
 from samizdat.campaigns import actions, pictures, queries
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
@@ -214,7 +215,8 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     proof = proof_of(found, now)
     values, seen = _values(request)
     if seen:
-        record("subscriber.previewed", organisation, now=now, by=request.person, about=seen)
+        about = row_id(organisation.id, seen)
+        record("subscriber.previewed", organisation, now=now, by=request.person, about=about)
     return {
         "campaign": found,
         "subject": draft_of(found).subject,
