@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
@@ -525,25 +525,17 @@ def consent_of(
     return [(row[0], tuple(row[1:])) for row in rows]
 
 
-class ConsentLine(NamedTuple):
-    list_id: int | None
-    kind: int
-    way: int
-    day: str
-    blob: bytes
-
-
-def consent_rows(subscriber: int) -> list[ConsentLine]:
-    """Her whole log, newest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT list_id, kind, way, CAST(day AS varchar(10)), blob FROM audience_consentrecord "
-            "WHERE subscriber_id = %s ORDER BY day DESC, id DESC",
-            [subscriber],
-        )
-        return [
-            ConsentLine(list_id, kind, way, day, bytes(blob)) for list_id, kind, way, day, blob in cursor.fetchall()
-        ]
+def consent_with_words(
+    subscribers: Sequence[int],
+) -> list[tuple[int, tuple[int, int | None, int, int, int, str], bytes]]:
+    """consent_of() with what is sealed of each record: (subscriber, record, blob)."""
+    rows = _by_number(
+        "SELECT subscriber_id, id, list_id, kind, purpose, way, CAST(day AS varchar(10)), blob "
+        "FROM audience_consentrecord",
+        subscribers,
+        "ORDER BY id",
+    )
+    return [(row[0], tuple(row[1:7]), bytes(row[7])) for row in rows]
 
 
 def count_subscribers(organisation: int) -> int:
@@ -604,12 +596,6 @@ def _numbers(query: str, values: list[Any]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [row[0] for row in cursor.fetchall()]
-
-
-def consent_blob(record: int) -> bytes:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT blob FROM audience_consentrecord WHERE id = %s", [record])
-        return bytes(cursor.fetchone()[0])
 
 
 def lock_subscribers(ids: Sequence[int]) -> bool:

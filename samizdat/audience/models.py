@@ -139,7 +139,11 @@ class TagTotal(models.Model):
 
 
 class ConsentRecord(models.Model):
-    """Append-only: what was agreed to or withdrawn, when (day), by which way; exact times and words are sealed."""
+    """Append-only: what was agreed to or withdrawn, when (day), by which way; exact times and words are sealed.
+
+    Of an import `day`, Subscription.since and Subscriber.joined are the day of the import: what a file tells is
+    sealed, so that nobody lines an old export up with a dump.
+    """
 
     organisation = models.ForeignKey(
         "accounts.Organisation", models.CASCADE, related_name="+", db_index=False, db_constraint=False

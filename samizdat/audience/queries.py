@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from samizdat.audience.models import (
 from samizdat.core import address as addresses
 from samizdat.core import consent, seal
 from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
 from samizdat.vault.sealed import open_json
 
 type Verdict = consent.Yes | consent.No
@@ -200,7 +201,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A consent record, opened. `at`: the exact time as it was told, "" where nobody told one."""
+    """A consent record, opened. `at`: the exact time as it was told, "" where nobody told one; `day` follows it."""
 
     day: date
     at: str
@@ -239,6 +240,8 @@ def card(subscriber: Subscriber, now: datetime) -> Card:
     held = settling.values_of(keys, subscriber)
     names = {row.id: list_name(keys, row) for row in List.objects.filter(organisation=organisation)}
     reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
+    opened = _opened(keys, subscriber)
+    told = _told(opened)
     return Card(
         number=subscriber.number,
         address=held[seal.ADDRESS],
@@ -247,41 +250,80 @@ def card(subscriber: Subscriber, now: datetime) -> Card:
         tags=_tag_names(organisation, [subscriber.id]).get(subscriber.id, []),
         language=subscriber.language,
         provider=addresses.PROVIDERS[subscriber.provider],
-        joined=subscriber.joined,
+        joined=min([subscriber.joined, *(date.fromisoformat(moment[:10]) for moment in told.values())]),
         suppressed=reason,
-        lists=list(_standings(subscriber, names, now, reason)),
-        timeline=_timeline(subscriber, names),
+        lists=list(_standings(subscriber, names, now, reason, [record for record, _ in opened], told)),
+        timeline=[
+            _entry(record, words, told[record[0]], names)
+            for record, words in sorted(opened, key=lambda one: (told[one[0][0]], one[0][5], one[0][0]), reverse=True)
+        ],
     )
 
 
-def _standings(subscriber: Subscriber, names: dict[int, str], now: datetime, reason: str | None) -> Iterator[Standing]:
-    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+_LEAVING = frozenset({"withdrawn", "objected", "cleaned"})
+
+
+def _opened(keys: OrganisationKeys, subscriber: Subscriber) -> list[tuple[facts.Known, dict[int, str]]]:
+    """Her records with what is sealed of them, in the order in which core/consent reads them."""
+    found = [
+        (record, seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number)) if blob else {})
+        for _, record, blob in dialect.consent_with_words([subscriber.id])
+    ]
+    return sorted(found, key=lambda one: (one[0][5], one[0][0]))
+
+
+def _told(opened: Iterable[tuple[facts.Known, dict[int, str]]]) -> dict[int, str]:
+    """Number of a record -> the moment it tells of, or the day alone.
+
+    Readable of an import is its own day; the file's time is sealed. One later than that is a wrong clock. A leaving
+    that a file dates before the agreement beside it counts after it, so it is shown after it.
+    """
+    told: dict[int, str] = {}
+    latest: dict[int | None, str] = {}
+    for (number, list_id, kind, _purpose, _way, day), words in opened:
+        at = words.get(consent.AT, "")
+        moment = at if at and at[:10] <= day else day
+        if consent.KINDS[kind] in _LEAVING:
+            moment = max(moment, latest.get(list_id, ""))
+        told[number] = latest[list_id] = moment
+    return told
+
+
+def _standings(
+    subscriber: Subscriber,
+    names: dict[int, str],
+    now: datetime,
+    reason: str | None,
+    known: Iterable[facts.Known],
+    told: dict[int, str],
+) -> Iterator[Standing]:
+    """The verdicts, with the day that was told instead of the readable one."""
+    records = facts.records(known)
     for row in Subscription.objects.filter(subscriber=subscriber).order_by("list_id"):
-        verdict = consent.may(known, row.list_id, "newsletter", now, suppressed=reason)
-        yield Standing(row.list_id, names[row.list_id], STATUSES[row.status], verdict, row.since)
+        verdict, since = consent.may(records, row.list_id, "newsletter", now, suppressed=reason), row.since
+        own = consent.may(records, row.list_id, "newsletter", now)
+        if own.record:
+            since = date.fromisoformat(told[own.record.order][:10])
+        if verdict.record:
+            verdict = replace(verdict, record=replace(verdict.record, day=since))
+        yield Standing(row.list_id, names[row.list_id], STATUSES[row.status], verdict, since)
 
 
-def _timeline(subscriber: Subscriber, names: dict[int, str]) -> list[Entry]:
-    keys = house.keys(subscriber.organisation)
-    entries = []
-    for row in dialect.consent_rows(subscriber.id):
-        words = seal.unpack(keys.open(row.blob, *facts.RECORD, subscriber.number)) if row.blob else {}
-        entries.append(
-            Entry(
-                day=date.fromisoformat(row.day),
-                at=words.get(consent.AT, ""),
-                asked_at=words.get(consent.ASKED_AT, ""),
-                kind=consent.KINDS[row.kind],
-                list_id=row.list_id,
-                list_name=names.get(row.list_id or 0, ""),
-                way=consent.WAYS[row.way],
-                source=words.get(consent.SOURCE, ""),
-                wording=words.get(consent.WORDING, ""),
-                reason=words.get(consent.REASON, ""),
-                letter=words.get(consent.LETTER, ""),
-            )
-        )
-    return entries
+def _entry(record: facts.Known, words: dict[int, str], moment: str, names: dict[int, str]) -> Entry:
+    _, list_id, kind, _, way, _ = record
+    return Entry(
+        day=date.fromisoformat(moment[:10]),
+        at=words.get(consent.AT, ""),
+        asked_at=words.get(consent.ASKED_AT, ""),
+        kind=consent.KINDS[kind],
+        list_id=list_id,
+        list_name=names.get(list_id or 0, ""),
+        way=consent.WAYS[way],
+        source=words.get(consent.SOURCE, ""),
+        wording=words.get(consent.WORDING, ""),
+        reason=words.get(consent.REASON, ""),
+        letter=words.get(consent.LETTER, ""),
+    )
 
 
 # -- pages ------------------------------------------------------------------------------------------------------

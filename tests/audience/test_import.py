@@ -155,7 +155,51 @@ def test_times_become_consent_records_with_the_source_named(bring: Any, export: 
 def test_signed_up_and_confirmed_on_different_days_are_two_records(bring: Any, export: Any, lantern: Any) -> None:
     bring(export("subscribed", "ada@post.example,Ada,2019-05-14 23:59:00,,2019-05-16 08:00:00"))
     assert [(entry.kind, entry.day.day) for entry in card(lantern).timeline] == [("confirmed", 16), ("given", 14)]
-    assert queries.page(lantern).rows[0].since == date(2019, 5, 16)
+    assert card(lantern).lists[0].since == card(lantern).lists[0].verdict.record.day == date(2019, 5, 16)
+    assert card(lantern).joined == date(2019, 5, 14)
+
+
+def test_readable_of_an_import_is_its_own_day_and_nothing_that_the_file_tells(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    times = "2019-05-14 10:00:00,,2019-05-16 10:00:00,,2022-03-01 09:00:00,,2023-04-05 09:00:00"
+    files = [
+        export("subscribed", f"ada@post.example,Ada,{times}"),
+        export("unsubscribed", f"boris@post.example,Boris,{times}"),
+        export("cleaned", f"clara@post.example,Clara,{times}"),
+        export("nonsubscribed", f"dora@post.example,Dora,{times}"),
+    ]
+    seen = actions.look(lantern, letter, [str(path) for path in files], now=NOW)
+    assert sorted(sample.since for sample in seen.samples) == ["2019-05-16", "2022-03-01", "2022-03-01", "2026-11-25"]
+    bring(*files)
+    assert {row.joined for row in Subscriber.objects.all()} == {NOW.date()}
+    assert {row.since for row in Subscription.objects.all()} == {NOW.date()}
+    assert {row.day for row in ConsentRecord.objects.all()} == {NOW.date()}
+    for day in (1, 2):
+        assert split(bring(*files, at=later(day)).counts) == (0, 0, 4, 0)
+    assert {row.day for row in ConsentRecord.objects.all()} == {NOW.date()}
+    assert_projections_hold(lantern, later(2))
+
+
+def test_a_later_export_tells_what_is_new_and_moves_the_readable_day(bring: Any, export: Any, lantern: Any) -> None:
+    bring(export("subscribed", "ada@post.example,Ada,2019-05-14 10:00:00"))
+    newer = export("subscribed", "ada@post.example,Ada,2019-05-14 10:00:00,,2024-05-16 10:00:00", name="ff")
+    assert split(bring(newer, at=later(3)).counts) == (0, 1, 0, 0)
+    assert split(bring(newer, at=later(4)).counts) == (0, 0, 1, 0)
+    assert queries.page(lantern).rows[0].since == later(3).date()
+    assert [entry.at[:4] for entry in card(lantern).timeline] == ["2024", "2019"]
+    assert_projections_hold(lantern, later(4))
+
+
+def test_her_page_is_in_the_order_of_what_happened_not_of_what_was_read(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    bring(export("subscribed", "ada@post.example,Ada,2019-05-14 10:00:00"), at=later(1))
+    assert [(entry.kind, entry.day) for entry in queries.card(ada, later(1)).timeline] == [
+        ("given", NOW.date()), ("given", date(2019, 5, 14)),
+    ]  # fmt: skip
+    assert_projections_hold(lantern, later(1))
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "cleaned"])
@@ -164,7 +208,8 @@ def test_whoever_the_file_names_as_gone_is_gone_whatever_its_times_say(
 ) -> None:
     bring(export(status, "ada@post.example,Ada,2020-05-14 10:00:00,,2020-05-16 10:00:00,,2018-01-01 10:00:00"))
     assert queries.count(lantern, letter, status) == 1
-    assert card(lantern).timeline[0].at == "2018-01-01T10:00:00Z"
+    newest = card(lantern).timeline[0]
+    assert (newest.at, newest.day) == ("2018-01-01T10:00:00Z", date(2020, 5, 16)), "shown after what it ended"
     assert_projections_hold(lantern, NOW)
 
 

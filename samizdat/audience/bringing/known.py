@@ -29,6 +29,7 @@ class Person:
     tags: set[int] = field(default_factory=set)
     lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
     records: list[facts.Known] = field(default_factory=list)
+    words: dict[int, bytes] = field(default_factory=dict)  # what is sealed of each record, by its number
 
     @property
     def number(self) -> int:
@@ -95,14 +96,15 @@ class Known:
         """Fills in tags, lists and consent records, in three queries."""
         by_id = {person.id: person for person in people}
         for person in by_id.values():
-            person.tags, person.lists, person.records = set(), {}, []
+            person.tags, person.lists, person.records, person.words = set(), {}, [], {}
         ids = list(by_id)
         for id, tag in dialect.tags_of(ids):
             by_id[id].tags.add(tag)
         for id, list_id, status, may in dialect.subscriptions_of(ids):
             by_id[id].lists[list_id] = (status, may)
-        for id, record in dialect.consent_of(ids):
+        for id, record, words in dialect.consent_with_words(ids):
             by_id[id].records.append(record)
+            by_id[id].words[record[0]] = words
 
     def change(self, row: Row, person: Person, reason: str | None, tags: dict[str, int]) -> Change:
         """What a row changes about her. A row that repeats an address of this import only fills gaps."""
@@ -114,7 +116,7 @@ class Known:
         if before is not None and not change.facts:
             change.status = before
         else:
-            self._settle(change, row.status, before, reason)
+            self._settle(change, before, reason)
         change.stays_left = before in _LEFT and row.status not in _LEFT
         return change
 
@@ -129,35 +131,26 @@ class Known:
 
     def _is_known(self, fact: Fact, incoming: int, person: Person) -> bool:
         """A fact that was told before tells nothing new, whatever has become of her since: whoever came back after
-        an import is not sent away again by the same file."""
-        kind, day, ours, words = fact
-        same = [
-            record for record in person.records if record[1:5] == (self._list, kind, facts.NEWSLETTER, facts.IMPORT)
-        ]
-        if kind not in _LEAVING:
+        an import is not sent away again by the same file.
+
+        Compared is the day that the file told, which is sealed: the readable one is that of the import.
+        """
+        kind, _, ours, words = fact
+        if ours and kind not in _LEAVING:  # The file names no time, so only a change is news.
             before = person.status_on(self._list)
-            if ours:  # The file names no time, so only a change is news.
-                return before is not None and _MERGE[before][incoming] == before
-            return any(record[5] == day for record in same)
-        if not ours and any(record[5] == day for record in same):
-            return True
-        at = seal.pick(words, consent.AT)
-        return any(self._at(record[0], person) == at for record in same)
+            return before is not None and _MERGE[before][incoming] == before
+        like, told = (self._list, kind, facts.NEWSLETTER, facts.IMPORT), seal.pick(words, consent.AT)[:10]
+        return any(record[1:5] == like and self._told(record[0], person) == told for record in person.records)
 
-    def _at(self, record: int, person: Person) -> str:
-        """The exact time in a record's sealed part."""
-        blob = dialect.consent_blob(record)
-        return seal.pick(self._open_record(blob, person.number), consent.AT) if blob else ""
+    def _told(self, record: int, person: Person) -> str:
+        """The day that was told with a record; "" where none was."""
+        blob = person.words[record]
+        return seal.pick(self._open_record(blob, person.number), consent.AT)[:10] if blob else ""
 
-    def _settle(self, change: Change, incoming: int, before: int | None, reason: str | None) -> None:
+    def _settle(self, change: Change, before: int | None, reason: str | None) -> None:
         """The projections after the new facts: on this list, and on her others when her address turns out dead."""
         person = change.person
-        wanted = incoming if before is None else _MERGE[before][incoming]
         status, may, since = self._verdict(change, self._list, reason)
-        if status != wanted and wanted in _LEFT:
-            # She agreed with us after she had left there. The file's no counts from the day we learn of it.
-            change.facts = [self._learnt_today(fact) for fact in change.facts]
-            status, may, since = self._verdict(change, self._list, reason)
         dead = any(fact[0] in _LEAVING for fact in change.facts) and status == _CLEANED
         if dead and reason is None:
             change.suppress, reason = True, "bounce"
@@ -165,7 +158,7 @@ class Known:
         change.status = status
         if before is None:
             change.entered = [(person.id, self._list, status, may, since)]
-        elif (status, may) != person.lists[self._list]:
+        else:  # Even where only the day moves on, with the fact that it is of.
             change.moved = [(status, may, since, person.id, self._list)]
         if change.suppress:
             change.moved += [
@@ -174,15 +167,12 @@ class Known:
                 if other != self._list
             ]
 
-    def _learnt_today(self, fact: Fact) -> Fact:
-        kind, day, ours, words = fact
-        return (kind, max(day, self._today), ours, words) if kind in _LEAVING else fact
-
     def _verdict(self, change: Change, list_id: int, reason: str | None) -> tuple[int, int, str]:
+        """With the new facts as they will be stored: a file's no counts from the day we learn of it."""
         order = max((record[0] for record in change.person.records), default=0)
         added = [
-            (order + place, self._list, kind, facts.NEWSLETTER, facts.IMPORT, day)
-            for place, (kind, day, _, _) in enumerate(change.facts, start=1)
+            (order + place, self._list, kind, facts.NEWSLETTER, facts.IMPORT, self._today)
+            for place, (kind, _, _, _) in enumerate(change.facts, start=1)
         ]
         status, may, day = facts.verdict_of(facts.records([*change.person.records, *added]), list_id, self._now, reason)
         return status, may, day.isoformat() if day else self._today

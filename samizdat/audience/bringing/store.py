@@ -118,19 +118,20 @@ class Store:
         Comprehensions over whole tuples: at a million rows a loop with an append for each table takes 4 s more.
         """
         organisation, list_id, version = self.organisation.id, self.list_id, self._keys.index_version
+        today = self.today
         numbers = sorted(reserve_numbers(organisation, len(rows)))
         base, sealed = row_id(organisation, 0), self._seal
         dialect.insert_subscribers(
             [
-                (base | number, organisation, sealed(plain, number, nonce), blind, version, provider, language, joined)
-                for (blind, plain, _, provider, language, joined, _, _, _, _, _), number, nonce in zip(
+                (base | number, organisation, sealed(plain, number, nonce), blind, version, provider, language, today)
+                for (blind, plain, _, provider, language, _, _, _, _, _, _), number, nonce in zip(
                     rows, numbers, _nonces(len(rows)), strict=True
                 )
             ]
         )
         dialect.insert_subscriptions(
             [
-                (base | row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), _since(row))
+                (base | row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), today)
                 for row, row_number in zip(rows, numbers, strict=True)
             ]
         )
@@ -149,11 +150,16 @@ class Store:
         return {tags: sorted({self._tags[name] for name in tags}) for tags in combinations}
 
     def _record(self, told: Sequence[tuple[int, int, Fact]]) -> None:
-        """Writes consent records: (subscriber, number, fact)."""
+        """Writes consent records: (subscriber, number, fact).
+
+        Readable is the day of the import. Those that the file tells are sealed: an old export that somebody has
+        could be lined up with them.
+        """
         organisation, list_id, sealed = self.organisation.id, self.list_id, self._seal_record
+        day = self.today
         purpose, way = facts.NEWSLETTER, facts.IMPORT
         rows = []
-        for (subscriber, number, (kind, day, _, words)), nonce in zip(told, _nonces(len(told)), strict=True):
+        for (subscriber, number, (kind, _, _, words)), nonce in zip(told, _nonces(len(told)), strict=True):
             blob = sealed(words, number, nonce)
             proof = facts.digest(organisation, subscriber, list_id, kind, purpose, way, day, blob)
             rows.append((organisation, subscriber, list_id, kind, purpose, way, day, blob, proof))
@@ -239,10 +245,6 @@ def _may(status: int, reason: str | None) -> int:
     if reason:
         return REASONS.index(f"suppressed:{reason}")
     return _CLEANED_MAY if status == CLEANED else _MAY[status]
-
-
-def _since(row: Row) -> str:
-    return row[7][-1][1] if row[7] else row[5]
 
 
 def _waves(again: list[Row]) -> list[list[Row]]:

@@ -33,7 +33,8 @@ _LEAVING = {_STATUS["unsubscribed"]: _WITHDRAWN, _STATUS["cleaned"]: _CLEANED}
 # Whose strength counts when an address comes twice: index by status.
 _MERGE = [[_STATUS[consent.merge_status(known, new)] for new in consent.STATUSES] for known in consent.STATUSES]
 
-# (kind, day, day is ours because the file names none, packed words of the record)
+# (kind, day, day is ours because the file names none, packed words of the record). The day is for the preview: stored
+# readable is that of the import.
 type Fact = tuple[int, str, bool, bytes]
 
 
