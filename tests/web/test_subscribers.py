@@ -5,10 +5,12 @@ from types import SimpleNamespace
 
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from samizdat.audience import queries
 from samizdat.audience.models import ConsentRecord, Subscriber
 from samizdat.events.models import Event
+from samizdat.web.plans import field_label
 from tests.web.conftest import CONSENT, House
 
 Desk = Callable[[str], Client]
@@ -47,6 +49,19 @@ def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, des
     assert "<strong>Yes.</strong> She agreed on 25 November 2026" in page
     assert CONSENT in page
     assert "volunteer" in page
+
+
+def test_standard_fields_go_by_our_words_in_her_language_and_others_by_their_own(here: House, desk: Desk) -> None:
+    editor = here.people["editor"]
+    editor.language = "ru"
+    editor.save(update_fields=["language"])
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert '<dt class="wrap">Имя</dt><dd class="wrap">Ada</dd>' in page
+    assert ">Имя</label>" in desk("editor").get(_to(here, "add-subscriber")).content.decode()
+    with translation.override("ru"):
+        assert field_label("LNAME", "Last Name") == "Фамилия"
+        assert field_label("FNAME", "Как обращаться") == "Как обращаться"
+        assert field_label("BOOK", "") == "BOOK"
 
 
 def test_a_viewer_sees_no_buttons(here: House, desk: Desk) -> None:

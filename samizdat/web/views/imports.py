@@ -127,15 +127,16 @@ def _decide(request: Any, row: Any) -> HttpResponse:
 
 def _found_facts(request: Any, row: Any) -> dict[str, Any]:
     report, told = actions.read_report(row), actions.read_plan(row)
-    counts = report.get("counts") or {}
+    counts, fields = report.get("counts") or {}, queries.fields(request.organisation)
+    labels = {found.tag: found.label for found in fields}
     return {
         "row": row,
         "names": ", ".join(told["names"]),
         "report": report,
-        "samples": [_sample(found) for found in report.get("samples") or []],
+        "samples": [_sample(found, labels) for found in report.get("samples") or []],
         "counts": counts,
         "sums": _found_rows(counts),
-        "files": plans.rows(told["plan"], report, queries.fields(request.organisation)),
+        "files": plans.rows(told["plan"], report, fields),
         "statuses": plans.statuses(),
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
@@ -156,12 +157,15 @@ def _said(found: dict[str, Any]) -> str:
         return str(found["sentence"])
 
 
-def _sample(found: dict[str, Any]) -> dict[str, Any]:
-    """A row as it will be, with its day as a day."""
+def _sample(found: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """A row as it will be, with its day as a day and its fields by their names."""
+    told = found["values"].items()
+    fields = [(plans.field_label(tag, labels.get(tag, "")), value) for tag, value in told if tag != "EMAIL" and value]
     try:
-        return {**found, "since": date.fromisoformat(found["since"])}
+        since = date.fromisoformat(found["since"])
     except ValueError:
-        return {**found, "since": None}
+        since = None
+    return {**found, "since": since, "fields": fields}
 
 
 def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
