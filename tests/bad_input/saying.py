@@ -77,6 +77,21 @@ def rows_of(house: House, table: str) -> int:
         return _count(lite, table)
 
 
+def change(house: House, place: str, statement: str) -> None:
+    """Changes the database of the house or of the gate behind samizdat's back."""
+    url = house.environment["DATABASE_URL"]
+    if url:
+        import psycopg
+
+        with psycopg.connect(url, options=f"-c search_path={'gate' if place == 'gate' else 'public'}") as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+        return
+    file = "gate.sqlite3" if place == "gate" else "samizdat.sqlite3"
+    with contextlib.closing(sqlite3.connect(house.data / file)) as lite:
+        lite.execute(statement)
+        lite.commit()
+
+
 def export(people: int, first: int = 0) -> str:
     """A Mailchimp file of invented people."""
     lines = [f"a{n}@reader.example,Ada,2020-01-01 10:00:00,2020-01-01 10:00:00," for n in range(first, first + people)]

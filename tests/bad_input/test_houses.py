@@ -14,6 +14,7 @@ import pytest
 
 from tests.bad_input.saying import (
     SENDER,
+    change,
     count,
     free_port,
     one_sentence,
@@ -84,38 +85,33 @@ def test_without_its_key_nothing_is_done_and_with_it_everything_is_there(
     before = rows(lived)
     harm(lived.key)
     try:
-        refuses(lived, *NEW, says=(says,))
-        one_sentence(lived(*SERVE), says)
+        one_sentence(lived(*NEW), says)
         if harm is lose:
+            refuses(lived, *SERVE, says=(says,))
             founding = ("init", "--organisation", "Other", "--admin", "x@y.example", "--password-file", "password")
             one_sentence(lived(*founding), "Put back the copy")
             assert not lived.key.exists()
         assert rows(lived) == before
     finally:
         shutil.copy2(saved, lived.key)
+
+
+def test_with_its_key_back_everything_is_there(lived: House) -> None:
     assert count(lived, LIST) == 1
 
 
-@pytest.mark.parametrize("place", ["default", "gate"])
+@pytest.mark.parametrize("place", ["house", "gate"])
 def test_a_database_of_a_newer_version_is_left_alone(lived: House, place: str) -> None:
-    app = "audience" if place == "default" else "gate"
-
-    def change(statement: str) -> None:
-        script = f"import django; django.setup(); from django.db import connections as c; {statement}"
-        names = {**lived.environment, "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
-        subprocess.run([sys.executable, "-c", script], env=names, check=True, cwd=lived.folder)
-
-    cursor = f"c['{place}'].cursor().execute"
+    app = "audience" if place == "house" else "gate"
     values = f"('{app}', '9999_tomorrow', CURRENT_TIMESTAMP)"
-    change(f'{cursor}("INSERT INTO django_migrations (app, name, applied) VALUES {values}")')
+    change(lived, place, f"INSERT INTO django_migrations (app, name, applied) VALUES {values}")
     before = rows(lived)
     try:
-        refuses(lived, *NEW, says=("newer samizdat", "Install"))
-        for words in (("upgrade",), SERVE):
-            one_sentence(lived(*words), "newer samizdat")
+        one_sentence(lived("upgrade"), "newer samizdat", "Install")
+        refuses(lived, *(NEW if place == "house" else SERVE), says=("newer samizdat",))
         assert rows(lived) == before
     finally:
-        change(f"{cursor}(\"DELETE FROM django_migrations WHERE name = '9999_tomorrow'\")")
+        change(lived, place, "DELETE FROM django_migrations WHERE name = '9999_tomorrow'")
     assert count(lived, LIST) == 1
 
 
@@ -124,14 +120,13 @@ def test_a_second_serve_and_a_taken_port_are_one_sentence_and_the_first_goes_on(
         second = refuses(lived, *SERVE, says=("already runs", str(running.process.pid), "Stop"))
         assert second["error"] == "cannot_serve"
         # Commands go on beside it, and ask it for their keys.
+        lived.key.rename(lived.folder / "away.key")
         assert count(lived, LIST) == 1
+        (lived.folder / "away.key").rename(lived.key)
         assert running.process.poll() is None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         one_sentence(lived("serve", "--port", port, "--public-port", str(free_port())), port, "Choose another")
-        one_sentence(lived("serve", "--port", str(free_port()), "--public-port", port), port, "Choose another")
-    with served(lived):
-        assert count(lived, LIST) == 1
 
 
 @pytest.mark.parametrize("port", ["-1", "70000"])

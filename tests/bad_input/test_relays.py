@@ -66,26 +66,36 @@ CONDEMNED = {
 }
 
 
+@pytest.fixture(scope="module")
+def patient(lists: House) -> str:
+    """A letter that meets one bad relay after the other."""
+    return draft(lists, LIST)
+
+
 @pytest.mark.parametrize(("stage", "answer", "says"), CONDEMNED.values(), ids=CONDEMNED)
 def test_a_relay_that_is_no_use_is_condemned_in_words_and_everything_is_still_owed(
-    lists: House, relay: ScriptedServer, stage: str, answer: Any, says: str
+    lists: House, relay: ScriptedServer, patient: str, stage: str, answer: Any, says: str
 ) -> None:
-    number = draft(lists, LIST)
+    lists.say("route", "resume", "harbour")
     relay.on(stage, answer)
-    before = len(relay.messages)
-    code, books = send(lists, number)
+    code, books = send(lists, patient)
     relay.forget()
     assert code == 1
     assert books["state"] == "waiting"
     assert books["pending"] + books["deferred"] == len(READERS)
-    assert len(relay.messages) == before
+    assert relay.messages == []
     reason = books["by_route"]["harbour"]["sentence"]
     assert says.casefold() in reason.casefold(), reason
     assert reason.isprintable() and reason.endswith(".")
     assert "samizdat route" in books["sentence"]
-    # The cause is gone: the same command brings everybody their letter, once.
+
+
+def test_once_the_cause_is_gone_the_same_command_brings_everybody_the_letter_once(
+    lists: House, relay: ScriptedServer, patient: str
+) -> None:
     lists.say("route", "resume", "harbour")
-    code, books = send(lists, number)
+    before = len(relay.messages)
+    code, books = send(lists, patient)
     assert code == 0, books
     assert books["accepted"] == len(READERS)
     assert sorted(caught.recipient for caught in relay.messages[before:]) == sorted(READERS)
