@@ -9,24 +9,59 @@ import random
 
 from django.db.models import F
 
+from samizdat import dialect
 from samizdat.accounts.models import Organisation
-from samizdat.audience.models import ConsentRecord, Subscriber, row_id
+from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
 
 BLOCK = 5_000
 TRIES = 20
 
 
-def reserve_numbers(organisation_id: int, count: int) -> list[int]:
-    """`count` fresh numbers out of a block of at least 5,000. Inside the caller's transaction.
+class Numbers:
+    """Numbers for one import run: blocks of at least 5,000, shuffled, and shared by its files as far as they go.
 
-    Which of them goes to whom must be left to chance or to a keyed hash.
+    A block for each file would tell who came in which. What is left at the end, or when the run is killed, is simply
+    not used.
     """
-    if not count:
-        return []
-    size = max(BLOCK, count)
-    start = _move_on(organisation_id, size)
-    block = range(start, start + size)
-    return list(block) if count == size else _chance().sample(block, count)
+
+    def __init__(self, organisation_id: int) -> None:
+        self._organisation = organisation_id
+        self._left: list[int] = []
+
+    def take(self, count: int) -> list[int]:
+        """`count` fresh numbers. Inside the caller's transaction; forget() when that is rolled back.
+
+        Which of them goes to whom must be left to chance or to a keyed hash.
+        """
+        taken = self._kept(count)
+        missing = count - len(taken)
+        if not missing:
+            return taken
+        size = max(BLOCK, missing)
+        start = _move_on(self._organisation, size)
+        block = list(range(start, start + size))
+        if missing < size:  # Else all of them are given out together.
+            _chance().shuffle(block)
+        self._left += block[missing:]
+        return taken + block[:missing]
+
+    def forget(self) -> None:
+        """After a rollback: the block may have been given back with it."""
+        self._left.clear()
+
+    def _kept(self, count: int) -> list[int]:
+        """At most `count` of those left over, without those that sign-ups have taken since (one_number)."""
+        taken: list[int] = []
+        if count and self._left:
+            # Sign-ups wait here until this transaction ends, so that none takes what is about to be written.
+            Organisation.objects.select_for_update().values_list("id").get(id=self._organisation)
+        while self._left and (wanted := count - len(taken)):
+            drawn, self._left = self._left[:wanted], self._left[wanted:]
+            ids = [row_id(self._organisation, number) for number in drawn]
+            # Whoever signs up has a consent record, and it outlives her.
+            used = {subscriber & NUMBER_MASK for subscriber, _ in dialect.consent_of(ids)}
+            taken += [number for number in drawn if number not in used]
+        return taken
 
 
 def one_number(organisation_id: int) -> int:

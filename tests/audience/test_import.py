@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import ImportRefused
@@ -313,6 +314,48 @@ def test_numbers_do_not_follow_the_order_of_the_file(bring: Any, export: Any, la
     assert len(set(found)) == 200 and all(1 <= number <= 5000 for number in found)
     rising = sum(1 for one, other in pairwise(found) if one < other)
     assert 60 < rising < 140  # In the order of the file it would be 199, by chance it is 100.
+
+
+def test_the_files_of_one_import_share_a_block_of_numbers(bring: Any, export: Any, lantern: Any) -> None:
+    few = [f"few{number}@post.example,F" for number in range(20)]
+    many = [f"many{number}@post.example,M" for number in range(200)]
+    bring(export("cleaned", *few), export("subscribed", *many), export("unsubscribed", "last@post.example"))
+    numbers = [row.number for row in Subscriber.objects.all()]
+    assert len(numbers) == 221 and max(numbers) <= 5000
+    lantern.refresh_from_db()
+    assert lantern.next_number == 5001
+    few_numbers = [queries.subscriber_at(lantern, line.split(",")[0]).number for line in few]
+    assert max(few_numbers) - min(few_numbers) > 1000, "scattered over the block among the others"
+
+
+def test_a_number_that_a_sign_up_took_meanwhile_is_not_given_again(lantern: Any, letter: Any, monkeypatch: Any) -> None:
+    from samizdat.audience import numbers
+
+    monkeypatch.setattr(numbers, "BLOCK", 12)
+    run = numbers.Numbers(lantern.id)
+    with transaction.atomic():
+        first = run.take(2)
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="yes", now=NOW)
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="yes", now=NOW)
+    actions.erase(lantern, subscriber=boris, now=NOW)
+    with transaction.atomic():
+        rest = run.take(15)
+    given = [*first, *rest]
+    assert len(set(given)) == 17 and not {ada.number, boris.number} & {*rest}
+
+
+def test_numbers_of_a_rolled_back_slice_are_forgotten(lantern: Any, vault: Any) -> None:
+    from samizdat.audience.numbers import Numbers
+
+    run = Numbers(lantern.id)
+    with transaction.atomic():
+        run.take(3)
+        transaction.set_rollback(True)
+    run.forget()
+    with transaction.atomic():
+        run.take(3)
+    lantern.refresh_from_db()
+    assert lantern.next_number == 5001
 
 
 def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second_look(

@@ -14,7 +14,7 @@ from samizdat.audience import facts, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
 from samizdat.audience.incoming.prepare import NEW, Fact, Row, Slice
 from samizdat.audience.models import CLEANED, STATUSES, row_id
-from samizdat.audience.numbers import reserve_numbers
+from samizdat.audience.numbers import Numbers
 from samizdat.audience.totals import Totals
 from samizdat.core import consent, seal
 from samizdat.vault.house import OrganisationKeys
@@ -45,6 +45,7 @@ class Store:
         self._seal = keys.data.bound(*facts.SUBSCRIBER, keys.uid).seal
         self._seal_record = keys.data.bound(*facts.RECORD, keys.uid).seal
         self._tags: dict[str, int] = {}
+        self._numbers = Numbers(organisation.id)
         self._totals = Totals()
 
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
@@ -68,8 +69,9 @@ class Store:
         return counts, rejects
 
     def forget(self) -> None:
-        """After a transaction that was rolled back: tags made in it are gone."""
+        """After a transaction that was rolled back: tags made and numbers reserved in it are gone."""
         self._tags.clear()
+        self._numbers.forget()
         self._totals = Totals()
 
     # -- what is known ------------------------------------------------------------------------------------------
@@ -119,7 +121,7 @@ class Store:
         """
         organisation, list_id, version = self.organisation.id, self.list_id, self._keys.index_version
         today = self.today
-        numbers = sorted(reserve_numbers(organisation, len(rows)))
+        numbers = sorted(self._numbers.take(len(rows)))
         base, sealed = row_id(organisation, 0), self._seal
         dialect.insert_subscribers(
             [
