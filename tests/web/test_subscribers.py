@@ -40,7 +40,7 @@ def test_part_of_an_address_finds_nobody(here: House, desk: Desk) -> None:
 def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None:
     desk("viewer").get(_to(here, "subscriber", here.ada.number))
     event = Event.objects.get(kind="subscriber.opened")
-    assert (event.about, event.by) == (here.ada.number, here.people["viewer"])
+    assert (event.about, event.by) == (here.ada.id, here.people["viewer"])
 
 
 def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, desk: Desk) -> None:

@@ -93,7 +93,7 @@ def subscriber(request: Any, number: int) -> HttpResponse:
     """One reader. Opening her is written to the log."""
     found, now = _numbered(request, number), timezone.now()
     card = queries.card(found, now)
-    record("subscriber.opened", request.organisation, now=now, by=request.person, about=number)
+    record("subscriber.opened", request.organisation, now=now, by=request.person, about=found.id)
     labels = {field.tag: plans.field_label(field.tag, field.label) for field in queries.fields(request.organisation)}
     facts = {
         "card": card,
