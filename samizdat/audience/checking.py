@@ -22,12 +22,26 @@ class Checked:
 
 def check_projections(organisation: Any, now: datetime) -> Checked:
     """Compares every subscription with its records, in key pages. Reads only; settle_again() puts right."""
-    checked, after = Checked(), row_id(organisation.id, 0)
-    while ids := dialect.subscribers_after(after, row_id(organisation.id + 1, 0), PAGE):
-        checked.subscribers += len(ids)
-        checked.wrong += [id & NUMBER_MASK for id in _wrong(organisation, ids, now)]
-        after = ids[-1]
+    checked, after = Checked(), 0
+    more: int | None = after
+    while more is not None:
+        page, more = check_page(organisation, after, now)
+        checked.subscribers += page.subscribers
+        checked.wrong += page.wrong
+        after = more or after
     return checked
+
+
+def check_page(organisation: Any, after: int, now: datetime) -> tuple[Checked, int | None]:
+    """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
+    end."""
+    ids = dialect.subscribers_after(row_id(organisation.id, after), row_id(organisation.id + 1, 0), PAGE)
+    wrong = _wrong(organisation, ids, now)
+    if wrong:
+        # Somebody may have left between two of the queries; who is wrong is so at a second look.
+        wrong = _wrong(organisation, wrong, now)
+    checked = Checked(len(ids), [id & NUMBER_MASK for id in wrong])
+    return checked, ids[-1] & NUMBER_MASK if len(ids) == PAGE else None
 
 
 def _wrong(organisation: Any, ids: list[int], now: datetime) -> list[int]:

@@ -14,7 +14,7 @@ from samizdat.audience import actions as audience
 from samizdat.delivery import actions as delivery
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
-from samizdat.worker import after, bell, intake, publish, tasks
+from samizdat.worker import after, bell, intake, nightly, publish, tasks
 
 log = logging.getLogger("samizdat.worker")
 
@@ -77,6 +77,7 @@ SLOW: dict[str, Step] = {
     "the hash chain": link_chain,
     "what has expired": expired,
     "old bells": bells,
+    "the nightly comparison": nightly.compare,
 }
 
 

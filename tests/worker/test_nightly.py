@@ -1,0 +1,99 @@
+"""Once a day subscriptions are compared with their records; a difference is said and nothing is changed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import checking
+from samizdat.audience.models import Subscription
+from samizdat.events import queries
+from samizdat.events.actions import detail_of
+from samizdat.worker import clock, nightly, tasks
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nightly, "_going", {})
+
+
+@pytest.fixture
+def readers(lantern: Any, thursday: Any) -> list[Any]:
+    return [
+        audience.add_subscriber(lantern, f"reader{number}@example.org", thursday, consent="said so", now=NOW)
+        for number in range(5)
+    ]
+
+
+def told(organisation: Any, kind: str) -> list[dict[str, Any]]:
+    return [detail_of(event) for event in queries.newest(organisation, kinds=[kind])]
+
+
+def test_the_clock_compares_once_a_day(lantern: Any, readers: list[Any]) -> None:
+    for hours in (0, 1, 11):
+        nightly.compare(NOW + timedelta(hours=hours))
+    assert told(lantern, nightly.CHECKED) == [{"subscribers": 5, "wrong": 0}]
+    nightly.compare(NOW + timedelta(hours=12))
+    assert len(told(lantern, nightly.CHECKED)) == 2
+    assert told(lantern, nightly.DIFFER) == []
+    assert nightly.compare in clock.SLOW.values()
+
+
+def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers: list[Any]) -> None:
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
+    before = sorted(Subscription.objects.values_list("subscriber_id", "status", "may"))
+    nightly.compare(NOW)
+    event = queries.last(lantern, nightly.DIFFER)
+    assert event is not None and event.about is None
+    assert detail_of(event) == {"subscribers": 5, "wrong": 2}
+    assert sorted(Subscription.objects.values_list("subscriber_id", "status", "may")) == before
+
+
+def test_it_goes_on_in_the_next_round_where_it_was(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "PAGE", 2)
+    pages: list[int] = []
+    look = checking.check_page
+
+    def one_page(organisation: Any, after: int, now: Any) -> Any:
+        pages.append(after)
+        monkeypatch.setattr(nightly.time, "monotonic", lambda: float("inf"))
+        return look(organisation, after, now)
+
+    monkeypatch.setattr(nightly, "check_page", one_page)
+    for _round in range(3):
+        assert told(lantern, nightly.CHECKED) == []
+        monkeypatch.setattr(nightly.time, "monotonic", lambda: 0.0)
+        nightly.compare(NOW)
+    assert len(set(pages)) == 3
+    assert told(lantern, nightly.CHECKED) == [{"subscribers": 5, "wrong": 0}]
+
+
+def test_a_stopping_process_leaves_it_for_the_next(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
+    nightly.compare(NOW)
+    assert told(lantern, nightly.CHECKED) == []
+
+
+def test_who_leaves_between_two_looks_is_no_difference(
+    lantern: Any, thursday: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = checking.dialect.consent_of
+    looks: list[int] = []
+
+    def and_then_she_leaves(ids: Any) -> Any:
+        found = look(ids)
+        if not looks:
+            looks.append(1)
+            audience.unsubscribe(readers[0], thursday, now=NOW)
+        return found
+
+    monkeypatch.setattr(checking.dialect, "consent_of", and_then_she_leaves)
+    assert checking.check_projections(lantern, NOW) == checking.Checked(5, [])
