@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -180,6 +181,8 @@ def main() -> int:
     parser.add_argument("--checks", action="store_true")
     parser.add_argument("--workers", type=int)
     parser.add_argument("rest", nargs="*", help="for pytest, after --")
+    # Stopped from outside, the cluster is stopped as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         return 0 if run(parser.parse_args()) else 1
     except CannotRun as sentence:
