@@ -17,7 +17,7 @@ from samizdat.events import queries
 from samizdat.events.actions import record
 from samizdat.worker import tasks
 
-# Of one round; a million subscribers take some fifty rounds.
+# Of one round; a million subscribers take some thirty rounds (14 us each).
 SECONDS = 0.5
 
 CHECKED = "subscribers.checked"
