@@ -9,7 +9,7 @@ from tests.bad_input.saying import EXPORT, Process, count, draft, export, rows, 
 from tests.cli.conftest import House
 from tests.smtp_server import ScriptedServer
 
-PEOPLE = 60_000
+PEOPLE = 40_000
 
 
 def test_an_import_killed_twice_goes_on_and_adds_up(house: House) -> None:

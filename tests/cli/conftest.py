@@ -40,10 +40,12 @@ class House:
             "PYTHONPATH": str(ROOT),
         }
         self.environment.pop("DJANGO_SETTINGS_MODULE", None)
+        # Words before the command: another user, a limit.
+        self.under: tuple[str, ...] = ()
 
     def __call__(self, *words: str, feed: str = "", timeout: float = 60, **environment: str) -> Result:
         done = subprocess.run(
-            [sys.executable, "-m", "samizdat.cli", *words],
+            [*self.under, sys.executable, "-m", "samizdat.cli", *words],
             cwd=self.folder,
             env={**self.environment, **environment},
             input=feed,
