@@ -50,4 +50,6 @@ def configure(_settings: Any = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = [logging.NullHandler()]
         logger.propagate = False
+    # Django says of every task that it began and ended.
+    logging.getLogger("django").setLevel(logging.WARNING)
     logging.getLogger("samizdat").setLevel(logging.INFO)

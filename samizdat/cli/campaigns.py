@@ -190,8 +190,17 @@ def campaign_send(number: int, when: str | None, minutes: int, wait: bool, wait_
         found = _release(found, _time(when, found.organisation.timezone), minutes)
     if not wait:
         say(_status(found), _headline(found))
+        _say_who_sends()
         return
     _wait(found, wait_limit)
+
+
+def _say_who_sends() -> None:
+    from samizdat.options import data_folder
+    from samizdat.vault.keyserver import SocketSource
+
+    if SocketSource.running(data_folder()) is None:
+        note("Nothing sends from this data folder now. Start `samizdat serve`, or call this with --wait.")
 
 
 def _release(found: Any, at: datetime | None, minutes: int) -> Any:
@@ -290,7 +299,8 @@ def campaign_cancel(number: int) -> None:
     found = _campaign(number)
     from samizdat.delivery import actions
 
-    confirm(f"Stop campaign {number} for good?")
+    if found.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
+        confirm(f"Stop campaign {number} for good?")
     _changed(actions.cancel(found, now=opening.now()))
 
 

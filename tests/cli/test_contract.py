@@ -87,6 +87,18 @@ def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: Hous
     assert brought_in.say("campaign", "status", number)["frozen"] == 0
 
 
+def test_a_letter_that_nobody_sends_says_so(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    said = brought_in("campaign", "send", number)
+    assert said.code == 0
+    assert "samizdat serve" in said.err
+    brought_in.say("campaign", "cancel", number)
+    # Cancelled already: refused at once, and nobody is asked.
+    refused = brought_in("campaign", "cancel", number)
+    assert refused.code == 1
+    assert "--yes" not in refused.err
+
+
 def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None:
     number = new_campaign(brought_in)
     brought_in.say("campaign", "send", number, "--hold", "60")
