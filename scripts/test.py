@@ -149,7 +149,8 @@ def checks() -> bool:
 
 def run(options: argparse.Namespace) -> bool:
     counts = dict.fromkeys(("passed", "failed", "error", "skipped"), 0)
-    workers = ["-n", str(options.workers or max(2, os.cpu_count() or 2))]
+    # Worksteal: a few tests take half a minute (kills, browsers), and nobody should sit idle beside the last of them.
+    workers = ["-n", str(options.workers or max(2, os.cpu_count() or 2)), "--dist", "worksteal"]
     well = checks() if options.checks else True
     partial = options.only == "sqlite"
     browser = ["-m", "not browser"] if partial else []
