@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -167,9 +166,3 @@ def _mark_current(held: OrganisationKeys, kind: str, number: int, data: dict[int
         held.index_version = number
     elif kind == "link":
         held.link = held.links[number]
-
-
-def folder_ready(folder: Path) -> bool:
-    return (folder / "samizdat.sqlite3").exists() or bool(
-        settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
-    )
