@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
@@ -273,7 +274,7 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
         assert page.locator("iframe.f-dark").is_visible()
         with page.expect_response("**/save"):
             page.fill("#f-preheader", "A week of drying paper")
-        page.wait_for_function("document.querySelector('#f-version').value == '4'")
+        expect(page.locator("#f-version")).to_have_value("4")
         assert page.locator("iframe.f-dark").is_visible()
     here.campaign.refresh_from_db()
     assert draft_of(here.campaign).body == "Dear reader,\n\nthe river.\n"
@@ -286,7 +287,7 @@ def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here:
         page.focus("#b-pause")
         with page.expect_response("**/live"):
             pass
-        page.wait_for_function("document.activeElement.id == 'b-pause'")
+        expect(page.locator("#b-pause")).to_be_focused()
         page.keyboard.press("p")
         page.wait_for_selector("text=Resume")
     here.sent.refresh_from_db()
