@@ -24,14 +24,17 @@ def _on_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
-def _list(numbers: Iterable[int]) -> Any:
-    """Many numbers as one parameter, so that the statement's text stays the same: a JSON array or a real one."""
-    return json.dumps(list(numbers)) if _on_sqlite() else list(numbers)
+def _list(numbers: Iterable[int | None]) -> str:
+    """Many numbers as one parameter, so that the statement's text stays the same: a JSON array, or PostgreSQL's text
+    form of an array (psycopg takes 1 us for each number of a list; this takes 0.04).
+    """
+    inside = str(list(numbers))[1:-1].replace("None", "NULL")
+    return f"[{inside}]" if _on_sqlite() else f"{{{inside}}}"
 
 
 def _among(column: str) -> str:
     """`column` is one of the numbers of one _list parameter."""
-    return f"{column} IN (SELECT value FROM json_each(%s))" if _on_sqlite() else f"{column} = ANY(%s)"
+    return f"{column} IN (SELECT value FROM json_each(%s))" if _on_sqlite() else f"{column} = ANY(%s::bigint[])"
 
 
 # The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
@@ -128,7 +131,7 @@ _WRITABLE_SQLITE = _WRITABLE.format(
 _WRITABLE_POSTGRESQL = _WRITABLE.format(
     what="s.id, s.blob, s.provider",
     source="audience_subscriber s",
-    which="s.id = ANY(%s) AND",
+    which="s.id = ANY(%s::bigint[]) AND",
     apart="OFFSET 0",
 )
 
@@ -141,8 +144,7 @@ def writable(organisation: int, list_id: int, rows: Sequence[int]) -> list[tuple
     if _on_sqlite():
         found = json.loads(_ask(_WRITABLE_SQLITE, [_list(rows), list_id, organisation])[0][0])
         return [(row, bytes.fromhex(blob), provider) for row, blob, provider in found]
-    found = _ask(_WRITABLE_POSTGRESQL, [_list(rows), list_id, organisation])
-    return [(row, bytes(blob), provider) for row, blob, provider in found]
+    return _ask(_WRITABLE_POSTGRESQL, [_list(rows), list_id, organisation])
 
 
 def _ask(sql: str, arguments: Sequence[Any]) -> list[Any]:
@@ -191,28 +193,26 @@ def release_page(
         return [row[0] for row in cursor.fetchall()]
 
 
-def insert_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int, int | None]], day: date) -> int:
-    """(number, state, answer, code, route) each; those that have a row already are left alone. How many are new.
+def insert_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int, int | None]], day: date) -> None:
+    """(number, state, answer, code, route) each. Raises IntegrityError, and stores none, when one has a row already.
 
     One statement on both: executemany on SQLite would wait for the interpreter at every row, see _WRITABLE_SQLITE.
+    No ON CONFLICT: PostgreSQL would write each row twice for it, to be ready for another one's.
     """
     with connection.cursor() as cursor:
         if _on_sqlite():
             cursor.execute(
                 "INSERT INTO delivery_delivery (edition_id, number, state, answer, code, route_id, day) "
-                "SELECT %s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, %s FROM json_each(%s) "
-                "WHERE true ON CONFLICT DO NOTHING",
+                "SELECT %s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, %s FROM json_each(%s)",
                 [edition, day.isoformat(), json.dumps(rows)],
             )
         else:
-            numbers, states, answers, codes, routes = zip(*rows, strict=True)
             cursor.execute(
                 "INSERT INTO delivery_delivery (edition_id, number, state, answer, code, route_id, day) "
                 "SELECT %s, u.n, u.s, u.a, u.c, u.r, %s FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], "
-                "%s::int[], %s::bigint[]) AS u(n, s, a, c, r) ON CONFLICT DO NOTHING",
-                [edition, day, list(numbers), list(states), list(answers), list(codes), list(routes)],
+                "%s::int[], %s::bigint[]) AS u(n, s, a, c, r)",
+                [edition, day, *map(_list, zip(*rows, strict=True))],
             )
-        return cursor.rowcount
 
 
 def known_deliveries(edition: int, numbers: Sequence[int]) -> dict[int, tuple[int, int | None]]:

@@ -21,7 +21,7 @@ from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery.actions import clock, routes
 from samizdat.delivery.engine import journal, locks, recovery
-from samizdat.delivery.engine.lane import SLICE, Claim, Lane, Slice
+from samizdat.delivery.engine.lane import Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.models import Worker
@@ -36,7 +36,7 @@ log = logging.getLogger("samizdat.sender")
 # Seconds between two looks at campaigns, routes and the clock.
 TICK = 0.5
 # Results that are not in the database yet; above this nothing new is fed.
-MOST_BACKLOG = 4000
+MOST_BACKLOG = 6000
 # Seconds without a route that takes messages after which claimed chunks are given back: a power cut would leave
 # all of them in doubt.
 HOLD_CLAIMS = 30.0
@@ -158,15 +158,15 @@ class Feeder:
             if not dialect.may_go_on(claim.opened.edition):
                 self._let_go(lane, claim.opened.edition)
                 continue
-            piece = self._slice(claim)
+            piece = self._slice(claim, lane.appetite)
             if piece.rows:
                 if not any(claim.rest for claim in claims):
                     self._claim(lane)  # One chunk ahead, so that the route does not wait for it.
                 return piece
 
-    def _slice(self, claim: Claim) -> Slice:
+    def _slice(self, claim: Claim, most: int) -> Slice:
         """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed."""
-        numbers = [claim.rest.popleft() for _ in range(min(SLICE, len(claim.rest)))]
+        numbers = [claim.rest.popleft() for _ in range(min(most, len(claim.rest)))]
         opened = claim.opened
         checked = time.monotonic()
         rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("samizdat.sender")
 
-# Consent, suppression, pause and fence are asked before each slice (design.md, 6.2).
+# Consent, suppression, pause and fence are asked before each slice (design.md, 6.2): so many messages, or what goes
+# out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS.
 SLICE = 50
+SLICE_AT_SPEED = 0.05
+MOST_SLICE = 500
 SLICE_SECONDS = 10.0
 # Seconds without anything to send after which connections say goodbye.
 IDLE = 5.0
@@ -76,7 +79,7 @@ class Item:
 
 @dataclass(slots=True, eq=False)
 class Slice:
-    """At most 50 people of a chunk who may be written to: (number, sealed blob, provider) each, then items."""
+    """A few people of a chunk who may be written to: (number, sealed blob, provider) each, then items."""
 
     claim: Claim
     rows: list[tuple[int, bytes, int]]
@@ -281,6 +284,11 @@ class Lane:
         self._ask()
         return None
 
+    @property
+    def appetite(self) -> int:
+        """How many the next slice may hold."""
+        return max(SLICE, min(MOST_SLICE, int(self._rate * SLICE_AT_SPEED)))
+
     def _ask(self) -> None:
         if not self._asked:
             self._asked = True
@@ -292,7 +300,8 @@ class Lane:
             return
         now = time.monotonic()
         # How fast slices go decides how early the next one is asked for: at full speed one ahead, slowly none.
-        self._rate = len(piece.rows) / max(now - self._received, 0.001)
+        rate = len(piece.rows) / max(now - self._received, 0.001)
+        self._rate = rate if rate < self._rate else (rate + self._rate) / 2
         self._received = now
         self._asked = False
         self.date = date_text(self.sender.clock())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from samizdat import dialect
 from samizdat.campaigns.models import Campaign, Edition
@@ -31,10 +31,6 @@ class Result(NamedTuple):
     text: str = ""
     crashed: bool = False  # In doubt because the sender died: tried again by the campaign's policy however often.
     held: bool = False  # In doubt for good: only a person settles it.
-
-
-class _AlreadyKnown(Exception):
-    """Some of these have a delivery: take the careful way."""
 
 
 @dataclass(slots=True)
@@ -124,9 +120,8 @@ def _insert_all(edition: int, results: list[Result], now: datetime) -> bool:
     rows = [(r.number, int(_FIRST_STATE[r.news]), r.answer, r.code, r.route) for r in results]
     try:
         with transaction.atomic():
-            if dialect.insert_deliveries(edition, rows, now.date()) != len(rows):
-                raise _AlreadyKnown
-    except _AlreadyKnown:
+            dialect.insert_deliveries(edition, rows, now.date())
+    except IntegrityError:
         return False
     return True
 
