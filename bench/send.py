@@ -43,6 +43,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
     rates: dict[str, list[float]] = {"source": [], "sender": []}
     cpu: list[float] = []
     database: list[float] = []
+    system: list[float] = []
     memory: list[float] = []
     size = 0
     for _ in range(options.rounds):
@@ -60,16 +61,18 @@ def measure(data: Path, options: argparse.Namespace) -> int:
             raise SystemExit(f"Only {told['accepted']} of {options.people} were accepted: {told['status']}")
         rates["sender"].append(options.people / told["seconds"])
         cpu.append(told["cpu"] / options.people * 1e6)
+        system.append(told["system"] / options.people * 1e6)
         memory.append(told["memory"])
-    return report(options, size, rates, cpu, database, memory, connection.vendor)
+    return report(options, size, rates, cpu, system, database, memory, connection.vendor)
 
 
-def report(options, size, rates, cpu, database, memory, vendor) -> int:  # type: ignore[no-untyped-def]
+def report(options, size, rates, cpu, system, database, memory, vendor) -> int:  # type: ignore[no-untyped-def]
     ratios = [ours / theirs * 100 for ours, theirs in zip(rates["sender"], rates["source"], strict=True)]
     common.say(f"{options.people:,} letters of {size / 1024:.1f} KB on the wire, ledger and journal on, {vendor}")
     common.say(f"  smtp-source   {common.spread(rates['source'])} messages/s")
     common.say(f"  samizdat      {common.spread(rates['sender'])} messages/s")
-    common.say(f"  CPU sender    {common.spread(cpu, 1)} us/message; database besides {common.spread(database, 1)}")
+    common.say(f"  CPU sender    {common.spread(cpu, 1)} us/message, of it the kernel {common.spread(system, 1)}")
+    common.say(f"  CPU database  {common.spread(database, 1)} us/message besides")
     common.say(f"  memory        {common.spread(memory)} MB at the most")
     both = [one + other for one, other in zip(cpu, database, strict=True)]
     return common.conclude(
@@ -130,6 +133,7 @@ def send(data: Path, campaign: int) -> int:
     told = {
         "seconds": seconds,
         "cpu": used.ru_utime + used.ru_stime - start,
+        "system": used.ru_stime - started.ru_stime,
         "start": start,
         "memory": int(peak[1]) / 1024 if peak else used.ru_maxrss / 1024,
         "accepted": status["accepted"],
