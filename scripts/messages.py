@@ -37,6 +37,7 @@ CATALOGUES = {"samizdat": ("samizdat/public",), "samizdat/public": ()}
 TABLES = (
     ("samizdat.core.address", "_SENTENCES"),
     ("samizdat.core.mergetags", "SENTENCES"),
+    ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),
     ("samizdat.core.pace", "SENTENCES"),
     ("samizdat.importers.base", "SENTENCES"),

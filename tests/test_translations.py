@@ -16,9 +16,9 @@ from scripts import messages
 NAMES = set(
     """
     API CREATEROLE CSV DKIM DMARC DNS Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN MJML Mailchimp
-    Markdown Message NUL PEM PLAIN PNG Riga SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT Tab URL UTF WebP Zip
-    and ca cookie default else fingerprint helo hold https include mailto mj or passkey resend root samizdat tel
-    timeout url xn zip
+    KEY Mailgun Markdown Message NUL PEM PLAIN PNG Riga SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT Tab URL UTF WebP Zip
+    and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or passkey resend root samizdat
+    sendmail tel timeout url us xn zip
     """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")

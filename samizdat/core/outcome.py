@@ -123,12 +123,14 @@ REASONS = {
     "suspended": "{host} has suspended or closed this account ({answer}). Nobody was marked as bounced. Ask the provider for the reason, or send by another route.",
     "paused": "Sending is paused for this account ({answer}). Ask the provider for the reason, or send by another route.",
     "login": "{host} refused the user name or password ({answer}). Correct them under Routes, then press Test.",
+    "key": "{host} does not accept the key of this route ({answer}). Copy the key for sending once more and look whether the region is right, then press Test.",
     "login_needed": "{host} wants a user name and password ({answer}). Add them to the route, then press Test.",
     "login_not_offered": "{host} offers no way to sign in that we know (PLAIN or LOGIN). Leave out user and password, or ask the provider which port to use.",
     "relay_denied": "{host} does not relay mail for us ({answer}). Add a user name and password, or allow this machine at the relay.",
     "not_authorised": "{host} says that this account or address may not send ({answer}). Ask the provider, then press Test.",
     "credits": "The credits of this account are used up ({answer}). Buy more or wait until they renew; the rest goes by another route.",
     "plan": "The plan of this account does not allow this ({answer}). Change the plan at the provider, or send by another route.",
+    "no_domain": "{host} does not know the sending domain of this route ({answer}). Check its spelling and the region (eu or us), then press Test.",
     "sender": "{host} does not accept this sender ({answer}). Verify the from-address or its domain at the provider, then press Test.",
     "authentication_records": "The sender's domain failed SPF, DKIM or DMARC ({answer}). Publish the records shown under Sending, then press Check.",
     "listed": "The address of the relay stands on a block list ({answer}). Ask the provider, or send by another route.",
@@ -143,15 +145,37 @@ REASONS = {
     "hung_up": "{host} keeps hanging up ({detail}). We try again by ourselves; if it stays so, ask the provider.",
     "not_smtp": "What answers at {host} does not speak SMTP ({answer}). Check host and port: smtps:// is usually port 465, smtp:// port 587.",
     "bad_answer": "{host} gives answers that make no sense ({answer}). We try again by ourselves; if it stays so, ask the provider.",
+    "web_page": "A web page answers where {host} should ({answer}). Something between here and the provider stands in the way, or it blocks the network or the country of this machine. Send by another route; an admin has to look at this one.",
     "no_starttls": "{host} offers no encryption (STARTTLS), so nothing was sent. Use smtps:// if it has a TLS port, or smtp+plain:// if you mean to send without encryption, for example inside this machine.",
-    "certificate": "The certificate of {host} is not valid for it ({detail}), so nothing was sent. Use the host name in the certificate, or add ?fingerprint=… to the route if you know this certificate.",
+    "certificate": "The certificate of {host} is not valid for it ({detail}), so nothing was sent. Use the host name that stands in the certificate. If it is one of your own, compare this fingerprint with the certificate on the relay, and when they are the same add ?fingerprint=… to the route.",
     "fingerprint": "The certificate of {host} is not the one whose fingerprint stands in the route (it is now {detail}). Ask the provider whether it was renewed before you change the route.",
     "tls": "No encrypted connection to {host} came about ({detail}). Check the port: smtps:// is usually 465, smtp:// 587.",
     "folder_missing": "The folder {detail} does not exist or is no folder. Make it, then press Test.",
     "folder_not_writable": "The folder {detail} cannot be written to. Give this user the right to write there, then press Test.",
     "disk_full": "The disk that holds {detail} is full. Make room; we try again by ourselves.",
     "folder_failed": "Writing to the folder failed ({detail}). We try again by ourselves.",
+    "command_missing": "The command {detail} is not there or may not be run. Install it or correct the path in the route, then press Test.",
+    "command_failed": "The command {detail} cannot send as it is ({answer}). Look into its settings and its log on this machine, then press Test.",
+    "command_busy": "The command {detail} takes no mail now ({answer}). We try again by ourselves; if it stays so, look into its log on this machine.",
+    "command_hung": "The command {detail} did not come to an end and was stopped. We try again by ourselves; if it stays so, look into its log on this machine.",
 }
+
+# Who has to act, by the same codes: `account` holds the account at the provider, `provider` is its support, `admin` runs
+# this house, and nobody has to where it goes on by itself.
+ACTORS = {
+    "nobody": "Nobody has to do anything.",
+    "account": "To act: whoever holds your account at the provider.",
+    "provider": "To act: the provider's support. Write to them.",
+    "admin": "To act: the admin of this house.",
+}
+WHO = {
+    **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
+    **dict.fromkeys(("login", "key", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
+    **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "hung_up", "bad_answer", "fingerprint"), "provider"),
+    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "tls"), "admin"),
+    **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
+    **dict.fromkeys(("command_missing", "command_failed", "command_busy", "command_hung"), "admin"),
+}  # fmt: skip
 
 
 class Kind(NamedTuple):
@@ -189,8 +213,14 @@ class Row(NamedTuple):
 DAY = 86400
 HOUR = 3600
 
+WEB_PAGE = r"^\s*<(!doctype|html|head|body|\?xml)"
+
 # What people who run relays really answer. The first row that fits counts, so the narrow ones come first.
 TABLE = (
+    # Rule 7: a web page is no answer of the provider's interface, and its words are about something else.
+    Row("rule 7", "http", "40[13]|451", "", WEB_PAGE, DEAD, "route", "web_page", 600),
+    Row("rule 7", "http", "5..", "", WEB_PAGE, THROTTLED, "throttled", "busy", 60),
+    Row("rule 7", "http", r"4(?!13|29)\d\d", "", WEB_PAGE, THROTTLED, "throttled", "web_page", 300),
     # Amazon SES
     Row("SES", "", "", "", r"sending paused for this (account|configuration set)|SendingPausedException", DEAD, "route", "paused"),
     Row("SES", "", "", "", r"AccountSuspendedException", DEAD, "route", "suspended"),
@@ -198,11 +228,16 @@ TABLE = (
     Row("SES", "", "", "", r"maximum sending rate exceeded|throttling failure|^Throttling\b|TooManyRequestsException", THROTTLED, "throttled", "rate", 5),
     Row("SES", "", "", "", r"(email address|identit\w+) (is|are) not verified|failed the check in region|MailFromDomainNotVerified", CONFIG, "config", "sender"),
     Row("SES", "http", "", "", r"OnAccountSuppressionList|\bSuppressed\b", RECIPIENT, "inactive"),
-    # Mailgun
+    # Mailgun. A domain that is not allowed to send may only have sent too much in this hour.
+    Row("Mailgun", "", "", "", r"\bon probation\b", THROTTLED, "throttled", "quota", HOUR),
+    Row("Mailgun", "", "", "", r"not allowed to send:.*\brecipient limit", THROTTLED, "throttled", "quota", HOUR),
+    Row("Mailgun", "", "", "", r"not allowed to send:.*\brequest limit", THROTTLED, "throttled", "rate", 60),
     Row("Mailgun", "", "", "", r"domain is unverified|requires DNS configuration", CONFIG, "config", "sender"),
     Row("Mailgun", "", "", "", r"for test purposes only", DEAD, "route", "plan"),
     Row("Mailgun", "", "", "", r"domain \S+ is not allowed to send", DEAD, "route", "suspended"),
-    Row("Mailgun", "http", "420|429", "", r"(recipient|request) limit", THROTTLED, "throttled", "rate", 60),
+    Row("Mailgun", "http", "420|429", "", r"recipient limit", THROTTLED, "throttled", "quota", HOUR),
+    Row("Mailgun", "http", "420|429", "", r"request limit", THROTTLED, "throttled", "rate", 60),
+    Row("Mailgun", "http", "404", "", r"domain not found", DEAD, "route", "no_domain", 600),
     Row("Mailgun", "http", "60[567]", "", "", RECIPIENT, "inactive"),
     Row("Mailgun", "http", "", "", r"not delivering to previously|previously (bounced|unsubscribed|complained)", RECIPIENT, "inactive"),
     # SendGrid. Without credits it says that the log-in failed.
@@ -210,7 +245,7 @@ TABLE = (
     Row("SendGrid", "", "", "", r"authorization grant is invalid|access forbidden", DEAD, "route", "login"),
     Row("SendGrid", "", "", "", r"from address does not match", CONFIG, "config", "sender"),
     Row("SendGrid", "", "", "", r"temporarily blocked due to repeated bad requests", THROTTLED, "throttled", "rate", 900),
-    Row("SendGrid", "http", "", "", r"\b(bounced|unsubscribed|spam reporting) address", RECIPIENT, "inactive"),
+    Row("SendGrid", "http", "", "", r"\b(bounced|unsubscribed|spam reporting) address|^dropped\W+invalid", RECIPIENT, "inactive"),
     # Postmark: its own numbers come in as `ErrorCode`
     Row("Postmark", "http", "", "", r"ErrorCode\W+10\b", DEAD, "route", "login"),
     Row("Postmark", "http", "", "", r"ErrorCode\W+(412|413)\b", DEAD, "route", "suspended"),
@@ -256,6 +291,7 @@ TABLE = (
     Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
     Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(511|60[6-9]|6[1-4]\d|708)", "", HERE, "route", "listed"),
     Row("to Microsoft", "rcpt data final", "5..", "", r"\bS31[45]0\b|block list", HERE, "route", "listed"),
+    Row("to Microsoft", "", "5..", "", r"\bS31[45]0\b", DEAD, "route", "listed"),
     # Yahoo and AOL
     Row("to Yahoo", "", "421", "", r"\[TSS?\d+\]|temporarily deferred", SLOWER, "throttled", "rate", 900),
     Row("to Yahoo", "", "553", "", r"\[BL\d+\]", HERE, "route", "listed"),
@@ -300,6 +336,7 @@ TABLE = (
     Row("rule 3", "", "", "", r"suspend(?!.*(recipient|mailbox))|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
     Row("rule 3", "connect banner ehlo starttls mail data final http", "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
     Row("rule 3", "rcpt", "", "", r"^(?!.*(recipient|mailbox|user|inbox)).*(\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b)", DEAD, "route", "suspended"),
+    Row("rule 3", "", "", "", r"\b(sending|account|subaccount|domain|mail)\b.{0,40}\bpaused\b|\bpaused\b.{0,40}\b(sending|account)", DEAD, "route", "paused"),
     Row("rule 3", "", "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
     Row("rule 3", "", "", "", r"(daily|hourly|monthly|sending|message|relay)\b.{0,30}\b(quota|limit)\b|\b(quota|limit)\b.{0,30}\b(daily|hourly|monthly|per (hour|day))", THROTTLED, "throttled", "quota", HOUR),
     Row("rule 3", "", "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
@@ -307,6 +344,7 @@ TABLE = (
     Row("rule 3", "rcpt data final", "", "", r"^(?!.*recipient).*not authori[sz]ed", DEAD, "route", "not_authorised"),
     Row("rule 3", "", "", "", r"unverified|not verified", CONFIG, "config", "sender"),
     Row("rule 3", "rcpt data final", "", "", r"reputation", HERE, "route", "listed"),
+    Row("rule 3", "connect banner ehlo starttls mail", "5..", "", r"reputation", DEAD, "route", "listed"),
     # Rule 5, the rest
     Row("rule 5", "rcpt data final", "...", r"[45]\.6\.\d+", "", MESSAGE, "content"),
     Row("rule 5", "rcpt data final", "4..", r"4\.7\.\d+", "", SLOWER, "throttled", "rate", 300),
@@ -316,9 +354,11 @@ TABLE = (
     Row("rule 5", "data final", "5..", r"5\.5\.\d+", "", MESSAGE, "content"),
     Row("rule 6", "rcpt", "452", "", r"too many recipients", LATER, "throttled"),
     # Rule 7: HTTP
-    Row("rule 7", "http", "40[13]", "", "", DEAD, "route", "not_authorised"),
+    Row("rule 7", "http", "401", "", "", DEAD, "route", "key", 600),
+    Row("rule 7", "http", "403", "", "", DEAD, "route", "not_authorised"),
     Row("rule 7", "http", "402", "", "", DEAD, "route", "credits"),
     Row("rule 7", "http", "413", "", "", MESSAGE, "size"),
+    Row("rule 7", "http", "4(00|22)", "", r"\b(to|recipient)\b'? (parameter|field|address)|(invalid|bad) recipient", RECIPIENT, "no_such_mailbox"),
     Row("rule 7", "http", "4(00|22)", "", "", MESSAGE, "content"),
     Row("rule 7", "http", "429", "", "", THROTTLED, "throttled", "rate", 60),
     Row("rule 7", "http", "451", "", "", DEAD, "route", "refused"),
@@ -333,6 +373,7 @@ TABLE = (
     Row("rule 1", "data final", "4..", "", "", LATER, "other"),
 )  # fmt: skip
 
+REJECTED = re.compile(r'"status"\s*:\s*"(rejected|invalid|error)"', re.IGNORECASE)
 ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -377,7 +418,10 @@ def judge(stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:
     """What an answer means for the message, and what it means for the route.
 
     `code` is the three digits (0: there were none), `text` the rest of the answer, lines joined, enhanced code first.
+    HTTP with a 2 and `"status": "rejected"` in its body (Mandrill) is no yes; it reads as a 600.
     """
+    if stage == "http" and 200 <= code < 300 and REJECTED.search(text):
+        code = 600
     if 200 <= code < 300 or (stage == "data" and code == 354):
         return Accepted(code), OK
     row = find_row(stage, code, text) if 400 <= code < 700 else None

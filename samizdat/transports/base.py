@@ -42,6 +42,14 @@ SENTENCES = {
     "bad_seconds": "The option {option} must be a number of seconds above zero, such as {option}=30.",
     "bad_helo": "The option helo must be a host name, such as helo=mail.example.org.",
     "bad_fingerprint": "The fingerprint must be the SHA-256 of the relay's certificate: 64 hexadecimal digits.",
+    "no_command": "A sendmail route needs the whole path of the command with three slashes,"
+    " such as sendmail:///usr/sbin/sendmail.",
+    "no_key": "The route has no key. Write it as {scheme}://KEY@example.org, or give the key as the password.",
+    "bad_domain": "After the @ stands the sending domain as the provider knows it, without port and path:"
+    " {scheme}://KEY@example.org.",
+    "bad_region": "The region of the route must be eu or us, as the provider shows it beside the domain.",
+    "bad_endpoint": "The option endpoint must be an https:// address."
+    " Without encryption it may only be on this machine.",
     "bad_ca": "The file named by the option ca cannot be read as certificates in PEM form. "
     "Check its path and what is in it.",
 }

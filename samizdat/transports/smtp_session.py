@@ -130,10 +130,16 @@ def own_name() -> str:
 
 
 def read_fingerprint(text: str) -> str:
-    plain = text.replace(":", "").replace(" ", "").lower()
+    plain = text.replace(" ", "").lower().removeprefix("sha256:").replace(":", "")
     if plain and not re.fullmatch(r"[0-9a-f]{64}", plain):
         raise BadRoute("bad_fingerprint")
     return plain
+
+
+def shown(fingerprint: str) -> str:
+    """As `openssl x509 -fingerprint -sha256` writes it, to be compared by eye; the route takes it like this."""
+    digits = fingerprint.upper()
+    return "sha256:" + ":".join(digits[place : place + 2] for place in range(0, len(digits), 2))
 
 
 def make_context(ca: str, fingerprint: str) -> ssl.SSLContext:
@@ -277,7 +283,7 @@ class Session(asyncio.Protocol):
         der = tls.getpeercert(binary_form=True) if tls else b""
         found = hashlib.sha256(der or b"").hexdigest()
         if found != self.server.fingerprint:
-            raise self.server.fault("dead", "fingerprint", detail=found)
+            raise self.server.fault("dead", "fingerprint", detail=shown(found))
 
     async def log_in(self) -> None:
         """AUTH PLAIN (RFC 4616), else LOGIN by custom."""
@@ -715,7 +721,30 @@ def encoded(text: str) -> str:
 
 
 async def connect(server: Server) -> Session:
-    """A connection that is ready for MAIL. Raises Fault."""
+    """A connection that is ready for MAIL. Raises Fault; one about a certificate tells its fingerprint."""
+    try:
+        return await connect_once(server)
+    except Fault as fault:
+        if fault.verdict.reason != "certificate":
+            raise
+        found = await fingerprint_of(server)
+        detail = fault.verdict.values["detail"] + (f"; its fingerprint is {found}" if found else "")
+        raise server.fault("dead", "certificate", detail=detail) from None
+
+
+async def fingerprint_of(server: Server) -> str:
+    """Of the certificate that was not trusted. Nothing is said but what leads to TLS: no user, no letter."""
+    none = "0" * 64
+    try:
+        (await connect_once(replace(server, context=make_context("", none), fingerprint=none))).transport.abort()
+    except Fault as fault:
+        if fault.verdict.reason == "fingerprint":
+            return fault.verdict.values["detail"]
+    return ""
+
+
+async def connect_once(server: Server) -> Session:
+    """The same, and nothing is asked about a certificate."""
     loop = asyncio.get_running_loop()
     implicit = server.encryption == "implicit"
     session: Session | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.transports.base import BadRoute, Message, read_url
 from samizdat.transports.smtp import Transport
+from samizdat.transports.smtp_session import shown
 from tests.smtp_server import (
     HANG_UP,
     HANG_UP_UNTAKEN,
@@ -782,6 +784,7 @@ def test_a_wrong_certificate_takes_the_route_down_before_the_password(
         _, verdict = carry(url, [ADA])
         assert (verdict.state, verdict.reason) == ("dead", "certificate")
         assert "certificate" in verdict.sentence
+        assert shown(certificate.fingerprint) in verdict.sentence
         assert not any(line.startswith("AUTH") for line in server.commands)
         assert not server.messages
 
@@ -797,6 +800,19 @@ def test_a_pinned_certificate_is_trusted_and_no_other(certificates: Certificates
         _, verdict = carry(server.url_for(scheme, fingerprint="0" * 64), [ADA])
         assert (verdict.state, verdict.reason) == ("dead", "fingerprint")
         assert len(server.messages) == 1
+
+
+def test_a_fingerprint_is_taken_as_the_sentence_shows_it(certificates: Certificates) -> None:
+    certificate = certificates.self_signed("localhost")
+    with ScriptedServer(tls="implicit", certificate=certificate) as server:
+        _, refused = carry(server.tls_url, [ADA])
+        pinned = re.search(r"sha256:[0-9A-F:]{95}", refused.sentence)
+        assert pinned
+        desk, verdict = carry(server.url_for("smtps", fingerprint=pinned[0]), [ADA])
+        assert verdict.state == "ok"
+        assert desk.accepted == ["ada@north.example"]
+        _, changed = carry(server.url_for("smtps", fingerprint="sha256:" + "0" * 64), [ADA])
+        assert shown(certificate.fingerprint) in changed.sentence
 
 
 def test_plaintext_injected_behind_the_starttls_answer_is_dropped(certificates: Certificates) -> None:
