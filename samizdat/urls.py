@@ -53,6 +53,7 @@ audience = [
 
 alive = [
     path("routes/", routes.routes, name="routes"),
+    path("routes/<int:route_id>/", routes.edit_route, name="edit-route"),
     path("routes/<int:route_id>/test", routes.test_route, name="test-route"),
     path("routes/<int:route_id>/pause", routes.pause_route, name="pause-route"),
     path("routes/<int:route_id>/resume", routes.resume_route, name="resume-route"),

@@ -1,4 +1,4 @@
-"""route add, ls, test, pause, resume, rm."""
+"""route add, edit, ls, test, pause, resume, rm."""
 
 from typing import Any
 
@@ -31,6 +31,36 @@ def route_add(name: str, url: str, password_file: str | None, **options: Any) ->
     say({"route": made.name}, f"Route {made.name} is there. Try it: samizdat route test {made.name} --to ADDRESS")
 
 
+@route.command("edit")
+@click.argument("name", metavar="NAME_OR_ID")
+@click.option("--name", "new_name", help="Call it so from now on.")
+@click.option("--url", help="Another URL. The password stays unless the host is another one.")
+@click.option("--priority", type=int, help="Lower goes first.")
+@click.option("--rate", help="Like 10/s, 600/m or 5000/h; none takes the limit away.")
+@click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
+@click.option("--password-file", type=click.Path(), help="The new password, in the first line of a file.")
+@common
+def route_edit(name: str, new_name: str | None, password_file: str | None, rate: str | None, **options: Any) -> None:
+    """Change what is named and keep the rest. What is on its way goes on by the new settings within seconds."""
+    found = _route(name)
+    from samizdat.delivery.actions import change_route
+
+    password = first_line(password_file) if password_file else None
+    limit = "" if rate == "none" else rate
+    changes = change_route(found, now=opening.now(), by=None, name=new_name, password=password, rate=limit, **options)
+    document = {"route": found.name, "id": found.pk, "state": found.state}
+    lines = [_change(one.word, one.before, one.after) for one in changes]
+    say(
+        document | {"changed": {one.word: {"before": one.before, "after": one.after} for one in changes}},
+        *lines,
+        f"Try it: samizdat route test {found.name} --to ADDRESS" if lines else f"{found.name} was so already.",
+    )
+
+
+def _change(word: str, before: str, after: str) -> str:
+    return "password: another one" if word == "password" else f"{word}: {before or 'none'} -> {after or 'none'}"
+
+
 @route.command("ls")
 @common
 def route_ls() -> None:
@@ -42,14 +72,14 @@ def route_ls() -> None:
     say(
         {"routes": [_document(row) for row in found]},
         *table(
-            ("priority", "name", "way", "state", "reason"),
-            [(row.priority, row.name, row.scheme, row.state, row.sentence) for row in found],
+            ("id", "priority", "name", "way", "state", "reason"),
+            [(str(row.id), row.priority, row.name, row.scheme, row.state, row.sentence) for row in found],
         ),
     )
 
 
 def _document(row: Any) -> dict[str, Any]:
-    words = ("name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "until")
+    words = ("id", "name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "until")
     return {word: getattr(row, word) for word in words}
 
 

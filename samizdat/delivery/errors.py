@@ -28,9 +28,13 @@ class WrongState(DeliveryError):
 
 
 class RouteRefused(DeliveryError):
-    """The route cannot be used as it is written, or its name is taken."""
+    """The route cannot be used as it is written, or its name is taken. `field`: what of it is wrong, for a form."""
 
     code = "bad_route"
+
+    def __init__(self, sentence: str, field: str = "where") -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 class NoRoute(DeliveryError):

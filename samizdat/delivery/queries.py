@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django.db.models import Min, Sum
 
@@ -46,9 +47,62 @@ class RouteRow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A route as it is configured. Of a password it tells only whether there is one."""
+
+    name: str
+    settings: plugs.RouteSettings = field(repr=False)
+    priority: int
+    rate: float | None
+    connections: int
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self.settings.password)
+
+    @property
+    def limit(self) -> str:
+        """The rate as it is typed, in the unit that gives a whole number: 10/s; "" for none."""
+        if not self.rate:
+            return ""
+        for unit, seconds in (("s", 1), ("m", 60), ("h", 3600)):
+            many = self.rate * seconds
+            if many >= 1 and abs(many - round(many)) < 1e-6:
+                return f"{round(many)}/{unit}"
+        return f"{self.rate * 86400:.10g}/d"
+
+    @property
+    def where(self) -> str:
+        """Host and port as they are typed."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"{host}:{self.settings.port}" if self.settings.port else host
+
+    @property
+    def options(self) -> str:
+        """What follows the question mark: files and names of the server."""
+        return urlencode(self.settings.options, safe="/:")
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        user = quote(self.settings.user, safe="") + "@" if self.settings.user else ""
+        rest = f"{user}{self.where}{quote(self.settings.path)}"
+        return f"{self.settings.scheme}://{rest}" + (f"?{self.options}" if self.options else "")
+
+
+def way_of(route: Route) -> Way:
+    settings = _settings_of(route, house.keys(route.organisation))
+    return Way(route.name, settings, route.priority, route.rate, route.connections)
+
+
 def route_named(organisation: Any, name: str) -> Route | None:
-    rows = Route.objects.select_related("organisation").filter(organisation=organisation, name=name)
-    return rows.exclude(state="removed").first()
+    """By name, or by number where no name is like it."""
+    rows = Route.objects.select_related("organisation").filter(organisation=organisation).exclude(state="removed")
+    found = rows.filter(name=name).first()
+    if found is None and name.isascii() and name.isdecimal() and len(name) < 19:
+        found = rows.filter(pk=int(name)).first()
+    return found
 
 
 def routes(organisation: Any) -> list[RouteRow]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from samizdat.core import outcome
 
@@ -196,6 +196,17 @@ ANSWERS: dict[str, Word] = {
 }
 
 
+# What of a route may change, by delivery.actions.Changed.
+ROUTE_PARTS: dict[str, Word] = {
+    "name": lazy("Name: %(before)s → %(after)s"),
+    "url": lazy("Server: %(before)s → %(after)s"),
+    "password": lazy("Password: another one"),
+    "priority": lazy("Turn: %(before)s → %(after)s"),
+    "rate": lazy("Limit: %(before)s → %(after)s"),
+    "connections": lazy("Connections: %(before)s → %(after)s"),
+}
+
+
 def campaign_state(name: str) -> tuple[str, str]:
     shape, word = CAMPAIGN_STATES.get(name, ("none", name))
     return shape, str(word)
@@ -234,6 +245,12 @@ def route_reason(row: Any) -> str:
         return ""
     blank = {"host": row.host or row.name, "detail": "", "answer": "", "scheme": "", "user": ""}
     return _(outcome.REASONS[row.reason]).format(**(blank | row.values))
+
+
+def route_change(change: Any) -> str:
+    """One thing about a route that is another now, with what it was."""
+    none = pgettext("limit", "none")
+    return str(ROUTE_PARTS[change.word]) % {"before": change.before or none, "after": change.after or none}
 
 
 def tested(verdict: Any, name: str) -> str:

@@ -75,6 +75,23 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
     assert brought_in.say("campaign", "status", number)["state"] == "finished"
 
 
+def test_a_route_is_edited_and_what_is_not_named_stays(house: House) -> None:
+    house.say("route", "add", "wire", "smtp://ada:secret@relay.example:587", "--rate", "10/s")
+    (number,) = [route["id"] for route in house.say("route", "ls")["routes"] if route["name"] == "wire"]
+    told = house.say("route", "edit", "wire", "--rate", "none", "--priority", "3")
+    assert told["changed"] == {"priority": {"before": "10", "after": "3"}, "rate": {"before": "10/s", "after": ""}}
+    moved = house("route", "edit", str(number), "--name", "cable", "--url", "smtps://ada@relay.example:465")
+    assert moved.code == 0 and "smtp://ada@relay.example:587 -> smtps://ada@relay.example:465" in moved.out
+    assert "secret" not in moved.out
+    assert house.say("route", "edit", "cable", "--priority", "3")["changed"] == {}
+    refused = house("route", "edit", "cable", "--url", "smtp://ada@other.example")
+    assert refused.code == 1 and "Give the one for other.example" in refused.err
+    (house.folder / "new-password").write_text("fresh\n")
+    given = ("--url", "smtp://ada@other.example", "--password-file", str(house.folder / "new-password"))
+    assert set(house.say("route", "edit", "cable", *given)["changed"]) == {"url", "password"}
+    house.say("route", "rm", "cable")
+
+
 def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: House) -> None:
     (brought_in.folder / "flawed.md").write_text("Hello\n\n*|NOSUCHTAG|*\n")
     sender = "N <letter@lantern.example>"
@@ -154,6 +171,7 @@ def test_a_person_is_invited_or_added(brought_in: House) -> None:
         (("subscribers", "count", "--list", "Nowhere"), 1, "Nowhere"),
         (("campaign", "status", "4711"), 1, "4711"),
         (("route", "add", "bad", "gopher://x"), 1, "gopher"),
+        (("route", "edit", "nowhere", "--priority", "1"), 1, "nowhere"),
         (("route", "test", "nowhere", "--to", "a@b.example"), 1, "nowhere"),
         (("campaign", "send"), 2, ""),
         (("person", "add", "x@y.example", "--role", "king"), 2, ""),

@@ -9,6 +9,7 @@ from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import queries
 from samizdat.delivery.actions import (
     add_route,
+    change_route,
     condemn,
     pause_route,
     probe_route,
@@ -77,6 +78,89 @@ def test_a_name_is_given_once(house: House) -> None:
     add(house)
     with pytest.raises(RouteRefused, match="already"):
         add(house)
+
+
+def kept(route: Route) -> tuple[str, str]:
+    """User and password that the relay would be given."""
+    settings = queries.way_of(route).settings
+    return settings.user, settings.password
+
+
+def test_what_is_not_given_stays_and_what_changed_is_told(house: House) -> None:
+    from samizdat.events.models import Event
+
+    route = add(house, rate="10/s", priority=5)
+    changes = change_route(route, now=NOW, priority=20, rate="")
+    assert [(one.word, one.before, one.after) for one in changes] == [("priority", "5", "20"), ("rate", "10/s", "")]
+    assert (route.name, route.priority, route.rate) == ("main", 20, None)
+    assert kept(route) == ("ada", "secret")
+    assert Event.objects.filter(kind="route.changed").count() == 1
+
+
+def test_changing_a_route_into_what_it_is_writes_nothing(house: House) -> None:
+    from samizdat.events.models import Event
+
+    route = add(house, rate="600/m")
+    assert change_route(route, now=NOW, name="main", url="smtp://ada@relay.example:587", rate="10/s") == []
+    assert not Event.objects.filter(kind="route.changed").exists()
+
+
+def test_a_new_url_keeps_the_password_that_it_does_not_name(house: House) -> None:
+    route = add(house)
+    (change,) = change_route(route, now=NOW, url="smtps://ada@relay.example:465")
+    assert (change.before, change.after) == ("smtp://ada@relay.example:587", "smtps://ada@relay.example:465")
+    assert kept(route) == ("ada", "secret") and route.scheme == "smtps"
+
+
+@pytest.mark.parametrize(
+    ("how", "password"),
+    [
+        ({"password": "new one"}, "new one"),
+        ({"url": "smtp://ada:fresh@relay.example:587"}, "fresh"),
+        ({"url": "smtp://ada:fresh@relay.example:587", "password": "new one"}, "new one"),
+        ({"url": "smtp://relay.example:587"}, ""),
+    ],
+)
+def test_a_password_that_is_given_replaces_the_old_one(house: House, how: dict[str, str], password: str) -> None:
+    route = add(house)
+    changes = change_route(route, now=NOW, **how)
+    assert kept(route)[1] == password
+    assert "password" in [one.word for one in changes]
+    assert all(word not in repr(changes) for word in ("secret", "fresh", "new one"))
+
+
+def test_a_kept_password_goes_to_no_other_host(house: House) -> None:
+    route = add(house)
+    with pytest.raises(RouteRefused, match=r"the one for relay\.example\. Give the one for other\.example") as refused:
+        change_route(route, now=NOW, url="smtp://ada@other.example:587")
+    assert refused.value.field == "password"
+    assert queries.way_of(route).where == "relay.example:587"
+    change_route(route, now=NOW, url="smtp://ada@other.example:587", password="theirs")
+    assert kept(route) == ("ada", "theirs")
+
+
+def test_a_route_is_called_by_a_name_that_is_free(house: House) -> None:
+    route = add(house)
+    add_route(house.organisation, "second", "smtp://relay.example", now=NOW)
+    with pytest.raises(RouteRefused, match="already") as refused:
+        change_route(route, now=NOW, name="second")
+    assert refused.value.field == "name"
+    change_route(route, now=NOW, name=" first ")
+    assert [row.name for row in queries.routes(house.organisation)] == ["first", "second"]
+
+
+def test_a_route_is_found_by_name_and_by_number(house: House) -> None:
+    route = add(house)
+    named = add_route(house.organisation, str(route.pk), "smtp://relay.example", now=NOW)
+    assert queries.route_named(house.organisation, "main") == route
+    assert queries.route_named(house.organisation, str(route.pk)) == named
+    assert queries.route_named(house.organisation, str(named.pk)) == named
+    assert queries.route_named(house.organisation, "4711") is None
+
+
+@pytest.mark.parametrize(("rate", "limit"), [("10/s", "10/s"), ("90/m", "90/m"), ("50000/d", "50000/d"), (None, "")])
+def test_a_limit_is_shown_as_it_is_typed(house: House, rate: str | None, limit: str) -> None:
+    assert queries.way_of(add(house, rate=rate)).limit == limit
 
 
 def test_a_closed_account_stays_condemned_until_a_person_acts(house: House) -> None:

@@ -147,6 +147,7 @@ def pages(here: House) -> list[str]:
         to("import", found.pk),
         to("import", done.pk),
         to("routes"),
+        to("edit-route", here.route.pk),
         to("remove-route", here.route.pk),
         to("people"),
         to("colleague", here.people["viewer"].pk),

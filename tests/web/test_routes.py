@@ -93,6 +93,62 @@ def test_pause_wake_test_and_remove(here: House, desk: Desk) -> None:
     assert queries.routes(here.organisation) == []
 
 
+SERVER = {"scheme": "smtp+plain", "name": "relay", "where": "127.0.0.1:1", "user": "lantern", "priority": "20"}
+
+
+@pytest.fixture
+def relay(here: House) -> Any:
+    from samizdat.delivery.actions import add_route
+    from tests.conftest import NOW
+
+    url = "smtp+plain://lantern@127.0.0.1:1?timeout=9"
+    return add_route(here.organisation, "relay", url, now=NOW, priority=20, rate="300/m", password=SECRET)
+
+
+def test_a_route_is_edited_in_the_form_it_was_added_with(here: House, desk: Desk, relay: Any) -> None:
+    client, page = desk("admin"), _to(here, "edit-route", relay.pk)
+    assert page in client.get(_to(here, "routes")).content.decode()
+    shown = client.get(page).content.decode()
+    assert 'value="127.0.0.1:1"' in shown and 'value="5/s"' in shown and "timeout=9" in shown
+    assert SECRET not in shown
+    answer = client.post(page, {**SERVER, "name": "second relay", "rate": "", "password": ""}, follow=True)
+    told = answer.content.decode()
+    assert "second relay is changed. Name: relay → second relay; Limit: 5/s → none." in told
+    way = queries.way_of(Route.objects.get(pk=relay.pk))
+    assert (way.settings.password, way.options, way.rate) == (SECRET, "timeout=9", None)
+
+
+def test_a_route_that_is_edited_into_nonsense_stays_what_it_was(here: House, desk: Desk, relay: Any) -> None:
+    client, page = desk("admin"), _to(here, "edit-route", relay.pk)
+    taken = client.post(page, {**SERVER, "name": "own-server", "rate": "300/m"})
+    assert taken.status_code == 422 and 'href="#f-name"' in taken.content.decode()
+    elsewhere = client.post(page, {**SERVER, "where": "elsewhere.example:25", "rate": "300/m"})
+    assert elsewhere.status_code == 422 and 'href="#f-password"' in elsewhere.content.decode()
+    assert queries.way_of(Route.objects.get(pk=relay.pk)).where == "127.0.0.1:1"
+
+
+def test_of_a_folder_name_turn_and_limit_are_edited_and_not_where_it_leads(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "edit-route", here.route.pk)
+    before = queries.way_of(here.route).shown
+    assert "f-where" not in client.get(page).content.decode()
+    answers = {"name": "paper", "priority": "3", "rate": "10/s", "scheme": "smtp", "where": "other.example:25"}
+    told = client.post(page, answers, follow=True).content.decode()
+    assert "paper is changed." in told
+    after = queries.way_of(Route.objects.get(pk=here.route.pk))
+    assert (after.name, after.priority, after.shown) == ("paper", 3, before)
+
+
+def test_saving_what_is_there_says_so_and_tests_nothing(here: House, desk: Desk, relay: Any) -> None:
+    page = _to(here, "edit-route", relay.pk)
+    told = desk("admin").post(page, {**SERVER, "rate": "5/s"}, follow=True).content.decode()
+    assert "relay was so already" in told and "cannot be reached" not in told
+
+
+def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Desk) -> None:
+    answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"then": "edit"})
+    assert answer.headers["Location"] == _to(here, "edit-route", here.route.pk)
+
+
 def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> None:
     from samizdat.core.outcome import RouteVerdict
     from samizdat.delivery.actions import condemn

@@ -1,4 +1,4 @@
-"""Verbs on routes: add, pause, resume, remove, test, and condemn when a provider drops us."""
+"""Verbs on routes: add, change, pause, resume, remove, test, and condemn when a provider drops us."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from samizdat.core import pace
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteTotal
-from samizdat.delivery.queries import transport_of
+from samizdat.delivery.queries import Way, transport_of, way_of
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -51,9 +51,7 @@ def add_route(
     password: str | None = None,
 ) -> Route:
     """A new way out; URL and credentials are sealed. rate: "10/s", "600/m", "5000/h". Errors: RouteRefused."""
-    name = name.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise RouteRefused(_("A route needs a name of one line, at most 60 characters."))
+    name = _name(name)
     speed = _rate(rate)
     settings = _settings(name, url, password, connections, speed)
     keys = house.keys(organisation)
@@ -75,10 +73,17 @@ def add_route(
             route.save(update_fields=["settings_sealed"])
             record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
     except IntegrityError:
-        raise RouteRefused(
-            _("There is a route called %(name)s already. Choose another name.") % {"name": name}
-        ) from None
+        raise _taken(name) from None
     return route
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One thing about a route that is another now. Of a password both are "", and "" is no limit."""
+
+    word: str  # name, url, password, priority, rate, connections
+    before: str
+    after: str
 
 
 def change_route(
@@ -86,30 +91,96 @@ def change_route(
     *,
     now: datetime,
     by: Any = None,
+    name: str | None = None,
     url: str | None = None,
     password: str | None = None,
     priority: int | None = None,
     rate: str | None = None,
     connections: int | None = None,
-) -> Route:
-    """Writes what is given and keeps the rest; rate "" takes the limit away. Errors: RouteRefused."""
+) -> list[Changed]:
+    """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limit away.
+
+    A password that is not given stays, as long as the host does. Errors: RouteRefused.
+    """
     keys = house.keys(route.organisation)
-    known = open_json(keys, route.settings_sealed, "route", "settings", route.pk)
-    wanted = {"url": url.strip() if url else known["url"], "password": password or known.get("password")}
+    before = way_of(route)
+    name = route.name if name is None else _name(name)
     speed = route.rate if rate is None else _rate(rate)
-    settings = _settings(route.name, wanted["url"], wanted["password"], connections or route.connections, speed)
-    with transaction.atomic():
-        Route.objects.filter(pk=route.pk).update(
-            settings_sealed=seal_json(keys, wanted, "route", "settings", route.pk),
-            scheme=settings.scheme,
-            priority=route.priority if priority is None else priority,
-            rate=speed,
-            connections=connections or route.connections,
-            changed=now,
-        )
-        record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+    many = connections or route.connections
+    known = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
+    wanted = _wanted(name, known, url, password)
+    settings = _settings(name, wanted["url"], wanted["password"], many, speed)
+    turn = route.priority if priority is None else priority
+    after = Way(name, settings, turn, speed, many)
+    found = _differences(before, after)
+    if not found:
+        return []
+    try:
+        with transaction.atomic():
+            Route.objects.filter(pk=route.pk).update(
+                name=name,
+                settings_sealed=seal_json(keys, wanted, "route", "settings", route.pk),
+                scheme=settings.scheme,
+                priority=turn,
+                rate=speed,
+                connections=many,
+                changed=now,
+            )
+            detail = {"name": name, "changed": [one.word for one in found]}
+            record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
+    except IntegrityError:
+        raise _taken(name) from None
     route.refresh_from_db()
-    return route
+    return found
+
+
+def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | None) -> dict[str, Any]:
+    """URL and password as they are to be kept. A password in a new URL is the new one.
+
+    The old one goes along to no other host: whoever got into an admin's desk could have it sent to a server of
+    theirs, and it would not open the new one anyway.
+    """
+    before = plugs.read_url(name, known["url"], password=known["password"])
+    if url is None:
+        return {"url": known["url"], "password": password or known["password"]}
+    try:
+        after = plugs.read_url(name, url)
+    except plugs.BadRoute as bad:
+        raise _refused(bad) from bad
+    kept = password or None
+    if not kept and after.user and not after.password and before.password:
+        if after.host != before.host:
+            text = _("The password that is kept is the one for %(host)s. Give the one for %(other)s as well.")
+            raise RouteRefused(text % {"host": before.host, "other": after.host}, "password")
+        kept = before.password
+    return {"url": url.strip(), "password": kept}
+
+
+def _differences(before: Way, after: Way) -> list[Changed]:
+    """In the order of the form. Whether a password is another one is all that is told of it."""
+    pairs = [
+        ("name", before.name, after.name),
+        ("url", before.shown, after.shown),
+        ("priority", str(before.priority), str(after.priority)),
+        ("rate", before.limit, after.limit),
+        ("connections", str(before.connections), str(after.connections)),
+    ]
+    found = [Changed(word, was, now) for word, was, now in pairs if was != now]
+    if before.settings.password != after.settings.password:
+        found.append(Changed("password", "", ""))
+    return found
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise RouteRefused(_("A route needs a name of one line, at most 60 characters."), "name")
+    return name
+
+
+def _taken(name: str) -> RouteRefused:
+    sentence = _("There is a route called %(name)s already. Choose another name.")
+    return RouteRefused(sentence % {"name": name}, "name")
 
 
 def _rate(text: str | None) -> float | None:
@@ -132,7 +203,8 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
 def _refused(bad: pace.BadRate | plugs.BadRoute | plugs.NoSuchPlug) -> RouteRefused:
     """The same in the language of whoever asked."""
     sentence = _(bad.sentence)
-    return RouteRefused(sentence.format(**bad.values) if bad.values else sentence)
+    field = "rate" if isinstance(bad, pace.BadRate) else "where"
+    return RouteRefused(sentence.format(**bad.values) if bad.values else sentence, field)
 
 
 def pause_route(route: Route, *, now: datetime, by: Any = None) -> Route:

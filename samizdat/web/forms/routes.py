@@ -16,6 +16,7 @@ AT_THE_TERMINAL = lazy(
     "A folder on the server is added on the server itself, with: samizdat route add NAME folder:///path. "
     "Here, choose one of the mail servers."
 )
+KEPT = lazy("Empty: the one that is kept stays. It is never shown.")
 CHOOSE = lazy("Choose one of the kinds that are offered.")
 
 
@@ -66,6 +67,27 @@ class RouteForm(DeskForm):
         help_text=lazy("Messages as 10/s, 300/m or 5000/h; empty: as fast as it goes. Ask the provider."),
     )
 
+    def __init__(self, *args: Any, way: Any = None, **kwargs: Any) -> None:
+        """`way`: the delivery.queries.Way of a route that is there already."""
+        self._way = way
+        if way is not None:
+            kwargs["initial"] = {
+                "scheme": way.settings.scheme,
+                "name": way.name,
+                "where": way.where,
+                "user": way.settings.user,
+                "priority": way.priority,
+                "rate": way.limit,
+            }
+        super().__init__(*args, **kwargs)
+        if way is None:
+            return
+        if way.has_password:
+            self.fields["password"].help_text = KEPT
+        if way.settings.scheme not in dict(self.fields["scheme"].choices):  # type: ignore[attr-defined]
+            for name in ("scheme", "where", "user", "password"):
+                del self.fields[name]
+
     def clean_where(self) -> str:
         """Host and port alone: what may follow them names files of the server as well (?ca=…)."""
         where = str(self.cleaned_data["where"]).strip()
@@ -84,11 +106,14 @@ class RouteForm(DeskForm):
             raise forms.ValidationError(_("Write the limit as a number, a stroke and s, m, h or d, like 300/m."))
         return rate or None
 
-    def url(self) -> str:
-        """The route as one address, without its password: that one goes by itself."""
+    def url(self) -> str | None:
+        """The route as one address, without its password: that one goes by itself. None: it stays what it is."""
         answers: dict[str, Any] = self.cleaned_data
+        if "where" not in answers:
+            return None
+        options = f"?{self._way.options}" if self._way and self._way.options else ""
         user = quote(answers["user"], safe="") + "@" if answers["user"] else ""
-        return f"{answers['scheme']}://{user}{answers['where']}"
+        return f"{answers['scheme']}://{user}{answers['where']}{options}"
 
 
 class ProbeForm(DeskForm):

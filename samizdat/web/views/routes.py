@@ -1,4 +1,4 @@
-"""Ways out: their order, how they are, and trying one."""
+"""Ways out: their order, how they are, changing and trying one."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ def routes(request: Any) -> HttpResponse:
             made = actions.add_route(
                 request.organisation,
                 answers["name"],
-                form.url(),
+                form.url() or "",
                 priority=answers["priority"],
                 rate=answers["rate"],
                 password=answers["password"] or None,
@@ -36,7 +36,7 @@ def routes(request: Any) -> HttpResponse:
                 by=request.person,
             )
         except (DeliveryError, ValueError) as refused:
-            refuse(form, "name" if getattr(refused, "code", "") == "route_taken" else "where", refused)
+            refuse(form, getattr(refused, "field", "where"), refused)
         else:
             _try_new(request, made, now)
             return go(request, "routes")
@@ -46,6 +46,44 @@ def routes(request: Any) -> HttpResponse:
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=ADMINS, do=ADMINS)
+def edit_route(request: Any, route_id: int) -> HttpResponse:
+    """The same form with what is kept of one route; POST writes what is another now, and tries it."""
+    found, now = _route(request, route_id), timezone.now()
+    way = queries.way_of(found)
+    form = RouteForm(request.POST or None, way=way)
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            changes = actions.change_route(
+                found,
+                name=answers["name"],
+                url=form.url(),
+                priority=answers["priority"],
+                rate=answers["rate"] or "",
+                password=answers.get("password") or None,
+                now=now,
+                by=request.person,
+            )
+        except (DeliveryError, ValueError) as refused:
+            refuse(form, getattr(refused, "field", "where"), refused)
+        else:
+            _tell_changes(request, found, changes)
+            if changes:
+                _tell(request, actions.probe_route(found, now=now, by=request.person), found.name)
+            return go(request, "routes")
+    facts = {"route": found, "way": way, "form": form}
+    return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
+
+
+def _tell_changes(request: Any, route: Any, changes: Any) -> None:
+    if not changes:
+        messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
+        return
+    told = "; ".join(words.route_change(change) for change in changes)
+    messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": told})
 
 
 def _try_new(request: Any, made: Any, now: datetime) -> None:
@@ -80,7 +118,7 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
         _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now), found.name)
     else:
         _tell(request, actions.probe_route(found, now=now, by=request.person), found.name)
-    return go(request, "routes")
+    return go(request, "edit-route", found.pk) if request.POST.get("then") == "edit" else go(request, "routes")
 
 
 @deed(ADMINS)
