@@ -365,8 +365,8 @@ class MessageMaker:
             plan.setdefault(slot, len(plan))
         self._plan = [(ENCODERS[slot.kind], slot.name, slot.default) for slot in plan]
         self._where = [len(self._parts) + plan[slot] for slot in compiled.slots]
-        self._orders: dict[tuple[int, ...], Callable[[Sequence[bytes]], Iterable[bytes]]] = {}
-        self._straight = _getter(self._run(0, 2 * len(self._where) + 1))
+        self._orders: dict[tuple[int, ...], Any] = {}
+        self._straight = self._lay(self._run(0, 2 * len(self._where) + 1))
         self.needs = frozenset(name for _, name, _ in self._plan if name) | {
             condition.name for choice in compiled.choices for condition, _, _ in choice.branches if condition
         }
@@ -390,13 +390,17 @@ class MessageMaker:
             )
         return complete
 
-    def _order(self, values: Mapping[str, str]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:
+    def _lay(self, places: list[int]) -> Any:
+        """What picks these places out of parts and filled slots. A maker that signs needs more than one bundle."""
+        return getter(places)
+
+    def _order(self, values: Mapping[str, str]) -> Any:
         taken = tuple([_taken(choice, values) for choice in self._choices])
         order = self._orders.get(taken)
         if order is None:
             if len(self._orders) >= 1_000:  # twenty conditions have a million outcomes; memory has an end
                 self._orders.clear()
-            order = self._orders[taken] = _getter(self._chosen(taken))
+            order = self._orders[taken] = self._lay(self._chosen(taken))
         return order
 
     def _chosen(self, taken: tuple[int, ...]) -> list[int]:
@@ -416,7 +420,7 @@ class MessageMaker:
         return step // 2 if step % 2 == 0 else self._where[step // 2]
 
 
-def _getter(places: list[int]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:
+def getter(places: list[int]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:
     if len(places) == 1:  # itemgetter of one place gives the thing itself
         return lambda table: (table[places[0]],)
     return itemgetter(*places)
