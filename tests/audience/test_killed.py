@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -14,6 +13,7 @@ from django.db import connection
 from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Import, Reject, Subscriber
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
+from tests import warm
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
 
@@ -33,15 +33,16 @@ def files(tmp_path: Path) -> list[Path]:
     return [whole, more]
 
 
-def program(organisation: Any, files: list[Path]) -> subprocess.Popen[str]:
+def program(organisation: Any, files: list[Path]) -> warm.Process:
     database = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         where = {"SAMIZDAT_TEST_DATABASE": database}
     else:
         host = connection.settings_dict["HOST"]
         where = {"DATABASE_URL": f"postgresql://{connection.settings_dict['USER']}@/{database}?host={host}"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.audience.bringing", *map(str, files)],
+    return warm.Process(
+        ["-m", "tests.audience.bringing", *map(str, files)],
+        cwd=warm.ROOT,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ
@@ -50,7 +51,7 @@ def program(organisation: Any, files: list[Path]) -> subprocess.Popen[str]:
     )
 
 
-def lines(running: subprocess.Popen[str]) -> Iterator[str]:
+def lines(running: warm.Process) -> Iterator[str]:
     assert running.stdout is not None
     return iter(running.stdout.readline, "")
 

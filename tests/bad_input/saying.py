@@ -7,11 +7,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests import warm
 from tests.cli.conftest import House, Result
 
 HEADING = "Email Address,First Name,OPTIN_TIME,LAST_CHANGED,TAGS"
@@ -132,14 +132,8 @@ class Process:
     def __init__(self, house: House, *words: str) -> None:
         self.streams = house.folder / "streams.txt"
         with self.streams.open("w") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "samizdat.cli", *words],
-                cwd=house.folder,
-                env=house.environment,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
+            command = ["-m", "samizdat.cli", *words]
+            self.process = warm.Process(command, cwd=house.folder, env=house.environment, stdout=file, stderr=file)
 
     @property
     def said(self) -> str:

@@ -1,17 +1,23 @@
 """The command as scripts call it: a process of its own, on a house of its own, on either database."""
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests import warm
 from tests.conftest import PASSWORD
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,20 +48,32 @@ class House:
         self.environment.pop("DJANGO_SETTINGS_MODULE", None)
         # Words before the command: another user, a limit.
         self.under: tuple[str, ...] = ()
+        self.made: dict[str, Any] = {}
 
     def __call__(self, *words: str, feed: str = "", timeout: float = 60, **environment: str) -> Result:
-        done = subprocess.run(
-            [*self.under, sys.executable, "-m", "samizdat.cli", *words],
+        told, command = {**self.environment, **environment}, ["-m", "samizdat.cli", *words]
+        # A language, a limit or a path of Python's counts from where a process begins: such ones begin cold.
+        if not self.under and all(name.startswith("SAMIZDAT_") for name in environment):
+            done = warm.run(command, cwd=self.folder, env=told, feed=feed, timeout=timeout)
+        else:
+            done = self.cold(*command, feed=feed, timeout=timeout, environment=told)
+        assert "Traceback" not in done.stderr, done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def cold(
+        self, *words: str, feed: str = "", timeout: float = 60, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`python WORDS` from the very beginning, as scripts start it."""
+        return subprocess.run(
+            [*self.under, sys.executable, *words],
             cwd=self.folder,
-            env={**self.environment, **environment},
+            env=environment or self.environment,
             input=feed,
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
 
     def say(self, *words: str, feed: str = "", timeout: float = 60) -> dict[str, Any]:
         """The document of a command that has to succeed."""
@@ -64,6 +82,17 @@ class House:
         return result.json
 
     def init(self) -> dict[str, Any]:
+        """As after `samizdat init`: a copy of a house that was made so once, since tables take two seconds to make."""
+        mould = _mould()
+        shutil.copytree(mould.data, self.data, dirs_exist_ok=True)
+        self.data.chmod(0o700)
+        shutil.copy2(mould.key, self.key)
+        shutil.copy2(mould.folder / "password", self.folder)
+        if url := self.environment["DATABASE_URL"]:
+            _database_from(mould.environment["DATABASE_URL"], url)
+        return {**mould.made, "data": str(self.data), "key_file": str(self.key)}
+
+    def really_init(self) -> dict[str, Any]:
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         words = (
@@ -77,22 +106,45 @@ class House:
         return self.say("init", *words, "--url", "https://lantern.example")
 
 
+@functools.cache
+def _mould() -> House:
+    """The house that others are copied from: one for each worker of xdist."""
+    folder = Path(tempfile.mkdtemp(prefix="mould-", dir=os.environ["SAMIZDAT_TEST_ROOT"]))
+    made = _database()
+    house = House(folder, next(made))
+    # Gone with this process, or with the temporary cluster.
+    atexit.register(made.close)
+    house.made = house.really_init()
+    return house
+
+
 def _database() -> Iterator[str]:
     """A PostgreSQL database of this test alone, or none: then SQLite in the data folder."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         yield ""
         return
+    name = f"house_{uuid.uuid4().hex[:12]}"
+    _as_admin(f"CREATE DATABASE {name}")
+    try:
+        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    finally:
+        _as_admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database_from(mould: str, url: str) -> None:
+    """The database of `url` becomes a copy of the mould's."""
+    name, other = (urlsplit(one).path.removeprefix("/") for one in (url, mould))
+    _as_admin(f"DROP DATABASE {name} WITH (FORCE)")
+    _as_admin(f"CREATE DATABASE {name} TEMPLATE {other}")
+
+
+def _as_admin(statement: str) -> None:
     import psycopg
 
-    base, _slash, query = url.partition("?")
-    name = f"house_{uuid.uuid4().hex[:12]}"
-    admin = base.rsplit("/", 1)[0] + "/postgres?" + query
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield base.rsplit("/", 1)[0] + f"/{name}?" + query
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
 
 
 @pytest.fixture

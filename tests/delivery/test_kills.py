@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from email import message_from_bytes
 from typing import Any
@@ -17,6 +16,7 @@ from django.db import connection
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries
 from samizdat.delivery.models import Chunk, Retry
+from tests import warm
 from tests.delivery.child import STEPS
 from tests.delivery.conftest import House, until
 from tests.delivery.test_sending import books_balance
@@ -32,10 +32,10 @@ class Child:
 
     def __init__(self, **told: Any) -> None:
         name = str(connection.settings_dict["NAME"])
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.delivery.child", name, json.dumps(told)],
+        self.process = warm.Process(
+            ["-m", "tests.delivery.child", name, json.dumps(told)],
             stdout=subprocess.PIPE,
-            cwd=os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+            cwd=warm.ROOT,
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "samizdat.settings"},
         )
         assert self.process.stdout is not None

@@ -9,8 +9,6 @@ import shutil
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from samizdat.vault.source import InstanceSource, read_key_file
+from tests import warm
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -54,20 +53,12 @@ class Instance:
     folder: Path
     environment: dict[str, str]
     made: dict[str, Any] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
+    process: warm.Process | None = None
     ports: tuple[int, int] = (0, 0)
     log: Path = Path()
 
     def run(self, *arguments: str, **extra: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=self.environment | extra,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = warm.run(arguments, env=self.environment | extra, cwd=ROOT, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -80,14 +71,12 @@ class Instance:
         self.ports = (free_port(), free_port())
         self.log = self.folder.with_name("streams.txt")
         with self.log.open("a") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE + f"sys.exit(serve({self.ports[0]}, {self.ports[1]}))"],
+            self.process = warm.Process(
+                ["-c", SERVE + f"sys.exit(serve({self.ports[0]}, {self.ports[1]}))"],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=out,
                 stderr=out,
-                text=True,
-                start_new_session=True,
             )
         until(self.answers)
         return self
