@@ -70,9 +70,9 @@ class BadKey(ValueError):
     """A key that cannot sign mail. `code` is one of BAD_KEYS, whose sentence `values` fill."""
 
     def __init__(self, code: str, **values: str) -> None:
-        self.code = code
-        self.values = values
-        super().__init__(BAD_KEYS[code].format(**values))
+        self.code, self.values = code, values
+        self.sentence = BAD_KEYS[code]
+        super().__init__(self.sentence.format(**values))
 
 
 def read_private(data: bytes) -> Private:

@@ -39,3 +39,14 @@ class RouteRefused(DeliveryError):
 
 class NoRoute(DeliveryError):
     code = "no_route"
+
+
+class DomainRefused(DeliveryError):
+    """A sending domain or one of its keys cannot be as it is asked for. `field`: what of it is wrong, for a form."""
+
+    code = "bad_domain"
+
+    def __init__(self, sentence: str, field: str = "name", code: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.code = code or self.code

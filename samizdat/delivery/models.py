@@ -13,6 +13,7 @@ class Route(models.Model):
     scheme = models.CharField(max_length=20)
     connections = models.PositiveIntegerField(default=10)
     rate = models.FloatField(null=True)  # Messages a second; empty: no limit.
+    signs = models.BooleanField(default=True, db_default=True)  # We sign what goes by it; else its provider does.
     state = models.CharField(max_length=10, default="live")  # live, paused, dead, throttled, removed
     reason = models.CharField(max_length=40, blank=True)
     answer_sealed = models.BinaryField(default=b"")  # The provider's own words that condemned it.
@@ -21,6 +22,44 @@ class Route(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="route_name_once")]
+
+
+class SendingDomain(models.Model):
+    """A domain of From addresses that we sign for. Its name is in the clear: name servers tell it to everybody."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="sending_domains")
+    name = models.CharField(max_length=253)
+    made = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="sending_domain_once")]
+
+
+class DkimKey(models.Model):
+    """A key of a sending domain under its selector. new → published → active → retiring → retired; no way is skipped
+    but to retired. Only an active one signs. Selector and public half stand in a TXT record for all to read; the
+    private half is sealed, and forgotten when the key is retired.
+    """
+
+    STATES = ("new", "published", "active", "retiring", "retired")
+
+    domain = models.ForeignKey(SendingDomain, models.CASCADE, related_name="keys")
+    algorithm = models.CharField(max_length=10)  # core/dkim.ALGORITHMS
+    selector = models.CharField(max_length=63)
+    public = models.TextField()  # The p= of its record.
+    private_sealed = models.BinaryField(default=b"")  # PKCS #8, DER.
+    state = models.CharField(max_length=10, default="new")
+    since = models.DateField()  # Since when it is in this state.
+    until = models.DateField(null=True)  # retiring: until when its record has to stay.
+    seen = models.DateField(null=True)  # When name servers last told its record.
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "selector"], name="dkim_selector_once"),
+            models.UniqueConstraint(
+                fields=["domain", "algorithm"], condition=models.Q(state="active"), name="dkim_one_active"
+            ),
+        ]
 
 
 class Worker(models.Model):

@@ -1,0 +1,259 @@
+"""Verbs on sending domains and their DKIM keys: add, look, activate, rotate, retire."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.domain import Lookup, look_up_txt
+from samizdat.core import dkim
+from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.delivery.errors import DomainRefused
+from samizdat.delivery.models import DkimKey, SendingDomain
+from samizdat.events.actions import record
+from samizdat.vault import house
+
+# Days for which the record of a key that no longer signs has to stay: letters signed with it lie in queues for up to
+# five days, and some receivers look again when a letter is opened or forwarded.
+OVERLAP = 14
+
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+# One tag of a selector by algorithm, so that a person sees in the zone which is which.
+_LETTERS = {"ed25519": "e", "rsa": "r"}
+
+
+def add_domain(
+    organisation: Any, name: str, *, now: datetime, by: Any = None, algorithms: tuple[str, ...] = dkim.ALGORITHMS
+) -> SendingDomain:
+    """A domain to sign for, with a new key of each algorithm. Errors: DomainRefused."""
+    name = _domain_name(name)
+    try:
+        with transaction.atomic():
+            made = SendingDomain.objects.create(organisation=organisation, name=name, made=_day(now))
+            record("domain.added", organisation, now=now, by=by, about=made.pk, detail={"domain": name})
+            for algorithm in algorithms:
+                add_key(made, algorithm, now=now, by=by)
+    except IntegrityError:
+        raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
+    return made
+
+
+def _domain_name(text: str) -> str:
+    """Lower case, an international one in its xn-- form."""
+    try:
+        name = domain(normalise(f"postmaster@{text.strip().rstrip('.').removeprefix('@')}"))
+    except BadAddress:
+        name = ""
+    if "." not in name or name.endswith("]"):
+        raise DomainRefused(
+            _("This is no domain. Write the part after the @ of your From address, like lantern.example.")
+        )
+    return name
+
+
+def add_key(
+    row: SendingDomain,
+    algorithm: str = "",
+    *,
+    now: datetime,
+    by: Any = None,
+    selector: str = "",
+    private: bytes | None = None,
+) -> DkimKey:
+    """A new key, or one that is brought along (PEM), under a selector of its own. Errors: DomainRefused."""
+    key = _brought(private) if private is not None else _new(algorithm)
+    algorithm = dkim.algorithm_of(key)
+    selector = _selector(selector) if selector else _free_selector(row, algorithm, now)
+    keys = house.keys(row.organisation)
+    try:
+        with transaction.atomic():
+            made = DkimKey.objects.create(
+                domain=row,
+                algorithm=algorithm,
+                selector=selector,
+                public=dkim.public_text(key),
+                since=_day(now),
+            )
+            made.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", made.pk)
+            made.save(update_fields=["private_sealed"])
+            _record("domain.key_added", made, now, by)
+    except IntegrityError:
+        sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
+        raise DomainRefused(sentence, "selector", "selector_taken") from None
+    return made
+
+
+def _new(algorithm: str) -> dkim.Private:
+    if algorithm == "rsa":
+        return rsa.generate_private_key(65537, dkim.RSA_BITS)
+    if algorithm == "ed25519":
+        return ed25519.Ed25519PrivateKey.from_private_bytes(os.urandom(32))
+    sentence = _("There is no key of the kind %(kind)s. Use one of: %(known)s.")
+    raise DomainRefused(sentence % {"kind": algorithm, "known": ", ".join(dkim.ALGORITHMS)}, "algorithm", "bad_key")
+
+
+def _brought(data: bytes) -> dkim.Private:
+    try:
+        return dkim.read_private(data)
+    except dkim.BadKey as bad:
+        raise DomainRefused(_(bad.sentence).format(**bad.values), "private", "bad_key") from bad
+
+
+def _selector(text: str) -> str:
+    selector = text.strip().lower()
+    if len(selector) > 63 or not _SELECTOR.fullmatch(selector):
+        sentence = _("A selector is a short name of letters, digits and dashes, like news2026. Choose another one.")
+        raise DomainRefused(sentence, "selector", "bad_selector")
+    return selector
+
+
+def _free_selector(row: SendingDomain, algorithm: str, now: datetime) -> str:
+    """Year and month tell a person which one is the newer."""
+    first = f"sz{now:%y%m}{_LETTERS[algorithm]}"
+    taken = set(row.keys.values_list("selector", flat=True))
+    return next(name for name in [first, *(f"{first}{n}" for n in range(2, len(taken) + 3))] if name not in taken)
+
+
+# --- what name servers say ---
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found of one key's record: "right", "other", "revoked", "missing", or "silent" (no server answered)."""
+
+    key: DkimKey
+    found: str
+
+
+def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[Look]:
+    """Looks up the records of all keys that are not retired. A new key whose record is there is published then."""
+    looks = []
+    for key in row.keys.select_related("domain__organisation").exclude(state="retired").order_by("pk"):
+        texts = look_up(dkim.record_name(key.selector, row.name))
+        found = "silent" if texts is None else dkim.found_in(texts, key.algorithm, key.public)
+        if found == "right":
+            DkimKey.objects.filter(pk=key.pk).update(seen=_day(now))
+            if key.state == "new":
+                _move(key, ("new",), "published", "domain.key_published", now, by)
+            key.refresh_from_db()
+        looks.append(Look(key, found))
+    return looks
+
+
+def say_published(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+    """A person says that the record is there: ours is not the only resolver. Errors: DomainRefused."""
+    if not _move(key, ("new",), "published", "domain.key_published", now, by):
+        raise _wrong_state(key)
+
+
+# --- the life of a key ---
+
+
+def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+    """From now on this key signs. The one of its kind that did so retires: its record has to stay for OVERLAP days.
+
+    Errors: DomainRefused for a key whose record nobody has seen.
+    """
+    if key.state == "new":
+        sentence = _(
+            "The record of %(selector)s was not seen yet. Publish it and press Check, or say that it is there."
+        )
+        raise DomainRefused(sentence % {"selector": key.selector}, "selector", "not_published")
+    try:
+        with transaction.atomic():
+            others = DkimKey.objects.filter(domain=key.domain_id, algorithm=key.algorithm, state="active")
+            others.exclude(pk=key.pk).update(
+                state="retiring", since=_day(now), until=_day(now) + timedelta(days=OVERLAP)
+            )
+            # A retiring one may come back: that is the way out when the new record turns out to be wrong.
+            if not _move(key, ("published", "retiring"), "active", "domain.key_activated", now, by):
+                raise _wrong_state(key)
+    except IntegrityError:
+        raise _wrong_state(key) from None
+
+
+def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> list[DkimKey]:
+    """Every key whose record is there; the newest of each kind."""
+    newest = {key.algorithm: key for key in _keys(row).filter(state="published").order_by("pk")}
+    for key in newest.values():
+        activate(key, now=now, by=by)
+    return list(newest.values())
+
+
+def rotate(row: SendingDomain, *, now: datetime, by: Any = None, algorithm: str = "") -> list[DkimKey]:
+    """A successor for each active key that has none; nothing is signed with it before it is activated."""
+    waiting = set(_keys(row).filter(state__in=("new", "published")).values_list("algorithm", flat=True))
+    active = _keys(row).filter(state="active").order_by("algorithm")
+    wanted = [key.algorithm for key in active if algorithm in ("", key.algorithm) and key.algorithm not in waiting]
+    if not wanted:
+        sentence = _("There is no active key without a successor. Publish and activate the one that waits.")
+        raise DomainRefused(sentence, "algorithm", "nothing_to_rotate")
+    return [add_key(row, one, now=now, by=by) for one in wanted]
+
+
+def retire(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+    """This key never signs again, and its private half is forgotten. Its record may go once no queue holds its letters.
+
+    Errors: DomainRefused when it is retired already.
+    """
+    before = tuple(state for state in DkimKey.STATES if state != "retired")
+    if not _move(key, before, "retired", "domain.key_retired", now, by, private_sealed=b""):
+        raise _wrong_state(key)
+
+
+def retire_due(now: datetime) -> int:
+    """Keys whose overlap is over."""
+    due = DkimKey.objects.filter(state="retiring", until__lte=_day(now)).select_related("domain__organisation")
+    moves = [_move(key, ("retiring",), "retired", "domain.key_retired", now, None, private_sealed=b"") for key in due]
+    return sum(moves)
+
+
+def remove_domain(row: SendingDomain, *, now: datetime, by: Any = None) -> None:
+    """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay."""
+    with transaction.atomic():
+        record("domain.removed", row.organisation, now=now, by=by, about=row.pk, detail={"domain": row.name})
+        row.delete()
+
+
+def _keys(row: SendingDomain) -> Any:
+    return row.keys.select_related("domain__organisation")
+
+
+def _move(key: DkimKey, before: tuple[str, ...], state: str, kind: str, now: datetime, by: Any, **changes: Any) -> bool:
+    """WHERE is the lock: one of two who move the same key finds nothing to update."""
+    with transaction.atomic():
+        moved = DkimKey.objects.filter(pk=key.pk, state__in=before).update(
+            state=state, since=_day(now), until=None, **changes
+        )
+        if moved:
+            _record(kind, key, now, by)
+    key.refresh_from_db()
+    return bool(moved)
+
+
+def _record(kind: str, key: DkimKey, now: datetime, by: Any) -> None:
+    detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm}
+    record(kind, key.domain.organisation, now=now, by=by, about=key.domain_id, detail=detail)
+
+
+def _wrong_state(key: DkimKey) -> DomainRefused:
+    sentence = _("%(selector)s is %(state)s by now. Look at the page again.")
+    return DomainRefused(sentence % {"selector": key.selector, "state": _STATES[key.state]()}, "selector", "key_state")
+
+
+_STATES = {
+    "new": lambda: _("new"),
+    "published": lambda: _("published"),
+    "active": lambda: _("active"),
+    "retiring": lambda: _("retiring"),
+    "retired": lambda: _("retired"),
+}
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()

@@ -1,0 +1,184 @@
+"""Who signs for a sender: named reads of sending domains and their keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from samizdat.core import dkim
+from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.vault import house
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key for people: its state and the record to publish, never its private half."""
+
+    id: int
+    domain: str
+    algorithm: str
+    selector: str
+    public: str
+    state: str
+    since: date
+    until: date | None
+    seen: date | None
+
+    @property
+    def name(self) -> str:
+        """Where its TXT record stands."""
+        return dkim.record_name(self.selector, self.domain)
+
+    @property
+    def text(self) -> str:
+        """What its TXT record says."""
+        return dkim.record_text(self.algorithm, self.public)
+
+    @property
+    def strings(self) -> list[str]:
+        return dkim.txt_strings(self.text)
+
+    @property
+    def zone_line(self) -> str:
+        return dkim.zone_line(self.name, self.text)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "selector": self.selector,
+            "algorithm": self.algorithm,
+            "state": self.state,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
+            "seen": self.seen.isoformat() if self.seen else None,
+            "record": {"name": self.name, "type": "TXT", "value": self.text, "strings": self.strings},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """A sending domain with its keys: those that matter now first, retired ones last."""
+
+    id: int
+    name: str
+    keys: tuple[KeyRow, ...]
+
+    @property
+    def active(self) -> tuple[KeyRow, ...]:
+        return tuple(key for key in self.keys if key.state == "active")
+
+    def document(self) -> dict[str, Any]:
+        return {"domain": self.name, "signs": bool(self.active), "keys": [key.document() for key in self.keys]}
+
+
+_ORDER = {state: place for place, state in enumerate(("active", "new", "published", "retiring", "retired"))}
+
+
+def domains(organisation: Any) -> list[DomainRow]:
+    """All sending domains of an organisation by name."""
+    rows = SendingDomain.objects.filter(organisation=organisation).order_by("name").prefetch_related("keys")
+    return [_row(row) for row in rows]
+
+
+def domain_row(row: SendingDomain) -> DomainRow:
+    return _row(row)
+
+
+def _row(row: SendingDomain) -> DomainRow:
+    keys = [
+        KeyRow(key.pk, row.name, key.algorithm, key.selector, key.public, key.state, key.since, key.until, key.seen)
+        for key in row.keys.all()
+    ]
+    keys.sort(key=lambda key: (_ORDER[key.state], key.algorithm, -key.id))
+    return DomainRow(row.pk, row.name, tuple(keys))
+
+
+def domain_named(organisation: Any, name: str) -> SendingDomain | None:
+    rows = SendingDomain.objects.select_related("organisation")
+    return rows.filter(organisation=organisation, name=name.strip().rstrip(".").lower()).first()
+
+
+# --- signing ---
+
+
+def _over(name: str) -> list[str]:
+    """The domain and those above it that are not a top-level one, the nearest first."""
+    labels = name.split(".")
+    return [".".join(labels[at:]) for at in range(len(labels) - 1)]
+
+
+def signing_domain(organisation: Any, name: str) -> str:
+    """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
+    DMARC asks for the same organisational domain (RFC 7489, 3.1.1)."""
+    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name__in=_over(name), state="active")
+    found = set(rows.values_list("domain__name", flat=True))
+    return next((one for one in _over(name) if one in found), "")
+
+
+def signing_keys(organisation: Any, name: str) -> list[dkim.SigningKey]:
+    """The active keys for a sender at `name`, Ed25519 before RSA; none when nobody here signs for it.
+
+    Errors: VaultError, SealError when they cannot be opened.
+    """
+    domain_name = signing_domain(organisation, name)
+    if not domain_name:
+        return []
+    keys = house.keys(organisation)
+    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name=domain_name, state="active")
+    return [
+        dkim.SigningKey(
+            domain_name, row.selector, dkim.read_private(keys.open(row.private_sealed, "dkimkey", "private", row.pk))
+        )
+        for row in rows.order_by("algorithm")
+    ]
+
+
+def active_keys(organisation: int) -> tuple[int, ...]:
+    """Numbers of the keys that sign now: another answer than before means that makers have to be made anew."""
+    rows = DkimKey.objects.filter(domain__organisation=organisation, state="active")
+    return tuple(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def signed(route: Route, sender: str, content: bytes) -> bytes:
+    """A single mail of ours (a confirmation, a test) as it goes by this route."""
+    if not route.signs:
+        return content
+    try:
+        name = domain(normalise(sender))
+    except BadAddress:
+        return content
+    return dkim.sign(content, signing_keys(route.organisation, name))
+
+
+# --- what the check says ---
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signs the letters of a sender. by: "us", "relay" (every route's provider), "both" or "nobody"."""
+
+    by: str
+    domain: str  # Whose keys; "" when we have none.
+    selectors: tuple[str, ...]
+    relays: tuple[str, ...]  # Names of the routes whose provider has to sign.
+
+
+def signature_of(organisation: Any, name: str) -> Signature:
+    """For a sender at this domain, by the routes that may carry the letter."""
+    routes = list(Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).order_by("priority"))
+    ours = signing_domain(organisation, name) if name else ""
+    relays = tuple(route.name for route in routes if not route.signs)
+    if routes and len(relays) == len(routes):
+        return Signature("relay", "", (), relays)
+    if not ours:
+        return Signature("nobody", "", (), relays)
+    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name=ours, state="active")
+    selectors = tuple(rows.order_by("algorithm").values_list("selector", flat=True))
+    return Signature("both" if relays else "us", ours, selectors, relays)
+
+
+def published(organisation: Any, name: str) -> Sequence[KeyRow]:
+    """Our keys whose records have to be found for a sender at this domain: those that sign now."""
+    ours = signing_domain(organisation, name)
+    row = domain_named(organisation, ours) if ours else None
+    return _row(row).active if row else ()
