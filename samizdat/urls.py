@@ -2,7 +2,19 @@
 
 from django.urls import include, path
 
-from samizdat.web.views import campaigns, entry, home, imports, lists, people, reports, routes, sending, subscribers
+from samizdat.web.views import (
+    campaigns,
+    entry,
+    fields,
+    home,
+    imports,
+    lists,
+    people,
+    reports,
+    routes,
+    sending,
+    subscribers,
+)
 
 handler400 = "samizdat.web.views.entry.bad_request"
 handler403 = "samizdat.web.views.entry.forbidden"
@@ -41,6 +53,9 @@ audience = [
     path("lists/", lists.lists, name="lists"),
     path("lists/<int:list_id>/", lists.one_list, name="list"),
     path("lists/<int:list_id>/form", lists.sign_up_form, name="sign-up-form"),
+    path("fields/", fields.fields, name="fields"),
+    path("fields/<int:field_number>/", fields.one_field, name="field"),
+    path("fields/<int:field_number>/remove", fields.remove_field, name="remove-field"),
     path("subscribers/left/<int:alarm_id>/", subscribers.left_at_once, name="left-at-once"),
     path("imports/", imports.imports, name="imports"),
     path("imports/upload", imports.upload, name="upload"),

@@ -23,6 +23,14 @@ class NoName(AudienceError):
     code = "no_name"
 
 
+class FieldRefused(AudienceError):
+    """A merge field that cannot be so. `field`: what of it is wrong, for a form."""
+
+    def __init__(self, code: str, sentence: str, field: str = "") -> None:
+        self.code, self.field = code, field
+        super().__init__(sentence)
+
+
 class NoSuchSubscriber(AudienceError):
     code = "no_such_subscriber"
 

@@ -51,7 +51,9 @@ class Field(models.Model):
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="fields")
     number = models.PositiveIntegerField()
-    sealed = models.BinaryField()  # JSON: tag (FNAME), label, kind, default.
+    sealed = models.BinaryField()  # JSON: tag (FNAME), label, kind, default. Empty once nothing of it is left.
+    removed = models.DateField(null=True)
+    cleared = models.BigIntegerField(default=0)  # Removed: subscribers up to this id hold no value of it any more.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "number"], name="field_number_once")]

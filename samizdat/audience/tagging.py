@@ -72,7 +72,7 @@ def all_tags(organisation: Any, keys: OrganisationKeys) -> dict[int, str]:
 def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int, str, str]]:
     """Tag -> (number, label, default), in the order of their making."""
     found: dict[str, tuple[int, str, str]] = {}
-    for field in Field.objects.filter(organisation=organisation).order_by("number"):
+    for field in Field.objects.filter(organisation=organisation, removed=None).order_by("number"):
         told = open_json(keys, field.sealed, "field", "sealed", field.number)
         found[told["tag"]] = (field.number, told["label"], told.get("default", ""))
     return found
@@ -81,10 +81,15 @@ def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int
 def fields_for(organisation: Any, keys: OrganisationKeys, labels: Mapping[str, str]) -> dict[str, int]:
     """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
     known = {tag: number for tag, (number, _, _) in all_fields(organisation, keys).items()}
-    highest = Field.objects.filter(organisation=organisation).aggregate(highest=Max("number"))["highest"]
-    following = max(highest or 0, seal.FIRST_FIELD - 1) + 1
-    for number, tag in enumerate((tag for tag in labels if tag not in known), start=following):
+    missing = [tag for tag in labels if tag not in known]
+    for number, tag in enumerate(missing, start=following_number(organisation) if missing else 0):
         sealed = seal_json(keys, {"tag": tag, "label": labels[tag], "default": ""}, "field", "sealed", number)
         Field.objects.create(organisation=organisation, number=number, sealed=sealed)
         known[tag] = number
     return {tag: known[tag] for tag in labels}
+
+
+def following_number(organisation: Any) -> int:
+    """For a new field: above all there ever were."""
+    highest = Field.objects.filter(organisation=organisation).aggregate(highest=Max("number"))["highest"]
+    return max(highest or 0, seal.FIRST_FIELD - 1) + 1

@@ -1,5 +1,6 @@
 """Named reads of campaigns; the only way to fetch one on behalf of a person."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Picture, Template
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template
+from samizdat.core.message import loads
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
 
@@ -42,6 +45,45 @@ def newest(organisation: Any, states: Iterable[str] = (), before: int | None = N
         wanted &= Q(pk__lt=before)
     rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:limit]
     return [Row(row, draft_of(row).subject) for row in rows]
+
+
+# On their way: released, and not at their end.
+UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
+DRAFTS = 200
+
+
+def letters_under_way_with(organisation: Any, tag: str) -> list[Row]:
+    """Released letters that are not at their end and say this merge field."""
+    keys = house.keys(organisation)
+    editions = Edition.objects.select_related("campaign__organisation").filter(
+        organisation=organisation, campaign__state__in=UNDER_WAY
+    )
+    found = []
+    for edition in editions.order_by("-pk"):
+        compiled = loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk))
+        if tag in compiled.fields:
+            found.append(Row(edition.campaign, draft_of(edition.campaign).subject))
+    return found
+
+
+def refuse_while_said(organisation: Any, tag: str) -> None:
+    """Errors: FieldRefused while a letter that says this field is on its way: it could not be filled in."""
+    rows = letters_under_way_with(organisation, tag)
+    if rows:
+        text = _("“%(subject)s” is on its way and says %(tag)s. Wait until it is finished.")
+        raise FieldRefused("field_said", text % {"subject": rows[0].subject, "tag": tag}, "tag")
+
+
+def drafts_with(organisation: Any, tag: str) -> list[Row]:
+    """The newest drafts whose text may say this merge field: its tag stands in it as a word."""
+    word = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?![A-Za-z0-9_])")
+    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation, state="draft")
+    drafts = [(row, draft_of(row)) for row in rows.order_by("-pk")[:DRAFTS]]
+    return [
+        Row(row, draft.subject)
+        for row, draft in drafts
+        if word.search("\n".join((draft.subject, draft.preheader, draft.body)))
+    ]
 
 
 def pictures(organisation: Any, limit: int = 60) -> list[Picture]:

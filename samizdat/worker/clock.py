@@ -21,6 +21,9 @@ log = logging.getLogger("samizdat.worker")
 # Slices of the hash chain in one round: 100,000 rows, so that a million consent records are linked in two minutes.
 CHAIN_SLICES = 20
 
+# Seconds of one round in which values of removed fields are taken off the disk.
+CLEARING = 2.0
+
 Step = Callable[[datetime], object]
 
 
@@ -40,6 +43,10 @@ def follow(now: datetime) -> None:
 
 def uploads(now: datetime) -> None:
     audience.sweep_uploads(now)
+
+
+def removed_fields(now: datetime) -> None:
+    audience.clear_removed(now, CLEARING, tasks.stopping.is_set)
 
 
 def link_chain(now: datetime) -> None:
@@ -74,6 +81,7 @@ SLOW: dict[str, Step] = {
     "organisations for the gate": publish.missing_places,
     "letters for the archive": publish.missing_letters,
     "uploads": uploads,
+    "values of removed fields": removed_fields,
     "the hash chain": link_chain,
     "what has expired": expired,
     "old bells": bells,

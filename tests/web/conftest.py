@@ -39,6 +39,7 @@ class House:
     picture: Any = None
     invitation: int = 0
     alarm: int = 0
+    field: int = 0
 
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
@@ -47,6 +48,7 @@ class House:
             "campaign_id": self.campaign.pk,
             "number": self.ada.number,
             "list_id": self.list.pk,
+            "field_number": self.field,
             "import_id": self.import_run.pk,
             "route_id": self.route.pk,
             "person_id": self.people["viewer"].pk,
@@ -88,6 +90,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.picture = make_picture(organisation)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk
+    house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
     house.alarm = raise_alarm(house, 30)
     return house
 
@@ -145,8 +148,12 @@ def here(lantern: Any, tmp_path: Path) -> House:
 def there(db: Any, vault: Any, tmp_path: Path) -> House:
     """Harbour Bell, a foreign organisation, furnished as well."""
     from samizdat.accounts.actions import found_organisation
+    from samizdat.audience.actions import add_field
 
     bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    # Numbers of fields are an organisation's own: one that both have would prove nothing.
+    for tag in ("BELL", "TOWER"):
+        add_field(bell, tag, "", now=NOW)
     return furnish(bell, tmp_path, "bell.example")
 
 

@@ -1,6 +1,14 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
 from samizdat.audience.actions.consent import confirm, settle_again, undo_unsubscribe, unsubscribe, verdict
+from samizdat.audience.actions.fields import (
+    Counted,
+    add_field,
+    change_field,
+    clear_removed,
+    count_values,
+    remove_field,
+)
 from samizdat.audience.actions.imports import (
     add_piece,
     begin_upload,
@@ -32,15 +40,20 @@ from samizdat.audience.actions.subscribers import (
 from samizdat.audience.actions.suppress import lift, suppress
 
 __all__ = [
+    "Counted",
+    "add_field",
     "add_piece",
     "add_subscriber",
     "add_tags",
     "begin_upload",
     "cancel",
+    "change_field",
     "change_list",
     "change_plan",
     "change_values",
+    "clear_removed",
     "confirm",
+    "count_values",
     "direct",
     "erase",
     "fields_for",
@@ -55,6 +68,7 @@ __all__ = [
     "read_plan",
     "read_report",
     "reject_rows",
+    "remove_field",
     "remove_tags",
     "rename_list",
     "resumable",

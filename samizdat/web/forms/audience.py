@@ -92,6 +92,26 @@ class ListForm(DeskForm):
     )
 
 
+class FieldForm(DeskForm):
+    """A merge field."""
+
+    tag = forms.CharField(
+        label=lazy("Merge tag"),
+        max_length=40,
+        help_text=lazy("As letters say it, like CITY: up to 10 Latin letters and digits. Files bring values in by it."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "characters"}),
+    )
+    label = forms.CharField(
+        label=lazy("Name"), required=False, max_length=100, help_text=lazy("As you see it at the desk, like City.")
+    )
+    default = forms.CharField(
+        label=lazy("Where somebody has none"),
+        required=False,
+        max_length=100,
+        help_text=lazy("Letters say this instead, like “friend”. Empty: nothing."),
+    )
+
+
 class FormForm(DeskForm):
     """The sign-up form of a list."""
 

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from samizdat.web import previews, words
+from samizdat.web import plans, previews, words
 
 register = template.Library()
 
@@ -206,6 +206,12 @@ def shown(bound: Any) -> str:
     """What stands in a field, for whoever may only look; of a choice its words."""
     value = bound.value()
     return str(dict(getattr(bound.field, "choices", ())).get(value, value) or "–")
+
+
+@register.simple_tag
+def field_label(found: Any) -> str:
+    """What a merge field is called at the desk."""
+    return plans.field_label(found.tag, found.label)
 
 
 @register.filter

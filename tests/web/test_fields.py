@@ -1,0 +1,78 @@
+"""Merge fields at the desk: added, renamed, and removed after a page that says what goes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import actions, queries
+from tests.conftest import NOW
+from tests.web.conftest import CONSENT, House, make_campaign
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _tags(here: House) -> list[str]:
+    return [view.tag for view in queries.fields(here.organisation)]
+
+
+def test_an_editor_adds_a_field_and_renames_it(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.post(_to(here, "fields"), {"tag": "book", "label": "Book", "default": "a book"}, follow=True)
+    assert "The field BOOK is there." in page.content.decode()
+    number = next(view.number for view in queries.fields(here.organisation) if view.tag == "BOOK")
+    client.post(_to(here, "field", number), {"tag": "READS", "label": "Reads", "default": ""})
+    assert "READS" in _tags(here) and "BOOK" not in _tags(here)
+
+
+def test_a_tag_that_cannot_be_is_refused_beside_its_field(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "fields"), {"tag": "CITY", "label": ""})
+    assert answer.status_code == 422 and 'href="#f-tag"' in answer.content.decode()
+
+
+def test_removing_says_how_many_have_a_value_and_which_drafts_say_it(here: House, desk: Desk) -> None:
+    actions.change_values(here.ada, {"CITY": "Riga"}, now=NOW)
+    draft = make_campaign(here, "Where the river goes", "Dear reader in *|CITY|*,\n\nhello.\n")
+    client, page = desk("admin"), _to(here, "remove-field", here.field)
+    asked = client.get(page).content.decode()
+    assert "1 of 2 subscribers has a value in it." in asked
+    assert _to(here, "campaign", draft.pk) in asked and "CITY" in _tags(here)
+    told = client.post(page, follow=True).content.decode()
+    assert "The field CITY is removed." in told and "CITY" not in _tags(here)
+    assert client.get(page).status_code == 404
+
+
+def test_only_an_admin_removes_a_field(here: House, desk: Desk) -> None:
+    assert desk("editor").post(_to(here, "remove-field", here.field)).status_code == 403
+    assert "CITY" in _tags(here)
+
+
+def test_a_field_that_a_letter_on_its_way_says_stays(here: House, desk: Desk) -> None:
+    number = next(view.number for view in queries.fields(here.organisation) if view.tag == "FNAME")
+    client = desk("admin")
+    told = client.post(_to(here, "remove-field", number), follow=True).content.decode()
+    assert "is on its way and says FNAME" in told
+    renamed = client.post(_to(here, "field", number), {"tag": "FIRST", "label": "First name", "default": ""})
+    assert renamed.status_code == 422
+    kept = client.post(_to(here, "field", number), {"tag": "FNAME", "label": "First", "default": "friend"})
+    assert kept.status_code == 302 and "FNAME" in _tags(here)
+
+
+def test_a_long_count_goes_on_in_the_page(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat.audience.actions import fields
+
+    monkeypatch.setattr(fields, "LOOK", 1)
+    monkeypatch.setattr(fields.time, "monotonic", iter(range(0, 10_000, 5)).__next__)
+    actions.add_subscriber(here.organisation, "eve@lantern.example", here.list, consent=CONSENT, now=NOW)
+    client, page = desk("admin"), _to(here, "remove-field", here.field)
+    first = client.get(page)
+    assert "looked at so far" in first.content.decode()
+    following = first.context["following"]
+    part: Any = client.get(page, {"after": following, "having": 0, "seen": 1}, headers={"HX-Request": "true"})
+    assert part.context["seen"] == 2 and "<html" not in part.content.decode()
