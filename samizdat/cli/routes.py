@@ -7,6 +7,8 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, say, table
 
+SIGNS = click.Choice(["us", "provider"])
+
 
 @click.group()
 def route() -> None:
@@ -20,14 +22,16 @@ def route() -> None:
 @click.option("--rate", help="Like 10/s, 600/m or 5000/h; no limit otherwise.")
 @click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
 @click.option("--password-file", type=click.Path(), help="Instead of a password in the URL.")
+@click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who signs what goes by it (DKIM).")
 @common
-def route_add(name: str, url: str, password_file: str | None, **options: Any) -> None:
+def route_add(name: str, url: str, password_file: str | None, signs: str, **options: Any) -> None:
     """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), folder:///dir"""
     opening.open_house()
     from samizdat.delivery.actions import add_route
 
     password = first_line(password_file) if password_file else None
-    made = add_route(opening.organisation(), name, url, now=opening.now(), password=password, **options)
+    options |= {"password": password, "signs": signs == "us"}
+    made = add_route(opening.organisation(), name, url, now=opening.now(), **options)
     say({"route": made.name}, f"Route {made.name} is there. Try it: samizdat route test {made.name} --to ADDRESS")
 
 
@@ -39,14 +43,18 @@ def route_add(name: str, url: str, password_file: str | None, **options: Any) ->
 @click.option("--rate", help="Like 10/s, 600/m or 5000/h; none takes the limit away.")
 @click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
 @click.option("--password-file", type=click.Path(), help="The new password, in the first line of a file.")
+@click.option("--signs", type=SIGNS, help="Who signs what goes by it (DKIM).")
 @common
-def route_edit(name: str, new_name: str | None, password_file: str | None, rate: str | None, **options: Any) -> None:
+def route_edit(
+    name: str, new_name: str | None, password_file: str | None, rate: str | None, signs: str | None, **options: Any
+) -> None:
     """Change what is named and keep the rest. What is on its way goes on by the new settings within seconds."""
     found = _route(name)
     from samizdat.delivery.actions import change_route
 
     password = first_line(password_file) if password_file else None
     limit = "" if rate == "none" else rate
+    options["signs"] = signs == "us" if signs else None
     changes = change_route(found, now=opening.now(), by=None, name=new_name, password=password, rate=limit, **options)
     document = {"route": found.name, "id": found.pk, "state": found.state}
     lines = [_change(one.word, one.before, one.after) for one in changes]
@@ -80,7 +88,7 @@ def route_ls() -> None:
 
 def _document(row: Any) -> dict[str, Any]:
     words = ("id", "name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "until")
-    return {word: getattr(row, word) for word in words}
+    return {word: getattr(row, word) for word in words} | {"signs": "us" if row.signs else "provider"}
 
 
 def _route(name: str) -> Any:

@@ -35,6 +35,7 @@ class RouteRow:
     until: datetime | None
     host: str
     changed: datetime
+    signs: bool = True
 
     @property
     def sentence(self) -> str:
@@ -56,6 +57,7 @@ class Way:
     priority: int
     rate: float | None
     connections: int
+    signs: bool = True
 
     @property
     def has_password(self) -> bool:
@@ -93,7 +95,7 @@ class Way:
 
 def way_of(route: Route) -> Way:
     settings = _settings_of(route, house.keys(route.organisation))
-    return Way(route.name, settings, route.priority, route.rate, route.connections)
+    return Way(route.name, settings, route.priority, route.rate, route.connections, route.signs)
 
 
 def route_named(organisation: Any, name: str) -> Route | None:
@@ -128,6 +130,7 @@ def _row(route: Route, keys: Any) -> RouteRow:
         until=route.until,
         host=_settings_of(route, keys).host,
         changed=route.changed,
+        signs=route.signs,
     )
 
 

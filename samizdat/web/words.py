@@ -204,7 +204,11 @@ ROUTE_PARTS: dict[str, Word] = {
     "priority": lazy("Turn: %(before)s → %(after)s"),
     "rate": lazy("Limit: %(before)s → %(after)s"),
     "connections": lazy("Connections: %(before)s → %(after)s"),
+    "signs": lazy("DKIM: %(before)s → %(after)s"),
 }
+
+# Who signs what goes by a route: delivery.actions.routes.SIGNERS.
+SIGNERS: dict[str, Word] = {"us": lazy("we sign"), "provider": lazy("the provider signs")}
 
 
 def campaign_state(name: str) -> tuple[str, str]:
@@ -250,7 +254,10 @@ def route_reason(row: Any) -> str:
 def route_change(change: Any) -> str:
     """One thing about a route that is another now, with what it was."""
     none = pgettext("limit", "none")
-    return str(ROUTE_PARTS[change.word]) % {"before": change.before or none, "after": change.after or none}
+    before, after = change.before or none, change.after or none
+    if change.word == "signs":
+        before, after = SIGNERS[before], SIGNERS[after]
+    return str(ROUTE_PARTS[change.word]) % {"before": before, "after": after}
 
 
 def tested(verdict: Any, name: str) -> str:

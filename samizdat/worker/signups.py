@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -31,6 +31,7 @@ from samizdat.core import address, link
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, Unsure
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_of
+from samizdat.delivery.signing import signed
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
@@ -159,7 +160,7 @@ def _write(said: Said, wanted: str, subscriber: Any, list_: Any, now: datetime) 
     with override(language if language in ("en", "ru") else said.organisation.language):
         content = compose(list_, sender, wanted, token, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
-    outcome = carry(said.organisation, message)
+    outcome = carry(said.organisation, message, sender[1])
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(said.organisation.id, subscriber.id, list_.id)
@@ -237,15 +238,15 @@ class One:
         self.outcome = outcome
 
 
-def carry(organisation: Any, message: plugs.Message) -> Outcome:
-    """By the first living route that takes it, in order of priority. Deferred when none does."""
+def carry(organisation: Any, message: plugs.Message, sender: str) -> Outcome:
+    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From."""
     outcome: Outcome = Deferred(0, "", "route")
     for route in (
         Route.objects.filter(organisation=organisation, state="live")
         .select_related("organisation")
         .order_by("priority", "id")
     ):
-        outcome = _by(route, message)
+        outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
         if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
             return outcome
     return outcome

@@ -11,11 +11,13 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.core import link
-from samizdat.delivery.actions import add_route, pause_route
+from samizdat.delivery import signing
+from samizdat.delivery.actions import add_route, domains, pause_route
 from samizdat.gate.models import Intake
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import signups
+from tests import dkim_judge
 from tests.conftest import NOW
 from tests.worker.conftest import say, status
 
@@ -61,6 +63,18 @@ def test_a_sign_up_becomes_pending_and_one_plain_mail(lantern: Any, thursday: An
     assert token_state(token) == "pending"
     assert "samizdat" not in mail.as_string().lower()
     assert not Intake.objects.exists()
+
+
+def test_the_mail_is_signed_where_its_sender_has_a_key(lantern: Any, thursday: Any, out: Path) -> None:
+    row = domains.add_domain(lantern, "lantern.example", now=NOW, algorithms=("ed25519",))
+    key = row.keys.get()
+    domains.say_published(key, now=NOW)
+    domains.activate(key, now=NOW)
+    ask(lantern, thursday)
+    signups.take(NOW)
+    [path] = out.rglob("*.eml")
+    records = {row.name: row.text for row in signing.domains(lantern)[0].keys}
+    assert dkim_judge.verdicts(path.read_bytes(), records) == ["pass"]
 
 
 def test_typing_her_address_in_again_and_again_sends_one_mail(lantern: Any, thursday: Any, out: Path) -> None:

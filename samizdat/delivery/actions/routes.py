@@ -20,6 +20,9 @@ from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_NAME = 60
 
+# Who signs what goes by a route (DKIM), by its switch.
+SIGNERS = {True: "us", False: "provider"}
+
 # A relay that says so lives and only wants less. Any other passing trouble is a relay that cannot be reached.
 ASKS_FOR_PATIENCE = ("rate", "busy", "quota", "credits", "same_refusal")
 # Seconds until one that cannot be reached is asked again: the first time, and from then on.
@@ -49,8 +52,11 @@ def add_route(
     rate: str | None = None,
     connections: int | None = None,
     password: str | None = None,
+    signs: bool = True,
 ) -> Route:
-    """A new way out; URL and credentials are sealed. rate: "10/s", "600/m", "5000/h". Errors: RouteRefused."""
+    """A new way out; URL and credentials are sealed. rate: "10/s", "600/m", "5000/h". signs: whether we sign what goes
+    by it, or its provider does. Errors: RouteRefused.
+    """
     name = _name(name)
     speed = _rate(rate)
     settings = _settings(name, url, password, connections, speed)
@@ -65,6 +71,7 @@ def add_route(
                 scheme=settings.scheme,
                 connections=connections or settings.connections,
                 rate=speed,
+                signs=signs,
                 changed=now,
             )
             route.settings_sealed = seal_json(
@@ -79,9 +86,9 @@ def add_route(
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One thing about a route that is another now. Of a password both are "", and "" is no limit."""
+    """One thing about a route that is another now. Of a password both are "", and "" is no limit. signs: SIGNERS."""
 
-    word: str  # name, url, password, priority, rate, connections
+    word: str  # name, url, password, priority, rate, connections, signs
     before: str
     after: str
 
@@ -97,6 +104,7 @@ def change_route(
     priority: int | None = None,
     rate: str | None = None,
     connections: int | None = None,
+    signs: bool | None = None,
 ) -> list[Changed]:
     """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limit away.
 
@@ -111,7 +119,7 @@ def change_route(
     wanted = _wanted(name, known, url, password)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else priority
-    after = Way(name, settings, turn, speed, many)
+    after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs)
     found = _differences(before, after)
     if not found:
         return []
@@ -124,6 +132,7 @@ def change_route(
                 priority=turn,
                 rate=speed,
                 connections=many,
+                signs=after.signs,
                 changed=now,
             )
             detail = {"name": name, "changed": [one.word for one in found]}
@@ -164,6 +173,7 @@ def _differences(before: Way, after: Way) -> list[Changed]:
         ("priority", str(before.priority), str(after.priority)),
         ("rate", before.limit, after.limit),
         ("connections", str(before.connections), str(after.connections)),
+        ("signs", SIGNERS[before.signs], SIGNERS[after.signs]),
     ]
     found = [Changed(word, was, now) for word, was, now in pairs if was != now]
     if before.settings.password != after.settings.password:

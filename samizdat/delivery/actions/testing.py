@@ -18,8 +18,10 @@ from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import link
 from samizdat.core.address import domain, normalise
+from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Unsure
+from samizdat.delivery import signing
 from samizdat.delivery.actions.routes import resume_route
 from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.models import Route
@@ -80,7 +82,8 @@ def send_test(
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
     sender = normalise(draft_of(campaign).from_email)
-    maker = MessageMaker(proof.compiled)
+    own = signing.signing_keys(campaign.organisation, domain(sender)) if route.signs else []
+    maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
     messages = [
         plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, subscriber)))
         for i, address in enumerate(addresses)
@@ -103,7 +106,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
-    content = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
+    content = signing.signed(route, sender, letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
     [tried] = asyncio.run(_carry(route, [plugs.Message(0, 0, sender, address, content)]))
     if tried.ok and route.state in ("dead", "throttled"):
         resume_route(route, now=now, by=by)

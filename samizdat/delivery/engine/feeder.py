@@ -209,10 +209,10 @@ class Feeder:
         return claim
 
     def _open(self, edition: int) -> Opened | None:
-        """An edition is opened once. One that does not open is paused, and the others go on."""
+        """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
         found = self._opened.get(edition)
         try:
-            opened = found[0] if found else open_edition(edition)
+            opened = found[0] if found and found[0].is_fresh() else open_edition(edition)
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             clock.pause_unreadable(edition, self._sender.clock())

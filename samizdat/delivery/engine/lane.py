@@ -136,10 +136,10 @@ class RouteRun:
         return None
 
     def _make(self, item: Item) -> Any:
-        addressed = item.addressed
+        addressed, opened = item.addressed, item.claim.opened
         addressed.values["DATE"] = self.lane.date
         try:
-            content = item.claim.opened.maker(addressed.values)
+            content = (opened.signing if self.info.signs else opened.maker)(addressed.values)
         except Unmakeable:
             self.lane.book(item, News.REFUSED, _UNMAKEABLE)
             return None

@@ -9,7 +9,9 @@ from samizdat import plugs
 from samizdat.audience import queries as audience
 from samizdat.campaigns.models import Edition
 from samizdat.core import address, seal
+from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker, loads
+from samizdat.delivery import signing
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_builder
 from samizdat.delivery.values import Letterer, Place
@@ -20,15 +22,24 @@ from samizdat.vault.sealed import open_json
 
 @dataclass(slots=True)
 class Opened:
-    """An edition ready to be made out."""
+    """An edition ready to be made out: by `signing` for a route of which we sign, by `maker` where its provider does.
+
+    Both are the same one while no key is active for its sender.
+    """
 
     edition: int
     campaign: int
     organisation: int
     list_id: int
     maker: MessageMaker
+    signing: MessageMaker
+    signers: tuple[int, ...]
     letterer: Letterer
     opener: seal.Opener
+
+    def is_fresh(self) -> bool:
+        """False once a key was activated or retired: what is claimed from then on is signed by those that count."""
+        return self.signers == signing.active_keys(self.organisation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class RouteInfo:
     reason: str
     until: datetime | None
     rate: float | None
+    signs: bool
     version: object
     build: Callable[[], Any] | None = field(default=None, compare=False)
 
@@ -50,7 +62,10 @@ def open_edition(number: int) -> Opened:
     """Errors: VaultError when the keys cannot be had, ValueError for a letter of another version."""
     edition = Edition.objects.select_related("organisation", "campaign").get(pk=number)
     keys = house.keys(edition.organisation)
-    maker = MessageMaker(loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk)))
+    signers = signing.active_keys(edition.organisation_id)  # Before the keys: what changes in between is seen.
+    own = signing.signing_keys(edition.organisation, edition.message_id_domain)
+    compiled = loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk))
+    maker = MessageMaker(compiled)
     assert keys.ring is not None
     fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
     return Opened(
@@ -59,6 +74,8 @@ def open_edition(number: int) -> Opened:
         organisation=edition.organisation_id,
         list_id=edition.campaign.list_id,
         maker=maker,
+        signing=SigningMaker(compiled, own) if own else maker,
+        signers=signers,
         letterer=Letterer(edition.pk, place_of(edition, keys), keys.links[edition.link_key], fields, maker.needs),
         opener=keys.ring.bound("subscriber", "blob", keys.uid),
     )
@@ -90,4 +107,4 @@ def _info(row: Route) -> RouteInfo:
         build = transport_builder(row)
     except (plugs.BadRoute, plugs.NoSuchPlug):
         state = "dead"
-    return RouteInfo(row.pk, row.name, row.priority, state, row.reason, row.until, row.rate, version, build)
+    return RouteInfo(row.pk, row.name, row.priority, state, row.reason, row.until, row.rate, row.signs, version, build)

@@ -8,8 +8,10 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.delivery.actions import routes as actions
 from samizdat.web.forms.base import DeskForm
 from samizdat.web.forms.people import AddressField
+from samizdat.web.words import SIGNERS
 
 # A folder:// route writes wherever it is told, on the server itself: whoever may do that has its command line.
 AT_THE_TERMINAL = lazy(
@@ -66,6 +68,13 @@ class RouteForm(DeskForm):
         initial="10/s",
         help_text=lazy("Messages as 10/s, 300/m or 5000/h; empty: as fast as it goes. Ask the provider."),
     )
+    signs = forms.ChoiceField(
+        label=lazy("DKIM signature"),
+        required=False,
+        initial="us",
+        choices=list(SIGNERS.items()),
+        help_text=lazy("The provider: only when it says that it signs for your domain."),
+    )
 
     def __init__(self, *args: Any, way: Any = None, **kwargs: Any) -> None:
         """`way`: the delivery.queries.Way of a route that is there already."""
@@ -78,6 +87,7 @@ class RouteForm(DeskForm):
                 "user": way.settings.user,
                 "priority": way.priority,
                 "rate": way.limit,
+                "signs": actions.SIGNERS[way.signs],
             }
         super().__init__(*args, **kwargs)
         if way is None:
@@ -105,6 +115,10 @@ class RouteForm(DeskForm):
         if rate and not re.fullmatch(r"\d+(\.\d+)?/[smhd]", rate):
             raise forms.ValidationError(_("Write the limit as a number, a stroke and s, m, h or d, like 300/m."))
         return rate or None
+
+    def clean_signs(self) -> bool | None:
+        """None: it was not asked."""
+        return self.cleaned_data["signs"] == "us" if self.cleaned_data["signs"] else None
 
     def url(self) -> str | None:
         """The route as one address, without its password: that one goes by itself. None: it stays what it is."""

@@ -32,6 +32,7 @@ def routes(request: Any) -> HttpResponse:
                 priority=answers["priority"],
                 rate=answers["rate"],
                 password=answers["password"] or None,
+                signs=answers["signs"] is not False,
                 now=now,
                 by=request.person,
             )
@@ -64,6 +65,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
                 priority=answers["priority"],
                 rate=answers["rate"] or "",
                 password=answers.get("password") or None,
+                signs=answers["signs"],
                 now=now,
                 by=request.person,
             )
