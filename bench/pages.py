@@ -567,7 +567,8 @@ def lead(port: int) -> int:
     from samizdat.delivery.models import Route
 
     for route in Route.objects.select_related("organisation").all():
-        resume_route(change_route(route, url=f"smtp+plain://127.0.0.1:{port}", now=now()), now=now())
+        change_route(route, url=f"smtp+plain://127.0.0.1:{port}", now=now())
+        resume_route(route, now=now())
     return 0
 
 
