@@ -106,15 +106,24 @@ def _route(name: str) -> Any:
 @click.option("--to", "address", required=True, metavar="ADDRESS")
 @common
 def route_test(name: str, address: str) -> None:
-    """Connect, sign in and send one short letter."""
+    """Connect, sign in and send one short letter. One that fails rests; one that goes wakes a resting route."""
     found = _route(name)
     from samizdat.delivery.actions import send_probe
 
     tried = send_probe(found, address, now=opening.now())
-    found.refresh_from_db()
+    document = {"route": found.name, "state": found.state, "reason": found.reason}
     if not tried.ok:
-        raise Failed(f"{name}: {tried.sentence}", "route_test", {"route": name, "state": found.state})
-    say({"route": name, "state": found.state}, f"{name}: {tried.sentence}")
+        raise Failed(f"{found.name}: {tried.sentence}{_standing(found)}", "route_test", document)
+    say(document, f"{found.name}: {tried.sentence}{_standing(found)}")
+
+
+def _standing(found: Any) -> str:
+    """What the test left the route as, where that is not simply live."""
+    return {
+        "dead": " Nothing goes by it until it answers.",
+        "throttled": " It rests for a while.",
+        "paused": f" It is still paused: samizdat route resume {found.name}",
+    }.get(found.state, "")
 
 
 @route.command("pause")

@@ -50,6 +50,8 @@ SUBSCRIPTION_STATES: dict[str, tuple[str, Word]] = {
 
 ROUTE_STATES: dict[str, tuple[str, Word]] = {
     "live": ("good", pgettext_lazy("route", "Well")),
+    # It lives again after it was condemned, and has taken nothing yet.
+    "again": ("work", pgettext_lazy("route", "Tried again")),
     "paused": ("", pgettext_lazy("route", "Paused")),
     "throttled": ("care", pgettext_lazy("route", "Slowed down")),
     "dead": ("stop", pgettext_lazy("route", "Resting")),

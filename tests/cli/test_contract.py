@@ -92,6 +92,22 @@ def test_a_route_is_edited_and_what_is_not_named_stays(house: House) -> None:
     house.say("route", "rm", "cable")
 
 
+def test_a_route_whose_test_fails_rests_until_a_test_goes_well(house: House) -> None:
+    (house.folder / "letters").mkdir()
+    house.say("route", "add", "shelf", f"folder://{house.folder}/letters")
+    to = ("--to", "clara@lantern.example")
+    assert house.say("route", "test", "shelf", *to)["state"] == "live"
+    (house.folder / "letters").rename(house.folder / "elsewhere")
+    failed = house("route", "test", "shelf", *to, "--json")
+    assert failed.code == 1
+    assert (failed.json["state"], failed.json["error"]) == ("dead", "route_test")
+    (shelf,) = [route for route in house.say("route", "ls")["routes"] if route["name"] == "shelf"]
+    assert (shelf["state"], shelf["reason"]) == ("dead", failed.json["reason"])
+    (house.folder / "elsewhere").rename(house.folder / "letters")
+    assert house.say("route", "test", "shelf", *to)["state"] == "live"
+    house.say("route", "rm", "shelf")
+
+
 def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: House) -> None:
     (brought_in.folder / "flawed.md").write_text("Hello\n\n*|NOSUCHTAG|*\n")
     sender = "N <letter@lantern.example>"

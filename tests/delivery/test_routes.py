@@ -15,6 +15,7 @@ from samizdat.delivery.actions import (
     probe_route,
     remove_route,
     resume_route,
+    send_probe,
     send_test,
 )
 from samizdat.delivery.actions.routes import wake_due
@@ -222,6 +223,35 @@ def test_a_test_says_how_the_route_is_and_brings_a_dead_one_back(house: House, s
     server.die()
     tested = probe_route(route, now=NOW)
     assert (tested.ok, tested.reason) == (False, "no_connection") and tested.sentence.endswith(".")
+    assert (route.state, route.reason) == ("dead", "no_connection")
+
+
+def test_a_test_letter_condemns_a_route_that_is_down_and_a_good_one_wakes_it(
+    house: House, server: ScriptedServer
+) -> None:
+    route = house.route(server)
+    server.on("connect", "554 5.7.1 account closed")
+    tried = send_probe(route, "clara@lantern.example", now=NOW)
+    assert (tried.ok, route.state, route.reason) == (False, "dead", tried.reason)
+    server.rules.clear()
+    tried = send_probe(route, "clara@lantern.example", now=NOW)
+    assert (tried.ok, route.state, route.reason) == (True, "live", "")
+
+
+def test_a_no_for_the_one_address_says_nothing_about_the_route(house: House, server: ScriptedServer) -> None:
+    route = house.route(server)
+    server.on("rcpt", "550 5.1.1 no such user")
+    tried = send_probe(route, "nobody@lantern.example", now=NOW)
+    assert not tried.ok and "550" in tried.sentence
+    assert (route.state, route.reason) == ("live", "")
+
+
+def test_a_paused_route_stays_paused_whatever_a_test_says(house: House, server: ScriptedServer) -> None:
+    route = house.route(server)
+    pause_route(route, now=NOW)
+    assert probe_route(route, now=NOW).ok and route.state == "paused"
+    server.die()
+    assert not probe_route(route, now=NOW).ok and route.state == "paused"
 
 
 def test_a_route_that_has_sent_keeps_its_name_in_reports_and_loses_its_credentials(

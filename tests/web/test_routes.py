@@ -49,10 +49,10 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
     assert "second" in page
     assert "5 a second" in page
     assert SECRET not in page
-    assert "second is saved but paused" in page
+    assert "second is saved, and nothing goes by it until it answers" in page
     assert {route.name: route.state for route in queries.routes(here.organisation)} == {
         "own-server": "live",
-        "second": "paused",
+        "second": "dead",
     }
 
 
@@ -147,6 +147,37 @@ def test_saving_what_is_there_says_so_and_tests_nothing(here: House, desk: Desk,
 def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Desk) -> None:
     answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"then": "edit"})
     assert answer.headers["Location"] == _to(here, "edit-route", here.route.pk)
+
+
+def test_a_test_that_fails_condemns_the_route_and_the_page_says_why(here: House, desk: Desk, relay: Any) -> None:
+    told = desk("admin").post(_to(here, "test-route", relay.pk), follow=True).content.decode()
+    assert "relay: 127.0.0.1" in told and "relay is resting" in told
+    relay.refresh_from_db()
+    assert (relay.state, relay.reason) == ("dead", "no_connection")
+
+
+def test_a_test_letter_that_cannot_leave_is_told_in_the_language_of_the_page(
+    here: House, desk: Desk, relay: Any
+) -> None:
+    vera = here.people["admin"]
+    vera.language = "ru"
+    vera.save(update_fields=["language"])
+    answers = {"probe-to": "vera@lantern.example"}
+    told = desk("admin").post(_to(here, "test-route", relay.pk), answers, follow=True).content.decode()
+    assert "нет связи" in told
+    assert "cannot be reached" not in told
+
+
+def test_a_paused_route_that_answers_stays_paused_and_the_page_says_so(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    client.post(_to(here, "pause-route", here.route.pk))
+    told = client.post(_to(here, "test-route", here.route.pk), follow=True).content.decode()
+    assert "own-server is still paused" in told
+
+
+def test_a_route_that_is_asked_again_is_not_called_well(here: House, desk: Desk, relay: Any) -> None:
+    Route.objects.filter(pk=relay.pk).update(state="live", reason="no_connection")
+    assert "Tried again" in desk("admin").get(_to(here, "routes")).content.decode()
 
 
 def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> None:

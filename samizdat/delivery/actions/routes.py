@@ -255,15 +255,27 @@ def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
 
 
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
-    """Connects, signs in and leaves again. A condemned route that lets us in lives again."""
+    """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict: RouteVerdict = asyncio.run(transport_of(route).probe())
-    ok = verdict.state == "ok"
-    if ok and route.state in ("dead", "throttled"):
+    believe(route, verdict, now=now, by=by)
+    return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+
+
+def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = None) -> None:
+    """What a person's test found out. A good one wakes a condemned route; a bad one condemns it as a letter would.
+
+    A paused route stays paused: somebody decided that.
+    """
+    if verdict.state != "ok":
+        condemn(route.pk, verdict, now, by=by)
+    elif route.state in ("dead", "throttled"):
         _turn(route, "live", "", "route.resumed", now, by)
-    return Tested(ok, verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+    else:
+        clear_reason(route.pk)
+    route.refresh_from_db()
 
 
-def condemn(route_id: int, verdict: RouteVerdict, now: datetime) -> None:
+def condemn(route_id: int, verdict: RouteVerdict, now: datetime, by: Any = None) -> None:
     """The provider dropped us or wants patience. What it said is kept, addresses taken out, sealed.
 
     One that cannot be reached counts as dead, so that the next route takes over, and is asked again by itself. A wrong
@@ -287,7 +299,7 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime) -> None:
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now
         )
         detail = {"name": route.name, "reason": verdict.reason, "values": dict(verdict.values)}
-        record(f"route.{state}", route.organisation, now=now, about=route_id, detail=detail)
+        record(f"route.{state}", route.organisation, now=now, by=by, about=route_id, detail=detail)
 
 
 def wake_due(now: datetime) -> int:

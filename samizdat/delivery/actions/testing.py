@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
@@ -20,9 +20,9 @@ from samizdat.core import link
 from samizdat.core.address import domain, normalise
 from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker
-from samizdat.core.outcome import Accepted, Deferred, Outcome, Unsure
+from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import signing
-from samizdat.delivery.actions.routes import resume_route
+from samizdat.delivery.actions.routes import believe
 from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_of
@@ -33,11 +33,16 @@ from samizdat.vault import house
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one test letter. `sentence` says what to do when it was not taken."""
+    """What became of one test letter. `sentence` says what to do when it was not taken.
+
+    `reason` and `values` as of Tested: the route itself was down, and the doors have their own sentence for it.
+    """
 
     address: str
     ok: bool
     sentence: str
+    reason: str = ""
+    values: dict[str, str] = field(default_factory=dict)
 
 
 class _Few:
@@ -88,15 +93,15 @@ def send_test(
         plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, subscriber)))
         for i, address in enumerate(addresses)
     ]
-    tried = asyncio.run(_carry(route, messages))
+    tried, _verdict = asyncio.run(_carry(transport_of(route), messages))
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
 
 
 def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried:
-    """One short letter by this way, to see that it really sends. A condemned route that takes it lives again.
+    """One short letter by this way, to see that it really sends; the route is afterwards what it said (believe).
 
-    Errors: BadAddress.
+    An answer about this address alone changes nothing about the route. Errors: BadAddress.
     """
     address = normalise(to)
     sender = _known_sender(route.organisation) or address
@@ -107,9 +112,9 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
     content = signing.signed(route, sender, letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
-    [tried] = asyncio.run(_carry(route, [plugs.Message(0, 0, sender, address, content)]))
-    if tried.ok and route.state in ("dead", "throttled"):
-        resume_route(route, now=now, by=by)
+    [tried], verdict = asyncio.run(_carry(transport_of(route), [plugs.Message(0, 0, sender, address, content)]))
+    if tried.ok or verdict.state != "ok":
+        believe(route, verdict, now=now, by=by)
     return tried
 
 
@@ -143,25 +148,22 @@ def _values(
     }
 
 
-async def _carry(route: Route, messages: list[Any]) -> list[Tried]:
-    feed = _Few(messages)
-    down = ""
+async def _carry(transport: Any, messages: list[Any]) -> tuple[list[Tried], RouteVerdict]:
+    """What became of each, and what that says of the route. The transport is made outside: its keys are in the
+    database."""
+    feed, verdict = _Few(messages), OK
     try:
-        await _transport(route).carry(feed)
+        await transport.carry(feed)
     except plugs.RouteDown as error:
-        down = str(error)
-    return [_tried(message.recipient, feed.told.get(message.recipient), down) for message in messages]
+        verdict = error.verdict
+    return [_tried(message.recipient, feed.told.get(message.recipient), verdict) for message in messages], verdict
 
 
-def _transport(route: Route) -> Any:
-    return transport_of(route)
-
-
-def _tried(address: str, outcome: Outcome | None, down: str) -> Tried:
+def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> Tried:
     if isinstance(outcome, Accepted):
         return Tried(address, True, _("The relay took it."))
-    if down:
-        return Tried(address, False, down)
+    if verdict.state != "ok":
+        return Tried(address, False, verdict.sentence, verdict.reason, dict(verdict.values))
     if outcome is None or isinstance(outcome, Unsure):
         return Tried(
             address, False, _("The relay did not answer. The letter may have gone out; look into the mailbox.")

@@ -99,8 +99,9 @@ def subscription_state(status: str) -> SafeString:
 
 
 @register.simple_tag
-def route_state(name: str) -> SafeString:
-    return state(*words.route_state(name))
+def route_state(name: str, reason: str = "") -> SafeString:
+    """With a reason a live route is one that was condemned for it, and has taken nothing since."""
+    return state(*words.route_state("again" if name == "live" and reason else name))
 
 
 @register.simple_tag

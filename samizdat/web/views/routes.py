@@ -39,7 +39,7 @@ def routes(request: Any) -> HttpResponse:
         except (DeliveryError, ValueError) as refused:
             refuse(form, getattr(refused, "field", "where"), refused)
         else:
-            _try_new(request, made, now)
+            _try_saved(request, made, now)
             return go(request, "routes")
     facts = {
         "routes": queries.routes(request.organisation),
@@ -74,7 +74,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
         else:
             _tell_changes(request, found, changes)
             if changes:
-                _tell(request, actions.probe_route(found, now=now, by=request.person), found.name)
+                _try_saved(request, found, now)
             return go(request, "routes")
     facts = {"route": found, "way": way, "form": form}
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
@@ -88,14 +88,13 @@ def _tell_changes(request: Any, route: Any, changes: Any) -> None:
     messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": told})
 
 
-def _try_new(request: Any, made: Any, now: datetime) -> None:
-    """One that does not answer begins paused: it must not stand there as well, nor slow a letter down."""
-    verdict = actions.probe_route(made, now=now, by=request.person)
-    _tell(request, verdict, made.name)
+def _try_saved(request: Any, route: Any, now: datetime) -> None:
+    """One that does not answer rests from the beginning: it must not slow a letter down."""
+    verdict = actions.probe_route(route, now=now, by=request.person)
+    _tell(request, verdict, route)
     if not verdict.ok:
-        actions.pause_route(made, now=now, by=request.person)
-        sentence = _("%(name)s is saved but paused. Once that is mended press Test, and Wake when it answers.")
-        messages.warning(request, sentence % {"name": made.name})
+        sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
+        messages.warning(request, sentence % {"name": route.name})
 
 
 def _route(request: Any, route_id: int) -> Any:
@@ -105,10 +104,12 @@ def _route(request: Any, route_id: int) -> Any:
     return found
 
 
-def _tell(request: Any, verdict: Any, name: str) -> None:
-    said = words.tested(verdict, name) if hasattr(verdict, "reason") else verdict.sentence
-    sentence = _("%(name)s: %(sentence)s") % {"name": name, "sentence": said}
-    (messages.success if verdict.ok else messages.error)(request, sentence)
+def _tell(request: Any, found_out: Any, route: Any) -> None:
+    """What a test found out, Tested or Tried."""
+    sentence = _("%(name)s: %(sentence)s") % {"name": route.name, "sentence": words.tested(found_out, route.name)}
+    (messages.success if found_out.ok else messages.error)(request, sentence)
+    if found_out.ok and route.state == "paused":
+        messages.warning(request, _("%(name)s is still paused. Wake it to use it.") % {"name": route.name})
 
 
 @deed(ADMINS)
@@ -117,9 +118,9 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
     found, now = _route(request, route_id), timezone.now()
     form = ProbeForm(request.POST, prefix="probe")
     if form.is_valid():
-        _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now), found.name)
+        _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now, by=request.person), found)
     else:
-        _tell(request, actions.probe_route(found, now=now, by=request.person), found.name)
+        _tell(request, actions.probe_route(found, now=now, by=request.person), found)
     return go(request, "edit-route", found.pk) if request.POST.get("then") == "edit" else go(request, "routes")
 
 
