@@ -9,13 +9,17 @@ from samizdat.events.models import Event
 
 
 def newest(organisation: Any, limit: int = 20, kinds: Iterable[str] = (), before: int | None = None) -> list[Event]:
-    """The newest events, of these kinds or of all; `before` pages on by number."""
+    """The newest events, of these kinds or of all; `before` pages on by number.
+
+    Each kind is asked for apart: SQLite walks back through the whole log when two kinds are rare (165 ms of 200,000).
+    """
     wanted = Q(organisation=organisation)
-    if kinds:
-        wanted &= Q(kind__in=list(kinds))
     if before is not None:
         wanted &= Q(id__lt=before)
-    return list(Event.objects.select_related("organisation", "by").filter(wanted).order_by("-id")[:limit])
+    apart = [wanted & Q(kind=kind) for kind in kinds] or [wanted]
+    rows = Event.objects.select_related("organisation", "by").order_by("-id")
+    found = [event for one in apart for event in rows.filter(one)[:limit]]
+    return sorted(found, key=lambda event: event.id, reverse=True)[:limit]
 
 
 def about(organisation: Any, kind_begins: str, number: int, limit: int = 50) -> list[Event]:
