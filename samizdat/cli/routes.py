@@ -25,7 +25,8 @@ def route() -> None:
 @click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who signs what goes by it (DKIM).")
 @common
 def route_add(name: str, url: str, password_file: str | None, signs: str, **options: Any) -> None:
-    """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), folder:///dir"""
+    """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), mailgun://KEY@domain?region=eu,
+    sendmail:///usr/sbin/sendmail, folder:///dir"""
     opening.open_house()
     from samizdat.delivery.actions import add_route
 

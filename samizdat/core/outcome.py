@@ -142,6 +142,7 @@ REASONS = {
     "no_such_host": "The name {host} has no address in DNS. Check the spelling in the route, or the DNS of this machine.",
     "no_connection": "{host} cannot be reached ({detail}). Check host and port of the route; we try again by ourselves.",
     "silent": "{host} does not answer in time ({detail}). Check host and port: smtps:// is usually port 465, smtp:// port 587. We try again by ourselves.",
+    "no_answer": "{host} does not answer in time ({detail}). We try again by ourselves; if it stays so, ask the provider.",
     "hung_up": "{host} keeps hanging up ({detail}). We try again by ourselves; if it stays so, ask the provider.",
     "not_smtp": "What answers at {host} does not speak SMTP ({answer}). Check host and port: smtps:// is usually port 465, smtp:// port 587.",
     "bad_answer": "{host} gives answers that make no sense ({answer}). We try again by ourselves; if it stays so, ask the provider.",
@@ -149,6 +150,7 @@ REASONS = {
     "no_starttls": "{host} offers no encryption (STARTTLS), so nothing was sent. Use smtps:// if it has a TLS port, or smtp+plain:// if you mean to send without encryption, for example inside this machine.",
     "certificate": "The certificate of {host} is not valid for it ({detail}), so nothing was sent. Use the host name that stands in the certificate. If it is one of your own, compare this fingerprint with the certificate on the relay, and when they are the same add ?fingerprint=… to the route.",
     "fingerprint": "The certificate of {host} is not the one whose fingerprint stands in the route (it is now {detail}). Ask the provider whether it was renewed before you change the route.",
+    "not_them": "Whoever answers in the place of {host} cannot prove to be it ({detail}), so nothing was sent. Something stands between here and the provider, or the clock or the certificates of this machine are out of date.",
     "tls": "No encrypted connection to {host} came about ({detail}). Check the port: smtps:// is usually 465, smtp:// 587.",
     "folder_missing": "The folder {detail} does not exist or is no folder. Make it, then press Test.",
     "folder_not_writable": "The folder {detail} cannot be written to. Give this user the right to write there, then press Test.",
@@ -171,8 +173,8 @@ ACTORS = {
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
     **dict.fromkeys(("login", "key", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
-    **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "hung_up", "bad_answer", "fingerprint"), "provider"),
-    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "tls"), "admin"),
+    **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "fingerprint"), "provider"),
+    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "not_them", "tls"), "admin"),
     **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
     **dict.fromkeys(("command_missing", "command_failed", "command_busy", "command_hung"), "admin"),
 }  # fmt: skip

@@ -125,7 +125,7 @@ class RouteSettings:
     scheme: str
     host: str = ""
     port: int = 0
-    user: str = ""
+    user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     path: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -149,6 +149,11 @@ class RouteSettings:
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://(.*)", re.DOTALL | re.IGNORECASE)
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})?|\[[0-9A-Fa-f:.]+\]")
 MOST_CONNECTIONS = 1000
+
+# Schemes that name a path instead of a host, and what is said when it is none.
+PATHS = {"folder": "no_folder", "sendmail": "no_command"}
+# Schemes whose credential is a key: it stands alone before the @, and is kept like a password.
+KEYED = ("mailgun",)
 
 
 def read_url(
@@ -175,7 +180,9 @@ def read_url(
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise BadRoute("no_speed")
     scheme = found[1].lower()
-    settings = read_folder(name, scheme, found[2]) if scheme == "folder" else read_server(name, scheme, found[2])
+    settings = (read_path if scheme in PATHS else read_server)(name, scheme, found[2])
+    if scheme in KEYED:
+        settings = replace(settings, user="", password=settings.password or settings.user)
     if password is not None:
         settings = replace(settings, password=password)
     if connections is not None:
@@ -183,17 +190,23 @@ def read_url(
     return replace(settings, rate=rate)
 
 
-def read_folder(name: str, scheme: str, rest: str) -> RouteSettings:
+def read_path(name: str, scheme: str, rest: str) -> RouteSettings:
     """`folder:///srv/outbox`: two slashes would make `srv` a host, so that is said."""
     path, _, query = rest.partition("?")
     if not path.startswith("/") or path == "/":
-        raise BadRoute("no_folder")
-    return RouteSettings(name, scheme, path=unquote(path), options=options(query))
+        raise BadRoute(PATHS[scheme])
+    return RouteSettings(name, scheme, path=decoded(path, PATHS[scheme]), options=options(query))
 
 
 def read_server(name: str, scheme: str, rest: str) -> RouteSettings:
-    """The credentials end at the last @, so that a password pasted without encoding mostly still works."""
-    credentials, _, place = rest.rpartition("@")
+    """The credentials end at the last @, so that a password pasted without encoding mostly still works.
+
+    No key holds one, so a key ends at the first: what follows may be an option with an @ of its own.
+    """
+    if scheme in KEYED and "@" in rest:
+        credentials, _, place = rest.partition("@")
+    else:
+        credentials, _, place = rest.rpartition("@")
     user, _, password = credentials.partition(":")
     where, _, query = place.partition("?")
     where, _, path = where.partition("/")
@@ -318,6 +331,16 @@ class Teller:
         held, self.held = self.held, []
         for message, outcome in held:
             self.feed.tell(message, as_route_fault(outcome))
+
+
+# For ways out to which a comma or a bracket would mean several addresses, and a minus in front an option.
+ODD = r"\x00-\x20\x7f-\x9f<>()\[\]\\,;:\"|@\u2028\u2029\ud800-\udfff"
+ONE_ADDRESS = re.compile(rf"(?!-)[^{ODD}]+@[^{ODD}]+")
+
+
+def is_one_address(address: str) -> bool:
+    """Does it name one mailbox however it is read? Quoted local parts, a minus in front and the like do not."""
+    return bool(ONE_ADDRESS.fullmatch(address))
 
 
 def said(code: int, text: str) -> str:

@@ -1,0 +1,223 @@
+"""The way out by this machine's own mail program: Postfix, Exim, OpenSMTPD, msmtp and others answer to `sendmail`.
+
+    sendmail:///usr/sbin/sendmail           runs `/usr/sbin/sendmail -i -f SENDER -- RECIPIENT` for each message
+
+The letter lies complete in memory before the command begins to read it. Through a pipe, a crash of ours would look
+like the end of the letter, and half of it would be sent.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Stage, judge, scrub
+from samizdat.transports import base
+from samizdat.transports.base import Ask, BadRoute, Feed, Message, RouteSettings, is_one_address, said
+from samizdat.transports.crew import Crew, Lost, unmakeable
+
+ACCEPTED = Accepted(250)
+
+# More commands at a time only fight for the disk of the queue.
+MOST = 20
+# Of what a command says so much is kept; it may say more, and nobody waits for it.
+KEPT = 4000
+# What a finished command has said is in the pipe already. One that left a child behind would keep it open for long.
+LAST_WORDS = 0.2
+
+# Exit codes of sysexits.h about the letter or about her: where SMTP would say it, its code, words if there are none.
+EXITS: dict[int, tuple[Stage, int, str]] = {
+    65: ("final", 554, "the command does not take the data of this letter"),  # EX_DATAERR
+    67: ("rcpt", 550, "5.1.1 the command knows no such user"),  # EX_NOUSER
+    68: ("rcpt", 450, "the command knows no such host"),  # EX_NOHOST: hers, or that of msmtp's relay
+    69: ("final", 450, "a service is not available to the command"),  # EX_UNAVAILABLE, also a catch-all
+    75: ("rcpt", 450, "the command wants it again later"),  # EX_TEMPFAIL
+    76: ("final", 450, "another server did not keep to the protocol"),  # EX_PROTOCOL
+}
+BROKEN = (64, 66, 72, 77, 78, 126, 127)  # usage, input, a file of the system, no permission, configuration, not run
+BUSY = (70, 71, 73, 74)  # software, operating system, cannot create, disk
+
+# Sendmail itself ends with 75 when it keeps the letter in its queue; for the others 75 means that they have nothing.
+QUEUED = re.compile(r"\.\.\. (?:Deferred|Queued)\b|\bqueued\b", re.IGNORECASE)
+# msmtp passes on what its relay said, and where.
+RELAYED = re.compile(r"server message: (\d{3})[ -](.*)")
+STAGES: tuple[tuple[str, Stage], ...] = (
+    ("authentication", "auth"),
+    ("envelope from", "mail"),
+    ("recipient address", "rcpt"),
+)
+
+
+class Transport(base.Transport):
+    """The local `sendmail` command."""
+
+    name = "sendmail"
+    schemes = ("sendmail",)
+    asks = (
+        Ask("path", "The whole path of the command", default="/usr/sbin/sendmail"),
+        Ask("timeout", "Seconds until a command that does not end is stopped", default="120"),
+        Ask("drain", "Seconds that messages under way get when the route goes down", default="5"),
+    )
+    known_options = ("timeout", "drain")
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        if not route.path.startswith("/") or route.path.endswith("/"):
+            raise BadRoute("no_command")
+        self.command = route.path
+        self.patience = route.number("timeout", 120.0)
+        self.drain = route.number("drain", 5.0)
+
+    async def probe(self) -> RouteVerdict:
+        """Is the command there, and may we run it? Only a letter shows whether it sends."""
+        values = {"host": self.command, "detail": self.command}
+        if not (Path(self.command).is_file() and os.access(self.command, os.X_OK)):
+            return RouteVerdict("dead", "command_missing", values)
+        return replace(OK, values=values)
+
+    async def carry(self, feed: Feed) -> None:
+        """Carry everything the feed gives. Raises RouteDown."""
+        most = min(MOST, self.route.connections)
+        await Crew(feed, self.command, most, self.drain, self.hand_over).run()
+
+    async def hand_over(self, message: Message, finishing: Callable[[], None]) -> tuple[Outcome, RouteVerdict]:
+        if not is_one_address(message.recipient) or not (not message.sender or is_one_address(message.sender)):
+            return unmakeable()
+        with letter_file(message.content) as letter:
+            finishing()
+            try:
+                code, words = await self.run(message, letter)
+            except OSError as error:
+                return self.not_run(error)
+        if code < 0:
+            raise Lost(f"the command was ended by signal {-code}", self.verdict("throttled", "command_hung", "", 60))
+        return self.read(code, words, message)
+
+    async def run(self, message: Message, letter: BinaryIO) -> tuple[int, str]:
+        """The exit code and what was said. Raises OSError when it could not begin, Lost when it did not end."""
+        reader, writer = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self.command,
+                "-i",
+                "-f",
+                message.sender or "<>",
+                "--",
+                message.recipient,
+                stdin=letter,
+                stdout=writer,
+                stderr=writer,
+                cwd="/",
+                env=environment(),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        words = Words()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: words, os.fdopen(reader, "rb", 0))
+        try:
+            async with asyncio.timeout(self.patience):
+                code = await process.wait()
+        except TimeoutError:
+            raise Lost("the command did not end", self.verdict("throttled", "command_hung", "", 60)) from None
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await words.ended.wait()
+            return code, words.text
+        finally:
+            pipe.close()
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
+
+    def read(self, code: int, words: str, message: Message) -> tuple[Outcome, RouteVerdict]:
+        """What an exit code means, with what the command said."""
+        if code == 0 or (code == 75 and QUEUED.search(words)):
+            return ACCEPTED, OK
+        relayed = self.relayed(words, message)
+        if relayed is not None:
+            return relayed
+        text = scrub(" ".join(words.split()), message.recipient)
+        if code in BROKEN or code in BUSY:
+            said_so = text or f"exit {code}"
+            told = Deferred(0, said_so, "route", "route")
+            if code in BROKEN:
+                return told, self.verdict("dead", "command_failed", said_so)
+            return told, self.verdict("throttled", "command_busy", said_so, 60)
+        stage, like, otherwise = EXITS.get(code, ("final", 450, f"the command ended with {code}"))
+        return self.judged(stage, like, text or otherwise)
+
+    def relayed(self, words: str, message: Message) -> tuple[Outcome, RouteVerdict] | None:
+        """The verdict on what a relay behind the command said: a closed account must not look like a lost reader."""
+        found = RELAYED.search(words)
+        if found is None:
+            return None
+        stage: Stage = next((stage for word, stage in STAGES if word in words), "final")
+        return self.judged(stage, int(found[1]), scrub(found[2], message.recipient))
+
+    def judged(self, stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:
+        outcome, verdict = judge(stage, code, text)
+        values = {"detail": self.command, "answer": said(code, text)}
+        return outcome, replace(verdict, values=values)
+
+    def not_run(self, error: OSError) -> tuple[Outcome, RouteVerdict]:
+        """It did not begin, so it surely has not taken anything."""
+        known = isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError)
+        told = Deferred(0, "the command did not begin", "route", "route")
+        why = os.strerror(error.errno).lower() if error.errno else type(error).__name__
+        if known:
+            return told, self.verdict("dead", "command_missing", why)
+        return told, self.verdict("throttled", "command_busy", why, 60)
+
+    def verdict(self, state: str, reason: str, answer: str, wait: int | None = None) -> RouteVerdict:
+        values = {"detail": self.command, "answer": answer[:160]}
+        return RouteVerdict(state, reason, values, wait)  # type: ignore[arg-type]
+
+
+class Words(asyncio.Protocol):
+    """What a command says, the beginning of it."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        if len(self.kept) < KEPT:
+            self.kept = (self.kept + data)[:KEPT]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended.set()
+
+    @property
+    def text(self) -> str:
+        return self.kept.decode("utf-8", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
+
+
+def letter_file(content: bytes) -> BinaryIO:
+    """The letter as a file in memory, with the line ends of this machine: mail programs put CRLF back themselves."""
+    plain = content.replace(b"\r\n", b"\n")
+    if hasattr(os, "memfd_create"):
+        file: BinaryIO = os.fdopen(os.memfd_create("letter"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  (handed to the caller; already without a name)
+    file.write(plain)
+    file.flush()
+    file.seek(0)
+    return file
+
+
+def environment() -> dict[str, str]:
+    """Little: ours names databases and key files, and the command needs none of it. HOME is for ~/.msmtprc."""
+    kept = {name: os.environ[name] for name in ("HOME", "TZ") if name in os.environ}
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", **kept}

@@ -1,0 +1,217 @@
+"""A provider's web interface on loopback that does what a test tells it: take, refuse, stall, hang up, talk nonsense.
+
+    with ScriptedApi() as api:                             # 127.0.0.1, a free port, its own thread
+        url = f"mailgun://KEY@lantern.example?endpoint={api.endpoint}"
+        assert [letter.recipient for letter in api.letters] == ["ada@north.example"]
+
+What it answers is a list of rules; the first that fits is used, and none means a yes as Mailgun says it:
+
+    api.on(Reply(400, {"message": "'to' parameter is not a valid address"}), recipient="boris@north.example")
+    api.on(Reply(429, {"message": "slow down"}, {"Retry-After": "92"}), times=1)
+    api.on(HANG_UP, recipient=…)          took it, and never said so
+    api.on(HANG_UP_EARLY)                 hung up with half of the letter read
+    api.on(RESET)  api.on(STALL)  api.on(STALL_EARLY)     likewise: a TCP reset; silence after and in the letter
+    api.on(Reply(413, {}, early=True))    answers with half of the letter read, and hangs up
+    api.on(b"HTTP/1.1 200 OK\\r\\n…")      bytes go out as they are, then it hangs up
+    api.on(Endless(200))                  a body that never ends
+
+    api.letters   Letter(recipient, content, fields, path, authorization), in order, also those without a yes
+    api.connected, api.most_open, api.requests
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+HALF = 200  # bytes of a body that count as half of it
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int = 200
+    body: Any = None  # bytes as they are, else JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    early: bool = False
+    delay: float = 0.0
+
+    def encoded(self) -> bytes:
+        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        kind = "text/html" if body.lstrip()[:1] == b"<" else "application/json"
+        headers = {"Content-Type": kind, "Content-Length": str(len(body))} | self.headers
+        lines = [f"HTTP/1.1 {self.status} Said", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+@dataclass(frozen=True)
+class Act:
+    kind: str
+
+
+@dataclass(frozen=True)
+class Endless:
+    status: int
+
+
+HANG_UP, HANG_UP_EARLY, RESET, STALL, STALL_EARLY = map(
+    Act, ("hang up", "hang up early", "reset", "stall", "stall early")
+)
+YES = Reply(200, {"id": "<20261125.1@lantern.example>", "message": "Queued. Thank you."})
+
+Answer = Reply | Act | Endless | bytes
+
+
+@dataclass(frozen=True)
+class Letter:
+    recipient: str
+    content: bytes
+    fields: dict[str, str]
+    path: str
+    authorization: str
+
+
+@dataclass
+class Rule:
+    answer: Answer
+    recipient: str | None
+    times: int | None
+    after: int
+    when: Callable[[str], bool] | None
+    used: int = 0
+
+    def fits(self, recipient: str, taken: int) -> bool:
+        if taken < self.after or (self.times is not None and self.used >= self.times):
+            return False
+        return self.recipient in (None, recipient) and (self.when is None or self.when(recipient))
+
+
+class ScriptedApi:
+    """See the top of the file."""
+
+    def __init__(self, context: ssl.SSLContext | None = None, latency: float = 0.0) -> None:
+        self.context = context
+        self.latency = latency
+        self.rules: list[Rule] = []
+        self.letters: list[Letter] = []
+        self.connected = self.open = self.most_open = self.requests = 0
+        self.port = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scripted-api", daemon=True)
+
+    def on(
+        self,
+        answer: Answer,
+        recipient: str | None = None,
+        times: int | None = None,
+        after: int = 0,
+        when: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.rules.append(Rule(answer, recipient, times, after, when))
+
+    @property
+    def endpoint(self) -> str:
+        return f"https://localhost:{self.port}" if self.context else f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context, limit=1 << 20)
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connected += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self.open -= 1
+            with contextlib.suppress(OSError, RuntimeError):
+                writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        self.requests += 1
+        size = int(re.search(r"content-length: *(\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
+        body = await reader.readexactly(min(size, HALF))
+        recipient = self._recipient(body)
+        rule = next((rule for rule in self.rules if rule.fits(recipient, len(self.letters))), None)
+        answer: Answer = rule.answer if rule else YES
+        if rule:
+            rule.used += 1
+        if answer in (HANG_UP_EARLY, STALL_EARLY) or (isinstance(answer, Reply) and answer.early):
+            return await self._act(answer, writer)
+        body += await reader.readexactly(size - len(body))
+        if recipient:
+            self.letters.append(self._letter(head, body))
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        return await self._act(answer, writer)
+
+    async def _act(self, answer: Answer, writer: asyncio.StreamWriter) -> bool:
+        """True: the connection stays."""
+        if isinstance(answer, Act):
+            if answer in (STALL, STALL_EARLY):
+                await asyncio.sleep(3600)
+            elif answer == RESET:
+                writer.transport.abort()
+            return False
+        if isinstance(answer, Endless):
+            writer.write(f"HTTP/1.1 {answer.status} Said\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            while True:
+                writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+                await writer.drain()
+        if isinstance(answer, Reply):
+            await asyncio.sleep(answer.delay)
+            writer.write(answer.encoded())
+            await writer.drain()
+            return not answer.early
+        writer.write(answer)
+        await writer.drain()
+        return False
+
+    @staticmethod
+    def _recipient(body: bytes) -> str:
+        found = re.search(rb'name="to"\r\n\r\n(.*?)\r\n', body)
+        return found[1].decode() if found else ""
+
+    def _letter(self, head: str, body: bytes) -> Letter:
+        boundary = re.search(r"boundary=(\S+)", head)[1].encode()  # type: ignore[index]
+        parts: dict[str, bytes] = {}
+        for part in body.split(b"--" + boundary)[1:-1]:
+            about, _, content = part.partition(b"\r\n\r\n")
+            name = re.search(rb'name="([^"]+)"', about)[1].decode()  # type: ignore[index]
+            assert name not in parts, "a field was given twice"
+            parts[name] = content.removesuffix(b"\r\n")
+        content = parts.pop("message")
+        authorization = re.search(r"authorization: *(.*?)\r\n", head, re.IGNORECASE)[1]  # type: ignore[index]
+        fields = {name: value.decode() for name, value in parts.items()}
+        return Letter(fields.pop("to"), content, fields, head.split()[1], authorization)
