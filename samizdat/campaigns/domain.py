@@ -4,15 +4,16 @@ Rules: RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), and the bulk-sender ru
 which since 2024 ask all three of whoever writes to more than about 5,000 people a day.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import dns.exception
 import dns.name
 import dns.resolver
 from django.utils.translation import gettext as _
 
+from samizdat.core import dkim
 from samizdat.options import option
 
 # DNS over a slow line; after this the check says that it could not look.
@@ -35,6 +36,19 @@ class Record:
         return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.found}
 
 
+class OurKey(Protocol):
+    """A DKIM key that we sign with. name: where its record stands."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def selector(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def public(self) -> str: ...
+
+
 Lookup = Callable[[str], list[str] | None]
 
 
@@ -54,13 +68,14 @@ def look_up_txt(name: str) -> list[str] | None:
     return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
 
 
-def check_domain(domain: str, look_up: Lookup = look_up_txt) -> list[Record]:
-    """SPF, DKIM and DMARC of a domain, in that order."""
+def check_domain(domain: str, look_up: Lookup = look_up_txt, ours: Sequence[OurKey] = ()) -> list[Record]:
+    """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it."""
     texts = look_up(domain)
     if texts is None:
         sentence = _("No name server answered for %(domain)s. Look at the line and press Check again.")
         return [Record(name, "care", sentence % {"domain": domain}) for name in ("SPF", "DKIM", "DMARC")]
-    return [_spf(domain, texts), _dkim(domain, look_up), _dmarc(domain, look_up)]
+    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up)
+    return [_spf(domain, texts), signature, _dmarc(domain, look_up)]
 
 
 def _spf(domain: str, texts: Iterable[str]) -> Record:
@@ -77,6 +92,24 @@ def _spf(domain: str, texts: Iterable[str]) -> Record:
     return Record("SPF", "good", _("An SPF record is there. It has to name the relay you send through."), found[0])
 
 
+def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> Record:
+    """A letter whose record is missing or another one counts as forged."""
+    for key in ours:
+        texts = look_up(key.name)
+        values = {"selector": key.selector, "name": key.name}
+        if texts is None:
+            sentence = _("No name server answered for %(name)s. Look at the line and press Check again.")
+            return Record("DKIM", "care", sentence % values)
+        if dkim.found_in(texts, key.algorithm, key.public) != "right":
+            sentence = _(
+                "Letters are signed with %(selector)s, but its record is not there, or is another one. Publish TXT "
+                "%(name)s as Sending domains shows it."
+            )
+            return Record("DKIM", "stop", sentence % values, texts[0][:80] if texts else "")
+    names = ", ".join(key.selector for key in ours)
+    return Record("DKIM", "good", _("We sign, and the records are there: %(selectors)s.") % {"selectors": names})
+
+
 def _dkim(domain: str, look_up: Lookup) -> Record:
     for selector in SELECTORS:
         keys = [text for text in look_up(f"{selector}._domainkey.{domain}") or [] if "p=" in text]
@@ -84,10 +117,10 @@ def _dkim(domain: str, look_up: Lookup) -> Record:
             sentence = _("A DKIM key is published under %(selector)s.") % {"selector": selector}
             return Record("DKIM", "good", sentence, keys[0][:80])
     sentence = _(
-        "We found no DKIM key under the usual names. Samizdat does not sign yet: switch on DKIM at the relay, "
-        "or one-click unsubscribing will not be believed."
+        "We have no active key for %(domain)s and found none under the usual names. Add it under Sending domains, or "
+        "switch on DKIM at the relay; without it one-click unsubscribing is not believed."
     )
-    return Record("DKIM", "care", sentence)
+    return Record("DKIM", "care", sentence % {"domain": domain})
 
 
 def _dmarc(domain: str, look_up: Lookup) -> Record:

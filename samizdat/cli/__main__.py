@@ -15,7 +15,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "upgrade": ("house", "upgrade"),
     "person": ("house", "person"),
-    "domain": ("house", "domain"),
+    "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
     "import": ("audience", "import_"),
     "subscribers": ("audience", "subscribers"),

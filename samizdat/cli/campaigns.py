@@ -112,14 +112,17 @@ def campaign_check(number: int) -> None:
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.letter import findings, proof_of
     from samizdat.core.address import BadAddress, domain, normalise
+    from samizdat.delivery import signing
     from samizdat.delivery.queries import routes
 
     draft = draft_of(found)
     flaws = findings(proof_of(found, opening.now()).flaws)
     try:
-        records = check_domain(domain(normalise(draft.from_email)))
+        sender = domain(normalise(draft.from_email))
     except BadAddress:
-        records = []  # The letter's own flaw names it already.
+        sender = ""  # The letter's own flaw names it already.
+    signature = signing.signature_of(found.organisation, sender)
+    records = check_domain(sender, ours=signature.keys) if sender else []
     live = [route for route in routes(found.organisation) if route.state == "live"]
     size = _size(found)
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
@@ -134,6 +137,7 @@ def campaign_check(number: int) -> None:
         "recipients": size,
         "flaws": [flaw.document() for flaw in flaws],
         "domain": [record.document() for record in records],
+        "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
     }
@@ -142,6 +146,7 @@ def campaign_check(number: int) -> None:
     lines += [
         f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
     ]
+    lines += [f"{'look' if signature.by == 'nobody' else 'good':5} Signature: {signature.sentence}"]
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
     if stops:
         raise Failed(" ".join(stops), "not_ready", document, lines)

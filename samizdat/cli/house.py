@@ -1,4 +1,4 @@
-"""init, upgrade, person, serve, worker, doctor, domain: the house itself."""
+"""init, upgrade, person, serve, worker: the house itself."""
 
 import getpass
 import os
@@ -324,24 +324,3 @@ def worker(senders: int | None) -> None:
     from samizdat.worker.supervisor import work
 
     click.get_current_context().exit(work(senders=senders))
-
-
-@click.group()
-def domain() -> None:
-    """The domains letters come from."""
-
-
-@domain.command("check")
-@click.argument("name")
-@common
-def domain_check(name: str) -> None:
-    """Look up SPF, DKIM and DMARC of a domain and say what is missing."""
-    opening.load_django()
-    from samizdat.campaigns.domain import check_domain
-
-    found = check_domain(name)
-    marks = {"good": "well", "care": "look", "stop": "missing"}
-    say(
-        {"domain": name, "records": [record.document() for record in found]},
-        *[f"{marks[record.state]:8} {record.name:6} {record.sentence}" for record in found],
-    )

@@ -1,9 +1,11 @@
 """Who signs for a sender: named reads of sending domains and their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from samizdat.core import dkim
 from samizdat.core.address import BadAddress, domain, normalise
@@ -158,9 +160,29 @@ class Signature:
     """Who signs the letters of a sender. by: "us", "relay" (every route's provider), "both" or "nobody"."""
 
     by: str
-    domain: str  # Whose keys; "" when we have none.
-    selectors: tuple[str, ...]
+    domain: str  # Whose keys; "" where we do not sign.
+    keys: tuple[KeyRow, ...]
     relays: tuple[str, ...]  # Names of the routes whose provider has to sign.
+
+    @property
+    def selectors(self) -> list[str]:
+        return [key.selector for key in self.keys]
+
+    @property
+    def sentence(self) -> str:
+        values = {"domain": self.domain, "selectors": ", ".join(self.selectors), "names": ", ".join(self.relays)}
+        return _SENTENCES[self.by]() % values
+
+
+_SENTENCES: dict[str, Callable[[], str]] = {
+    "us": lambda: _("We sign for %(domain)s with %(selectors)s."),
+    "both": lambda: _("We sign for %(domain)s with %(selectors)s; by %(names)s its provider has to."),
+    "relay": lambda: _("The provider has to: %(names)s. Its own pages say whether it does for this domain."),
+    "nobody": lambda: _(
+        "Large mailboxes ask for a DKIM signature of the sender’s domain. An admin adds it under Sending domains, or "
+        "says at the route that its provider signs."
+    ),
+}
 
 
 def signature_of(organisation: Any, name: str) -> Signature:
@@ -172,13 +194,6 @@ def signature_of(organisation: Any, name: str) -> Signature:
         return Signature("relay", "", (), relays)
     if not ours:
         return Signature("nobody", "", (), relays)
-    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name=ours, state="active")
-    selectors = tuple(rows.order_by("algorithm").values_list("selector", flat=True))
-    return Signature("both" if relays else "us", ours, selectors, relays)
-
-
-def published(organisation: Any, name: str) -> Sequence[KeyRow]:
-    """Our keys whose records have to be found for a sender at this domain: those that sign now."""
-    ours = signing_domain(organisation, name)
-    row = domain_named(organisation, ours) if ours else None
-    return _row(row).active if row else ()
+    row = domain_named(organisation, ours)
+    keys = _row(row).active if row else ()
+    return Signature("both" if relays else "us", ours, keys, relays)

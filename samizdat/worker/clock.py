@@ -12,6 +12,7 @@ from django.utils import timezone
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions import domains
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
 from samizdat.worker import after, bell, intake, nightly, publish, tasks
@@ -84,6 +85,7 @@ SLOW: dict[str, Step] = {
     "values of removed fields": removed_fields,
     "the hash chain": link_chain,
     "what has expired": expired,
+    "keys whose overlap is over": domains.retire_due,
     "old bells": bells,
     "the nightly comparison": nightly.compare,
 }

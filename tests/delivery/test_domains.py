@@ -290,7 +290,7 @@ def test_the_check_says_who_signs(signing_domain: SendingDomain) -> None:
     Route.objects.filter(name="theirs").update(signs=False)
     both = signing.signature_of(organisation, "news.lantern.example")
     assert (both.by, both.domain, both.selectors, both.relays) == (
-        "both", "lantern.example", ("sz2611e", "sz2611r"), ("theirs",)
+        "both", "lantern.example", ["sz2611e", "sz2611r"], ("theirs",)
     )  # fmt: skip
     Route.objects.update(signs=False)
     assert signing.signature_of(organisation, "lantern.example").by == "relay"

@@ -8,10 +8,11 @@ import pytest
 from django.db import connection, transaction
 
 from samizdat.accounts.models import Attempt, Session
+from samizdat.delivery.actions import domains
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.worker import bell, clock, processes, tasks
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.worker.conftest import Instance, until
 
 POSTGRESQL = "postgresql" in os.environ.get("DATABASE_URL", "")
@@ -29,6 +30,13 @@ class TestTick:
         assert chain.verify(lantern).length > 0
         assert not Session.objects.exists()
         assert not Attempt.objects.exists()
+
+    def test_a_signing_key_is_forgotten_when_its_overlap_is_over(self, lantern: Any) -> None:
+        key = domains.add_domain(lantern, "lantern.example", now=NOW, algorithms=("ed25519",)).keys.get()
+        type(key).objects.update(state="retiring", until=TODAY)
+        assert clock.tick(NOW) == []
+        key.refresh_from_db()
+        assert (key.state, bytes(key.private_sealed)) == ("retired", b"")
 
     def test_a_step_that_fails_keeps_no_other_waiting(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,247 @@
+"""domain check, add, ls, records, key, published, activate, rotate, retire, rm: who signs the letters."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, confirm, say, settings, table
+
+KINDS = ("ed25519", "rsa")
+
+
+@click.group()
+def domain() -> None:
+    """The domains letters come from, and the keys that sign them."""
+
+
+@domain.command("check")
+@click.argument("name")
+@common
+def domain_check(name: str) -> None:
+    """Look up SPF, DKIM and DMARC of a domain and say what is missing. A new key whose record is there is published."""
+    ours = _known(name)
+    from samizdat.campaigns.domain import check_domain
+
+    looks: list[Any] = []
+    active: Any = ()
+    if ours is not None:
+        from samizdat.delivery import signing
+        from samizdat.delivery.actions import domains
+
+        looks = domains.look(ours, now=opening.now())
+        active = signing.domain_row(ours).active
+    found = check_domain(name, ours=active)
+    marks = {"good": "well", "care": "look", "stop": "missing"}
+    keys = [{"selector": one.key.selector, "state": one.key.state, "found": one.found} for one in looks]
+    say(
+        {"domain": name, "records": [record.document() for record in found], "keys": keys},
+        *[f"{marks[record.state]:8} {record.name:6} {record.sentence}" for record in found],
+        *[f"{one['selector']}: {one['state']}. {_FOUND[str(one['found'])]}" for one in keys],
+        *_next_step(ours, looks),
+    )
+
+
+_FOUND = {
+    "right": "Its record is there.",
+    "other": "Another key stands under its name. Publish ours: samizdat domain records",
+    "revoked": "Its record is there but empty, which says that it is revoked. Publish it anew.",
+    "missing": "Its record is not there yet. DNS can take an hour.",
+    "silent": "No name server answered. Look at the line and check again.",
+}
+
+
+def _next_step(ours: Any, looks: list[Any]) -> list[str]:
+    if any(one.key.state == "published" for one in looks):
+        return [f"Go on with: samizdat domain activate {ours.name}"]
+    return []
+
+
+def _known(name: str) -> Any:
+    """The sending domain, where there is a house with one organisation (or one that is named); a check needs none."""
+    from samizdat.options import data_folder, option
+
+    if not option("DATABASE_URL") and not (data_folder() / "samizdat.sqlite3").exists():
+        opening.load_django()
+        return None
+    opening.open_house()
+    from samizdat.accounts.models import Organisation
+    from samizdat.delivery.signing import domain_named
+
+    if not settings().organisation and Organisation.objects.count() != 1:
+        return None
+    return domain_named(opening.organisation(), name)
+
+
+def _domain(name: str) -> Any:
+    opening.open_house()
+    from samizdat.delivery.signing import domain_named
+
+    found = domain_named(opening.organisation(), name)
+    if found is None:
+        raise Failed(f"There is no sending domain {name}. Add it: samizdat domain add {name}", "no_such_domain")
+    return found
+
+
+def _key(name: str, selector: str) -> Any:
+    found = _domain(name).keys.select_related("domain__organisation").filter(selector=selector.lower()).first()
+    if found is None:
+        raise Failed(
+            f"{name} has no key under {selector}. Look with: samizdat domain records {name}", "no_such_selector"
+        )
+    return found
+
+
+@domain.command("add")
+@click.argument("name")
+@click.option(
+    "--algorithm",
+    type=click.Choice(["both", *KINDS]),
+    default="both",
+    show_default=True,
+    help="RSA is read by all receivers, Ed25519 costs a tenth.",
+)
+@common
+def domain_add(name: str, algorithm: str) -> None:
+    """Sign for a domain: makes its keys and shows the records to publish."""
+    opening.open_house()
+    from samizdat.delivery.actions import domains
+
+    kinds = KINDS if algorithm == "both" else (algorithm,)
+    made = domains.add_domain(opening.organisation(), name, now=opening.now(), algorithms=kinds)
+    _show(made, f"Then look whether they are there: samizdat domain check {made.name}")
+
+
+@domain.command("ls")
+@common
+def domain_ls() -> None:
+    """The sending domains and their keys."""
+    opening.open_house()
+    from samizdat.delivery.signing import domains
+
+    found = domains(opening.organisation())
+    rows = [
+        (row.name, key.selector, key.algorithm, key.state, str(key.until or "")) for row in found for key in row.keys
+    ]
+    say(
+        {"domains": [row.document() for row in found]},
+        *table(("domain", "selector", "kind", "state", "record stays until"), rows),
+    )
+
+
+@domain.command("records")
+@click.argument("name")
+@common
+def domain_records(name: str) -> None:
+    """The TXT records of a domain's keys, to be published."""
+    _show(_domain(name))
+
+
+def _show(found: Any, *lines: str) -> None:
+    """The records of all keys that are not retired, each as a form wants it and as a line of a zone file."""
+    from samizdat.delivery.signing import domain_row
+
+    row = domain_row(found)
+    shown = []
+    for key in row.keys:
+        if key.state != "retired":
+            shown += [f"TXT {key.name} ({key.state})", f"  {key.text}", f"  {key.zone_line}"]
+    say(row.document(), *shown, *lines)
+
+
+@domain.command("key")
+@click.argument("name")
+@click.option("--algorithm", type=click.Choice(KINDS), default="rsa", show_default=True)
+@click.option("--selector", default="", help="A name of its own in DNS; made up otherwise.")
+@click.option("--key-file", type=click.Path(), help="A private key (PEM) that is brought along.")
+@common
+def domain_key(name: str, algorithm: str, selector: str, key_file: str | None) -> None:
+    """Add one more key, new or brought along from elsewhere."""
+    found = _domain(name)
+    from samizdat.delivery.actions import domains
+
+    private = Path(key_file).read_bytes() if key_file else None
+    domains.add_key(found, algorithm, now=opening.now(), selector=selector, private=private)
+    _show(found, f"Then look whether it is there: samizdat domain check {found.name}")
+
+
+@domain.command("published")
+@click.argument("name")
+@click.argument("selector")
+@common
+def domain_published(name: str, selector: str) -> None:
+    """Say that a record is there, when our resolver does not see it."""
+    key = _key(name, selector)
+    from samizdat.delivery.actions import domains
+
+    domains.say_published(key, now=opening.now())
+    say(_document(key), f"{key.selector} counts as published. Go on with: samizdat domain activate {name}")
+
+
+def _document(key: Any) -> dict[str, Any]:
+    return {"domain": key.domain.name, "selector": key.selector, "state": key.state}
+
+
+@domain.command("activate")
+@click.argument("name")
+@click.argument("selector", required=False)
+@common
+def domain_activate(name: str, selector: str | None) -> None:
+    """Sign with a key from now on; without SELECTOR, with the newest published one of each kind."""
+    found = _domain(name)
+    from samizdat.delivery import signing
+    from samizdat.delivery.actions import domains
+
+    if selector:
+        domains.activate(_key(name, selector), now=opening.now())
+    elif not domains.activate_published(found, now=opening.now()):
+        raise Failed(
+            f"No key of {name} waits with its record published. Look with: samizdat domain check {name}",
+            "not_published",
+        )
+    row = signing.domain_row(found)
+    old = [
+        f"{key.selector} retires: leave its record until {key.until}." for key in row.keys if key.state == "retiring"
+    ]
+    say(row.document(), f"Letters are signed with {', '.join(key.selector for key in row.active)}.", *old)
+
+
+@domain.command("rotate")
+@click.argument("name")
+@click.option("--algorithm", type=click.Choice(KINDS), help="One kind alone.")
+@common
+def domain_rotate(name: str, algorithm: str | None) -> None:
+    """Make a successor for each active key. The old ones sign until the new ones are activated."""
+    found = _domain(name)
+    from samizdat.delivery.actions import domains
+
+    domains.rotate(found, now=opening.now(), algorithm=algorithm or "")
+    _show(found, f"Publish the new ones, then: samizdat domain check {found.name}")
+
+
+@domain.command("retire")
+@click.argument("name")
+@click.argument("selector")
+@common
+def domain_retire(name: str, selector: str) -> None:
+    """Never sign with a key again and forget its private half."""
+    key = _key(name, selector)
+    confirm(f"Retire {key.selector}? It cannot come back.")
+    from samizdat.delivery.actions import domains
+
+    domains.retire(key, now=opening.now())
+    say(_document(key), f"{key.selector} is retired. Its record may go once its letters have arrived.")
+
+
+@domain.command("rm")
+@click.argument("name")
+@common
+def domain_rm(name: str) -> None:
+    """Stop signing for a domain and forget its keys."""
+    found = _domain(name)
+    confirm(f"Remove {found.name} and its keys? Letters from it go out without our signature.")
+    from samizdat.delivery.actions import domains
+
+    domains.remove_domain(found, now=opening.now())
+    say({"domain": found.name, "removed": True}, f"{found.name} is removed.")

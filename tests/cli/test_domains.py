@@ -1,0 +1,163 @@
+"""From a domain to signed letters and on to its next keys, by commands alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests import dkim_judge
+from tests.cli.conftest import House
+from tests.dns_server import NameServer
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[NameServer]:
+    with NameServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def known(house: House, names: NameServer) -> House:
+    house.environment["SAMIZDAT_DNS"] = names.place
+    return house
+
+
+def publish(names: NameServer, document: dict[str, Any]) -> dict[str, str]:
+    """Puts every record of a document into the zone."""
+    records = {key["record"]["name"]: key["record"]["value"] for key in document["keys"]}
+    names.records |= {name: [value] for name, value in records.items()}
+    return records
+
+
+def states(house: House, name: str) -> list[str]:
+    return [key["state"] for key in house.say("domain", "records", name)["keys"]]
+
+
+def letters(house: House, out: Path) -> list[bytes]:
+    """A campaign to two readers, sent into a folder."""
+    (house.folder / "letter.md").write_text("Hello {{ FNAME }}\n")
+    words = (
+        "--list",
+        "Letter",
+        "--subject",
+        "News",
+        "--from",
+        "L <news@letters.lantern.example>",
+        "--body",
+        "letter.md",
+    )
+    before = set(out.glob("*.eml"))
+    number = str(house.say("campaign", "new", *words)["id"])
+    house.say("campaign", "send", number, "--wait")
+    return [path.read_bytes() for path in set(out.glob("*.eml")) - before]
+
+
+def test_a_domain_goes_all_the_way_and_rotates(known: House, names: NameServer) -> None:
+    made = known.say("domain", "add", "lantern.example")
+    assert [(key["algorithm"], key["state"]) for key in made["keys"]] == [("ed25519", "new"), ("rsa", "new")]
+    assert [len(key["record"]["strings"]) for key in made["keys"]] == [1, 2]
+    refused = known("domain", "activate", "lantern.example", "--json")
+    assert (refused.code, refused.json["error"]) == (1, "not_published")
+
+    records = publish(names, made)
+    checked = known.say("domain", "check", "lantern.example")
+    assert [(key["state"], key["found"]) for key in checked["keys"]] == [("published", "right")] * 2
+    assert known.say("domain", "activate", "lantern.example")["signs"] is True
+    dkim = next(one for one in known.say("domain", "check", "lantern.example")["records"] if one["name"] == "DKIM")
+    assert dkim["state"] == "good"
+
+    known.say("list", "new", "Letter")
+    for reader in ("ada@reader.example", "boris@reader.example"):
+        known.say("subscribers", "add", reader, "--list", "Letter", "--consent", "said so")
+    out = known.folder / "out"
+    out.mkdir()
+    known.say("route", "add", "paper", f"folder://{out}")
+    sent = letters(known, out)
+    assert [dkim_judge.verdicts(letter, records) for letter in sent] == [["pass", "pass"]] * 2
+
+    known.say("route", "edit", "paper", "--signs", "provider")
+    assert known.say("route", "ls")["routes"][0]["signs"] == "provider"
+    assert [dkim_judge.verdicts(letter, records) for letter in letters(known, out)] == [[], []]
+    known.say("route", "edit", "paper", "--signs", "us")
+
+    records |= publish(names, known.say("domain", "rotate", "lantern.example"))
+    known.say("domain", "check", "lantern.example")
+    known.say("domain", "activate", "lantern.example")
+    assert states(known, "lantern.example") == ["active", "active", "retiring", "retiring"]
+    assert [dkim_judge.verdicts(letter, records) for letter in letters(known, out)] == [["pass", "pass"]] * 2
+
+
+def test_the_check_of_a_campaign_says_who_signs(known: House) -> None:
+    known.say("list", "new", "Signed")
+    (known.folder / "signed.md").write_text("Hello\n")
+    words = ("--list", "Signed", "--subject", "S", "--from", "L <a@nobody.example>", "--body", "signed.md")
+    number = str(known.say("campaign", "new", *words)["id"])
+    checked = known("campaign", "check", number, "--json").json
+    assert checked["signing"]["by"] == "nobody" and "Sending domains" in checked["signing"]["sentence"]
+
+
+def test_a_record_that_went_away_is_missed(known: House, names: NameServer) -> None:
+    made = known.say("domain", "add", "gone.example", "--algorithm", "ed25519")
+    selector = made["keys"][0]["selector"]
+    known.say("domain", "published", "gone.example", selector)
+    known.say("domain", "activate", "gone.example", selector)
+    names.records["gone.example"] = ["v=spf1 -all"]
+    dkim = next(one for one in known.say("domain", "check", "gone.example")["records"] if one["name"] == "DKIM")
+    assert dkim["state"] == "stop" and selector in dkim["sentence"]
+
+
+def test_a_silent_name_server_publishes_nothing(known: House, names: NameServer) -> None:
+    known.say("domain", "add", "silent.example", "--algorithm", "ed25519")
+    names.broken = True
+    try:
+        checked = known.say("domain", "check", "silent.example")
+    finally:
+        names.broken = False
+    assert [(key["state"], key["found"]) for key in checked["keys"]] == [("new", "silent")]
+
+
+def test_a_key_is_brought_along_retired_and_its_domain_removed(known: House) -> None:
+    known.say("domain", "add", "moved.example", "--algorithm", "ed25519")
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    (known.folder / "key.pem").write_bytes(pem)
+    made = known.say("domain", "key", "moved.example", "--key-file", "key.pem", "--selector", "k1")
+    assert ("k1", "rsa") in [(key["selector"], key["algorithm"]) for key in made["keys"]]
+    assert known.say("domain", "retire", "moved.example", "k1")["state"] == "retired"
+    assert known.say("domain", "rm", "moved.example")["removed"] is True
+    assert "moved.example" not in [row["domain"] for row in known.say("domain", "ls")["domains"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("domain", "add", "nonsense"), "bad_domain"),
+        (("domain", "records", "unknown.example"), "no_such_domain"),
+        (("domain", "retire", "bad.example", "k9"), "no_such_selector"),
+        (("domain", "key", "bad.example", "--key-file", "weak.pem"), "bad_key"),
+        (("domain", "key", "bad.example", "--key-file", "missing.pem"), "no_such_file"),
+        (("domain", "key", "bad.example", "--selector", "a b"), "bad_selector"),
+        (("domain", "rotate", "bad.example"), "nothing_to_rotate"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else value,
+)
+def test_what_cannot_be_is_refused_with_a_sentence(known: House, words: tuple[str, ...], code: str) -> None:
+    known("domain", "add", "bad.example", "--algorithm", "ed25519")
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505
+    (known.folder / "weak.pem").write_bytes(
+        weak.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    refused = known(*words, "--json")
+    assert (refused.code, refused.json["error"]) == (1, code)
+    assert refused.json["sentence"]
+
+
+def test_without_a_house_a_check_still_looks(empty_house: House, names: NameServer) -> None:
+    empty_house.environment |= {"SAMIZDAT_DNS": names.place, "DATABASE_URL": ""}
+    names.records["plain.example"] = ["v=spf1 include:relay.example ~all"]
+    found = {one["name"]: one["state"] for one in empty_house.say("domain", "check", "plain.example")["records"]}
+    assert found == {"SPF": "good", "DKIM": "care", "DMARC": "stop"}
