@@ -59,7 +59,7 @@ def _make(name: str, email: str, password: Callable[[], str], options: dict[str,
     from samizdat.options import data_folder, key_file
 
     opening.load_django()
-    from samizdat.accounts import actions
+    from samizdat.accounts import actions, place
     from samizdat.vault.source import new_instance_key
 
     actions.check_settings({**options, "name": name})
@@ -81,7 +81,7 @@ def _make(name: str, email: str, password: Callable[[], str], options: dict[str,
             if folder_is_new:
                 shutil.rmtree(data_folder())
         raise
-    publish_place_of(organisation)
+    place.publish(organisation)  # So that its pages answer before the first worker runs.
     return organisation, person_is_new, new
 
 
@@ -146,25 +146,6 @@ def _found(name: str, email: str, password: Callable[[], str], options: dict[str
         person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
         actions.give_role(person, organisation, "admin", by=None, now=now)
     return organisation, known is None
-
-
-def publish_place_of(organisation: Any) -> None:
-    """Tells the gate that there is a new place, so that its pages answer before the first worker runs."""
-    from urllib.parse import urlsplit
-
-    from samizdat.gate.actions import publish_place
-    from samizdat.vault.queries import box_of
-
-    number, public = box_of(organisation)
-    publish_place(
-        bytes(organisation.uid),
-        host=urlsplit(organisation.public_url).hostname or "",
-        name=organisation.name,
-        language=organisation.language,
-        accent=organisation.accent,
-        box_key=public,
-        box_number=number,
-    )
 
 
 def read_password(file: str | None, question: str) -> str:

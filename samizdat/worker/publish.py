@@ -3,10 +3,10 @@
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from samizdat.accounts.models import Organisation
+from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
 from samizdat.campaigns.draft import draft_of
@@ -18,7 +18,6 @@ from samizdat.core.letter import archive_html, fill, render
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Page, Place
-from samizdat.vault.queries import box_of
 
 # A letter is public once it is on its way; one that waits for its time is nobody's business yet.
 PUBLIC_STATES = ("sending", "paused", "waiting", "finished")
@@ -31,20 +30,7 @@ _PICTURE = re.compile(r"/m/([0-9a-f]{8,40})\.(?:jpeg|jpg|png|gif|webp)\b")
 
 def place(event: Event, now: datetime) -> None:
     if event.organisation is not None:
-        organisation_as_place(event.organisation)
-
-
-def organisation_as_place(organisation: Any) -> None:
-    number, public = box_of(organisation)
-    gate.publish_place(
-        bytes(organisation.uid),
-        host=urlsplit(organisation.public_url).hostname or "",
-        name=organisation.name,
-        language=organisation.language,
-        accent=organisation.accent,
-        box_key=public,
-        box_number=number,
-    )
+        publish_place(event.organisation)
 
 
 def form(event: Event, now: datetime) -> None:
@@ -133,7 +119,7 @@ def missing_places(now: datetime) -> int:
     there = {bytes(uid) for uid in Place.objects.values_list("uid", flat=True)}
     missing = [one for one in Organisation.objects.all() if bytes(one.uid) not in there]
     for organisation in missing:
-        organisation_as_place(organisation)
+        publish_place(organisation)
         all_forms(organisation)
     return len(missing)
 
@@ -141,7 +127,7 @@ def missing_places(now: datetime) -> int:
 def everything(now: datetime) -> None:
     """Fills a gate that was lost or restored."""
     for organisation in Organisation.objects.all():
-        organisation_as_place(organisation)
+        publish_place(organisation)
         all_forms(organisation)
     for edition in _editions().iterator(chunk_size=100):
         edition_as_letter(edition, now)

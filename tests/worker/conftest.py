@@ -207,7 +207,7 @@ def thursday(lantern: Any) -> Any:
 
     list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW, details={"from_email": "letter@lantern.example"})
     audience.give_form(list_, "thursday", now=NOW)
-    publish.organisation_as_place(lantern)
+    publish.publish_place(lantern)
     publish.list_as_form(list_)
     return list_
 

@@ -39,7 +39,7 @@ def test_changed_settings_reach_the_public_pages(lantern: Any) -> None:
 
 
 def test_a_form_is_published_renamed_and_withdrawn(lantern: Any) -> None:
-    publish.organisation_as_place(lantern)
+    publish.publish_place(lantern)
     list_ = audience.new_list(lantern, "Thursday", now=NOW, details={"purpose": "One story."})
     settle()
     assert not Form.objects.exists()
@@ -98,7 +98,7 @@ def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: 
 
 @pytest.fixture
 def campaign(lantern: Any) -> Any:
-    publish.organisation_as_place(lantern)
+    publish.publish_place(lantern)
     audience.fields_for(lantern, {"FNAME": "First name"})
     list_ = audience.new_list(lantern, "Thursday", now=NOW)
     words = Draft(

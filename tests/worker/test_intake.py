@@ -114,7 +114,7 @@ def test_a_token_of_another_organisation_leaves_nothing(
 ) -> None:
     (ada,) = people(lantern, thursday, 1)
     other = found_organisation("Harbour", source=vault, today=TODAY)
-    publish.organisation_as_place(other)
+    publish.publish_place(other)
     say(other, "leave", token=token(lantern, ada, edition.id), purpose="leave")
     say(lantern, "leave", token=token(other, ada, edition.id), purpose="leave")
     intake.take(NOW)

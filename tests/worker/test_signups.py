@@ -134,7 +134,7 @@ def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None
     from samizdat.worker import publish
 
     hidden = audience.new_list(lantern, "hidden", now=NOW, details={"from_email": "letter@lantern.example"})
-    publish.organisation_as_place(lantern)
+    publish.publish_place(lantern)
     say(lantern, "signup", address="ada@example.org", list=str(hidden.id))
     signups.take(NOW)
     assert queries.subscriber_at(lantern, "ada@example.org") is None
@@ -147,7 +147,7 @@ def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -
         lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details={"from_email": "l@lantern.example"}
     )
     audience.give_form(evil, "evil", now=NOW)
-    publish.organisation_as_place(lantern)
+    publish.publish_place(lantern)
     say(lantern, "signup", address="ada@example.org", list=str(evil.id))
     signups.take(NOW)
     (mail,) = mails(out)

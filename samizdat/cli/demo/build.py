@@ -64,13 +64,13 @@ def _found(port: int, language: str) -> Any:
 
 
 def _at_ports(organisation: Any, port: int) -> None:
+    from samizdat.accounts import place
     from samizdat.accounts.actions import change_settings
-    from samizdat.cli.house import publish_place_of
 
     desk, public = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + PUBLIC}"
     if (organisation.desk_url, organisation.public_url) != (desk, public):
         change_settings(organisation, by=None, now=opening.now(), desk_url=desk, public_url=public)
-        publish_place_of(organisation)
+        place.publish(organisation)
 
 
 def _bring_in(organisation: Any) -> Any:

@@ -1,0 +1,21 @@
+"""An organisation as the public pages know it: carried to the gate when it is founded, changed or missing there."""
+
+from urllib.parse import urlsplit
+
+from samizdat.accounts.models import Organisation
+from samizdat.gate.actions import publish_place
+from samizdat.vault.queries import box_of
+
+
+def publish(organisation: Organisation) -> None:
+    """May be repeated at any time. Call it after the commit: the gate is a database of its own."""
+    number, public = box_of(organisation)
+    publish_place(
+        bytes(organisation.uid),
+        host=urlsplit(organisation.public_url).hostname or "",
+        name=organisation.name,
+        language=organisation.language,
+        accent=organisation.accent,
+        box_key=public,
+        box_number=number,
+    )
