@@ -82,13 +82,19 @@ def route_ls() -> None:
         {"routes": [_document(row) for row in found]},
         *table(
             ("id", "priority", "name", "way", "state", "reason"),
-            [(str(row.id), row.priority, row.name, row.scheme, row.state, row.sentence) for row in found],
+            [(str(row.id), row.priority, row.name, row.scheme, row.state, _why(row)) for row in found],
         ),
     )
 
 
+def _why(row: Any) -> str:
+    from samizdat.core.outcome import ACTORS
+
+    return f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
+
+
 def _document(row: Any) -> dict[str, Any]:
-    words = ("id", "name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "until")
+    words = ("id", "name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "who", "until")
     return {word: getattr(row, word) for word in words} | {"signs": "us" if row.signs else "provider"}
 
 

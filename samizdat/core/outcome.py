@@ -167,7 +167,7 @@ REASONS = {
 ACTORS = {
     "nobody": "Nobody has to do anything.",
     "account": "To act: whoever holds your account at the provider.",
-    "provider": "To act: the provider's support. Write to them.",
+    "provider": "To act: the provider's support.",
     "admin": "To act: the admin of this house.",
 }
 WHO = {

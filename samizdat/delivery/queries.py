@@ -12,7 +12,7 @@ from samizdat import plugs
 from samizdat.campaigns.models import COUNTERS, Campaign
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
-from samizdat.core.outcome import ANSWERS, REASONS
+from samizdat.core.outcome import ANSWERS, REASONS, WHO
 from samizdat.delivery.models import Answer, Chunk, Delivery, Minute, ProviderTotal, Retry, Route, RouteTotal
 from samizdat.events.models import Event
 from samizdat.vault import house
@@ -46,6 +46,11 @@ class RouteRow:
             if self.reason in REASONS and self.state != "live"
             else ""
         )
+
+    @property
+    def who(self) -> str:
+        """Who has to act, a word of outcome.ACTORS; empty for one that sends or was paused by hand."""
+        return WHO.get(self.reason, "") if self.state != "live" else ""
 
 
 @dataclass(frozen=True, slots=True)

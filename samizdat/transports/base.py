@@ -132,6 +132,16 @@ class RouteSettings:
     connections: int = 50
     rate: float | None = None
 
+    @property
+    def has_login(self) -> bool:
+        """Does it say who we are? Then a password or a key belongs to it."""
+        return bool(self.user) or self.scheme in KEYED
+
+    @property
+    def leads_to(self) -> str:
+        """Whoever gets the password or the key."""
+        return self.options.get("endpoint") or self.host
+
     def number(self, option: str, default: float) -> float:
         """An option in seconds. Raises BadRoute when it is no number above zero."""
         text = self.options.get(option, "")

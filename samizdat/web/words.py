@@ -253,6 +253,11 @@ def route_reason(row: Any) -> str:
     return _(outcome.REASONS[row.reason]).format(**(blank | row.values))
 
 
+def route_actor(row: Any) -> str:
+    """Who has to act, so that a route sends again."""
+    return _(outcome.ACTORS[row.who]) if row.who else ""
+
+
 def route_change(change: Any) -> str:
     """One thing about a route that is another now, with what it was."""
     none = pgettext("limit", "none")

@@ -7,9 +7,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.delivery import queries
+from samizdat.core.outcome import RouteVerdict
+from samizdat.delivery import actions, queries
 from samizdat.delivery.models import Route
 from samizdat.web.forms.routes import RouteForm
+from tests.conftest import NOW
+from tests.http_server import Reply, ScriptedApi
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -25,6 +28,8 @@ def _to(here: House, name: str, *args: object) -> str:
     [
         ({"scheme": "smtp", "where": "mail.example:587", "user": "me@x"}, "smtp://me%40x@mail.example:587"),
         ({"scheme": "smtps", "where": "mail.example:465"}, "smtps://mail.example:465"),
+        ({"scheme": "mailgun us", "where": "lantern.example"}, "mailgun://lantern.example?region=us"),
+        ({"scheme": "mailgun eu", "where": "lantern.example", "user": "api"}, "mailgun://lantern.example?region=eu"),
     ],
 )
 def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], url: str) -> None:
@@ -178,6 +183,66 @@ def test_a_paused_route_that_answers_stays_paused_and_the_page_says_so(here: Hou
 def test_a_route_that_is_asked_again_is_not_called_well(here: House, desk: Desk, relay: Any) -> None:
     Route.objects.filter(pk=relay.pk).update(state="live", reason="no_connection")
     assert "Tried again" in desk("admin").get(_to(here, "routes")).content.decode()
+
+
+def test_mailgun_is_added_with_its_key_and_changed_without_it(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    answers = {
+        "name": "gun",
+        "where": "lantern.example",
+        "priority": "20",
+        "rate": "",
+        "password": SECRET,
+        "signs": "us",
+    }
+    with ScriptedApi() as api:
+        api.on(Reply(400, {"message": "to parameter is missing"}))
+        route = actions.add_route(
+            here.organisation, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}", now=NOW
+        )
+        page = client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun eu"}, follow=True)
+        assert SECRET not in page.content.decode()
+        way = queries.way_of(Route.objects.select_related("organisation").get(pk=route.pk))
+        assert (way.settings.password, way.settings.options["region"]) == (SECRET, "eu")
+        client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun us", "password": ""})
+        way = queries.way_of(Route.objects.select_related("organisation").get(pk=route.pk))
+        assert (way.settings.password, way.settings.options["region"]) == (SECRET, "us")
+        assert way.settings.options["endpoint"] == api.endpoint
+        assert SECRET not in way.shown and "KEY" not in way.shown
+        refused = client.post(
+            _to(here, "edit-route", route.pk),
+            answers | {"scheme": "mailgun us", "password": "", "where": "other.example"},
+        )
+        assert refused.status_code in (302, 422)
+        page = client.get(_to(here, "edit-route", route.pk)).content.decode()
+        assert SECRET not in page
+
+
+def test_mailgun_without_a_key_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
+    answers = {"scheme": "mailgun us", "name": "gun", "where": "lantern.example", "priority": "20", "rate": ""}
+    answer = desk("admin").post(_to(here, "routes"), answers)
+    assert answer.status_code == 422
+    assert "The route has no key" in answer.content.decode()
+
+
+def test_a_command_of_the_server_is_neither_offered_nor_taken(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    assert 'value="sendmail"' not in client.get(_to(here, "routes")).content.decode()
+    answers = {"scheme": "sendmail", "name": "local", "where": "/bin/rm", "priority": "20", "rate": ""}
+    answer = client.post(_to(here, "routes"), answers)
+    assert answer.status_code == 422
+    assert "samizdat route add NAME" in answer.content.decode()
+    assert Route.objects.filter(organisation=here.organisation).count() == 1
+
+
+def test_a_condemned_route_says_who_has_to_act_and_has_a_test_beside_it(here: House, desk: Desk) -> None:
+    for reason, who in (("suspended", "provider&#x27;s support"), ("key", "holds your account"), ("tls", "admin")):
+        actions.condemn(here.route.pk, RouteVerdict("dead", reason, {"host": "mail.example"}), NOW)
+        page = desk("admin").get(_to(here, "routes")).content.decode()
+        note = page[page.index('class="note stop"') : page.index("</section>", page.index('class="note stop"'))]
+        assert who in note
+        assert _to(here, "test-route", here.route.pk) in note
+        assert _to(here, "test-route", here.route.pk) not in desk("editor").get(_to(here, "home")).content.decode()
 
 
 def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> None:

@@ -157,10 +157,10 @@ def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | N
     except plugs.BadRoute as bad:
         raise _refused(bad) from bad
     kept = password or None
-    if not kept and after.user and not after.password and before.password:
-        if after.host != before.host:
+    if not kept and after.has_login and not after.password and before.password:
+        if after.leads_to != before.leads_to:
             text = _("The password that is kept is the one for %(host)s. Give the one for %(other)s as well.")
-            raise RouteRefused(text % {"host": before.host, "other": after.host}, "password")
+            raise RouteRefused(text % {"host": before.leads_to, "other": after.leads_to}, "password")
         kept = before.password
     return {"url": url.strip(), "password": kept}
 

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -13,10 +13,12 @@ from samizdat.web.forms.base import DeskForm
 from samizdat.web.forms.people import AddressField
 from samizdat.web.words import SIGNERS
 
-# A folder:// route writes wherever it is told, on the server itself: whoever may do that has its command line.
+# A folder:// route writes wherever it is told and sendmail:// runs whatever it is told, on the server itself: whoever
+# may do that has its command line.
+ON_THE_SERVER = ("folder", "sendmail")
 AT_THE_TERMINAL = lazy(
-    "A folder on the server is added on the server itself, with: samizdat route add NAME folder:///path. "
-    "Here, choose one of the mail servers."
+    "A folder or a command of the server is added on the server itself, with: samizdat route add NAME folder:///path. "
+    "Here, choose one of the others."
 )
 KEPT = lazy("Empty: the one that is kept stays. It is never shown.")
 CHOOSE = lazy("Choose one of the kinds that are offered.")
@@ -27,7 +29,7 @@ class KindField(forms.ChoiceField):
 
     def validate(self, value: Any) -> None:
         if value and not self.valid_value(value):
-            raise forms.ValidationError(AT_THE_TERMINAL if value == "folder" else CHOOSE)
+            raise forms.ValidationError(AT_THE_TERMINAL if value in ON_THE_SERVER else CHOOSE)
         super().validate(value)
 
 
@@ -38,13 +40,16 @@ class RouteForm(DeskForm):
             ("smtp", lazy("SMTP server, STARTTLS (mostly port 587)")),
             ("smtps", lazy("SMTP server, TLS from the start (mostly port 465)")),
             ("smtp+plain", lazy("SMTP server without TLS: only on this machine or inside a tunnel")),
+            # The scheme, and the region that it is kept in: one choice, because nobody would look for a second one.
+            ("mailgun us", lazy("Mailgun, domain in the US: for networks that let no mail out")),
+            ("mailgun eu", lazy("Mailgun, domain in the EU: for networks that let no mail out")),
         ],
     )
     name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("As you will see it in reports."))
     where = forms.CharField(
         label=lazy("Host and port"),
         max_length=300,
-        help_text=lazy("As your provider names them, like mail.example:587."),
+        help_text=lazy("As your provider names them, like mail.example:587. For Mailgun, your sending domain."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     user = forms.CharField(
@@ -55,7 +60,7 @@ class RouteForm(DeskForm):
         required=False,
         strip=False,
         max_length=1000,
-        help_text=lazy("Sealed at once, never shown again."),
+        help_text=lazy("Sealed at once, never shown again. For Mailgun, the key for sending."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     priority = forms.IntegerField(
@@ -81,7 +86,7 @@ class RouteForm(DeskForm):
         self._way = way
         if way is not None:
             kwargs["initial"] = {
-                "scheme": way.settings.scheme,
+                "scheme": kind_of(way),
                 "name": way.name,
                 "where": way.where,
                 "user": way.settings.user,
@@ -94,9 +99,18 @@ class RouteForm(DeskForm):
             return
         if way.has_password:
             self.fields["password"].help_text = KEPT
-        if way.settings.scheme not in dict(self.fields["scheme"].choices):  # type: ignore[attr-defined]
+        if kind_of(way) not in dict(self.fields["scheme"].choices):  # type: ignore[attr-defined]
             for name in ("scheme", "where", "user", "password"):
                 del self.fields[name]
+
+    def kept(self) -> dict[str, str]:
+        """Options of the route that this form does not ask for."""
+        options = self._way.settings.options if self._way else {}
+        return {name: value for name, value in options.items() if name != "region"}
+
+    @property
+    def kept_shown(self) -> str:
+        return urlencode(self.kept(), safe="/:")
 
     def clean_where(self) -> str:
         """Host and port alone: what may follow them names files of the server as well (?ca=…)."""
@@ -125,9 +139,18 @@ class RouteForm(DeskForm):
         answers: dict[str, Any] = self.cleaned_data
         if "where" not in answers:
             return None
-        options = f"?{self._way.options}" if self._way and self._way.options else ""
-        user = quote(answers["user"], safe="") + "@" if answers["user"] else ""
-        return f"{answers['scheme']}://{user}{answers['where']}{options}"
+        scheme, _space, region = answers["scheme"].partition(" ")
+        was_mailgun = self._way is not None and self._way.settings.scheme == "mailgun"
+        kept = self.kept() if was_mailgun == bool(region) else {}
+        options = urlencode(kept | ({"region": region} if region else {}), safe="/:")
+        user = quote(answers["user"], safe="") + "@" if answers["user"] and not region else ""
+        return f"{scheme}://{user}{answers['where']}" + (f"?{options}" if options else "")
+
+
+def kind_of(way: Any) -> str:
+    """The choice that stands for a route: its scheme, and of Mailgun its region."""
+    scheme = str(way.settings.scheme)
+    return f"{scheme} {way.settings.options.get('region', 'us').lower()}" if scheme == "mailgun" else scheme
 
 
 class ProbeForm(DeskForm):

@@ -221,6 +221,11 @@ def route_reason(row: Any) -> str:
 
 
 @register.filter
+def route_actor(row: Any) -> str:
+    return words.route_actor(row)
+
+
+@register.filter
 def seconds_clock(value: datetime) -> str:
     """A time with its seconds: the instant at which numbers were true."""
     return date_format(timezone.localtime(value), "H:i:s")
