@@ -18,4 +18,5 @@ def publish(organisation: Organisation) -> None:
         accent=organisation.accent,
         box_key=public,
         box_number=number,
+        leave_mailbox=organisation.leave_mailbox,
     )

@@ -27,7 +27,15 @@ INTAKE_COLUMNS = "place_id, box"
 
 
 def publish_place(
-    uid: bytes, *, host: str, name: str, language: str, accent: str, box_key: bytes, box_number: int
+    uid: bytes,
+    *,
+    host: str,
+    name: str,
+    language: str,
+    accent: str,
+    box_key: bytes,
+    box_number: int,
+    leave_mailbox: str = "",
 ) -> None:
     """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own.
 
@@ -40,6 +48,7 @@ def publish_place(
             "name": name,
             "language": language,
             "accent": accent,
+            "leave_mailbox": leave_mailbox,
             "box_key": box_key,
             "box_number": box_number,
         },

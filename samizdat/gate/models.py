@@ -11,6 +11,7 @@ class Place(models.Model):
     name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
     accent = models.CharField(max_length=7)
+    leave_mailbox = models.CharField(max_length=254, blank=True)  # Where one leaves by mail; letters name it as well.
     box_key = models.BinaryField(max_length=32)
     box_number = models.BigIntegerField()
 

@@ -5,6 +5,7 @@ from django.urls import path
 from samizdat.public import views
 
 urlpatterns = [
+    path("", views.root),
     path("u/<str:token>", views.leave),
     path("u/<str:token>/back", views.back),
     path("p/<str:token>", views.preferences),

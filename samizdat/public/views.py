@@ -6,8 +6,9 @@ No page tells whether an address is known, and none needs a script, a cookie or 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -28,6 +29,8 @@ from samizdat.public.sealing import drop_in
 LETTER_BYTES = 7000
 # Characters of a subject as heading; subjects may be 998 long.
 LONGEST_TITLE = 200
+# Sign-up forms below a page of the archive; the front door has them all (twenty weigh 6 KB).
+FORMS_BELOW = 5
 
 KINDS = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 
@@ -69,14 +72,26 @@ def _page(
 ) -> HttpResponse:
     """One page in one language. The caller has activated it; `values` are for the template."""
     here = queries.place_of_host(host_of(request))
-    values = values | {
-        "place": place,
-        "language": language,
-        "rtl": language[:2] in ("ar", "fa", "he", "ur"),
-        "archive": place is not None and here is not None and here.pk == place.pk,
-        "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
-    }
+    values = (
+        {"mailto": _mailto(place)}
+        | values
+        | {
+            "place": place,
+            "language": language,
+            "rtl": language[:2] in ("ar", "fa", "he", "ur"),
+            "archive": place is not None and here is not None and here.pk == place.pk,
+            "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
+        }
+    )
     return HttpResponse(render_to_string(f"public/{name}.html", values), status=status)
+
+
+def _mailto(place: Place | None, token: str = "") -> str:
+    """Where a letter leads that asks for leaving; with a token it says who asks, whatever it is sent from."""
+    if place is None or not place.leave_mailbox:
+        return ""
+    local, _at, domain = place.leave_mailbox.rpartition("@")
+    return f"mailto:{quote(f'{local}+{token}' if token else local, safe='+')}@{domain}?subject=leave"
 
 
 def _form(request: HttpRequest) -> dict[str, str]:
@@ -148,7 +163,8 @@ def _show(request: HttpRequest, holder: tokens.Holder, place: Place, name: str) 
     list_name, language = _named(holder, place)
     with override(language):
         test = holder.purpose == "test"
-        return _page(request, place, language, name, {"list": list_name, "token": holder.text, "test": test})
+        values = {"list": list_name, "token": holder.text, "test": test, "mailto": _mailto(place, holder.text)}
+        return _page(request, place, language, name, values)
 
 
 # -- signing up -------------------------------------------------------------------------------------------------
@@ -192,6 +208,18 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         return _page(request, place, language, "confirmed" if done else "confirm", values)
 
 
+# -- the front door ---------------------------------------------------------------------------------------------
+
+
+@takes("GET", "HEAD")
+def root(request: HttpRequest) -> HttpResponse:
+    """Says what this host is for. One that speaks for no group, or for several, names none of them."""
+    place = queries.place_of_host(host_of(request))
+    language = place.language if place else settings.LANGUAGE_CODE
+    with override(language):
+        return _page(request, place, language, "root", {"forms": queries.forms(place) if place else []})
+
+
 # -- reading ----------------------------------------------------------------------------------------------------
 
 
@@ -205,7 +233,9 @@ def archive(request: HttpRequest) -> HttpResponse:
     for letter in letters:
         letter.title = _short(letter.title)
     with override(place.language):
-        values = {"letters": letters, "older": page + 1 if older else 0, "forms": queries.forms(place)}
+        forms = queries.forms(place)
+        more = len(forms) > FORMS_BELOW
+        values = {"letters": letters, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
         return _page(request, place, place.language, "archive", values)
 
 

@@ -20,7 +20,9 @@ BOX = bytes(range(2, 34))
 TEMPLATES = Path(samizdat.public.__file__).parent / "templates"
 
 
-def publish(uid: bytes = UID, host: str = "", name: str = "Northern Lantern", language: str = "en") -> None:
+def publish(
+    uid: bytes = UID, host: str = "", name: str = "Northern Lantern", language: str = "en", mailbox: str = ""
+) -> None:
     actions.publish_place(
         uid,
         host=host,
@@ -29,6 +31,7 @@ def publish(uid: bytes = UID, host: str = "", name: str = "Northern Lantern", la
         accent="#1b6e53",
         box_key=seal.public_key(BOX),
         box_number=5,
+        leave_mailbox=mailbox,
     )
 
 

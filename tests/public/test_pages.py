@@ -55,6 +55,7 @@ class TestLeaving:
             f"/c/{token('confirm', 3)}",
             "/f/thursday",
             "/f/thursday?email=ada@example.org",
+            "/",
             "/a/",
             "/style.css",
             "/robots.txt",
@@ -189,9 +190,12 @@ class TestHosts:
 
 
 def longest(reader: Client) -> dict[str, Any]:
-    publish(name="С" * 200)
+    publish(name="С" * 200, mailbox=f"{'leave' * 12}@{'long.' * 37}example")
     actions.publish_form(UID, "thursday", list=3, name="П" * 200, purpose="Ж" * 5000, language="en")
     actions.publish_letter(UID, 4, list_name="П" * 200, language="en")
+    for number in range(30):
+        words = {"name": "П" * 200, "purpose": "", "language": "en"}
+        actions.publish_form(UID, f"{number:040}", list=100 + number, **words)
     paragraph = "Вода пришла в четыре часа утра. " * 400
     html = f"<p>{paragraph}</p><ul>{'<li>пункт списка</li>' * 900}</ul>" + f"<p>{paragraph[:900]}</p>" * 30
     for number in range(40):
@@ -207,7 +211,7 @@ def longest(reader: Client) -> dict[str, Any]:
         )
     pages = {
         name: reader.get(name)
-        for name in (f"/u/{token()}", f"/c/{token('confirm', 3)}", "/f/thursday", "/a/", "/a/?page=1", "/nowhere")
+        for name in (f"/u/{token()}", f"/c/{token('confirm', 3)}", "/f/thursday", "/", "/a/", "/a/?page=1", "/nowhere")
     }
     pages["left"] = reader.post(f"/u/{token()}")
     pages["back"] = reader.post(f"/u/{token()}/back")
@@ -259,6 +263,35 @@ def test_the_archive_shows_a_letter_as_plain_text_with_links(lantern_place: byte
         assert wanted in text
     assert not re.search(r"preheader|alert|onclick|<title>no", text)
     assert "River" in reader.get("/a/").content.decode()
+
+
+def test_the_front_door_says_what_the_host_is_for(lantern_place: bytes, reader: Client) -> None:
+    page = reader.get("/").content.decode()
+    assert "readers of Northern Lantern" in page and 'href="/f/thursday"' in page and 'href="/a/"' in page
+    assert "mailto:" not in page
+
+
+def test_a_host_that_speaks_for_several_groups_names_none(lantern_place: bytes, reader: Client) -> None:
+    publish(OTHER_UID, name="Harbour Bell", mailbox="leave@bell.example")
+    page = reader.get("/").content.decode()
+    assert "Here readers sign up" in page
+    assert all(word not in page for word in ("Lantern", "Harbour", "mailto:", "/f/", "amizdat"))
+
+
+def test_a_host_of_its_own_shows_its_group_alone(lantern_place: bytes, reader: Client) -> None:
+    publish(OTHER_UID, host="news.bell.example", name="Harbour Bell", language="ru", mailbox="leave@bell.example")
+    page = reader.get("/", headers={"host": "news.bell.example"}).content.decode()
+    assert 'lang="ru"' in page and "Harbour Bell" in page and "Lantern" not in page
+    assert 'href="mailto:leave@bell.example?subject=leave"' in page
+
+
+def test_a_mailbox_for_leaving_is_named_where_somebody_wants_to_leave(lantern_place: bytes, reader: Client) -> None:
+    publish(mailbox="leave@lantern.example")
+    page = reader.get(f"/u/{token()}").content.decode()
+    assert f'href="mailto:leave+{token()}@lantern.example?subject=leave">leave@lantern.example</a>' in page
+    for answer in (reader.get("/u/broken"), reader.get("/nowhere"), reader.put("/a/")):
+        assert answer.status_code in (404, 405)
+        assert "write to" in answer.content.decode() and "leave@lantern.example" in answer.content.decode()
 
 
 def test_a_picture_is_served_for_good_and_can_do_nothing(lantern_place: bytes, reader: Client) -> None:

@@ -165,7 +165,10 @@ class SettingsForm(DeskForm):
     leave_mailbox = AddressField(
         label=lazy("Mailbox for leaving by mail"),
         required=False,
-        help_text=lazy("When somebody reads it, readers can leave by writing to it. Empty: by the link alone."),
+        help_text=lazy(
+            "When somebody reads it, readers can leave by writing to it: letters and public pages name it. "
+            "Empty: by the link alone."
+        ),
     )
     accent = forms.CharField(
         label=lazy("Colour of buttons in letters"),
