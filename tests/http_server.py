@@ -16,6 +16,7 @@ What it answers is a list of rules; the first that fits is used, and none means 
     api.on(Endless(200))                  a body that never ends
 
     api.letters   Letter(recipient, content, fields, path, authorization), in order, also those without a yes
+    api.accepted  to whom a yes was said
     api.connected, api.most_open, api.requests
 """
 
@@ -98,6 +99,7 @@ class ScriptedApi:
         self.latency = latency
         self.rules: list[Rule] = []
         self.letters: list[Letter] = []
+        self.accepted: list[str] = []
         self.connected = self.open = self.most_open = self.requests = 0
         self.port = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -172,6 +174,8 @@ class ScriptedApi:
         body += await reader.readexactly(size - len(body))
         if recipient:
             self.letters.append(self._letter(head, body))
+        if answer is YES:
+            self.accepted.append(recipient)
         if self.latency:
             await asyncio.sleep(self.latency)
         return await self._act(answer, writer)

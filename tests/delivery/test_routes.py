@@ -75,6 +75,17 @@ def test_what_is_wrong_with_a_route_is_said_in_the_language_of_whoever_asks(
     assert said in str(refused.value)
 
 
+def test_a_kept_key_stays_when_the_region_changes_and_goes_to_no_other_place(house: House) -> None:
+    route = add_route(house.organisation, "gun", "mailgun://KEY@lantern.example", now=NOW)
+    assert queries.way_of(route).shown == "mailgun://lantern.example"
+    (change,) = change_route(route, now=NOW, url="mailgun://lantern.example?region=eu")
+    assert (change.word, change.after) == ("url", "mailgun://lantern.example?region=eu")
+    assert queries.way_of(route).settings.password == "KEY"
+    for elsewhere in ("mailgun://other.example", "mailgun://lantern.example?endpoint=https://api.other.example"):
+        with pytest.raises(RouteRefused, match="Give the one for"):
+            change_route(route, now=NOW, url=elsewhere)
+
+
 def test_a_name_is_given_once(house: House) -> None:
     add(house)
     with pytest.raises(RouteRefused, match="already"):
