@@ -1,9 +1,14 @@
 """The small cast. Ada confirmed, Boris left, Clara edits, Dmitri may only look; Northern Lantern is their group."""
 
+import functools
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import moulds
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 25)
@@ -37,3 +42,66 @@ def lantern(db: Any, vault: Any) -> Any:
     from samizdat.accounts.actions import found_organisation
 
     return found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: Any, django_db_blocker: Any, django_db_modify_db_settings: Any) -> Any:
+    """Instead of pytest-django's: databases of this worker, copied and not migrated. House and gate are two."""
+    from django.db import connections
+
+    with django_db_blocker.unblock():
+        for alias in connections:
+            settings = connections.settings[alias]
+            settings["NAME"] = connections[alias].settings_dict["NAME"] = name = settings["TEST"]["NAME"]
+            if connections[alias].vendor == "postgresql":
+                moulds.database(name)
+            else:
+                moulds.file(Path(name), gate=alias == "gate")
+    yield
+    with django_db_blocker.unblock():
+        for alias in connections:
+            connections[alias].close()
+            if connections[alias].vendor == "postgresql":
+                moulds.as_admin(f'DROP DATABASE "{connections.settings[alias]["NAME"]}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    """After a test with transactions of its own, only tables with rows are emptied, and what migrations wrote stays.
+
+    Django's flush empties all eighty and writes its content types anew: a quarter of a second after each such test.
+    """
+    from django.test import TransactionTestCase
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty)
+        yield
+
+
+def _empty(case: Any) -> None:
+    from django.db import connections, transaction
+
+    for alias in case._databases_names(include_mirrors=False):
+        connection = connections[alias]
+        names = [connection.ops.quote_name(name) for name in _tables(alias)]
+        with transaction.atomic(using=alias), connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names))
+            full = [name for (name,) in cursor.fetchall()]
+            if full and connection.vendor == "postgresql":
+                cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
+            elif full:
+                for name in full:
+                    cursor.execute(f"DELETE FROM {name}")
+
+
+@functools.cache
+def _tables(alias: str) -> list[str]:
+    from django.db import connections
+
+    kept = {"django_migrations", "django_content_type", "auth_permission"}
+    return sorted(set(connections[alias].introspection.django_table_names(only_existing=True)) - kept)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        moulds.forget()

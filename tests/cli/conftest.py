@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests import warm
+from tests import moulds, warm
 from tests.conftest import PASSWORD
 
 ROOT = Path(__file__).parent.parent.parent
@@ -89,62 +89,48 @@ class House:
         shutil.copy2(mould.key, self.key)
         shutil.copy2(mould.folder / "password", self.folder)
         if url := self.environment["DATABASE_URL"]:
-            _database_from(mould.environment["DATABASE_URL"], url)
+            name, other = (urlsplit(one).path.removeprefix("/") for one in (url, mould.environment["DATABASE_URL"]))
+            moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
+            moulds.as_admin(f"CREATE DATABASE {name} TEMPLATE {other}")
         return {**mould.made, "data": str(self.data), "key_file": str(self.key)}
 
-    def really_init(self) -> dict[str, Any]:
-        secret = self.folder / "password"
-        secret.write_text(PASSWORD)
-        words = (
-            "--organisation",
-            "Northern Lantern",
-            "--admin",
-            "clara@lantern.example",
-            "--password-file",
-            str(secret),
-        )
-        return self.say("init", *words, "--url", "https://lantern.example")
+
+# What `init` does, but that its tables are there already.
+INIT = "from samizdat.cli import __main__, house; house._needs_key = lambda: True; __main__.main()"
 
 
 @functools.cache
 def _mould() -> House:
-    """The house that others are copied from: one for each worker of xdist."""
-    folder = Path(tempfile.mkdtemp(prefix="mould-", dir=os.environ["SAMIZDAT_TEST_ROOT"]))
-    made = _database()
-    house = House(folder, next(made))
-    # Gone with this process, or with the temporary cluster.
-    atexit.register(made.close)
-    house.made = house.really_init()
+    """The house that others are copied from: one for each worker of xdist, whose keys are its own."""
+    folder = Path(tempfile.mkdtemp(prefix="house-", dir=os.environ["SAMIZDAT_TEST_ROOT"]))
+    name = f"house_{uuid.uuid4().hex[:12]}"
+    if os.environ.get("DATABASE_URL"):
+        moulds.database(name)
+        atexit.register(moulds.as_admin, f"DROP DATABASE {name} WITH (FORCE)")
+        house = House(folder, moulds.url_of(name))
+    else:
+        house = House(folder, "")
+        moulds.files_into(house.data)
+    (folder / "password").write_text(PASSWORD)
+    words = ("--organisation", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
+    command = ["-c", INIT, "init", *words, "--url", "https://lantern.example", "--json"]
+    done = warm.run(command, cwd=folder, env=house.environment)
+    assert done.returncode == 0, done.stderr
+    house.made = json.loads(done.stdout)
     return house
 
 
 def _database() -> Iterator[str]:
     """A PostgreSQL database of this test alone, or none: then SQLite in the data folder."""
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
+    if not os.environ.get("DATABASE_URL"):
         yield ""
         return
     name = f"house_{uuid.uuid4().hex[:12]}"
-    _as_admin(f"CREATE DATABASE {name}")
+    moulds.as_admin(f"CREATE DATABASE {name}")
     try:
-        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        yield moulds.url_of(name)
     finally:
-        _as_admin(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _database_from(mould: str, url: str) -> None:
-    """The database of `url` becomes a copy of the mould's."""
-    name, other = (urlsplit(one).path.removeprefix("/") for one in (url, mould))
-    _as_admin(f"DROP DATABASE {name} WITH (FORCE)")
-    _as_admin(f"CREATE DATABASE {name} TEMPLATE {other}")
-
-
-def _as_admin(statement: str) -> None:
-    import psycopg
-
-    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres"))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_no_file_and_no_stream_says_where_somebody_came_from(here: House, served
     said = "".join(capfd.readouterr())
     for trace in (NEAR, FAR, "Watched/7.7"):
         assert trace not in said
-        for file in Path(os.environ["SAMIZDAT_TEST_ROOT"]).rglob("*"):
+        for file in Path(os.environ["SAMIZDAT_DATA"]).rglob("*"):
             if file.is_file():
                 assert trace.encode() not in file.read_bytes(), file
 

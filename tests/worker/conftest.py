@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from samizdat.vault.source import InstanceSource, read_key_file
-from tests import warm
+from tests import moulds, warm
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +128,7 @@ class Instance:
 
 
 def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
-    """A copy of an instance that is made once: migrating and founding take five seconds, copying none."""
+    """A copy of an instance that is made once: founding takes a second, copying none."""
     mould, mould_database = _mould(people)
     shutil.copytree(mould.folder, folder / "data")
     shutil.copy2(mould.folder.with_name("data.key"), folder / "data.key")
@@ -137,8 +136,8 @@ def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
     environment = mould.environment | {"SAMIZDAT_DATA": str(folder / "data")}
     url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_serve_{secrets.token_hex(4)}"
     if url:
-        _database(url, f"CREATE DATABASE {name} TEMPLATE {mould_database}")
-        environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        moulds.as_admin(f"CREATE DATABASE {name} TEMPLATE {mould_database}")
+        environment["DATABASE_URL"] = moulds.url_of(name)
     if "out" in mould.made:
         # The route of every copy leads here; each test begins with nothing in it.
         shutil.rmtree(mould.made["out"])
@@ -149,8 +148,8 @@ def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
     finally:
         instance.kill()
         if url:
-            _database(url, f"DROP DATABASE {name} WITH (FORCE)")
-            _database(url, f"DROP ROLE IF EXISTS {_public_role(folder)}")
+            moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
+            moulds.as_admin(f"DROP ROLE IF EXISTS {_public_role(folder)}")
 
 
 @functools.cache
@@ -164,11 +163,13 @@ def _mould(people: bool) -> tuple[Instance, str]:
         if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
     }
     environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_mould_{secrets.token_hex(4)}"
-    if url:
-        _database(url, f"CREATE DATABASE {name}")
-        atexit.register(_database, url, f"DROP DATABASE {name} WITH (FORCE)")
-        environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    name = f"samizdat_mould_{secrets.token_hex(4)}"
+    if os.environ.get("DATABASE_URL"):
+        moulds.database(name)
+        atexit.register(moulds.as_admin, f"DROP DATABASE {name} WITH (FORCE)")
+        environment["DATABASE_URL"] = moulds.url_of(name)
+    else:
+        moulds.files_into(folder / "data")
     mould = Instance(folder / "data", environment)
     mould.made = json.loads(mould.run("-m", "tests.worker.making", **({"MAKE_PEOPLE": "1"} if people else {})))
     return mould, name
@@ -178,13 +179,6 @@ def _public_role(folder: Path) -> str:
     """The role that this instance's supervisor has made: its name comes from the instance key."""
     key = InstanceSource(read_key_file(folder / "data.key"))
     return f"samizdat_public_{key.derive('gate role name')[:4].hex()}"
-
-
-def _database(url: str, statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(urlunsplit(urlsplit(url)._replace(path="/postgres")), autocommit=True) as connection:
-        connection.execute(statement)
 
 
 @pytest.fixture

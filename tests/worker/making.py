@@ -1,4 +1,5 @@
-"""Makes a whole instance in the folder of SAMIZDAT_DATA, as `samizdat init` would; prints what tests need as JSON.
+"""Makes a whole instance in the folder of SAMIZDAT_DATA, as `samizdat init` would, on tables that are there already;
+prints what tests need as JSON.
 
 Run as a process of its own, so that the tests' own database and settings stay out of it.
 """
@@ -14,8 +15,6 @@ def main() -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
-
     from samizdat.core import link
     from samizdat.options import data_folder, key_file
     from samizdat.vault import house
@@ -24,8 +23,6 @@ def main() -> None:
 
     data_folder().mkdir(exist_ok=True, mode=0o700)
     new_instance_key(key_file())
-    for alias in ("gate", "default"):
-        call_command("migrate", database=alias, verbosity=0, interactive=False)
     source = house.open_source()
     prove(source)
     house.open_for_django()

@@ -1,0 +1,92 @@
+"""Databases with all tables and no rows, made once a run and copied: to migrate takes two seconds, to copy none.
+
+Whoever needs a copy first makes the mould; the other workers of xdist wait for it. It lies in the folder of this run
+(tests/environment.py), on PostgreSQL in a database whose name comes from that folder.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from tests import warm
+
+FILES = ("samizdat.sqlite3", "gate.sqlite3")
+MIGRATE = (
+    "import django; django.setup(); from django.core.management import call_command; "
+    "[call_command('migrate', database=alias, verbosity=0, interactive=False) for alias in ('gate', 'default')]"
+)
+
+
+def url_of(name: str) -> str:
+    """The run's DATABASE_URL with another database in it."""
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def as_admin(statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url_of("postgres"), autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+def file(path: Path, gate: bool) -> None:
+    """A new database of the house or of the gate, on SQLite."""
+    made = _migrated() / FILES[gate]
+    for left in path.parent.glob(f"{path.name}-*"):
+        left.unlink()
+    shutil.copyfile(made, path)
+
+
+def files_into(folder: Path) -> None:
+    """Both databases of a data folder, on SQLite."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for gate, name in enumerate(FILES):
+        file(folder / name, bool(gate))
+
+
+def database(name: str) -> None:
+    """A new database on PostgreSQL, with house and gate in it."""
+    _migrated()
+    as_admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    as_admin(f'CREATE DATABASE "{name}" TEMPLATE "{_name()}"')
+
+
+def forget() -> None:
+    """At the end of the run; files go with their folder."""
+    if _folder().exists() and os.environ.get("DATABASE_URL"):
+        as_admin(f'DROP DATABASE IF EXISTS "{_name()}" WITH (FORCE)')
+
+
+def _folder() -> Path:
+    return Path(os.environ["SAMIZDAT_TEST_ROOT"]) / "migrated"
+
+
+def _name() -> str:
+    return "mould_" + _folder().parent.name.replace("-", "_").lower()
+
+
+def _migrated() -> Path:
+    folder = _folder()
+    with _alone(folder.with_suffix(".lock")):
+        if not (folder / "ready").exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            environment = os.environ | {"SAMIZDAT_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+            if os.environ.get("DATABASE_URL"):
+                as_admin(f'DROP DATABASE IF EXISTS "{_name()}" WITH (FORCE)')
+                as_admin(f'CREATE DATABASE "{_name()}"')
+                environment["DATABASE_URL"] = url_of(_name())
+            done = warm.run(["-c", MIGRATE], cwd=folder, env=environment)
+            assert done.returncode == 0, done.stderr
+            (folder / "ready").touch()
+    return folder
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
