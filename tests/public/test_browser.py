@@ -1,13 +1,12 @@
 """The public pages in a real browser: no finding of axe, no sideways scroll at 320 px, usable without script."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.web.test_browser import AXE, chromium
+from tests.browser import started, violations
 from tests.worker.conftest import Instance, make_instance
 
 pytestmark = pytest.mark.browser
@@ -37,21 +36,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield started
-        started.close()
-    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+    with started() as running:
+        yield running
 
 
 def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     token = house.made["token"]
     confirm = house.python(
         "from samizdat.accounts.models import Organisation; from samizdat.vault import house; "
@@ -70,8 +59,7 @@ def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None
         for viewport, scheme in LOOKS:
             page.set_viewport_size(viewport)
             page.emulate_media(color_scheme=scheme)
-            for violation in Axe().run(page, options=AXE).response["violations"]:
-                wrong.append(f"{path} {scheme}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
+            wrong += [f"{path} {scheme}: {rule}: {where}" for rule, where in violations(page).items()]
             over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             wrong += [f"{path} {viewport['width']}: scrolls {over} px"] if over > 0 else []
     context.close()

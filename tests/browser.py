@@ -1,0 +1,50 @@
+"""A real browser, and what axe finds wrong with a page in it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# WCAG 2.2 A and AA and what axe calls good practice; target size is part of 2.2 AA.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# A letter in its frame is somebody's own text behind a sandbox: the page around it is what is looked at here.
+EVERYTHING = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"], "iframes": False}
+CONTRAST = EVERYTHING | {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+
+
+def chromium() -> str:
+    """Debian's own, or whichever is installed. Fails loudly: a browser test that skips itself proves nothing."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert found, "There is no Chromium. Install it (apt install chromium), or say where it is: CHROMIUM=/path"
+    return found
+
+
+@contextmanager
+def started() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread; Django would take that for a mistake of ours.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+
+
+def violations(page: Any, options: dict[str, Any] = EVERYTHING) -> dict[str, str]:
+    """Rule -> where it is broken, of the page as it stands there. Axe itself is read once a page."""
+    if not page.evaluate("'axe' in window"):
+        from axe_playwright_python.base import AXE_SCRIPT
+
+        page.evaluate(AXE_SCRIPT)
+    # What is well is left in the browser: to carry that over takes as long as to find it out.
+    found = page.evaluate(
+        "options => axe.run(document, options).then(all => all.violations.map("
+        "rule => [rule.id, rule.nodes.slice(0, 3).map(node => node.html.slice(0, 150)).join('; ')]))",
+        options,
+    )
+    return dict(found)
