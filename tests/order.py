@@ -1,0 +1,88 @@
+"""Who runs what, and when: files stay together, the long ones come first, and a test without a database runs once.
+
+A file stays with one worker of xdist, so that the house its tests share is made once. Tests of SLOW that take long by
+themselves are dealt out one by one. Whatever takes longest begins first, and at the end nobody waits for anybody.
+"""
+
+from typing import Any
+
+import pytest
+
+# Longest first, by the durations of a run on two cores (`./run test -- --durations=70`); all else follows as collected.
+# A file that stands here with single tests is dealt out test by test, the others as a whole.
+SLOW = (
+    "tests/web/test_browser.py::test_no_page_violates_anything",
+    "tests/web/test_browser.py::test_a_viewer_and_a_russian_page_violate_nothing",
+    "tests/sealed/test_sealed_disk.py",
+    "tests/bad_input/test_relays.py",
+    "tests/delivery/test_kills.py::test_twenty_kills_lose_nobody",
+    "tests/bad_input/test_kills.py",
+    "tests/bad_input/test_houses.py",
+    "tests/worker/test_clock.py",
+    "tests/delivery/test_sending.py",
+    "tests/worker/test_supervisor.py",
+    "tests/transports/test_smtp.py",
+    "tests/cli/test_contract.py",
+    "tests/audience/test_killed.py",
+    "tests/delivery/test_trouble.py",
+    "tests/web/test_browser.py::test_writing_saves_itself_and_shows_the_letter_anew",
+    "tests/delivery/test_kills.py",
+    "tests/public/test_browser.py",
+    "tests/web/test_browser.py",
+    "tests/bad_input/test_disks.py",
+    "tests/bad_input/test_files.py",
+    "tests/bad_input/test_letters.py",
+    "tests/cli/test_start.py",
+    "tests/worker/test_no_trace.py",
+    "tests/web/test_doors.py",
+    "tests/delivery",
+    "tests/worker",
+)
+SINGLE = {name.partition("::")[0] for name in SLOW if "::" in name}
+# Fixtures that bring a database along. Without one of them pytest-django lets no test near a database, and no test
+# starts a process that has one.
+DATABASES = {
+    "db",
+    "transactional_db",
+    "django_db_setup",
+    "empty_house",
+    "house",
+    "instance",
+    "peopled",
+    "cramped",
+    "seized",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--again", action="store_true", help="Leave out tests that have no database: they ran already.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("again"):
+        here = [item for item in items if has_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if not has_database(item)])
+        items[:] = here
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+def has_database(item: pytest.Item) -> bool:
+    return item.get_closest_marker("django_db") is not None or not DATABASES.isdisjoint(item.fixturenames)  # type: ignore[attr-defined]
+
+
+def rank(nodeid: str) -> int:
+    return next((place for place, name in enumerate(SLOW) if nodeid.startswith(name)), len(SLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return nodeid if file in SINGLE else file
+
+    config.option.loadscopereorder = False  # Ours is the order, not by how many tests a file has.
+    return Files(config, log)
