@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 from zlib import crc32
 
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, Unsure
@@ -231,8 +232,7 @@ class Header:
     folder: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """S: about to finish this message. R: what was heard. `wait` in minutes, as the server asked; 0: it did not."""
 
     kind: int
