@@ -9,6 +9,7 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
+from samizdat.core import outcome
 from samizdat.web.templatetags import desk
 from scripts import messages
 
@@ -59,6 +60,13 @@ def test_every_sentence_has_the_same_holes_in_both_languages() -> None:
         assert Counter(HOLE.findall(russian)) in (Counter(HOLE.findall(english)), Counter(HOLE.findall(plural))), (
             russian
         )
+
+
+@pytest.mark.parametrize("code", outcome.REASONS)
+def test_every_reason_of_a_route_is_said_in_both_languages_with_whoever_has_to_act(code: str) -> None:
+    said = {entry.english: entry.texts[0] for _folder, entry in ALL if entry.texts}
+    assert re.search("[а-я]", said[outcome.REASONS[code]])
+    assert re.search("[а-я]", said[outcome.ACTORS[outcome.WHO[code]]])
 
 
 def test_what_is_typed_or_clicked_is_the_same_in_both_languages() -> None:
