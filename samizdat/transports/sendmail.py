@@ -48,13 +48,19 @@ BUSY = (70, 71, 73, 74)  # software, operating system, cannot create, disk
 
 # Sendmail itself ends with 75 when it keeps the letter in its queue; for the others 75 means that they have nothing.
 QUEUED = re.compile(r"\.\.\. (?:Deferred|Queued)\b|\bqueued\b", re.IGNORECASE)
-# msmtp passes on what its relay said, and where.
+# msmtp (tried: 1.8.28) speaks to a relay while we wait, and tells what it said, and where.
 RELAYED = re.compile(r"server message: (\d{3})[ -](.*)")
 STAGES: tuple[tuple[str, Stage], ...] = (
     ("authentication", "auth"),
-    ("envelope from", "mail"),
+    ("initial OK", "banner"),
+    ("EHLO", "ehlo"),
+    ("STARTTLS", "starttls"),
     ("recipient address", "rcpt"),
+    ("mail data", "data"),
+    ("did not accept the mail", "final"),
 )
+NOT_REACHED = re.compile(r"cannot (?:connect to|locate host)")
+HUNG_UP = re.compile(r"empty reply|invalid reply|network (?:read|write) error|cannot (?:read from|write to) TLS")
 
 
 class Transport(base.Transport):
@@ -143,19 +149,21 @@ class Transport(base.Transport):
         )
 
     def read(self, code: int, words: str, message: Message) -> tuple[Outcome, RouteVerdict]:
-        """What an exit code means, with what the command said."""
+        """What an exit code means, with what the command said. Raises Lost when it may have been taken."""
         if code == 0 or (code == 75 and QUEUED.search(words)):
             return ACCEPTED, OK
         relayed = self.relayed(words, message)
         if relayed is not None:
             return relayed
         text = scrub(" ".join(words.split()), message.recipient)
-        if code in BROKEN or code in BUSY:
-            said_so = text or f"exit {code}"
-            told = Deferred(0, said_so, "route", "route")
-            if code in BROKEN:
-                return told, self.verdict("dead", "command_failed", said_so)
-            return told, self.verdict("throttled", "command_busy", said_so, 60)
+        said_so = text or f"exit {code}"
+        busy = self.verdict("throttled", "command_busy", said_so, 60)
+        if HUNG_UP.search(words):  # perhaps behind the last dot
+            raise Lost("the relay of the command hung up", busy)
+        if code in BROKEN:
+            return Deferred(0, said_so, "route", "route"), self.verdict("dead", "command_failed", said_so)
+        if code in BUSY or NOT_REACHED.search(words):
+            return Deferred(0, said_so, "route", "route"), busy
         stage, like, otherwise = EXITS.get(code, ("final", 450, f"the command ended with {code}"))
         return self.judged(stage, like, text or otherwise)
 
@@ -164,7 +172,8 @@ class Transport(base.Transport):
         found = RELAYED.search(words)
         if found is None:
             return None
-        stage: Stage = next((stage for word, stage in STAGES if word in words), "final")
+        # Where it is not told, it is about us and not about her.
+        stage: Stage = next((stage for word, stage in STAGES if word in words), "mail")
         return self.judged(stage, int(found[1]), scrub(found[2], message.recipient))
 
     def judged(self, stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from samizdat.delivery.actions import add_route
+from samizdat.delivery.actions import add_route, release
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Route
 from tests.delivery.conftest import House
@@ -54,8 +54,6 @@ def test_what_was_handed_over_without_an_answer_stays_unsure_and_goes_by_no_othe
         campaign = house.draft()
         campaign.unsure_policy = "hold"
         campaign.save(update_fields=["unsure_policy"])
-        from samizdat.delivery.actions import release
-
         campaign = release(campaign, now=datetime.now(UTC))
         ended = run_campaign(campaign.pk, 60)
     assert (ended["accepted"], ended["refused"], ended["unsure"]) == (39, 0, 1)

@@ -4,6 +4,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,17 +172,14 @@ def test_a_route_to_nowhere_is_down_and_everything_is_still_owed(fake: Fake, tmp
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_it_works_on_both_event_loops_outside_of_the_main_thread(fake: Fake, loop: str) -> None:
-    import threading
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
 
     def work() -> None:
-        factory = __import__("uvloop").new_event_loop if loop == "uvloop" else None
         with asyncio.Runner(loop_factory=factory) as runner:
             desk = Desk(letters(5))
             runner.run(carried(fake.url, desk, connections=2))
             accepted.extend(desk.accepted)
 
-    if loop == "uvloop":
-        pytest.importorskip("uvloop")
     accepted: list[str] = []
     thread = threading.Thread(target=work)
     thread.start()

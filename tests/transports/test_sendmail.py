@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused
+from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.transports.sendmail import LAST_WORDS, MOST
 from tests.transports.contract import FakeSendmail
 from tests.transports.desk import Desk, carried, carry, letter, letters, probe
@@ -93,6 +93,12 @@ ENDED = [
     (65, "msmtp: recipient address boris@north.example not accepted by the server\nmsmtp: server message: 550 5.1.1 no such user", "refused", "recipient", "ok", "ok"),
     (65, "msmtp: recipient address boris@north.example not accepted\nmsmtp: server message: 554 5.7.1 Relay access denied", "deferred", "route", "dead", "relay_denied"),
     (65, "msmtp: the server did not accept the mail\nmsmtp: server message: 550 5.4.5 Daily user sending limit exceeded", "deferred", "throttle", "throttled", "quota"),
+    (65, "msmtp: cannot get initial OK message from server\nmsmtp: server message: 554 no", "deferred", "route", "dead", "refused"),
+    (65, "msmtp: something new\nmsmtp: server message: 554 no", "deferred", "config", "config", "sender"),
+    (69, "msmtp: the server sent an empty reply", "unsure", "", "throttled", "command_busy"),
+    (74, "msmtp: network read error: the operation timed out", "unsure", "", "throttled", "command_busy"),
+    (75, "msmtp: cannot connect to 127.0.0.1, port 1: Connection refused", "deferred", "route", "throttled", "command_busy"),
+    (68, "msmtp: cannot locate host relay.example: Name or service not known", "deferred", "route", "throttled", "command_busy"),
     (65, "msmtp: envelope from address news@lantern.example not accepted\nmsmtp: server message: 553 not yours", "deferred", "config", "config", "sender"),
 ]  # fmt: skip
 
@@ -105,7 +111,7 @@ def test_an_exit_code_means(
     sendmail.on(f'cat "$here/words" >&2; exit {code}')
     desk, verdict = carry(sendmail.url, [BORIS])
     outcome = desk.told[BORIS.recipient]
-    assert type(outcome) is {"accepted": Accepted, "deferred": Deferred, "refused": Refused}[kind]
+    assert type(outcome) is {"accepted": Accepted, "deferred": Deferred, "refused": Refused, "unsure": Unsure}[kind]
     assert getattr(outcome, "scope", "") == scope
     assert (verdict.state, verdict.reason) == (state, reason)
     assert "boris" not in getattr(outcome, "text", "")
