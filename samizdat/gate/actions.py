@@ -18,7 +18,7 @@ from samizdat.core import link
 from samizdat.gate import plain
 from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
 
-STATES = ("left", "back", "pending", "confirmed")
+STATES = ("left", "back", "pending", "confirmed", "forgotten")
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate")

@@ -58,7 +58,7 @@ class TokenState(models.Model):
     """What a token's subscription is now, so that its page can offer the way back. Keyed by a hash of the token."""
 
     token_hash = models.BinaryField(max_length=32, primary_key=True)
-    state = models.CharField(max_length=12)  # left, back, pending, confirmed
+    state = models.CharField(max_length=12)  # left, back, pending, confirmed, forgotten
 
 
 class Intake(models.Model):

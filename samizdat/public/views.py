@@ -200,12 +200,14 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = _holder(request, token, "confirm")
     form = queries.form_of_list(place, holder.edition)
     language = form.language if form else place.language
-    done = request.method == "POST" or queries.token_state(holder.text) == "confirmed"
-    if request.method == "POST":
+    state = queries.token_state(holder.text)
+    if request.method == "POST" and state != "forgotten":
         drop_in(place, "confirm", token=holder.text)
+        state = "confirmed"
+    name = state if state in ("confirmed", "forgotten") else "confirm"
     with override(language):
-        values = {"list": form.name if form else place.name, "token": holder.text}
-        return _page(request, place, language, "confirmed" if done else "confirm", values)
+        values = {"list": form.name if form else place.name, "token": holder.text, "form": form}
+        return _page(request, place, language, name, values)
 
 
 # -- the front door ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from samizdat.events import queries
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
-from samizdat.worker import intake, publish
+from samizdat.worker import forgetting, intake, publish
 from samizdat.worker.sweeping import sweep
 
 log = logging.getLogger("samizdat.worker")
@@ -30,6 +30,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "list.renamed": (publish.form,),
     "list.form": (publish.form,),
     "subscriber.erased": (sweep,),
+    "subscriber.forgotten": (forgetting.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),

@@ -15,7 +15,7 @@ from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import domains
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
-from samizdat.worker import after, bell, intake, nightly, publish, tasks
+from samizdat.worker import after, bell, forgetting, intake, nightly, publish, tasks
 
 log = logging.getLogger("samizdat.worker")
 
@@ -88,6 +88,7 @@ SLOW: dict[str, Step] = {
     "keys whose overlap is over": domains.retire_due,
     "old bells": bells,
     "the nightly comparison": nightly.compare,
+    "sign-ups that nobody confirmed": forgetting.forget,
 }
 
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from samizdat.accounts.models import Organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.models import PENDING, SUBSCRIBED, List, ListTotal, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.models import Edition
 from samizdat.core import link, seal
 from samizdat.events.actions import detail_of, moment_of, record, whole_day
@@ -35,9 +35,6 @@ SLICE = 25
 ALARM_SHARE = 0.02
 ALARM_LEAST = 3
 ALARM_WINDOW = timedelta(hours=1)
-
-# Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
-CONFIRM_DAYS = 8
 
 # What a clock may be wrong by: the public process's before ours is believed instead, and ours since it last ticked.
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -323,6 +320,4 @@ def _pending(said: Said, now: datetime) -> tuple[Any, Any] | None:
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
     if list_ is None or subscriber is None:
         return None
-    since = (now - timedelta(days=CONFIRM_DAYS)).date()
-    waits = Subscription.objects.filter(subscriber=subscriber, list=list_, status=PENDING, since__gte=since).exists()
-    return (subscriber, list_) if waits else None
+    return (subscriber, list_) if audience.waits(list_, subscriber, now) else None

@@ -189,6 +189,15 @@ class TestHosts:
         assert reader.get("/f/thursday", HTTP_HOST=host).status_code in (200, 404)
 
 
+def test_a_sign_up_that_was_forgotten_says_so_and_offers_the_form(lantern_place: bytes, reader: Client) -> None:
+    late = token("confirm", 3)
+    actions.set_token_state(late, "forgotten")
+    for answer in (reader.get(f"/c/{late}"), reader.post(f"/c/{late}")):
+        page = answer.content.decode()
+        assert "Too late" in page and 'href="/f/thursday"' in page
+    assert not Intake.objects.exists()
+
+
 def longest(reader: Client) -> dict[str, Any]:
     publish(name="С" * 200, mailbox=f"{'leave' * 12}@{'long.' * 37}example")
     actions.publish_form(UID, "thursday", list=3, name="П" * 200, purpose="Ж" * 5000, language="en")
@@ -218,6 +227,8 @@ def longest(reader: Client) -> dict[str, Any]:
     pages["asked"] = reader.post("/f/thursday", {"email": "ada@example.org"})
     pages["wrong"] = reader.post("/f/thursday", {"email": "nonsense " * 100})
     pages["confirmed"] = reader.post(f"/c/{token('confirm', 3)}")
+    actions.set_token_state(token("confirm", 3), "forgotten")
+    pages["forgotten"] = reader.get(f"/c/{token('confirm', 3)}")
     for number in range(30):
         pages[f"/a/s1?page={number}"] = reader.get(f"/a/s1?page={number}")
     return pages

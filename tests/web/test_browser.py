@@ -216,7 +216,9 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
     dmitri.language = "ru"
     dmitri.save(update_fields=["language"])
     seen = [
-        path for path in pages(here) if not path.endswith(("/new", "/add", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
+        path
+        for path in pages(here)
+        if not path.endswith(("/new", "/add", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
     ]
     with window(browser, dmitri, served, viewport=PHONE) as (page, _complaints):
         # The colours are those of the pages above: once in the light and once in the dark will do.

@@ -9,6 +9,7 @@ from samizdat.audience.actions.fields import (
     count_values,
     remove_field,
 )
+from samizdat.audience.actions.forgetting import forget_unconfirmed, waits
 from samizdat.audience.actions.imports import (
     add_piece,
     begin_upload,
@@ -58,6 +59,7 @@ __all__ = [
     "erase",
     "fields_for",
     "finish_upload",
+    "forget_unconfirmed",
     "give_form",
     "inspect",
     "inspectable",
@@ -82,4 +84,5 @@ __all__ = [
     "undo_unsubscribe",
     "unsubscribe",
     "verdict",
+    "waits",
 ]
