@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from samizdat.web.views import (
     campaigns,
+    domains,
     entry,
     fields,
     home,
@@ -73,6 +74,15 @@ alive = [
     path("routes/<int:route_id>/pause", routes.pause_route, name="pause-route"),
     path("routes/<int:route_id>/resume", routes.resume_route, name="resume-route"),
     path("routes/<int:route_id>/remove", routes.remove_route, name="remove-route"),
+    path("domains/", domains.domains, name="domains"),
+    path("domains/<int:domain_id>/", domains.sending_domain, name="sending-domain"),
+    path("domains/<int:domain_id>/check", domains.check_records, name="check-records"),
+    path("domains/<int:domain_id>/activate", domains.activate_keys, name="activate-keys"),
+    path("domains/<int:domain_id>/rotate", domains.rotate_keys, name="rotate-keys"),
+    path("domains/<int:domain_id>/remove", domains.remove_domain, name="remove-domain"),
+    path("domains/<int:domain_id>/keys/<int:key_id>/published", domains.say_published, name="key-published"),
+    path("domains/<int:domain_id>/keys/<int:key_id>/activate", domains.activate_key, name="activate-key"),
+    path("domains/<int:domain_id>/keys/<int:key_id>/retire", domains.retire_key, name="retire-key"),
     path("people/", people.colleagues, name="people"),
     path("people/<int:person_id>/", people.colleague, name="colleague"),
     path("people/<int:person_id>/remove", people.remove_colleague, name="remove-colleague"),

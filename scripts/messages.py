@@ -36,6 +36,7 @@ CATALOGUES = {"samizdat": ("samizdat/public",), "samizdat/public": ()}
 # Where sentences stand that reach gettext as a value: module, name of the table (code -> sentence).
 TABLES = (
     ("samizdat.core.address", "_SENTENCES"),
+    ("samizdat.core.dkim", "BAD_KEYS"),
     ("samizdat.core.mergetags", "SENTENCES"),
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),

@@ -16,10 +16,10 @@ from scripts import messages
 # What stays in Latin letters: names, formats, addresses to be typed as they stand.
 NAMES = set(
     """
-    API CREATEROLE CSV DKIM DMARC DNS Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN MJML Mailchimp
-    KEY Mailgun Markdown Message NUL PEM PLAIN PNG Riga SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT Tab URL UTF WebP Zip
-    and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or passkey resend root samizdat
-    sendmail tel timeout url us xn zip
+    API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
+    MJML Mailchimp KEY Mailgun Markdown Message NUL PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
+    Tab URL UTF WebP Zip and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or
+    passkey resend root samizdat sendmail tel timeout url us xn zip
     """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
@@ -27,6 +27,7 @@ HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
 LITERAL = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
+    r"-----[A-Z ]+-----|_domainkey\b|\bnews2026\b|"
     r"\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
 )
 

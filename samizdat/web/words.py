@@ -57,6 +57,36 @@ ROUTE_STATES: dict[str, tuple[str, Word]] = {
     "dead": ("stop", pgettext_lazy("route", "Resting")),
 }
 
+KEY_STATES: dict[str, tuple[str, Word]] = {
+    "new": ("", pgettext_lazy("signing key", "New")),
+    "published": ("work", pgettext_lazy("signing key", "Published")),
+    "active": ("good", pgettext_lazy("signing key", "Signs")),
+    "retiring": ("none", pgettext_lazy("signing key", "Gives way")),
+    "retired": ("none", pgettext_lazy("signing key", "Retired")),
+}
+
+# What is to be done about the record of a signing key, by its state.
+KEY_ADVICE: dict[str, Word] = {
+    "new": lazy(
+        "Lets the other side prove that a letter is yours. Add it at your DNS provider; nobody has seen it yet."
+    ),
+    "published": lazy("The record is there. Nothing is signed with it before you activate it."),
+    "active": lazy("Letters are signed with it. Leave the record where it is."),
+    "retiring": lazy("Another key signs now. Letters on their way need this record until %(until)s; then it may go."),
+    "retired": lazy("It never signs again. Its record may go."),
+}
+
+KEY_KINDS: dict[str, str] = {"ed25519": "Ed25519", "rsa": "RSA"}
+
+# What name servers said about the record of a signing key: delivery.actions.domains.Look.
+RECORDS_FOUND: dict[str, Word] = {
+    "right": lazy("%(selector)s: its record is there."),
+    "other": lazy("%(selector)s: another record stands under its name. Publish the one that is shown here."),
+    "revoked": lazy("%(selector)s: its record is there but empty, which says that it is revoked. Publish it anew."),
+    "missing": lazy("%(selector)s: its record is not there yet. DNS can take an hour."),
+    "silent": lazy("%(selector)s: no name server answered. Look at the line and press Check again."),
+}
+
 IMPORT_STATES: dict[str, tuple[str, Word]] = {
     "uploading": ("work", pgettext_lazy("import", "Being uploaded")),
     "found": ("none", pgettext_lazy("import", "Read, nothing changed yet")),
@@ -231,6 +261,27 @@ def route_state(name: str) -> tuple[str, str]:
 def import_state(name: str) -> tuple[str, str]:
     shape, word = IMPORT_STATES.get(name, ("none", name))
     return shape, str(word)
+
+
+def key_state(name: str) -> tuple[str, str]:
+    shape, word = KEY_STATES.get(name, ("none", name))
+    return shape, str(word)
+
+
+def domain_state(row: Any) -> tuple[str, str]:
+    """The state of a sending domain: whether it signs, else what it waits for."""
+    states = {key.state for key in row.keys}
+    if "active" in states:
+        return "good", pgettext("domain", "Signs")
+    if "published" in states:
+        return "work", pgettext("domain", "To be activated")
+    return (
+        ("care", pgettext("domain", "Records missing")) if "new" in states else ("none", pgettext("domain", "No key"))
+    )
+
+
+def record_found(selector: str, found: str) -> str:
+    return str(RECORDS_FOUND[found]) % {"selector": selector}
 
 
 def role(name: str) -> str:

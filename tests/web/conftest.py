@@ -40,6 +40,7 @@ class House:
     invitation: int = 0
     alarm: int = 0
     field: int = 0
+    key: Any = None
 
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
@@ -55,6 +56,8 @@ class House:
             "invitation_id": self.invitation,
             "alarm_id": self.alarm,
             "slug": self.picture.slug,
+            "domain_id": self.key.domain_id,
+            "key_id": self.key.pk,
             "kind": "light",
         }
 
@@ -65,6 +68,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
     from samizdat.delivery import actions as delivery
+    from samizdat.delivery.actions import domains
 
     house = House(organisation)
     for role, (name, local) in PEOPLE.items():
@@ -92,6 +96,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.invitation = Invitation.objects.get(organisation=organisation).pk
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
     house.alarm = raise_alarm(house, 30)
+    house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
 
 

@@ -30,7 +30,7 @@ def quiet_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     asked: list[str] = []
 
-    def look(name: str) -> list[domain.Record]:
+    def look(name: str, **_: object) -> list[domain.Record]:
         asked.append(name)
         return [domain.Record("SPF", "stop", f"{name} has no SPF record.")]
 

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from samizdat.campaigns.domain import Lookup, look_up_txt
 from samizdat.core import dkim
@@ -247,11 +248,11 @@ def _wrong_state(key: DkimKey) -> DomainRefused:
 
 
 _STATES = {
-    "new": lambda: _("new"),
-    "published": lambda: _("published"),
-    "active": lambda: _("active"),
-    "retiring": lambda: _("retiring"),
-    "retired": lambda: _("retired"),
+    "new": lambda: pgettext("signing key", "new"),
+    "published": lambda: pgettext("signing key", "published"),
+    "active": lambda: pgettext("signing key", "active"),
+    "retiring": lambda: pgettext("signing key", "retiring"),
+    "retired": lambda: pgettext("signing key", "retired"),
 }
 
 

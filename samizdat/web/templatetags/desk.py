@@ -105,6 +105,27 @@ def route_state(name: str, reason: str = "") -> SafeString:
 
 
 @register.simple_tag
+def key_state(name: str) -> SafeString:
+    return state(*words.key_state(name))
+
+
+@register.simple_tag
+def domain_state(row: Any) -> SafeString:
+    return state(*words.domain_state(row))
+
+
+@register.filter
+def key_kind(algorithm: str) -> str:
+    return words.KEY_KINDS.get(algorithm, algorithm)
+
+
+@register.filter
+def key_advice(key: Any) -> str:
+    """What is to be done about the record of a signing key."""
+    return str(words.KEY_ADVICE[key.state]) % {"until": day(key.until)}
+
+
+@register.simple_tag
 def import_state(name: str) -> SafeString:
     return state(*words.import_state(name))
 

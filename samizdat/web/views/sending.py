@@ -19,7 +19,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.address import BadAddress, normalise
 from samizdat.core.address import domain as domain_of
-from samizdat.delivery import actions, queries
+from samizdat.delivery import actions, queries, signing
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events import queries as events
 from samizdat.web import previews, words
@@ -69,7 +69,7 @@ def _send_facts(request: Any, found: Any, reach: dict[str, int], now: datetime) 
         "list_name": audience.name_of(found.list),
         "test": TestForm(initial={"to": people.email_of(request.person)}, prefix="test"),
         "domain": _domain(draft.from_email),
-        "records": _look(draft.from_email) if request.GET.get("look") else None,
+        **(_look(organisation=request.organisation, email=draft.from_email) if request.GET.get("look") else {}),
         "hold": HOLD,
         "now": now,
     }
@@ -97,6 +97,7 @@ def _checklist(request: Any, found: Any, draft: Any, reach: dict[str, int], now:
         _people(request, reach),
         _test(organisation, found),
         _bounces(request, organisation, draft),
+        _signed(request, organisation, draft),
     ]
     order = {"stop": 0, "care": 1, "good": 2}
     return sorted(items, key=lambda item: order[item["kind"]])
@@ -182,6 +183,16 @@ def _bounces(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
     return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
 
 
+def _signed(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
+    """Whether we sign, or the provider of a route has to, or nobody does."""
+    signature = signing.signature_of(organisation, _domain(draft.from_email))
+    if signature.by == "nobody":
+        href = address(organisation, "domains") if request.role == "admin" else ""
+        return _item("care", _("Nobody signs it"), signature.sentence, href, _("Sending domains"))
+    title = _("The provider signs it") if signature.by == "relay" else _("It is signed")
+    return _item("good", title, signature.sentence)
+
+
 def _domain(email: str) -> str:
     try:
         return domain_of(normalise(email))
@@ -189,16 +200,19 @@ def _domain(email: str) -> str:
         return ""
 
 
-def _look(email: str) -> list[domain.Record]:
+def _look(organisation: Any, email: str) -> dict[str, Any]:
+    """What name servers say of the sender, and who signs for it."""
     name = _domain(email)
-    return domain.check_domain(name) if name else []
+    signature = signing.signature_of(organisation, name)
+    records = domain.check_domain(name, ours=signature.keys) if name else []
+    return {"records": records, "signature": signature}
 
 
 @door(see=EVERYONE)
 def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
     """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
     draft = draft_of(campaign_at(request, campaign_id))
-    facts = {"records": _look(draft.from_email), "domain": _domain(draft.from_email)}
+    facts = {"domain": _domain(draft.from_email), **_look(request.organisation, draft.from_email)}
     return render(request, "web/campaigns/parts/domain.html", facts)
 
 

@@ -1,0 +1,157 @@
+"""Sending domains at the desk: keys made, records shown and looked up, activated, rotated, retired."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+
+from samizdat.delivery import signing
+from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from tests.dns_server import NameServer
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    with NameServer() as running:
+        monkeypatch.setenv("SAMIZDAT_DNS", running.place)
+        yield running
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _page(client: Client, address: str, answers: dict[str, str] | None = None) -> str:
+    answer = client.post(address, answers or {}, follow=True) if answers is not None else client.get(address)
+    return answer.content.decode()
+
+
+def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: Desk, names: NameServer) -> None:
+    client = desk("admin")
+    page = _page(client, _to(here, "domains"), {"name": "letters.example", "kinds": "both"})
+    row = SendingDomain.objects.get(name="letters.example")
+    keys = signing.domain_row(row).keys
+    for key in keys:
+        assert key.name in page and key.text in page
+        names.records[key.name] = [key.text]
+    assert "Copy the records below" in page and str(keys[1].zone_line).replace('"', "&quot;") in page
+
+    page = _page(client, _to(here, "check-records", row.pk), {})
+    assert "its record is there" in page and "Activate the keys" in page
+    page = _page(client, _to(here, "activate-keys", row.pk), {})
+    assert "Letters from this domain are signed" in page
+    assert set(row.keys.values_list("state", flat=True)) == {"active"}
+
+    _page(client, _to(here, "rotate-keys", row.pk), {})
+    for key in signing.domain_row(row).keys:
+        names.records[key.name] = [key.text]
+    _page(client, _to(here, "check-records", row.pk), {})
+    page = _page(client, _to(here, "activate-keys", row.pk), {})
+    assert sorted(row.keys.values_list("state", flat=True)) == ["active", "active", "retiring", "retiring"]
+    assert "need this record until" in page
+
+
+def test_a_record_that_is_not_there_is_told_and_nothing_changes(here: House, desk: Desk, names: NameServer) -> None:
+    client, key = desk("admin"), here.key
+    names.records[signing.domain_row(key.domain).keys[0].name] = ["v=DKIM1; k=ed25519; p=AAAA"]
+    assert "another record stands" in _page(client, _to(here, "check-records", key.domain_id), {})
+    assert "Press Check first" in _page(client, _to(here, "activate-keys", key.domain_id), {})
+    assert "Publish it and press Check" in _page(client, _to(here, "activate-key", key.domain_id, key.pk), {})
+    key.refresh_from_db()
+    assert key.state == "new"
+
+
+def test_a_person_may_say_that_it_is_published(here: House, desk: Desk) -> None:
+    client, key = desk("admin"), here.key
+    _page(client, _to(here, "key-published", key.domain_id, key.pk), {})
+    page = _page(client, _to(here, "activate-key", key.domain_id, key.pk), {})
+    assert f"Letters are signed with {key.selector}" in page
+    assert "Gives way" not in page
+
+
+def test_a_key_is_retired_only_after_a_question(here: House, desk: Desk) -> None:
+    client, key = desk("admin"), here.key
+    DkimKey.objects.filter(pk=key.pk).update(state="active")
+    address = _to(here, "retire-key", key.domain_id, key.pk)
+    assert "It signs at this moment" in _page(client, address)
+    _page(client, address, {})
+    key.refresh_from_db()
+    assert (key.state, bytes(key.private_sealed)) == ("retired", b"")
+
+
+def test_a_domain_is_removed_with_its_keys(here: House, desk: Desk) -> None:
+    client, number = desk("admin"), here.key.domain_id
+    assert "Keep it" in _page(client, _to(here, "remove-domain", number))
+    page = _page(client, _to(here, "remove-domain", number), {})
+    assert "is removed" in page and not DkimKey.objects.filter(domain=number).exists()
+
+
+def pem(bits: int) -> str:
+    key = rsa.generate_private_key(65537, bits)
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return text.decode()
+
+
+def test_a_key_that_is_brought_along_is_never_shown_again(here: House, desk: Desk) -> None:
+    client, address, private = desk("admin"), _to(here, "sending-domain", here.key.domain_id), pem(2048)
+    page = _page(client, address, {"algorithm": "rsa", "selector": "k1", "private": private})
+    assert "k1._domainkey." in page and private.splitlines()[1] not in page
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({"private": pem(1024)}, "1024 bits"),
+        ({"private": "nonsense"}, "This is no private key"),
+        ({"selector": "no name"}, "A selector is a short name"),
+        ({"algorithm": "dsa"}, "dsa"),
+    ],
+    ids=["1024 bits", "nonsense", "selector", "kind"],
+)
+def test_a_bad_key_is_refused_at_its_field(here: House, desk: Desk, answers: dict[str, str], sentence: str) -> None:
+    client, address = desk("admin"), _to(here, "sending-domain", here.key.domain_id)
+    answer = client.post(address, {"algorithm": "rsa", "selector": "", "private": "", **answers})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert here.key.domain.keys.count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "nonsense", "lantern.example"])
+def test_a_domain_that_cannot_be_or_is_there_is_refused(here: House, desk: Desk, name: str) -> None:
+    SendingDomain.objects.filter(pk=here.key.domain_id).update(name="lantern.example")
+    assert desk("admin").post(_to(here, "domains"), {"name": name, "kinds": "ed25519"}).status_code == 422
+
+
+def test_a_viewer_sees_the_records_and_no_buttons(here: House, desk: Desk) -> None:
+    page = _page(desk("viewer"), _to(here, "sending-domain", here.key.domain_id))
+    assert here.key.selector in page and "Retire" not in page and "Add the key" not in page
+    assert desk("editor").get(_to(here, "domains")).status_code == 403
+
+
+def test_the_checklist_says_who_signs(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    assert "Nobody signs it" in _page(client, address)
+    SendingDomain.objects.filter(pk=here.key.domain_id).update(name="lantern.example")
+    DkimKey.objects.filter(pk=here.key.pk).update(state="active")
+    page = _page(client, address)
+    assert "It is signed" in page and here.key.selector in page
+    Route.objects.update(signs=False)
+    assert "The provider signs it" in _page(client, address)
+
+
+def test_it_is_all_said_in_russian(here: House, desk: Desk) -> None:
+    admin = here.people["admin"]
+    admin.language = "ru"
+    admin.save(update_fields=["language"])
+    with translation.override("en"):  # What a request switches on is switched off again.
+        page = _page(desk("admin"), _to(here, "sending-domain", here.key.domain_id))
+    assert "Домены отправителя" in page and "Скопировать имя" in page
