@@ -254,7 +254,7 @@ class _Stamp:
         ).encode("ascii")
         self._before, self._after = text.split(b"\0")
         self.own = relaxed_field(text).split(b"\0")
-        self._sign = _signer(key.private)
+        self._sign = signer(key.private)
 
     def __call__(self, digest: bytes, canonical: bytes) -> bytes:
         """The field as it is sent. digest: body hash as base64; canonical: the signed fields, then our own with it."""
@@ -278,7 +278,7 @@ def _folded(names: Sequence[bytes]) -> str:
     return "\r\n ".join(lines).rstrip(":")
 
 
-def _signer(private: Private) -> Callable[[bytes], bytes]:
+def signer(private: Private) -> Callable[[bytes], bytes]:
     """Signs a SHA-256 digest: RSASSA-PKCS1-v1_5, or Ed25519 over the digest's bytes (RFC 8463, 3)."""
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return private.sign
