@@ -57,6 +57,7 @@ audience = [
     path("fields/", fields.fields, name="fields"),
     path("fields/<int:field_number>/", fields.one_field, name="field"),
     path("fields/<int:field_number>/remove", fields.remove_field, name="remove-field"),
+    path("subscribers/differ", subscribers.differ, name="differ"),
     path("subscribers/left/<int:alarm_id>/", subscribers.left_at_once, name="left-at-once"),
     path("imports/", imports.imports, name="imports"),
     path("imports/upload", imports.upload, name="upload"),

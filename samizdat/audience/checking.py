@@ -1,15 +1,28 @@
-"""The nightly comparison: what a subscription says of itself, and what its records say."""
+"""The nightly comparison: what a subscription says of itself, and what its records say.
+
+The worker writes CHECKED once a day, and DIFFER before it where something was wrong. MEND is a person's answer: the
+next comparison begins at once and puts right what it finds, by the records. Events tell counts, never who.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from samizdat import dialect
 from samizdat.audience import facts, settling
+from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, record
 from samizdat.vault import house
 
 PAGE = 2_000
+
+CHECKED = "subscribers.checked"
+DIFFER = "subscribers.differ"
+MEND = "subscribers.mend"
 
 
 @dataclass(slots=True)
@@ -18,6 +31,49 @@ class Checked:
 
     subscribers: int = 0
     wrong: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the newest comparison found. `asked`: somebody wants it put right, and the worker has not done so yet."""
+
+    at: datetime
+    subscribers: int
+    wrong: int  # Still wrong: what was put right is not among them.
+    asked: bool
+
+
+def compared(organisation: Any) -> Compared | None:
+    """None before the first comparison."""
+    last, wish = events.last(organisation, CHECKED), events.last(organisation, MEND)
+    if last is None:
+        return None
+    told = detail_of(last)
+    wrong = int(told.get("wrong", 0)) - int(told.get("mended", 0))
+    return Compared(last.at, int(told.get("subscribers", 0)), wrong, wish is not None and wish.id > last.id)
+
+
+def mend_all(organisation: Any, now: datetime, by: Any = None) -> tuple[Checked, int]:
+    """Compares at once and puts right what is wrong, by the records: what was found, and how many are right now."""
+    checked, mended, after = Checked(), 0, 0
+    more: int | None = after
+    while more is not None:
+        page, more = check_page(organisation, after, now)
+        checked.subscribers += page.subscribers
+        checked.wrong += page.wrong
+        mended += settle_again(organisation, page.wrong, now=now)
+        after = more or after
+    tell(organisation, checked.subscribers, len(checked.wrong), mended, now, by)
+    return checked, mended
+
+
+def tell(organisation: Any, subscribers: int, wrong: int, mended: int, now: datetime, by: Any = None) -> None:
+    """Writes down what a comparison found."""
+    detail = {"subscribers": subscribers, "wrong": wrong} | ({"mended": mended} if mended else {})
+    with transaction.atomic():
+        if wrong:
+            record(DIFFER, organisation, now=now, by=by, detail=detail)
+        record(CHECKED, organisation, now=now, by=by, detail=detail)
 
 
 def check_projections(organisation: Any, now: datetime) -> Checked:
@@ -46,8 +102,8 @@ def check_page(organisation: Any, after: int, now: datetime) -> tuple[Checked, i
 
 def _wrong(organisation: Any, ids: list[int], now: datetime) -> list[int]:
     known: dict[int, list[facts.Known]] = {id: [] for id in ids}
-    for id, record in dialect.consent_of(ids):
-        known[id].append(record)
+    for id, one in dialect.consent_of(ids):
+        known[id].append(one)
     reasons = _suppressed(organisation, ids)
     logs = {id: facts.records(held) for id, held in known.items()}
     return sorted(

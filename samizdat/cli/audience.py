@@ -188,6 +188,22 @@ def subscribers_erase(address: str) -> None:
     say({"erased": bool(gone)}, "Erased." if gone else "The address was not known; imports will refuse it from now on.")
 
 
+@subscribers.command("settle")
+@common
+def subscribers_settle() -> None:
+    """Compare everybody's status with the consent records, and put right what differs. The worker compares nightly."""
+    opening.open_house()
+    from samizdat.audience.checking import mend_all
+
+    checked, mended = mend_all(opening.organisation(), opening.now())
+    say(
+        {"subscribers": checked.subscribers, "wrong": len(checked.wrong), "mended": mended},
+        f"{checked.subscribers:,} subscribers compared, {len(checked.wrong):,} differed, {mended:,} are right now."
+        if checked.wrong
+        else f"{checked.subscribers:,} subscribers compared: every status is what the records say.",
+    )
+
+
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--list", "name", required=True, metavar="NAME")

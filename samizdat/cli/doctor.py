@@ -89,6 +89,7 @@ def _key() -> Iterator[Sign]:
 
 def _organisations() -> Iterator[Sign]:
     from samizdat.accounts.models import Organisation
+    from samizdat.audience.checking import compared
     from samizdat.delivery.queries import routes
 
     for organisation in Organisation.objects.order_by("id"):
@@ -97,6 +98,14 @@ def _organisations() -> Iterator[Sign]:
             yield Sign("red", name, "It was restored or cloned and sends nothing. Release it: samizdat release")
         if not organisation.public_url:
             yield Sign("red", name, "It has no public address, so nobody could leave. Set it under Settings.")
+        seen = compared(organisation)
+        if seen is not None and seen.wrong > 0:
+            yield Sign(
+                "red",
+                name,
+                f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers is not what the consent records "
+                "say. Put it right: samizdat subscribers settle",
+            )
         live = [route for route in routes(organisation) if route.state == "live"]
         if not live:
             yield Sign(

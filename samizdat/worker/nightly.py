@@ -1,7 +1,7 @@
 """Once a day: what subscriptions say is compared with what their consent records say (audience/checking.py).
 
 A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing: a difference is
-an event that tells how many, and a person decides (audience.actions.settle_again mends).
+an event that tells how many, and Home shows it. Where a person has asked for it, it begins anew and puts right.
 """
 
 import time
@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.db import transaction
-
 from samizdat.accounts.models import Organisation
-from samizdat.audience.checking import check_page
+from samizdat.audience.actions import settle_again
+from samizdat.audience.checking import CHECKED, DIFFER, MEND, check_page, tell
 from samizdat.events import queries
-from samizdat.events.actions import record
 from samizdat.worker import tasks
+
+__all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
 
 # Of one round; a million subscribers take some thirty rounds (14 us each).
 SECONDS = 0.5
-
-CHECKED = "subscribers.checked"
-DIFFER = "subscribers.differ"
 
 
 @dataclass(slots=True)
@@ -29,9 +26,11 @@ class _Going:
     """A comparison that is not through. A process that ends loses it, and the next begins anew."""
 
     day: date
+    wish: int = 0  # The event by which somebody asked to put right; 0 for none.
     after: int = 0
     subscribers: int = 0
     wrong: int = 0
+    mended: int = 0
 
 
 _going: dict[int, _Going] = {}
@@ -41,19 +40,20 @@ def compare(now: datetime) -> None:
     """Goes on with what is due today (UTC), for SECONDS at most."""
     until = time.monotonic() + SECONDS
     for organisation in Organisation.objects.order_by("id"):
-        last = queries.last(organisation, CHECKED)
-        if last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date():
+        last, wish = queries.last(organisation, CHECKED), queries.last(organisation, MEND)
+        asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
+        if not asked and last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date():
             continue
-        if not _go_on(organisation, now, until):
+        if not _go_on(organisation, asked, now, until):
             return
 
 
-def _go_on(organisation: Any, now: datetime, until: float) -> bool:
+def _go_on(organisation: Any, wish: int, now: datetime, until: float) -> bool:
     """Whether this organisation is through."""
     today = now.astimezone(UTC).date()
     going = _going.get(organisation.id)
-    if going is None or going.day != today:
-        going = _going[organisation.id] = _Going(today)
+    if going is None or going.day != today or going.wish != wish:
+        going = _going[organisation.id] = _Going(today, wish)
     after: int | None = going.after
     while after is not None:
         if tasks.stopping.is_set() or time.monotonic() > until:
@@ -61,15 +61,9 @@ def _go_on(organisation: Any, now: datetime, until: float) -> bool:
         page, after = check_page(organisation, going.after, now)
         going.subscribers += page.subscribers
         going.wrong += len(page.wrong)
+        if wish:
+            going.mended += settle_again(organisation, page.wrong, now=now)
         going.after = after or going.after
-    _tell(organisation, going, now)
+    tell(organisation, going.subscribers, going.wrong, going.mended, now)
     del _going[organisation.id]
     return True
-
-
-def _tell(organisation: Any, going: _Going, now: datetime) -> None:
-    detail = {"subscribers": going.subscribers, "wrong": going.wrong}
-    with transaction.atomic():
-        if going.wrong:
-            record(DIFFER, organisation, now=now, detail=detail)
-        record(CHECKED, organisation, now=now, detail=detail)

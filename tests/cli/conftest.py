@@ -81,6 +81,14 @@ class House:
         assert result.code == 0, result.out + result.err
         return result.json
 
+    def django(self, code: str) -> None:
+        """Code inside the house, for what no command can do."""
+        head = "from samizdat.cli.opening import open_house; open_house(); "
+        done = subprocess.run(
+            [sys.executable, "-c", head + code], cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
     def init(self) -> dict[str, Any]:
         """As after `samizdat init`: a copy of a house that was made so once, since tables take two seconds to make."""
         mould = _mould()

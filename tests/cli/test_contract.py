@@ -171,6 +171,23 @@ def test_addresses_come_from_standard_input(brought_in: House) -> None:
     assert brought_in.say(*words, feed="one@market.example\ntwo@market.example\n")["added"] == 2
 
 
+def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(brought_in: House) -> None:
+    brought_in.django(
+        "from samizdat.audience.models import Subscription; from samizdat.audience import checking; "
+        "from samizdat.accounts.models import Organisation; from django.utils import timezone; "
+        "row = Subscription.objects.filter(status=2).first(); "
+        "Subscription.objects.filter(pk=row.pk).update(status=1, may=1); now = timezone.now(); "
+        "found = checking.check_projections(Organisation.objects.get(), now); "
+        "checking.tell(Organisation.objects.get(), found.subscribers, len(found.wrong), 0, now)"
+    )
+    told = brought_in("doctor")
+    assert told.code == 1 and "samizdat subscribers settle" in told.out
+    settled = brought_in.say("subscribers", "settle")
+    assert (settled["wrong"], settled["mended"]) == (1, 1)
+    assert "samizdat subscribers settle" not in brought_in("doctor").out
+    assert brought_in.say("subscribers", "settle")["wrong"] == 0
+
+
 def test_a_person_is_invited_or_added(brought_in: House) -> None:
     assert (
         "http://127.0.0.1:8000/come-in/"

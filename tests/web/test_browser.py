@@ -138,6 +138,7 @@ def pages(here: House) -> list[str]:
         to("subscriber", here.ada.number),
         to("erase", here.ada.number),
         to("left-at-once", here.alarm),
+        to("differ"),
         to("lists"),
         to("list", here.list.pk),
         to("fields"),

@@ -118,3 +118,19 @@ def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> Non
 def test_a_letter_that_was_taken_back_is_none_of_the_last_ones(here: House, desk: Desk) -> None:
     delivery.cancel(here.sent, now=NOW)
     assert "The last letters" not in desk("editor").get(_home(here.organisation)).content.decode()
+
+
+def test_a_status_that_its_records_do_not_say_is_a_flaw_until_it_is_put_right(here: House, desk: Desk) -> None:
+    from samizdat.audience import checking
+
+    checking.tell(here.organisation, 2000, 3, 0, NOW)
+    flaw = "The status of 3 subscribers is not what the consent records say"
+    page = reverse("differ", args=[here.organisation.slug])
+    assert flaw in (home := desk("viewer").get(_home(here.organisation)).content.decode()) and page in home
+    assert desk("editor").post(page).status_code == 403
+    assert "Do not send before it is put right." in desk("editor").get(page).content.decode()
+    told = desk("admin").post(page, follow=True).content.decode()
+    assert "It is being put right" in told and "Put right by the records" not in told
+    checking.mend_all(here.organisation, NOW)
+    assert flaw not in desk("admin").get(_home(here.organisation)).content.decode()
+    assert "Every status is what its records say." in desk("admin").get(page).content.decode()

@@ -9,7 +9,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import checking
 from samizdat.audience.models import Subscription
 from samizdat.events import queries
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, record
 from samizdat.worker import clock, nightly, tasks
 from tests.conftest import NOW
 
@@ -97,3 +97,17 @@ def test_who_leaves_between_two_looks_is_no_difference(
 
     monkeypatch.setattr(checking.dialect, "consent_of", and_then_she_leaves)
     assert checking.check_projections(lantern, NOW) == checking.Checked(5, [])
+
+
+def test_what_was_asked_to_be_put_right_is_put_right_at_once(lantern: Any, readers: list[Any]) -> None:
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
+    nightly.compare(NOW)
+    assert checking.compared(lantern) == checking.Compared(NOW, 5, 2, False)
+    record(checking.MEND, lantern, now=NOW)
+    assert checking.compared(lantern) == checking.Compared(NOW, 5, 2, True)
+    nightly.compare(NOW)
+    assert checking.compared(lantern) == checking.Compared(NOW, 5, 0, False)
+    assert told(lantern, nightly.CHECKED)[0] == {"subscribers": 5, "wrong": 2, "mended": 2}
+    assert checking.check_projections(lantern, NOW).wrong == []
+    nightly.compare(NOW)
+    assert len(told(lantern, nightly.CHECKED)) == 2

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.audience import queries as audience
+from samizdat.audience.checking import compared
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries as delivery
 from samizdat.events import queries as events
@@ -106,6 +107,7 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
         found.append(_need("stop", _("Sending is fenced off"), words.campaign_reason("fenced")))
     for row in going:
         found += _of_campaign(organisation, row)
+    found += _differing(organisation)
     for route in routes:
         if route.state == "dead":
             href = address(organisation, "routes") if request.role in ("admin", "viewer") else ""
@@ -130,6 +132,20 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
             )
             found.append(_need("care", title, text, address(organisation, "import", row.pk), _("Go on")))
     return sorted(found, key=lambda need: need["kind"] != "stop")
+
+
+def _differing(organisation: Any) -> list[dict[str, str]]:
+    """What the nightly comparison found; letters go by the status, so it cannot wait."""
+    seen = compared(organisation)
+    if seen is None or seen.wrong <= 0:
+        return []
+    title = ngettext(
+        "The status of %(n)s subscriber is not what the consent records say",
+        "The status of %(n)s subscribers is not what the consent records say",
+        seen.wrong,
+    )
+    text = _("It is being put right; it takes a minute.") if seen.asked else _("Have it put right by the records.")
+    return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organisation, "differ"), _("Look"))]
 
 
 def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:

@@ -4,13 +4,14 @@ import re
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
-from samizdat.audience import actions, queries
+from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES, Yes
@@ -215,3 +216,13 @@ def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
         words.Row(_("left within that hour"), found.left, minus=True),
     ]
     return render(request, "web/audience/left_at_once.html", {"leaving": found, "rows": rows, "by": by})
+
+
+@door(see=EVERYONE, do=ADMINS)
+def differ(request: Any) -> HttpResponse:
+    """What the nightly comparison found; POST has it put right by the worker."""
+    if request.method == "POST":
+        with transaction.atomic():
+            record(checking.MEND, request.organisation, now=timezone.now(), by=request.person)
+        return go(request, "differ")
+    return render(request, "web/audience/differ.html", {"seen": checking.compared(request.organisation)})
