@@ -114,9 +114,23 @@ def _keys_in_all_states(here: House) -> int:
     return row.pk
 
 
+def _resting(here: House) -> None:
+    """A route that rests, with the longest word that a reason can hold: a fingerprint."""
+    from samizdat.core.outcome import RouteVerdict
+    from samizdat.delivery.actions import add_route, condemn
+    from tests.conftest import NOW
+
+    if here.organisation.routes.filter(name="old").exists():
+        return
+    route = add_route(here.organisation, "old", "smtps://relay.example", now=NOW, priority=90)
+    detail = "self-signed certificate; its fingerprint is sha256:" + ":".join(["AB"] * 32)
+    condemn(route.pk, RouteVerdict("dead", "certificate", {"host": "relay.example:465", "detail": detail}), NOW)
+
+
 def pages(here: House) -> list[str]:
     """Every page that can be looked at, with something on it."""
     found, done, finished = _found_import(here), _done_import(here), _finished(here)
+    _resting(here)
 
     def to(name: str, *args: Any) -> str:
         return reverse(name, args=[here.organisation.slug, *args])
