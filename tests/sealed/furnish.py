@@ -16,6 +16,7 @@ def main(port: int) -> int:
     from samizdat.accounts.models import Organisation
     from samizdat.audience import actions as audience
     from samizdat.delivery import actions as delivery
+    from samizdat.delivery.actions import domains
 
     organisation = Organisation.objects.get()
     admin = accounts.add_person(words.ADMIN_ADDRESS, name=words.ADMIN_NAME, password=PASSWORD, today=now().date())
@@ -28,6 +29,10 @@ def main(port: int) -> int:
     url = f"smtps://{words.ROUTE_USER}@{words.ROUTE_HOST}.example"
     spare = delivery.add_route(organisation, "spare", url, password=words.ROUTE_PASSWORD, priority=90, now=now())
     delivery.pause_route(spare, now=now(), by=admin)
+    domain = domains.add_domain(organisation, "lantern.example", now=now(), by=admin)
+    for key in domain.keys.select_related("domain__organisation"):
+        domains.say_published(key, now=now(), by=admin)
+    domains.activate_published(domain, now=now(), by=admin)
     return write(organisation, secret, admin)
 
 
