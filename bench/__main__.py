@@ -5,10 +5,12 @@ import runpy
 import sys
 from pathlib import Path
 
+HELPERS = ("__main__", "common", "letters")
+
 
 def main() -> int:
     here = Path(__file__).parent
-    names = sorted(module.name.rstrip("_") for module in pkgutil.iter_modules([str(here)]) if module.name != "__main__")
+    names = sorted(m.name.rstrip("_") for m in pkgutil.iter_modules([str(here)]) if m.name not in HELPERS)
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     if wanted not in names:
         print(f"Usage: ./run bench NAME, one of: {', '.join(names)}", file=sys.stderr)

@@ -4,8 +4,10 @@ CPU is user and system time together, in seconds, of a process and of all childr
 Other work on the machine makes rates swing by a factor of two and CPU by a third: compare CPU and ratios first.
 """
 
+import argparse
 import contextlib
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -13,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROUNDS = 3
+VENDORS = ("sqlite", "postgresql")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,6 +36,14 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
 
 def say(text: str) -> None:
     print(text, flush=True)
+
+
+def seconds(text: str) -> float:
+    """'20ms', '0.02s' or '0.02'."""
+    found = re.fullmatch(r"([0-9.]+)(ms|s)?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} is no time. Write 20ms or 0.02s.")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,9 @@ class Target:
     def __str__(self) -> str:
         sign = "<=" if self.most else ">="
         word = "met" if self.met else "MISSED"
-        return f"{self.name:<44} {self.value:>10,.1f} {self.unit:<8} wanted {sign} {self.limit:,.0f}: {word}"
+        digits = 2 if self.unit == "times" else 1
+        limit = f"{self.limit:,.2f}" if self.limit % 1 else f"{self.limit:,.0f}"
+        return f"{self.name:<44} {self.value:>10,.{digits}f} {self.unit:<8} wanted {sign} {limit}: {word}"
 
 
 def conclude(targets: Sequence[Target]) -> int:
@@ -147,6 +160,35 @@ def child(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
     return subprocess.Popen([sys.executable, "-m", module, *arguments], text=True, **options)
 
 
+def on_each_database(options: argparse.Namespace, module: str, work: Callable[[Path], int]) -> int:
+    """Calls work(data folder) with DATABASE_URL as it has to be. Django knows one house in a process: for both
+    databases the benchmark is begun anew for each.
+
+    PostgreSQL is the one of DATABASE_URL where that is set (it is emptied), else one of our own.
+    """
+    if not options.only:
+        commands = [[sys.executable, "-m", module, *sys.argv[1:], "--only", vendor] for vendor in VENDORS]
+        return max(subprocess.run(command, check=False).returncode for command in commands)
+    with folder() as place:
+        (place / "data").mkdir()
+        if options.only == "sqlite" or os.environ.get("DATABASE_URL"):
+            if options.only == "sqlite":
+                os.environ["DATABASE_URL"] = ""
+            return work(place / "data")
+        from bench.pages import cluster
+
+        place.chmod(0o711)  # The server runs as another user and has to get through.
+        (place / "postgresql").mkdir(mode=0o711)
+        with cluster(place / "postgresql") as (url, _):
+            os.environ["DATABASE_URL"] = url
+            try:
+                return work(place / "data")
+            finally:
+                from django.db import connections
+
+                connections.close_all()
+
+
 def open_data(path: Path) -> None:
     """Django over a fresh data folder: key file, tables. DATABASE_URL is used where it is set, and emptied."""
     import django
@@ -176,6 +218,38 @@ def reopen_data(path: Path) -> None:
     os.environ["SAMIZDAT_DATA"] = str(path)
     os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
     django.setup()
+
+
+def bytes_of(prefix: str) -> int:
+    """Bytes on the disk of all tables whose names begin so, with their indexes."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            sql = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE %s"
+        else:
+            sql = (
+                "SELECT sum(pgsize) FROM dbstat WHERE aggregate = 1 AND name IN "
+                "(SELECT name FROM sqlite_schema WHERE tbl_name LIKE %s)"
+            )
+        cursor.execute(sql, [f"{prefix}%"])
+        return int(cursor.fetchone()[0] or 0)
+
+
+def database_cpu(server: int | None) -> float:
+    """CPU seconds that PostgreSQL beside us has used so far; 0 without one."""
+    return cpu_of_tree(server) if server else 0.0
+
+
+def run_to_end(command: Sequence[str]) -> tuple[float, float]:
+    """Runs a program: seconds, and CPU seconds."""
+    begun = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} failed.")
+    return time.monotonic() - begun, used.ru_utime + used.ru_stime
 
 
 def postmaster() -> int | None:

@@ -9,6 +9,7 @@ SENTENCE = (
     "weil außer uns niemand im Saal war. "
 )
 LINKS = 5
+DOMAIN = "nordlicht.example"
 # What editors of other services wrap around every paragraph; most of a newsletter's HTML is this.
 STYLE = (
     "margin:0;padding:0 24px 16px 24px;color:#222222;background-color:#ffffff;font-family:Georgia,Times,serif;"
@@ -79,8 +80,37 @@ class Bench:
                 Subscription(subscriber=row, list=self.list, status=1, may=1, since=today) for row in rows
             )
 
-    def campaign(self, rows: int = 29) -> Any:
-        """A released campaign to everybody."""
+    def listed(self, count: int) -> Any:
+        """Another list, with the first `count` people on it."""
+        from samizdat import dialect
+        from samizdat.audience.actions import new_list
+        from samizdat.audience.models import Subscription, row_id
+
+        now = datetime.now(UTC)
+        made = new_list(self.organisation, f"Rundbrief {count}", now=now)
+        for first in range(1, count + 1, 5000):
+            Subscription.objects.bulk_create(
+                Subscription(
+                    subscriber_id=row_id(self.organisation.id, number), list=made, status=1, may=1, since=now.date()
+                )
+                for number in range(first, min(first + 5000, count + 1))
+            )
+        dialect.learn_sizes()
+        return made
+
+    def sign_with(self, algorithms: tuple[str, ...]) -> None:
+        """From now on letters are signed with keys of these kinds, and no others."""
+        from samizdat.delivery.actions.domains import add_domain
+        from samizdat.delivery.models import DkimKey, SendingDomain
+
+        if not SendingDomain.objects.filter(organisation=self.organisation).exists():
+            add_domain(self.organisation, DOMAIN, now=datetime.now(UTC))
+        # There are no name servers here to see the records.
+        DkimKey.objects.update(state="published")
+        DkimKey.objects.filter(algorithm__in=algorithms).update(state="active")
+
+    def campaign(self, rows: int = 29, to: Any = None) -> Any:
+        """A released campaign to everybody, or to another list."""
         from samizdat.campaigns.actions import create
         from samizdat.campaigns.draft import Draft
         from samizdat.delivery.actions import release
@@ -88,14 +118,15 @@ class Bench:
         draft = Draft(
             subject="Nordlicht im November",
             from_name="Nordlicht",
-            from_email="redaktion@nordlicht.example",
+            from_email=f"redaktion@{DOMAIN}",
             body=letter(rows),
             format="html",
         )
         now = datetime.now(UTC)
-        return release(create(self.organisation, self.list, draft, by=None, now=now), now=now)
+        return release(create(self.organisation, to or self.list, draft, by=None, now=now), now=now)
 
-    def route(self, port: int, connections: int) -> Any:
+    def route(self, port: int, connections: int | None = None, **how: Any) -> Any:
+        """A route to a server on this machine. connections: None leaves it to the route."""
         from samizdat.delivery.actions import add_route
 
         return add_route(
@@ -104,7 +135,15 @@ class Bench:
             f"smtp+plain://127.0.0.1:{port}",
             now=datetime.now(UTC),
             connections=connections,
+            **how,
         )
+
+    def only_route(self, port: int, connections: int | None = None) -> Any:
+        """The same, and no other route is used any more."""
+        from samizdat.delivery.models import Route
+
+        Route.objects.filter(organisation=self.organisation).update(state="paused")
+        return self.route(port, connections)
 
 
 def sample(campaign: Any) -> bytes:

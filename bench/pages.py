@@ -37,7 +37,7 @@ from urllib.parse import quote, urlencode
 
 from bench import common
 from bench.letters import letter
-from bench.send import Sink
+from bench.sink import Postfix
 from scripts.test import find_tool
 
 MILLISECONDS = 150.0
@@ -384,7 +384,7 @@ def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, size: 
 
 def measure(built: Built, options: argparse.Namespace) -> common.Target:
     """Asks every page; the slowest by its p95 is the figure that counts."""
-    with Sink() as sink, serving(built, sink.port) as (port, desk):
+    with Postfix() as sink, serving(built, sink.port) as (port, desk):
         browser = Browser(port, built.told["slug"])
         browser.sign_in()
         common.say(
