@@ -319,7 +319,7 @@ def seconds_asked(answer: Answer, text: str) -> int | None:
     told = TRY_AFTER.search(text)
     moment, now = _moment(after or (told[1] if told else "")), _moment(answer.headers.get("date", ""))
     if moment is None and answer.status == 429:
-        reset = answer.headers.get("x-ratelimit-reset", "")
+        reset = answer.headers.get("x-ratelimit-reset", "")[:16]  # seconds since 1970, or milliseconds
         moment = float(reset) / (1000 if len(reset) > 11 else 1) if reset.isascii() and reset.isdecimal() else None
     if moment is None or now is None:
         return None

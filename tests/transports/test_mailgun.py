@@ -108,6 +108,7 @@ ANSWERS: list[tuple[int, Any, dict[str, str], type, str, str, str, int | None]] 
     (429, {"message": "slow down"}, {"Retry-After": "99999999"}, Deferred, "throttle", "throttled", "rate", 86400),
     (429, {"message": "slow down"}, {"Retry-After": "soon"}, Deferred, "throttle", "throttled", "rate", 60),
     (429, {"message": "slow down"}, {"X-RateLimit-Reset": "1756105290", "Date": "Mon, 25 Aug 2025 07:00:00 GMT"}, Deferred, "throttle", "throttled", "rate", 90),
+    (429, {"message": "slow down"}, {"X-RateLimit-Reset": "9" * 500, "Date": "Mon, 25 Aug 2025 07:00:00 GMT"}, Deferred, "throttle", "throttled", "rate", 86400),
     (429, {}, {}, Deferred, "throttle", "throttled", "rate", 60),
     (500, {"message": "Internal Server Error"}, {}, Deferred, "throttle", "throttled", "busy", 60),
     (503, b"", {"Retry-After": "10"}, Deferred, "throttle", "throttled", "busy", 10),
