@@ -117,6 +117,23 @@ def _organisations() -> Iterator[Sign]:
             )
         else:
             yield Sign("good", name, f"{len(live)} routes are live.")
+        yield from _signing(organisation, live)
+
+
+def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:
+    """Whether letters are signed by the routes of which we are to sign."""
+    from samizdat.delivery.signing import domains
+
+    signs = [row.name for row in domains(organisation) if row.active]
+    if signs:
+        yield Sign("good", organisation.name, f"Letters are signed for {', '.join(signs)}.")
+    elif any(route.signs for route in live):
+        yield Sign(
+            "amber",
+            organisation.name,
+            "No domain has an active DKIM key, so letters go out unsigned. Run: samizdat domain add DOMAIN. Where the "
+            "provider signs: samizdat route edit NAME --signs provider",
+        )
 
 
 def _public_process() -> Iterator[Sign]:
