@@ -79,8 +79,8 @@ AUTHENTICATION_BACKENDS = ["samizdat.accounts.backend.BlindIndexBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     # Until passkeys exist a password opens everything, so it has to be long.
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 14}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "samizdat.accounts.passwords.LongEnough", "OPTIONS": {"min_length": 14}},
+    {"NAME": "samizdat.accounts.passwords.NotCommon"},
 ]
 LOGIN_URL = "/sign-in"
 

@@ -16,6 +16,7 @@ from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.letter import Content
 from samizdat.core.mergetags import Flaw, fill
+from samizdat.wording import regrouped
 
 # A letter may say these before anybody came in whose name is known: they are empty then, like any missing name.
 ALWAYS = ("FNAME", "LNAME")
@@ -101,7 +102,14 @@ def _list_id(campaign: Campaign, draft: Draft) -> str:
 def findings(flaws: tuple[Flaw, ...]) -> list[Finding]:
     """Flaws in the language of whoever looks, the ones that stop the letter first."""
     found = [
-        Finding(flaw.place, flaw.line, flaw.severity, flaw.code, fill(gettext(flaw.template), flaw.values), flaw.fix)
+        Finding(
+            flaw.place,
+            flaw.line,
+            flaw.severity,
+            flaw.code,
+            fill(gettext(flaw.template), regrouped(flaw.values)),
+            flaw.fix,
+        )
         for flaw in flaws
     ]
     return sorted(found, key=lambda finding: (finding.severity != "stop", finding.place, finding.line))

@@ -18,6 +18,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat import wording
 from samizdat.core import address, link
 from samizdat.gate import plain, queries
 from samizdat.gate.models import Place
@@ -232,12 +233,11 @@ def archive(request: HttpRequest) -> HttpResponse:
         raise Http404
     page = _number(request.GET.get("page", ""))
     letters, older = queries.letters(place, page)
-    for letter in letters:
-        letter.title = _short(letter.title)
     with override(place.language):
+        shown = [(letter.slug, _short(letter.title), wording.shaped(letter.day, "day")) for letter in letters]
         forms = queries.forms(place)
         more = len(forms) > FORMS_BELOW
-        values = {"letters": letters, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
+        values = {"letters": shown, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
         return _page(request, place, place.language, "archive", values)
 
 
@@ -255,6 +255,7 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
         text = mark_safe(parts[at])  # noqa: S308
         values = {
             "letter": found,
+            "day": wording.shaped(found.day, "day"),
             "title": _short(found.title),
             "text": text,
             "next": at + 1 if at + 1 < len(parts) else 0,

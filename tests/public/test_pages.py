@@ -269,7 +269,7 @@ def test_the_archive_shows_a_letter_as_plain_text_with_links(lantern_place: byte
         'One <strong>bold</strong> <a href="https://lantern.example/a?b=1&amp;c=2">link</a>bad',
         '<a href="https://lantern.example/m/x.png">Picture: A table</a>',
         "<ul><li>first</li><li>second</li></ul>",
-        "Nov. 26, 2026",
+        "26 November 2026",
     ):
         assert wanted in text
     assert not re.search(r"preheader|alert|onclick|<title>no", text)
@@ -303,6 +303,16 @@ def test_a_mailbox_for_leaving_is_named_where_somebody_wants_to_leave(lantern_pl
     for answer in (reader.get("/u/broken"), reader.get("/nowhere"), reader.put("/a/")):
         assert answer.status_code in (404, 405)
         assert "write to" in answer.content.decode() and "leave@lantern.example" in answer.content.decode()
+
+
+def test_a_day_is_written_as_the_language_writes_it(lantern_place: bytes, reader: Client) -> None:
+    actions.publish_letter(
+        UID, 5, list_name="Письмо", language="ru", slug="reka", title="Река", html="<p>Вода</p>", day=date(2026, 11, 25)
+    )
+    assert "25 November 2026" in reader.get("/a/").content.decode()
+    assert "25 ноября 2026" in reader.get("/a/reka").content.decode()
+    publish(language="ru")
+    assert "25 ноября 2026" in reader.get("/a/").content.decode()
 
 
 def test_a_picture_is_served_for_good_and_can_do_nothing(lantern_place: bytes, reader: Client) -> None:

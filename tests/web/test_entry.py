@@ -97,6 +97,7 @@ def test_a_short_password_is_refused_beside_its_field(vera: Any, lantern: Any, c
     answer = client.post(reverse("invitation", args=[token]), answers)
     assert answer.status_code == 422
     assert 'id="f-password_error"' in answer.content.decode()
+    assert "This password is shorter than 14 characters." in answer.content.decode()
     assert Membership.objects.count() == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import translation
 
+from samizdat import wording
 from samizdat.audience.models import STATUSES
 from samizdat.campaigns.models import STATES
 from samizdat.core import consent, outcome
@@ -24,7 +25,7 @@ AT = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
         ("en", 17_938, "17,938"),
         ("en", 4206, "4,206"),
         ("ru", 17_938, "17\u00a0938"),
-        ("ru", 4206, "4206"),
+        ("ru", 4206, "4\u00a0206"),
         ("ru", 1_000_000, "1\u00a0000\u00a0000"),
         ("en", 0, "0"),
     ],
@@ -32,6 +33,13 @@ AT = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 def test_a_number_is_written_as_the_language_writes_it(language: str, number: int, text: str) -> None:
     with translation.override(language):
         assert desk.count(number) == text
+
+
+def test_numbers_in_a_sentence_are_written_as_the_language_writes_them() -> None:
+    told = {"size": "4,206", "limit": 998, "name": "1,2 and 3", "has": 12_000, "known": True}
+    with translation.override("ru"):
+        found = wording.regrouped(told)
+    assert found == {"size": "4\u00a0206", "limit": "998", "name": "1,2 and 3", "has": "12\u00a0000", "known": True}
 
 
 def test_days_and_moments() -> None:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import plugs
 from samizdat.core import address
+from samizdat.wording import regrouped
 
 
 def sentence_of(code: str, values: dict[str, Any]) -> str:
@@ -16,7 +17,7 @@ def sentence_of(code: str, values: dict[str, Any]) -> str:
     if code in address.CODES:
         return _(str(address.BadAddress(code)))
     sentence = _(plugs.part("importers.base").SENTENCES[code])
-    return sentence.format(**values)
+    return sentence.format(**regrouped(values))
 
 
 def _own() -> dict[str, str]:

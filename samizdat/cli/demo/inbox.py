@@ -6,12 +6,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat.cli.demo.catcher import Catcher, Caught, parts_of
+from samizdat.wording import grouped
 
 _STYLE = Path(__file__).with_name("inbox.css")
 
@@ -98,7 +98,7 @@ def _list_page(server: Inbox) -> str:
         f"<span>{escape(str(caught.message()['to']))}</span></li>"
         for caught in letters
     )
-    intro = escape(lead % {"count": number_format(server.catcher.count(), force_grouping=True)})
+    intro = escape(lead % {"count": grouped(server.catcher.count())})
     return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol reversed>{rows}</ol>")
 
 

@@ -10,63 +10,43 @@ from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from samizdat import wording
 from samizdat.web import plans, previews, words
 
 register = template.Library()
 
-NBSP = "\u00a0"
-# Day and time as each language writes them; \\ keeps Django from reading letters as format marks.
-FORMATS = {
-    "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
-    "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
-}
-
 
 @register.filter
 def count(number: Any) -> str:
-    """17,938 in English, 17 938 with a space that does not break in Russian, where four digits stay together."""
-    if number is None or number == "":
-        return ""
-    whole = int(number)
-    if (get_language() or "en").startswith("ru"):
-        return f"{whole:,}".replace(",", NBSP) if abs(whole) >= 10_000 else str(whole)
-    return f"{whole:,}"
-
-
-def _shaped(value: Any, shape: str) -> str:
-    if not value:
-        return ""
-    local = timezone.localtime(value) if isinstance(value, datetime) else value
-    language = (get_language() or "en").split("-")[0]
-    return date_format(local, FORMATS.get(language, FORMATS["en"])[shape])
+    """17,938 in English, 17 938 in Russian (wording.grouped)."""
+    return "" if number is None or number == "" else wording.grouped(int(number))
 
 
 @register.filter
 def day(value: date | datetime | None) -> str:
-    return _shaped(value, "day")
+    return wording.shaped(value, "day")
 
 
 @register.filter
 def shortday(value: date | datetime | None) -> str:
-    return _shaped(value, "short")
+    return wording.shaped(value, "short")
 
 
 @register.filter
 def clock(value: datetime | None) -> str:
-    return _shaped(value, "time")
+    return wording.shaped(value, "time")
 
 
 @register.filter
 def moment(value: datetime | None) -> str:
-    return _shaped(value, "moment")
+    return wording.shaped(value, "moment")
 
 
 @register.filter
 def today(value: datetime) -> str:
-    return _shaped(value, "today")
+    return wording.shaped(value, "today")
 
 
 @register.filter

@@ -1,0 +1,50 @@
+"""Numbers and days as each language writes them, for every page and sentence alike."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.formats import get_format, number_format
+from django.utils.translation import get_language
+
+# Day and time by language. Others go by what Django knows of them.
+FORMATS = {
+    "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
+    "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
+}
+_ENGLISH = re.compile(r"\d{1,3}(?:,\d{3})+")
+
+
+def grouped(number: int) -> str:
+    """17,938 in English; 17 938 in Russian, with a space that does not break."""
+    return number_format(number, force_grouping=True)
+
+
+def regrouped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the holes of a sentence, with their numbers as this language writes them. Core writes 4,206."""
+    return {name: _regrouped(value) for name, value in values.items()}
+
+
+def _regrouped(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return grouped(value)
+    if isinstance(value, str) and _ENGLISH.fullmatch(value):
+        return grouped(int(value.replace(",", "")))
+    return value
+
+
+def shaped(value: date | datetime | None, shape: str) -> str:
+    """A day or moment in one of the shapes of FORMATS; "" for none."""
+    if not value:
+        return ""
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    language = (get_language() or "en").split("-")[0]
+    formats = FORMATS.get(language)
+    if formats is None and shape == "day":
+        return date_format(local, get_format("DATE_FORMAT", language))
+    return date_format(local, (formats or FORMATS["en"])[shape])
