@@ -464,6 +464,8 @@ def scrub(text: str, recipient: str = "", limit: int = LONGEST) -> str:
 
 
 DIGITS = re.compile(r"\d+")
+# Paths, links, and words of letters and digits that name a session or a file; not the parts of a host's name.
+NAMES = re.compile(r"\S*/\S*|(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}(?![\w-]|\.\w)")
 
 # Rule 2. Five equal refusals in a row for five domains do not come from five postmasters. "No such mailbox" in the
 # same words can be a stale list behind a relay that checks recipients: at 30 % stale, 25 in a row never happen.
@@ -506,7 +508,7 @@ class SameRefusal:
 
 def like(outcome: Deferred | Refused) -> str:
     """Code and text without what differs from one recipient to the next."""
-    return f"{outcome.code} {DIGITS.sub('', ADDRESS.sub('', scrub(outcome.text)))}"
+    return f"{outcome.code} {DIGITS.sub('', NAMES.sub('', ADDRESS.sub('', scrub(outcome.text))))}"
 
 
 def as_route_fault(outcome: Deferred | Refused) -> Deferred:

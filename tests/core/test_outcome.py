@@ -546,6 +546,26 @@ def test_the_same_refusal_for_so_many_domains_means_the_route() -> None:
     assert noted == [False] * (SAME - 1) + [True]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "5.7.1 rejected, see https://mail.example/why?id={0}ab{0} - {0}abc4f-7c gsmtp",
+        "sendmail: cannot create temporary file /var/spool/smtpd/offline/{0}.XX{1}: No such file",
+        "4.3.0 try again later, session x{0}QmZ{1}7",
+    ],
+)
+def test_names_of_sessions_and_files_do_not_hide_that_it_is_the_same_refusal(said: str) -> None:
+    same = SameRefusal()
+    texts = [said.format(number, "abcde"[number]) for number in range(SAME)]
+    assert [same.note(refusal(text), f"a@d{number}.example") for number, text in enumerate(texts)][-1]
+
+
+def test_names_of_hosts_do_make_a_difference() -> None:
+    same = SameRefusal()
+    hosts = ("lantern", "harbour", "mill", "bridge", "tower", "garden")
+    assert not any(same.note(refusal(f"Host {host}24mail.example not found"), f"a@{host}.example") for host in hosts)
+
+
 def test_a_success_between_begins_anew() -> None:
     same = SameRefusal()
     for number in range(SAME - 1):
