@@ -17,7 +17,7 @@ from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, Refused, Rout
 from samizdat.transports import base
 from samizdat.transports.base import HOST, Ask, BadRoute, Feed, Message, RouteSettings, is_one_address, said
 from samizdat.transports.crew import Crew, Lost, unmakeable
-from samizdat.transports.http import Answer, Desk, Place, no_finishing, read_endpoint, seconds_asked
+from samizdat.transports.http import Answer, Place, Pool, no_finishing, read_endpoint, seconds_asked
 from samizdat.transports.smtp_session import make_context
 
 HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
@@ -63,32 +63,32 @@ class Transport(base.Transport):
 
     async def carry(self, feed: Feed) -> None:
         """Carry everything the feed gives. Raises RouteDown."""
-        desk = Desk(self.place, self.connect, self.timeout)
+        pool = Pool(self.place, self.connect, self.timeout)
 
         async def hand_over(message: Message, finishing: Callable[[], None]) -> tuple[Outcome, RouteVerdict]:
             if not is_one_address(message.recipient):
                 return unmakeable()
             start, end = self.form(message.recipient, message.content)
-            return self.read(await desk.post(self.path, self.headers(), start, end, finishing), message.recipient)
+            return self.read(await pool.post(self.path, self.headers(), start, end, finishing), message.recipient)
 
         try:
             await Crew(feed, self.place.name, self.route.connections, self.drain, hand_over).run()
         finally:
-            desk.close()
+            pool.close()
 
     async def probe(self) -> RouteVerdict:
         """A letter to nobody: whoever may send is told that the recipient is missing, and nothing is sent.
 
         Looking at the domain would say more, but a key that may only send is not allowed to.
         """
-        desk = Desk(self.place, self.connect, self.timeout)
+        pool = Pool(self.place, self.connect, self.timeout)
         start, end = self.form("", b"Subject: test\r\n\r\n")
         try:
-            answer = await desk.post(self.path, self.headers(), start, end, no_finishing)
+            answer = await pool.post(self.path, self.headers(), start, end, no_finishing)
         except Lost as lost:
             return lost.verdict
         finally:
-            desk.close()
+            pool.close()
         values = {"host": self.place.name}
         if answer.status in (400, 422) and isinstance(document(answer), dict):
             return replace(OK, values=values)
