@@ -8,6 +8,7 @@ from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, say, table
 
 SIGNS = click.Choice(["us", "provider"])
+WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
 
 
 @click.group()
@@ -19,7 +20,8 @@ def route() -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--priority", type=int, default=10, show_default=True, help="Lower goes first.")
-@click.option("--rate", help="Like 10/s, 600/m or 5000/h; no limit otherwise.")
+@click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s, or several: 10/s,5000/h,20000/d.")
+@click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP)
 @click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
 @click.option("--password-file", type=click.Path(), help="Instead of a password in the URL.")
 @click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who signs what goes by it (DKIM).")
@@ -41,13 +43,20 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, **opti
 @click.option("--name", "new_name", help="Call it so from now on.")
 @click.option("--url", help="Another URL. The password stays unless the host is another one.")
 @click.option("--priority", type=int, help="Lower goes first.")
-@click.option("--rate", help="Like 10/s, 600/m or 5000/h; none takes the limit away.")
+@click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s,5000/h; none takes the limits away.")
+@click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP + " none ends it.")
 @click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
 @click.option("--password-file", type=click.Path(), help="The new password, in the first line of a file.")
 @click.option("--signs", type=SIGNS, help="Who signs what goes by it (DKIM).")
 @common
 def route_edit(
-    name: str, new_name: str | None, password_file: str | None, rate: str | None, signs: str | None, **options: Any
+    name: str,
+    new_name: str | None,
+    password_file: str | None,
+    rate: str | None,
+    warm_up: str | None,
+    signs: str | None,
+    **options: Any,
 ) -> None:
     """Change what is named and keep the rest. What is on its way goes on by the new settings within seconds."""
     found = _route(name)
@@ -55,6 +64,7 @@ def route_edit(
 
     password = first_line(password_file) if password_file else None
     limit = "" if rate == "none" else rate
+    options["warm_up"] = "" if warm_up == "none" else warm_up
     options["signs"] = signs == "us" if signs else None
     changes = change_route(found, now=opening.now(), by=None, name=new_name, password=password, rate=limit, **options)
     document = {"route": found.name, "id": found.pk, "state": found.state}
@@ -81,8 +91,8 @@ def route_ls() -> None:
     say(
         {"routes": [_document(row) for row in found]},
         *table(
-            ("id", "priority", "name", "way", "state", "reason"),
-            [(str(row.id), row.priority, row.name, row.scheme, row.state, _why(row)) for row in found],
+            ("id", "priority", "name", "way", "limit", "state", "reason"),
+            [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, _why(r)) for r in found],
         ),
     )
 
@@ -94,8 +104,9 @@ def _why(row: Any) -> str:
 
 
 def _document(row: Any) -> dict[str, Any]:
-    words = ("id", "name", "scheme", "priority", "connections", "rate", "state", "reason", "sentence", "who", "until")
-    return {word: getattr(row, word) for word in words} | {"signs": "us" if row.signs else "provider"}
+    words = ("id", "name", "scheme", "priority", "connections", "rate", "limits", "warm_up", "state", "reason")
+    said = {word: getattr(row, word) for word in (*words, "sentence", "who", "until")}
+    return said | {"signs": "us" if row.signs else "provider"}
 
 
 def _route(name: str) -> Any:

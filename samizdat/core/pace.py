@@ -1,9 +1,12 @@
 """How fast, how long and how often: tables of numbers, and arithmetic that is given the time."""
 
+import json
 import math
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 
 # Minutes until the next try of a deferred message. RFC 5321 section 4.5.4.1 wants 30 minutes between tries in
 # general; the first two are shorter, because greylisting opens after 5 to 15 and most throttles after an
@@ -20,6 +23,7 @@ AIM = 5000.0
 # Even an immediate relay gets a few, so that one slow answer does not stop everything.
 FEWEST = 4
 
+MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = {
     "s": 1,
     "sec": 1,
@@ -45,11 +49,14 @@ TOLD = re.compile(
 SENTENCES = {
     "no_rate": "“{text}” is no rate. Write a number and a unit, such as 10/s, 600/m, 5000/h or 50000/d.",
     "no_speed": "A rate must be above zero. To send nothing by a route, pause it.",
+    "twice": "“{text}” names one unit twice. Write one limit a unit, such as 10/s,5000/h,20000/d.",
+    "no_plan": "“{text}” is no plan. Write how many go on the first day, the second and so on, such as 50,100,200,400.",
+    "no_quiet": "“{text}” are no quiet hours. Write them as 22:00-07:00 or 22:00-07:00 Europe/Riga.",
 }
 
 
 class BadRate(ValueError):
-    """A rate nobody can read: `code` of SENTENCES and `values` for its holes. The text is the English sentence."""
+    """A rate, plan or hours nobody can read: `code` of SENTENCES, `values` for its holes; the text is in English."""
 
     def __init__(self, code: str, **values: str) -> None:
         self.code, self.values = code, values
@@ -67,52 +74,449 @@ def expired(first: datetime, now: datetime, limit: timedelta = GIVE_UP) -> bool:
     return now - first >= limit
 
 
-def parse_rate(text: str) -> float:
-    """'10/s', '600/m', '5000/h' or '50000/d' as messages a second. Raises BadRate, or none."""
-    found = RATE.fullmatch(text)
-    unit = UNITS.get(found[2].lower()) if found else None
-    if not found or unit is None:
-        raise BadRate("no_rate", text=text[:40])
-    if float(found[1]) <= 0:
-        raise BadRate("no_speed")
-    return float(found[1]) / unit
+@dataclass(frozen=True, slots=True, order=True)
+class Limit:
+    """At most `count` messages in `seconds`."""
+
+    seconds: int
+    count: float
+
+    def __str__(self) -> str:
+        unit = next(letter for letter, seconds in UNITS.items() if seconds == self.seconds)
+        return f"{self.count:.10g}/{unit}"
+
+
+def parse_limits(text: str) -> tuple[Limit, ...]:
+    """'10/s,5000/h,20000/d': several limits at once, the shortest time first. Empty text: none. Errors: BadRate."""
+    found: dict[int, Limit] = {}
+    for part in text.split(",") if text.strip() else ():
+        match = RATE.fullmatch(part)
+        seconds = UNITS.get(match[2].lower()) if match else None
+        if not match or seconds is None:
+            raise BadRate("no_rate", text=text[:60])
+        count = float(match[1])
+        if count <= 0 or (seconds == DAY and count < 1):
+            raise BadRate("no_speed")
+        if seconds in found:
+            raise BadRate("twice", text=text[:60])
+        found[seconds] = Limit(seconds, count)
+    limits = sorted(found.values())
+    return (_finest(limits[0]), *limits[1:]) if limits else ()
+
+
+def _finest(limit: Limit) -> Limit:
+    """600/m is 10/s: the first limit says how far messages are apart, and that is the same."""
+    for seconds in (1, 60):
+        many = limit.count * seconds / limit.seconds
+        if limit.seconds < DAY and seconds < limit.seconds and many >= 1 and abs(many - round(many)) < 1e-6:
+            return Limit(seconds, float(round(many)))
+    return limit
+
+
+def limits_text(limits: Sequence[Limit]) -> str:
+    return ",".join(map(str, limits))
+
+
+def pace_of(limits: Sequence[Limit]) -> float | None:
+    """Messages a second at which they are spread out. A day's limit spreads nothing: what it allows goes at once."""
+    return limits[0].count / limits[0].seconds if limits and limits[0].seconds < DAY else None
+
+
+# --- what a route may send: one row that all senders draw from ---
+
+# A window is counted in so many slots; what was used is free again when the whole slot has left the window, so no
+# window of that length ever holds more than the limit, wherever it begins.
+SLOTS = 144
+# A draw is good for so many seconds of the route's pace; how far ahead of now one may reach.
+BATCH = 0.5
+AHEAD = 2.0
+# Of a large limit an hour or a day one in a hundred is left for confirmations: those never wait for a campaign.
+LARGE = 1000
+KEPT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A token bucket: `rate` a second flow in, at most `size` are kept; `tokens` stood in it at `at`
-    (seconds).
+class Spent:
+    """What a route has used, and from when the next message may go (seconds since 1970). used: window -> slot -> count.
+
+    of_day: how many on the day with the ordinal `day`, by the organisation's calendar.
     """
 
+    next: float = 0.0
+    used: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    day: int = 0
+    of_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """A day of a warm-up: its ordinal, how many may go on it (None: as many as there are), when the next one begins."""
+
+    day: int
+    volume: int | None = None
+    ends: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """`count` messages may go, the first at `begin`, the others `gap` seconds apart. None of them: not before `until`,
+    because of `why`: "pace", "limit" or "warm_up"."""
+
+    spent: Spent
+    count: int
+    begin: float = 0.0
+    gap: float = 0.0
+    until: float = 0.0
+    why: str = ""
+
+
+def draw(limits: Sequence[Limit], spent: Spent, now: float, wanted: int, today: Today, first: bool = False) -> Drawn:
+    """Take up to `wanted` messages out of what a route may send. first: a confirmation, for which some is kept.
+
+    What is drawn counts as used, whatever becomes of it: a sender that dies sends less, never more.
+    """
+    spent = _tidy(limits, spent, now, today)
+    pace = pace_of(limits)
+    begin = max(now, spent.next) if pace else now
+    if pace and begin - now > AHEAD and not first:
+        return Drawn(spent, 0, until=begin - AHEAD, why="pace")
+    count, until, why = wanted, now, ""
+    if pace:
+        count = min(count, max(1, int(pace * BATCH)))
+    for limit in _windows(limits):
+        left = most_of(limit, first) - sum(spent.used.get(limit.seconds, {}).values())
+        if left < count:
+            count = max(0, left)
+        if left <= 0 and (free := _free_again(limit, spent, first)) > until:
+            until, why = free, "limit"
+    if today.volume is not None and not first:
+        count = max(0, min(count, today.volume - spent.of_day))
+        if spent.of_day >= today.volume and today.ends > until:
+            until, why = today.ends, "warm_up"
+    if count <= 0:
+        return Drawn(spent, 0, until=until, why=why)
+    gap = 1.0 / pace if pace else 0.0
+    return Drawn(_use(limits, spent, count, begin + count * gap), count, begin, gap)
+
+
+def give_back(limits: Sequence[Limit], spent: Spent, now: float, count: int, today: Today) -> Spent:
+    """Messages that were drawn and surely not sent, the newest first. Their places in the pace have passed."""
+    spent = _tidy(limits, spent, now, today)
+    used = {}
+    for seconds, slots in spent.used.items():
+        left, kept = count, {}
+        for slot in sorted(slots, reverse=True):
+            taken = min(left, slots[slot])
+            left -= taken
+            if slots[slot] > taken:
+                kept[slot] = slots[slot] - taken
+        used[seconds] = kept
+    return replace(spent, used=used, of_day=max(0, spent.of_day - count))
+
+
+def used_of(limit: Limit, spent: Spent, now: float) -> int:
+    """How many count against this limit now."""
+    return sum(_tidy((limit,), spent, now, Today(spent.day)).used.get(limit.seconds, {}).values())
+
+
+def most_of(limit: Limit, first: bool = False) -> int:
+    """What campaigns may use of a limit."""
+    kept = int(limit.count * KEPT) if limit.count >= LARGE and limit.seconds >= HOUR and not first else 0
+    return max(1, int(limit.count)) - kept
+
+
+def _windows(limits: Sequence[Limit]) -> Sequence[Limit]:
+    """The limits that are counted. The first one is kept by the pace alone, unless it is a day's."""
+    return limits if limits and limits[0].seconds == DAY else limits[1:]
+
+
+def _slot(seconds: int, now: float) -> int:
+    return math.floor(now * SLOTS / seconds)
+
+
+def _tidy(limits: Sequence[Limit], spent: Spent, now: float, today: Today) -> Spent:
+    """Without what is over. What a clock that was wrong has put into the future counts as of now."""
+    pace = pace_of(limits)
+    latest = now + AHEAD + (max(BATCH, 1 / pace) if pace else 0.0)
+    used = {}
+    for seconds, slots in spent.used.items():
+        first, last = _slot(seconds, now) - SLOTS, _slot(seconds, latest)
+        kept: dict[int, int] = {}
+        for slot, count in slots.items():
+            if slot >= first:
+                kept[min(slot, last)] = kept.get(min(slot, last), 0) + count
+        used[seconds] = kept
+    of_day = spent.of_day if spent.day == today.day else 0
+    return Spent(min(spent.next, latest), used, today.day, of_day)
+
+
+def _free_again(limit: Limit, spent: Spent, first: bool) -> float:
+    """When so much has left the window that one more may go."""
+    slots = spent.used.get(limit.seconds, {})
+    over = sum(slots.values()) - most_of(limit, first) + 1
+    for slot in sorted(slots):
+        over -= slots[slot]
+        if over <= 0:
+            return (slot + SLOTS + 1) * limit.seconds / SLOTS
+    return 0.0
+
+
+def _use(limits: Sequence[Limit], spent: Spent, count: int, free: float) -> Spent:
+    """free: when the last of them has gone. That is the moment that counts for the windows."""
+    used = {seconds: dict(slots) for seconds, slots in spent.used.items()}
+    # A day and an hour are counted whether there is a limit or not: one that is set later finds what went before.
+    for seconds in {HOUR, DAY, *(limit.seconds for limit in _windows(limits))}:
+        slots, slot = used.setdefault(seconds, {}), _slot(seconds, free)
+        slots[slot] = slots.get(slot, 0) + count
+    return Spent(free, used, spent.day, spent.of_day + count)
+
+
+def spent_text(spent: Spent) -> str:
+    """For the row that keeps it."""
+    used = {str(seconds): sorted(slots.items()) for seconds, slots in sorted(spent.used.items())}
+    return json.dumps([spent.next, spent.day, spent.of_day, used], separators=(",", ":"))
+
+
+def read_spent(text: str) -> Spent:
+    """What spent_text wrote; empty text: nothing was used."""
+    if not text:
+        return Spent()
+    at, day, of_day, used = json.loads(text)
+    return Spent(at, {int(seconds): dict(slots) for seconds, slots in used.items()}, day, of_day)
+
+
+# --- a sender's own part of it ---
+
+
+class Meter:
+    """What one sender has drawn and not used yet, on its own monotonic clock. No lock, no statement."""
+
+    # What is drawn for a moment is good for a little longer: an event loop comes late. After that it is given back.
+    GRACE = 0.5
+
+    def __init__(self) -> None:
+        self._grants: deque[list[float]] = deque()  # count, begin, gap, used
+        self.lost = 0  # Drawn and not used in time: to be given back.
+        self.size = 0  # Of the last draw.
+        self.asked = False
+        self.not_before = 0.0  # Nothing is to be had before.
+
+    def grant(self, count: int, begin: float, gap: float) -> None:
+        self.asked, self.size = False, count
+        self._grants.append([count, begin, gap, 0])
+
+    def ready(self, now: float) -> bool:
+        """May one go at this moment?"""
+        while self._grants:
+            count, begin, gap, used = self._grants[0]
+            if used >= count:
+                self._grants.popleft()
+                continue
+            if gap and now > begin + count * gap + self.GRACE:
+                self.lost += int(count - used)
+                self._grants.popleft()
+                continue
+            return now >= begin + used * gap
+        return False
+
+    def use(self) -> None:
+        """One goes. Only after ready()."""
+        self._grants[0][3] += 1
+
+    def wait(self, now: float) -> float | None:
+        """Seconds until one may go; None: nothing is drawn."""
+        if self.ready(now):
+            return 0.0
+        if not self._grants:
+            return None
+        _, begin, gap, used = self._grants[0]
+        return max(0.0, begin + used * gap - now)
+
+    @property
+    def left(self) -> int:
+        return int(sum(count - used for count, _, _, used in self._grants))
+
+    def empty(self) -> int:
+        """Takes everything out: so many were drawn and not used."""
+        left = self.left + self.lost
+        self._grants.clear()
+        self.lost = 0
+        return left
+
+
+# --- connections ---
+
+
+def connections_of(total: int, place: int, senders: int, others: int) -> int:
+    """How many connections the sender on `place` (from 0) of so many may hold, when the others hold `others` now.
+
+    Fair parts; a part that another one has not given back yet has to be waited for.
+    """
+    fair = total // senders + (1 if place < total % senders else 0)
+    return max(0, min(fair, total - others))
+
+
+# --- mailbox providers ---
+
+# A provider that asks for patience gets half as much, a little more every minute, and all of it after an hour.
+HALF = 0.5
+GROWN = 3600.0
+SLOWEST = 1 / 60
+# Many messages are under way at once: their answers within so many seconds are one complaint.
+ONE_COMPLAINT = 10.0
+# Nobody is tried again sooner, and nobody waits longer for her turn: by then it has grown.
+SOONEST = 30.0
+LATEST = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slowed:
+    """A mailbox provider that asked for patience: `rate` a second since `at`, `full` before. Nothing before `hold`."""
+
     rate: float
-    size: float
-    tokens: float
+    full: float
     at: float
+    hold: float = 0.0
 
 
-def bucket(rate: float, now: float, burst_seconds: float = 1.0) -> Bucket:
-    """A full bucket for a rate. It always holds one whole token, or a rate below 1/s could never send."""
-    size = max(1.0, rate * burst_seconds)
-    return Bucket(rate, size, size, now)
+def slow_down(state: Slowed | None, seen: float, now: float, wait: float = 0.0) -> Slowed:
+    """After a 421 or 4.7.x: half of what it gets now. `seen`: messages a second to it when it first complains."""
+    hold = now + max(wait, SOONEST)
+    if state is not None and (before := allowed(state, now)) is not None:
+        if now - state.at < ONE_COMPLAINT:
+            return replace(state, hold=max(state.hold, hold))
+        return Slowed(max(SLOWEST, before * HALF), state.full, now, max(state.hold, hold))
+    full = max(seen, SLOWEST * 2)
+    return Slowed(max(SLOWEST, full * HALF), full, now, hold)
 
 
-def fill(state: Bucket, now: float) -> Bucket:
-    """The bucket at `now`. A clock that went backwards adds nothing."""
-    gained = max(0.0, now - state.at) * state.rate
-    return replace(state, tokens=min(state.size, state.tokens + gained), at=now)
+def allowed(state: Slowed, now: float) -> float | None:
+    """Messages a second that it gets now: a steady part of `full` more each minute. None: as many as there are."""
+    rate = state.rate + state.full * max(0.0, now - max(state.at, state.hold)) / GROWN
+    return rate if rate < state.full else None
 
 
-def take(state: Bucket, now: float, wanted: int = 1) -> tuple[Bucket, int]:
-    """Take up to `wanted` tokens: the bucket afterwards, and how many it gave."""
-    full = fill(state, now)
-    given = min(wanted, int(full.tokens + 1e-9))
-    return replace(full, tokens=max(0.0, full.tokens - given)), given
+class Turns:
+    """One sender's messages to one slowed provider: each goes when it is her turn, or is put off until then."""
+
+    __slots__ = ("_next", "_tail", "share", "state")
+
+    def __init__(self, state: Slowed, share: float = 1.0) -> None:
+        self.state = state
+        self.share = share  # Of the rate, when several senders share it.
+        self._next = self._tail = 0.0
+
+    def turn(self, now: float) -> float | None:
+        """0: it goes now. Otherwise in so many seconds. None: nobody waits any more."""
+        rate = allowed(self.state, now)
+        if rate is None:
+            return None
+        gap = 1.0 / (rate * self.share)
+        if now >= self.state.hold and now >= self._next:
+            self._next = now + gap
+            return 0.0
+        return self._later(now, gap)
+
+    def wait(self, now: float, told: float = 0.0) -> float:
+        """Seconds until the next turn of one that was sent back."""
+        return max(told, self._later(now, 1.0 / ((allowed(self.state, now) or self.state.full) * self.share)))
+
+    def _later(self, now: float, gap: float) -> float:
+        """Turns are handed out one after the other, so that those put off do not all come back at once."""
+        latest = now + max(LATEST, self.state.hold - now)
+        self._tail = min(max(self._tail + gap, self.state.hold, now + SOONEST), latest)
+        return self._tail - now
 
 
-def wait_for(state: Bucket, now: float, wanted: int = 1) -> float:
-    """Seconds until the bucket can give `wanted` tokens (at most a full bucket)."""
-    missing = min(float(wanted), state.size) - fill(state, now).tokens
-    return max(0.0, missing / state.rate)
+def to_blame(complaints: Mapping[int, int], provider: int) -> bool:
+    """Is it this provider, and not the relay itself? Only when nearly all complaints of late are about it."""
+    return provider != 0 and complaints.get(provider, 0) * 4 >= sum(complaints.values()) * 3
+
+
+# --- a warm-up ---
+
+# A new address is trusted slowly: about double the day before's, as large receivers advise for new senders.
+WARM_UP = (50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 25_000, 50_000, 100_000)
+LONGEST_PLAN = 90
+
+
+def parse_plan(text: str) -> tuple[int, ...]:
+    """'50, 100, 200': messages on the first day, the second ... 'standard': WARM_UP. Empty: none. Errors: BadRate."""
+    if not text.strip():
+        return ()
+    if text.strip().lower() == "standard":
+        return WARM_UP
+    parts = [part.strip() for part in text.split(",")]
+    good = len(parts) <= LONGEST_PLAN and all(p.isascii() and p.isdecimal() and 0 < int(p[:10]) < 10**9 for p in parts)
+    if not good:
+        raise BadRate("no_plan", text=text[:60])
+    return tuple(map(int, parts))
+
+
+def volume_of(plan: Sequence[int], started: date, today: date) -> int | None:
+    """How many may go on this day of the plan; None once it is over. Before its first day: as on it."""
+    place = max(0, (today - started).days)
+    return plan[place] if place < len(plan) else None
+
+
+# --- quiet hours ---
+
+QUIET = re.compile(r"\s*(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})(?:\s+([A-Za-z0-9_+/-]{1,60}))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """From `begin` to `end` by the wall clock nothing leaves; over midnight where the end comes first. zone: a name of
+    the time zone database, empty for that of the organisation."""
+
+    begin: time
+    end: time
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.begin:%H:%M}-{self.end:%H:%M}" + (f" {self.zone}" if self.zone else "")
+
+    def until(self, now: datetime) -> datetime | None:
+        """The end of the quiet hours that `now`, in their own zone, lies in; None when it lies in none."""
+        clock = now.time().replace(tzinfo=None)
+        inside = self.begin <= clock < self.end if self.begin < self.end else not self.end <= clock < self.begin
+        if not inside:
+            return None
+        day = now.date() if clock < self.end else now.date() + timedelta(days=1)
+        return datetime.combine(day, self.end, now.tzinfo)
+
+
+def parse_quiet(text: str) -> Quiet | None:
+    """'22:00-07:00' or '22:00-07:00 Europe/Riga'; empty and 'none': no quiet hours. Errors: BadRate."""
+    if not text.strip() or text.strip().lower() == "none":
+        return None
+    found = QUIET.fullmatch(text)
+    if found and int(found[1]) < 24 and int(found[3]) < 24 and int(found[2]) < 60 and int(found[4]) < 60:
+        begin, end = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+        if begin != end:
+            return Quiet(begin, end, found[5] or "")
+    raise BadRate("no_quiet", text=text[:60])
+
+
+# --- a first wave ---
+
+# Below so many answers a share of refusals is chance.
+FEWEST_ANSWERS = 20
+
+
+def first_wave(numbers: Sequence[int], percent: int) -> tuple[list[int], list[int]]:
+    """Every so manieth of them, so that old and new are in it alike, and the rest. At least one of any."""
+    first = [n for i, n in enumerate(numbers) if -(-(i + 1) * percent // 100) > -(-i * percent // 100)]
+    chosen = set(first)
+    return first, [number for number in numbers if number not in chosen]
+
+
+def too_many_refused(accepted: int, refused: int, stop_above: float, over: bool) -> bool:
+    """Were more than `stop_above` per cent of the answers refusals? While the wave runs only once there are some."""
+    answers = accepted + refused
+    if not answers or (not over and answers < FEWEST_ANSWERS):
+        return False
+    return refused * 100 > stop_above * answers
 
 
 def connections_for(rate: float | None, latency: float, limit: int) -> int:

@@ -12,7 +12,10 @@ class Route(models.Model):
     settings_sealed = models.BinaryField()  # JSON: url, password.
     scheme = models.CharField(max_length=20)
     connections = models.PositiveIntegerField(default=10)
-    rate = models.FloatField(null=True)  # Messages a second; empty: no limit.
+    rate = models.FloatField(null=True)  # Messages a second that they are spread at: core/pace.pace_of(limits).
+    limits = models.CharField(max_length=200, blank=True, default="", db_default="")  # "10/s,5000/h,20000/d"
+    warm_up = models.CharField(max_length=800, blank=True, default="", db_default="")  # "50,100,200": by days.
+    warm_since = models.DateField(null=True)  # The first day of the warm-up.
     signs = models.BooleanField(default=True, db_default=True)  # We sign what goes by it; else its provider does.
     state = models.CharField(max_length=10, default="live")  # live, paused, dead, throttled, removed
     reason = models.CharField(max_length=40, blank=True)
@@ -22,6 +25,38 @@ class Route(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="route_name_once")]
+
+
+class RoutePace(models.Model):
+    """What a route has sent of late: one row that all senders draw from, each a little at a time (core/pace.draw).
+
+    What a sender has drawn counts as used, so one that is killed sends less and never more.
+    """
+
+    route = models.OneToOneField(Route, models.CASCADE, primary_key=True, related_name="+")
+    spent = models.TextField(blank=True, default="")  # core/pace.spent_text
+
+
+class ConnectionLease(models.Model):
+    """How many of a route's connections a sender holds. Gone with its worker, or when it was not renewed in time."""
+
+    pk = models.CompositePrimaryKey("route_id", "worker_id")
+    route = models.ForeignKey(Route, models.CASCADE, related_name="+", db_index=False)
+    worker = models.ForeignKey("Worker", models.CASCADE, related_name="+")
+    connections = models.PositiveIntegerField()
+    until = models.FloatField()  # Seconds since 1970 by the database's clock: machines may disagree about the time.
+
+
+class ProviderPace(models.Model):
+    """A mailbox provider that asked for patience, and what it gets by this route until it has grown back."""
+
+    pk = models.CompositePrimaryKey("route_id", "provider")
+    route = models.ForeignKey(Route, models.CASCADE, related_name="+", db_index=False)
+    provider = models.PositiveSmallIntegerField()  # core/address.PROVIDERS
+    rate = models.FloatField()  # Messages a second at `at`.
+    full = models.FloatField()  # Messages a second before.
+    at = models.FloatField()  # Seconds since 1970.
+    hold = models.FloatField(default=0)  # Nothing before this.
 
 
 class SendingDomain(models.Model):

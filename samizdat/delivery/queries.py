@@ -36,6 +36,8 @@ class RouteRow:
     host: str
     changed: datetime
     signs: bool = True
+    limits: str = ""  # As they are typed: 10/s,5000/h
+    warm_up: str = ""
 
     @property
     def sentence(self) -> str:
@@ -63,6 +65,8 @@ class Way:
     rate: float | None
     connections: int
     signs: bool = True
+    limits: str = ""
+    warm_up: str = ""
 
     @property
     def has_password(self) -> bool:
@@ -70,14 +74,8 @@ class Way:
 
     @property
     def limit(self) -> str:
-        """The rate as it is typed, in the unit that gives a whole number: 10/s; "" for none."""
-        if not self.rate:
-            return ""
-        for unit, seconds in (("s", 1), ("m", 60), ("h", 3600)):
-            many = self.rate * seconds
-            if many >= 1 and abs(many - round(many)) < 1e-6:
-                return f"{round(many)}/{unit}"
-        return f"{self.rate * 86400:.10g}/d"
+        """The limits as they are typed: 10/s,5000/h; "" for none."""
+        return self.limits or _limit_of(self.rate)
 
     @property
     def where(self) -> str:
@@ -98,9 +96,22 @@ class Way:
         return f"{self.settings.scheme}://{rest}" + (f"?{self.options}" if self.options else "")
 
 
+def _limit_of(rate: float | None) -> str:
+    """A rate from before routes had several limits, in the unit that gives a whole number."""
+    if not rate:
+        return ""
+    for unit, seconds in (("s", 1), ("m", 60), ("h", 3600)):
+        many = rate * seconds
+        if many >= 1 and abs(many - round(many)) < 1e-6:
+            return f"{round(many)}/{unit}"
+    return f"{rate * 86400:.10g}/d"
+
+
 def way_of(route: Route) -> Way:
     settings = _settings_of(route, house.keys(route.organisation))
-    return Way(route.name, settings, route.priority, route.rate, route.connections, route.signs)
+    return Way(
+        route.name, settings, route.priority, route.rate, route.connections, route.signs, route.limits, route.warm_up
+    )
 
 
 def route_named(organisation: Any, name: str) -> Route | None:
@@ -136,6 +147,8 @@ def _row(route: Route, keys: Any) -> RouteRow:
         host=_settings_of(route, keys).host,
         changed=route.changed,
         signs=route.signs,
+        limits=route.limits or _limit_of(route.rate),
+        warm_up=route.warm_up,
     )
 
 

@@ -81,7 +81,7 @@ class Crew:
             task, self.asking = self.asking, None
             self.over = not task.result()
             self.dry = self.over
-        while not self.dry and len(self.at_work) < min(self.most, 1 + self.answered):
+        while not self.dry and len(self.at_work) < min(self.most, self.ours(), 1 + self.answered):
             message = self.feed.take()
             if message is None:
                 self.dry = True
@@ -90,6 +90,10 @@ class Crew:
         if self.dry and not self.over and self.asking is None:
             self.asking = asyncio.ensure_future(self.feed.more())
             self.asking.add_done_callback(lambda task: self.changed.set())
+
+    def ours(self) -> int:
+        """Of the route's connections those that this sender may use: the others hold the rest."""
+        return getattr(self.feed, "connections", 0) or self.most
 
     def begin(self, message: Message) -> None:
         task = asyncio.ensure_future(self.carry_one(message))

@@ -104,6 +104,7 @@ class Carrier:
         self.most = transport.route.connections
         self.crowded_until = 0.0
         self.fruitless = 0
+        self.surplus = 0  # So many more are open than are ours now.
         self.not_before = 0.0
         self.quiet_since: float | None = None
 
@@ -111,8 +112,8 @@ class Carrier:
 
     def take(self) -> Message | None:
         if self.again:
-            return self.again.popleft() if self.going() else None
-        if self.dry or self.verdict is not None or self.error is not None:
+            return self.again.popleft() if self.going() and self.surplus <= 0 else None
+        if self.dry or self.surplus > 0 or self.verdict is not None or self.error is not None:
             return None
         message = self.feed.take()
         if message is None:
@@ -150,6 +151,9 @@ class Carrier:
     def idle(self, session: Session) -> bool:
         """The session has nothing to do. False: it may go."""
         if not self.going() or (self.over and not self.again):
+            return False
+        if self.surplus > 0:
+            self.surplus -= 1
             return False
         self.resting[session] = self.loop.time()
         self.changed.set()
@@ -280,7 +284,11 @@ class Carrier:
         if self.crowded_until and now > self.crowded_until:
             self.most = min(self.transport.route.connections, self.most + 1)
             self.crowded_until = now + CROWDED if self.most < self.transport.route.connections else 0.0
-        return self.most
+        return min(self.most, self.ours())
+
+    def ours(self) -> int:
+        """Of the route's connections those that this sender may open: the others hold the rest."""
+        return getattr(self.feed, "connections", 0) or self.transport.route.connections
 
     def open_one(self) -> None:
         task = asyncio.ensure_future(self.open_session())
@@ -316,10 +324,12 @@ class Carrier:
         enough.
         """
         now = self.loop.time()
+        self.surplus = len(self.live) + len(self.opening) - self.ours()
         for session in list(self.live):
             session.check_time(now)
         for session, since in list(self.resting.items()):
-            if now - since > self.transport.idle:
+            if now - since > self.transport.idle or self.surplus > 0:
+                self.surplus -= self.surplus > 0
                 del self.resting[session]
                 session.quit()
         if now > self.window_until:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext, pgettext_lazy
 
-from samizdat.core import outcome
+from samizdat import wording
+from samizdat.core import address, outcome
 
 Word = str | Promise
 
@@ -235,6 +236,7 @@ ROUTE_PARTS: dict[str, Word] = {
     "password": lazy("Password: another one"),
     "priority": lazy("Turn: %(before)s → %(after)s"),
     "rate": lazy("Limit: %(before)s → %(after)s"),
+    "warm_up": lazy("Warm-up: %(before)s → %(after)s"),
     "connections": lazy("Connections: %(before)s → %(after)s"),
     "signs": lazy("DKIM: %(before)s → %(after)s"),
 }
@@ -316,6 +318,22 @@ def route_change(change: Any) -> str:
     if change.word == "signs":
         before, after = SIGNERS[before], SIGNERS[after]
     return str(ROUTE_PARTS[change.word]) % {"before": before, "after": after}
+
+
+def used(one: Any) -> str:
+    """How much of a route's limit, or of a day of its warm-up, is used: delivery.actions.pacing.Used."""
+    if one.what == "warm_up":
+        sentence = _("warm-up, today %(used)s of %(of)s")
+    elif one.what.endswith("/h"):
+        sentence = _("%(used)s of %(of)s used within the hour")
+    else:
+        sentence = _("%(used)s of %(of)s used within the day")
+    return sentence % {"used": wording.grouped(one.used), "of": wording.grouped(one.of)}
+
+
+def slowed(code: int) -> str:
+    """A mailbox provider that asked for patience, by its place in core.address.PROVIDERS."""
+    return _("%(provider)s wants less; it grows back within the hour") % {"provider": provider(address.PROVIDERS[code])}
 
 
 def tested(verdict: Any, name: str) -> str:

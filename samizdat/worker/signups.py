@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -29,6 +30,7 @@ from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import address, link
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, Unsure
+from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_of
 from samizdat.delivery.signing import signed
@@ -160,7 +162,7 @@ def _write(said: Said, wanted: str, subscriber: Any, list_: Any, now: datetime) 
     with override(language if language in ("en", "ru") else said.organisation.language):
         content = compose(list_, sender, wanted, token, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
-    outcome = carry(said.organisation, message, sender[1])
+    outcome = carry(said.organisation, message, sender[1], now)
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(said.organisation.id, subscriber.id, list_.id)
@@ -238,18 +240,28 @@ class One:
         self.outcome = outcome
 
 
-def carry(organisation: Any, message: plugs.Message, sender: str) -> Outcome:
-    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From."""
+def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime) -> Outcome:
+    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From.
+
+    It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
+    """
     outcome: Outcome = Deferred(0, "", "route")
-    for route in (
-        Route.objects.filter(organisation=organisation, state="live")
-        .select_related("organisation")
-        .order_by("priority", "id")
-    ):
+    for route in _with_room(organisation, now):
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
         if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
             return outcome
     return outcome
+
+
+def _with_room(organisation: Any, now: datetime) -> Iterator[Route]:
+    full = []
+    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
+    for route in rows.order_by("priority", "id"):
+        if send_first(route, now):
+            yield route
+        else:
+            full.append(route)
+    yield from full
 
 
 def _by(route: Route, message: plugs.Message) -> Outcome:

@@ -1,24 +1,47 @@
 """Waiting, rates and buckets, as tables of numbers."""
 
-from datetime import UTC, datetime, timedelta
+import itertools
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.pace import (
+    LATEST,
     SENTENCES,
+    SLOTS,
+    SOONEST,
     WAITS,
     BadRate,
-    bucket,
+    Meter,
+    Quiet,
+    Spent,
+    Today,
+    Turns,
+    allowed,
     connections_for,
+    connections_of,
+    draw,
     expired,
-    fill,
+    first_wave,
+    give_back,
+    limits_text,
+    most_of,
     next_try,
-    parse_rate,
+    pace_of,
+    parse_limits,
+    parse_plan,
+    parse_quiet,
+    read_spent,
     seconds_told,
-    take,
-    wait_for,
+    slow_down,
+    spent_text,
+    to_blame,
+    too_many_refused,
+    used_of,
+    volume_of,
 )
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -44,58 +67,300 @@ def test_a_message_expires_after_four_days() -> None:
         ("10/s", 10),
         ("600/m", 10),
         ("36000/h", 10),
-        ("86400/d", 1),
+        ("86400/d", None),
         (" 5000 / hour ", 5000 / 3600),
         ("1.5/s", 1.5),
         ("60/minutes", 1),
+        ("10/s,5000/h,20000/d", 10),
+        ("20000/d, 5000/h", 5000 / 3600),
+        ("", None),
     ],
 )
-def test_a_rate_is_read(text: str, rate: float) -> None:
-    assert parse_rate(text) == pytest.approx(rate)
+def test_a_limit_is_read_and_the_shortest_time_says_how_messages_are_spread(text: str, rate: float | None) -> None:
+    assert pace_of(parse_limits(text)) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "10", "/s", "0/s", "-5/s", "10/year", "ten/s", "1e9/s", "nan/s", "inf/s", "10/s/s", "0.0/h"]
+    ("text", "shown"),
+    [
+        ("600/m", "10/s"),
+        ("20000/d,10/s, 5000/h", "10/s,5000/h,20000/d"),
+        ("90/m", "90/m"),
+        ("50000/d", "50000/d"),
+        ("5000/h", "5000/h"),
+    ],
 )
-def test_what_is_no_rate_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(BadRate) as refused:
-        parse_rate(text)
-    assert str(refused.value).endswith(".")
-    assert str(refused.value) == SENTENCES[refused.value.code].format(**refused.value.values)
+def test_a_limit_is_shown_as_it_can_be_typed_again(text: str, shown: str) -> None:
+    assert limits_text(parse_limits(text)) == shown
+    assert parse_limits(shown) == parse_limits(text)
 
 
-def test_a_bucket_gives_what_flowed_in() -> None:
-    state = bucket(10, now=0)
-    state, given = take(state, 0, 100)
-    assert given == 10
-    state, given = take(state, 0.55, 100)
-    assert given == 5
-    assert wait_for(state, 0.55, 1) == pytest.approx(0.05)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10",
+        "/s",
+        "0/s",
+        "-5/s",
+        "10/year",
+        "ten/s",
+        "1e9/s",
+        "nan/s",
+        "inf/s",
+        "10/s/s",
+        "0.0/h",
+        "0.5/d",
+        "10/s,",
+        "10/s,20/s",
+        "10/s,600/m,5/min",
+        ",,",
+    ],
+)
+def test_what_is_no_limit_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(BadRate) as bad:
+        parse_limits(text)
+    assert str(bad.value) == SENTENCES[bad.value.code].format(**bad.value.values)
 
 
-def test_a_slow_rate_still_gives_one_at_a_time() -> None:
-    state, given = take(bucket(1 / 60, now=0), 0)
-    assert given == 1
-    assert wait_for(state, 0) == pytest.approx(60)
-    assert take(state, 60)[1] == 1
+# --- drawing -----------------------------------------------------------------------------------------------------
+
+LIMITS = st.sampled_from(["3/d", "40/h,100/d", "2/s,50/m", "5/m,12/h", "100/m,200/h,300/d", "1200/h,2000/d"])
+NEVER = Today(1)
 
 
-def test_a_clock_that_goes_back_gives_nothing() -> None:
-    state, _ = take(bucket(10, now=100), 100, 10)
-    assert fill(state, 50).tokens == 0
+@given(LIMITS, st.lists(st.tuples(st.floats(0, 9000), st.integers(1, 600), st.floats(0, 1)), max_size=60))
+def test_no_window_ever_holds_more_than_its_limit_whoever_draws_and_dies(
+    text: str, steps: list[tuple[float, int, float]]
+) -> None:
+    limits, spent, now = parse_limits(text), Spent(), 1e9
+    sent: list[tuple[float, int]] = []
+    for pause, wanted, used in steps:
+        now += pause
+        drawn = draw(limits, read_spent(spent_text(spent)), now, wanted, NEVER)
+        spent = drawn.spent
+        really = int(drawn.count * used)  # The others died with their sender: they count as used.
+        sent += [(drawn.begin + i * drawn.gap, 1) for i in range(really)]
+        if not drawn.count:
+            assert drawn.until > now
+    for limit in limits[0 if limits[0].seconds == 86400 else 1 :]:
+        for begin, _ in sent:
+            inside = sum(n for at, n in sent if begin <= at < begin + limit.seconds)
+            assert inside <= most_of(limit)
 
 
 @given(
-    st.floats(0.01, 10_000),
-    st.lists(st.tuples(st.floats(0, 10), st.integers(0, 1000)), max_size=50),
+    st.sampled_from(["10/s", "90/m", "1/s", "7/m"]),
+    st.lists(st.tuples(st.floats(0, 3), st.integers(0, 3)), max_size=80),
 )
-def test_a_bucket_never_gives_more_than_its_rate_and_its_size(rate: float, steps: list[tuple[float, int]]) -> None:
-    state, now, total = bucket(rate, now=0), 0.0, 0
-    for pause, wanted in steps:
+def test_senders_that_share_a_pace_never_send_two_messages_closer_than_it_says(
+    text: str, steps: list[tuple[float, int]]
+) -> None:
+    limits, spent, now = parse_limits(text), Spent(), 1e9
+    times: list[float] = []
+    for pause, _sender in steps:
         now += pause
-        state, given = take(state, now, wanted)
-        total += given
-    assert total <= max(1.0, rate) + rate * now + 1e-3
+        drawn = draw(limits, spent, now, 500, NEVER)
+        spent = drawn.spent
+        times += [drawn.begin + i * drawn.gap for i in range(drawn.count)]
+        assert all(at >= now for at in times[len(times) - drawn.count :])
+    gap = 1 / pace_of(limits)  # type: ignore[operator]
+    assert all(b - a >= gap - 1e-3 for a, b in itertools.pairwise(times))
+
+
+def test_what_is_given_back_may_be_drawn_again() -> None:
+    limits = parse_limits("100/d")
+    drawn = draw(limits, Spent(), 1e9, 500, NEVER)
+    assert drawn.count == 100 and draw(limits, drawn.spent, 1e9, 1, NEVER).why == "limit"
+    spent = give_back(limits, drawn.spent, 1e9 + 5, 30, NEVER)
+    assert draw(limits, spent, 1e9 + 5, 500, NEVER).count == 30
+
+
+def test_a_day_that_was_used_up_is_told_until_when_and_opens_then() -> None:
+    limits = parse_limits("10/s,100/d")
+    spent, now = Spent(), 1e9
+    while (drawn := draw(limits, spent, now, 500, NEVER)).why != "limit":
+        spent, now = drawn.spent, max(now + 0.5, drawn.until)
+    assert 86400 < drawn.until - 1e9 < 86400 + 86400 / SLOTS + 20
+    assert draw(limits, spent, drawn.until - 1, 1, NEVER).count == 0
+    assert draw(limits, spent, drawn.until, 1, NEVER).count == 1
+
+
+def test_a_confirmation_goes_while_campaigns_wait_and_counts_all_the_same() -> None:
+    limits = parse_limits("1000/s,2000/h")
+    spent, now = Spent(), 1e9
+    while (drawn := draw(limits, spent, now, 500, NEVER)).why != "limit":
+        spent, now = drawn.spent, max(now + 0.5, drawn.until)
+    assert used_of(limits[1], spent, now) == 1980
+    for _ in range(20):
+        first = draw(limits, spent, now, 1, NEVER, first=True)
+        spent, counted = first.spent, first.count
+        assert counted == 1
+    assert draw(limits, spent, now, 1, NEVER, first=True).count == 0
+
+
+def test_the_first_days_of_a_route_get_the_volumes_of_its_plan() -> None:
+    plan, begun = parse_plan("50, 100,200"), date(2026, 11, 25)
+    days = [volume_of(plan, begun, begun + timedelta(days=n)) for n in (-1, 0, 1, 2, 3)]
+    assert days == [50, 50, 100, 200, None]
+    today = Today(10, 50, ends=1e9 + 3600)
+    drawn = draw((), Spent(), 1e9, 500, today)
+    assert drawn.count == 50
+    later = draw((), drawn.spent, 1e9, 500, today)
+    assert (later.count, later.until, later.why) == (0, 1e9 + 3600, "warm_up")
+    assert draw((), drawn.spent, 1e9 + 3600, 500, Today(11, 100, 1e9 + 90000)).count == 100
+
+
+@pytest.mark.parametrize("text", ["fifty", "50,,100", "0,50", "-5", "1e3", ",".join(["5"] * 91), "99999999999"])
+def test_what_is_no_plan_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(BadRate, match="plan"):
+        parse_plan(text)
+
+
+def test_a_clock_that_was_a_day_ahead_holds_a_limit_for_no_longer_than_its_window() -> None:
+    limits = parse_limits("10/s,100/d")
+    drawn = draw(limits, Spent(), 1e9 + 86400, 500, NEVER)
+    after = draw(limits, drawn.spent, 1e9, 500, NEVER)
+    assert after.until <= 1e9 + 3 or after.count
+    spent = draw(limits, after.spent, 1e9 + 3, 5, NEVER).spent
+    assert sum(spent.used[86400].values()) == 10
+
+
+def test_a_meter_lets_go_at_the_pace_and_gives_back_what_came_too_late() -> None:
+    meter = Meter()
+    assert not meter.ready(0) and meter.wait(0) is None
+    meter.grant(5, 10.0, 0.1)
+    assert (meter.ready(9.99), meter.ready(10.0)) == (False, True)
+    meter.use()
+    assert not meter.ready(10.05) and meter.wait(10.05) == pytest.approx(0.05)
+    for at in (10.1, 10.2):
+        assert meter.ready(at)
+        meter.use()
+    assert meter.left == 2
+    assert not meter.ready(11.5) and meter.lost == 2
+    meter.grant(3, 20.0, 0.0)
+    assert meter.empty() == 5 and meter.left == 0
+
+
+# --- connections and mailbox providers ----------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.lists(st.integers(0, 8), max_size=60))
+def test_senders_share_the_connections_and_never_hold_more_than_there_are(
+    total: int, senders: int, turns: list[int]
+) -> None:
+    held = [0] * senders
+    for turn in turns + list(range(senders)) * 3:
+        place = turn % senders
+        others = sum(held) - held[place]
+        held[place] = connections_of(total, place, senders, others)
+        assert sum(held) <= total
+    assert sum(held) == total
+    assert max(held) - min(held) <= 1
+
+
+def test_a_provider_that_complains_gets_half_and_grows_back_within_the_hour() -> None:
+    state = slow_down(None, 40.0, 0.0)
+    assert (allowed(state, 0.0), state.hold) == (20.0, SOONEST)
+    # What was under way when it complained says the same thing once more.
+    assert slow_down(state, 40.0, 5.0).rate == 20.0
+    again = slow_down(state, 1.0, 60.0)
+    assert again.rate == pytest.approx((20.0 + 40.0 * 30 / 3600) / 2)
+    rates = [allowed(again, 60.0 + minute * 60) for minute in range(90)]
+    known = [rate for rate in rates if rate is not None]
+    assert known == sorted(known) and rates[-1] is None and len(known) > 30
+
+
+@given(st.lists(st.tuples(st.floats(0, 2000), st.floats(0, 100), st.floats(0, 900)), min_size=1, max_size=40))
+def test_a_provider_gets_never_more_than_before_and_never_nothing(steps: list[tuple[float, float, float]]) -> None:
+    state, now = None, 0.0
+    for pause, seen, wait in steps:
+        now += pause
+        before = allowed(state, now) if state else None
+        state = slow_down(state, seen, now, wait)
+        rate = allowed(state, now)
+        assert rate is not None and rate > 0 and state.hold >= now
+        if before is not None:
+            assert rate <= before
+    assert state is not None and allowed(state, state.hold + 2 * 3600) is None
+
+
+def test_who_has_to_wait_for_her_provider_is_given_a_turn_behind_the_others() -> None:
+    turns = Turns(slow_down(None, 2.0, 0.0))
+    assert [turns.turn(0.0), turns.turn(0.0)] == [30.0, 30.0 + 1]
+    assert turns.turn(31.0) == 0.0
+    later = [turns.turn(31.0) for _ in range(5000)]
+    assert all(wait is not None and SOONEST <= wait <= LATEST for wait in later)
+    assert turns.turn(9000.0) is None
+
+
+def test_a_relay_that_is_busy_itself_is_no_complaint_of_a_provider() -> None:
+    assert to_blame({1: 3, 0: 1}, 1)
+    assert not to_blame({1: 2, 2: 1, 0: 1}, 1)
+    assert not to_blame({0: 5}, 0)
+
+
+# --- quiet hours and first waves ----------------------------------------------------------------------------------
+
+RIGA = ZoneInfo("Europe/Riga")
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "until"),
+    [
+        ("22:00-07:00", datetime(2026, 11, 25, 21, 59), None),
+        ("22:00-07:00", datetime(2026, 11, 25, 22, 0), datetime(2026, 11, 26, 7, 0)),
+        ("22:00-07:00", datetime(2026, 11, 26, 6, 59), datetime(2026, 11, 26, 7, 0)),
+        ("22:00-07:00", datetime(2026, 11, 26, 7, 0), None),
+        ("12:00-14:30", datetime(2026, 11, 26, 13, 0), datetime(2026, 11, 26, 14, 30)),
+        ("12:00-14:30", datetime(2026, 11, 26, 11, 0), None),
+        # The night in which summer time begins: 3:00 becomes 4:00.
+        ("22:00-07:00", datetime(2026, 3, 29, 4, 30), datetime(2026, 3, 29, 7, 0)),
+    ],
+)
+def test_quiet_hours_end_by_the_wall_clock(hours: str, now: datetime, until: datetime | None) -> None:
+    quiet = parse_quiet(hours)
+    assert quiet is not None
+    found = quiet.until(now.replace(tzinfo=RIGA))
+    assert found == (until.replace(tzinfo=RIGA) if until else None)
+
+
+def test_quiet_hours_may_name_a_zone_and_are_shown_as_they_are_typed() -> None:
+    quiet = parse_quiet("9:30 – 17:00 Asia/Tbilisi")
+    assert quiet == Quiet(time(9, 30), time(17, 0), "Asia/Tbilisi") and str(quiet) == "09:30-17:00 Asia/Tbilisi"
+    assert parse_quiet("") is None and parse_quiet("none") is None
+
+
+@pytest.mark.parametrize("text", ["22", "25:00-07:00", "22:00-22:00", "22:00-07:61", "night", "22:00-07:00 a b"])
+def test_what_are_no_hours_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(BadRate, match="quiet hours"):
+        parse_quiet(text)
+
+
+@given(st.integers(1, 99), st.integers(0, 3000))
+def test_a_first_wave_has_its_share_of_any_stretch_and_nobody_is_in_both(percent: int, count: int) -> None:
+    numbers = list(range(count))
+    first, rest = first_wave(numbers, percent)
+    assert sorted(first + rest) == numbers
+    assert len(first) == -(-count * percent // 100)
+    half = count // 2
+    assert abs(sum(number < half for number in first) - half * percent / 100) <= 1
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "over", "stops"),
+    [
+        (100, 5, True, False),
+        (94, 6, True, True),
+        (3, 2, False, False),
+        (3, 2, True, True),
+        (15, 6, False, True),
+        (0, 0, True, False),
+    ],
+)
+def test_a_first_wave_stops_the_rest_when_more_than_its_share_is_refused(
+    accepted: int, refused: int, over: bool, stops: bool
+) -> None:
+    assert too_many_refused(accepted, refused, 5, over) is stops
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,17 @@ def test_every_code_has_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(10.0, "10 a second"), (5.5, "330 a minute"), (2000 / 86400, "2,000 a day")]
+    ("limits", "words"),
+    [
+        ("10/s", ["10 a second"]),
+        ("0.5/s", ["0.5 a second"]),
+        ("330/m,20000/d", ["330 a minute", "20,000 a day"]),
+        ("5000/h", ["5,000 an hour"]),
+        ("", []),
+    ],
 )
-def test_a_rate_is_said_in_the_unit_that_makes_it_whole(rate: float, text: str) -> None:
-    assert desk.rate_word(rate) == text
+def test_limits_are_said_in_words(limits: str, words: list[str]) -> None:
+    assert desk.limit_words(limits) == words
 
 
 def test_every_event_of_a_campaign_has_its_words() -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -53,12 +54,15 @@ def add_route(
     connections: int | None = None,
     password: str | None = None,
     signs: bool = True,
+    warm_up: str | None = None,
 ) -> Route:
-    """A new way out; URL and credentials are sealed. rate: "10/s", "600/m", "5000/h". signs: whether we sign what goes
-    by it, or its provider does. Errors: RouteRefused.
+    """A new way out; URL and credentials are sealed. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
+    we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
+    Errors: RouteRefused.
     """
     name = _name(name)
-    speed = _rate(rate)
+    limits, plan = _limits(rate), _plan(warm_up)
+    speed = pace.pace_of(limits)
     settings = _settings(name, url, password, connections, speed)
     keys = house.keys(organisation)
     try:
@@ -71,6 +75,9 @@ def add_route(
                 scheme=settings.scheme,
                 connections=connections or settings.connections,
                 rate=speed,
+                limits=pace.limits_text(limits),
+                warm_up=plan,
+                warm_since=_today(organisation, now) if plan else None,
                 signs=signs,
                 changed=now,
             )
@@ -88,7 +95,7 @@ def add_route(
 class Changed:
     """One thing about a route that is another now. Of a password both are "", and "" is no limit. signs: SIGNERS."""
 
-    word: str  # name, url, password, priority, rate, connections, signs
+    word: str  # name, url, password, priority, rate, warm_up, connections, signs
     before: str
     after: str
 
@@ -105,21 +112,25 @@ def change_route(
     rate: str | None = None,
     connections: int | None = None,
     signs: bool | None = None,
+    warm_up: str | None = None,
 ) -> list[Changed]:
-    """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limit away.
+    """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limits away, warm_up ""
+    ends the warm-up, and another plan begins today.
 
     A password that is not given stays, as long as the host does. Errors: RouteRefused.
     """
     keys = house.keys(route.organisation)
     before = way_of(route)
     name = route.name if name is None else _name(name)
-    speed = route.rate if rate is None else _rate(rate)
+    limits = before.limit if rate is None else pace.limits_text(_limits(rate))
+    speed = route.rate if rate is None else pace.pace_of(_limits(rate))
+    plan = route.warm_up if warm_up is None else _plan(warm_up)
     many = connections or route.connections
     known = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
     wanted = _wanted(name, known, url, password)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else priority
-    after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs)
+    after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
     if not found:
         return []
@@ -131,6 +142,9 @@ def change_route(
                 scheme=settings.scheme,
                 priority=turn,
                 rate=speed,
+                limits=limits,
+                warm_up=plan,
+                warm_since=_since(route, plan, now),
                 connections=many,
                 signs=after.signs,
                 changed=now,
@@ -172,6 +186,7 @@ def _differences(before: Way, after: Way) -> list[Changed]:
         ("url", before.shown, after.shown),
         ("priority", str(before.priority), str(after.priority)),
         ("rate", before.limit, after.limit),
+        ("warm_up", before.warm_up, after.warm_up),
         ("connections", str(before.connections), str(after.connections)),
         ("signs", SIGNERS[before.signs], SIGNERS[after.signs]),
     ]
@@ -193,11 +208,28 @@ def _taken(name: str) -> RouteRefused:
     return RouteRefused(sentence % {"name": name}, "name")
 
 
-def _rate(text: str | None) -> float | None:
+def _limits(text: str | None) -> tuple[pace.Limit, ...]:
     try:
-        return pace.parse_rate(text) if text else None
+        return pace.parse_limits(text or "")
     except pace.BadRate as bad:
         raise _refused(bad) from bad
+
+
+def _plan(text: str | None) -> str:
+    """A warm-up as it is kept: "50,100,200"; "" for none."""
+    try:
+        return ",".join(map(str, pace.parse_plan(text or "")))
+    except pace.BadRate as bad:
+        raise _refused(bad) from bad
+
+
+def _since(route: Route, plan: str, now: datetime) -> date | None:
+    """The first day of a warm-up: a plan that stays goes on where it is."""
+    return route.warm_since if plan == route.warm_up else _today(route.organisation, now) if plan else None
+
+
+def _today(organisation: Any, now: datetime) -> date:
+    return now.astimezone(ZoneInfo(organisation.timezone)).date()
 
 
 def _settings(name: str, url: str, password: str | None, connections: int | None, rate: float | None) -> Any:
@@ -213,7 +245,7 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
 def _refused(bad: pace.BadRate | plugs.BadRoute | plugs.NoSuchPlug) -> RouteRefused:
     """The same in the language of whoever asked."""
     sentence = _(bad.sentence)
-    field = "rate" if isinstance(bad, pace.BadRate) else "where"
+    field = ("warm_up" if bad.code == "no_plan" else "rate") if isinstance(bad, pace.BadRate) else "where"
     return RouteRefused(sentence.format(**bad.values) if bad.values else sentence, field)
 
 

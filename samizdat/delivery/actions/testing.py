@@ -22,6 +22,7 @@ from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker
 from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import signing
+from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.actions.routes import believe
 from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.models import Route
@@ -93,6 +94,8 @@ def send_test(
         plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, subscriber)))
         for i, address in enumerate(addresses)
     ]
+    for _message in messages:
+        send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_of(route), messages))
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
@@ -112,6 +115,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
     content = signing.signed(route, sender, letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
+    send_first(route, now)
     [tried], verdict = asyncio.run(_carry(transport_of(route), [plugs.Message(0, 0, sender, address, content)]))
     if tried.ok or verdict.state != "ok":
         believe(route, verdict, now=now, by=by)

@@ -23,6 +23,7 @@ from samizdat.delivery.actions import clock, routes
 from samizdat.delivery.engine import journal, locks, recovery
 from samizdat.delivery.engine.lane import Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
+from samizdat.delivery.engine.pacing import Pacer
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.models import Worker
 from samizdat.vault import house
@@ -58,6 +59,7 @@ class Feeder:
         self.returned: deque[tuple[Claim, int]] = deque()
         self.recovered: deque[int] = deque()
         self.worker: Worker | None = None
+        self.pacer = Pacer(sender)
         self._wanted: deque[Lane] = deque()
         self._wanting: dict[int, Lane] = {}
         self._condemned: deque[tuple[Lane, int, RouteVerdict]] = deque()
@@ -68,6 +70,7 @@ class Feeder:
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
+        self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -124,6 +127,7 @@ class Feeder:
 
     def _work(self) -> None:
         self._take_back()
+        self.pacer.work()
         self._write_condemned()
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + TICK
@@ -150,19 +154,34 @@ class Feeder:
     def _next_slice(self, lane: Lane) -> Slice | None:
         claims = self._claims.setdefault(lane.organisation, [])
         while True:
-            claim = next((claim for claim in claims if claim.rest), None)
+            claim = self._turn(lane, claims)
             if claim is None:
-                claim = self._claim(lane)
-                if claim is None:
-                    return None
+                return None
             if not dialect.may_go_on(claim.opened.edition):
                 self._let_go(lane, claim.opened.edition)
                 continue
             piece = self._slice(claim, lane.appetite)
             if piece.rows:
                 if not any(claim.rest for claim in claims):
-                    self._claim(lane)  # One chunk ahead, so that the route does not wait for it.
+                    self._turn(lane, claims)  # One chunk ahead, so that the route does not wait for it.
                 return piece
+
+    def _turn(self, lane: Lane, claims: list[Claim]) -> Claim | None:
+        """Campaigns take turns, slice by slice: the one that waited longest and has something to send."""
+        turns = self._editions.get(lane.organisation, [])
+        mine = {claim.opened.edition for claim in claims if claim.rest}
+        for edition in list(turns):
+            claim = next((claim for claim in claims if claim.rest and claim.opened.edition == edition), None)
+            if claim is None and (edition not in self._idle or not mine):
+                claim = self._claim(lane, edition)
+                if claim is None:
+                    self._idle.add(edition)
+            if claim is not None:
+                if edition in turns:
+                    turns.remove(edition)
+                    turns.append(edition)
+                return claim
+        return next((claim for claim in claims if claim.rest), None)
 
     def _slice(self, claim: Claim, most: int) -> Slice:
         """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed."""
@@ -184,21 +203,14 @@ class Feeder:
 
     # -- claims -----------------------------------------------------------------------------------------------------
 
-    def _claim(self, lane: Lane) -> Claim | None:
-        """A chunk of one of the organisation's campaigns, which take turns."""
-        editions = self._editions.get(lane.organisation, [])
-        for edition in list(editions):
-            assert self.worker is not None
-            if self._open(edition) is None:
-                editions.remove(edition)
-                continue
-            row = dialect.claim_chunk(edition, self.worker.pk, self._sender.clock())
-            if row is None:
-                continue
-            editions.remove(edition)
-            editions.append(edition)
-            return self._open_claim(lane, edition, *row)
-        return None
+    def _claim(self, lane: Lane, edition: int) -> Claim | None:
+        """A chunk of one campaign; None when it has none that is ready."""
+        assert self.worker is not None
+        if self._open(edition) is None:
+            self._editions[lane.organisation].remove(edition)
+            return None
+        row = dialect.claim_chunk(edition, self.worker.pk, self._sender.clock())
+        return self._open_claim(lane, edition, *row) if row is not None else None
 
     def _open_claim(self, lane: Lane, edition: int, chunk: int, blob: bytes, retry: bool, reported: int) -> Claim:
         numbers = list(ledger.unpack_numbers(blob))
@@ -248,6 +260,7 @@ class Feeder:
 
     def _tick(self) -> None:
         now = self._sender.clock()
+        self._idle.clear()
         clock.start_due(now)
         clock.retry_due(now)
         clock.finish_cancelled(now)
@@ -290,6 +303,7 @@ class Feeder:
         self._editions[organisation] = turns + [edition for edition in sending if edition not in turns]
         for edition in {claim.opened.edition for claim in self._claims.get(organisation, [])} - set(sending):
             self._let_go(lane, edition)
+        self.pacer.tick(organisation, lane, bool(sending), now)
         self._mind_standstill(organisation, lane)
 
     def _mind_standstill(self, organisation: int, lane: Lane) -> None:
@@ -325,6 +339,7 @@ class Feeder:
     def _wind_up(self) -> None:
         """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
         self._take_back()
+        self.pacer.end()
         for claims in self._claims.values():
             for claim in claims:
                 self._sender.recorder.close_chunk(claim.chunk)

@@ -7,6 +7,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -42,6 +43,10 @@ PATIENT = ("rate", "busy")
 MOST_STRIKES = 2
 # So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
 MOST_TOSSES = 4
+# Seconds; a route that may not send for longer than this lets the next one take over.
+SPENT = 60.0
+# Seconds over which complaints of mailbox providers are compared: one of them, or all?
+LATELY = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -105,7 +110,15 @@ class RouteRun:
         self.accepted = 0
         self.thanked = False  # It works again, and that has been said.
         self.rested_until = 0.0
-        self._bucket = pace.bucket(info.rate, time.monotonic()) if info.rate else None
+        self.busy = False
+        self.connections = 0  # Of the route's, leased to this sender. Transports hold to it.
+        self.starved = False  # Other senders hold all of them.
+        self.spent_until = 0.0  # Monotonic: its limit or its share of the day is used up.
+        self.slowed: dict[int, pace.Turns] = {}  # Mailbox providers that asked for patience.
+        self._senders = 1
+        self._complaints: deque[tuple[float, int]] = deque()
+        self._connecting = False
+        self._meter = None if info.allowance.endless else pace.Meter()
         self._journal = lane.sender.journal
         self._recorder = lane.sender.recorder
 
@@ -117,21 +130,36 @@ class RouteRun:
     def has_work(self) -> bool:
         return bool(self.own) or (self.active and self.lane.has_slices)
 
+    @property
+    def spent(self) -> bool:
+        return self.spent_until > 0.0
+
+    @property
+    def able(self) -> bool:
+        """May messages be given to it?"""
+        return self.open and not self.spent and not self.starved
+
     # -- the feed ---------------------------------------------------------------------------------------------------
 
     def take(self) -> Any:
         """The next message, made out at this moment; None when there is none or no token is left."""
+        meter = self._meter
         while self.open:
-            if self._bucket is not None and pace.wait_for(self._bucket, time.monotonic()) > 0:
+            if meter is not None and not meter.ready(time.monotonic()):
+                self._dry(meter)
                 return None
             item = self.own.popleft() if self.own else self.lane.next_item() if self.active else None
             if item is None:
                 return None
+            if self.slowed and item.provider in self.slowed and self._put_off(item):
+                continue
             message = self._make(item)
             if message is not None:
                 self.out.add(item)
-                if self._bucket is not None:
-                    self._bucket, _ = pace.take(self._bucket, time.monotonic())
+                if meter is not None:
+                    meter.use()
+                    if not meter.asked and meter.left < meter.size / 2:
+                        self._draw(meter)
                 return message
         return None
 
@@ -157,18 +185,150 @@ class RouteRun:
     async def more(self) -> bool:
         """Waits for something to take. False: the route is closed, or there has been nothing for a while."""
         quiet_since = time.monotonic()
-        while self.open:
+        while self.open and not self.spent:
             wait = IDLE
+            now = time.monotonic()
             if self.has_work:
-                wait = pace.wait_for(self._bucket, time.monotonic()) if self._bucket is not None else 0.0
+                wait = self._wait(now)
                 if wait <= 0:
                     return True
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since >= IDLE:
+                quiet_since = now
+            elif now - quiet_since >= IDLE:
                 return False
             self.event.clear()
             await _wait(self.event, min(wait, IDLE))
         return False
+
+    # -- pace -------------------------------------------------------------------------------------------------------
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next message may go."""
+        meter = self._meter
+        if meter is None:
+            return 0.0
+        wait = meter.wait(now)
+        if wait is None:
+            self._dry(meter)
+            wait = max(0.01, meter.not_before - now) if not meter.asked else IDLE
+        return wait
+
+    def _dry(self, meter: pace.Meter) -> None:
+        """Nothing may go at this moment. Is more to be had, or is it used up for long?"""
+        if meter.asked or meter.left:
+            return
+        if meter.lost:
+            meter.not_before = 0.0
+        elif meter.not_before - time.monotonic() > SPENT:
+            self.spent_until = meter.not_before
+            asyncio.get_running_loop().call_soon(self.lane.changed)
+            return
+        self._draw(meter)
+
+    def _draw(self, meter: pace.Meter) -> None:
+        if not meter.asked and time.monotonic() >= meter.not_before:
+            meter.asked = True
+            back, meter.lost = meter.lost, 0
+            self.lane.sender.feeder.pacer.want(self, back)
+
+    def granted(self, drawn: pace.Drawn, offset: float) -> None:
+        """What the feeder has drawn. offset: the time of the house minus our monotonic clock."""
+        meter = self._meter
+        assert meter is not None
+        if drawn.count:
+            meter.grant(drawn.count, drawn.begin - offset, drawn.gap)
+            if self.task is None and not self.has_work:
+                self._hand_back()
+        else:
+            meter.asked = False
+            meter.not_before = drawn.until - offset
+            self._dry(meter)
+        self.event.set()
+        self.pump()
+
+    def _hand_back(self) -> None:
+        """What was drawn and not used is free for other senders, and for tomorrow."""
+        if self._meter is not None and (unused := self._meter.empty()):
+            self.lane.sender.feeder.pacer.back(self, unused)
+
+    def leased(self, connections: int | None, senders: int) -> None:
+        """So many connections are ours. None: they were given up, because nothing went out for a while."""
+        self._connecting = False
+        if connections is None and self.task is not None:
+            self._connect()
+            return
+        was, self.starved = self.starved, connections == 0
+        self.connections, self._senders = connections or 0, senders
+        for turns in self.slowed.values():
+            turns.share = 1 / senders
+        if was != self.starved:
+            self.lane.changed()
+        elif connections:
+            self.pump()
+
+    def _connect(self) -> None:
+        if not self._connecting:
+            self._connecting = True
+            self.lane.sender.feeder.pacer.connect(self)
+
+    def _put_off(self, item: Item) -> bool:
+        """Is it not her provider's turn? Then she is tried again later, and nobody behind her waits."""
+        turns = self.slowed[item.provider]
+        seconds = turns.turn(self.lane.sender.clock().timestamp())
+        if seconds is None:
+            del self.slowed[item.provider]
+        if not seconds:
+            return False
+        self.lane.put_off(item, seconds)
+        return True
+
+    def _complained(self, item: Item, outcome: Deferred) -> bool:
+        """Her mailbox provider, and not the relay, asks for patience: it gets half of what it got."""
+        if outcome.scope != "throttle" or not (outcome.code == 421 or outcome.text.startswith("4.7.")):
+            return False
+        if outcomes.judge("rcpt", outcome.code, outcome.text)[1].state != "ok":
+            return False  # It speaks of the relay, in words.
+        now, provider = time.monotonic(), item.provider
+        self._complaints.append((now, provider))
+        while now - self._complaints[0][0] > LATELY:
+            self._complaints.popleft()
+        counts: dict[int, int] = {}
+        for _, one in self._complaints:
+            counts[one] = counts.get(one, 0) + 1
+        if not pace.to_blame(counts, provider):
+            return False
+        moment = self.lane.sender.clock().timestamp()
+        known = self.slowed.get(provider)
+        state = pace.slow_down(known.state if known else None, self._seen(provider), moment, outcome.wait or 0)
+        if known is None or state != known.state:
+            self.set_slowed(provider, state)
+            self.lane.sender.feeder.pacer.complain(self, provider, state)
+        return True
+
+    def _seen(self, provider: int) -> float:
+        """Messages a second to a provider: its part of those at hand, of all that go out."""
+        at_hand = [item.provider for item in self.out]
+        for piece in self.lane.slices:
+            at_hand += [item.provider for item in piece.items]
+        part = at_hand.count(provider) / len(at_hand) if at_hand else 1.0
+        return self.lane.rate * part
+
+    def set_slowed(self, provider: int, state: pace.Slowed) -> None:
+        known = self.slowed.get(provider)
+        if known is None:
+            self.slowed[provider] = pace.Turns(state, 1 / self._senders)
+        elif state.at >= known.state.at:
+            known.state = state
+
+    def _forgive(self) -> None:
+        """The relay itself wants less: what was taken for complaints of providers just now was none."""
+        late = self.lane.sender.clock().timestamp() - pace.ONE_COMPLAINT
+        if wronged := [provider for provider, turns in self.slowed.items() if turns.state.at >= late]:
+            for provider in wronged:
+                del self.slowed[provider]
+            self.lane.sender.feeder.pacer.forgive(self, wronged)
+        self._complaints.clear()
+
+    # -- answers ----------------------------------------------------------------------------------------------------
 
     def finishing(self, message: Any) -> None:
         item = message.key
@@ -189,6 +349,10 @@ class RouteRun:
         elsewhere = isinstance(outcome, Refused) and outcome.answer == "utf8" and self.lane.another(item, self)
         if news == News.RETURNED or elsewhere:
             self._note(item, News.RETURNED, answer, code, wait)
+            if type(outcome) is Deferred and self._complained(item, outcome) and self.open:
+                self.lane.forget_s(item)
+                self.lane.put_off(item, self.slowed[item.provider].wait(self.lane.sender.clock().timestamp(), wait))
+                return
             self.lane.came_back(self, item, outcome)
             return
         self._note(item, news, answer, code, wait)
@@ -205,7 +369,10 @@ class RouteRun:
     def pump(self) -> None:
         """Begin to carry when there is something to carry."""
         self.event.set()
-        if self.task is None and self.open and self.has_work and time.monotonic() >= self.rested_until:
+        if self.task is None and self.able and self.has_work and time.monotonic() >= self.rested_until:
+            if not self.connections:
+                self._connect()
+                return
             self.task = asyncio.create_task(self._carry(), name=f"route {self.id}")
             self.task.add_done_callback(self._carried)
 
@@ -215,6 +382,8 @@ class RouteRun:
             await self.info.build().carry(self)
             self.faults = 0
         except RouteDown as down:
+            if down.verdict.state == "throttled":
+                self._forgive()
             self.lane.condemn(self, down.verdict)
         except Exception as error:
             # A fault of ours in a transport. Rest, try again, and in the end let another route do it.
@@ -227,6 +396,7 @@ class RouteRun:
     def _carried(self, task: asyncio.Task[None]) -> None:
         self.task = None
         self._account_for_all()
+        self._hand_back()
         self.lane.changed()
 
     def _account_for_all(self) -> None:
@@ -286,8 +456,15 @@ class Lane:
 
     @property
     def appetite(self) -> int:
-        """How many the next slice may hold."""
-        return max(SLICE, min(MOST_SLICE, int(self._rate * SLICE_AT_SPEED)))
+        """How many the next slice may hold. By a slow route what goes in a second, so that campaigns take turns."""
+        rate = self.active.info.rate if self.active is not None else None
+        most = SLICE if rate is None else max(1, min(SLICE, int(rate)))
+        return max(most, min(MOST_SLICE, int(self._rate * SLICE_AT_SPEED)))
+
+    @property
+    def rate(self) -> float:
+        """Messages a second, of late."""
+        return self._rate
 
     def _ask(self) -> None:
         if not self._asked:
@@ -375,6 +552,7 @@ class Lane:
         route: int | None = None,
         wait: int = 0,
         text: str = "",
+        put_off: bool = False,
     ) -> None:
         claim = item.claim
         result = Result(
@@ -389,6 +567,7 @@ class Lane:
             claim.retry,
             wait,
             text,
+            put_off=put_off,
         )
         self.sender.recorder.tell(result, item.generation)
         claim.resolved += 1
@@ -398,9 +577,7 @@ class Lane:
     def came_back(self, run: RouteRun, item: Item, outcome: Outcome) -> None:
         """Refused because of the route: not a try of hers. By the next route, or by this one a little later."""
         assert isinstance(outcome, Deferred | Refused)
-        if item.generation >= 0:
-            self.sender.journal.confirm({item.generation: 1})
-            item.generation = -1
+        self.forget_s(item)
         tosses = item.claim.tosses.setdefault(item.addressed.number, Tosses())
         tosses.count += 1
         if outcome.scope != "throttle":
@@ -418,11 +595,21 @@ class Lane:
         pause = max(wait, 2.0 ** (tosses.count - 1) * 0.5)
         heapq.heappush(self._again, (time.monotonic() + pause, next(self._count), run, item))
 
+    def forget_s(self, item: Item) -> None:
+        """Its S was answered by an R: the journal need not keep that for it."""
+        if item.generation >= 0:
+            self.sender.journal.confirm({item.generation: 1})
+            item.generation = -1
+
+    def put_off(self, item: Item, seconds: float) -> None:
+        """Her turn comes later. Not a try of hers, and nothing that stays in a claimed chunk meanwhile."""
+        self.book(item, News.DEFERRED, _THROTTLED, wait=math.ceil(seconds), put_off=True)
+
     def another(self, item: Item, run: RouteRun) -> RouteRun | None:
         """The next live route that has not sent this message back."""
         tosses = item.claim.tosses.get(item.addressed.number)
         tried = tosses.routes if tosses else set()
-        return next((other for other in self.runs if other.open and other is not run and other.id not in tried), None)
+        return next((other for other in self.runs if other.able and other is not run and other.id not in tried), None)
 
     # -- routes -----------------------------------------------------------------------------------------------------
 
@@ -445,6 +632,12 @@ class Lane:
             self._leave(run)
         self.runs = runs
         self.changed()
+
+    def set_slowed(self, slowed: dict[int, dict[int, pace.Slowed]]) -> None:
+        """Mailbox providers that asked for patience, as other senders heard it too."""
+        for run in self.runs:
+            for provider, state in slowed.get(run.id, {}).items():
+                run.set_slowed(provider, state)
 
     def _leave(self, run: RouteRun) -> None:
         run.close()
@@ -473,17 +666,22 @@ class Lane:
         self.active = None
         waiting = False
         for run in self.runs:
-            if run.open:
+            if run.able:
                 self.active = run
                 break
-            if run.info.state == "throttled" or (run.unconfirmed and not run.open):
+            if run.open:
+                # Spent: the next one takes over. Starved: other senders use it fully.
+                waiting = True
+                if run.starved:
+                    break
+            elif run.info.state == "throttled" or (run.unconfirmed and not run.open):
                 # Unconfirmed: the feeder tells within half a second whether this one waits or is dead.
                 waiting = True
                 if run.unconfirmed or self._comes_back_soon(run):
                     break
         self.alive = self.active is not None or waiting
         for run in self.runs:
-            if not run.open and run.own:
+            if not run.able and run.own:
                 self.give_back(run.own)
                 run.own.clear()
         self._release_waiting()
@@ -501,7 +699,7 @@ class Lane:
         kept = []
         for entry in self._again:
             _, _, run, item = entry
-            if run.open and run in self.runs:
+            if run.able and run in self.runs:
                 kept.append(entry)
             else:
                 item.claim.tosses.pop(item.addressed.number, None)
@@ -518,11 +716,15 @@ class Lane:
         now = time.monotonic()
         while self._again and self._again[0][0] <= now:
             _, _, run, item = heapq.heappop(self._again)
-            if now - item.checked > SLICE_SECONDS or not run.open:
+            if now - item.checked > SLICE_SECONDS or not run.able:
                 self.give_back([item])
             else:
                 run.own.append(item)
         for run in self.runs:
+            run.busy = run.task is not None or run.has_work
+            if run.spent and now >= run.spent_until:
+                run.spent_until = 0.0
+                self.changed()
             if run.open and run.accepted and run.info.reason and not run.thanked:
                 run.thanked = True
                 self.sender.feeder.recovered.append(run.id)
@@ -544,6 +746,7 @@ class Lane:
 
 _ACCEPTED = outcomes.NUMBERS["accepted"]
 _UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
+_THROTTLED = outcomes.NUMBERS["throttled"]
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -12,6 +12,7 @@ from samizdat.core import address, seal
 from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker, loads
 from samizdat.delivery import signing
+from samizdat.delivery.actions.pacing import Allowance, allowance_of
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_builder
 from samizdat.delivery.values import Letterer, Place
@@ -56,6 +57,8 @@ class RouteInfo:
     signs: bool
     version: object
     build: Callable[[], Any] | None = field(default=None, compare=False)
+    connections: int = 1
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 def open_edition(number: int) -> Opened:
@@ -101,10 +104,24 @@ def route_infos(organisation: int) -> list[RouteInfo]:
 
 
 def _info(row: Route) -> RouteInfo:
-    version = bytes(row.settings_sealed), row.rate, row.connections
+    allowance = allowance_of(row)
+    version = bytes(row.settings_sealed), row.rate, row.connections, allowance
     state, build = row.state, None
     try:
         build = transport_builder(row)
     except (plugs.BadRoute, plugs.NoSuchPlug):
         state = "dead"
-    return RouteInfo(row.pk, row.name, row.priority, state, row.reason, row.until, row.rate, row.signs, version, build)
+    return RouteInfo(
+        row.pk,
+        row.name,
+        row.priority,
+        state,
+        row.reason,
+        row.until,
+        row.rate,
+        row.signs,
+        version,
+        build,
+        row.connections,
+        allowance,
+    )

@@ -31,6 +31,7 @@ class Result(NamedTuple):
     text: str = ""
     crashed: bool = False  # In doubt because the sender died: tried again by the campaign's policy however often.
     held: bool = False  # In doubt for good: only a person settles it.
+    put_off: bool = False  # Not tried: it waits for its mailbox provider's turn, `wait` seconds and no longer.
 
 
 @dataclass(slots=True)
@@ -144,9 +145,14 @@ def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> No
     new = _FIRST_STATE[result.news]
     account.move(result, State.PENDING, new)
     if new == State.DEFERRED:
-        account.again.append((result.number, 1, now, due(1, now, result.wait)))
+        tries = 0 if result.put_off else 1
+        account.again.append((result.number, tries, now, _next(result, tries, now)))
     elif new == State.UNSURE and resend and not result.held:
         account.again.append((result.number, 1, now, now))
+
+
+def _next(result: Result, tries: int, now: datetime) -> datetime:
+    return now + timedelta(seconds=result.wait) if result.put_off else due(tries, now, result.wait)
 
 
 def due(tries: int, now: datetime, wait: int) -> datetime:
@@ -228,8 +234,8 @@ def _settle_try(
     """Is it to be tried again, and when?"""
     if news == News.DEFERRED and new in (State.DEFERRED, State.UNSURE):
         assert tried is not None
-        number = tried["tries"] + 1
-        account.again.append((result.number, number, tried["first"], due(number, now, result.wait)))
+        number = tried["tries"] + (0 if result.put_off else 1)
+        account.again.append((result.number, number, tried["first"], _next(result, number, now)))
     elif news == News.UNSURE and new == State.UNSURE and resend and not result.held and (result.crashed or old != new):
         # A second silence in a row is not answered by a third copy: it stays in doubt until a person settles it.
         first = tried["first"] if tried else now

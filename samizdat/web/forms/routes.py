@@ -1,6 +1,7 @@
 """A way out."""
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -8,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.core import pace
 from samizdat.delivery.actions import routes as actions
 from samizdat.web.forms.base import DeskForm
 from samizdat.web.forms.people import AddressField
@@ -69,9 +71,16 @@ class RouteForm(DeskForm):
     rate = forms.CharField(
         label=lazy("Limit"),
         required=False,
-        max_length=20,
+        max_length=100,
         initial="10/s",
-        help_text=lazy("Messages as 10/s, 300/m or 5000/h; empty: as fast as it goes. Ask the provider."),
+        help_text=lazy("Messages as 10/s or 10/s,5000/h,20000/d; empty: as fast as it goes. Ask the provider."),
+    )
+    warm_up = forms.CharField(
+        label=lazy("Warm-up"),
+        required=False,
+        max_length=800,
+        help_text=lazy("For a new sender: how many go on the first day, the second and so on, as 50, 100, 200, 400."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     signs = forms.ChoiceField(
         label=lazy("DKIM signature"),
@@ -92,6 +101,7 @@ class RouteForm(DeskForm):
                 "user": way.settings.user,
                 "priority": way.priority,
                 "rate": way.limit,
+                "warm_up": way.warm_up.replace(",", ", "),
                 "signs": actions.SIGNERS[way.signs],
             }
         super().__init__(*args, **kwargs)
@@ -125,10 +135,16 @@ class RouteForm(DeskForm):
         return where
 
     def clean_rate(self) -> str | None:
-        rate = self.cleaned_data["rate"].replace(" ", "")
-        if rate and not re.fullmatch(r"\d+(\.\d+)?/[smhd]", rate):
-            raise forms.ValidationError(_("Write the limit as a number, a stroke and s, m, h or d, like 300/m."))
+        rate = str(self.cleaned_data["rate"]).strip()
+        with _said():
+            pace.parse_limits(rate)
         return rate or None
+
+    def clean_warm_up(self) -> str:
+        plan = str(self.cleaned_data["warm_up"])
+        with _said():
+            pace.parse_plan(plan)
+        return plan
 
     def clean_signs(self) -> bool | None:
         """None: it was not asked."""
@@ -145,6 +161,15 @@ class RouteForm(DeskForm):
         options = urlencode(kept | ({"region": region} if region else {}), safe="/:")
         user = quote(answers["user"], safe="") + "@" if answers["user"] and not region else ""
         return f"{scheme}://{user}{answers['where']}" + (f"?{options}" if options else "")
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What core cannot read is said beside the field."""
+    try:
+        yield
+    except pace.BadRate as bad:
+        raise forms.ValidationError(_(bad.sentence).format(**bad.values)) from None
 
 
 def kind_of(way: Any) -> str:

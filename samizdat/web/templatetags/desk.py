@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from samizdat import wording
+from samizdat.core import pace
 from samizdat.web import plans, previews, words
 
 register = template.Library()
@@ -189,12 +190,13 @@ def place_word(place: str) -> str:
 
 
 @register.filter
-def rate_word(rate: float) -> str:
-    """A rate in messages a second, in the unit that gives a whole number."""
-    for seconds, sentence in ((1, _("%(n)s a second")), (60, _("%(n)s a minute")), (3600, _("%(n)s an hour"))):
-        if rate * seconds >= 1 and abs(rate * seconds - round(rate * seconds)) < 1e-6:
-            return sentence % {"n": count(round(rate * seconds))}
-    return _("%(n)s a day") % {"n": count(round(rate * 86400))}
+def limit_words(limits: str) -> list[str]:
+    """Limits as they are typed, each in words."""
+    units = {1: _("%(n)s a second"), 60: _("%(n)s a minute"), 3600: _("%(n)s an hour"), 86400: _("%(n)s a day")}
+    return [
+        units[one.seconds] % {"n": count(int(one.count)) if one.count == int(one.count) else f"{one.count:g}"}
+        for one in pace.parse_limits(limits)
+    ]
 
 
 @register.filter

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.delivery import actions, queries
+from samizdat.delivery.actions import pacing
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web import words
 from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
@@ -31,6 +32,7 @@ def routes(request: Any) -> HttpResponse:
                 form.url() or "",
                 priority=answers["priority"],
                 rate=answers["rate"],
+                warm_up=answers["warm_up"],
                 password=answers["password"] or None,
                 signs=answers["signs"] is not False,
                 now=now,
@@ -44,9 +46,21 @@ def routes(request: Any) -> HttpResponse:
     facts = {
         "routes": queries.routes(request.organisation),
         "form": form,
+        "paces": _paces(request.organisation, timezone.now()),
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+def _paces(organisation: Any, now: datetime) -> dict[int, list[str]]:
+    """By route: what of its limits and of its warm-up is used, and which mailbox providers want less of it."""
+    rows = list(organisation.routes.exclude(state="removed").select_related("organisation"))
+    slowed = pacing.slowed([row.pk for row in rows], now)
+    return {
+        row.pk: [words.used(one) for one in pacing.used(row, now)]
+        + [words.slowed(provider) for provider in sorted(slowed.get(row.pk, {}))]
+        for row in rows
+    }
 
 
 @door(see=ADMINS, do=ADMINS)
@@ -64,6 +78,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
                 url=form.url(),
                 priority=answers["priority"],
                 rate=answers["rate"] or "",
+                warm_up=answers["warm_up"],
                 password=answers.get("password") or None,
                 signs=answers["signs"],
                 now=now,

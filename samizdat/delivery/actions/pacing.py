@@ -1,0 +1,189 @@
+"""What routes may send, shared by all senders on all machines: one row a route, drawn from in short transactions.
+
+What is drawn counts as used from that moment, so a sender that is killed sends less than the limit and never more.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from samizdat.core import pace
+from samizdat.core.pace import Drawn, Limit, Slowed, Spent, Today
+from samizdat.delivery.models import ConnectionLease, ProviderPace, Route, RoutePace
+
+# Seconds after which connections are free that a sender no longer renews: it, its machine or its network is gone.
+LEASE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is laid down about a route: its limits, and its warm-up by the organisation's calendar."""
+
+    limits: tuple[Limit, ...] = ()
+    plan: tuple[int, ...] = ()
+    since: date | None = None
+    zone: str = "UTC"
+
+    @property
+    def endless(self) -> bool:
+        return not self.limits and not self.plan
+
+    def today(self, now: datetime) -> Today:
+        local = now.astimezone(ZoneInfo(self.zone))
+        volume = pace.volume_of(self.plan, self.since, local.date()) if self.plan and self.since else None
+        tomorrow = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo)
+        return Today(local.date().toordinal(), volume, tomorrow.timestamp())
+
+
+def allowance_of(route: Route) -> Allowance:
+    """Of a route with its organisation."""
+    limits = pace.parse_limits(route.limits) if route.limits else ()
+    if not limits and route.rate:
+        limits = (Limit(1, route.rate),)  # Written before routes had several limits.
+    plan = pace.parse_plan(route.warm_up)
+    return Allowance(limits, plan, route.warm_since, route.organisation.timezone)
+
+
+@contextmanager
+def _held(route: int) -> Iterator[Spent]:
+    """The route's row, ours until the transaction ends."""
+    with transaction.atomic():
+        rows = RoutePace.objects.select_for_update().filter(route=route)
+        row = rows.first()
+        if row is None:
+            RoutePace.objects.bulk_create([RoutePace(route_id=route)], ignore_conflicts=True)
+            row = rows.get()
+        yield pace.read_spent(row.spent)
+
+
+def _write(route: int, spent: Spent) -> None:
+    RoutePace.objects.filter(route=route).update(spent=pace.spent_text(spent))
+
+
+def draw(route: int, allowance: Allowance, wanted: int, back: int, now: datetime) -> Drawn:
+    """Take up to `wanted` messages; `back` that were drawn before and not sent are given back first."""
+    at, today = now.timestamp(), allowance.today(now)
+    with _held(route) as spent:
+        if back:
+            spent = pace.give_back(allowance.limits, spent, at, back, today)
+        drawn = pace.draw(allowance.limits, spent, at, wanted, today)
+        if drawn.count or back:
+            _write(route, drawn.spent)
+    return drawn
+
+
+def give_back(route: int, allowance: Allowance, back: int, now: datetime) -> None:
+    """Messages that were drawn and surely not sent."""
+    with _held(route) as spent:
+        _write(route, pace.give_back(allowance.limits, spent, now.timestamp(), back, allowance.today(now)))
+
+
+def send_first(route: Route, now: datetime) -> bool:
+    """One confirmation or test is to go by this route, ahead of any campaign: it is counted and waits for nothing.
+
+    False, and nothing counted: an hour's or a day's limit is used up to the last one.
+    """
+    allowance = allowance_of(route)
+    if allowance.endless:
+        return True
+    with _held(route.pk) as spent:
+        drawn = pace.draw(allowance.limits, spent, now.timestamp(), 1, allowance.today(now), first=True)
+        if drawn.count:
+            _write(route.pk, drawn.spent)
+    return bool(drawn.count)
+
+
+def spent_until(route: Route, now: datetime) -> tuple[datetime, str] | None:
+    """Until when campaigns may send nothing by it, and why ("limit", "warm_up"). None: it can take something."""
+    allowance = allowance_of(route)
+    if allowance.endless:
+        return None
+    row = RoutePace.objects.filter(route=route.pk).first()
+    spent = pace.read_spent(row.spent) if row else Spent()
+    drawn = pace.draw(allowance.limits, spent, now.timestamp(), 1, allowance.today(now))
+    if drawn.count or drawn.why == "pace":
+        return None
+    return datetime.fromtimestamp(drawn.until, UTC), drawn.why
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of a limit is used. what: the limit as it is typed, or "warm_up"."""
+
+    what: str
+    used: int
+    of: int
+
+
+def used(route: Route, now: datetime) -> list[Used]:
+    """For people: limits of an hour and a day, and the day of the warm-up."""
+    allowance, row = allowance_of(route), RoutePace.objects.filter(route=route.pk).first()
+    spent, today = pace.read_spent(row.spent) if row else Spent(), allowance.today(now)
+    found = []
+    if today.volume is not None:
+        found.append(Used("warm_up", spent.of_day if spent.day == today.day else 0, today.volume))
+    long = [limit for limit in allowance.limits if limit.seconds >= pace.HOUR]
+    return found + [Used(str(one), pace.used_of(one, spent, now.timestamp()), int(one.count)) for one in long]
+
+
+# --- connections ---
+
+
+def lease(route: int, worker: int, total: int, held: int, now: datetime) -> tuple[int, int]:
+    """This sender's part of a route's connections for LEASE seconds, and how many senders share them.
+
+    held: how many it had until now. What it has to hand over counts as its own until it asks the next time, when they
+    are closed; so there are never more of them than `total`.
+    """
+    at = now.timestamp()
+    with _held(route):
+        rows = ConnectionLease.objects.filter(route=route, until__gt=at, worker__ended=None).exclude(worker=worker)
+        others = dict(rows.values_list("worker", "connections"))
+        place = sorted([*others, worker]).index(worker)
+        ours = pace.connections_of(total, place, len(others) + 1, sum(others.values()))
+        ConnectionLease.objects.filter(route=route, until__lte=at).exclude(worker=worker).delete()
+        ConnectionLease.objects.update_or_create(
+            route_id=route, worker_id=worker, defaults={"connections": max(ours, held), "until": at + LEASE}
+        )
+    return ours, len(others) + 1
+
+
+def give_up(route: int, worker: int) -> None:
+    """None of its connections is open any more."""
+    ConnectionLease.objects.filter(route=route, worker=worker).delete()
+
+
+# --- mailbox providers ---
+
+
+def slowed(routes: Sequence[int], now: datetime) -> dict[int, dict[int, Slowed]]:
+    """route -> provider -> how slowly it is served, of those that have not grown back."""
+    at, found = now.timestamp(), dict[int, dict[int, Slowed]]()
+    rows = ProviderPace.objects.filter(route__in=routes).values_list("route", "provider", "rate", "full", "at", "hold")
+    for route, provider, *numbers in rows:
+        state = Slowed(*numbers)
+        if pace.allowed(state, at) is not None:
+            found.setdefault(route, {})[provider] = state
+    return found
+
+
+def slow_down(route: int, provider: int, state: Slowed) -> None:
+    """Written for all senders. Where two heard the complaint, the slower one counts."""
+    with _held(route):
+        row = ProviderPace.objects.filter(route=route, provider=provider).first()
+        if row is not None and abs(row.at - state.at) < pace.ONE_COMPLAINT:
+            state = replace(state, rate=min(state.rate, row.rate), hold=max(state.hold, row.hold))
+        ProviderPace.objects.update_or_create(
+            route_id=route,
+            provider=provider,
+            defaults={"rate": state.rate, "full": state.full, "at": state.at, "hold": state.hold},
+        )
+
+
+def forgive(route: int, providers: Sequence[int]) -> None:
+    """It was the relay, not these."""
+    ProviderPace.objects.filter(route=route, provider__in=providers).delete()
