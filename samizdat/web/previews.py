@@ -40,11 +40,12 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A finding, the field it stands in and the line it speaks of."""
+    """A finding, its field, the line it speaks of, and the number of that line in the field; 0 for none."""
 
     finding: Finding
     field: str
     line: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ def checks(proof: Any, draft: Draft) -> Checks:
     lines = draft.body.split("\n")
     found = []
     for finding in findings(proof.flaws):
-        line = lines[finding.line - 1] if finding.place == "body" and 0 < finding.line <= len(lines) else ""
-        found.append(Check(finding, FIELDS.get(finding.place, "body"), line.strip()[:200]))
+        at = finding.line if finding.place == "body" and 0 < finding.line <= len(lines) else 0
+        line = lines[at - 1].strip()[:200] if at else ""
+        found.append(Check(finding, FIELDS.get(finding.place, "body"), line, at))
     return Checks(
         [check for check in found if check.finding.severity == "stop"],
         [check for check in found if check.finding.severity != "stop"],

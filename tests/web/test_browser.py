@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser import CONTRAST, EVERYTHING, started, violations
 from tests.conftest import PASSWORD
-from tests.web.conftest import House, signed_in
+from tests.web.conftest import House, make_campaign, signed_in
 from tests.web.test_imports import HEADING, ROW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -85,7 +85,6 @@ def _finished(here: House) -> Any:
 
     from samizdat.delivery.actions import release
     from samizdat.delivery.engine import run_campaign
-    from tests.web.conftest import make_campaign
 
     campaign = release(make_campaign(here, "Letters from the north"), now=timezone.now(), by=here.people["editor"])
 
@@ -240,6 +239,24 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
         wrong = [finding for path in seen for finding in _look(page, path, LOOKS[:2])]
         assert page.locator("html").get_attribute("lang") == "ru"
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_way_to_a_flaw_puts_the_caret_on_its_line(browser: Any, served: str, here: House) -> None:
+    body = "".join(f"Line {number} of a long letter.\n" for number in range(1, 120)) + "Dear *|NOBODY|*,\n"
+    letter = make_campaign(here, "Long", body)
+    with window(browser, here.people["editor"], served, viewport=PHONE) as (page, complaints):
+        page.goto(reverse("campaign", args=[here.organisation.slug, letter.pk]))
+        page.click("a[data-line='120']")
+        assert page.evaluate("document.activeElement.id") == "f-body"
+        chosen = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
+        assert page.eval_on_selector("#f-body", chosen) == "Dear *|NOBODY|*,"
+        assert page.eval_on_selector("#f-body", "(field) => field.scrollTop") > 0
+        seen = (
+            "(field) => [field.getBoundingClientRect().top, window.innerHeight, field.getBoundingClientRect().bottom]"
+        )
+        top, height, bottom = page.eval_on_selector("#f-body", seen)
+        assert top < height / 2 < bottom
+    assert complaints == []
 
 
 def test_signing_in_by_hand_and_the_error_is_in_focus(browser: Any, served: str, here: House) -> None:

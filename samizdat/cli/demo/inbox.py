@@ -107,12 +107,18 @@ def _letter_page(language: str, caught: Caught) -> str:
     headers = "".join(
         f"<tr><th scope=row>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in message.items()
     )
-    subject, text = str(message["subject"]), parts_of(message)["text"]
-    body = (
-        f'<p><a href="/">{escape(_("To the inbox"))}</a></p>'
+    subject, parts = str(message["subject"]), parts_of(message)
+    plain = f"<pre>{escape(parts['text'])}</pre>"
+    # A letter of plain text alone (a confirmation, a test of a route) is shown at once, not under an empty frame.
+    shown = (
         f'<iframe src="/letter/{caught.number}/html" title="{escape(subject)}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe>'
-        f"<details><summary>{escape(_('As plain text'))}</summary><pre>{escape(text)}</pre></details>"
+        f"<details><summary>{escape(_('As plain text'))}</summary>{plain}</details>"
+        if parts["html"]
+        else plain
+    )
+    body = (
+        f'<p><a href="/">{escape(_("To the inbox"))}</a></p>{shown}'
         f"<details><summary>{escape(_('Headers'))}</summary><table>{headers}</table></details>"
     )
     return _page(language, subject, body)

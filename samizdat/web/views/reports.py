@@ -109,10 +109,12 @@ def _speeds(minutes: Any, since: datetime, now: datetime) -> dict[str, int]:
 
 def _providers(found: Any) -> dict[str, Any]:
     states = [name for name, _word, _note in words.BOOKS if any(counts.get(name) for _p, counts in found)]
-    rows = [(name, [counts.get(state, 0) for state in states], sum(counts.values())) for name, counts in found]
     heads = [str(word) for name, word, _note in words.BOOKS if name in states]
-    totals = [sum(row[1][place] for row in rows) for place in range(len(states))]
-    return {"heads": heads, "rows": rows, "totals": totals, "total": sum(totals)}
+    counted = [(name, [counts.get(state, 0) for state in states], sum(counts.values())) for name, counts in found]
+    totals = [sum(counts[place] for _name, counts, _total in counted) for place in range(len(states))]
+    # Each number with the word above it, which stands beside it on a phone.
+    rows = [(name, [*zip(heads, counts, strict=True)], total) for name, counts, total in counted]
+    return {"heads": heads, "rows": rows, "totals": [*zip(heads, totals, strict=True)], "total": sum(totals)}
 
 
 def _moment(event: Any) -> dict[str, Any]:
