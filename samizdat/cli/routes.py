@@ -149,11 +149,7 @@ def _standing(found: Any) -> str:
 @common
 def route_pause(name: str) -> None:
     """Send nothing by this way for now."""
-    found = _route(name)
-    from samizdat.delivery.actions import pause_route
-
-    pause_route(found, now=opening.now(), by=None)
-    say({"route": name, "state": "paused"}, f"{name} is paused.")
+    _turn(name, "pause_route", "{} is paused.")
 
 
 @route.command("resume")
@@ -161,11 +157,15 @@ def route_pause(name: str) -> None:
 @common
 def route_resume(name: str) -> None:
     """Use this way again."""
-    found = _route(name)
-    from samizdat.delivery.actions import resume_route
+    _turn(name, "resume_route", "{} is live.")
 
-    resume_route(found, now=opening.now(), by=None)
-    say({"route": name, "state": "live"}, f"{name} is live.")
+
+def _turn(name: str, verb: str, sentence: str) -> None:
+    found = _route(name)
+    from samizdat.delivery import actions
+
+    turned = getattr(actions, verb)(found, now=opening.now(), by=None)
+    say({"route": turned.name, "state": turned.state}, sentence.format(turned.name))
 
 
 @route.command("rm")

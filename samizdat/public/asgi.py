@@ -8,30 +8,24 @@ memory, and is never spooled to a file as Django's own ASGI handler would do.
 import asyncio
 import io
 import os
-import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import django
 
+from samizdat import asgi
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Wsgi = Callable[..., Iterable[bytes]]
 
 # Headers that a page may know. No address, no program, no cookie, no referrer, no language.
 HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}
 MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
 THREADS = 4
-# What uvicorn must be told: no access log, no name of the server, no belief in forwarded addresses.
-UVICORN = {
-    "access_log": False,
-    "server_header": False,
-    "date_header": False,
-    "proxy_headers": False,
-    "log_config": None,
+UVICORN = asgi.QUIET | {
     "lifespan": "off",
     "ws": "none",
     "h11_max_incomplete_event_size": 16 * 1024,
@@ -41,7 +35,7 @@ UVICORN = {
 class Public:
     """An ASGI application around Django's WSGI one, in a few lasting threads."""
 
-    def __init__(self, wsgi: Wsgi, threads: int = THREADS) -> None:
+    def __init__(self, wsgi: asgi.Wsgi, threads: int = THREADS) -> None:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="public")
 
@@ -56,23 +50,17 @@ class Public:
         status, headers, content = await loop.run_in_executor(self._threads, self._call, environ(scope, body))
         await _answer(send, status, headers, content)
 
-    def _call(self, asked: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _call(self, asked: dict[str, Any]) -> tuple[int, asgi.Pairs, bytes]:
         begun: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-            begun[:] = [int(status[:3]), [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]]
+            begun[:] = [int(status[:3]), asgi.pairs(headers)]
 
-        answer = self._wsgi(asked, start)
-        try:
-            content = b"".join(answer)
-        finally:
-            close = getattr(answer, "close", None)
-            if close:
-                close()
+        content = b"".join(asgi.answered(self._wsgi, asked, start))
         return begun[0], begun[1], content
 
 
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+async def _answer(send: Send, status: int, headers: asgi.Pairs, content: bytes) -> None:
     if not any(name == b"content-length" for name, _ in headers):
         headers = [*headers, (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -99,24 +87,7 @@ async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
 def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
     """What a page may know of a request."""
     known = {HEADERS[name]: value.decode("latin-1") for name, value in scope["headers"] if name in HEADERS}
-    return known | {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "CONTENT_LENGTH": str(len(body)),
-        "REMOTE_ADDR": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
+    return asgi.environ(scope, io.BytesIO(body), known | {"CONTENT_LENGTH": str(len(body))})
 
 
 def make_application() -> Public:

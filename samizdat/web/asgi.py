@@ -8,13 +8,14 @@ The address that a request came from is never handed over (threat model, T3): no
 
 import asyncio
 import os
-import sys
 import warnings
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import django
+
+from samizdat import asgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
@@ -23,14 +24,7 @@ Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 # Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections.
 THREADS = 8
-# What uvicorn must be told: no access log, and nothing in the answer that tells which server this is.
-UVICORN = {
-    "access_log": False,
-    "server_header": False,
-    "date_header": False,
-    "proxy_headers": False,
-    "log_config": None,
-}
+UVICORN = asgi.QUIET
 LOOPBACK = ("127.0.0.1", "::1", "")
 
 
@@ -81,26 +75,16 @@ def environ(scope: dict[str, Any], body: Body) -> dict[str, Any]:
     }
     server = scope.get("server") or ("localhost", 80)
     found = {f"HTTP_{key}": text for key, text in headers.items() if key not in ("CONTENT_TYPE", "CONTENT_LENGTH")}
-    # Django calls an address "REMOTE_ADDR"; it gets an empty one.
-    found |= {"REMOTE_ADDR": "", "CONTENT_TYPE": headers.get("CONTENT_TYPE", "")}
-    if "CONTENT_LENGTH" in headers:
-        found["CONTENT_LENGTH"] = headers["CONTENT_LENGTH"]
-    return found | {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope["path"].encode("utf-8").decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+    known = {
+        "CONTENT_TYPE": headers.get("CONTENT_TYPE", ""),
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1] or 80),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": _scheme(scope, forwarded),
-        "wsgi.input": body,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
+    if "CONTENT_LENGTH" in headers:
+        known["CONTENT_LENGTH"] = headers["CONTENT_LENGTH"]
+    return asgi.environ(scope, body, found | known)
 
 
 def _scheme(scope: dict[str, Any], forwarded: dict[str, str]) -> str:
@@ -114,7 +98,7 @@ def _scheme(scope: dict[str, Any], forwarded: dict[str, str]) -> str:
 class Desk:
     """An ASGI application around a WSGI one."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int = THREADS) -> None:
+    def __init__(self, wsgi: asgi.Wsgi, threads: int = THREADS) -> None:
         self._wsgi = wsgi
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="desk")
 
@@ -141,19 +125,13 @@ class Desk:
             future.result()
 
         def start(status: str, headers: list[tuple[str, str]], _exc: Any = None) -> None:
-            pairs = [(n.lower().encode("latin-1"), _cookie(n, v, secure).encode("latin-1")) for n, v in headers]
-            out({"type": "http.response.start", "status": int(status[:3]), "headers": pairs})
+            ours = asgi.pairs((name, _cookie(name, value, secure)) for name, value in headers)
+            out({"type": "http.response.start", "status": int(status[:3]), "headers": ours})
 
-        answer = self._wsgi(asked, start)
-        try:
-            for chunk in answer:
-                if chunk:
-                    out({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
-            out({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            close = getattr(answer, "close", None)
-            if close:
-                close()
+        for chunk in asgi.answered(self._wsgi, asked, start):
+            if chunk:
+                out({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
+        out({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _cookie(name: str, value: str, secure: bool) -> str:
