@@ -100,8 +100,8 @@ def book_cancelled(campaign_id: int, now: datetime) -> int:
     count = 0
     for chunk in Chunk.objects.filter(edition=edition, state=Chunk.READY).order_by("pk"):
         count += _cancel_chunk(edition, chunk, now)
-    while waiting := list(Retry.objects.filter(edition=edition, chunk=None).values_list("number", flat=True)[:CHUNK]):
-        count += _cancel_waiting(edition, waiting, now)
+    while booked := _cancel_waiting(edition, now):
+        count += booked
     return count
 
 
@@ -115,11 +115,17 @@ def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:
     return len(numbers)
 
 
-def _cancel_waiting(edition: Edition, numbers: list[int], now: datetime) -> int:
+def _cancel_waiting(edition: Edition, now: datetime) -> int:
     """Deferred ones that are in no chunk: they are put into one that is done already, to be moved by the same rule."""
     from samizdat.delivery.actions.clock import next_position
 
     with transaction.atomic():
+        # Whoever cancels and every sender's clock book at once: the campaign's row is the lock between them.
+        Campaign.objects.select_for_update().get(pk=edition.campaign_id)
+        waiting = Retry.objects.filter(edition=edition, chunk=None).values_list("number", flat=True)
+        numbers = list(waiting[:CHUNK])
+        if not numbers:
+            return 0
         chunk = Chunk.objects.create(
             edition=edition,
             position=next_position(edition.pk),
