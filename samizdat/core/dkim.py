@@ -3,7 +3,7 @@
 A compiled letter is signed by a SigningMaker, made once for an edition and its keys. Nothing is canonicalised for each
 message: the body of a compiled letter is a fixed point of "relaxed" (core/compile.py), so it is hashed as it stands;
 the signed fields are kept in canonical form beside the parts, with the same slots. What is left for each message is
-one hash over the body (19 us for 36 kB) and the signature itself (25 us Ed25519, 265 us RSA-2048).
+one hash over the body (19 us for 36 kB) and the signature itself (14 us Ed25519, 265 us RSA-2048).
 
 Any other mail (confirmations, tests of a route) is signed by sign(), which canonicalises.
 """
@@ -23,6 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from samizdat.core.message import MARK, Choice, Compiled, MessageMaker, getter
+
+# The extra `speed`: libsodium makes the same Ed25519 signature in 14 us, OpenSSL in 25.
+sodium: Any
+try:
+    from nacl import bindings as sodium
+except ImportError:
+    sodium = None
 
 ALGORITHMS = ("ed25519", "rsa")
 
@@ -281,9 +288,14 @@ def _folded(names: Sequence[bytes]) -> str:
 def signer(private: Private) -> Callable[[bytes], bytes]:
     """Signs a SHA-256 digest: RSASSA-PKCS1-v1_5, or Ed25519 over the digest's bytes (RFC 8463, 3)."""
     if isinstance(private, ed25519.Ed25519PrivateKey):
-        return private.sign
+        return _quick(private.private_bytes_raw()) if sodium else private.sign
     scheme, digest = padding.PKCS1v15(), Prehashed(hashes.SHA256())
     return lambda data: private.sign(data, scheme, digest)
+
+
+def _quick(seed: bytes) -> Callable[[bytes], bytes]:
+    secret, sign = sodium.crypto_sign_seed_keypair(seed)[1], sodium.crypto_sign
+    return lambda data: sign(data, secret)[:64]  # The signature, then what was signed.
 
 
 # --- compiled letters ---
