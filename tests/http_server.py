@@ -155,9 +155,10 @@ class ScriptedApi:
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            self.open -= 1
-            with contextlib.suppress(OSError, RuntimeError):
+            with contextlib.suppress(OSError, RuntimeError, asyncio.CancelledError):
                 writer.close()
+                await writer.wait_closed()
+            self.open -= 1  # once its goodbye is out: tests wait for that
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

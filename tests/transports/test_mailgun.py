@@ -221,18 +221,20 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced_and_nothing_is_lost(
         real = desk.take
 
         def one_by_one() -> Message | None:
-            return real() if len(desk.told) == len(desk.taken) and not resting else None
+            nonlocal free
+            if not free:
+                return None
+            free = False
+            return real()
 
         async def more() -> bool:
-            while len(desk.told) < len(desk.taken):
-                await asyncio.sleep(0.005)
-            resting.append(1)
-            while api.open:
+            nonlocal free
+            while len(desk.told) < len(desk.taken) or api.open:
                 await asyncio.sleep(0.001)
-            resting.clear()
+            free = True
             return bool(desk.waiting)
 
-        resting: list[int] = []
+        free = False
         desk.take, desk.more = one_by_one, more  # type: ignore[method-assign]
         await carried(url_of(api), desk)
         return desk
