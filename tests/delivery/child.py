@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 # Where a power switch is most unkind: (module, name in it, before or after).
@@ -22,12 +23,17 @@ STEPS = {
     "in recovery, answers folded": ("samizdat.delivery.engine.recovery", "_book_answers", "after"),
     "in recovery, a chunk freed": ("samizdat.delivery.engine.recovery", "_free", "after"),
     "after S": ("samizdat.delivery.engine.journal:Journal", "s", "after"),
+    "after the final dot": ("samizdat.transports.smtp_session:Session", "finish", "after"),
     "before R": ("samizdat.delivery.engine.journal:Journal", "r", "before"),
     "before the journal has a file": ("samizdat.delivery.engine.journal", "_reserve", "before"),
 }
 
 
-def arm(step: str, calls: int) -> None:
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(step: str, calls: int, end: Callable[[], None] = die) -> None:
     """The process kills itself at the given call of a step."""
     place, name, when = STEPS[step]
     module, _, kind = place.partition(":")
@@ -39,10 +45,10 @@ def arm(step: str, calls: int) -> None:
     def deadly(*arguments: Any, **named: Any) -> Any:
         left[0] -= 1
         if left[0] == 0 and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         result = genuine(*arguments, **named)
         if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         return result
 
     setattr(owner, name, deadly)
