@@ -22,8 +22,10 @@ def chromium() -> str:
 
 @contextmanager
 def started() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # Five seconds are few for a page on a machine that runs everything else beside it.
+    expect.set_options(timeout=30_000)
     # Playwright keeps an event loop in this thread; Django would take that for a mistake of ours.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:

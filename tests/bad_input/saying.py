@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from tests import warm
 from tests.cli.conftest import House, Result
+from tests.ports import free_port
 
 HEADING = "Email Address,First Name,OPTIN_TIME,LAST_CHANGED,TAGS"
 EXPORT = "subscribed_members_export_0a1b2c3d4e.csv"
@@ -111,7 +111,7 @@ def draft(house: House, name: str, body: str = "letter.md") -> str:
     return str(house.say("campaign", "new", *words)["id"])
 
 
-def until(true: Callable[[], Any], seconds: float = 20, every: float = 0.02) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60, every: float = 0.02) -> Any:
     """What `true` gives as soon as it is something; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -119,11 +119,6 @@ def until(true: Callable[[], Any], seconds: float = 20, every: float = 0.02) -> 
             return found
         time.sleep(every)
     raise AssertionError("It did not become true in time.")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Process:

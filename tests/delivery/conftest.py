@@ -132,7 +132,7 @@ class Running:
 
     def __exit__(self, *exc: object) -> None:
         self.stop.set()
-        self.thread.join(15)
+        self.thread.join(60)
         assert not self.thread.is_alive(), "the sender did not stop"
         if self.error is not None and not any(exc):
             raise self.error
@@ -143,7 +143,7 @@ def running() -> type[Running]:
     return Running
 
 
-def until(holds: Callable[[], Any], seconds: float = 15.0) -> None:
+def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
     """Waits for something to become true; the test fails when it does not."""
     end = time.monotonic() + seconds
     while not holds():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import started, violations
 from tests.worker.conftest import Instance, make_instance
@@ -73,14 +74,15 @@ def test_leaving_and_coming_back_need_neither_script_nor_cookie(browser: Any, ho
     page = context.new_page()
     page.goto(f"/u/{house.made['token']}")
     page.get_by_role("button", name="Unsubscribe").click()
-    assert page.get_by_role("heading", name="You have left").is_visible()
+    expect(page.get_by_role("heading", name="You have left")).to_be_visible()
     page.get_by_role("button", name="Take me back").click()
-    assert page.get_by_role("heading", name="You are back").is_visible()
+    expect(page.get_by_role("heading", name="You are back")).to_be_visible()
     assert context.cookies() == []
     page.goto("/f/thursday")
     page.get_by_label("Your e-mail address").fill("eva@example.org")
     page.get_by_role("button", name="Присылайте").or_(page.get_by_role("button", name="Send it to me")).click()
-    assert page.locator("h1").count() == 1
+    expect(page.get_by_label("Your e-mail address")).to_have_count(0)
+    expect(page.locator("h1")).to_have_count(1)
     context.close()
 
 

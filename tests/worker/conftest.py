@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import struct
 import tempfile
 import time
@@ -22,6 +21,7 @@ import pytest
 from samizdat.vault.source import InstanceSource, read_key_file
 from tests import moulds, warm
 from tests.conftest import NOW
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVE = (
@@ -30,14 +30,8 @@ SERVE = (
 )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Waits for something to become true; says so when it does not."""
+def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Waits for something to become true; says so when it does not. Long enough for a machine that is busy."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = what()
