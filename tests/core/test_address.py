@@ -154,8 +154,8 @@ def test_no_input_makes_the_patterns_slow(text):
     [
         ("Ada.Lovelace@example.org", "ada.lovelace@example.org"),
         ("АНЯ@xn--e1afmkfd.xn--p1ai", "аня@xn--e1afmkfd.xn--p1ai"),
-        ("ada+news@gmail.com", "ada+news@gmail.com"),
-        ("a.d.a@gmail.com", "a.d.a@gmail.com"),
+        ("nobody+news@gmail.com", "nobody+news@gmail.com"),
+        ("no.bo.dy@gmail.com", "no.bo.dy@gmail.com"),
         ("İpek@example.org", "i\u0307pek@example.org"),
     ],
 )

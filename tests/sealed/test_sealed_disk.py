@@ -182,7 +182,8 @@ def keyed_marks(text: bytes, keys: Iterable[bytes]) -> Iterator[bytes]:
 def test_nobody_can_be_confirmed_without_the_key(seized: Seized) -> None:
     held = windows(seized.values)
     confirmed = []
-    for candidate in candidates():
+    # Everybody who is here and, against marks that are met by chance, every tenth who is not: 120 digests for each.
+    for candidate in [*candidates()[:PEOPLE], *candidates()[PEOPLE::10]]:
         texts = {
             candidate.encode(),
             candidate.upper().encode(),
