@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = ("__main__", "common", "letters")
+HELPERS = ("__main__", "common", "letters", "sender")
 
 
 def main() -> int:
