@@ -44,11 +44,14 @@ def postgresql(url: str, search_path: str = "public") -> dict[str, Any]:
         "PORT": str(query.pop("port", "") or parts.port or ""),
         "OPTIONS": {
             **query,
-            "options": f"-c search_path={search_path}",
-            # A dead peer is noticed in under 30 s, so that its advisory lock goes with it (design.md, 6.3).
+            # A dead peer is noticed in under 30 s on both sides: by the server too, which otherwise keeps the locks of
+            # a machine that has lost its power for two hours (design.md, 6.3).
+            "options": f"-c search_path={search_path} -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
+            "-c tcp_keepalives_count=3 -c tcp_user_timeout=25000",
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": 25000,
         },
         # Tests keep the gate in a database of its own: Django would take two aliases of one database for one.
         "TEST": {"NAME": f"test_{search_path}_{unquote(parts.path[1:])}"},

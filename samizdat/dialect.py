@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -40,7 +40,7 @@ def _among(column: str) -> str:
 # The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
 # sorts the whole edition for every claim (17 times slower; a test looks at the plan).
 _CLAIM = """
-UPDATE delivery_chunk SET state = 1, owner_id = %s, claimed = %s
+UPDATE delivery_chunk SET state = 1, owner_id = %s, claimed = %s, unfed = {unfed}
 WHERE id = (
     SELECT id FROM delivery_chunk
     WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
@@ -56,7 +56,9 @@ RETURNING id, numbers, retry, size - "left"
 
 
 def claim_sql() -> str:
-    return _CLAIM.format(skip="" if _on_sqlite() else "FOR UPDATE SKIP LOCKED")
+    if _on_sqlite():
+        return _CLAIM.format(skip="", unfed="NULL")
+    return _CLAIM.format(skip="FOR UPDATE SKIP LOCKED", unfed="size")
 
 
 def claim_chunk(edition: int, worker: int, now: datetime) -> tuple[int, bytes, bool, int] | None:
@@ -66,6 +68,70 @@ def claim_chunk(edition: int, worker: int, now: datetime) -> tuple[int, bytes, b
         cursor.execute(claim_sql(), [worker, at, edition, at, edition])
         row = cursor.fetchone()
     return (row[0], bytes(row[1]), bool(row[2]), row[3]) if row else None
+
+
+def feed(chunk: int, worker: int, size: int, unfed: int) -> bool:
+    """PostgreSQL: all but the last `unfed` of a claimed chunk may be on their way from now on. False: it is not ours
+    any more, or part of it was taken from us.
+
+    SQLite needs none of it: its one machine can always read the journal.
+    """
+    if _on_sqlite():
+        return True
+    sql = "UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [unfed, chunk, worker, size])
+        return bool(cursor.rowcount)
+
+
+def beat(worker: int) -> datetime | None:
+    """PostgreSQL: a heartbeat; the database's time. None when the others have ended this worker."""
+    sql = "UPDATE delivery_worker SET beat = clock_timestamp() WHERE id = %s AND ended IS NULL AND NOT forgotten"
+    with connection.cursor() as cursor:
+        cursor.execute(sql + " RETURNING beat", [worker])
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def silence(worker: int) -> float:
+    """PostgreSQL: seconds since a worker's last heartbeat, by the database's clock."""
+    sql = "SELECT extract(epoch FROM clock_timestamp() - coalesce(beat, started)) FROM delivery_worker WHERE id = %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [worker])
+        return float(cursor.fetchone()[0])
+
+
+class Server(NamedTuple):
+    """What doctor asks a PostgreSQL server. Sizes in bytes; `log` None where our role may not look."""
+
+    version: str
+    size: int
+    log: int | None
+    pooled: bool
+
+
+def about_server() -> Server:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version'), pg_database_size(current_database())")
+        version, size = cursor.fetchone()
+        sessions = set()
+        for _ in range(3):
+            cursor.execute("SELECT pg_backend_pid()")
+            sessions.add(cursor.fetchone()[0])
+        cursor.execute("SELECT pg_has_role(current_user, 'pg_monitor', 'MEMBER')")
+        log = None
+        if cursor.fetchone()[0]:
+            cursor.execute("SELECT sum(size)::bigint FROM pg_ls_waldir()")
+            log = cursor.fetchone()[0]
+    return Server(version, size, log, len(sessions) > 1)
+
+
+def engine_tasks() -> list[tuple[str, int]]:
+    """Tasks of the task engine by state."""
+    table = "django_tasks_database_dbtaskresult" if _on_sqlite() else "procrastinate_jobs"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT status, count(*) FROM {table} GROUP BY status ORDER BY 1")
+        return [(str(state).lower(), count) for state, count in cursor.fetchall()]
 
 
 def unanswered(edition: int, chunk: int, retry: bool, numbers: Sequence[int]) -> list[int]:

@@ -1,9 +1,13 @@
 """What may be written to a log: our own sentences, with addresses taken out, and never a request."""
 
+import json
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Any
+
+from samizdat.options import option
 
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b", re.IGNORECASE)
@@ -13,6 +17,15 @@ _TOKEN = re.compile(r"\b[a-z2-7]{40,}\b")
 def without_people(text: str) -> str:
     """The text with addresses, IP numbers and link tokens replaced: a log must not say who or from where."""
     return _TOKEN.sub("[token]", _IP.sub("[ip]", _ADDRESS.sub("[address]", text)))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, who says it, what, and which process."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        return json.dumps(said | {"process": record.process}, ensure_ascii=False)
 
 
 class PeopleFilter(logging.Filter):
@@ -40,7 +53,8 @@ def where_it_broke(error: BaseException) -> str:
 def configure(_settings: Any = None) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(PeopleFilter())
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    lines = option("SAMIZDAT_LOG") == "json"
+    handler.setFormatter(JsonLines() if lines else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -44,6 +44,13 @@ OPTIONS = (
         "",
         "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine.",
     ),
+    Option(
+        "SAMIZDAT_METRICS",
+        "",
+        "Where the worker answers with numbers for Prometheus, like 127.0.0.1:9464. Empty: nowhere.",
+    ),
+    Option("SAMIZDAT_METRICS_TOKEN", "", "Whoever reads the numbers has to say this; needed beyond this machine."),
+    Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
 )
 

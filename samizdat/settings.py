@@ -130,7 +130,7 @@ TASKS = {
         "BACKEND": "samizdat.worker.procrastinate_backend.ProcrastinateBackend"
         if option("DATABASE_URL")
         else "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default"],
+        "QUEUES": ["default", "senders"],
     }
 }
 

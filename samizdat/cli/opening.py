@@ -70,6 +70,8 @@ def organisation() -> Any:
 
 
 def now() -> datetime:
-    from django.utils import timezone
+    """The time of the house: on PostgreSQL the database's, for this machine's clock may be wrong."""
+    from samizdat import hours
 
-    return timezone.now()
+    hours.sync()
+    return hours.now()

@@ -27,6 +27,14 @@ class WrongState(DeliveryError):
     code = "wrong_state"
 
 
+class NoSuchWorker(DeliveryError):
+    code = "no_such_worker"
+
+
+class StillRuns(DeliveryError):
+    code = "still_runs"
+
+
 class RouteRefused(DeliveryError):
     """The route cannot be used as it is written, or its name is taken. `field`: what of it is wrong, for a form."""
 

@@ -98,13 +98,29 @@ class DkimKey(models.Model):
 
 
 class Worker(models.Model):
-    """A sender process: owns chunks and one journal. Alive while it holds its lock (design.md, 6.3), not by a lease."""
+    """A process: a sender owns chunks and one journal, a worker ticks the clock. Alive while it holds its lock
+    (design.md, 6.3), not by a lease; one whose heartbeat stops loses the lock.
+    """
 
+    role = models.CharField(max_length=10, default="sender", db_default="sender")
+    host = models.CharField(max_length=253, blank=True, default="", db_default="")  # The machine's own name.
     boot = models.BinaryField(max_length=16)
     folder = models.BinaryField(max_length=16)  # Which data folder holds its journal: on PostgreSQL there are many.
     journal = models.CharField(max_length=80)  # File name in <data folder>/journals.
     started = models.DateTimeField()
+    beat = models.DateTimeField(null=True)  # Last heartbeat, by the database's clock. PostgreSQL alone.
+    engine = models.BigIntegerField(null=True)  # Its number among the workers of the task engine.
+    forgotten = models.BooleanField(default=False, db_default=False)  # A person said that it will not come back.
     ended = models.DateTimeField(null=True)
+
+
+class Step(models.Model):
+    """A step of the clock: when it last went through, and where it broke. A minute old at most while all is well."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    done = models.DateTimeField(null=True)
+    failed = models.DateTimeField(null=True)
+    why = models.CharField(max_length=200, blank=True)
 
 
 class Chunk(models.Model):
@@ -123,6 +139,9 @@ class Chunk(models.Model):
     state = models.PositiveSmallIntegerField(default=READY)
     owner = models.ForeignKey(Worker, models.PROTECT, null=True)
     claimed = models.DateTimeField(null=True)
+    # Claimed on PostgreSQL: how many of those that had no answer, from the end, no slice has taken yet. Nobody has to
+    # read a journal to know that these were not sent.
+    unfed = models.PositiveIntegerField(null=True)
     not_before = models.DateTimeField(null=True)
 
     class Meta:

@@ -6,7 +6,7 @@ pictures) must outlive a change of host: that also answers on names nobody owns,
 """
 
 from samizdat.gate.actions import token_hash
-from samizdat.gate.models import Form, LetterName, Page, Picture, Place, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
 
 LETTERS_A_PAGE = 15
 
@@ -75,3 +75,8 @@ def picture(slug: str, kind: str, host: str) -> Picture | None:
 def token_state(token: str) -> str:
     """left, back, pending, confirmed, forgotten, or "" where nothing was taken up yet."""
     return TokenState.objects.filter(token_hash=token_hash(token)).values_list("state", flat=True).first() or ""
+
+
+def waiting_boxes() -> int:
+    """What readers sent in that nobody has taken up yet. For the inside: the public role may not read the slot."""
+    return Intake.objects.count()

@@ -28,6 +28,15 @@ def _waits(task: Any, numbers: tuple[int, ...]) -> bool:
     return any(row.args_kwargs["args"] == list(numbers) for row in rows[:1000])
 
 
+def begun(queue: str) -> set[tuple[int, ...]]:
+    """Arguments of the tasks of a queue that wait or run, on PostgreSQL."""
+    from procrastinate.contrib.django import models
+
+    jobs: Any = models.ProcrastinateJob
+    rows = jobs.objects.filter(queue_name=queue, status__in=("todo", "doing"))
+    return {tuple(args["args"]) for args in rows.values_list("args", flat=True)}
+
+
 def ring_again() -> int:
     """Puts tasks that a killed process left running back in line. Exact, since one process tree owns the folder."""
     from django_tasks_db.models import DBTaskResult

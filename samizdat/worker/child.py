@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import importlib
+import logging
 import os
 import resource
 import signal
@@ -12,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from samizdat import logs
+
 PR_SET_PDEATHSIG = 1
+PULSE_VARIABLE = "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
 LAST = 9.5
 
@@ -23,6 +27,7 @@ WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signa
 
 def main(role: str, descriptor: int | None = None) -> int:
     _end_with_parent(role)
+    logs.configure()  # Django does it again; what fails before that is said in the same form.
     # A memory image on the disk would hold keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor sees to us.
@@ -41,7 +46,7 @@ def _say_where(role: str, error: BaseException | None) -> None:
 
     if error is not None:
         what = str(error) if isinstance(error, VaultError) else where_it_broke(error)
-        print(f"The {role} process failed: {what}", file=sys.stderr, flush=True)
+        logging.getLogger("samizdat.worker").error("The %s process failed: %s", role, what)
 
 
 def _end_with_parent(role: str) -> None:
@@ -101,22 +106,40 @@ def _open_house(with_django_secret: bool) -> None:
         house.open_for_django()
 
 
+class Sign:
+    """Our sign of life for the supervisor: a byte a second into the pipe that it has given us."""
+
+    def __init__(self) -> None:
+        self._pipe = int(os.environ.get(PULSE_VARIABLE, "-1"))
+        self._next = 0.0
+        if self._pipe >= 0:
+            os.set_blocking(self._pipe, False)
+            os.set_inheritable(self._pipe, False)
+
+    def __call__(self) -> None:
+        if self._pipe >= 0 and time.monotonic() >= self._next:
+            self._next = time.monotonic() + 1.0
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, b".")
+
+
 def _work(_role: str, _descriptor: int | None) -> int:
     _open_house(with_django_secret=True)
     from samizdat.worker import processes, tasks
 
     _on_term(tasks.stopping.set)
-    processes.run_worker()
+    processes.run_worker(Sign())
     return 0
 
 
 def _send(_role: str, _descriptor: int | None) -> int:
     _open_house(with_django_secret=False)
     from samizdat.delivery.engine import run_sender
+    from samizdat.worker import sending
 
     stop = threading.Event()
     _on_term(stop.set)
-    run_sender(stop)
+    run_sender(stop, **sending.surroundings(stop, Sign()))
     return 0
 
 

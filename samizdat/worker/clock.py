@@ -4,28 +4,34 @@ Everything here may happen twice or on two machines at once; what must be true i
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.utils import timezone
+from django.db import DatabaseError, transaction
 
+from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import domains
+from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
-from samizdat.worker import after, bell, forgetting, intake, nightly, publish, tasks
+from samizdat.worker import after, bell, forgetting, intake, nightly, placing, publish, tasks
 
 log = logging.getLogger("samizdat.worker")
 
 # Slices of the hash chain in one round: 100,000 rows, so that a million consent records are linked in two minutes.
 CHAIN_SLICES = 20
 
+# Seconds between two notes that a step went through.
+NOTED = 60.0
+
 # Seconds of one round in which values of removed fields are taken off the disk.
 CLEARING = 2.0
 
-Step = Callable[[datetime], object]
+Deed = Callable[[datetime], object]
 
 
 def imports(now: datetime) -> None:
@@ -69,14 +75,15 @@ def bells(now: datetime) -> None:
 
 
 # Every second: somebody waits for these.
-QUICK: dict[str, Step] = {
+QUICK: dict[str, Deed] = {
     "what readers sent": intake.take,
     "what follows": follow,
     "imports": imports,
+    "senders": placing.place,
 }
 
 # Every ten seconds.
-SLOW: dict[str, Step] = {
+SLOW: dict[str, Deed] = {
     "campaigns that are due": delivery.start_due,
     "second tries": delivery.retry_due,
     "organisations for the gate": publish.missing_places,
@@ -92,15 +99,43 @@ SLOW: dict[str, Step] = {
 }
 
 
-def tick(now: datetime, steps: dict[str, Step] | None = None) -> list[str]:
+def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
-    failed = []
+    failed: dict[str, str] = {}
+    done = []
     for name, step in (QUICK | SLOW if steps is None else steps).items():
         if tasks.stopping.is_set():
             break
         try:
-            step(now if steps is None else timezone.now())
+            step(now if steps is None else hours.now())
         except Exception as error:
-            log.error("The clock could not see to %s: %s", name, where_it_broke(error))
-            failed.append(name)
-    return failed
+            failed[name] = where_it_broke(error)
+            log.error("The clock could not see to %s: %s", name, failed[name])
+        else:
+            done.append(name)
+    _remember(done, failed)
+    return list(failed)
+
+
+# Steps written down as having gone through: name -> when, on our monotonic clock.
+_written: dict[str, float] = {}
+
+
+def _remember(done: list[str], failed: dict[str, str]) -> None:
+    """For `samizdat doctor`: when a step last went through, at most once a minute, and what broke."""
+    due = [name for name in done if time.monotonic() - _written.get(name, -NOTED) >= NOTED]
+    if not due and not failed:
+        return
+    now = hours.now()
+    try:
+        with transaction.atomic():
+            for name in due:
+                Step.objects.update_or_create(name=name, defaults={"done": now, "why": ""})
+            for name, why in failed.items():
+                Step.objects.update_or_create(name=name, defaults={"failed": now, "why": why[:200]})
+    except DatabaseError as error:  # A note about the work is not the work.
+        log.error("The clock could not write down what it did: %s", where_it_broke(error))
+        return
+    _written.update(dict.fromkeys(due, time.monotonic()))
+    for name in failed:
+        _written.pop(name, None)

@@ -1,6 +1,5 @@
 """What the worker process runs: the clock, the mail to new readers, and the task engine."""
 
-import asyncio
 import contextlib
 import logging
 import threading
@@ -9,17 +8,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import close_old_connections, connection, connections
-from django.utils import timezone
 
+from samizdat import hours
+from samizdat.delivery.engine import locks, recovery
+from samizdat.delivery.engine.pulse import Pulse
+from samizdat.delivery.models import Worker
 from samizdat.logs import where_it_broke
-from samizdat.worker import bell, clock, signups, tasks
+from samizdat.worker import bell, clock, metrics, signups, tasks
+from samizdat.worker.engine import STOP_SECONDS, run_engine
 
 log = logging.getLogger("samizdat.worker")
 
 QUICK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
-# How long a thread may take to notice that the process is to stop; the supervisor kills after ten seconds.
-STOP_SECONDS = 8.0
+# Between two looks for processes that are gone.
+LOOK_SECONDS = 3.0
 # Tasks at a time in one process on PostgreSQL.
 ENGINE_THREADS = 3
 
@@ -48,37 +51,88 @@ class Only:
         return True
 
 
+class Watch:
+    """This process among the others: its sign of life, and a look for those that have stopped giving theirs.
+
+    In the clock's thread. A new session means a new row: the old one's lock is gone, and the others may have noticed.
+    """
+
+    def __init__(self) -> None:
+        self.pulse = Pulse("worker")
+        self._session: Any = None
+        self._look_at = 0.0
+
+    @property
+    def number(self) -> int | None:
+        return self.pulse.worker.pk if self.pulse.worker else None
+
+    def keep(self) -> None:
+        if connection.vendor != "postgresql":
+            self.pulse.move()
+            return
+        connection.ensure_connection()
+        if self._session is not connection.connection:
+            self.pulse.end()
+            self.pulse.begin()
+            self._session = connection.connection
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            recovery.recover_dead(hours.now(), mine=self.number)
+
+    def leave(self) -> None:
+        self.pulse.end()
+        if self.number:
+            Worker.objects.filter(pk=self.number).update(ended=hours.now())
+
+
+watch = Watch()
+
+
 def run_clock() -> None:
-    """Ticks until the process is to stop."""
+    """Ticks until the process is to stop. On PostgreSQL the slow round is a periodic task of the engine."""
     slow_at = 0.0
+    only = Only(CLOCK_LOCK)
 
     def round_() -> None:
         nonlocal slow_at
-        clock.tick(timezone.now(), clock.QUICK)
-        if time.monotonic() >= slow_at:
+        watch.keep()
+        if not only.here():
+            return
+        clock.tick(hours.now(), clock.QUICK)
+        if connection.vendor != "postgresql" and time.monotonic() >= slow_at:
             slow_at = time.monotonic() + SLOW_SECONDS
-            clock.tick(timezone.now(), clock.SLOW)
+            clock.tick(hours.now(), clock.SLOW)
 
-    _every_second("The clock", CLOCK_LOCK, round_)
+    try:
+        _every_second("The clock", round_)
+        watch.leave()
+    finally:
+        connections.close_all()
 
 
 def run_signups() -> None:
     """A loop of its own: a relay may take a minute over a mail, and nobody's leaving waits for that."""
-    _every_second("The mail to new readers", SIGNUPS_LOCK, lambda: signups.take(timezone.now()))
+    only = Only(SIGNUPS_LOCK)
 
+    def round_() -> None:
+        if only.here():
+            if watch.number and connection.vendor == "postgresql":
+                locks.belong_to(watch.number)  # Cut off together with the clock when this process hangs.
+            signups.take(hours.now())
 
-def _every_second(name: str, lock: int, round_: Callable[[], object]) -> None:
-    only = Only(lock)
     try:
-        while not tasks.stopping.is_set():
-            began = time.monotonic()
-            with _reported(name):
-                close_old_connections()
-                if only.here():
-                    round_()
-            tasks.stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
+        _every_second("The mail to new readers", round_)
     finally:
         connections.close_all()
+
+
+def _every_second(name: str, round_: Callable[[], object]) -> None:
+    while not tasks.stopping.is_set():
+        began = time.monotonic()
+        with _reported(name):
+            close_old_connections()
+            round_()
+        tasks.stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
 
 
 @contextlib.contextmanager
@@ -91,15 +145,25 @@ def _reported(name: str) -> Iterator[None]:
         close_old_connections()
 
 
-def run_worker() -> None:
-    """The whole worker process, until tasks.stopping is set."""
+def run_worker(alive: Callable[[], object] = lambda: None) -> None:
+    """The whole worker process, until tasks.stopping is set. alive: called as long as the clock moves."""
     loops = [threading.Thread(target=loop, daemon=True) for loop in (run_clock, run_signups)]
-    for thread in loops:
+    metrics.begin()
+    for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
         thread.start()
-    (_run_distributed if connection.vendor == "postgresql" else _run_embedded)()
+    if connection.vendor == "postgresql":
+        run_engine(["default"], ENGINE_THREADS, tasks.stopping, lambda: watch.number, periodic=True)
+    else:
+        _run_embedded()
     deadline = time.monotonic() + STOP_SECONDS
     for thread in loops:
         thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _show_life(alive: Callable[[], object]) -> None:
+    while not tasks.stopping.wait(QUICK_SECONDS):
+        if watch.pulse.moves:
+            alive()
 
 
 def _run_embedded() -> None:
@@ -124,37 +188,3 @@ def _run_embedded() -> None:
                 ).run()
                 continue
         tasks.stopping.wait(0.5)
-
-
-def _run_distributed() -> None:
-    """procrastinate's worker. Ours is stopped by cancelling it, which lets a running task end its slice."""
-    from procrastinate.contrib.django import app
-
-    from samizdat.worker.procrastinate_backend import TASK_NAME, run
-
-    if TASK_NAME not in app.tasks:
-        app.task(name=TASK_NAME)(run)
-
-    async def until_stopped() -> None:
-        connector: Any = app.connector  # Django's: it can make one that waits for news without polling.
-        with app.replace_connector(connector.get_worker_connector()) as running:
-            async with running.open_async():
-                work = asyncio.create_task(
-                    running.run_worker_async(
-                        queues=["default"],
-                        concurrency=ENGINE_THREADS,
-                        install_signal_handlers=False,
-                        delete_jobs="always",
-                        shutdown_graceful_timeout=STOP_SECONDS,
-                    )
-                )
-                while not tasks.stopping.is_set() and not work.done():
-                    await asyncio.sleep(0.2)
-                work.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await work
-
-    while not tasks.stopping.is_set():
-        with _reported("The task engine"):
-            asyncio.run(until_stopped())
-        tasks.stopping.wait(1.0)

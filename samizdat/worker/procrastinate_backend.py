@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.json import normalize_json
 from django.utils.module_loading import import_string
 
-# Procrastinate knows this one task; what it runs is named in its arguments.
+# Procrastinate knows these two: what the first runs is named in its arguments, the other is the clock's slow round.
 TASK_NAME = "samizdat.run"
+TICK_NAME = "samizdat.tick"
 WAITING = "waiting already"
 
 
@@ -66,3 +67,10 @@ def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
         import_string(path).call(*args, **kwargs)
     finally:
         close_old_connections()
+
+
+def tick(timestamp: int) -> None:
+    """What procrastinate calls every ten seconds, on one machine. The time it names is a machine's, so nobody asks."""
+    from samizdat.worker import tasks
+
+    run(tasks.tick.module_path, [], {})

@@ -4,6 +4,7 @@ what it may have over a pair of sockets, and starts the dead again (design.md, s
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import pwd
 import signal
@@ -24,12 +25,20 @@ from django.utils.translation import gettext as _
 from samizdat.options import data_folder, option
 from samizdat.vault import house
 from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
+from samizdat.worker.child import PULSE_VARIABLE
 from samizdat.worker.links import reader_links
+
+log = logging.getLogger("samizdat.worker")
 
 LOCK_NAME = "serve.lock"
 
 # Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
 FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
+
+# Seconds without a sign of life after which a worker or sender that has given some is killed: it hangs. What it had in
+# hand is in its journal, and the one that is started next reads it.
+SILENT = 30.0
+WATCHED = ("worker", "sender")
 
 # Seconds for everybody to finish after TERM; a child ends itself half a second before.
 STOP_SECONDS = 9.7
@@ -68,6 +77,8 @@ class Child:
     started: float = 0.0
     wait: float = FIRST_WAIT
     again: float = 0.0
+    pulse: int = -1  # Our end of the pipe of its signs of life.
+    heard: float | None = None  # When the last one came; None before the first.
 
 
 def serve(
@@ -297,7 +308,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         notify("READY=1")
+        looked = time.monotonic()
         while not self._stopping:
+            if time.monotonic() - looked > SILENT / 2:
+                self._forgive()
+            looked = time.monotonic()
             for child in self._children:
                 self._see_to(child)
             time.sleep(0.1)
@@ -316,30 +331,57 @@ class Supervisor:
             return
         code = child.process.poll()
         if code is None:
+            self._listen(child, now)
             return
         if now - child.started >= LIVED:
             child.wait = FIRST_WAIT
         child.process, child.again = None, now + child.wait
-        print(
-            f"The {child.role} process ended ({code}); it starts again in {child.wait:g} s.",
-            file=sys.stderr,
-            flush=True,
-        )
+        log.warning("The %s process ended (%s); it starts again in %g s.", child.role, code, child.wait)
         child.wait = min(child.wait * 2, LAST_WAIT)
+
+    def _listen(self, child: Child, now: float) -> None:
+        """Takes its signs of life; kills it when they have stopped coming."""
+        with contextlib.suppress(BlockingIOError):
+            if child.pulse >= 0 and os.read(child.pulse, 4096):
+                child.heard = now
+        if child.heard is not None and now - child.heard > SILENT and child.process is not None:
+            log.warning("The %s process hangs; it is killed.", child.role)
+            child.heard = None
+            child.process.kill()
+
+    def _forgive(self) -> None:
+        """We were asleep ourselves, and the children with us, or nobody took their signs."""
+        for child in self._children:
+            child.heard = None
 
     def _start(self, child: Child) -> None:
         """From this thread alone: the kernel ends children when the thread that started them ends."""
         ours, theirs = socket.socketpair()
+        told, pipe = {FD_VARIABLE: str(theirs.fileno())}, None
+        if child.role in WATCHED:
+            child.pulse, pipe = self._new_pipe(child)
+            told[PULSE_VARIABLE] = str(pipe)
         with theirs:
             child.process = subprocess.Popen(
                 [sys.executable, "-m", "samizdat.worker.child", child.role, *child.arguments],
-                env=os.environ | _settings_name() | child.environment | {FD_VARIABLE: str(theirs.fileno())},
-                pass_fds=(theirs.fileno(), *child.descriptors),
+                env=os.environ | _settings_name() | child.environment | told,
+                pass_fds=(theirs.fileno(), *child.descriptors, *([pipe] if pipe is not None else [])),
                 stdin=subprocess.DEVNULL,
                 **_as_user(child.user),
             )
+        if pipe is not None:
+            os.close(pipe)
         child.started = time.monotonic()
         self._keys.serve(ours, child.role)
+
+    def _new_pipe(self, child: Child) -> tuple[int, int]:
+        """Our end and the child's. The end of the one before it is closed."""
+        if child.pulse >= 0:
+            os.close(child.pulse)
+        child.heard = None
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        return ours, theirs
 
     def _end(self) -> int:
         """TERM to all; KILL to whoever is not done in time. What a killed one had in hand is in the journal."""

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 
 from django.tasks import task
-from django.utils import timezone
 
+from samizdat import hours
 from samizdat.logs import where_it_broke
 
 # Set when the process is to stop: long tasks look at it between two slices.
@@ -33,8 +33,30 @@ def quiet[**P](work: Callable[P, None]) -> Callable[P, None]:
     return done
 
 
+def alone(work: Callable[[int], None]) -> Callable[[int], None]:
+    """A second bell for the same row in the same process does nothing. What guards an import tells processes apart,
+    not the threads of one, and a task that was rescued may meet one that the clock rang for."""
+    at: set[int] = set()
+    lock = threading.Lock()
+
+    @functools.wraps(work)
+    def done(number: int) -> None:
+        with lock:
+            if number in at:
+                return
+            at.add(number)
+        try:
+            work(number)
+        finally:
+            with lock:
+                at.discard(number)
+
+    return done
+
+
 @task
 @quiet
+@alone
 def run_import(number: int) -> None:
     """Brings in what stands in an import, from where it was left."""
     from samizdat.audience import actions
@@ -42,7 +64,7 @@ def run_import(number: int) -> None:
     from samizdat.audience.models import Import
 
     try:
-        actions.run_import(number, now=timezone.now, stop=stopping.is_set)
+        actions.run_import(number, now=hours.now, stop=stopping.is_set)
     except (ImportTaken, ImportRefused):
         return  # Somebody else is at it, or the import has written down why it stopped.
     if stopping.is_set():
@@ -52,13 +74,14 @@ def run_import(number: int) -> None:
 
 @task
 @quiet
+@alone
 def inspect_import(number: int) -> None:
     """Looks through what was uploaded, before anything is written."""
     from samizdat.audience import actions
     from samizdat.audience.errors import ImportRefused, ImportTaken
 
     try:
-        actions.inspect(number, now=timezone.now)
+        actions.inspect(number, now=hours.now)
     except (ImportTaken, ImportRefused):
         return
 
@@ -69,13 +92,23 @@ def take_intake() -> None:
     """Takes up what readers sent in."""
     from samizdat.worker import intake
 
-    intake.take(timezone.now())
+    intake.take(hours.now())
 
 
 @task
 @quiet
 def tick() -> None:
-    """One round of the clock."""
+    """The slow round of the clock."""
     from samizdat.worker import clock
 
-    clock.tick(timezone.now())
+    clock.tick(hours.now(), clock.SLOW)
+
+
+@task(queue_name="senders")
+@quiet
+def send(edition: int, slot: int) -> None:
+    """A sender sends chunks of this edition for a minute at most. Senders alone listen to this queue."""
+    from samizdat.worker import placing
+
+    if placing.here is not None:
+        placing.here.hold(edition, slot)

@@ -3,16 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from samizdat import dialect
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.core.ledger import News, Record
 from samizdat.delivery import queries
-from samizdat.delivery.actions import retry_due, settle
-from samizdat.delivery.engine import journal, locks, recovery
+from samizdat.delivery.actions import forget, retry_due, settle
+from samizdat.delivery.engine import journal, locks, pulse, recovery
+from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Delivery, Retry, Worker
 from tests.delivery.conftest import FIRST_NUMBER, House
 from tests.delivery.test_sending import books_balance
@@ -34,6 +37,8 @@ class Dead:
         claimed = dialect.claim_chunk(self.campaign.edition.pk, self.worker.pk, NOW)
         assert claimed is not None
         self.chunk = claimed[0]
+        if connection.vendor == "postgresql":
+            Chunk.objects.filter(pk=self.chunk).update(unfed=0)  # All ten were handed to a slice.
         header = ledger.Header(boot, self.worker.pk, journal.folder_id())
         self.journal = journal.Journal(self.worker.journal, header)
 
@@ -166,7 +171,7 @@ def test_a_machine_that_is_gone_is_waited_for_before_its_window_is_doubtful(
 ) -> None:
     dead = Dead(house)
     dead.write()
-    Worker.objects.update(folder=bytes(range(16)))
+    Worker.objects.update(folder=bytes(range(16)), beat=Now() - timedelta(seconds=60))
     if connection.vendor == "postgresql":
         assert recovery.recover_dead(NOW) == 0
     # On SQLite the folder was copied from elsewhere, and its old sender cannot come back.
@@ -208,3 +213,107 @@ def test_a_long_journal_begins_a_new_file_and_drops_the_old_one_when_all_of_it_i
     assert len(journal.files(dead.worker.journal)) == 1
     dead.journal.close(keep=False)
     assert not journal.files(dead.worker.journal)
+
+
+# --- other machines ---
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one machine sends on SQLite")
+
+
+def _gone(dead: Dead, seconds: int, unfed: int) -> None:
+    """Its machine is another one, was silent for so long, and so many of its chunk were in no slice yet."""
+    Worker.objects.update(folder=bytes(range(16)), host="far", beat=Now() - timedelta(seconds=seconds))
+    Chunk.objects.filter(pk=dead.chunk).update(unfed=unfed)
+
+
+@on_postgresql
+def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_machine(house: House) -> None:
+    dead = Dead(house)
+    _gone(dead, 20, 2)
+    assert recovery.recover_dead(NOW) == 0
+    assert counts(dead.campaign) == {"pending": 10}
+    old, fresh = Chunk.objects.get(pk=dead.chunk), Chunk.objects.get(state=Chunk.READY)
+    assert (old.state, old.size, old.left, old.unfed) == (Chunk.CLAIMED, 8, 8, 0)
+    assert ledger.unpack_numbers(bytes(fresh.numbers)) == (FIRST_NUMBER + 8, FIRST_NUMBER + 9)
+    assert (fresh.size, fresh.left) == (2, 2)
+    # What it still believes to own, it may feed no more.
+    assert not dialect.feed(dead.chunk, dead.worker.pk, 10, 0)
+    # It comes back, and its journal says exactly what became of the eight.
+    Worker.objects.update(folder=journal.folder_id())
+    dead.write()
+    assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign) == {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 2, "pending": 2}
+
+
+@on_postgresql
+def test_a_chunk_of_which_nothing_was_fed_is_free_as_a_whole(house: House) -> None:
+    dead = Dead(house)
+    _gone(dead, 20, 10)
+    recovery.recover_dead(NOW)
+    assert [(chunk.state, chunk.size) for chunk in Chunk.objects.all()] == [(Chunk.READY, 10)]
+    dead.journal.close(keep=False)
+
+
+@on_postgresql
+def test_retries_are_taken_over_too(house: House) -> None:
+    dead = Dead(house)
+    numbers = range(FIRST_NUMBER, FIRST_NUMBER + 10)
+    from samizdat.delivery.engine.results import Result, write
+
+    edition = dead.campaign.edition.pk
+    write([Result(edition, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk) for number in numbers], NOW)
+    retry_due(NOW + timedelta(minutes=6))
+    again = Chunk.objects.get(retry=True)
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker, unfed=3)
+    Worker.objects.update(folder=bytes(range(16)), beat=Now() - timedelta(seconds=20))
+    recovery.recover_dead(NOW)
+    fresh = Chunk.objects.get(retry=True, state=Chunk.READY)
+    assert (fresh.size, fresh.left, Retry.objects.filter(chunk=fresh).count()) == (3, 0, 3)
+    assert Retry.objects.filter(chunk=again).count() == 7
+    assert counts(dead.campaign) == {"deferred": 10}
+    dead.journal.close(keep=True)
+
+
+@on_postgresql
+@pytest.mark.parametrize("by_command", [False, True])
+def test_a_machine_that_is_gone_for_good_leaves_its_window_in_doubt_until_a_person_settles_it(
+    house: House, by_command: bool
+) -> None:
+    dead = Dead(house)
+    dead.journal.close(keep=True)
+    _gone(dead, 30 if by_command else 601, 4)
+    if by_command:
+        assert forget(dead.worker.pk, now=NOW) == 6
+    else:
+        assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign) == {"unsure": 6, "pending": 4}
+    assert not Retry.objects.exists()
+    assert dialect.beat(dead.worker.pk) is None  # Should it move again, it learns that it was taken for dead.
+
+
+@on_postgresql
+def test_a_session_without_a_heartbeat_is_cut_off_and_a_beating_one_is_not(house: House) -> None:
+    dead = Dead(house)
+    dead.journal.close(keep=True)
+    with psycopg.connect(**_parameters(), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [locks.WORKERS, dead.worker.pk])
+        _gone(dead, pulse.HUNG - 5, 0)
+        recovery.recover_dead(NOW)
+        assert locks.is_held(dead.worker.pk)
+        with pytest.raises(StillRuns):
+            forget(dead.worker.pk, now=NOW)
+        _gone(dead, pulse.HUNG + 1, 0)
+        recovery.recover_dead(NOW)
+        with pytest.raises(psycopg.OperationalError):
+            other.execute("SELECT 1")
+    assert not locks.is_held(dead.worker.pk)
+
+
+def _parameters() -> dict[str, Any]:
+    wanted = connection.get_connection_params()
+    return {name: wanted[name] for name in ("dbname", "user", "host", "password", "port") if wanted.get(name)}
+
+
+def test_nobody_is_forgotten_who_is_not_there(house: House) -> None:
+    with pytest.raises(NoSuchWorker):
+        forget(99, now=NOW)

@@ -1,6 +1,7 @@
 """The clock finds what is due or orphaned; the engines are bells that may ring twice or never."""
 
 import os
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -213,3 +214,24 @@ def test_an_import_whose_worker_is_killed_goes_on_in_the_next_one(peopled: Insta
         == rows + 1
     )
     assert "The worker process ended" in peopled.log.read_text()
+
+
+def test_a_second_bell_for_a_row_that_this_process_is_at_does_nothing() -> None:
+    begun: list[int] = []
+    going_on, may_end = threading.Event(), threading.Event()
+
+    @tasks.alone
+    def work(number: int) -> None:
+        begun.append(number)
+        going_on.set()
+        may_end.wait(10)
+
+    first = threading.Thread(target=work, args=(7,))
+    first.start()
+    assert going_on.wait(10)
+    work(7)
+    may_end.set()
+    work(8)
+    first.join(10)
+    work(7)
+    assert begun == [7, 8, 7]

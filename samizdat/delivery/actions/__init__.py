@@ -13,6 +13,7 @@ from samizdat.delivery.actions.routes import (
 )
 from samizdat.delivery.actions.running import cancel, pause, resume, settle
 from samizdat.delivery.actions.testing import send_probe, send_test
+from samizdat.delivery.actions.workers import forget
 
 __all__ = [
     "add_route",
@@ -20,6 +21,7 @@ __all__ = [
     "change_route",
     "condemn",
     "finish_if_done",
+    "forget",
     "pause",
     "pause_route",
     "probe_route",

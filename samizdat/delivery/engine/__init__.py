@@ -3,10 +3,10 @@
 from typing import Any
 
 
-def run_sender(stop: Any) -> None:
+def run_sender(stop: Any, **surroundings: Any) -> None:
     from samizdat.delivery.engine.sender import run_sender as run
 
-    run(stop)
+    run(stop, **surroundings)
 
 
 def run_campaign(campaign_id: int, wait_limit: float | None = None, stop: Any = None) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery.actions import clock, routes
-from samizdat.delivery.engine import journal, locks, recovery
+from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.lane import Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
+from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.models import Worker
 from samizdat.vault import house
@@ -60,6 +61,7 @@ class Feeder:
         self.recovered: deque[int] = deque()
         self.worker: Worker | None = None
         self.pacer = Pacer(sender)
+        self.pulse = Pulse("sender", sender.turns)
         self._wanted: deque[Lane] = deque()
         self._wanting: dict[int, Lane] = {}
         self._condemned: deque[tuple[Lane, int, RouteVerdict]] = deque()
@@ -110,22 +112,18 @@ class Feeder:
             self._abandon()
         finally:
             self.ready.set()
+            self.pulse.end()
             connection.close()
 
     def _begin(self) -> None:
         """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
-        now = self._sender.clock()
-        boot, folder = journal.boot_id(), journal.folder_id()
-        self.worker = worker = Worker.objects.create(boot=boot, folder=folder, journal="", started=now)
-        worker.journal = f"worker-{worker.pk}"
-        worker.save(update_fields=["journal"])
-        if connection.vendor == "postgresql" and not locks.try_advisory(locks.WORKERS, worker.pk):
-            raise RuntimeError("Another process holds the lock of this worker.")
-        recovery.recover_dead(now, mine=worker.pk)
-        self._sender.begin_records(worker.journal, ledger.Header(boot, worker.pk, folder))
+        self.worker = worker = self.pulse.begin("worker")
+        recovery.recover_dead(self._sender.clock(), mine=worker.pk)
+        self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
         self.ready.set()
 
     def _work(self) -> None:
+        self.pulse.move()
         self._take_back()
         self.pacer.work()
         self._write_condemned()
@@ -186,8 +184,15 @@ class Feeder:
     def _slice(self, claim: Claim, most: int) -> Slice:
         """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed."""
         numbers = [claim.rest.popleft() for _ in range(min(most, len(claim.rest)))]
+        claim.untouched -= min(len(numbers), claim.untouched)
         opened = claim.opened
         checked = time.monotonic()
+        assert self.worker is not None
+        if not dialect.feed(claim.chunk, self.worker.pk, claim.size, claim.untouched):
+            # Taken from us, since the others took us for dead: nothing of it goes out here.
+            claim.closing = True
+            claim.rest.clear()
+            return Slice(claim, [], checked)
         rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])
         allowed = {row & NUMBER_MASK for row, _, _ in rows}
         for number in numbers:
@@ -204,8 +209,10 @@ class Feeder:
     # -- claims -----------------------------------------------------------------------------------------------------
 
     def _claim(self, lane: Lane, edition: int) -> Claim | None:
-        """A chunk of one campaign; None when it has none that is ready."""
+        """A chunk of one campaign; None when it has none that is ready, or others are placed at it."""
         assert self.worker is not None
+        if not self._sender.placed(edition):
+            return None
         if self._open(edition) is None:
             self._editions[lane.organisation].remove(edition)
             return None
@@ -216,7 +223,7 @@ class Feeder:
         numbers = list(ledger.unpack_numbers(blob))
         if retry or reported:
             numbers = dialect.unanswered(edition, chunk, retry, numbers)
-        claim = Claim(chunk, retry, self._opened[edition][0], deque(numbers))
+        claim = Claim(chunk, retry, self._opened[edition][0], deque(numbers), len(blob) // 8, len(numbers))
         self._claims[lane.organisation].append(claim)
         return claim
 

@@ -57,6 +57,8 @@ class Claim:
     retry: bool
     opened: Opened
     rest: deque[int]
+    size: int = 0  # Of the chunk, as it was claimed.
+    untouched: int = 0  # The first so many of `rest` were in no slice yet; those that came back stand behind them.
     sliced: int = 0
     resolved: int = 0
     closing: bool = False

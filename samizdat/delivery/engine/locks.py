@@ -13,6 +13,8 @@ from samizdat.options import data_folder
 # First half of the advisory lock's key on PostgreSQL, "SMZ1"; the second is the number of the worker or campaign.
 WORKERS = 0x534D5A31
 RELEASES = 0x534D5A32
+RECOVERIES = 0x534D5A34
+SESSIONS = 0x534D5A33  # Shared: further sessions of a worker, which end with it when it is cut off.
 
 
 class FileLock:
@@ -60,6 +62,34 @@ def try_advisory(kind: int, number: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number % 2**31])
         return bool(cursor.fetchone()[0])
+
+
+def belong_to(worker: int) -> None:
+    """PostgreSQL: this thread's session ends when that worker is cut off."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [SESSIONS, worker % 2**31])
+
+
+# Numbers of advisory locks are 32 bits without a sign in pg_locks.
+_HOLDERS = """
+SELECT {what} FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid IN (%s, %s) AND objid = %s AND objsubid = 2
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+"""
+
+
+def cut_off(worker: int) -> int:
+    """PostgreSQL: ends the sessions of a worker, and with them its locks. How many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDERS.format(what="pg_terminate_backend(pid)"), [WORKERS, SESSIONS, worker % 2**31])
+        return len(cursor.fetchall())
+
+
+def is_held(worker: int) -> bool:
+    """PostgreSQL: does a session hold this worker's lock?"""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDERS.format(what="1"), [WORKERS, WORKERS, worker % 2**31])
+        return cursor.fetchone() is not None
 
 
 def release_advisory(kind: int, number: int) -> None:

@@ -1,67 +1,149 @@
-"""After a sender has died: what is in its journal goes into the ledger, and its chunks become free (design.md, 6.7)."""
+"""After a sender has died: what is in its journal goes into the ledger, and its chunks become free (design.md, 6.7).
+
+Its own machine reads the journal and knows exactly. Other machines cannot, and need not wait: what no slice has taken
+of its chunks is theirs at once. What was on its way waits for that machine to come back, and is in doubt when it does
+not, after LOST seconds or when a person says so (`samizdat worker forget`).
+"""
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from samizdat import dialect
 from samizdat.audience.models import row_id
+from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import News
 from samizdat.delivery.engine import journal, locks
+from samizdat.delivery.engine.pulse import BEAT, HUNG
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.models import Chunk, Worker
 from samizdat.events.actions import record
 
 log = logging.getLogger("samizdat.sender")
 
-# Seconds; a sender of another machine is started again there and then reads its own journal. Only when nobody did for
-# so long is the machine taken as lost, and its window as in doubt.
+# Seconds without a heartbeat after which the machine of a sender counts as lost, and its window as in doubt.
 LOST = 600
-
-_seen_dead: dict[int, float] = {}
+# Seconds; who was heard of since then is not looked at, so that a hundred senders do not ask for each other's locks.
+QUIET = 2.5 * BEAT
 
 
 def recover_dead(now: datetime, mine: int | None = None) -> int:
     """Recover every worker that is not alive. The caller holds the sender lock on SQLite. How many were recovered."""
     count = 0
-    for worker in Worker.objects.filter(ended=None).exclude(pk=mine or 0).order_by("pk"):
+    for worker in _silent().exclude(pk=mine or 0).order_by("pk"):
         with _dead(worker) as dead:
-            if dead and Worker.objects.filter(pk=worker.pk, ended=None).exists():
+            if not dead or not Worker.objects.filter(pk=worker.pk, ended=None).exists():
+                continue
+            if worker.role != "sender":
+                Worker.objects.filter(pk=worker.pk).update(ended=now)
+            elif _is_here(worker) or worker.forgotten or _lost(worker):
                 recover_worker(worker, now)
-                count += 1
+            else:
+                take_over(worker)
+                continue
+            count += 1
     Worker.objects.filter(ended__lt=now - timedelta(days=7), chunk=None).delete()
     return count
 
 
+def _silent() -> QuerySet[Worker]:
+    """Those that may be dead. The database's clock judges, since its clock has written the heartbeats."""
+    open_ones = Worker.objects.filter(ended=None)
+    if connection.vendor == "sqlite":
+        return open_ones
+    quiet = Q(beat=None) | Q(beat__lt=Now() - timedelta(seconds=QUIET))
+    return open_ones.filter(quiet | Q(folder=journal.folder_id()) | Q(forgotten=True))
+
+
+def _is_here(worker: Worker) -> bool:
+    """Can we read its journal?"""
+    return bytes(worker.folder) == journal.folder_id()
+
+
+def _lost(worker: Worker) -> bool:
+    return connection.vendor == "sqlite" or dialect.silence(worker.pk) >= LOST
+
+
 @contextlib.contextmanager
 def _dead(worker: Worker) -> Iterator[bool]:
-    """Is it dead, and may we be the ones to recover it? On PostgreSQL its own lock is held meanwhile."""
-    here = bytes(worker.folder) == journal.folder_id()
+    """Is it dead, and may we be the ones to recover it? On PostgreSQL one at a time looks after a worker."""
     if connection.vendor == "sqlite":
         yield True
         return
-    if not locks.try_advisory(locks.WORKERS, worker.pk):
-        _seen_dead.pop(worker.pk, None)
+    # A lock of its own, not the worker's: whoever found that held would take the one who recovers for a hanging one.
+    if not locks.try_advisory(locks.RECOVERIES, worker.pk):
         yield False
         return
     try:
-        if here:
-            # Its database connection may be gone while it still finishes what was in flight.
-            yield not journal.in_use(worker.journal)
+        if locks.is_held(worker.pk):
+            _cut_off_hung(worker)
+            yield False
         else:
-            yield time.monotonic() - _seen_dead.setdefault(worker.pk, time.monotonic()) >= LOST
+            # Its database connection may be gone while it still finishes what was in flight.
+            yield not (_is_here(worker) and worker.journal and journal.in_use(worker.journal))
     finally:
-        locks.release_advisory(locks.WORKERS, worker.pk)
+        locks.release_advisory(locks.RECOVERIES, worker.pk)
+
+
+def _cut_off_hung(worker: Worker) -> None:
+    """A session without a heartbeat: the process behind it hangs, or its machine is gone and the server has not seen it
+    yet. It loses its session; should it move again, it finds that out before it feeds anything more."""
+    hangs = worker.beat is not None and (worker.forgotten or dialect.silence(worker.pk) >= HUNG)
+    if hangs and locks.cut_off(worker.pk):
+        log.warning("Worker %s on %s hung: it has lost its session, and others do its work.", worker.pk, worker.host)
+
+
+def take_over(worker: Worker) -> int:
+    """Takes from the chunks of a dead worker on another machine what no slice has taken yet. How many messages."""
+    chunks = Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED, unfed__gt=0).select_related("edition")
+    return sum(_take_untouched(chunk, worker) for chunk in chunks)
+
+
+def _take_untouched(chunk: Chunk, worker: Worker) -> int:
+    from samizdat.delivery.actions.clock import next_position
+
+    with transaction.atomic():
+        # Campaign, then chunk: the order of everybody who holds both.
+        Campaign.objects.select_for_update().get(edition=chunk.edition_id)
+        row = Chunk.objects.select_for_update().filter(pk=chunk.pk, owner=worker, state=Chunk.CLAIMED).first()
+        if row is None or not row.unfed:
+            return 0
+        numbers = ledger.unpack_numbers(bytes(row.numbers))
+        left = dialect.unanswered(row.edition_id, row.pk, row.retry, numbers)
+        untouched = left[-row.unfed :]
+        if len(untouched) == len(left):
+            dialect.close_chunk(row.pk, worker.pk)
+            return len(untouched)
+        gone = set(untouched)
+        fresh = Chunk.objects.create(
+            edition_id=row.edition_id,
+            position=next_position(row.edition_id),
+            size=len(untouched),
+            left=0 if row.retry else len(untouched),
+            numbers=ledger.pack_numbers(untouched),
+            retry=row.retry,
+            variant=row.variant,
+            wave=row.wave,
+            not_before=row.not_before,
+        )
+        kept = [number for number in numbers if number not in gone]
+        Chunk.objects.filter(pk=row.pk).update(
+            numbers=ledger.pack_numbers(kept), size=len(kept), left=row.left - fresh.left, unfed=0
+        )
+        if row.retry:
+            dialect.retries_into_chunk(row.edition_id, fresh.pk, untouched)
+    return len(untouched)
 
 
 def recover_worker(worker: Worker, now: datetime) -> None:
     """Fold the journal, judge the claims, free the chunks. Killed in the middle, it is simply done again."""
-    here = bytes(worker.folder) == journal.folder_id()
+    here = _is_here(worker)
     expected = ledger.Header(journal.boot_id(), worker.pk, bytes(worker.folder))
     records, whole = journal.read(worker.journal, expected) if here else ([], False)
     folded = ledger.fold(records)
@@ -110,6 +192,10 @@ def _as_result(chunk: Chunk, heard: ledger.Record, known: dict[int, int]) -> Res
 
 def _free(chunk: Chunk, folded: ledger.Folded, exact: bool, worker: Worker, now: datetime) -> None:
     left = dialect.unanswered(chunk.edition_id, chunk.pk, chunk.retry, ledger.unpack_numbers(bytes(chunk.numbers)))
+    if not exact and chunk.unfed:
+        # The end of the chunk was in no slice: that is in the database, whatever became of the journal.
+        untouched = {number for number in left[-chunk.unfed :] if (chunk.pk, number) not in folded.open}
+        left = [number for number in left if number not in untouched]
     verdict = ledger.recover(folded, {chunk.pk: left}, exact)
     unsure = verdict.unsure[chunk.pk]
     known = _providers(chunk, unsure)

@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
+from samizdat import hours
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.delivery.actions import clock as clocks
@@ -29,6 +30,8 @@ log = logging.getLogger("samizdat.sender")
 BEAT = 0.05
 # Stopping: what is in flight gets this long, then it is cut off (and is in doubt only if its last dot has left).
 PATIENCE = 7.0
+# Seconds without a turn after which the event loop counts as stuck.
+STILL = 10.0
 # Seconds between two looks at a campaign that somebody waits for.
 LOOK = 0.3
 # So often a sender is begun anew for somebody who waits, until she is told.
@@ -46,8 +49,13 @@ class SenderFailed(RuntimeError):
     code = "sender_failed"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def everywhere(_edition: int) -> bool:
+    """Placed at every campaign: where no task engine says otherwise."""
+    return True
+
+
+def unwatched(_worker: int | None) -> None:
+    """Nobody listens for our sign of life."""
 
 
 class Sender:
@@ -56,9 +64,19 @@ class Sender:
     journal: Journal
     recorder: Recorder
 
-    def __init__(self, stop: threading.Event, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        clock: Callable[[], datetime] = hours.now,
+        placed: Callable[[int], bool] = everywhere,
+        alive: Callable[[int | None], None] = unwatched,
+    ) -> None:
+        """placed: may chunks of this edition be claimed here? alive: called as long as loop and feeder both move."""
         self.stop = stop
         self.clock = clock
+        self.placed = placed
+        self._alive = alive
+        self._turned = time.monotonic()
         self.closing = False
         self.lanes: list[Lane] = []
         self.feeder = Feeder(self)
@@ -94,12 +112,17 @@ class Sender:
         self._error = error
         self.stop.set()
 
+    def turns(self) -> bool:
+        """Does the event loop turn?"""
+        return time.monotonic() - self._turned < STILL
+
     # -- the event loop ---------------------------------------------------------------------------------------------
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.feeder.start()
         while not self.feeder.ready.is_set():
+            self._live()
             await asyncio.sleep(BEAT)
         if not hasattr(self, "recorder"):
             return
@@ -108,7 +131,13 @@ class Sender:
             await asyncio.sleep(BEAT)
         await self._close()
 
+    def _live(self) -> None:
+        self._turned = time.monotonic()
+        if self.feeder.pulse.moves:
+            self._alive(self.feeder.worker.pk if self.feeder.worker else None)
+
     def _beat(self) -> None:
+        self._live()
         self.journal.tend()
         for lane in self.lanes:
             lane.tick()
@@ -156,14 +185,19 @@ def _single() -> FileLock | None:
     return sender_lock() if connection.vendor == "sqlite" else None
 
 
-def run_sender(stop: threading.Event) -> None:
+def run_sender(
+    stop: threading.Event,
+    placed: Callable[[int], bool] = everywhere,
+    alive: Callable[[int | None], None] = unwatched,
+) -> None:
     """The supervisor's sender: waits for its turn, then sends until `stop` is set. Raises SenderFailed."""
     lock = _single()
     while lock is not None and not lock.take():
+        alive(None)
         if stop.wait(LOOK):
             return
     try:
-        Sender(stop).run()
+        Sender(stop, placed=placed, alive=alive).run()
     finally:
         if lock is not None:
             lock.release()
@@ -265,7 +299,8 @@ def _send_until(watched: _Watched, stop: threading.Event) -> None:
             inner.set()
             connection.close()
 
-    clocks.start_due(utc_now())
+    hours.sync()
+    clocks.start_due(hours.now())
     watcher = threading.Thread(target=watch, name="watcher", daemon=True)
     watcher.start()
     try:

@@ -1,0 +1,47 @@
+"""The time of the house. Machines' clocks differ, sometimes by a day; what they compare with each other's times is told
+by the database's clock, which all of them see (design.md, section 6).
+
+On SQLite there is one machine and its clock is the clock.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+# (time by the database, our monotonic clock at that moment); None before it was first asked.
+_told: tuple[datetime, float] | None = None
+
+
+def now() -> datetime:
+    """Asks nobody, so it may be called on an event loop. Before the first sync it is this machine's clock."""
+    if _told is None:
+        return datetime.now(UTC)
+    return _told[0] + timedelta(seconds=time.monotonic() - _told[1])
+
+
+def sync() -> None:
+    """Asks the database, on this thread's connection. Good for as long as two quartz clocks agree: hours."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        began = time.monotonic()
+        cursor.execute("SELECT clock_timestamp()")
+        hear(cursor.fetchone()[0], began)
+
+
+def hear(told: datetime, began: float) -> None:
+    """The database has told its time, asked for at `began` on our monotonic clock."""
+    global _told
+    _told = told, (began + time.monotonic()) / 2
+
+
+def forget() -> None:
+    """This machine's clock again: for tests, and for a process that is split off."""
+    global _told
+    _told = None
+
+
+def ahead() -> float:
+    """Seconds by which this machine's clock is ahead of the house's; 0 where there is one machine."""
+    return (datetime.now(UTC) - now()).total_seconds() if _told else 0.0
