@@ -38,7 +38,7 @@ def command_line() -> str:
 
 
 def _pages(group: click.Group, words: str) -> list[str]:
-    lines = []
+    lines = _page(group, words) if group.invoke_without_command else []
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)

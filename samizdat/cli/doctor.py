@@ -4,28 +4,17 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from samizdat.cli import opening
+from samizdat.cli import signs as looks
 from samizdat.cli.output import Failed, common, say
+from samizdat.cli.signs import Sign
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """state: good, amber (worth a look) or red (mend now)."""
-
-    state: str
-    subject: str
-    sentence: str
-
-    def document(self) -> dict[str, Any]:
-        return {"state": self.state, "subject": self.subject, "sentence": self.sentence}
 
 
 @click.command()
@@ -45,7 +34,10 @@ def _all_signs() -> Iterator[Sign]:
     yield from _folder()
     yield from _key()
     opening.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
-    yield Sign("good", "database", "It opens, and its tables belong to this version.")
+    yield Sign("good", "key file", "It opens what is in this database.")
+    yield from looks.database()
+    yield from looks.machines()
+    yield from looks.work()
     yield from _organisations()
     yield from _public_process()
 
@@ -98,6 +90,8 @@ def _organisations() -> Iterator[Sign]:
             yield Sign("red", name, "It was restored or cloned and sends nothing. Release it: samizdat release")
         if not organisation.public_url:
             yield Sign("red", name, "It has no public address, so nobody could leave. Set it under Settings.")
+        elif not organisation.fenced:
+            yield from looks.public_host(organisation.public_url, name)
         seen = compared(organisation)
         if seen is not None and seen.wrong > 0:
             yield Sign(
@@ -106,18 +100,29 @@ def _organisations() -> Iterator[Sign]:
                 f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers is not what the consent records "
                 "say. Put it right: samizdat subscribers settle",
             )
-        live = [route for route in routes(organisation) if route.state == "live"]
-        if not live:
-            yield Sign(
-                "amber", name, "No route is live. Add one: samizdat route add NAME smtp://user:password@host:587"
-            )
-        elif len(live) == 1:
-            yield Sign(
-                "amber", name, "One route is live. With a second one a letter goes on when the first is cut off."
-            )
-        else:
-            yield Sign("good", name, f"{len(live)} routes are live.")
-        yield from _signing(organisation, live)
+        found = routes(organisation)
+        yield from _routes(name, found)
+        yield from _signing(organisation, [route for route in found if route.state == "live"])
+
+
+def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
+    from samizdat.core.outcome import ACTORS
+
+    live = [route for route in found if route.state == "live"]
+    for route in found:
+        if route.state == "live":
+            continue
+        why = " ".join(word for word in (route.sentence, ACTORS.get(route.who, "")) if word)
+        until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
+        how = why or f"A person paused it. Go on with: samizdat route resume {route.name}"
+        state = "red" if not live and route.state == "dead" else "amber"
+        yield Sign(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
+    if not live:
+        yield Sign("amber", name, "No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
+    elif len(live) == 1:
+        yield Sign("amber", name, "One route is live. With a second one a letter goes on when the first is cut off.")
+    else:
+        yield Sign("good", name, f"{len(live)} routes are live.")
 
 
 def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, first_line, note, say, settings, table
+from samizdat.cli.output import Failed, common, confirm, first_line, note, say, settings, table
 from samizdat.core.address import normalise
 
 PORT = click.IntRange(0, 65535)  # 0: any that is free
@@ -296,12 +296,50 @@ def serve(port: int, public_port: int, host: str) -> None:
     click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note))
 
 
-@click.command()
-@click.option("--senders", type=int, help="Sender processes; one a core otherwise.")
+@click.group(invoke_without_command=True)
+@click.option("--senders", type=click.IntRange(0, 256), help="Sender processes; one a core otherwise.")
 @common
 def worker(senders: int | None) -> None:
     """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
+    if click.get_current_context().invoked_subcommand:
+        return
     opening.open_house(logs=True)
     from samizdat.worker.supervisor import work
 
     click.get_current_context().exit(work(senders=senders))
+
+
+@worker.command("ls")
+@common
+def worker_ls() -> None:
+    """The processes that run, hang or are gone, on all machines."""
+    opening.open_house()
+    from samizdat.delivery.watching import workers
+
+    rows = workers()
+    say(
+        {"workers": [row.document() for row in rows]},
+        *table(
+            ("id", "role", "host", "state", "silent", "chunks", "on the way"),
+            [
+                (str(row.number), row.role, row.host or "-", row.state, round(row.silent), row.chunks, row.window)
+                for row in rows
+            ],
+        ),
+    )
+
+
+@worker.command("forget")
+@click.argument("number", metavar="ID", type=int)
+@common
+def worker_forget(number: int) -> None:
+    """Say that a process will not come back. What it had on its way is in doubt then, and held."""
+    opening.open_house()
+    from samizdat.delivery.actions import forget
+
+    confirm(f"Is worker {number} gone for good? Its journal is never read then.")
+    held = forget(number, now=opening.now())
+    say(
+        {"worker": number, "in_doubt": held},
+        f"Worker {number} is forgotten. {held:,} messages may be in doubt; see: samizdat doctor",
+    )

@@ -1,0 +1,274 @@
+"""What doctor looks at behind the front door: the database, machines, work that waits, and the public host."""
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# Bytes of a write-ahead log above which something keeps it from being taken in.
+LONG_LOG = 512 << 20
+# Seconds by which a clock may be wrong before somebody should look at it.
+WRONG_CLOCK = 5.0
+# Seconds that the public host has to answer.
+PATIENCE = 4.0
+# Days before a certificate ends in which it should have been renewed long ago.
+ENDS_SOON = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """state: good, amber (worth a look) or red (mend now)."""
+
+    state: str
+    subject: str
+    sentence: str
+
+    def document(self) -> dict[str, Any]:
+        return {"state": self.state, "subject": self.subject, "sentence": self.sentence}
+
+
+# --- the database ---
+
+
+def database() -> Iterator[Sign]:
+    from django.db import connection
+
+    yield from _on_postgresql() if connection.vendor == "postgresql" else _on_sqlite()
+
+
+def _on_sqlite() -> Iterator[Sign]:
+    import sqlite3
+
+    from samizdat.options import data_folder
+
+    path = data_folder() / "samizdat.sqlite3"
+    yield Sign(
+        "good", "database", f"SQLite {sqlite3.sqlite_version}, {_size(path)}; its tables belong to this version."
+    )
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size > LONG_LOG:
+        yield Sign(
+            "amber", "database", f"Its log has grown to {_size(log)}: some reader never ends. Restart `samizdat serve`."
+        )
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1024**3:.1f} GB" if size >= 1024**3 else f"{size / 1024**2:.1f} MB"
+
+
+def _on_postgresql() -> Iterator[Sign]:
+    from samizdat import dialect, hours
+
+    told = dialect.about_server()
+    yield Sign(
+        "good",
+        "database",
+        f"PostgreSQL {told.version}, {told.size / 1024**2:,.0f} MB; its tables belong to this version.",
+    )
+    if told.pooled:
+        yield Sign(
+            "red",
+            "database",
+            "Two statements reached two sessions: a transaction pooler stands between. Senders hold session locks, so "
+            "let DATABASE_URL lead to PostgreSQL itself.",
+        )
+    if told.log is not None and told.log > 8 * LONG_LOG:
+        yield Sign(
+            "amber",
+            "database",
+            f"Its write-ahead log holds {told.log / 1024**3:.1f} GB. A replica or an archive that is gone keeps it: "
+            "look at pg_replication_slots and archive_command.",
+        )
+    hours.sync()
+    if abs(hours.ahead()) > WRONG_CLOCK:
+        yield Sign(
+            "amber",
+            "clock",
+            f"This machine's clock is {abs(hours.ahead()):,.0f} s {'ahead of' if hours.ahead() > 0 else 'behind'} the "
+            "database's. Sending goes by the database's; people sign in by this one. Let both follow a time server.",
+        )
+    else:
+        yield Sign("good", "clock", "It agrees with the database's.")
+
+
+# --- machines and work ---
+
+
+def machines() -> Iterator[Sign]:
+    from samizdat.delivery import watching
+
+    rows = watching.workers()
+    for row in rows:
+        name = f"worker {row.number}" + (f" on {row.host}" if row.host else "")
+        if row.state == "hanging":
+            yield Sign(
+                "red",
+                name,
+                f"It hangs: no sign of life for {row.silent:,.0f} s. Others take its work. Restart it there.",
+            )
+        elif row.window:
+            yield Sign("red", name, _gone(row))
+    alive = [row for row in rows if row.state == "alive" and row.role == "sender"]
+    if alive:
+        places = {row.host for row in alive}
+        yield Sign("good", "senders", f"{len(alive)} run on {len(places)} machine{'s' if len(places) > 1 else ''}.")
+    yield from _journals(rows)
+
+
+def _gone(row: Any) -> str:
+    messages = f"{row.window:,} message{'s' if row.window > 1 else ''}"
+    if row.here:
+        return f"It ended with {messages} on their way. Start `samizdat serve` or `worker` here: it reads the journal."
+    return (
+        f"It is gone, and {messages} on their way with it. Start it again on its machine: it knows what became of "
+        f"them. If it will not come back: samizdat worker forget {row.number}. "
+        f"By itself that happens in {row.until_lost:,.0f} s."
+    )
+
+
+def _journals(rows: list[Any]) -> Iterator[Sign]:
+    from samizdat.delivery import watching
+
+    left = watching.leftover_journals()
+    known = {f"worker-{row.number}" for row in rows}
+    unknown = [name for name, _bytes in left if name not in known]
+    if left:
+        size = sum(size for _name, size in left) / 1024
+        one = len(left) == 1
+        what = f"{len(left)} {'journal' if one else 'journals'} of {size:,.0f} KB {'waits' if one else 'wait'} here"
+        if unknown:
+            yield Sign(
+                "amber",
+                "journals",
+                f"{what}; the database knows nothing of {', '.join(unknown)}. Was it restored? Keep them until the "
+                "campaigns of that time are settled.",
+            )
+        else:
+            yield Sign("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here: it reads them.")
+
+
+def work() -> Iterator[Sign]:
+    """What the clock has not done, what readers sent in, what is in doubt."""
+    from samizdat import hours
+    from samizdat.delivery import watching
+
+    last = watching.last_step()
+    if last is None or hours.now() - last > watching.OVERDUE:
+        since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
+        yield Sign(
+            "amber", "clock work", f"Nothing has run here {since}. Start `samizdat serve`, or `samizdat worker`."
+        )
+    else:
+        yield from _steps(watching.overdue())
+    yield from _boxes()
+    for campaign, count in watching.in_doubt():
+        yield Sign(
+            "amber",
+            f"campaign {campaign.pk}",
+            f"The answer to {count:,} messages was lost. Decide with: samizdat campaign settle {campaign.pk} --unsure "
+            "resend|hold",
+        )
+
+
+def _steps(overdue: list[tuple[str, datetime | None, str]]) -> Iterator[Sign]:
+    for name, done, why in overdue:
+        since = f"since {done:%Y-%m-%d %H:%M} UTC" if done else "ever"
+        broke = f" It broke: {why}." if why else ""
+        yield Sign(
+            "red",
+            "clock work",
+            f'"{name}" has not gone through {since}.{broke} Restart `samizdat serve`; report it if that does not help.',
+        )
+    if not overdue:
+        yield Sign("good", "clock work", "Everything has run within the last minutes.")
+
+
+def _boxes() -> Iterator[Sign]:
+    from samizdat.gate.queries import waiting_boxes
+
+    try:
+        waiting = waiting_boxes()
+    except Exception as error:
+        yield Sign("red", "gate", f"It cannot be read ({type(error).__name__}). Run `samizdat upgrade`.")
+        return
+    if waiting:
+        yield Sign(
+            "amber",
+            "gate",
+            f"{waiting:,} sealed word{'s' if waiting > 1 else ''} of readers wait{'' if waiting > 1 else 's'}. Seconds "
+            "are ordinary; longer means that nothing runs, or that no route takes the mails that ask for confirmation.",
+        )
+    else:
+        yield Sign("good", "gate", "It opens, and nothing of readers waits.")
+
+
+# --- the public host ---
+
+
+def public_host(url: str, name: str) -> Iterator[Sign]:
+    """Does it answer from here, and for how long is its certificate good?"""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return
+    found = _within(lambda: _visit(parts), PATIENCE)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        yield Sign("red", name, f"The certificate of {parts.hostname} is refused: {found.verify_message}. Renew it.")
+    elif isinstance(found, Exception) or found is None:
+        yield Sign(
+            "amber",
+            name,
+            f"{url} does not answer from here. Readers leave by it: open it in a browser, and look at DNS and the "
+            "proxy in front.",
+        )
+    else:
+        yield from _visited(found, parts.hostname, name)
+
+
+def _visited(found: tuple[int, datetime | None], host: str, name: str) -> Iterator[Sign]:
+    status, ends = found
+    if status != 200:
+        yield Sign("amber", name, f"{host} answers, but not with our pages ({status}). Let the proxy lead to `serve`.")
+    if ends is None:
+        return
+    days = (ends - datetime.now(UTC)) // timedelta(days=1)
+    if days < ENDS_SOON:
+        yield Sign("red" if days < 3 else "amber", name, f"The certificate of {host} ends in {days} days. Renew it.")
+    elif status == 200:
+        yield Sign("good", name, f"{host} answers; its certificate is good for {days} days.")
+
+
+def _visit(parts: Any) -> tuple[int, datetime | None]:
+    secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    visitor = kind(parts.hostname, parts.port, timeout=PATIENCE)
+    try:
+        visitor.request("GET", "/robots.txt")
+        ends = None
+        if isinstance(visitor.sock, ssl.SSLSocket) and (certificate := visitor.sock.getpeercert()):
+            ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+        return visitor.getresponse().status, ends
+    finally:
+        visitor.close()
+
+
+def _within(work: Callable[[], Any], seconds: float) -> Any:
+    """Its result or its exception; None when it takes longer: a name server may keep one waiting for ever."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except (OSError, http.client.HTTPException, socket.gaierror) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None

@@ -1,0 +1,97 @@
+"""doctor names each problem with its next step, and fails when one must be mended."""
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import House
+
+ON_POSTGRESQL = "postgresql" in os.environ.get("DATABASE_URL", "")
+
+
+def signs(house: House, code: int | None = None) -> dict[str, list[dict[str, Any]]]:
+    """By subject; what is said of the public host is left out, since nobody has one here."""
+    result = house("doctor", "--json")
+    assert code is None or result.code == code, result.out
+    found: dict[str, list[dict[str, Any]]] = {}
+    for sign in result.json["signs"]:
+        found.setdefault(sign["subject"], []).append(sign)
+    assert result.json["well"] is (result.code == 0)
+    return found
+
+
+def act(house: House, code: str) -> str:
+    head = "from samizdat.cli.opening import open_house; open_house()\n"
+    from tests import warm
+
+    done = warm.run(["-c", head + code], cwd=house.folder, env=house.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> None:
+    found = signs(house, 0)
+    assert ("PostgreSQL" if ON_POSTGRESQL else "SQLite") in found["database"][0]["sentence"]
+    assert {sign["state"] for sign in found["key file"]} == {"good"}
+    assert found["gate"][0]["state"] == "good"
+    assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
+
+
+def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
+    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9")
+    house("route", "test", "wire", "--to", "ada@example.org")
+    act(house, "from samizdat.delivery.models import Route; Route.objects.update(state='dead', reason='suspended')")
+    (sign,) = signs(house, 1)["Northern Lantern, route wire"]
+    assert sign["state"] == "red" and sign["sentence"].startswith("dead: ")
+    act(house, "from samizdat.delivery.models import Route; Route.objects.update(state='paused', reason='person')")
+    (sign,) = signs(house)["Northern Lantern, route wire"]
+    assert "samizdat route resume wire" in sign["sentence"]
+    house.say("route", "rm", "wire", "--yes")
+
+
+def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> None:
+    act(
+        house,
+        "from samizdat.worker import clock; from samizdat import hours\n"
+        "def broken(now): raise ValueError('ada@example.org')\n"
+        "clock.tick(hours.now(), {'what follows': broken, 'imports': lambda now: None})",
+    )
+    (sign,) = signs(house, 1)["clock work"]
+    assert '"what follows" has not gone through ever' in sign["sentence"] and "ValueError in" in sign["sentence"]
+    assert "ada" not in sign["sentence"]
+    act(house, "from samizdat.delivery.models import Step; Step.objects.filter(name='what follows').delete()")
+    assert signs(house, 0)["clock work"][0]["state"] == "good"
+
+
+def test_a_journal_that_nobody_holds_is_named(house: House) -> None:
+    folder = house.data / "journals"
+    folder.mkdir(exist_ok=True)
+    (folder / "worker-77.0").write_bytes(bytes(2048))
+    (sign,) = signs(house, 0)["journals"]
+    assert "the database knows nothing of worker-77" in sign["sentence"]
+    (folder / "worker-77.0").unlink()
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="machines share a PostgreSQL")
+def test_a_machine_that_is_gone_is_named_with_both_ways_out_and_can_be_forgotten(house: House) -> None:
+    number = act(
+        house,
+        "from samizdat.delivery.models import Worker; from samizdat import hours; from datetime import timedelta\n"
+        "at = hours.now() - timedelta(seconds=90)\n"
+        "print(Worker.objects.create(boot=bytes(16), folder=bytes(16), journal='worker-9', host='far', started=at, "
+        "beat=at).pk)",
+    ).strip()
+    (row,) = house.say("worker", "ls")["workers"]
+    assert (row["state"], row["host"], row["here"]) == ("dead", "far", False) and 89 < row["silent"] < 150
+    assert house("worker", "forget", "12345", "--yes").code == 1
+    assert house.say("worker", "forget", number) == {"worker": int(number), "in_doubt": 0}
+    assert house.say("worker", "ls")["workers"] == []
+
+
+def test_a_public_host_without_an_answer_does_not_keep_anybody_waiting(house: House) -> None:
+    began = time.monotonic()
+    found = signs(house)["Northern Lantern"]
+    assert time.monotonic() - began < 20
+    assert any("does not answer from here" in sign["sentence"] for sign in found)
