@@ -325,9 +325,40 @@ def campaign_settle(number: int, how: str) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_status(number: int) -> None:
-    """The books: what became of every message."""
-    status = _status(_campaign(number))
-    say(status, *_books(status))
+    """The books: what became of every message, by route, mailbox provider and class of answer."""
+    found = _campaign(number)
+    status = _status(found) | _more(found)
+    say(status, *_books(status), *_more_lines(status))
+
+
+def _more(found: Any) -> dict[str, Any]:
+    """What `status` alone tells: it opens what servers said."""
+    from samizdat.delivery.queries import report
+    from samizdat.delivery.watching import waits_for
+
+    seen = report(found)
+    answers = [
+        {"answer": said.answer, "code": said.code, "text": said.text, "count": said.count, "route": said.route}
+        for said in seen.answers
+    ]
+    return {
+        "by_provider": dict(seen.providers),
+        "answers": answers,
+        "next_due": seen.next_due.isoformat() if seen.next_due else None,
+        "waiting_again": seen.waiting_again,
+        "waits_for": waits_for(found),
+    }
+
+
+def _more_lines(status: dict[str, Any]) -> list[str]:
+    lines = [f"{said['count']:>12,}  {said['answer']}: {said['code']} {said['text']}" for said in status["answers"]]
+    for gone in status["waits_for"]:
+        lines.append(
+            f"{gone['messages']:>12,}  on their way at worker {gone['worker']} on {gone['host']}, which has been "
+            f"silent for {gone['silent']:,} s. Start it again there, or say that it is gone: samizdat worker forget "
+            f"{gone['worker']}"
+        )
+    return [_line(line, 400) for line in lines]
 
 
 @campaign.command("ls")
@@ -347,8 +378,8 @@ def campaign_ls() -> None:
     )
 
 
-def _line(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:60]
+def _line(text: str, most: int = 60) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:most]
 
 
 def _status(found: Any) -> dict[str, Any]:

@@ -113,29 +113,33 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
             log.error("The clock could not see to %s: %s", name, failed[name])
         else:
             done.append(name)
-    _remember(done, failed)
+    remember(done, failed)
     return list(failed)
 
 
-# Steps written down as having gone through: name -> when, on our monotonic clock.
-_written: dict[str, float] = {}
+# What was last written down of a step: where it broke ("" nowhere), and when, on our monotonic clock.
+_written: dict[str, tuple[str, float]] = {}
 
 
-def _remember(done: list[str], failed: dict[str, str]) -> None:
-    """For `samizdat doctor`: when a step last went through, at most once a minute, and what broke."""
-    due = [name for name in done if time.monotonic() - _written.get(name, -NOTED) >= NOTED]
-    if not due and not failed:
+def remember(done: list[str], failed: dict[str, str]) -> None:
+    """For `samizdat doctor`: when a step last went through, and what broke. What is new at once, the same a minute
+    later."""
+    known = dict.fromkeys(done, "") | failed
+    news = {name: why for name, why in known.items() if _is_news(name, why)}
+    if not news:
         return
     now = hours.now()
     try:
         with transaction.atomic():
-            for name in due:
-                Step.objects.update_or_create(name=name, defaults={"done": now, "why": ""})
-            for name, why in failed.items():
-                Step.objects.update_or_create(name=name, defaults={"failed": now, "why": why[:200]})
+            for name, why in news.items():
+                change = {"failed": now} if why else {"done": now}
+                Step.objects.update_or_create(name=name, defaults={**change, "why": why[:200]})
     except DatabaseError as error:  # A note about the work is not the work.
         log.error("The clock could not write down what it did: %s", where_it_broke(error))
         return
-    _written.update(dict.fromkeys(due, time.monotonic()))
-    for name in failed:
-        _written.pop(name, None)
+    _written.update({name: (why, time.monotonic()) for name, why in news.items()})
+
+
+def _is_news(name: str, why: str) -> bool:
+    before, at = _written.get(name, ("", -NOTED))
+    return before != why or time.monotonic() - at >= NOTED

@@ -29,6 +29,8 @@ ENGINE_THREADS = 3
 # Advisory locks on PostgreSQL: one clock and one mail loop, on whichever machine. The numbers are just ours.
 CLOCK_LOCK = 0x5A4D495A0001
 SIGNUPS_LOCK = 0x5A4D495A0002
+# What doctor calls it.
+SIGNUPS = "mail to new readers"
 
 
 class Only:
@@ -119,6 +121,8 @@ def run_signups() -> None:
             if watch.number and connection.vendor == "postgresql":
                 locks.belong_to(watch.number)  # Cut off together with the clock when this process hangs.
             signups.take(hours.now())
+            stuck = signups.memory.stuck
+            clock.remember([] if stuck else [SIGNUPS], {SIGNUPS: f"{stuck} mails wait for a route"} if stuck else {})
 
     try:
         _every_second("The mail to new readers", round_)

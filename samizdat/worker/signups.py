@@ -67,6 +67,11 @@ class Memory:
         tries = self.tries.get(row, (0, 0.0))[0]
         self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
 
+    @property
+    def stuck(self) -> int:
+        """Mails that were tried several times, for half a minute or longer."""
+        return sum(tries >= 3 for tries, _until in self.tries.values())
+
     def rests(self, subscriber: int, list_id: int) -> bool:
         return time.monotonic() - self.mailed.get((subscriber, list_id), float("-inf")) < AGAIN
 

@@ -12,7 +12,7 @@ from samizdat import dialect
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.core.ledger import News, Record
-from samizdat.delivery import queries
+from samizdat.delivery import queries, watching
 from samizdat.delivery.actions import forget, retry_due, settle
 from samizdat.delivery.engine import journal, locks, pulse, recovery
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
@@ -317,3 +317,15 @@ def _parameters() -> dict[str, Any]:
 def test_nobody_is_forgotten_who_is_not_there(house: House) -> None:
     with pytest.raises(NoSuchWorker):
         forget(99, now=NOW)
+
+
+@on_postgresql
+def test_the_status_names_the_machine_that_a_campaign_waits_for(house: House) -> None:
+    dead = Dead(house)
+    dead.journal.close(keep=True)
+    assert watching.waits_for(dead.campaign) == []
+    _gone(dead, 100, 4)
+    recovery.recover_dead(NOW)
+    (gone,) = watching.waits_for(dead.campaign)
+    assert (gone["worker"], gone["host"], gone["messages"]) == (dead.worker.pk, "far", 6)
+    assert 480 <= gone["in_doubt_in"] <= 500 and gone["minutes"] == 9

@@ -14,7 +14,7 @@ from django.utils import timezone
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions as delivery
 from samizdat.web.forms.campaigns import ReleaseForm, in_zone
-from samizdat.web.views import sending
+from samizdat.web.views import reports, sending
 from samizdat.web.views.reports import _speeds
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -247,3 +247,16 @@ def test_nobody_who_may_be_written_to_stops_the_release(here: House, desk: Desk)
 
 def test_the_hold_at_the_desk_is_five_minutes() -> None:
     assert sending.HOLD == 5
+
+
+def test_the_report_says_which_machine_went_silent_and_only_an_admin_is_told_the_command(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    gone = {"worker": 12, "host": "mail2", "messages": 73, "silent": 130, "in_doubt_in": 470, "minutes": 8}
+    monkeypatch.setattr(reports, "waits_for", lambda _campaign: [gone])
+    address = _to(here, "live", here.campaign.pk)
+    page = desk("editor").get(address).content.decode()
+    assert "mail2 has gone silent" in page and "on their way there: 73" in page and "in 8 min" in page
+    assert "worker forget" not in page
+    assert "samizdat worker forget 12" in desk("admin").get(address).content.decode()

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from samizdat.accounts.models import Attempt, Session
 from samizdat.delivery.actions import domains
+from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.worker import bell, clock, processes, tasks
@@ -235,3 +236,26 @@ def test_a_second_bell_for_a_row_that_this_process_is_at_does_nothing() -> None:
     first.join(10)
     work(7)
     assert begun == [7, 8, 7]
+
+
+@pytest.mark.django_db
+def test_a_step_is_written_down_once_a_minute_and_at_once_when_it_breaks_or_mends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = [1000.0]
+    monkeypatch.setattr(clock.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(clock, "_written", {})
+    writes: list[str] = []
+    genuine = Step.objects.update_or_create
+    monkeypatch.setattr(Step.objects, "update_or_create", lambda **w: (writes.append(w["name"]), genuine(**w)))
+    clock.remember(["mail"], {})
+    clock.remember(["mail"], {})
+    assert len(writes) == 1
+    clock.remember([], {"mail": "ValueError in x.py:3"})
+    clock.remember([], {"mail": "ValueError in x.py:3"})
+    assert len(writes) == 2 and Step.objects.get().why
+    clock.remember(["mail"], {})
+    assert len(writes) == 3 and Step.objects.get().why == "" and Step.objects.get().failed is not None
+    at[0] += clock.NOTED
+    clock.remember(["mail"], {})
+    assert len(writes) == 4

@@ -16,6 +16,7 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.watching import waits_for
 from samizdat.events.actions import detail_of
 from samizdat.web import charts, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
@@ -73,6 +74,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "providers": _providers(seen.providers),
         "answers": seen.answers,
         "next_due": seen.next_due,
+        "gone": waits_for(found) if found.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": words.campaign_reason(found.reason),
     }
