@@ -8,6 +8,7 @@ of their messages.
 import asyncio
 import contextlib
 from collections import deque
+from typing import cast
 
 from samizdat.core.outcome import OK, Deferred, Outcome, Refused, RouteVerdict, Stage, Unsure
 from samizdat.core.pace import connections_for
@@ -308,6 +309,7 @@ class Carrier:
             session.transport.close()
             return
         session.keeper = self
+        self.opening.discard(cast("asyncio.Task[None]", asyncio.current_task()))  # or it would count twice
         self.live.add(session)
         session.begin()
 
