@@ -101,7 +101,7 @@ def test_a_paused_route_takes_nothing_more_and_the_next_one_goes_on(
     from samizdat.delivery.actions import pause_route
 
     addresses = house.people(500)
-    server.latency = 0.01
+    server.latency = 0.03
     first = house.route(server, "first", priority=1, connections=4)
     house.route(second, "second", priority=2)
     campaign = house.released()
