@@ -22,7 +22,7 @@ from samizdat.accounts.errors import (
     PasswordWeak,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
-from samizdat.core import seal
+from samizdat.core import pace, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.actions import make_keys
@@ -35,6 +35,7 @@ SETTINGS = (
     "name",
     "language",
     "timezone",
+    "quiet_hours",
     "public_url",
     "desk_url",
     "content_url",
@@ -91,12 +92,26 @@ def check_settings(settings: dict[str, str]) -> None:
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
         raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+    if "quiet_hours" in settings:
+        settings["quiet_hours"] = _quiet_hours(settings["quiet_hours"])
     for name in ("public_url", "desk_url", "content_url"):
         url = settings.get(name)
         if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
             raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
         if url:
             settings[name] = url.rstrip("/")
+
+
+def _quiet_hours(text: str) -> str:
+    try:
+        quiet = pace.parse_quiet(text)
+    except pace.BadRate as bad:
+        raise AccountError(_(bad.sentence).format(**bad.values)) from bad
+    if quiet is not None and quiet.zone and quiet.zone not in available_timezones():
+        raise AccountError(
+            _("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": quiet.zone}
+        )
+    return str(quiet) if quiet else ""
 
 
 def zone_of(organisation: Organisation) -> ZoneInfo:

@@ -38,6 +38,14 @@ class Campaign(models.Model):
     due = models.DateTimeField(null=True)  # When sending may begin: the scheduled time or the end of the hold.
     released = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
+    waits_until = models.DateTimeField(null=True)  # waiting: when it goes on by itself, where that is known.
+    quiet = models.CharField(max_length=80, blank=True, default="", db_default="")  # "": the organisation's; or "none".
+    # The first wave: its part of everybody, minutes of hold after it, and the per cent of refusals that stop the rest.
+    wave_percent = models.PositiveSmallIntegerField(default=0, db_default=0)
+    wave_hold = models.PositiveIntegerField(default=0, db_default=0)
+    wave_stop = models.FloatField(default=100, db_default=100)
+    wave_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/holds._wave
+    wave_until = models.DateTimeField(null=True)
 
     frozen = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)

@@ -17,6 +17,7 @@ from samizdat.cli import opening
 from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say, table
 from samizdat.cli.words import ENDED, campaign_reason
 
+QUIET = "HH:MM-HH:MM [ZONE]"
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
 
@@ -183,16 +184,22 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
 @click.option(
     "--hold", "minutes", type=click.IntRange(0, 24 * 60), default=0, help="Minutes in which it can be taken back."
 )
+@click.option("--quiet-hours", "quiet", default="", metavar=QUIET, help="Nothing leaves in them; none for none.")
+@click.option("--first-wave", "percent", type=click.IntRange(1, 99), help="Per cent that get it first.")
+@click.option("--wave-hold", type=click.IntRange(0), help="Minutes until the rest follows; 30.")
+@click.option("--stop-above", type=click.FloatRange(0, 100), help="Per cent refused that keep the rest back; 5.")
 @click.option("--wait", is_flag=True, help="Stay until it has ended; sends by itself when nothing else does.")
 @click.option(
     "--wait-limit", type=float, metavar="SECONDS", help="With --wait: leave deferred ones to the sender after this."
 )
 @common
-def campaign_send(number: int, when: str | None, minutes: int, wait: bool, wait_limit: float | None) -> None:
+def campaign_send(
+    number: int, when: str | None, minutes: int, quiet: str, wait: bool, wait_limit: float | None, **wave: Any
+) -> None:
     """Release it: freeze letter and audience, and send."""
     found = _campaign(number)
     if found.state == "draft":
-        found = _release(found, _time(when, found.organisation.timezone), minutes)
+        found = _release(found, _time(when, found.organisation.timezone), minutes, quiet, **wave)
     if not wait:
         say(_status(found), _headline(found))
         _say_who_sends()
@@ -208,13 +215,28 @@ def _say_who_sends() -> None:
         note("Nothing sends from this data folder now. Start `samizdat serve`, or call this with --wait.")
 
 
-def _release(found: Any, at: datetime | None, minutes: int) -> Any:
+def _release(
+    found: Any,
+    at: datetime | None,
+    minutes: int,
+    quiet: str,
+    percent: int | None,
+    wave_hold: int | None,
+    stop_above: float | None,
+) -> Any:
     from samizdat.delivery.actions import release
+    from samizdat.delivery.actions.releasing import Wave
 
+    usual = Wave()
+    wave = Wave(
+        percent or 0,
+        usual.hold_minutes if wave_hold is None else wave_hold,
+        usual.stop_above if stop_above is None else stop_above,
+    )
     size = _size(found)
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
-    return release(found, now=opening.now(), at=at, hold_minutes=minutes)
+    return release(found, now=opening.now(), at=at, hold_minutes=minutes, quiet=quiet, wave=wave)
 
 
 def _size(found: Any) -> int:
@@ -289,7 +311,7 @@ def campaign_pause(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_resume(number: int) -> None:
-    """Go on with a paused one."""
+    """Go on with a paused one, or with the rest after a first wave."""
     found = _campaign(number)
     from samizdat.delivery import actions
 
@@ -408,11 +430,16 @@ def _headline(found: Any) -> str:
     if found.due and found.state in ("scheduled", "held"):
         zone = ZoneInfo(found.organisation.timezone)
         due = f", goes out {found.due.astimezone(zone):%Y-%m-%d %H:%M} {found.organisation.timezone}"
+    if found.waits_until:
+        due = f" until {found.waits_until.astimezone(ZoneInfo(found.organisation.timezone)):%Y-%m-%d %H:%M}"
     return f"Campaign {found.id} is {found.state}{due}{': ' + reason if reason else ''}; {found.frozen:,} frozen."
 
 
 def _books(status: dict[str, Any]) -> list[str]:
     lines = [f"Campaign {status['id']} is {status['state']}."]
+    if status["state"] == "waiting" and status["waits_until"]:
+        at = datetime.fromisoformat(status["waits_until"])
+        lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
     for name, route in status["by_route"].items():

@@ -16,6 +16,11 @@ _CAMPAIGN = {
     "late": "it was more than an hour late, so a person has to resume it",
     "no_route": "no route is live",
     "paused": "paused by a person",
+    "quiet": "these are quiet hours",
+    "wave": "the first wave is out, and the rest is held",
+    "limit": "every route has used its limit",
+    "warm_up": "today's share of the warm-up is used",
+    "refusals": "too many of the first wave were refused; `samizdat campaign resume ID` lets the rest go",
 }
 
 

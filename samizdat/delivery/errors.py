@@ -45,6 +45,16 @@ class RouteRefused(DeliveryError):
         self.field = field
 
 
+class WrongPace(DeliveryError):
+    """Quiet hours or a first wave that cannot be as they are asked for. `field`: which of them, for a form."""
+
+    code = "bad_pace"
+
+    def __init__(self, sentence: str, field: str = "quiet") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 class NoRoute(DeliveryError):
     code = "no_route"
 

@@ -182,6 +182,7 @@ def status(campaign: Campaign) -> dict[str, Any]:
         "state": campaign.state,
         "reason": campaign.reason,
         "due": campaign.due.isoformat() if campaign.due else None,
+        "waits_until": campaign.waits_until.isoformat() if campaign.waits_until else None,
         "frozen": campaign.frozen,
         **{name: getattr(campaign, name) for name in COUNTERS},
         "by_route": _by_route(campaign),

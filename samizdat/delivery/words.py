@@ -8,7 +8,7 @@ STATES = {
     "scheduled": pgettext_lazy("this campaign is", "scheduled"),
     "held": pgettext_lazy("this campaign is", "held before it goes"),
     "sending": pgettext_lazy("this campaign is", "sending"),
-    "waiting": pgettext_lazy("this campaign is", "waiting for a route"),
+    "waiting": pgettext_lazy("this campaign is", "waiting"),
     "paused": pgettext_lazy("this campaign is", "paused"),
     "finished": pgettext_lazy("this campaign is", "finished"),
     "cancelled": pgettext_lazy("this campaign is", "cancelled"),

@@ -4,6 +4,7 @@ Shapes are those of the stylesheet: good, work, care, stop, none, and "" for pla
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
@@ -35,6 +36,8 @@ CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "sending": ("work", pgettext_lazy("campaign", "Going out")),
     "paused": ("care", pgettext_lazy("campaign", "Paused")),
     "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
+    # It goes on by itself: quiet hours, a first wave, a limit that is used up.
+    "waits": ("", pgettext_lazy("campaign", "Waiting")),
     "finished": ("good", pgettext_lazy("campaign", "Finished")),
     "cancelled": ("none", pgettext_lazy("campaign", "Stopped for good")),
     # Cancelled before anybody got it.
@@ -179,7 +182,14 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
     "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
+    "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
+    "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
+    "limit": lazy("Every route has sent as much as its limit allows. It goes on by itself: %(until)s."),
+    "warm_up": lazy("The route is being warmed up and has sent its share of today. It goes on by itself: %(until)s."),
+    "refusals": lazy("Too many of the first wave were refused, so the rest was kept back. Resume lets it go."),
 }
+# Reasons to wait that end by themselves at a known time.
+PASSING = ("quiet", "wave", "limit", "warm_up")
 
 # What happened to a campaign, for its timeline: shape, words.
 EVENTS: dict[str, tuple[str, Word]] = {
@@ -191,7 +201,10 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.paused": ("stop", lazy("Paused.")),
     "campaign.resumed": ("", lazy("Resumed.")),
     "campaign.waits": ("stop", lazy("No route lived: it waits.")),
-    "campaign.went_on": ("", lazy("A route lives again: it goes on.")),
+    "campaign.went_on": ("", lazy("It goes on.")),
+    "campaign.wave_out": ("", lazy("The first wave was out.")),
+    "campaign.wave_stopped": ("stop", lazy("Too many of the first wave were refused: the rest was kept back.")),
+    "campaign.wave_passed": ("", lazy("The rest may go.")),
     "campaign.unreadable": ("stop", lazy("It could not be opened, so it was paused.")),
     "campaign.unsure": ("stop", lazy("A sender broke off. What it had in hand became unsure; nothing was lost.")),
     "campaign.unsure_held": (
@@ -294,8 +307,19 @@ def provider(name: str) -> str:
     return str(PROVIDERS.get(name, name))
 
 
-def campaign_reason(code: str) -> str:
-    return str(CAMPAIGN_REASONS.get(code, ""))
+def campaign_reason(code: str, until: datetime | None = None) -> str:
+    """Why it is paused or waits; `until`: when it goes on by itself."""
+    sentence = str(CAMPAIGN_REASONS.get(code, ""))
+    return sentence % {"until": wording.shaped(until, "moment")} if code in PASSING else sentence
+
+
+# Why a campaign began to wait, for its timeline.
+WAITS: dict[str, Word] = {
+    "quiet": lazy("Quiet hours began: it waits."),
+    "wave": lazy("It waits after its first wave."),
+    "limit": lazy("The limit of the routes was used up: it waits."),
+    "warm_up": lazy("Today’s share of the warm-up was used up: it waits."),
+}
 
 
 def route_reason(row: Any) -> str:

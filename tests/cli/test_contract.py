@@ -75,6 +75,34 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
     assert brought_in.say("campaign", "status", number)["state"] == "finished"
 
 
+def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    asked = ("--first-wave", "30", "--wave-hold", "60", "--stop-above", "50", "--quiet-hours", "none")
+    held = brought_in("campaign", "send", number, *asked, "--wait", "--wait-limit", "3")
+    assert held.code == 1
+    status = brought_in.say("campaign", "status", number)
+    assert (status["state"], status["reason"]) == ("waiting", "wave") and status["waits_until"]
+    assert 0 < status["accepted"] < status["frozen"]
+    assert "the first wave is out" in brought_in("campaign", "status", number).out
+    assert brought_in.say("campaign", "resume", number)["state"] == "sending"
+    assert brought_in.say("campaign", "send", number, "--wait")["state"] == "finished"
+    refused = brought_in("campaign", "send", new_campaign(brought_in), "--quiet-hours", "at night")
+    assert refused.code == 1 and "are no quiet hours" in refused.err
+
+
+def test_a_route_has_several_limits_and_a_warm_up(house: House) -> None:
+    way = "smtp://relay.example:587"
+    house.say("route", "add", "fresh", way, "--limit", "10/s,5000/h,20000/d", "--warm-up", "50,100")
+    (route,) = [route for route in house.say("route", "ls")["routes"] if route["name"] == "fresh"]
+    assert (route["limits"], route["warm_up"], route["rate"]) == ("10/s,5000/h,20000/d", "50,100", 10.0)
+    assert "10/s,5000/h,20000/d" in house("route", "ls").out
+    told = house.say("route", "edit", "fresh", "--rate", "600/m", "--warm-up", "none")["changed"]
+    assert told["rate"]["after"] == "10/s" and told["warm_up"]["after"] == ""
+    refused = house("route", "edit", "fresh", "--limit", "10/s,20/s")
+    assert refused.code == 1 and "names one unit twice" in refused.err
+    house.say("route", "rm", "fresh", "--yes")
+
+
 def test_a_route_is_edited_and_what_is_not_named_stays(house: House) -> None:
     house.say("route", "add", "wire", "smtp://ada:secret@relay.example:587", "--rate", "10/s")
     (number,) = [route["id"] for route in house.say("route", "ls")["routes"] if route["name"] == "wire"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import actions, queries
@@ -263,3 +264,21 @@ def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:
     client = desk("editor")
     assert client.get(_to(here, "routes")).status_code == 403
     assert _to(here, "routes") not in client.get(_to(here, "home")).content.decode()
+
+
+def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk: Desk) -> None:
+    from samizdat.delivery.actions import add_route, pacing
+    from samizdat.delivery.models import ProviderPace
+
+    url = "smtp+plain://127.0.0.1:1"
+    route = add_route(here.organisation, "fresh", url, now=NOW, rate="10/s,5000/h", warm_up="50,100")
+    now = timezone.now()
+    pacing.draw(route.pk, pacing.allowance_of(route), 3, 0, now)
+    ProviderPace.objects.create(route=route, provider=1, rate=1.0, full=2.0, at=now.timestamp())
+    page = desk("admin").get(_to(here, "routes")).content.decode()
+    assert "10 a second, 5,000 an hour" in page
+    assert "3 of 5,000 used within the hour" in page
+    assert "Gmail wants less" in page
+    answers = {"name": "fresh", "priority": "10", "rate": "1/x", "warm_up": "many"}
+    answer = desk("admin").post(_to(here, "edit-route", route.pk), answers)
+    assert answer.status_code == 422 and {"rate", "warm_up"} <= set(answer.context["form"].errors)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions as delivery
@@ -260,3 +260,69 @@ def test_the_report_says_which_machine_went_silent_and_only_an_admin_is_told_the
     assert "mail2 has gone silent" in page and "on their way there: 73" in page and "in 8 min" in page
     assert "worker forget" not in page
     assert "samizdat worker forget 12" in desk("admin").get(address).content.decode()
+
+
+def test_a_first_wave_and_quiet_hours_are_chosen_on_the_send_page(here: House, desk: Desk) -> None:
+    answers = {"when": "now", "quiet": "22:00 - 7:00", "wave": "10", "wave_hold": "45", "wave_stop": "2.5"}
+    desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    here.campaign.refresh_from_db()
+    kept = here.campaign
+    assert (kept.quiet, kept.wave_percent, kept.wave_hold, kept.wave_stop) == ("22:00-07:00", 10, 45, 2.5)
+
+
+def test_quiet_hours_of_the_organisation_stand_in_the_form_and_are_taken_out_for_one_letter(
+    here: House, desk: Desk
+) -> None:
+    desk("admin").post(_to(here, "settings"), _settings(here, quiet_hours="22:00-07:00"))
+    here.organisation.refresh_from_db()
+    assert here.organisation.quiet_hours == "22:00-07:00"
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    assert 'value="22:00-07:00"' in client.get(address).content.decode()
+    client.post(address, {"when": "now", "quiet": ""})
+    here.campaign.refresh_from_db()
+    assert here.campaign.quiet == "none"
+
+
+def _settings(here: House, **more: str) -> dict[str, str]:
+    from samizdat.web.forms.people import SettingsForm
+
+    return {name: str(getattr(here.organisation, name)) for name in SettingsForm.base_fields} | more
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [({"quiet": "at night"}, "quiet"), ({"wave": "100"}, "wave"), ({"quiet": "22:00-07:00 Mars"}, "quiet")],
+)
+def test_a_pace_that_cannot_be_is_refused_beside_its_field(
+    here: House, desk: Desk, answers: dict[str, str], field: str
+) -> None:
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now", **answers})
+    assert answer.status_code == 422 and field in answer.context["form"].errors
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_hours_that_are_none_are_refused_in_the_settings(here: House, desk: Desk) -> None:
+    answer = desk("admin").post(_to(here, "settings"), _settings(here, quiet_hours="night"))
+    assert answer.status_code == 422
+    assert "are no quiet hours" in answer.content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, language: str) -> None:
+    with translation.override(language):  # A page leaves its language behind.
+        here.people["editor"].language = language
+        here.people["editor"].save()
+        client = desk("editor")
+        client.post(_to(here, "send", here.campaign.pk), {"when": "now", "wave": "10"})
+        until = datetime(2027, 3, 1, 7, 0, tzinfo=UTC)
+        for reason in ("quiet", "wave", "limit", "warm_up"):
+            Campaign.objects.filter(pk=here.campaign.pk).update(state="waiting", reason=reason, waits_until=until)
+            page = client.get(_to(here, "report", here.campaign.pk)).content.decode()
+            assert "09:00" in page and "%(" not in page
+            assert ('id="b-wave"' in page) is (reason == "wave")
+            assert "09:00" in client.get(_to(here, "home")).content.decode()
+        Campaign.objects.filter(pk=here.campaign.pk).update(reason="wave", wave_state="held")
+        client.post(_to(here, "resume", here.campaign.pk))
+        here.campaign.refresh_from_db()
+        assert (here.campaign.state, here.campaign.wave_state) == ("sending", "passed")

@@ -1,6 +1,8 @@
 """What time does: schedules begin, retries come due, campaigns end. Guarded, so it may be called at any time."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
@@ -8,6 +10,7 @@ from django.db.models import Max
 from samizdat import dialect
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
 
@@ -112,20 +115,21 @@ def finish_if_done(campaign_id: int, now: datetime) -> bool:
     return bool(changed)
 
 
-def wait_or_go_on(campaign_id: int, state: str, lives: bool, now: datetime) -> bool:
-    """A campaign waits while no route lives and goes on when one is back. True: it may send."""
-    if lives == (state == "sending"):
-        return lives
-    old, new = ("waiting", "sending") if lives else ("sending", "waiting")
+def wait_or_go_on(row: Mapping[str, Any], hold: Hold | None, now: datetime) -> bool:
+    """A campaign (holds.FIELDS) waits while something holds it and goes on when nothing does. True: it may send."""
+    state, reason, until = ("waiting", hold.reason, hold.until) if hold else ("sending", "", None)
+    if (row["state"], row["reason"], row["waits_until"]) == (state, reason, until) or reason == "refusals":
+        return hold is None
     with transaction.atomic():
-        changed = Campaign.objects.filter(pk=campaign_id, state=old).update(
-            state=new, reason="" if lives else "no_route", changed=now
+        changed = Campaign.objects.filter(pk=row["id"], state=row["state"]).update(
+            state=state, reason=reason, waits_until=until, changed=now
         )
-        if changed:
-            campaign = Campaign.objects.select_related("organisation").get(pk=campaign_id)
-            kind = "campaign.went_on" if lives else "campaign.waits"
-            record(kind, campaign.organisation, now=now, about=campaign_id)
-    return lives and bool(changed)
+        # Another reason to wait is no news; that it waits at all is.
+        if changed and row["state"] != state:
+            campaign = Campaign.objects.select_related("organisation").get(pk=row["id"])
+            kind, detail = ("campaign.waits", {"reason": reason}) if hold else ("campaign.went_on", {})
+            record(kind, campaign.organisation, now=now, about=campaign.pk, detail=detail)
+    return hold is None and bool(changed)
 
 
 def pause_unreadable(edition: int, now: datetime) -> None:

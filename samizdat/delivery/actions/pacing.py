@@ -110,6 +110,14 @@ def spent_until(route: Route, now: datetime) -> tuple[datetime, str] | None:
     return datetime.fromtimestamp(drawn.until, UTC), drawn.why
 
 
+def left_of_warm_up(route: Route, now: datetime) -> int:
+    """How many may still go by it until its warm-up is over."""
+    if not route.warm_up or route.warm_since is None:
+        return 0
+    today = now.astimezone(ZoneInfo(route.organisation.timezone)).date()
+    return sum(pace.parse_plan(route.warm_up)[max(0, (today - route.warm_since).days) :])
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """How much of a limit is used. what: the limit as it is typed, or "warm_up"."""

@@ -1,6 +1,7 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,31 @@ from samizdat import dialect
 from samizdat.audience.models import NUMBER_MASK, Suppression
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import pace
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions.holds import LATER, read_quiet
+from samizdat.delivery.actions.pacing import left_of_warm_up
 from samizdat.delivery.engine.locks import only_release
-from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable
-from samizdat.delivery.models import Chunk
+from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
+from samizdat.delivery.models import Chunk, Route
 from samizdat.events.actions import record
 
+# Minutes; and so many of the newest are put first for a warm-up: all of them are in memory for a moment.
+LONGEST_HOLD = 7 * 24 * 60
+MOST_NEWEST = 100_000
 # Ten chunks a transaction: about 20 ms, far below the 200 ms that a writer on SQLite may keep the others waiting.
 PAGE = 10 * CHUNK
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A first wave: its per cent of everybody (0: none), how long the rest is held after it, and how many per cent of
+    refusals stop it.
+    """
+
+    percent: int = 0
+    hold_minutes: int = 30
+    stop_above: float = 5.0
 
 
 def release(
@@ -29,9 +47,12 @@ def release(
     at: datetime | None = None,
     hold_minutes: int = 0,
     unsure: str | None = None,
+    quiet: str = "",
+    wave: Wave | None = None,
 ) -> Campaign:
     """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
-    `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it.
+    `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it. `quiet`: hours in which
+    nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organisation's, "none" for none. `wave`: who gets it first.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.actions.freeze raises.
@@ -43,6 +64,8 @@ def release(
                 "Look at what would be sent, then run: samizdat release"
             )
         )
+    quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
+    wave = _checked(wave or Wave())
     with only_release(campaign.pk) as ours:
         if not ours:
             raise BeingReleased(_("This campaign is being released at this moment. Reload in a minute."))
@@ -51,12 +74,13 @@ def release(
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
         clear_half_made(campaign)
         edition = campaigns.freeze(campaign, now)
-        frozen = owe(campaign, edition)
+        frozen = owe(campaign, edition, wave.percent, now)
         if not frozen:
             raise NobodyToWrite(
                 _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
             )
-        _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy)
+        columns = {"quiet": quiet, **_wave_columns(edition, wave)}
+        _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy, columns)
     campaign.refresh_from_db()
     return campaign
 
@@ -69,35 +93,92 @@ def clear_half_made(campaign: Campaign) -> None:
         Edition.objects.filter(pk=edition).delete()
 
 
-def owe(campaign: Campaign, edition: Edition) -> int:
-    """Writes the chunks of everybody who may get this letter now. How many people."""
-    frozen = position = 0
-    for numbers in _pages(campaign):
-        chunks = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
-        Chunk.objects.bulk_create(
-            Chunk(edition=edition, position=position + i, size=len(part), left=len(part), numbers=pack_numbers(part))
-            for i, part in enumerate(chunks)
+def _checked(wave: Wave) -> Wave:
+    if not (0 <= wave.percent < 100 and 0 <= wave.hold_minutes <= LONGEST_HOLD and 0 <= wave.stop_above <= 100):
+        text = _(
+            "A first wave is 1 to 99 per cent, held for at most a week, and stops above 0 to 100 per cent refused."
         )
-        position += len(chunks)
+        raise WrongPace(text, "wave")
+    return wave
+
+
+def _wave_columns(edition: Edition, wave: Wave) -> dict[str, Any]:
+    rest = bool(wave.percent) and Chunk.objects.filter(edition=edition, wave=2).exists()
+    return {
+        "wave_percent": wave.percent,
+        "wave_hold": wave.hold_minutes,
+        "wave_stop": wave.stop_above,
+        "wave_state": "running" if rest else "",
+    }
+
+
+def owe(campaign: Campaign, edition: Edition, first: int = 0, now: datetime | None = None) -> int:
+    """Writes the chunks of everybody who may get this letter now. How many people.
+
+    first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
+    """
+    frozen = position = 0
+    for numbers in _pages(campaign, _warming(campaign.organisation_id, now) if now else 0):
+        waves = [(1, pace.first_wave(numbers, first)[0]), (2, pace.first_wave(numbers, first)[1])]
+        parts = [
+            (wave, people[at : at + CHUNK])
+            for wave, people in (waves if first else [(0, numbers)])
+            for at in range(0, len(people), CHUNK)
+        ]
+        Chunk.objects.bulk_create(
+            Chunk(
+                edition=edition,
+                position=position + i,
+                size=len(part),
+                left=len(part),
+                numbers=pack_numbers(part),
+                wave=wave,
+                not_before=LATER if wave == 2 else None,
+            )
+            for i, (wave, part) in enumerate(parts)
+        )
+        position += len(parts)
         frozen += len(numbers)
     return frozen
 
 
-def _pages(campaign: Campaign) -> Iterator[list[int]]:
-    """Subscriber numbers by key pages, so that no reading transaction stays open."""
+def _warming(organisation: int, now: datetime) -> int:
+    """How many at the most go by routes that are being warmed up: so many of the newest come first."""
+    routes = Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).exclude(warm_up="")
+    return min(MOST_NEWEST, sum(left_of_warm_up(route, now) for route in routes.select_related("organisation")))
+
+
+def _pages(campaign: Campaign, newest: int = 0) -> Iterator[list[int]]:
+    """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
+    agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
+    """
     organisation = campaign.organisation_id
     suppressions = Suppression.objects.filter(organisation=organisation).exists()
+    first: list[int] = []
+    if newest:
+        first = dialect.release_newest(organisation, campaign.list_id, campaign.tag_id, newest, suppressions)
+        for at in range(0, len(first), PAGE):
+            yield [row & NUMBER_MASK for row in first[at : at + PAGE]]
+    known = set(first)
     after = 0
     while True:
         rows = dialect.release_page(organisation, campaign.list_id, campaign.tag_id, after, PAGE, suppressions)
         if not rows:
             return
-        yield [row & NUMBER_MASK for row in rows]
+        if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
+            yield fresh
         after = rows[-1]
 
 
 def _make_sendable(
-    campaign: Campaign, frozen: int, now: datetime, by: Any, at: datetime | None, hold_minutes: int, unsure: str
+    campaign: Campaign,
+    frozen: int,
+    now: datetime,
+    by: Any,
+    at: datetime | None,
+    hold_minutes: int,
+    unsure: str,
+    columns: dict[str, Any],
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
     if at is not None and at > now:
@@ -116,6 +197,7 @@ def _make_sendable(
             unsure_policy=unsure,
             released=now,
             changed=now,
+            **columns,
         )
         if not changed:
             raise NotReleasable(

@@ -41,15 +41,26 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     """Goes on where it was: to its schedule if that is still ahead, else sending. Errors: WrongState."""
     sentence = _("Only a paused campaign can be resumed.")
     campaign.refresh_from_db()
+    if (campaign.state, campaign.reason) in (("waiting", "wave"), ("paused", "refusals")):
+        return _let_the_rest_go(campaign, sentence, now, by)
     ahead = campaign.due is not None and campaign.due > now
     return _move(campaign, ("paused",), "scheduled" if ahead else "sending", "", "campaign.resumed", now, by, sentence)
+
+
+def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Any) -> Campaign:
+    """A person has seen how the first wave went: the rest follows at once."""
+    with transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk, wave_state__in=("held", "stopped")).update(wave_state="passed")
+        return _move(campaign, ("waiting", "paused"), "sending", "", "campaign.resumed", now, by, sentence)
 
 
 def _move(
     campaign: Campaign, old: tuple[str, ...], new: str, reason: str, kind: str, now: datetime, by: Any, sentence: str
 ) -> Campaign:
     with transaction.atomic():
-        changed = Campaign.objects.filter(pk=campaign.pk, state__in=old).update(state=new, reason=reason, changed=now)
+        changed = Campaign.objects.filter(pk=campaign.pk, state__in=old).update(
+            state=new, reason=reason, waits_until=None, changed=now
+        )
         if not changed:
             campaign.refresh_from_db()
             raise WrongState(f"{sentence} {what_it_is(campaign.state)}")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
@@ -19,7 +19,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery.actions import clock, routes
+from samizdat.delivery.actions import clock, holds, routes
 from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.lane import Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
@@ -194,12 +194,13 @@ class Feeder:
             claim.rest.clear()
             return Slice(claim, [], checked)
         rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])
-        allowed = {row & NUMBER_MASK for row, _, _ in rows}
+        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, provider) for row, blob, provider in rows}
         for number in numbers:
             if number not in allowed:
                 self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
         claim.sliced += len(rows)
-        return Slice(claim, [(row & NUMBER_MASK, blob, provider) for row, blob, provider in rows], checked)
+        # In the order of the chunk: in a warm-up the newest come first.
+        return Slice(claim, [allowed[number] for number in numbers if number in allowed], checked)
 
     def _book(self, claim: Claim, number: int, news: News, answer: int, provider: int) -> None:
         self._sender.recorder.tell(
@@ -281,31 +282,33 @@ class Feeder:
     def _look_at_campaigns(self, now: datetime) -> None:
         rows = Campaign.objects.filter(
             state__in=("sending", "waiting"), organisation__fenced=False, edition__isnull=False
-        ).values_list("organisation_id", "edition__id", "id", "state")
-        found: dict[int, list[tuple[int, int, str]]] = {}
-        for organisation, edition, campaign, state in rows:
-            found.setdefault(organisation, []).append((edition, campaign, state))
+        ).values(*holds.FIELDS)
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(row["organisation_id"], []).append(row)
         for organisation in found.keys() - self._lanes.keys():
             self._lanes[organisation] = Lane(organisation, self._sender)
             self._sender.call(self._sender.lanes.append, self._lanes[organisation])
         for organisation, lane in self._lanes.items():
             self._look_at_lane(organisation, lane, found.get(organisation, []), now)
 
-    def _look_at_lane(
-        self, organisation: int, lane: Lane, campaigns: list[tuple[int, int, str]], now: datetime
-    ) -> None:
+    def _look_at_lane(self, organisation: int, lane: Lane, campaigns: list[dict[str, Any]], now: datetime) -> None:
         infos = route_infos(organisation)
         if self._known_routes.get(organisation) != infos:
             self._known_routes[organisation] = infos
             self._sender.call(lane.set_routes, infos)
         lives = any(info.state in ("live", "throttled") for info in infos)
         sending = []
-        for edition, campaign, state in campaigns:
-            if clock.finish_if_done(campaign, now):
+        for row in campaigns:
+            if clock.finish_if_done(row["id"], now):
                 continue
-            if not clock.wait_or_go_on(campaign, state, lives, now):
-                continue
-            sending.append(edition)
+
+            def spent(row: dict[str, Any] = row) -> holds.Hold | None:
+                asks = lane.active is None or row["reason"] in ("limit", "warm_up")
+                return holds.all_spent(organisation, now) if asks else None
+
+            if clock.wait_or_go_on(row, holds.hold_of(row, lives, spent, now), now):
+                sending.append(row["edition__id"])
         turns = [edition for edition in self._editions.get(organisation, []) if edition in sending]
         self._editions[organisation] = turns + [edition for edition in sending if edition not in turns]
         for edition in {claim.opened.edition for claim in self._claims.get(organisation, [])} - set(sending):

@@ -268,10 +268,10 @@ class _Watched:
             return "finished"
         if campaign.organisation.fenced:
             return "fenced"
-        if campaign.state == "waiting":
+        if campaign.state == "waiting" and campaign.reason in ("", "no_route"):
             return self._no_route()
         self._stuck_since = None
-        if campaign.state in _ENDS:
+        if campaign.state in _ENDS and campaign.state != "waiting":
             return _ENDS[campaign.state]
         return "wait_limit" if self._until is not None and time.monotonic() >= self._until else ""
 

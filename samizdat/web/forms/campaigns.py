@@ -9,6 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.draft import Draft
+from samizdat.delivery.actions.holds import read_quiet
+from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
+from samizdat.delivery.errors import WrongPace
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import LANGUAGES, AddressField
 from samizdat.web.templatetags.desk import count
@@ -102,6 +105,30 @@ class ReleaseForm(DeskForm):
         initial="resend",
         required=False,
     )
+    quiet = forms.CharField(
+        label=lazy("Quiet hours"),
+        required=False,
+        max_length=80,
+        help_text=lazy("Nothing leaves in them, like 22:00-07:00. Empty: it goes at any hour."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+    )
+    wave = forms.IntegerField(
+        label=lazy("First wave, per cent"),
+        required=False,
+        min_value=1,
+        max_value=99,
+        help_text=lazy("So many of every hundred get it first, and the rest waits. Empty: all at once."),
+    )
+    wave_hold = forms.IntegerField(
+        label=lazy("Hold after it, minutes"), required=False, min_value=0, max_value=LONGEST_HOLD, initial=30
+    )
+    wave_stop = forms.FloatField(
+        label=lazy("Keep the rest back when more per cent are refused than"),
+        required=False,
+        min_value=0,
+        max_value=100,
+        initial=5,
+    )
     number = forms.CharField(
         label=lazy("Type the number of people"),
         required=False,
@@ -118,6 +145,29 @@ class ReleaseForm(DeskForm):
             self.fields["number"].help_text = _("%(number)s, to show that you have seen it.") % {
                 "number": count(people)
             }
+
+    def clean_quiet(self) -> str:
+        """Empty is an answer too: this letter goes at any hour. Not asked: as the organisation has it."""
+        if "quiet" not in self.data:
+            return ""
+        try:
+            return read_quiet(str(self.cleaned_data["quiet"])) or "none"
+        except WrongPace as wrong:
+            raise forms.ValidationError(str(wrong)) from None
+
+    def first_wave(self) -> Wave:
+        answers, usual = self.cleaned_data, Wave()
+        hold, stop = answers.get("wave_hold"), answers.get("wave_stop")
+        return Wave(
+            answers.get("wave") or 0,
+            usual.hold_minutes if hold is None else hold,
+            usual.stop_above if stop is None else stop,
+        )
+
+    @property
+    def has_pace(self) -> bool:
+        """Is something of it asked for or wrong? Then it is shown open."""
+        return bool(self["quiet"].value() or self["wave"].value() or {"quiet", "wave", "wave_hold"} & set(self.errors))
 
     def clean_unsure(self) -> str:
         return str(self.cleaned_data["unsure"] or "resend")

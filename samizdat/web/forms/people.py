@@ -141,6 +141,13 @@ class SettingsForm(DeskForm):
         help_text=lazy("Times on every page are in this zone. Write it like Europe/Riga."),
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
     )
+    quiet_hours = forms.CharField(
+        label=lazy("Quiet hours"),
+        required=False,
+        max_length=80,
+        help_text=lazy("No letter leaves in them, like 22:00-07:00 in this time zone. Empty: letters go at any hour."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+    )
     public_url = forms.URLField(
         label=lazy("Address of the public pages"),
         required=False,

@@ -140,7 +140,10 @@ class RouteForm(DeskForm):
             pace.parse_limits(rate)
         return rate or None
 
-    def clean_warm_up(self) -> str:
+    def clean_warm_up(self) -> str | None:
+        """None: it was not asked."""
+        if "warm_up" not in self.data:
+            return None
         plan = str(self.cleaned_data["warm_up"])
         with _said():
             pace.parse_plan(plan)

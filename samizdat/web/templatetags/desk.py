@@ -71,7 +71,8 @@ def state(shape: str, word: str) -> SafeString:
 @register.simple_tag
 def campaign_state(campaign: Any) -> SafeString:
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
-    return state(*words.campaign_state("taken_back" if taken_back else campaign.state))
+    passing = campaign.state == "waiting" and campaign.reason in words.PASSING
+    return state(*words.campaign_state("taken_back" if taken_back else "waits" if passing else campaign.state))
 
 
 @register.simple_tag

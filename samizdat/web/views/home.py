@@ -67,6 +67,9 @@ def _lead(needs: list[dict[str, str]], routes: Any, going: Any) -> str:
 def _stuck(routes: Any, going: Any) -> str:
     waiting = next((row for row in going if row.campaign.state == "waiting"), None)
     dead = [route for route in routes if route.state == "dead"]
+    if waiting and waiting.campaign.reason in words.PASSING:
+        reason = words.campaign_reason(waiting.campaign.reason, waiting.campaign.waits_until)
+        return _("“%(subject)s” waits. %(reason)s") % {"subject": waiting.subject[:80], "reason": reason}
     if waiting:
         return _("“%(subject)s” waits, for no route lives.") % {"subject": waiting.subject[:80]}
     if dead and not any(route.state in ("live", "throttled") for route in routes):

@@ -76,7 +76,8 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "next_due": seen.next_due,
         "gone": waits_for(found) if found.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
-        "reason": words.campaign_reason(found.reason),
+        "reason": words.campaign_reason(found.reason, found.waits_until),
+        "passing": found.state == "waiting" and found.reason in words.PASSING,
     }
 
 
@@ -125,6 +126,8 @@ def _moment(event: Any) -> dict[str, Any]:
     text = str(sentence)
     if event.kind == "campaign.released" and detail.get("frozen"):
         text = _("Released: text and audience are frozen, %(n)s people.") % {"n": count(detail["frozen"])}
+    if event.kind == "campaign.waits" and detail.get("reason") in words.WAITS:
+        shape, text = "", str(words.WAITS[detail["reason"]])
     return {"at": event.at, "shape": shape, "text": text, "by": people.name_of(event.by) if event.by else ""}
 
 

@@ -40,14 +40,29 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
         return go(request, "report", campaign_id)
     now, organisation = timezone.now(), request.organisation
     reach = audience.reach(found.list, found.tag)
-    form = ReleaseForm(request.POST or None, people=reach["may"], zone=ZoneInfo(organisation.timezone), now=now)
+    form = ReleaseForm(
+        request.POST or None,
+        people=reach["may"],
+        zone=ZoneInfo(organisation.timezone),
+        now=now,
+        initial={"quiet": organisation.quiet_hours},
+    )
     facts = _send_facts(request, found, reach, now) | {"form": form}
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("Something in the checklist stops it. Mend that first."))
     elif form.is_valid():
         at, unsure = form.cleaned_data["at"], form.cleaned_data["unsure"]
         try:
-            actions.release(found, now=now, by=request.person, at=at, hold_minutes=0 if at else HOLD, unsure=unsure)
+            actions.release(
+                found,
+                now=now,
+                by=request.person,
+                at=at,
+                hold_minutes=0 if at else HOLD,
+                unsure=unsure,
+                quiet=form.cleaned_data["quiet"],
+                wave=form.first_wave(),
+            )
         except (DeliveryError, CampaignError) as refused:
             refuse(form, None, refused)
         else:

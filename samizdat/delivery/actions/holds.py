@@ -1,0 +1,150 @@
+"""Why a campaign that is on its way sends nothing now, and until when: no route lives, quiet hours, its first wave,
+a limit that is used up. Looked at twice a second by every sender; all of them read the same rows, so they agree.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.models import Campaign
+from samizdat.core import pace
+from samizdat.delivery.actions import pacing
+from samizdat.delivery.errors import WrongPace
+from samizdat.delivery.models import Chunk, Route
+from samizdat.events.actions import record
+
+# What follows a first wave may not be claimed before this: it is opened when the wave has passed.
+LATER = datetime(9999, 12, 31, tzinfo=UTC)
+# Quiet hours begin so much earlier for senders: what is in flight then has its answer in time.
+EARLY = timedelta(seconds=2)
+# A limit that is free again sooner than this is waited for without a word.
+SOON = timedelta(seconds=60)
+
+# What hold_of reads of a campaign.
+FIELDS = (
+    "id",
+    "organisation_id",
+    "edition__id",
+    "state",
+    "reason",
+    "waits_until",
+    "quiet",
+    "wave_state",
+    "wave_until",
+    "wave_hold",
+    "wave_stop",
+    "accepted",
+    "refused",
+    "organisation__quiet_hours",
+    "organisation__timezone",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A code of why nothing leaves, and until when; None: until somebody does something."""
+
+    reason: str
+    until: datetime | None = None
+
+
+def hold_of(row: Mapping[str, Any], lives: bool, spent: Callable[[], Hold | None], now: datetime) -> Hold | None:
+    """row: FIELDS of a campaign that is sending or waiting. lives: does any of its routes? None: it may send."""
+    if not lives:
+        return Hold("no_route")
+    return quiet_of(row, now) or _wave(row, now) or spent()
+
+
+def quiet_of(row: Mapping[str, Any], now: datetime) -> Hold | None:
+    """Quiet hours of the campaign, or those of its organisation."""
+    quiet = pace.parse_quiet(row["quiet"] or row["organisation__quiet_hours"])
+    if quiet is None:
+        return None
+    local = (now + EARLY).astimezone(ZoneInfo(quiet.zone or row["organisation__timezone"]))
+    until = quiet.until(local)
+    return Hold("quiet", until.astimezone(UTC)) if until else None
+
+
+def read_quiet(text: str) -> str:
+    """Quiet hours as they are kept; "" for none. Errors: WrongPace."""
+    try:
+        quiet = pace.parse_quiet(text)
+    except pace.BadRate as bad:
+        raise WrongPace(_(bad.sentence).format(**bad.values), "quiet") from bad
+    if quiet is not None and quiet.zone and quiet.zone not in available_timezones():
+        sentence = _("There is no time zone called %(zone)s. Write one like Europe/Riga.")
+        raise WrongPace(sentence % {"zone": quiet.zone}, "quiet")
+    return str(quiet) if quiet else ""
+
+
+# --- the first wave ---
+
+
+def _wave(row: Mapping[str, Any], now: datetime) -> Hold | None:
+    """running -> held -> done; stopped when too many were refused; passed when a person lets the rest go."""
+    state = row["wave_state"]
+    if state == "running":
+        return _while_it_runs(row, now)
+    if state == "held":
+        if now < row["wave_until"]:
+            return Hold("wave", row["wave_until"])
+        return _stop(row, now) if _refused(row, over=True) else _open_rest(row, now)
+    return _open_rest(row, now) if state == "passed" else None
+
+
+def _refused(row: Mapping[str, Any], over: bool) -> bool:
+    return pace.too_many_refused(row["accepted"], row["refused"], row["wave_stop"], over)
+
+
+def _while_it_runs(row: Mapping[str, Any], now: datetime) -> Hold | None:
+    if _refused(row, over=False):
+        return _stop(row, now)
+    wave = Chunk.objects.filter(edition=row["edition__id"], wave=1, state__in=(Chunk.READY, Chunk.CLAIMED))
+    if wave.exists():
+        return None
+    until = now + timedelta(minutes=row["wave_hold"])
+    _step(row, "running", now, "campaign.wave_out", wave_state="held", wave_until=until)
+    return Hold("wave", until)
+
+
+def _stop(row: Mapping[str, Any], now: datetime) -> Hold:
+    """Paused, so that a person looks at the answers. Resumed, the rest goes."""
+    paused = {"state": "paused", "reason": "refusals", "waits_until": None}
+    _step(row, row["wave_state"], now, "campaign.wave_stopped", wave_state="stopped", **paused)
+    return Hold("refusals")
+
+
+def _open_rest(row: Mapping[str, Any], now: datetime) -> Hold | None:
+    """Killed in the middle it is done again: the state changes last. In slices, since there can be many thousands."""
+    rest = Chunk.objects.filter(edition=row["edition__id"], not_before=LATER)
+    while page := list(rest.values_list("pk", flat=True)[:1000]):
+        Chunk.objects.filter(pk__in=page).update(not_before=None)
+    _step(row, row["wave_state"], now, "campaign.wave_passed", wave_state="done", wave_until=None)
+    return None
+
+
+def _step(row: Mapping[str, Any], old: str, now: datetime, kind: str, **new: Any) -> None:
+    with transaction.atomic():
+        mine = Campaign.objects.filter(pk=row["id"], wave_state=old, state__in=("sending", "waiting"))
+        if mine.update(changed=now, **new):
+            campaign = Campaign.objects.select_related("organisation").get(pk=row["id"])
+            record(kind, campaign.organisation, now=now, about=campaign.pk)
+
+
+# --- limits ---
+
+
+def all_spent(organisation: int, now: datetime) -> Hold | None:
+    """Every route that lives has used its limit or its share of the day: until the first of them may send again."""
+    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
+    ends = [pacing.spent_until(route, now) for route in rows]
+    known = [end for end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    until, why = min(known)
+    return Hold(why, until) if until - now > SOON else None
