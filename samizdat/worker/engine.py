@@ -9,6 +9,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from samizdat import hours
@@ -66,6 +67,8 @@ async def _until_stopped(
 ) -> None:
     from procrastinate.worker import Worker
 
+    # Tasks run in threads of the loop's pool, which has six on two cores: senders hold more campaigns than that.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(at_a_time + 2, "task"))
     # Django's connector can make one that waits for news without polling.
     with app.replace_connector(app.connector.get_worker_connector()) as running:
         async with running.open_async():

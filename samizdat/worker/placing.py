@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 
@@ -24,6 +25,8 @@ HOLD = 60.0
 LOOK = 1.0
 # Campaigns one sender can be placed at at a time.
 AT_A_TIME = 20
+# Slots up to which each keeps its session to the database between two looks.
+FEW = 3
 # Chunks of an edition for which one more sender is worth its while.
 CHUNKS_A_SLOT = 2
 
@@ -47,7 +50,7 @@ class Placing:
             self._held[edition] += 1
         try:
             until = time.monotonic() + HOLD
-            while remains(edition):
+            while self._remains(edition):
                 if time.monotonic() >= until:
                     bell.ring(tasks.send, edition, slot)
                     return
@@ -56,6 +59,13 @@ class Placing:
         finally:
             with self._lock:
                 del self._held[edition]
+
+    def _remains(self, edition: int) -> bool:
+        try:
+            return remains(edition)
+        finally:
+            if len(self._held) > FEW:
+                connection.close()  # Each task has a thread and so a session of its own; many would add up.
 
 
 # This process's, where it is a sender.
