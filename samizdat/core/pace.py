@@ -130,6 +130,9 @@ SLOTS = 144
 # A draw is good for so many seconds of the route's pace; how far ahead of now one may reach.
 BATCH = 0.5
 AHEAD = 2.0
+# Nor is one draw more than this part of any limit, for what a killed sender had drawn is gone; but for a few always.
+PART = 0.02
+FEW = 10
 # Of a large limit an hour or a day one in a hundred is left for confirmations: those never wait for a campaign.
 LARGE = 1000
 KEPT = 0.01
@@ -185,8 +188,7 @@ def draw(limits: Sequence[Limit], spent: Spent, now: float, wanted: int, today: 
         count = min(count, max(1, int(pace * BATCH)))
     for limit in _windows(limits):
         left = most_of(limit, first) - sum(spent.used.get(limit.seconds, {}).values())
-        if left < count:
-            count = max(0, left)
+        count = max(0, min(count, left, max(FEW, int(limit.count * PART))))
         if left <= 0 and (free := _free_again(limit, spent, first)) > until:
             until, why = free, "limit"
     if today.volume is not None and not first:
@@ -294,8 +296,13 @@ class Meter:
     # What is drawn for a moment is good for a little longer: an event loop comes late. After that it is given back.
     GRACE = 0.5
 
+    __slots__ = ("_at", "_count", "_end", "_gap", "_later", "asked", "left", "lost", "not_before", "size")
+
     def __init__(self) -> None:
-        self._grants: deque[list[float]] = deque()  # count, begin, gap, used
+        self._later: deque[tuple[int, float, float]] = deque()  # count, begin, gap of draws that follow
+        self._count = 0  # Of the draw that is being used: how many are left, when the next may go, until when.
+        self._at = self._gap = self._end = 0.0
+        self.left = 0  # In all.
         self.lost = 0  # Drawn and not used in time: to be given back.
         self.size = 0  # Of the last draw.
         self.asked = False
@@ -303,45 +310,46 @@ class Meter:
 
     def grant(self, count: int, begin: float, gap: float) -> None:
         self.asked, self.size = False, count
-        self._grants.append([count, begin, gap, 0])
+        self.left += count
+        self._later.append((count, begin, gap))
 
     def ready(self, now: float) -> bool:
         """May one go at this moment?"""
-        while self._grants:
-            count, begin, gap, used = self._grants[0]
-            if used >= count:
-                self._grants.popleft()
-                continue
-            if gap and now > begin + count * gap + self.GRACE:
-                self.lost += int(count - used)
-                self._grants.popleft()
-                continue
-            return now >= begin + used * gap
-        return False
+        if self._count and now <= self._end:
+            return now >= self._at
+        return self._next(now)
+
+    def _next(self, now: float) -> bool:
+        """To the next draw that is still good."""
+        while True:
+            self.lost += self._count
+            self.left -= self._count
+            self._count = 0
+            if not self._later:
+                return False
+            self._count, self._at, self._gap = self._later.popleft()
+            self._end = self._at + self._count * self._gap + self.GRACE if self._gap else math.inf
+            if now <= self._end:
+                return now >= self._at
 
     def use(self) -> None:
         """One goes. Only after ready()."""
-        self._grants[0][3] += 1
+        self._count -= 1
+        self.left -= 1
+        self._at += self._gap
 
     def wait(self, now: float) -> float | None:
         """Seconds until one may go; None: nothing is drawn."""
         if self.ready(now):
             return 0.0
-        if not self._grants:
-            return None
-        _, begin, gap, used = self._grants[0]
-        return max(0.0, begin + used * gap - now)
-
-    @property
-    def left(self) -> int:
-        return int(sum(count - used for count, _, _, used in self._grants))
+        return max(0.0, self._at - now) if self._count else None
 
     def empty(self) -> int:
         """Takes everything out: so many were drawn and not used."""
-        left = self.left + self.lost
-        self._grants.clear()
-        self.lost = 0
-        return left
+        unused = self.left + self.lost
+        self._later.clear()
+        self._count = self.left = self.lost = 0
+        return unused
 
 
 # --- connections ---

@@ -15,7 +15,7 @@ from django.db import connection
 
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries
-from samizdat.delivery.models import Chunk, Retry
+from samizdat.delivery.models import Chunk, Retry, Route, RoutePace
 from tests import warm
 from tests.delivery.child import STEPS
 from tests.delivery.conftest import House, until
@@ -142,3 +142,26 @@ def test_a_sender_that_is_asked_to_stop_leaves_nothing_in_doubt(house: House, se
     assert campaign.state == "sending" and not Chunk.objects.filter(state=Chunk.CLAIMED).exists()
     books_balance(campaign)
     assert queries.status(campaign)["pending"] == 600 - campaign.accepted
+
+
+def test_a_limit_holds_over_kills_and_nobody_is_lost(house: House) -> None:
+    """What a killed sender had drawn counts as used: so less is sent in the day, and never more."""
+    with ScriptedServer(latency=0.005) as server:
+        house.people(300)
+        house.route(server, connections=CONNECTIONS, rate="200/s,150/d")
+        campaign = house.released()
+        for round_ in range(4):
+            child = Child()
+            until(lambda: len(server.messages) >= min(20 * (round_ + 1), 80), 30)  # noqa: B023
+            child.kill()
+        child = Child()
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "limit", 40)
+        child.stop()
+        assert 80 <= len(server.messages) <= 150
+        books_balance(campaign)
+        Route.objects.update(limits="", rate=None)
+        RoutePace.objects.all().delete()
+        finish(campaign)
+        assert len(server.counts()) == 300
+        one_identity_each(server)
+        books_balance(campaign)

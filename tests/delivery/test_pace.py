@@ -48,7 +48,8 @@ def test_several_limits_hold_at_once_and_a_restart_gives_nothing_back(house: Hou
 def test_what_a_killed_sender_had_drawn_counts_as_used(house: House, server: ScriptedServer) -> None:
     house.people(30)
     route = house.route(server, rate="25/d")
-    assert pacing.draw(route.pk, pacing.allowance_of(route), 15, 0, now()).count == 15
+    allowance = pacing.allowance_of(route)
+    assert [pacing.draw(route.pk, allowance, n, 0, now()).count for n in (10, 5)] == [10, 5]
     assert run_campaign(house.released().pk, 4)["accepted"] == 10
 
 
@@ -150,6 +151,21 @@ def test_a_sender_opens_no_more_connections_than_the_others_leave(house: House, 
     assert run_campaign(house.released().pk, 30)["ended"] == "finished"
     assert server.most_open <= 6
     assert not ConnectionLease.objects.filter(worker__ended=None, until__gt=now().timestamp() + 31).exists()
+
+
+def test_two_senders_keep_one_limit_and_share_the_connections(house: House, server: ScriptedServer) -> None:
+    """On SQLite the second one waits for its turn, and the same is true."""
+    house.people(1100)
+    house.route(server, rate="60/s,110/d", connections=6)
+    campaign = house.released()
+    begun = now()
+    with Running(), Running():
+        until(lambda: len(server.messages) >= 100)
+        assert (now() - begun).total_seconds() >= 99 / 60
+        until(lambda: queries.status(campaign)["reason"] == "limit")
+    assert len(server.messages) <= 110
+    assert server.most_open <= 6
+    books_balance(campaign)
 
 
 def test_a_mailbox_provider_that_asks_for_patience_is_put_off_and_holds_up_nobody(
