@@ -139,10 +139,18 @@ def wait_for_port(port: int, seconds: float = 10.0) -> None:
 
 def tool(name: str) -> str:
     """The path of a program, looked for where administrators' programs are as well."""
-    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    found = _found(name)
     if found is None:
         raise SystemExit(f"{name} is not installed. On Debian: apt-get install --no-install-recommends postfix")
     return found
+
+
+def has_tool(name: str) -> bool:
+    return _found(name) is not None
+
+
+def _found(name: str) -> str | None:
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 @contextlib.contextmanager

@@ -223,8 +223,8 @@ def report(case: Case, runs: dict[int, list[Run]]) -> None:
     if not case.latency:
         most = ceiling(case, runs, 2) / ceiling(case, runs, 1)
         common.say(
-            f"  What this machine could show: senders, database and sink share {cores} cores, so at these costs two could reach"
-            f" {most:.2f} times one."
+            f"  What this machine could show: senders, database and sink share {cores} cores, so two could reach "
+            f"{most:.2f} times one at these costs."
         )
 
 
