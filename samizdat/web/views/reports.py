@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions as campaigns
@@ -45,7 +45,7 @@ def live(request: Any, campaign_id: int) -> HttpResponse:
 
 
 def _facts(request: Any, found: Any) -> dict[str, Any]:
-    now = timezone.now()
+    now = hours.asked()
     seen = queries.report(found)
     books = seen.books
     speeds = _speeds(seen.minutes, found.due or found.released or now, now) if found.state == "sending" else {}
@@ -134,7 +134,7 @@ def _moment(event: Any) -> dict[str, Any]:
 def _move(request: Any, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     try:
-        action(found, now=timezone.now(), by=request.person, **more)
+        action(found, now=hours.asked(), by=request.person, **more)
     except DeliveryError as refused:
         messages.error(request, str(refused))
     else:
@@ -160,11 +160,11 @@ def take_back(request: Any, campaign_id: int) -> HttpResponse:
         messages.error(request, _("It is on its way already. Pause it, or stop it for good."))
         return go(request, "report", campaign_id)
     try:
-        actions.cancel(found, now=timezone.now(), by=request.person)
+        actions.cancel(found, now=hours.asked(), by=request.person)
     except DeliveryError as refused:
         messages.error(request, str(refused))
         return go(request, "report", campaign_id)
-    draft = campaigns.copy(found, by=request.person, now=timezone.now())
+    draft = campaigns.copy(found, by=request.person, now=hours.asked())
     messages.success(request, _("Taken back: nobody got it. Here it is as a draft again."))
     return go(request, "campaign", draft.pk)
 

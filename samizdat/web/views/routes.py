@@ -6,9 +6,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat import hours
 from samizdat.accounts import people
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import pacing
@@ -24,7 +24,7 @@ def routes(request: Any) -> HttpResponse:
     """The ways out in the order they are tried; POST adds one and tries it."""
     form = RouteForm(request.POST or None)
     if form.is_valid():
-        answers, now = form.cleaned_data, timezone.now()
+        answers, now = form.cleaned_data, hours.asked()
         try:
             made = actions.add_route(
                 request.organisation,
@@ -46,7 +46,7 @@ def routes(request: Any) -> HttpResponse:
     facts = {
         "routes": queries.routes(request.organisation),
         "form": form,
-        "paces": _paces(request.organisation, timezone.now()),
+        "paces": _paces(request.organisation, hours.asked()),
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
@@ -66,7 +66,7 @@ def _paces(organisation: Any, now: datetime) -> dict[int, list[str]]:
 @door(see=ADMINS, do=ADMINS)
 def edit_route(request: Any, route_id: int) -> HttpResponse:
     """The same form with what is kept of one route; POST writes what is another now, and tries it."""
-    found, now = _route(request, route_id), timezone.now()
+    found, now = _route(request, route_id), hours.asked()
     way = queries.way_of(found)
     form = RouteForm(request.POST or None, way=way)
     if form.is_valid():
@@ -130,7 +130,7 @@ def _tell(request: Any, found_out: Any, route: Any) -> None:
 @deed(ADMINS)
 def test_route(request: Any, route_id: int) -> HttpResponse:
     """Connects and signs in; with an address it sends one short letter there."""
-    found, now = _route(request, route_id), timezone.now()
+    found, now = _route(request, route_id), hours.asked()
     form = ProbeForm(request.POST, prefix="probe")
     if form.is_valid():
         _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now, by=request.person), found)
@@ -142,7 +142,7 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
 @deed(ADMINS)
 def pause_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)
-    actions.pause_route(found, now=timezone.now(), by=request.person)
+    actions.pause_route(found, now=hours.asked(), by=request.person)
     messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": found.name})
     return go(request, "routes")
 
@@ -150,7 +150,7 @@ def pause_route(request: Any, route_id: int) -> HttpResponse:
 @deed(ADMINS)
 def resume_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)
-    actions.resume_route(found, now=timezone.now(), by=request.person)
+    actions.resume_route(found, now=hours.asked(), by=request.person)
     messages.success(request, _("%(name)s is tried again.") % {"name": found.name})
     return go(request, "routes")
 
@@ -160,7 +160,7 @@ def remove_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)
     if request.method == "POST":
         try:
-            actions.remove_route(found, now=timezone.now(), by=request.person)
+            actions.remove_route(found, now=hours.asked(), by=request.person)
         except DeliveryError as refused:
             messages.error(request, str(refused))
         else:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import domain
@@ -38,7 +38,7 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     if found.state != "draft":
         return go(request, "report", campaign_id)
-    now, organisation = timezone.now(), request.organisation
+    now, organisation = hours.asked(), request.organisation
     reach = audience.reach(found.list, found.tag)
     form = ReleaseForm(
         request.POST or None,
