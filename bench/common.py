@@ -107,6 +107,17 @@ def cpu_of_tree(pid: int) -> float:
     return sum(cpu_of(one) for one in tree(pid))
 
 
+def cpu_of_machine() -> float:
+    """CPU seconds that everything on this machine has used so far."""
+    user, nice, system, _idle, _wait, *interrupts = (int(field) for field in _first_line("/proc/stat").split()[1:8])
+    return (user + nice + system + sum(interrupts)) / TICKS
+
+
+def _first_line(path: str) -> str:
+    with open(path) as file:
+        return file.readline()
+
+
 def memory_of_tree(pid: int) -> float:
     """MB in use, shared pages counted by their share where the kernel tells."""
     return sum(_memory(one) for one in tree(pid))

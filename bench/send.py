@@ -143,6 +143,8 @@ def measure_rates(data: Path, options: argparse.Namespace) -> int:
     for sink, found in ceilings.items():
         if found:
             show(f"{sink} sink: smtp-source", found)
+        else:
+            common.say("  smtp-source is not installed: no ceiling beside the fast sink.")
         for one in chosen:
             if one.sink == sink:
                 show(f"{sink} sink: {one.name}", runs[one])
@@ -192,10 +194,7 @@ def show(name: str, runs: list[Run]) -> None:
 
 def has_ceiling(one: Variant) -> bool:
     """On the fast sink figures of ours stand for themselves where Postfix is not installed."""
-    if one.sink == "postfix" or common.has_tool("smtp-source"):
-        return True
-    common.say("smtp-source is not installed: no ceiling beside the fast sink.")
-    return False
+    return one.sink == "postfix" or common.has_tool("smtp-source")
 
 
 def run_source(one: Variant, connections: int, size: int) -> Run:

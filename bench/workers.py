@@ -76,6 +76,7 @@ class Run:
     latches: float
     deadlocks: int
     seconds: float  # Of the whole run.
+    others: float  # Cores that other work took meanwhile, our looking at it included.
 
     @property
     def in_all(self) -> float:
@@ -157,7 +158,7 @@ def watch(campaign: Any, sink: Fast, senders: list[Sender]) -> Run:
         raise SystemExit(f"{told['taken']:,} messages were taken instead of {people:,}.")
     if begin is None or finish is None or finish[1] == begin[1]:
         raise SystemExit("The letter was out before it could be looked at. Take a larger --scale.")
-    seconds, count, cpu, database, taken = (late - early for early, late in zip(begin, finish, strict=True))
+    seconds, count, cpu, database, taken, machine = (late - early for early, late in zip(begin, finish, strict=True))
     share = 100 / max(1, looks * len(senders))
     return Run(
         count / seconds,
@@ -168,13 +169,14 @@ def watch(campaign: Any, sink: Fast, senders: list[Sender]) -> Run:
         latches * share,
         deadlocks_so_far() - deadlocks,
         now,
+        max(0.0, machine - cpu - database - taken) / seconds,
     )
 
 
 def point(told: dict[str, Any], senders: list[Sender], server: int | None) -> tuple[float, ...]:
-    """Moment, messages taken, and CPU seconds so far of the senders, the database and the sink."""
+    """Moment, messages taken, and CPU seconds so far of the senders, the database, the sink and the whole machine."""
     used = sum(common.cpu_of(sender.process.pid) for sender in senders)
-    return told["at"], told["taken"], used, common.database_cpu(server), told["cpu"]
+    return told["at"], told["taken"], used, common.database_cpu(server), told["cpu"], common.cpu_of_machine()
 
 
 def waiting() -> tuple[int, int]:
@@ -206,19 +208,19 @@ def report(case: Case, runs: dict[int, list[Run]]) -> None:
     cores = os.cpu_count() or 1
     common.say(f"{case.sentence}; {cores} cores here")
     columns = f"{'messages/s':>28}{'of one':>8}{'at most':>9}{'CPU us/message':>24}{'database':>10}{'sink':>7}"
-    common.say(f"  {'':<10}{columns}{'waits for locks':>17}{'latches':>9}{'s in all':>10}")
+    common.say(f"  {'':<10}{columns}{'waits for locks':>17}{'latches':>9}{'s in all':>10}{'other work':>12}")
     one = rate_of(runs[1])
     for workers, found in runs.items():
         rate = common.spread([run.rate for run in found])
         cpu = common.spread([run.cpu for run in found], 1)
-        database, sink, locks, latches, seconds = (
+        database, sink, locks, latches, seconds, others = (
             common.median([getattr(run, which) for run in found])
-            for which in ("database", "sink", "locks", "latches", "seconds")
+            for which in ("database", "sink", "locks", "latches", "seconds", "others")
         )
         name = f"{workers} sender{'s' * (workers > 1)}"
         common.say(
             f"  {name:<10}{rate:>28}{rate_of(found) / one:>8.2f}{ceiling(case, runs, workers):>9,.0f}{cpu:>24}"
-            f"{database:>10.1f}{sink:>7.1f}{locks:>15.1f} %{latches:>7.1f} %{seconds:>10.1f}"
+            f"{database:>10.1f}{sink:>7.1f}{locks:>15.1f} %{latches:>7.1f} %{seconds:>10.1f}{others:>6.1f} cores"
         )
     if not case.latency:
         most = ceiling(case, runs, 2) / ceiling(case, runs, 1)
