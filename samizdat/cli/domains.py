@@ -1,4 +1,4 @@
-"""domain check, add, ls, records, key, published, activate, rotate, retire, rm: who signs the letters."""
+"""domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, rm: who signs the letters."""
 
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,20 @@ def domain_retire(name: str, selector: str) -> None:
 
     domains.retire(key, now=opening.now())
     say(_document(key), f"{key.selector} is retired. Its record may go once its letters have arrived.")
+
+
+@domain.command("warm-up")
+@click.argument("name")
+@click.argument("plan", metavar="N,N,…|standard|none")
+@common
+def domain_warm_up(name: str, plan: str) -> None:
+    """How many letters go from a new domain on its first day, the second …, by all routes together."""
+    found = _domain(name)
+    from samizdat.delivery.actions import domains
+
+    domains.warm_up(found, "" if plan == "none" else plan, now=opening.now())
+    sentence = f"{found.name} begins today with {found.warm_up}." if found.warm_up else f"{found.name} has no warm-up."
+    say({"domain": found.name, "warm_up": found.warm_up}, sentence)
 
 
 @domain.command("rm")

@@ -65,6 +65,9 @@ class SendingDomain(models.Model):
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="sending_domains")
     name = models.CharField(max_length=253)
     made = models.DateField()
+    warm_up = models.CharField(max_length=800, blank=True, default="", db_default="")  # "50,100,200": by days.
+    warm_since = models.DateField(null=True)  # The first day of the warm-up.
+    spent = models.TextField(blank=True, default="", db_default="")  # What went out from it of late: core/pace.Spent.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="sending_domain_once")]

@@ -163,6 +163,15 @@ def test_what_cannot_be_is_refused_with_a_sentence(known: House, words: tuple[st
     assert refused.json["sentence"]
 
 
+def test_a_new_domain_is_warmed_up_day_by_day(known: House) -> None:
+    known.say("domain", "add", "fresh.example", "--algorithm", "ed25519")
+    assert known.say("domain", "warm-up", "fresh.example", "50, 100,200")["warm_up"] == "50,100,200"
+    refused = known("domain", "warm-up", "fresh.example", "many")
+    assert refused.code == 1 and "is no plan" in refused.err
+    assert known.say("domain", "warm-up", "fresh.example", "none")["warm_up"] == ""
+    known.say("domain", "rm", "fresh.example", "--yes")
+
+
 def test_without_a_house_a_check_still_looks(empty_house: House, names: NameServer) -> None:
     empty_house.environment["SAMIZDAT_DNS"] = names.place
     names.records["plain.example"] = ["v=spf1 include:relay.example ~all"]

@@ -216,3 +216,26 @@ def test_what_is_over_todays_share_of_a_warm_up_follows_on_the_next_day(house: H
     Route.objects.update(warm_since=route.warm_since - timedelta(days=1))
     assert run_campaign(campaign.pk, 30)["ended"] == "finished"
     assert queries.status(campaign)["accepted"] == 40
+
+
+def test_a_new_domain_sends_its_share_of_the_day_whatever_the_route(
+    house: House, server: ScriptedServer, second: ScriptedServer
+) -> None:
+    from samizdat.delivery.actions import domains
+    from samizdat.delivery.models import SendingDomain
+
+    house.people(45)
+    house.route(server, rate="10/d", priority=1)
+    house.route(second, "other", priority=2)
+    row = domains.add_domain(house.organisation, "lantern.example", now=now(), algorithms=())
+    domains.warm_up(row, "15,20,100", now=now())
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 4)
+    assert (ended["state"], ended["reason"], ended["accepted"]) == ("waiting", "warm_up", 15)
+    assert len(server.messages) + len(second.messages) == 15
+    books_balance(campaign)
+    SendingDomain.objects.update(warm_since=row.warm_since - timedelta(days=1), spent="")
+    assert run_campaign(campaign.pk, 4)["accepted"] == 35
+    domains.warm_up(row, "", now=now())
+    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    assert len({*server.counts(), *second.counts()}) == 45

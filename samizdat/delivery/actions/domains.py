@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from django.db import IntegrityError, transaction
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from samizdat.campaigns.domain import Lookup, look_up_txt
-from samizdat.core import dkim
+from samizdat.core import dkim, pace
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, SendingDomain
@@ -55,6 +56,24 @@ def _domain_name(text: str) -> str:
             _("This is no domain. Write the part after the @ of your From address, like lantern.example.")
         )
     return name
+
+
+def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Any = None) -> SendingDomain:
+    """How many letters go from this domain on its first day, the second and so on, by all routes together; the first
+    one is today. "" ends it. Errors: DomainRefused.
+    """
+    try:
+        text = ",".join(map(str, pace.parse_plan(plan)))
+    except pace.BadRate as bad:
+        raise DomainRefused(_(bad.sentence).format(**bad.values), "warm_up", "bad_plan") from bad
+    if text != row.warm_up:
+        today = now.astimezone(ZoneInfo(row.organisation.timezone)).date()
+        with transaction.atomic():
+            SendingDomain.objects.filter(pk=row.pk).update(warm_up=text, warm_since=today if text else None)
+            detail = {"domain": row.name, "plan": text}
+            record("domain.warm_up", row.organisation, now=now, by=by, about=row.pk, detail=detail)
+        row.refresh_from_db()
+    return row
 
 
 def add_key(

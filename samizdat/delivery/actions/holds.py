@@ -30,6 +30,7 @@ FIELDS = (
     "id",
     "organisation_id",
     "edition__id",
+    "edition__message_id_domain",
     "state",
     "reason",
     "waits_until",

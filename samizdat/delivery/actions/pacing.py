@@ -13,7 +13,7 @@ from django.db import transaction
 
 from samizdat.core import pace
 from samizdat.core.pace import Drawn, Limit, Slowed, Spent, Today
-from samizdat.delivery.models import ConnectionLease, ProviderPace, Route, RoutePace
+from samizdat.delivery.models import ConnectionLease, ProviderPace, Route, RoutePace, SendingDomain
 
 # Seconds after which connections are free that a sender no longer renews: it, its machine or its network is gone.
 LEASE = 30.0
@@ -46,6 +46,42 @@ def allowance_of(route: Route) -> Allowance:
         limits = (Limit(1, route.rate),)  # Written before routes had several limits.
     plan = pace.parse_plan(route.warm_up)
     return Allowance(limits, plan, route.warm_since, route.organisation.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """A sending domain whose warm-up has not ended, on whatever routes its letters go."""
+
+    id: int
+    allowance: Allowance
+    until: datetime | None = None  # Its share of today is used up: until then.
+
+
+def warming(organisation: int, now: datetime) -> dict[str, Warming]:
+    """By the name of the domain."""
+    found = {}
+    rows = SendingDomain.objects.filter(organisation=organisation).exclude(warm_up="").select_related("organisation")
+    for row in rows:
+        allowance = Allowance((), pace.parse_plan(row.warm_up), row.warm_since, row.organisation.timezone)
+        today = allowance.today(now)
+        if today.volume is not None:
+            drawn = pace.draw((), pace.read_spent(row.spent), now.timestamp(), 1, today)
+            until = None if drawn.count else datetime.fromtimestamp(drawn.until, UTC)
+            found[row.name] = Warming(row.pk, allowance, until)
+    return found
+
+
+def draw_for_domain(domain: Warming, wanted: int, back: int, now: datetime) -> int:
+    """How many letters may go from it, of so many; `back` were drawn before and not sent."""
+    with transaction.atomic():
+        row = SendingDomain.objects.select_for_update().filter(pk=domain.id).first()
+        if row is None:
+            return wanted
+        at, today = now.timestamp(), domain.allowance.today(now)
+        spent = pace.give_back((), pace.read_spent(row.spent), at, back, today)
+        drawn = pace.draw((), spent, at, wanted, today)
+        SendingDomain.objects.filter(pk=row.pk).update(spent=pace.spent_text(drawn.spent))
+    return drawn.count
 
 
 @contextmanager
@@ -110,8 +146,8 @@ def spent_until(route: Route, now: datetime) -> tuple[datetime, str] | None:
     return datetime.fromtimestamp(drawn.until, UTC), drawn.why
 
 
-def left_of_warm_up(route: Route, now: datetime) -> int:
-    """How many may still go by it until its warm-up is over."""
+def left_of_warm_up(route: Route | SendingDomain, now: datetime) -> int:
+    """How many may still go by a route, or from a domain, until its warm-up is over."""
     if not route.warm_up or route.warm_since is None:
         return 0
     today = now.astimezone(ZoneInfo(route.organisation.timezone)).date()

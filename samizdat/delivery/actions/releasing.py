@@ -18,7 +18,7 @@ from samizdat.delivery.actions.holds import LATER, read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
-from samizdat.delivery.models import Chunk, Route
+from samizdat.delivery.models import Chunk, Route, SendingDomain
 from samizdat.events.actions import record
 
 # Minutes; and so many of the newest are put first for a warm-up: all of them are in memory for a moment.
@@ -118,7 +118,8 @@ def owe(campaign: Campaign, edition: Edition, first: int = 0, now: datetime | No
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
     """
     frozen = position = 0
-    for numbers in _pages(campaign, _warming(campaign.organisation_id, now) if now else 0):
+    newest = _warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
+    for numbers in _pages(campaign, newest):
         waves = [(1, pace.first_wave(numbers, first)[0]), (2, pace.first_wave(numbers, first)[1])]
         parts = [
             (wave, people[at : at + CHUNK])
@@ -142,10 +143,13 @@ def owe(campaign: Campaign, edition: Edition, first: int = 0, now: datetime | No
     return frozen
 
 
-def _warming(organisation: int, now: datetime) -> int:
-    """How many at the most go by routes that are being warmed up: so many of the newest come first."""
+def _warming(organisation: int, domain: str, now: datetime) -> int:
+    """How many at the most go by routes or from a domain that are being warmed up: so many of the newest come first."""
     routes = Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).exclude(warm_up="")
-    return min(MOST_NEWEST, sum(left_of_warm_up(route, now) for route in routes.select_related("organisation")))
+    domains = SendingDomain.objects.filter(organisation=organisation, name=domain).exclude(warm_up="")
+    left = sum(left_of_warm_up(route, now) for route in routes.select_related("organisation"))
+    left += sum(left_of_warm_up(row, now) for row in domains.select_related("organisation"))
+    return min(MOST_NEWEST, left)
 
 
 def _pages(campaign: Campaign, newest: int = 0) -> Iterator[list[int]]:

@@ -19,9 +19,9 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery.actions import clock, holds, routes
+from samizdat.delivery.actions import clock, holds, pacing, routes
 from samizdat.delivery.engine import recovery
-from samizdat.delivery.engine.lane import Claim, Lane, Slice
+from samizdat.delivery.engine.lane import SLICE, Claim, Lane, Slice
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
 from samizdat.delivery.engine.pulse import Pulse
@@ -72,6 +72,8 @@ class Feeder:
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
+        self._domains: dict[tuple[int, str], pacing.Warming] = {}
+        self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
@@ -158,11 +160,24 @@ class Feeder:
             if not dialect.may_go_on(claim.opened.edition):
                 self._let_go(lane, claim.opened.edition)
                 continue
-            piece = self._slice(claim, lane.appetite)
+            most = self._of_its_domain(claim, lane.appetite)
+            if not most:
+                self._let_go(lane, claim.opened.edition)
+                self._editions[lane.organisation].remove(claim.opened.edition)  # Until the next look around.
+                continue
+            piece = self._slice(claim, most)
             if piece.rows:
                 if not any(claim.rest for claim in claims):
                     self._turn(lane, claims)  # One chunk ahead, so that the route does not wait for it.
                 return piece
+
+    def _of_its_domain(self, claim: Claim, most: int) -> int:
+        """How many of a slice may go today from the domain of its sender, when that is being warmed up."""
+        domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
+        if domain is None:
+            return most
+        back = self._domain_back.pop(domain.id, 0)
+        return pacing.draw_for_domain(domain, min(most, SLICE, len(claim.rest)), back, self._sender.clock())
 
     def _turn(self, lane: Lane, claims: list[Claim]) -> Claim | None:
         """Campaigns take turns, slice by slice: the one that waited longest and has something to send."""
@@ -244,6 +259,9 @@ class Feeder:
         while self.returned:
             claim, number = self.returned.popleft()
             claim.sliced -= 1
+            domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
+            if domain is not None:
+                self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + 1
             if not claim.closing:
                 claim.rest.append(number)
 
@@ -298,12 +316,18 @@ class Feeder:
             self._known_routes[organisation] = infos
             self._sender.call(lane.set_routes, infos)
         lives = any(info.state in ("live", "throttled") for info in infos)
+        domains = pacing.warming(organisation, now)
+        self._domains = {key: domain for key, domain in self._domains.items() if key[0] != organisation}
+        self._domains |= {(organisation, name): domain for name, domain in domains.items()}
         sending = []
         for row in campaigns:
             if clock.finish_if_done(row["id"], now):
                 continue
 
             def spent(row: dict[str, Any] = row) -> holds.Hold | None:
+                domain = domains.get(row["edition__message_id_domain"])
+                if domain is not None and domain.until is not None and not self._domain_back.get(domain.id):
+                    return holds.Hold("warm_up", domain.until)
                 asks = lane.active is None or row["reason"] in ("limit", "warm_up")
                 return holds.all_spent(organisation, now) if asks else None
 
@@ -350,6 +374,9 @@ class Feeder:
         """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
         self._take_back()
         self.pacer.end()
+        for domain in self._domains.values():
+            if back := self._domain_back.pop(domain.id, 0):
+                pacing.draw_for_domain(domain, 0, back, self._sender.clock())
         for claims in self._claims.values():
             for claim in claims:
                 self._sender.recorder.close_chunk(claim.chunk)

@@ -31,6 +31,7 @@ class Opened:
     edition: int
     campaign: int
     organisation: int
+    domain: str
     list_id: int
     maker: MessageMaker
     signing: MessageMaker
@@ -75,6 +76,7 @@ def open_edition(number: int) -> Opened:
         edition=edition.pk,
         campaign=edition.campaign_id,
         organisation=edition.organisation_id,
+        domain=edition.message_id_domain,
         list_id=edition.campaign.list_id,
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
