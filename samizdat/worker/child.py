@@ -99,11 +99,14 @@ def _open_house(with_django_secret: bool) -> None:
     import django
 
     django.setup()
+    from django.db import connections
+
     from samizdat.vault import house
 
     house.open_source()
     if with_django_secret:
         house.open_for_django()
+    connections.close_all()  # The work is done in threads with sessions of their own.
 
 
 class Sign:

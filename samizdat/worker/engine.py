@@ -62,6 +62,15 @@ def _app(periodic: bool) -> Any:
     return app
 
 
+def _connector() -> Any:
+    """One that waits for news without polling, as Django's connector would make it, with fewer sessions: one that
+    listens, one that asks, and a third for a moment."""
+    from procrastinate import PsycopgConnector
+    from procrastinate.contrib.django.utils import connector_params
+
+    return PsycopgConnector(kwargs=connector_params("default"), min_size=2, max_size=3)
+
+
 async def _until_stopped(
     app: Any, queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
 ) -> None:
@@ -69,8 +78,7 @@ async def _until_stopped(
 
     # Tasks run in threads of the loop's pool, which has six on two cores: senders hold more campaigns than that.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(at_a_time + 2, "task"))
-    # Django's connector can make one that waits for news without polling.
-    with app.replace_connector(app.connector.get_worker_connector()) as running:
+    with app.replace_connector(_connector()) as running:
         async with running.open_async():
             worker = Worker(
                 running,

@@ -307,6 +307,8 @@ class Supervisor:
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if connection.vendor == "postgresql":
+            connections.close_all()  # Ours are of no more use, and the server counts sessions.
         notify("READY=1")
         looked = time.monotonic()
         while not self._stopping:
