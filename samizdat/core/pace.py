@@ -266,7 +266,7 @@ def _free_again(limit: Limit, spent: Spent, first: bool) -> float:
 def _use(limits: Sequence[Limit], spent: Spent, count: int, free: float) -> Spent:
     """free: when the last of them has gone. That is the moment that counts for the windows."""
     used = {seconds: dict(slots) for seconds, slots in spent.used.items()}
-    # A day and an hour are counted whether there is a limit or not: one that is set later finds what went before.
+    # An hour and a day are counted beside any other limit: one that is set later finds what went before.
     for seconds in {HOUR, DAY, *(limit.seconds for limit in _windows(limits))}:
         slots, slot = used.setdefault(seconds, {}), _slot(seconds, free)
         slots[slot] = slots.get(slot, 0) + count

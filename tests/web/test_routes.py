@@ -267,7 +267,7 @@ def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:
 
 
 def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk: Desk) -> None:
-    from samizdat.delivery.actions import add_route, pacing
+    from samizdat.delivery.actions import add_route, domains, pacing
     from samizdat.delivery.models import ProviderPace
 
     url = "smtp+plain://127.0.0.1:1"
@@ -275,8 +275,11 @@ def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk
     now = timezone.now()
     pacing.draw(route.pk, pacing.allowance_of(route), 3, 0, now)
     ProviderPace.objects.create(route=route, provider=1, rate=1.0, full=2.0, at=now.timestamp())
+    domain = domains.add_domain(here.organisation, "fresh.example", now=now, algorithms=())
+    domains.warm_up(domain, "40,80", now=now)
     page = desk("admin").get(_to(here, "routes")).content.decode()
     assert "10 a second, 5,000 an hour" in page
+    assert "fresh.example: warm-up, today 0 of 40" in page
     assert "3 of 5,000 used within the hour" in page
     assert "Gmail wants less" in page
     answers = {"name": "fresh", "priority": "10", "rate": "1/x", "warm_up": "many"}

@@ -49,6 +49,15 @@ def allowance_of(route: Route) -> Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """How much of a limit is used. what: the limit as it is typed, or "warm_up"."""
+
+    what: str
+    used: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warming:
     """A sending domain whose warm-up has not ended, on whatever routes its letters go."""
 
@@ -68,6 +77,16 @@ def warming(organisation: int, now: datetime) -> dict[str, Warming]:
             drawn = pace.draw((), pace.read_spent(row.spent), now.timestamp(), 1, today)
             until = None if drawn.count else datetime.fromtimestamp(drawn.until, UTC)
             found[row.name] = Warming(row.pk, allowance, until)
+    return found
+
+
+def used_of_domains(organisation: int, now: datetime) -> list[tuple[str, Used]]:
+    """Name and today's share of the domains that are being warmed up."""
+    found = []
+    texts = dict(SendingDomain.objects.filter(organisation=organisation).values_list("name", "spent"))
+    for name, domain in sorted(warming(organisation, now).items()):
+        today, spent = domain.allowance.today(now), pace.read_spent(texts.get(name, ""))
+        found.append((name, Used("warm_up", spent.of_day if spent.day == today.day else 0, today.volume or 0)))
     return found
 
 
@@ -152,15 +171,6 @@ def left_of_warm_up(route: Route | SendingDomain, now: datetime) -> int:
         return 0
     today = now.astimezone(ZoneInfo(route.organisation.timezone)).date()
     return sum(pace.parse_plan(route.warm_up)[max(0, (today - route.warm_since).days) :])
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """How much of a limit is used. what: the limit as it is typed, or "warm_up"."""
-
-    what: str
-    used: int
-    of: int
 
 
 def used(route: Route, now: datetime) -> list[Used]:

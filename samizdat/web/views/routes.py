@@ -47,6 +47,9 @@ def routes(request: Any) -> HttpResponse:
         "routes": queries.routes(request.organisation),
         "form": form,
         "paces": _paces(request.organisation, hours.asked()),
+        "warming": [
+            (name, words.used(one)) for name, one in pacing.used_of_domains(request.organisation.pk, hours.asked())
+        ],
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
