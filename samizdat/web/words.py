@@ -165,6 +165,13 @@ CONSENT_WAYS: dict[str, Word] = {
     "bounce": lazy("The mailbox said so."),
 }
 
+# The stored ways are few: a button on the leave page is kept as "form", and what takes a leaving back as "one-click".
+LEAVE_PAGE_WAYS: dict[tuple[str, str], Word] = {
+    ("withdrawn", "form"): lazy("On the leave page."),
+    ("returned", "form"): lazy("On the leave page."),
+    ("returned", "one-click"): lazy("On the leave page."),
+}
+
 BOOKS: tuple[tuple[str, Word, Word], ...] = (
     ("accepted", pgettext_lazy("books", "accepted"), lazy("the next server took it; that is all anyone knows")),
     ("refused", pgettext_lazy("books", "refused"), lazy("a clear no for this address")),

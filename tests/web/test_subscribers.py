@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
-from samizdat.audience import queries
+from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Subscriber
 from samizdat.events.models import Event
 from samizdat.web.plans import field_label
@@ -49,6 +49,15 @@ def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, des
     assert "<strong>Yes.</strong> She agreed on 25 November 2026" in page
     assert CONSENT in page
     assert "volunteer" in page
+
+
+def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_her_mail_programme(here: House, desk: Desk) -> None:
+    now = timezone.now()
+    actions.unsubscribe(here.ada, here.list, now=now, way="form")
+    actions.undo_unsubscribe(here.ada, here.list, now=now)
+    page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert page.count("On the leave page.") == 2
+    assert "By the unsubscribe button of her mail programme." not in page
 
 
 def test_standard_fields_go_by_our_words_in_her_language_and_others_by_their_own(here: House, desk: Desk) -> None:

@@ -118,7 +118,7 @@ def _entry(entry: Any) -> dict[str, Any]:
         "day": entry.day,
         "at": entry.at,
         "title": title,
-        "way": words.CONSENT_WAYS.get(entry.way, entry.way),
+        "way": words.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or words.CONSENT_WAYS.get(entry.way, entry.way),
         "source": _source(entry),
         "wording": entry.wording,
         "reason": entry.reason,
