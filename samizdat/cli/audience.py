@@ -2,7 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
     organisation, to = opening.organisation(), _list(name)
-    with progress("Looking" if dry_run else "Bringing in") as shown:
+    with _asking_for_status(), progress("Looking" if dry_run else "Bringing in") as shown:
 
         def look(state: Any) -> None:
             shown.show(state.bytes_read, state.bytes_total, state.rows)
@@ -239,6 +240,19 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     say(document, *_sums(document))
+
+
+@contextmanager
+def _asking_for_status() -> Iterator[None]:
+    """Names the option that answers. The desk says the same sentence and has a field there."""
+    from samizdat.audience.errors import ImportRefused
+
+    try:
+        yield
+    except ImportRefused as refused:
+        if refused.code != "ask_status":
+            raise
+        raise Failed(f"{refused} Add --status, such as --status subscribed.", refused.code) from refused
 
 
 def _sums(document: dict[str, Any]) -> list[str]:

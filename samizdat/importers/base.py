@@ -236,8 +236,13 @@ class Plan:
         return found
 
     def with_status(self, status: str) -> "Plan":
-        """The same plan, where every file whose status is not known gets this one."""
-        files = [file if file.status else replace(file, status=status) for file in self.files]
+        """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
+        files = [
+            file
+            if file.status and file.status_source != "assumed"
+            else replace(file, status=status, status_source="asked")
+            for file in self.files
+        ]
         return Plan(self.source, files)
 
     def questions(self) -> list[Problem]:

@@ -51,8 +51,8 @@ def test_the_same_export_twice_changes_nothing(bring: Any, real: Any, lantern: A
 def test_a_file_without_times_twice_changes_nothing_either(bring: Any, tmp_path: Any, lantern: Any) -> None:
     path = tmp_path / "people.csv"
     path.write_text("email,name\nada@post.example,Ada\nboris@post.example,Boris\n")
-    assert split(bring(path).counts) == (2, 0, 0, 0)
-    assert split(bring(path, at=later(2)).counts) == (0, 0, 2, 0)
+    assert split(bring(path, status="subscribed").counts) == (2, 0, 0, 0)
+    assert split(bring(path, status="subscribed", at=later(2)).counts) == (0, 0, 2, 0)
     assert ConsentRecord.objects.count() == 2
 
 
@@ -299,6 +299,15 @@ def test_no_row_that_is_an_address_is_refused_and_nothing_written(
     assert not Import.objects.exists() and not Subscriber.objects.exists()
 
 
+def test_a_list_from_elsewhere_is_asked_about_and_the_answer_counts(bring: Any, tmp_path: Any) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("email\nada@post.example\n")
+    with pytest.raises(ImportRefused) as refused:
+        bring(path)
+    assert refused.value.code == "ask_status" and not Subscriber.objects.exists()
+    assert statuses(bring(path, status="unsubscribed").counts) == {"unsubscribed": 1}
+
+
 def test_a_file_that_says_no_status_is_asked_about(bring: Any, tmp_path: Any, lantern: Any, letter: Any) -> None:
     path = tmp_path / "people.csv"
     path.write_text("Email Address,OPTIN_TIME,CONFIRM_TIME,MEMBER_RATING\nada@post.example,2020-01-01 10:00:00,,3\n")
@@ -405,5 +414,5 @@ def test_a_million_tags_are_refused_with_a_sentence(bring: Any, tmp_path: Any, m
     path = tmp_path / "people.csv"
     path.write_text("email,tags\n" + "".join(f"reader{turn}@post.example,tag {turn}\n" for turn in range(5)))
     with pytest.raises(ImportRefused, match="right column"):
-        bring(path)
+        bring(path, status="subscribed")
     assert not Subscriber.objects.exists()

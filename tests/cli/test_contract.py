@@ -50,9 +50,20 @@ def test_the_same_import_again_changes_nothing_and_says_so(brought_in: House) ->
 
 def test_a_dry_run_gives_the_counts_and_writes_nothing(brought_in: House) -> None:
     (brought_in.folder / "more.csv").write_text("email\nnew@reader.example\nnobody\n")
-    seen = brought_in.say("import", str(brought_in.folder / "more.csv"), "--list", "Letter", "--dry-run")
+    file = str(brought_in.folder / "more.csv")
+    seen = brought_in.say("import", file, "--list", "Letter", "--status", "subscribed", "--dry-run")
     assert (seen["rows"], seen["added"], seen["rejected"]) == (2, 1, 1)
     assert brought_in("subscribers", "show", "new@reader.example").code == 1
+
+
+def test_people_of_whom_no_file_says_that_they_agreed_are_not_taken_for_subscribed(brought_in: House) -> None:
+    file = brought_in.folder / "gone.csv"
+    file.write_text("email\ngone@reader.example\n")
+    words = ("import", str(file), "--list", "Letter")
+    refused = brought_in(*words)
+    assert refused.code == 1
+    assert "--status" in refused.err
+    assert brought_in.say(*words, "--status", "unsubscribed", "--dry-run")["unsubscribed"] == 1
 
 
 def test_count_without_status_counts_every_status(brought_in: House) -> None:

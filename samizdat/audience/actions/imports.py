@@ -86,7 +86,11 @@ def direct(
 
 
 def _with_status(plan: Any, status: str | None) -> Any:
-    return plan.with_status(status) if status else plan
+    """Nobody looks before it is written, so a status that we would only guess is asked for. Errors: ImportRefused."""
+    if status:
+        return plan.with_status(status)
+    opening.insist_on_status(plan)
+    return plan
 
 
 def _paths(things: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -51,6 +51,14 @@ def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
         raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
+def insist_on_status(plan: Any) -> None:
+    """Raises ImportRefused for the first file whose people we would only take for subscribed."""
+    for file in plan.in_order():
+        if file.status_source == "assumed":
+            problem = plugs.part("importers.base").Problem("ask_status", file.name)
+            raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
+
+
 def plan_from(json: Any) -> Any:
     return plugs.part("importers.base").Plan.from_json(json)
 
