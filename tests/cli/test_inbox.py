@@ -26,3 +26,11 @@ def test_a_letter_of_plain_text_alone_has_no_empty_frame() -> None:
     page = _letter_page("en", caught(html=False))
     assert "<iframe" not in page
     assert page.index("Open this &lt;page&gt;.") < page.index("<details>")
+
+
+def test_a_link_in_plain_text_can_be_pressed() -> None:
+    letter = EmailMessage()
+    letter["Subject"] = "Is it you?"
+    letter.set_content("Press:\n\nhttp://127.0.0.1:8001/c/abc\n")
+    page = _letter_page("en", Caught(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(bytes(letter))))
+    assert '<a href="http://127.0.0.1:8001/c/abc"' in page

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from django.utils.html import escape
+from django.utils.html import escape, urlize
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -108,7 +108,7 @@ def _letter_page(language: str, caught: Caught) -> str:
         f"<tr><th scope=row>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in message.items()
     )
     subject, parts = str(message["subject"]), parts_of(message)
-    plain = f"<pre>{escape(parts['text'])}</pre>"
+    plain = f"<pre>{urlize(parts['text'], autoescape=True)}</pre>"
     # A letter of plain text alone (a confirmation, a test of a route) is shown at once, not under an empty frame.
     shown = (
         f'<iframe src="/letter/{caught.number}/html" title="{escape(subject)}" '
