@@ -132,6 +132,7 @@ def test_language_and_theme_are_hers(vera: Any) -> None:
     client.post("/profile", {"language": "ru", "theme": "dark"})
     page = client.get("/profile").content.decode()
     assert 'lang="ru"' in page
+    assert "Сохранено." in page
     assert 'data-theme="dark"' in page
     assert "js/keys.js" not in page
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience import tagging
@@ -152,7 +153,7 @@ def begin_upload(organisation: Any, list: List, *, now: datetime, by: Any) -> Im
 def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
     """Piece `number` (from 0) of file `file` (from 0): uploads.PIECE bytes, the last one what is left."""
     if not 0 < len(data) <= uploads.PIECE:
-        raise ImportRefused("bad_piece", "A piece of an upload has at most 1 MB. Choose the file again.")
+        raise ImportRefused("bad_piece", _("A piece of an upload has at most 1 MB. Choose the file again."))
     if Import.objects.filter(id=row.id, state="uploading").exists():
         uploads.put(house.keys(row.organisation), row, file, number, data)
 
@@ -160,7 +161,8 @@ def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
 def finish_upload(row: Import, names: Sequence[str], *, now: datetime) -> Import:
     """All pieces are here: the import may be inspected. Errors: ImportRefused when one is missing."""
     if not names or not uploads.complete(row, len(names)):
-        raise ImportRefused("upload_torn", "A part of the upload did not arrive. Choose the file again.")
+        sentence = _("A file is empty, or a part of the upload did not arrive. Choose the files again.")
+        raise ImportRefused("upload_torn", sentence)
     moved = Import.objects.filter(id=row.id, state="uploading").update(state="reading")
     if moved:
         with transaction.atomic():
@@ -240,7 +242,7 @@ def start(row: Import, *, now: datetime, by: Any) -> Import:
     """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
     told = read_plan(row)
     if not told["plan"]:
-        raise ImportRefused("not_read", "The files were not read yet. Wait a moment.")
+        raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
     opening.insist(opening.plan_from(told["plan"]))
     with transaction.atomic():
         if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by):

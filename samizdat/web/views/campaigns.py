@@ -240,7 +240,10 @@ def _asked(request: Any) -> str:
 
 def _values(request: Any) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
-    asked = _asked(request)
+    # As the desk writes it, "No. 5,000" and "№ 5 000", it is understood as well.
+    asked = "".join(
+        sign for sign in _asked(request).removeprefix("No.").removeprefix("№") if sign not in " \xa0\u202f,"
+    )
     if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
         found = audience.subscriber_numbered(request.organisation, int(asked))
         if found is not None:

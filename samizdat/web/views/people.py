@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from samizdat.accounts import actions, people, queries
 from samizdat.accounts.errors import AccountError
@@ -125,7 +126,8 @@ def profile(request: Any) -> HttpResponse:
         answers = form.cleaned_data
         person.language, person.theme = answers["language"], answers["theme"]
         person.save(update_fields=["language", "theme"])
-        messages.success(request, _("Saved."))
+        with override(person.language):
+            messages.success(request, _("Saved."))
         response = redirect("profile")
         value = "on" if answers["shortcuts"] else "off"
         response.set_cookie("shortcuts", value, max_age=365 * 86400, httponly=True, samesite="Lax")
