@@ -308,6 +308,15 @@ def test_hours_that_are_none_are_refused_in_the_settings(here: House, desk: Desk
     assert "are no quiet hours" in answer.content.decode()
 
 
+def test_the_address_of_the_desk_is_set_in_the_settings(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    refused = client.post(_to(here, "settings"), _settings(here, desk_url="ftp://desk.lantern.example"))
+    assert "is no web address. Write it with https" in refused.content.decode()
+    client.post(_to(here, "settings"), _settings(here, desk_url="https://desk.lantern.example/"))
+    here.organisation.refresh_from_db()
+    assert here.organisation.desk_url == "https://desk.lantern.example"
+
+
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, language: str) -> None:
     with translation.override(language):  # A page leaves its language behind.

@@ -132,6 +132,9 @@ class ChangePasswordForm(NewPasswordForm):
         self.fields["password"].label = _("New password")
 
 
+NO_URL = {"invalid": lazy("This is no web address. Write it with https:// in front.")}
+
+
 class SettingsForm(DeskForm):
     name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Readers see it in every letter."))
     language = forms.ChoiceField(label=lazy("Language of letters and public pages"), choices=LANGUAGES)
@@ -154,6 +157,15 @@ class SettingsForm(DeskForm):
         max_length=200,
         assume_scheme="https",
         help_text=lazy("Leave, sign-up and archive links begin with it. Choose a name you keep for years."),
+        error_messages=NO_URL,
+    )
+    desk_url = forms.URLField(
+        label=lazy("Address of the desk"),
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        help_text=lazy("Invitation links begin with it, and the desk answers to this name alone. Empty: to any name."),
+        error_messages=NO_URL,
     )
     postal_address = forms.CharField(
         label=lazy("Postal address"),
