@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, lru_cache
 from itertools import chain
@@ -68,20 +69,6 @@ def claim_chunk(edition: int, worker: int, now: datetime) -> tuple[int, bytes, b
         cursor.execute(claim_sql(), [worker, at, edition, at, edition])
         row = cursor.fetchone()
     return (row[0], bytes(row[1]), bool(row[2]), row[3]) if row else None
-
-
-def feed(chunk: int, worker: int, size: int, unfed: int) -> bool:
-    """PostgreSQL: all but the last `unfed` of a claimed chunk may be on their way from now on. False: it is not ours
-    any more, or part of it was taken from us.
-
-    SQLite needs none of it: its one machine can always read the journal.
-    """
-    if _on_sqlite():
-        return True
-    sql = "UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [unfed, chunk, worker, size])
-        return bool(cursor.rowcount)
 
 
 def beat(worker: int) -> datetime | None:
@@ -163,19 +150,14 @@ def close_chunk(chunk: int, worker: int) -> None:
         )
 
 
-_MAY_GO_ON = """
-SELECT 1 FROM campaigns_edition e
-JOIN campaigns_campaign c ON c.id = e.campaign_id
-JOIN accounts_organisation o ON o.id = e.organisation_id
-WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
-"""
-
-
-def may_go_on(edition: int) -> bool:
-    """Is the campaign sending and its organisation unfenced, at this instant?"""
-    return bool(_ask(_MAY_GO_ON, [edition]))
-
-
+# What is asked before each slice, in one statement: a thread beside a busy event loop waits up to half a millisecond
+# for the interpreter after each.
+_GOES_ON = """EXISTS (
+    SELECT 1 FROM campaigns_edition e
+    JOIN campaigns_campaign c ON c.id = e.campaign_id
+    JOIN accounts_organisation o ON o.id = e.organisation_id
+    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+)"""
 # On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
 # nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
 _WRITABLE = """
@@ -187,15 +169,18 @@ WHERE {which} EXISTS (
     SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s AND p.blind = s.blind {apart}
 )
 """
-# On SQLite all comes in one row: the module lets go of the interpreter for every row it fetches, and a thread beside a
-# busy event loop waits half a millisecond each time to get it back.
-_WRITABLE_SQLITE = _WRITABLE.format(
+# On SQLite all comes in one row, since the module lets go of the interpreter for every row it fetches.
+_SLICE_SQLITE = f"SELECT {_GOES_ON}, (" + _WRITABLE.format(
     what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
     source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
     which="",
     apart="",
 )
-_WRITABLE_POSTGRESQL = _WRITABLE.format(
+_SLICE_POSTGRESQL = f"""
+WITH fed AS (
+    UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.* FROM (SELECT 1) AS one LEFT JOIN (""" + _WRITABLE.format(
     what="s.id, s.blob, s.provider",
     source="audience_subscriber s",
     which="s.id = ANY(%s::bigint[]) AND",
@@ -203,15 +188,33 @@ _WRITABLE_POSTGRESQL = _WRITABLE.format(
 )
 
 
-def writable(organisation: int, list_id: int, rows: Sequence[int]) -> list[tuple[int, bytes, int]]:
-    """Of these subscriber rows those that may be written to now: (row id, blob, mailbox provider).
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
+    dead. goes_on: the campaign is sending, its organisation unfenced. people: (row id, blob, mailbox provider) of those
+    who may be written to.
+    """
 
-    Consent and suppression are read in the statement that reads the blob, so nothing can come between.
+    ours: bool
+    goes_on: bool
+    people: list[tuple[int, bytes, int]]
+
+
+def feed(
+    chunk: int, worker: int, size: int, unfed: int, edition: int, organisation: int, list_id: int, rows: Sequence[int]
+) -> Fed:
+    """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unfed` of the chunk are fed now.
+
+    Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
+    PostgreSQL: SQLite's one machine can always read the journal.
     """
     if _on_sqlite():
-        found = json.loads(_ask(_WRITABLE_SQLITE, [_list(rows), list_id, organisation])[0][0])
-        return [(row, bytes.fromhex(blob), provider) for row, blob, provider in found]
-    return _ask(_WRITABLE_POSTGRESQL, [_list(rows), list_id, organisation])
+        ((goes_on, found),) = _ask(_SLICE_SQLITE + ")", [edition, _list(rows), list_id, organisation])
+        return Fed(True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(found)])
+    arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, organisation]
+    told = _ask(_SLICE_POSTGRESQL + ") AS people ON true", arguments)
+    ours, goes_on = told[0][:2]
+    return Fed(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in told if row is not None])
 
 
 def _ask(sql: str, arguments: Sequence[Any]) -> list[Any]:

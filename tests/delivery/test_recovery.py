@@ -237,7 +237,10 @@ def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_mac
     assert ledger.unpack_numbers(bytes(fresh.numbers)) == (FIRST_NUMBER + 8, FIRST_NUMBER + 9)
     assert (fresh.size, fresh.left) == (2, 2)
     # What it still believes to own, it may feed no more.
-    assert not dialect.feed(dead.chunk, dead.worker.pk, 10, 0)
+    edition = dead.campaign.edition
+    assert not dialect.feed(
+        dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organisation_id, dead.campaign.list_id, []
+    ).ours
     # It comes back, and its journal says exactly what became of the eight.
     Worker.objects.update(folder=journal.folder_id())
     dead.write()

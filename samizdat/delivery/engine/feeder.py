@@ -75,6 +75,7 @@ class Feeder:
         self._domains: dict[tuple[int, str], pacing.Warming] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
+        self._fresh: set[int] = set()  # Editions whose keys were looked at since the last look around.
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -157,16 +158,18 @@ class Feeder:
             claim = self._turn(lane, claims)
             if claim is None:
                 return None
-            if not dialect.may_go_on(claim.opened.edition):
-                self._let_go(lane, claim.opened.edition)
-                continue
             most = self._of_its_domain(claim, lane.appetite)
             if not most:
                 self._let_go(lane, claim.opened.edition)
                 self._editions[lane.organisation].remove(claim.opened.edition)  # Until the next look around.
                 continue
             piece = self._slice(claim, most)
-            if piece.rows:
+            if piece is None:
+                domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
+                if domain is not None:
+                    self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + most
+                self._let_go(lane, claim.opened.edition)
+            elif piece.rows:
                 if not any(claim.rest for claim in claims):
                     self._turn(lane, claims)  # One chunk ahead, so that the route does not wait for it.
                 return piece
@@ -196,24 +199,31 @@ class Feeder:
                 return claim
         return next((claim for claim in claims if claim.rest), None)
 
-    def _slice(self, claim: Claim, most: int) -> Slice:
-        """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed."""
+    def _slice(self, claim: Claim, most: int) -> Slice | None:
+        """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed.
+
+        None: the campaign does not go on, and they are owed by the chunk as before.
+        """
         numbers = [claim.rest.popleft() for _ in range(min(most, len(claim.rest)))]
         claim.untouched -= min(len(numbers), claim.untouched)
         opened = claim.opened
         checked = time.monotonic()
         assert self.worker is not None
-        if not dialect.feed(claim.chunk, self.worker.pk, claim.size, claim.untouched):
+        rows = [row_id(opened.organisation, number) for number in numbers]
+        mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
+        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, rows)
+        if not fed.ours:
             # Taken from us, since the others took us for dead: nothing of it goes out here.
             claim.closing = True
             claim.rest.clear()
             return Slice(claim, [], checked)
-        rows = dialect.writable(opened.organisation, opened.list_id, [row_id(opened.organisation, n) for n in numbers])
-        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, provider) for row, blob, provider in rows}
+        if not fed.goes_on:
+            return None
+        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, provider) for row, blob, provider in fed.people}
         for number in numbers:
             if number not in allowed:
                 self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
-        claim.sliced += len(rows)
+        claim.sliced += len(allowed)
         # In the order of the chunk: in a warm-up the newest come first.
         return Slice(claim, [allowed[number] for number in numbers if number in allowed], checked)
 
@@ -247,13 +257,19 @@ class Feeder:
         """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
         found = self._opened.get(edition)
         try:
-            opened = found[0] if found and found[0].is_fresh() else open_edition(edition)
+            opened = found[0] if found and self._is_fresh(found[0]) else open_edition(edition)
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             clock.pause_unreadable(edition, self._sender.clock())
             return None
         self._opened[edition] = opened, time.monotonic()
         return opened
+
+    def _is_fresh(self, opened: Opened) -> bool:
+        """Asked once between two looks around: chunks are claimed many times a second."""
+        if opened.edition not in self._fresh and opened.is_fresh():
+            self._fresh.add(opened.edition)
+        return opened.edition in self._fresh
 
     def _take_back(self) -> None:
         while self.returned:
@@ -287,6 +303,7 @@ class Feeder:
     def _tick(self) -> None:
         now = self._sender.clock()
         self._idle.clear()
+        self._fresh.clear()
         clock.start_due(now)
         clock.retry_due(now)
         clock.finish_cancelled(now)

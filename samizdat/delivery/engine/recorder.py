@@ -56,9 +56,8 @@ class Recorder:
             self._wake.set()
 
     def close_chunk(self, chunk: int) -> None:
-        """Let go of a chunk once everything told before is written."""
+        """Let go of a chunk once everything told before is written, with the next group."""
         self._waiting.append((None, chunk))
-        self._wake.set()
 
     def stop(self, patience: float) -> bool:
         """Write what is left. False: it could not be, and stands in the journal alone."""
