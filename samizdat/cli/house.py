@@ -154,8 +154,11 @@ def read_password(file: str | None, question: str) -> str:
         return first_line(file)
     if settings().json or not sys.stdin.isatty():
         raise Failed("Give the password with --password-file.", "no_password")
-    first = getpass.getpass(question)
-    if getpass.getpass("Once more: ") != first:
+    try:
+        first, again = getpass.getpass(question), getpass.getpass("Once more: ")
+    except EOFError as gone:
+        raise Failed("No password was given. Run this again, or use --password-file.", "no_password") from gone
+    if again != first:
         raise Failed("The two were not the same. Run this again.", "password_differs")
     return first
 

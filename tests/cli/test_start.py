@@ -1,12 +1,27 @@
 """Each word of the command from the very beginning: it imports what it needs. Everywhere else tests/warm.py helps."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from samizdat.cli.__main__ import COMMANDS
+from samizdat.cli.house import read_password
+from samizdat.cli.output import Failed
 from tests.cli.conftest import House
 
 LETTER = "# Hello\n\nThe [whole story](https://lantern.example/story) is on our page.\n"
 SENDER = "Northern Lantern <letter@lantern.example>"
+
+
+def test_nobody_answers_when_asked_for_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("samizdat.cli.house.settings", lambda: SimpleNamespace(json=False))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("getpass.getpass", closed)
+    with pytest.raises(Failed, match="--password-file"):
+        read_password(None, "Password: ")
 
 
 @pytest.fixture(scope="module")
