@@ -72,7 +72,7 @@ def with_forms(columns: list[Column], sheet: Sheet) -> list[Column]:
 def warnings(found: FileFound, sheet: Sheet, *, sure: bool) -> list[Problem]:
     """What does not stop a file but should be seen: guessed encoding, spoilt numbers, unreadable times."""
     problems = []
-    if not sheet.rows:
+    if not sheet.rows and not found.about_rows:  # a first row with a cell past the limit is in no sample
         problems.append(Problem("no_rows", found.name, stops=False))
     if not sure:
         problems.append(Problem("assumed_encoding", found.name, {"encoding": found.encoding}, stops=False))

@@ -54,6 +54,12 @@ def test_a_heading_without_rows_is_found_and_brings_nobody(name: str):
     assert not whole.found.problems[0].stops
 
 
+def test_a_first_row_past_the_limit_is_rejected_and_does_not_stand_for_no_rows():
+    content = b"email,name\nbig@example.org," + b"x" * 1_000_000 + b"\nada@example.org,Ada\n"
+    whole = read(named("people.csv", content), status="subscribed")
+    assert whole.problems == [] and whole.addresses == ["ada@example.org"]
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.95])
 def test_a_torn_zip_is_named(keep: float):
     content = zipped({NAME: csv_bytes([row(f"a{n}@example.org") for n in range(500)])})
