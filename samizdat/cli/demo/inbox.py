@@ -94,12 +94,12 @@ def _list_page(server: Inbox) -> str:
         return _page(server.language, _("Caught mail"), f"<p>{escape(empty)}</p>")
     lead = _("%(count)s letters were caught since the demo began; the newest 100 are shown. Nothing left this machine.")
     rows = "".join(
-        f'<li><a href="/letter/{caught.number}">{escape(str(caught.message()["subject"]))}</a>'
+        f'<li value="{caught.number}"><a href="/letter/{caught.number}">{escape(str(caught.message()["subject"]))}</a>'
         f"<span>{escape(str(caught.message()['to']))}</span></li>"
         for caught in letters
     )
     intro = escape(lead % {"count": grouped(server.catcher.count())})
-    return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol reversed>{rows}</ol>")
+    return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol>{rows}</ol>")
 
 
 def _letter_page(language: str, caught: Caught) -> str:
