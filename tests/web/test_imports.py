@@ -126,7 +126,9 @@ def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None
     _upload(here, client, "people.csv", b"email,city\nolga@post.example,Riga\n")
     row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
     address = _to(here, "import", row.pk)
-    assert "Everybody in it is" in client.get(address).content.decode()
+    page = client.get(address).content.decode()
+    assert "Everybody in it is" in page
+    assert "only if you choose so below" in page and "will get your letters" not in page
     answers = _plan_answers(row) | {"list": here.list.pk, "s-0": ""}
     refused = client.post(address, answers | {"then": "start"}, follow=True).content.decode()
     assert "does not say whether its people subscribed" in refused

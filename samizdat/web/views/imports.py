@@ -129,14 +129,16 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
     report, told = actions.read_report(row), actions.read_plan(row)
     counts, fields = report.get("counts") or {}, queries.fields(request.organisation)
     labels = {found.tag: found.label for found in fields}
+    files = plans.rows(told["plan"], report, fields)
+    guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
         "names": ", ".join(told["names"]),
         "report": report,
         "samples": [_sample(found, labels) for found in report.get("samples") or []],
         "counts": counts,
-        "sums": _found_rows(counts),
-        "files": plans.rows(told["plan"], report, fields),
+        "sums": _found_rows(counts, guessed),
+        "files": files,
         "statuses": plans.statuses(),
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
@@ -176,9 +178,10 @@ def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
     return [name for name in told["names"] if name not in known and not name.lower().endswith(".zip")]
 
 
-def _found_rows(counts: dict[str, int]) -> list[words.Row]:
+def _found_rows(counts: dict[str, int], guessed: bool) -> list[words.Row]:
+    """`guessed`: somebody still has to choose the status of a file; it is counted as subscribed until then."""
     notes = {
-        "subscribed": _("will get your letters"),
+        "subscribed": _("only if you choose so below") if guessed else _("will get your letters"),
         "pending": _("have not confirmed, not written to"),
         "unsubscribed": _("kept, never written to"),
         "cleaned": _("address was dead, kept as suppressed"),
