@@ -127,10 +127,11 @@ def test_a_new_password_ends_every_other_session(vera: Any) -> None:
     assert Session.objects.count() == 1
 
 
-def test_language_and_theme_are_hers(vera: Any) -> None:
+def test_name_language_and_theme_are_hers(vera: Any) -> None:
     client = signed_in(vera)
-    client.post("/profile", {"language": "ru", "theme": "dark"})
+    client.post("/profile", {"name": "Вера Ким", "language": "ru", "theme": "dark"})
     page = client.get("/profile").content.decode()
+    assert "<h1>Вера Ким" in page or ">Вера Ким</h1>" in page
     assert 'lang="ru"' in page
     assert "Сохранено." in page
     assert 'data-theme="dark"' in page

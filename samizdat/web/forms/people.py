@@ -103,6 +103,7 @@ class RoleForm(DeskForm):
 
 
 class ProfileForm(DeskForm):
+    name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100, required=False)
     language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     theme = forms.ChoiceField(
         label=lazy("Light or dark"),

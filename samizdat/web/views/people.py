@@ -118,14 +118,12 @@ def organisation_settings(request: Any) -> HttpResponse:
 @personal
 def profile(request: Any) -> HttpResponse:
     person = request.person
-    kept = request.COOKIES.get("shortcuts") != "off"
-    form = ProfileForm(
-        request.POST or None, initial={"language": person.language, "theme": person.theme, "shortcuts": kept}
-    )
+    form = ProfileForm(request.POST or None, initial=_as_it_is(request))
     if form.is_valid():
         answers = form.cleaned_data
         person.language, person.theme = answers["language"], answers["theme"]
-        person.save(update_fields=["language", "theme"])
+        person.name_sealed = people.seal_text(answers["name"].strip(), "name")
+        person.save(update_fields=["language", "theme", "name_sealed"])
         with override(person.language):
             messages.success(request, _("Saved."))
         response = redirect("profile")
@@ -155,8 +153,12 @@ def password(request: Any) -> HttpResponse:
                 return redirect("profile")
     if request.method == "GET":
         return redirect("profile")
-    initial = {"language": request.person.language, "theme": request.person.theme, "shortcuts": True}
-    return _profile_page(request, ProfileForm(initial=initial), form)
+    return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
+
+
+def _as_it_is(request: Any) -> dict[str, Any]:
+    person, kept = request.person, request.COOKIES.get("shortcuts") != "off"
+    return {"name": people.name_of(person), "language": person.language, "theme": person.theme, "shortcuts": kept}
 
 
 def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
