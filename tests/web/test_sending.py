@@ -172,6 +172,14 @@ def test_a_finished_letter_has_no_speed_any_more(here: House, desk: Desk) -> Non
     assert "A minute" not in desk("viewer").get(address).content.decode()
 
 
+def test_the_report_of_a_letter_that_is_over_names_no_route_it_did_not_go_by(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    assert [name for name, _row, _speed in desk("viewer").get(address).context["routes"]] == ["own-server"]
+    delivery.cancel(here.sent, now=NOW)
+    page = desk("viewer").get(address)
+    assert page.context["routes"] == [] and "Nothing went out." in page.content.decode()
+
+
 def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     client = desk("editor")
     client.post(_to(here, "pause", here.sent.pk))

@@ -50,15 +50,21 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
     books = seen.books
     speeds = _speeds(seen.minutes, found.due or found.released or now, now) if found.state == "sending" else {}
     speed = sum(speeds.values())
-    routes = [(name, row, speeds.get(name, 0)) for name, row in seen.by_route.items()]
     sums = ("accepted", "refused", "unsure")
+    # One that was stopped moves until the senders have given back what they held.
+    moves = found.state in LIVE or bool(books.pending or books.deferred)
+    # Of one that is over only the ways it went by: a route added since has nothing to do with it.
+    routes = [
+        (name, row, speeds.get(name, 0))
+        for name, row in seen.by_route.items()
+        if moves or any(row[word] for word in sums)
+    ]
     return {
         "campaign": found,
         "subject": draft_of(found).subject,
         "list_name": audience.name_of(found.list),
         "now": now,
-        # One that was stopped moves until the senders have given back what they held.
-        "live": found.state in LIVE or bool(books.pending or books.deferred),
+        "live": moves,
         "table": bool(request.GET.get("table")),
         "books": books,
         "rows": _book_rows(books, seen),
