@@ -214,6 +214,12 @@ def _about_the_key(made: bool, copy: str | None) -> list[str]:
 def upgrade() -> None:
     """Bring the database to this version. Stop `serve` first; make a copy of the data folder before."""
     opening.load_django()
+    bring_up_to_date()
+    say({"upgraded": True}, "The database is up to date.")
+
+
+def bring_up_to_date() -> None:
+    """Errors: Failed, of a database that is newer than the program."""
     from django.db import connections
     from django.db.migrations.loader import MigrationLoader
 
@@ -225,7 +231,6 @@ def upgrade() -> None:
                 "database_newer",
             )
     _migrate()
-    say({"upgraded": True}, "The database is up to date.")
 
 
 @click.group()

@@ -58,11 +58,13 @@ def _stay(port: int, language: str) -> None:
     from samizdat.cli.demo.build import build, meet_again
     from samizdat.cli.demo.catcher import Catcher
     from samizdat.cli.demo.inbox import Inbox
+    from samizdat.cli.house import bring_up_to_date
     from samizdat.options import data_folder
 
     catcher = Catcher("127.0.0.1", port + SMTP)
     catcher.start()
     if (data_folder() / READY).exists():
+        bring_up_to_date()  # The program may be newer than the last demo; nobody keeps copies of one.
         meet_again(port)
     else:
         clear_away(data_folder())
