@@ -75,7 +75,8 @@ def warnings(found: FileFound, sheet: Sheet, *, sure: bool) -> list[Problem]:
     if not sheet.rows and not found.about_rows:  # a first row with a cell past the limit is in no sample
         problems.append(Problem("no_rows", found.name, stops=False))
     if not sure:
-        problems.append(Problem("assumed_encoding", found.name, {"encoding": found.encoding}, stops=False))
+        spoken = found.encoding.replace("cp125", "Windows-125")
+        problems.append(Problem("assumed_encoding", found.name, {"encoding": spoken}, stops=False))
     for column in found.columns:
         cells = sheet.cells(column.index)
         if column.becomes.startswith("field:"):
