@@ -405,6 +405,11 @@ def test_real_mailchimp_templates_go_through_after_the_button_was_pressed() -> N
         ("a [x]()", (1, "link_empty")),
         ("a\nb\n[x](about.html)", (3, "link_relative")),
         ("[x](ftp://x.org)", (1, "link_scheme")),
+        ("a\n\n[x](javascript:alert(1))", (3, "link_scheme")),
+        ("a\n[x](JAVA&#x53;cript:alert)", (2, "link_scheme")),
+        ("a\nb [x][1]\n\n[1]: vbscript:x", (2, "link_scheme")),
+        ("<file:///etc/passwd>", (1, "link_scheme")),
+        ("[x](data:text/html,x)", (1, "link_scheme")),
         ("a\n\n![](https://x.org/a.png)", (3, "image_no_alt")),
         ("![x](http://x.org/a.png)", (1, "image_http")),
         ("a\n{{ FNAME }}", (2, "names_reader")),
@@ -434,6 +439,11 @@ def test_checks_of_markdown_name_the_line(body: str, found: tuple[int, str]) -> 
 )
 def test_checks_of_html_name_the_line(body: str, found: tuple[int, str]) -> None:
     assert found in flaws(body, format="html")
+
+
+def test_a_forbidden_address_is_not_in_the_page_even_as_text() -> None:
+    source = page("[x](javascript:alert(1)) ![y](javascript:alert(1))")
+    assert "javascript" not in source
 
 
 def test_an_ordinary_letter_has_no_flaw() -> None:
