@@ -50,6 +50,8 @@ SENTENCES: dict[str, str] = {
     "image_per_reader": "The address of a picture holds %(tag)s, so each reader would fetch her own. Remove the tag.",
     "image_counter": "A picture of one pixel counts readers. Remove it: we do not record who opens.",
     "image_http": "The picture %(url)s is fetched without encryption. Use https.",
+    "image_foreign": "A picture comes from %(host)s, and that host sees who reads. Upload it here instead.",
+    "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",
     "link_http": "The link %(url)s is not encrypted. Use https if the page has it.",
     "link_empty": "A link leads nowhere. Give it an address, or make it plain text.",
     "link_relative": "The link %(url)s has no site in it and leads nowhere in a letter. Write it out with https://.",

@@ -1,5 +1,6 @@
 """Letters as readers will see them, and what is wrong with them, beside the line."""
 
+import html
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.core import signing
 from django.urls import reverse
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organisation
@@ -91,7 +93,7 @@ def page(campaign: Any, now: datetime, kind: str, values: dict[str, str]) -> str
     zone = ZoneInfo(campaign.organisation.timezone)
     letter = render(content, now=now.astimezone(zone), images=kind != "off")
     whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
-    return _with_own_pictures(campaign.organisation, whole)
+    return _IMAGE.sub(_foreign, _with_own_pictures(campaign.organisation, whole))
 
 
 def picture_url(organisation: Any, picture: Any) -> str:
@@ -103,6 +105,24 @@ def _with_own_pictures(organisation: Any, whole: str) -> str:
     """Our pictures come from the desk while the letter is a draft: outside nobody can see them yet."""
     base = re.escape(organisation.public_url)
     return re.sub(rf"{base}/m/([0-9a-f]{{8,40}})\.\w{{2,5}}", lambda found: _shown(organisation, found[1]), whole)
+
+
+_IMAGE = re.compile(r"<img\b(?:[^>\"]|\"[^\"]*\")*>")
+_SOURCE = re.compile(r'\bsrc="(?:https?:)?//([^/"?#]+)')
+_ALT = re.compile(r'\balt="([^"]*)"')
+
+
+def _foreign(image: re.Match[str]) -> str:
+    """A picture of somebody else's host is not fetched from the desk: the host would see who writes here, and when."""
+    source, alt = _SOURCE.search(image[0]), _ALT.search(image[0])
+    if not source:
+        return image[0]
+    said = escape(_("Picture from %(host)s, not fetched here") % {"host": html.unescape(source[1])})
+    shown = said + (f": {alt[1]}" if alt and alt[1].strip() else "")
+    return (
+        f'<span role="img" aria-label="{shown}" style="display:inline-block;max-width:100%;box-sizing:border-box;'
+        f'padding:12px;border:1px dashed;font:14px/20px sans-serif">{shown.replace("<", "&lt;")}</span>'
+    )
 
 
 def _shown(organisation: Any, slug: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from samizdat.core.letter import Content, Letter, archive_html, fill, php_date, render, settle
 from samizdat.core.letter.chain import default_template
+from samizdat.core.letter.checks import foreign_pictures
 from samizdat.core.mergetags import without
 
 NOW = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
@@ -446,8 +447,47 @@ def test_a_forbidden_address_is_not_in_the_page_even_as_text() -> None:
     assert "javascript" not in source
 
 
+@pytest.mark.parametrize(
+    ("body", "form", "line"),
+    [
+        ("a\n\n![x](https://x.org/a.png)", "markdown", 3),
+        ("a\n![x](http://x.org/a.png)", "markdown", 2),
+        ("<p>a</p>\n<img src=https://x.org/a.png alt=x>", "html", 2),
+        ("<p>a</p>\n<img src='//x.org/a.png' alt=x>", "html", 2),
+        ("\n<table background='https://x.org/a.png'><tr><td>x</td></tr></table>", "html", 2),
+        ("\n<p style=\"background: url('https://x.org/a.png')\">x</p>", "html", 2),
+    ],
+)
+def test_a_picture_of_a_foreign_host_is_named_with_its_host_and_stops_nothing(body: str, form: Any, line: int) -> None:
+    made = letter(body, format=form, website="https://lantern.example")
+    found = [(flaw.line, flaw.values["host"], flaw.severity) for flaw in made.flaws if flaw.code == "image_foreign"]
+    assert found == [(line, "x.org", "care")]
+
+
+def test_each_foreign_host_is_named_once_and_the_template_is_looked_at_too() -> None:
+    template = "<html><body>\n<img src='https://y.org/b.png' alt=''>{{ content }}{{ unsubscribe }}</body></html>"
+    body = "![x](https://x.org/a.png)\n\n![x](https://x.org/b.png)\n\n![x](https://lantern.example/m/ab.png)"
+    made = letter(body, template=template, website="https://lantern.example")
+    assert [(flaw.place, flaw.line, flaw.values["host"]) for flaw in made.flaws if flaw.code == "image_foreign"] == [
+        ("body", 1, "x.org"),
+        ("template", 2, "y.org"),
+    ]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "cid:logo", "picture.png"])
+def test_a_picture_that_no_mail_program_can_fetch_is_a_flaw(url: str) -> None:
+    assert (2, "image_nowhere") in flaws(f"a\n![x]({url})")
+    assert (2, "image_nowhere") in flaws(f"<p>a</p>\n<img src='{url}' alt='x'>", format="html")
+
+
+@pytest.mark.parametrize("piece", ["<!--", "@font-face{", "@import", "url( ", "src= ", "src=//x ", " "])
+def test_looking_for_hosts_takes_time_in_step_with_the_text(piece: str) -> None:
+    source = "src=" + piece * (300_000 // len(piece))
+    assert len(list(foreign_pictures(source, True, frozenset(), re.compile("zq")))) <= 1
+
+
 def test_an_ordinary_letter_has_no_flaw() -> None:
-    assert flaws(BODY.replace("{{ FNAME }}", "friend")) == []
+    assert flaws(BODY.replace("{{ FNAME }}", "friend"), website="https://lantern.example") == []
 
 
 def test_every_flaw_has_a_whole_sentence() -> None:

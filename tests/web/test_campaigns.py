@@ -147,6 +147,18 @@ def test_a_picture_loses_its_name_and_is_shown_in_the_preview_by_a_signed_addres
     assert Client().get(f"/picture/{shown[:-3]}abc").status_code == 404
 
 
+def test_a_foreign_picture_is_named_beside_its_line_and_has_a_place_in_the_preview(here: House, desk: Desk) -> None:
+    found = make_campaign(here, "River", 'Dear reader,\n\n![A "map" of it](https://pictures.example/map.png)\n')
+    client = desk("editor")
+    page = client.get(_to(here, "campaign", found.pk)).content.decode()
+    assert "A picture comes from pictures.example, and that host sees who reads." in page
+    assert "line 3" in page
+    shown = client.get(_to(here, "preview", found.pk, "light")).content.decode()
+    assert ">Picture from pictures.example, not fetched here: A &quot;map&quot; of it</span>" in shown
+    assert "map.png" not in shown
+    assert "not fetched here" not in client.get(_to(here, "preview", found.pk, "off")).content.decode()
+
+
 def test_svg_and_what_is_no_picture_are_refused(here: House, desk: Desk) -> None:
     client, before = desk("editor"), Picture.objects.count()
     for name, data in (("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), ("a.png", b"not a picture")):

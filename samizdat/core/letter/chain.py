@@ -3,18 +3,19 @@
 import html
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
+from urllib.parse import urlsplit
 
 import css_inline
 import mjml
 
 from samizdat.core import mergetags
 from samizdat.core.letter import cleaning
-from samizdat.core.letter.checks import markup_flaws
+from samizdat.core.letter.checks import foreign_pictures, markup_flaws
 from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, direction, known_values, php_date
 from samizdat.core.letter.markdown import markdown
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
@@ -223,10 +224,21 @@ class Chain:
         self._check_personal(nodes)
         source = self._write(nodes, in_html)
         self.flaws.extend(markup_flaws(source, in_html, self.token))
+        self._check_hosts(source, in_html)
         body = source if in_html else self._markdown(source)
         if in_html and _DOCUMENT.search(body):
             return self._finish(body, framed=False)
         return self._finish(self._framed(body), framed=not content.template)
+
+    def _check_hosts(self, source: str, in_html: bool) -> None:
+        """Body and template fetch pictures from our own public host alone, or it is said which others see who reads."""
+        own = frozenset({urlsplit(self.content.website).hostname or ""})
+        found = list(foreign_pictures(source, in_html, own, self.token))
+        if self.content.template and not (in_html and _DOCUMENT.search(source)):
+            known = own | {flaw.values["host"] for flaw in found}
+            in_template = foreign_pictures(self.content.template, True, known, self.token)
+            found += [replace(flaw, place="template") for flaw in in_template]
+        self.flaws.extend(found)
 
     def _check_personal(self, nodes: tuple[Node, ...]) -> None:
         seen: set[str] = set()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from samizdat.core.letter.markdown import markdown
 from samizdat.core.mergetags import Flaw, Severity
@@ -22,7 +23,7 @@ class _Found:
 def markup_flaws(source: str, in_html: bool, token: re.Pattern[str]) -> Iterator[Flaw]:
     """What is wrong with the links and pictures of a source in which merge tags are tokens."""
     for item in _found_in_html(source) if in_html else _found_in_markdown(source):
-        code = _image_flaw(item) if item.kind == "image" else _link_flaw(item, token)
+        code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
         if code:
             severity: Severity = "stop" if code in ("link_relative", "link_scheme") else "care"
             url = token.sub("…", item.url)
@@ -30,14 +31,55 @@ def markup_flaws(source: str, in_html: bool, token: re.Pattern[str]) -> Iterator
             yield Flaw(item.line, code, {"url": shown}, None, severity)
 
 
-def _image_flaw(image: _Found) -> str:
+def foreign_pictures(source: str, in_html: bool, own: frozenset[str], token: re.Pattern[str]) -> Iterator[Flaw]:
+    """Each host, other than our own, that a reader's mail program would fetch a picture from; by its first line."""
+    seen = set(own)
+    for line, url in _fetched_in_html(source) if in_html else _fetched_in_markdown(source):
+        host = _host(url)
+        if host and host not in seen and not token.search(host):
+            seen.add(host)
+            yield Flaw(line, "image_foreign", {"host": host}, None, "care")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # Such as https://[x/: no mail program fetches that.
+        return ""
+
+
+# Where mail programs and MJML's elements fetch pictures from. Imports and fonts are taken out by the cleaner.
+# Blanks are bounded and ends may be missing, so that no input makes a search go back and forth.
+_FETCHED = re.compile(
+    r"(?:\b(?:src|background|background-url)\s{0,9}=|\burl\()\s{0,9}[\"']?\s{0,9}((?:https?:)?//[^\s\"'<>)]+)",
+    re.IGNORECASE,
+)
+_NOT_SENT = re.compile(r"<!--(?:.*?-->|.*)|@import[^;]*;?|@font-face\s*\{[^}]*\}?", re.IGNORECASE | re.DOTALL)
+
+
+def _fetched_in_html(source: str) -> Iterator[tuple[int, str]]:
+    source = _NOT_SENT.sub(lambda left_out: "\n" * left_out[0].count("\n"), source)
+    position, line = 0, 1
+    for fetched in _FETCHED.finditer(source):
+        line += source.count("\n", position, fetched.start(1))
+        position = fetched.start(1)
+        yield line, html.unescape(fetched[1])
+
+
+def _fetched_in_markdown(source: str) -> Iterator[tuple[int, str]]:
+    return ((found.line, found.url) for found in _found_in_markdown(source) if found.kind == "image")
+
+
+def _image_flaw(image: _Found, token: re.Pattern[str]) -> str:
     if image.size in ("1x1", "0x0", "1x0", "0x1"):
         return "image_counter"
     if image.url.startswith("data:"):
         return "image_inline"
     if image.alt is None or (not image.alt.strip() and not image.size):
         return "image_no_alt"
-    return "image_http" if image.url.startswith("http://") else ""
+    if image.url.startswith("http://"):
+        return "image_http"
+    return "" if image.url.startswith("https://") or token.match(image.url) else "image_nowhere"
 
 
 def _link_flaw(link: _Found, token: re.Pattern[str]) -> str:
