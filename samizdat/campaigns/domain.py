@@ -68,13 +68,16 @@ def look_up_txt(name: str) -> list[str] | None:
     return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
 
 
-def check_domain(domain: str, look_up: Lookup = look_up_txt, ours: Sequence[OurKey] = ()) -> list[Record]:
-    """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it."""
+def check_domain(
+    domain: str, look_up: Lookup = look_up_txt, ours: Sequence[OurKey] = (), waiting: str = ""
+) -> list[Record]:
+    """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it. waiting: the domain
+    whose keys are made and do not sign yet."""
     texts = look_up(domain)
     if texts is None:
         sentence = _("No name server answered for %(domain)s. Look at the line and press Check again.")
         return [Record(name, "care", sentence % {"domain": domain}) for name in ("SPF", "DKIM", "DMARC")]
-    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up)
+    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up, waiting)
     return [_spf(domain, texts), signature, _dmarc(domain, look_up)]
 
 
@@ -110,12 +113,15 @@ def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> Record:
     return Record("DKIM", "good", _("We sign, and the records are there: %(selectors)s.") % {"selectors": names})
 
 
-def _dkim(domain: str, look_up: Lookup) -> Record:
+def _dkim(domain: str, look_up: Lookup, waiting: str) -> Record:
     for selector in SELECTORS:
         keys = [text for text in look_up(f"{selector}._domainkey.{domain}") or [] if "p=" in text]
         if keys:
             sentence = _("A DKIM key is published under %(selector)s.") % {"selector": selector}
             return Record("DKIM", "good", sentence, keys[0][:80])
+    if waiting:
+        sentence = _("The keys of %(domain)s do not sign yet. Publish their records, then activate them.")
+        return Record("DKIM", "care", sentence % {"domain": waiting})
     sentence = _(
         "We have no active key for %(domain)s and found none under the usual names. Add it under Sending domains, or "
         "switch on DKIM at the relay; without it one-click unsubscribing is not believed."

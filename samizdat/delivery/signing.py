@@ -112,7 +112,12 @@ def _over(name: str) -> list[str]:
 def signing_domain(organisation: Any, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
     DMARC asks for the same organisational domain (RFC 7489, 3.1.1)."""
-    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name__in=_over(name), state="active")
+    return _domain_with(organisation, name, "active")
+
+
+def _domain_with(organisation: Any, name: str, *states: str) -> str:
+    """The nearest domain at or above `name` that has a key in one of these states; "" for none."""
+    rows = DkimKey.objects.filter(domain__organisation=organisation, domain__name__in=_over(name), state__in=states)
     found = set(rows.values_list("domain__name", flat=True))
     return next((one for one in _over(name) if one in found), "")
 
@@ -157,10 +162,11 @@ def signed(route: Route, sender: str, content: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who signs the letters of a sender. by: "us", "relay" (every route's provider), "both" or "nobody"."""
+    """Who signs the letters of a sender. by: "us", "relay" (every route's provider), "both", "nobody", or "waiting": we
+    will, when the keys that are there are published and active."""
 
     by: str
-    domain: str  # Whose keys; "" where we do not sign.
+    domain: str  # Whose keys; "" where there are none of ours.
     keys: tuple[KeyRow, ...]
     relays: tuple[str, ...]  # Names of the routes whose provider has to sign.
 
@@ -178,6 +184,10 @@ _SENTENCES: dict[str, Callable[[], str]] = {
     "us": lambda: _("We sign for %(domain)s with %(selectors)s."),
     "both": lambda: _("We sign for %(domain)s with %(selectors)s; by %(names)s its provider has to."),
     "relay": lambda: _("The provider has to: %(names)s. Its own pages say whether it does for this domain."),
+    "waiting": lambda: _(
+        "%(domain)s has keys that do not sign yet. Publish their records at your DNS provider, then press Check and "
+        "Activate at the domain."
+    ),
     "nobody": lambda: _(
         "Large mailboxes ask for a DKIM signature of the sender’s domain. An admin adds it under Sending domains, or "
         "says at the route that its provider signs."
@@ -193,7 +203,8 @@ def signature_of(organisation: Any, name: str) -> Signature:
     if routes and len(relays) == len(routes):
         return Signature("relay", "", (), relays)
     if not ours:
-        return Signature("nobody", "", (), relays)
+        waits = _domain_with(organisation, name, "new", "published") if name else ""
+        return Signature("waiting" if waits else "nobody", waits, (), relays)
     row = domain_named(organisation, ours)
     keys = _row(row).active if row else ()
     return Signature("both" if relays else "us", ours, keys, relays)

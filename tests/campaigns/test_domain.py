@@ -89,3 +89,11 @@ def test_a_key_in_two_strings_is_read_as_one(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_without_a_name_server_the_check_says_that_it_could_not_look() -> None:
     assert {record.state for record in check_domain("lantern.example", lambda _name: None)} == {"care"}
+
+
+def test_keys_that_wait_are_to_be_published_and_not_added_once_more() -> None:
+    found = {one.name: one for one in check_domain("lantern.example", lambda _name: [], waiting="lantern.example")}
+    assert found["DKIM"].state == "care"
+    assert found["DKIM"].sentence == (
+        "The keys of lantern.example do not sign yet. Publish their records, then activate them."
+    )

@@ -285,6 +285,11 @@ def test_the_check_says_who_signs(signing_domain: SendingDomain) -> None:
     organisation = signing_domain.organisation
     assert signing.signature_of(organisation, "lantern.example").by == "us"
     assert signing.signature_of(organisation, "elsewhere.example").by == "nobody"
+    DkimKey.objects.update(state="new")
+    waiting = signing.signature_of(organisation, "news.lantern.example")
+    assert (waiting.by, waiting.domain, waiting.keys) == ("waiting", "lantern.example", ())
+    assert waiting.sentence.startswith("lantern.example has keys that do not sign yet.")
+    DkimKey.objects.update(state="active")
     add_route(organisation, "ours", "smtp://relay.example", now=NOW)
     add_route(organisation, "theirs", "smtp://other.example", now=NOW)
     Route.objects.filter(name="theirs").update(signs=False)

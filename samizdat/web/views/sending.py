@@ -146,22 +146,22 @@ def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
 
 def _routes(request: Any, organisation: Any) -> dict[str, str]:
     routes = queries.routes(organisation)
-    live = [route for route in routes if route.state in ("live", "throttled")]
+    usable = [route for route in routes if route.state in ("live", "throttled")]
+    # Live again after it was condemned, and nothing taken since: nobody knows yet whether it lives.
+    live = [route for route in usable if route.state == "live" and not route.reason]
     href = address(organisation, "routes") if request.role == "admin" else ""
-    if not live:
+    if not usable:
         text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
         return _item("stop", _("No route lives"), text, href, _("Routes"))
+    if not live:
+        text = _("Tried again: %(names)s. As long as none of them takes it, the letter waits.")
+        names = ", ".join(route.name for route in usable)
+        return _item("care", _("No route is known to live"), text % {"names": names}, href, _("Routes"))
+    names = ", ".join(route.name for route in live)
     if len(live) < len(routes):
-        text = _("Living: %(names)s. The others rest; mail goes by the next one.")
-        return _item(
-            "care",
-            _("Not every route lives"),
-            text % {"names": ", ".join(route.name for route in live)},
-            href,
-            _("Routes"),
-        )
-    text = _("In this order: %(names)s.") % {"names": ", ".join(route.name for route in live)}
-    return _item("good", _("The routes live"), text)
+        text = _("Living: %(names)s. The others rest or are tried again; mail goes by those that live.")
+        return _item("care", _("Not every route lives"), text % {"names": names}, href, _("Routes"))
+    return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
 
 
 def _people(request: Any, reach: dict[str, int]) -> dict[str, str]:
@@ -201,6 +201,10 @@ def _bounces(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
 def _signed(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
     """Whether we sign, or the provider of a route has to, or nobody does."""
     signature = signing.signature_of(organisation, _domain(draft.from_email))
+    if signature.by == "waiting":
+        row = signing.domain_named(organisation, signature.domain)
+        href = address(organisation, "sending-domain", row.pk) if row and request.role == "admin" else ""
+        return _item("care", _("Nobody signs it yet"), signature.sentence, href, signature.domain)
     if signature.by == "nobody":
         href = address(organisation, "domains") if request.role == "admin" else ""
         return _item("care", _("Nobody signs it"), signature.sentence, href, _("Sending domains"))
@@ -219,7 +223,8 @@ def _look(organisation: Any, email: str) -> dict[str, Any]:
     """What name servers say of the sender, and who signs for it."""
     name = _domain(email)
     signature = signing.signature_of(organisation, name)
-    records = domain.check_domain(name, ours=signature.keys) if name else []
+    waiting = signature.domain if signature.by == "waiting" else ""
+    records = domain.check_domain(name, ours=signature.keys, waiting=waiting) if name else []
     return {"records": records, "signature": signature}
 
 

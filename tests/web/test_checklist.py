@@ -1,0 +1,43 @@
+"""The checklist before a release says what is so now."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.models import Route, SendingDomain
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def test_only_routes_that_live_are_said_to_live(here: House, desk: Desk) -> None:
+    address = _to(here, "send", here.campaign.pk)
+    second = delivery.add_route(here.organisation, "second", "smtp+plain://127.0.0.1:1", now=NOW)
+    assert "In this order: own-server, second." in desk("editor").get(address).content.decode()
+    Route.objects.filter(pk=second.pk).update(reason="no_connection")
+    tried = desk("editor").get(address).content.decode()
+    assert "Living: own-server. The others rest or are tried again" in tried
+    assert "In this order" not in tried
+    Route.objects.filter(pk=here.route.pk).update(state="throttled", reason="busy")
+    resting = desk("editor").get(address).content.decode()
+    assert "Tried again: own-server, second." in resting
+    assert "btn final" in resting
+
+
+def test_a_domain_whose_keys_wait_is_named_with_what_to_do(here: House, desk: Desk) -> None:
+    address = _to(here, "send", here.campaign.pk)
+    row = SendingDomain.objects.get(name="lantern.example")
+    page = desk("admin").get(address).content.decode()
+    assert "lantern.example has keys that do not sign yet. Publish their records" in page
+    assert f'href="{_to(here, "sending-domain", row.pk)}"' in page
+    assert _to(here, "sending-domain", row.pk) not in desk("editor").get(address).content.decode()
+    row.delete()
+    page = desk("admin").get(address).content.decode()
+    assert "An admin adds it under Sending domains" in page
