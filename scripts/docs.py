@@ -23,10 +23,10 @@ sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"
 names the data folder.
 
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
-`suppressed`, `cancelled`, `deferred`, `pending` and `by_route`: `{NAME: {"accepted", "state",
-"reason", "sentence"}}`. `campaign status` also prints `by_provider`, `answers` (`answer`, `code`, `text` without
-addresses, `count`, `route`), `next_due`, `waiting_again` and `waits_for`: machines that are gone with messages on
-their way.
+`suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link) and `by_route`:
+`{NAME: {"accepted", "state", "reason", "sentence"}}`. `campaign status` also prints `by_provider`, `answers`
+(`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again` and `waits_for`: machines
+that are gone with messages on their way.
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` prints `count`; `campaign new` prints `id`.

@@ -272,6 +272,26 @@ def _opened(keys: OrganisationKeys, subscriber: Subscriber) -> list[tuple[facts.
     return sorted(found, key=lambda one: (one[0][5], one[0][0]))
 
 
+def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> frozenset[str]:
+    """The editions by whose link she left this list, as her sealed records tell it (core/consent)."""
+    keys = house.keys(subscriber.organisation)
+    found = dialect.consent_with_words([subscriber.id])
+    records = facts.records(record for _, record, _ in found)
+    told = [
+        replace(record, letter=_letter(keys, subscriber, blob)) if record.kind == "withdrawn" else record
+        for record, (_, _, blob) in zip(records, found, strict=True)
+    ]
+    return consent.letters_left_by(told, list_.id, "newsletter", now)
+
+
+def _letter(keys: OrganisationKeys, subscriber: Subscriber, blob: bytes) -> str:
+    """Which edition's link a leaving was by. Nothing where it does not open: a damaged one must stop nobody."""
+    try:
+        return seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number)).get(consent.LETTER, "") if blob else ""
+    except (seal.SealError, KeyError):
+        return ""
+
+
 def _told(opened: Iterable[tuple[facts.Known, dict[int, str]]]) -> dict[int, str]:
     """Number of a record -> the moment it tells of, or the day alone.
 

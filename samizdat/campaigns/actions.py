@@ -1,11 +1,14 @@
 """Verbs that change campaigns: begin, save, copy, throw away, freeze."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import draft as drafts
@@ -146,6 +149,19 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
         edition.details_sealed = seal_json(keys, details, "edition", "details", edition.id)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
+
+
+def count_leaving(organisation: Any, moved: Mapping[int, int]) -> None:
+    """Adds to the letters' sums of readers who left by their link: edition -> by how many, below zero for those who
+    took it back. An edition that is not here (its reader moved in without it) is passed over.
+
+    Last in its transaction and in the order of the numbers: a sender that wants the row waits an instant only.
+    """
+    for edition, number in sorted(moved.items()):
+        if number:
+            # Not below zero: who left before this was counted can take it back now.
+            after = Greatest(F("left_by_letter") + number, 0)
+            Campaign.objects.filter(organisation=organisation, edition=edition).update(left_by_letter=after)
 
 
 def flaws_error(flaws: Any) -> LetterHasFlaws:

@@ -55,6 +55,8 @@ class Campaign(models.Model):
     cancelled = models.BigIntegerField(default=0)
     deferred = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
+    # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
+    left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

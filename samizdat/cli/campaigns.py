@@ -442,6 +442,7 @@ def _books(status: dict[str, Any]) -> list[str]:
         lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
+    lines += [f"{status['left_by_letter']:>12,}  left by this letter"]
     for name, route in status["by_route"].items():
         lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
         lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []

@@ -46,6 +46,7 @@ class Record:
     way: str
     source: str = ""
     order: int = 0
+    letter: str = ""  # of a leaving: the edition whose link it was, where that was looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +139,38 @@ def may(
     """
     if suppressed is not None:
         return No(f"suppressed:{suppressed}", None)
+    return _answer(*_fold(_spoken(records, list, purpose, now)))
+
+
+# Ways of leaving that a letter offers: its link, and the button that a mailbox makes of its header.
+_BY_LETTER = frozenset({"form", "one-click"})
+
+
+def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: datetime) -> frozenset[str]:
+    """The letters by whose link she left this list: what a report counts, once for each of them.
+
+    Only a leaving that really withdrew a yes counts, and one that was taken back does not. Whoever came back by
+    signing up again did leave by that letter, so it stays. The records carry `letter`; otherwise as for may().
+    """
+    left: set[Record] = set()
+    standing = before = _NOTHING
+    for record in _spoken(records, list, purpose, now):
+        word, fact = standing
+        if record.kind == "withdrawn" and word == "yes" and record.letter and record.way in _BY_LETTER:
+            left.add(record)
+        elif record.kind == "returned" and word == "left" and fact is not None:
+            left.discard(fact)
+        standing, before = _step(standing, before, record)
+    return frozenset(record.letter for record in left)
+
+
+def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -> Iterable[Record]:
+    """What speaks for this list and purpose, in the order in which it is read."""
     # A day ahead of UTC is today in half the world; later ones are a mistyped year or a wrong clock. A yes
     # from then is not believed, a no is.
     last_day = now.astimezone(UTC).date() + timedelta(days=1)
-    mine = [record for record in records if _speaks_for(record, list, purpose, last_day)]
-    return _answer(*_fold(sorted(mine, key=lambda record: (record.day, record.order))))
+    mine = (record for record in records if _speaks_for(record, list, purpose, last_day))
+    return sorted(mine, key=lambda record: (record.day, record.order))
 
 
 def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
@@ -151,21 +179,27 @@ def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool
     return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
 
 
-def _fold(records: Iterable[Record]) -> tuple[str, Record | None]:
-    standing: tuple[str, Record | None] = ("never_agreed", None)
-    before = standing
+# What stands, and the fact behind it.
+type _Standing = tuple[str, Record | None]
+_NOTHING: _Standing = ("never_agreed", None)
+
+
+def _fold(records: Iterable[Record]) -> _Standing:
+    standing = before = _NOTHING
     for record in records:
-        if record.kind == "returned":
-            # Back to what stood before she left: a leaving undone must not make a yes that never was.
-            standing = before if standing[0] == "left" else standing
-            continue
-        to = MOVES.get((standing[0], record.kind))
-        if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
-            continue
-        if to == "left":
-            before = standing
-        standing = (to, record)
+        standing, before = _step(standing, before, record)
     return standing
+
+
+def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Standing, _Standing]:
+    """(what stands after this record, what stood before she left)."""
+    if record.kind == "returned":
+        # Back to what stood before she left: a leaving undone must not make a yes that never was.
+        return (before if standing[0] == "left" else standing), before
+    to = MOVES.get((standing[0], record.kind))
+    if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
+        return standing, before
+    return (to, record), (standing if to == "left" else before)
 
 
 def _brings_back(record: Record) -> bool:

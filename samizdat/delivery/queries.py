@@ -185,6 +185,7 @@ def status(campaign: Campaign) -> dict[str, Any]:
         "waits_until": campaign.waits_until.isoformat() if campaign.waits_until else None,
         "frozen": campaign.frozen,
         **{name: getattr(campaign, name) for name in COUNTERS},
+        "left_by_letter": campaign.left_by_letter,
         "by_route": _by_route(campaign),
     }
 

@@ -7,10 +7,11 @@ and whoever holds real tokens can at most make people leave. Much leaving raises
 import json
 import logging
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,7 @@ from samizdat.accounts.models import Organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
+from samizdat.campaigns.actions import count_leaving
 from samizdat.campaigns.models import Edition
 from samizdat.core import link, seal
 from samizdat.events.actions import detail_of, moment_of, record, whole_day
@@ -188,6 +190,7 @@ def _lists_of(organisation: Any, edition: int, subscriber: Any, lists: dict[int,
 
 def _leave(said: list[Said], now: datetime) -> None:
     left: dict[int, list[int]] = defaultdict(list)
+    moved: Counter[int] = Counter()
     organisation = said[0].organisation
     group = group_of(now)
     proven = _all_proven(said)
@@ -195,12 +198,14 @@ def _leave(said: list[Said], now: datetime) -> None:
         for one in proven:
             way = "one-click" if one.said.words.get("way") == "one-click" else "form"
             for list_ in one.lists:
-                if audience.unsubscribe(one.subscriber, list_, way=way, now=one.said.at, letter=_letter(one.edition)):
+                leave = partial(audience.unsubscribe, way=way, now=one.said.at, letter=_letter(one.edition))
+                if _counted(one.subscriber, list_, leave, moved, now):
                     left[list_.id].append(one.subscriber.number)
         for list_id, numbers in left.items():
             detail = {"group": group, "numbers": numbers, "count": len(numbers)}
             record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
             _alarm(organisation, list_id, group, now)
+        count_leaving(organisation, moved)
     _settle(said, "left", (one.said for one in proven))
 
 
@@ -210,11 +215,30 @@ def _letter(edition: int) -> str:
 
 def _back(said: list[Said], now: datetime) -> None:
     proven = _all_proven(said)
+    moved: Counter[int] = Counter()
     with transaction.atomic():
         for one in proven:
+            back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at)
             for list_ in one.lists:
-                audience.undo_unsubscribe(one.subscriber, list_, way="one-click", now=one.said.at)
+                _counted(one.subscriber, list_, back, moved, now)
+        count_leaving(said[0].organisation, moved)
     _settle(said, "back", (one.said for one in proven))
+
+
+def _counted(
+    subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], moved: Counter[int], now: datetime
+) -> bool:
+    """Does the change; what it makes of the letters she left by goes into `moved`: edition -> by how many.
+
+    Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
+    """
+    before = audience_queries.letters_left_by(subscriber, list_, now)
+    if not change(subscriber, list_):
+        return False
+    after = audience_queries.letters_left_by(subscriber, list_, now)
+    moved.update(int(letter) for letter in after - before)
+    moved.subtract(int(letter) for letter in before - after)
+    return True
 
 
 def _settle(said: list[Said], state: str, proven: Iterable[Said]) -> None:
@@ -283,13 +307,16 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     left = _left_since(alarm.organisation, list_.id, begin)
     numbers = [number for group in sorted(groups) for number in left.get(group, [])]
+    change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by)
     back = 0
     for start in range(0, len(numbers), SLICE):
+        moved: Counter[int] = Counter()
         with transaction.atomic():
             for number in numbers[start : start + SLICE]:
                 subscriber = audience_queries.subscriber_numbered(alarm.organisation, number)
                 if subscriber is not None:
-                    back += audience.undo_unsubscribe(subscriber, list_, way="desk", now=now, by=by)
+                    back += _counted(subscriber, list_, change, moved, now)
+            count_leaving(alarm.organisation, moved)
     detail = {"groups": sorted(groups), "back": back}
     record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
     return back

@@ -83,7 +83,9 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
     assert status["by_route"]["paper"]["accepted"] == status["accepted"]
     again = brought_in.say("campaign", "send", number, "--wait")
     assert again["accepted"] == status["accepted"]
-    assert brought_in.say("campaign", "status", number)["state"] == "finished"
+    after = brought_in.say("campaign", "status", number)
+    assert (after["state"], after["left_by_letter"]) == ("finished", 0)
+    assert "0  left by this letter\n" in brought_in("campaign", "status", number).out
 
 
 def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: House) -> None:

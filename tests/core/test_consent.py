@@ -1,5 +1,6 @@
 """May I write to her? A table of logs and answers."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import permutations, product
 
@@ -96,6 +97,48 @@ def test_a_no_shows_the_fact_behind_it():
     left = fact("withdrawn", 2)
     assert may([fact("given"), left], RIGA, "newsletter", NOW) == No("left", left)
     assert may([], RIGA, "newsletter", NOW) == No("never_agreed", None)
+
+
+AGREED = fact("given", 1, "import")
+
+
+def left(order: int, letter: str = "A", way: str = "form", list: int = RIGA) -> Record:
+    return replace(fact("withdrawn", 2, way, order, list), letter=letter)
+
+
+def back(order: int) -> Record:
+    return fact("returned", 2, "form", order)
+
+
+@pytest.mark.parametrize(
+    ("records", "letters"),
+    [
+        ([], ""),
+        ([AGREED], ""),
+        ([AGREED, left(1)], "A"),
+        ([AGREED, left(1, way="one-click")], "A"),
+        ([AGREED, left(1, way="mail")], ""),
+        ([AGREED, left(1, way="desk")], ""),
+        ([AGREED, left(1, letter="")], ""),
+        ([AGREED, left(1, list=PRAGUE)], ""),
+        ([left(1)], ""),  # nothing was withdrawn
+        ([fact("asked"), left(1)], ""),
+        ([AGREED, left(1), left(2, "B")], "A"),
+        ([AGREED, left(1), back(2)], ""),
+        ([AGREED, left(1), back(2), back(3)], ""),
+        ([AGREED, left(1), back(2), left(3)], "A"),
+        ([AGREED, left(1), back(2), left(3, "B")], "B"),
+        ([AGREED, left(1), left(2, "B"), back(3)], ""),  # taken back by another letter's page
+        ([AGREED, left(1), fact("confirmed", 2, order=2)], "A"),  # she did leave
+        ([AGREED, left(1), fact("confirmed", 2, order=2), left(3)], "A"),
+        ([AGREED, left(1), fact("confirmed", 2, order=2), left(3), back(4)], "A"),
+        ([AGREED, left(1), fact("confirmed", 2, order=2), left(3, "B")], "AB"),
+        ([AGREED, left(1), fact("cleaned", 2, "bounce", 2), back(3)], "A"),
+    ],
+)
+def test_a_letter_counts_who_left_by_its_link(records: list[Record], letters: str) -> None:
+    for log in (records, records[::-1]):
+        assert consent.letters_left_by(log, RIGA, "newsletter", NOW) == set(letters)
 
 
 def test_the_day_is_counted_in_utc_whatever_the_zone_of_now():

@@ -180,6 +180,18 @@ def test_the_report_of_a_letter_that_is_over_names_no_route_it_did_not_go_by(her
     assert page.context["routes"] == [] and "Nothing went out." in page.content.decode()
 
 
+@pytest.mark.parametrize("place", ["report", "live"])
+def test_the_report_says_how_many_left_by_this_letter_while_it_goes_and_afterwards(
+    here: House, desk: Desk, place: str
+) -> None:
+    address = _to(here, place, here.sent.pk)
+    assert "Left by this letter: 0" in desk("viewer").get(address).content.decode()
+    Campaign.objects.filter(pk=here.sent.pk).update(left_by_letter=1234)
+    assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
+    delivery.cancel(here.sent, now=NOW)
+    assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
+
+
 def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     client = desk("editor")
     client.post(_to(here, "pause", here.sent.pk))

@@ -151,6 +151,163 @@ def test_a_clock_that_is_wrong_is_not_believed(lantern: Any, thursday: Any, edit
     assert ConsentRecord.objects.filter(subscriber=ada).latest("id").day == TODAY
 
 
+# -- what the report of a letter counts -------------------------------------------------------------------------
+
+
+def left_by(edition: Edition) -> int:
+    return Campaign.objects.get(edition=edition).left_by_letter
+
+
+def another(edition: Edition, list_: Any) -> Edition:
+    """A second letter to the same or another list."""
+    campaign = Campaign.objects.create(
+        organisation=edition.organisation, list=list_, draft_sealed=b"", state="sending", created=NOW, changed=NOW
+    )
+    return Edition.objects.create(
+        campaign=campaign,
+        organisation=edition.organisation,
+        compiled_sealed=b"",
+        details_sealed=b"",
+        link_key=edition.link_key,
+        message_id_domain="lantern.example",
+        created=NOW,
+    )
+
+
+def press(edition: Edition, reader: Any, *kinds: str, way: str = "form") -> None:
+    """What she presses in this letter, one after another, each taken up at once."""
+    for kind in kinds:
+        leave = token(edition.organisation, reader, edition.id)
+        say(edition.organisation, kind, token=leave, purpose="leave", way=way)
+        intake.take(NOW)
+
+
+@pytest.mark.parametrize("way", ["form", "one-click"])
+def test_who_leaves_by_a_letter_stands_in_its_report_once(
+    lantern: Any, thursday: Any, edition: Edition, way: str
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    press(edition, ada, "leave", "leave", way=way)
+    assert left_by(edition) == 1
+    press(edition, ada, "back", way=way)
+    assert left_by(edition) == 0
+    press(edition, ada, "back", "leave", "back", "leave", way=way)
+    press(edition, boris, "leave", way=way)
+    assert left_by(edition) == 2
+
+
+def test_she_counts_for_the_letter_whose_link_it_was_and_no_other(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    later = another(edition, thursday)
+    press(later, ada, "leave")
+    press(edition, ada, "leave")
+    assert (left_by(edition), left_by(later)) == (0, 1)
+    press(edition, ada, "back")
+    assert (left_by(edition), left_by(later)) == (0, 0)
+    press(edition, ada, "leave")
+    assert (left_by(edition), left_by(later)) == (1, 0)
+
+
+def test_who_signs_up_again_and_leaves_by_the_same_letter_counts_once(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave")
+    audience.confirm(
+        audience.sign_up(lantern, "reader0@example.org", thursday, wording="w", now=NOW), thursday, now=NOW
+    )
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 1)
+    press(edition, ada, "leave")
+    assert left_by(edition) == 1
+
+
+def test_no_other_way_of_leaving_counts_for_a_letter(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, boris, clara = people(lantern, thursday, 3)
+    audience.unsubscribe(ada, thursday, way="desk", now=NOW)
+    audience.unsubscribe(boris, thursday, way="mail", now=NOW)
+    press(edition, ada, "leave")
+    press(edition, boris, "leave", "back")
+    dmitri = audience.sign_up(lantern, "dmitri@example.org", thursday, wording="w", now=NOW)
+    press(edition, dmitri, "leave")
+    assert (status(dmitri, thursday), left_by(edition)) == ("unsubscribed", 0), "he had never agreed"
+    say(lantern, "leave", token=token(lantern, clara, 999), purpose="leave")
+    intake.take(NOW)
+    assert (status(clara, thursday), left_by(edition)) == ("unsubscribed", 0)
+
+
+def test_a_mass_leaving_undone_is_taken_from_the_report(lantern: Any, thursday: Any, edition: Edition) -> None:
+    leave_all(lantern, edition, people(lantern, thursday, 30))
+    intake.take(NOW)
+    assert left_by(edition) == 30
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    for _ in range(2):
+        intake.undo_leaving(alarm, by=None, now=NOW)
+        assert left_by(edition) == 0
+
+
+def test_what_was_taken_up_before_a_kill_counts_no_second_time(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    press(edition, boris, "leave")
+    for reader, kind in ((ada, "leave"), (boris, "back")):
+        say(lantern, kind, token=token(lantern, reader, edition.id), purpose="leave")
+
+    settle = intake._settle
+    for state, counted in (("left", 2), ("left", 2), ("back", 1), ("back", 1)):
+
+        def killed(said: Any, now: str, proven: Any, state: str = state) -> None:
+            if now == state:
+                raise SystemExit
+            settle(said, now, proven)
+
+        monkeypatch.setattr(intake, "_settle", killed)
+        with pytest.raises(SystemExit):
+            intake.take(NOW)
+        assert left_by(edition) == counted
+    monkeypatch.setattr(intake, "_settle", settle)
+    intake.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("unsubscribed", "subscribed")
+    assert left_by(edition) == 1
+
+
+def test_a_kill_between_the_leaving_and_its_number_leaves_neither(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+
+    def killed(*_args: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "count_leaving", killed)
+        with pytest.raises(SystemExit):
+            press(edition, ada, "leave")
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
+    intake.take(NOW)
+    assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
+
+
+def test_who_left_before_it_was_counted_takes_it_back_and_the_number_stays_at_nought(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave")
+    Campaign.objects.update(left_by_letter=0)
+    press(edition, ada, "back")
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
+
+
+def test_a_damaged_record_keeps_nobody_from_leaving(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave", "back")
+    ConsentRecord.objects.filter(subscriber=ada).update(blob=b"\0" * 60)
+    press(edition, ada, "leave")
+    assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
+
+
 # -- the alarm --------------------------------------------------------------------------------------------------
 
 

@@ -97,6 +97,9 @@ def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
         kinds = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
         if sum(status[kind] for kind in kinds) != status["frozen"]:
             raise Failed(f"The books of campaign {status['id']} do not add up: {status}", "demo")
+    left = sum(status["left_by_letter"] for status in statuses)
+    if left != 1:
+        raise Failed(f"One reader left by her letter, but the reports count {left:,}.", "demo")
     accepted = sum(status["accepted"] for status in statuses)
     if accepted != caught:
         raise Failed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
@@ -108,7 +111,8 @@ def _ledger(status: dict[str, Any]) -> str:
     words = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
     lines = [f"Campaign {status['id']} is {status['state']}."]
     lines += [f"{status[word]:>8,}  {word}" for word in words]
-    return "\n".join([*lines, f"{status['frozen']:>8,}  frozen"])
+    lines += [f"{status['frozen']:>8,}  frozen", f"{status['left_by_letter']:>8,}  left by this letter"]
+    return "\n".join(lines)
 
 
 def _free_ports() -> int:
