@@ -168,8 +168,8 @@ def checks() -> bool:
 
 def run(options: argparse.Namespace) -> bool:
     counts = dict.fromkeys(("passed", "failed", "error", "skipped"), 0)
-    # One more than there are cores: tests of kills, servers and browsers wait for a good part of their time.
-    workers = ["-n", str(options.workers or (os.cpu_count() or 1) + 1)]
+    # More than there are cores: tests of kills, servers and browsers wait for a good part of their time.
+    workers = ["-n", str(options.workers or (os.cpu_count() or 1) + 2)]
     well = checks() if options.checks else True
     partial = options.only == "sqlite"
     browser = ["-m", "not browser"] if partial else []

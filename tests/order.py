@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 # Longest first, by the durations of a run on two cores (`./run test -- --durations=70`); all else follows as collected.
-# A file that stands here with single tests is dealt out test by test, the others as a whole.
+# A file that stands here with single tests is dealt out test by test, the others as a whole. What mostly waits for
+# other machines to take over comes first, so that the rest computes beside it.
 SLOW = (
+    "tests/worker/test_machines.py::test_a_machine_that_hangs",
+    "tests/worker/test_machines.py::test_a_machine_that_dies",
+    "tests/worker/test_machines.py::test",
     "tests/web/test_browser.py::test_no_page_violates_anything",
     "tests/web/test_browser.py::test_a_viewer_and_a_russian_page_violate_nothing",
     "tests/sealed/test_sealed_disk.py",
