@@ -221,6 +221,7 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
     organisation, to = opening.organisation(), _list(name)
+    warnings: list[str] = []
     with _asking_for_status(), progress("Looking" if dry_run else "Bringing in") as shown:
 
         def look(state: Any) -> None:
@@ -228,17 +229,27 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
 
         if dry_run:
             seen = actions.look(organisation, to, paths, source=source, status=status, now=opening.now(), progress=look)
-            counts, problems, rejects = seen.counts, list(seen.problems), None
+            warnings += [problem.sentence() for problem in seen.problems]
+            counts, rejects = seen.counts, None
         else:
-            run = actions.direct(organisation, to, paths, source=source, status=status, now=opening.now, progress=look)
-            counts, problems, rejects = run.counts, [], None
+            run = actions.direct(
+                organisation,
+                to,
+                paths,
+                source=source,
+                status=status,
+                now=opening.now,
+                progress=look,
+                warned=warnings.append,
+            )
+            counts, rejects = run.counts, None
             if run.counts.get("rejected"):
                 # From the house and not on the way: with those of before a kill, and after everything is in.
                 rejects = _write_rejects(paths[0], actions.reject_rows(run))
-    for problem in problems:
-        note(str(problem))
+    for warning in warnings:
+        note(warning)
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
-    document |= {"dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
+    document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     say(document, *_sums(document))
 
 

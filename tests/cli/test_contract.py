@@ -56,6 +56,18 @@ def test_a_dry_run_gives_the_counts_and_writes_nothing(brought_in: House) -> Non
     assert brought_in("subscribers", "show", "new@reader.example").code == 1
 
 
+def test_what_was_assumed_about_a_file_is_said_with_and_without_writing(brought_in: House) -> None:
+    file = brought_in.folder / "old.csv"
+    file.write_bytes("email,name\nolga@reader.example,Ольга\nivan@reader.example,Иван\n".encode("cp1251"))
+    words = ("import", str(file), "--list", "Letter", "--status", "unsubscribed")
+    assumed = "old.csv does not say how it is written; "
+    assert assumed in brought_in(*words, "--dry-run").err
+    told = brought_in(*words)
+    assert told.code == 0
+    assert assumed in told.err
+    assert brought_in.say(*words)["warnings"][0].startswith(assumed)
+
+
 def test_people_of_whom_no_file_says_that_they_agreed_are_not_taken_for_subscribed(brought_in: House) -> None:
     file = brought_in.folder / "gone.csv"
     file.write_text("email\ngone@reader.example\n")

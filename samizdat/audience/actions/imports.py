@@ -71,15 +71,20 @@ def direct(
     progress: Tell | None = None,
     stop: Callable[[], bool] | None = None,
     rejected: RejectTold | None = None,
+    warned: Callable[[str], None] | None = None,
 ) -> Import:
     """Brings files in. The same files again after a kill: goes on where it was.
 
     `basis`: why one may write to these people, kept in the words of each consent record. `rejected` is called with
-    (file, line, sentence). Errors: ImportRefused with nothing written, ImportTaken.
+    (file, line, sentence), `warned` with what was assumed about a file, such as its encoding, before anything is
+    written. Errors: ImportRefused with nothing written, ImportTaken.
     """
     found = opening.found_in(things, source, thorough=True)
     plan = _with_status(found.plan(), status)
     opening.insist(plan, found.problems)
+    if warned:
+        for problem in found.problems:
+            warned(problem.sentence())
     row = _begun_before(organisation, list, things, now()) or _new(
         organisation, list, plan, things, basis=basis, by=by, now=now()
     )
