@@ -116,6 +116,11 @@ def test_a_preview_has_a_policy_of_its_own(here: House, desk: Desk) -> None:
     assert desk("viewer").get(_to(here, "preview", here.campaign.pk, "other")).status_code == 404
 
 
+def test_a_preview_can_be_opened_in_a_window_of_its_own(here: House, desk: Desk) -> None:
+    page = desk("viewer").get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    assert f'href="{_to(here, "preview", here.campaign.pk, "light")}" target="_blank" rel="noopener"' in page
+
+
 def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: House, desk: Desk) -> None:
     asked = f"?as={here.ada.number}"
     assert "Dear Ada" in desk("editor").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
