@@ -161,7 +161,7 @@ def give_role(person: Person, organisation: Organisation, role: str, *, by: Pers
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     with transaction.atomic():
         if role != "admin":
-            _keep_an_admin(organisation, person)
+            _keep_an_admin(organisation, person, by)
         membership, _made = Membership.objects.update_or_create(
             person=person,
             organisation=organisation,
@@ -175,15 +175,17 @@ def give_role(person: Person, organisation: Organisation, role: str, *, by: Pers
 def remove_person(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
     """Ends her membership and her sessions at once. Errors: LastAdmin."""
     with transaction.atomic():
-        _keep_an_admin(organisation, person)
+        _keep_an_admin(organisation, person, by)
         Membership.objects.filter(person=person, organisation=organisation).delete()
         Session.objects.filter(person=person).delete()
         record("person.removed", organisation, now=now, by=by, about=person.id)
 
 
-def _keep_an_admin(organisation: Organisation, leaving: Person) -> None:
+def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | None) -> None:
     admins = Membership.objects.filter(organisation=organisation, role="admin")
     if admins.filter(person=leaving).exists() and admins.count() == 1:
+        if by == leaving:
+            raise LastAdmin(_("You are the only admin. Make somebody else an admin first."))
         raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))
 
 

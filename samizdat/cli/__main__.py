@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from samizdat.cli.output import Settings
+from samizdat.cli.output import Settings, called
 
 # Word -> module and attribute. Loaded when called for, so that the command answers at once.
 COMMANDS = {
@@ -50,7 +50,7 @@ def samizdat(context: click.Context) -> None:
 
 def main() -> None:
     # click answers usage errors with 2 and our sentences with 1.
-    samizdat(prog_name="samizdat")
+    samizdat(prog_name=called())
 
 
 if __name__ == "__main__":

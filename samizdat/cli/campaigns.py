@@ -51,6 +51,8 @@ def campaign_new(
     from samizdat.campaigns.draft import Draft
 
     organisation = opening.organisation()
+    if not words["subject"].strip():
+        raise Failed("The letter has no subject. Write one after --subject.", "no_subject")
     name, address = parseaddr(sender)
     if "@" not in address:
         raise Failed(f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender")
@@ -147,7 +149,7 @@ def campaign_check(number: int) -> None:
     lines += [
         f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
     ]
-    lines += [f"{'look' if signature.by == 'nobody' else 'good':5} Signature: {signature.sentence}"]
+    lines += [f"{'look' if signature.by in ('nobody', 'waiting') else 'good':5} Signature: {signature.sentence}"]
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
     if stops:
         raise Failed(" ".join(stops), "not_ready", document, lines)
@@ -340,7 +342,11 @@ def campaign_settle(number: int, how: str) -> None:
     found = _campaign(number)
     from samizdat.delivery import actions
 
-    _changed(actions.settle(found, how, now=opening.now()))
+    doubtful = found.unsure
+    settled = actions.settle(found, how, now=opening.now())
+    if not doubtful:
+        note("No message was unsure. This holds for those that may become so.")
+    _changed(settled)
 
 
 @campaign.command("status")

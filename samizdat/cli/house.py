@@ -37,12 +37,13 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
     copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
     password = partial(read_password, password_file, f"Password for {email}: ")
     organisation, person_is_new, made = _make(name, email, password, options)
-    copy = _second_copy(copy_to, ask=key_copy is None) if made else None
+    asked = key_copy is None and _can_ask()
+    copy = _second_copy(copy_to, ask=asked) if made else None
 
     say(
         {"organisation": organisation.slug, "data": str(data_folder()), "key_file": str(key_file()), "copy": copy},
         f"{organisation.name} is ready in {data_folder()}.",
-        *_about_the_key(made, copy),
+        *_about_the_key(made, copy, declined=asked or key_copy == "none"),
         "" if person_is_new else f"{email} keeps her password.",
         "Go on with: samizdat serve",
     )
@@ -152,7 +153,7 @@ def read_password(file: str | None, question: str) -> str:
     """From the file's first line, or asked for twice. Failed where nobody can be asked."""
     if file:
         return first_line(file)
-    if settings().json or not sys.stdin.isatty():
+    if not _can_ask():
         raise Failed("Give the password with --password-file.", "no_password")
     try:
         first, again = getpass.getpass(question), getpass.getpass("Once more: ")
@@ -163,11 +164,15 @@ def read_password(file: str | None, question: str) -> str:
     return first
 
 
+def _can_ask() -> bool:
+    return not settings().json and sys.stdin.isatty()
+
+
 def _second_copy(target: Path | None, ask: bool) -> str | None:
     """Copies the key file; where it went. Asks for a place where somebody can be asked, until one will do."""
     from samizdat.options import key_file
 
-    if target is None and not (ask and not settings().json and sys.stdin.isatty()):
+    if target is None and not ask:
         return None
     if target is None:
         note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
@@ -197,12 +202,17 @@ def _copy_to(said: str | None) -> Path:
     return target
 
 
-def _about_the_key(made: bool, copy: str | None) -> list[str]:
+def _about_the_key(made: bool, copy: str | None, declined: bool) -> list[str]:
     from samizdat.options import key_file
 
     if not made:
         return []
-    saved = f"A copy is in {copy}." if copy else "You have declined a second copy: without this file all is lost."
+    if copy:
+        saved = f"A copy is in {copy}."
+    elif declined:
+        saved = "You have declined a second copy: without this file all is lost."
+    else:
+        saved = "Save a second copy now, away from this machine: without this file all is lost."
     return [
         f"The key file is {key_file()}. {saved}",
         "A copied database or backup without the key file names nobody. A thief of the whole disk has both.",
@@ -254,8 +264,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     known = Person.objects.filter(email_index=people.index_of(email)).first()
     if known is None and not password_file:
         token = actions.invite(organisation, role, note=email, by=None, now=now)
-        # Without a desk address of its own it is the one that `serve` has by itself.
-        link = f"{organisation.desk_url or 'http://127.0.0.1:8000'}/come-in/{token}"
+        link = f"{organisation.desk_url or _served_at()}/come-in/{token}"
         if not organisation.desk_url:
             note(
                 "The desk has no address yet, so the link opens on this machine alone. An admin sets it under Settings."
@@ -267,6 +276,41 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     )
     actions.give_role(someone, organisation, role, by=None, now=now)
     say({"person": someone.pk, "role": role}, f"{email} is {role} of {organisation.name}.")
+
+
+def _served_at() -> str:
+    """Where `serve` was last started on this machine, else where it is by itself."""
+    try:
+        return _desk_file().read_text("utf-8").strip()
+    except OSError:
+        return "http://127.0.0.1:8000"
+
+
+def _desk_file() -> Path:
+    from samizdat.options import data_folder
+
+    return data_folder() / "desk-address"
+
+
+@person.command("password")
+@click.argument("email")
+@click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
+@common
+def person_password(email: str, password_file: str | None) -> None:
+    """Give somebody a new password, such as the only admin who has lost hers. Her sessions end."""
+    opening.open_house()
+    from samizdat.accounts import actions, people
+    from samizdat.accounts.models import Person
+    from samizdat.accounts.queries import members
+    from samizdat.events.actions import record
+
+    organisation = opening.organisation()
+    known = Person.objects.filter(email_index=people.index_of(email)).first()
+    if known is None or known.pk not in {member.person.pk for member in members(organisation)}:
+        raise Failed(f"Nobody of {organisation.name} signs in as {email}. Look with: samizdat person ls", "no_person")
+    actions.set_password(known, read_password(password_file, f"New password for {email}: "))
+    record("person.password", organisation, now=opening.now(), by=None, about=known.pk)
+    say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
 
 
 @person.command("ls")
@@ -299,6 +343,7 @@ def serve(port: int, public_port: int, host: str) -> None:
     from samizdat.worker.supervisor import serve as run
 
     def ready(desk: str, public: str) -> None:
+        _desk_file().write_text(desk, "utf-8")
         say({"desk": desk, "public": public}, f"The desk is at {desk}", f"Public pages are at {public}")
 
     click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note))

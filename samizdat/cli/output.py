@@ -51,18 +51,33 @@ def settings() -> Settings:
     return click.get_current_context().ensure_object(Settings)
 
 
+# A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
+_OURS = re.compile(
+    r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|subscribers|campaign|route|demo)\b)"
+)
+
+
+def called() -> str:
+    """How this command was called."""
+    return os.environ.get("SAMIZDAT_COMMAND") or "samizdat"
+
+
+def as_called(line: str) -> str:
+    return _OURS.sub(lambda _: called() + " ", line)
+
+
 def say(document: Any, *lines: str) -> None:
     """Prints the document with --json, the lines otherwise."""
     if settings().json:
         print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
     else:
         for line in lines:
-            print(line, flush=True)
+            print(as_called(line), flush=True)
 
 
 def note(line: str) -> None:
     """A word beside the result: on standard error, so that scripts are not disturbed."""
-    print(line, file=sys.stderr, flush=True)
+    print(as_called(line), file=sys.stderr, flush=True)
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -123,7 +138,7 @@ def fail(
     sentence = CONTROL.sub(" ", sentence)
     say({**(document or {}), "error": code, "sentence": sentence}, *lines)
     if not settings().json:
-        print(sentence, file=sys.stderr, flush=True)
+        print(as_called(sentence), file=sys.stderr, flush=True)
     click.get_current_context().exit(1)
 
 

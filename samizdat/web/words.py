@@ -218,6 +218,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
         "stop",
         lazy("The machine stopped at once. What it had in hand became unsure and is left until you decide."),
     ),
+    "campaign.unsure_chosen": ("", lazy("It was decided what becomes of unsure ones; there were none yet.")),
     "campaign.settled": ("", lazy("The unsure ones were settled.")),
     "campaign.cancelled": ("stop", lazy("Stopped for good.")),
     "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),

@@ -153,7 +153,7 @@ def test_the_last_admin_can_not_be_removed(here: House) -> None:
     vera = here.people["admin"]
     client = signed_in(vera)
     answer = client.post(reverse("remove-colleague", args=[here.organisation.slug, vera.pk]), follow=True)
-    assert "only admin" in answer.content.decode()
+    assert "You are the only admin" in answer.content.decode()
     assert Membership.objects.filter(person=vera).exists()
 
 

@@ -55,7 +55,8 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
     assert "second" in page
     assert "5 a second" in page
     assert SECRET not in page
-    assert "second is saved, and nothing goes by it until it answers" in page
+    assert "second is saved and rests. We ask it again by ourselves" in page
+    assert "Once that is mended" not in page
     assert {route.name: route.state for route in queries.routes(here.organisation)} == {
         "own-server": "live",
         "second": "dead",

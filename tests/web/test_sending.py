@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -190,6 +191,16 @@ def test_the_report_says_how_many_left_by_this_letter_while_it_goes_and_afterwar
     assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
     delivery.cancel(here.sent, now=NOW)
     assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
+
+
+def test_settling_where_nothing_is_unsure_settles_nothing(here: House, desk: Desk) -> None:
+    delivery.settle(here.sent, "hold", now=NOW)
+    page = desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
+    assert "The unsure ones were settled." not in page
+    assert "there were none yet" in page
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=F("pending") - 1, unsure=1)
+    delivery.settle(here.sent, "hold", now=NOW)
+    assert "The unsure ones were settled." in desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
 
 
 def test_pause_resume_and_stop(here: House, desk: Desk) -> None:

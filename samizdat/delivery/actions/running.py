@@ -177,6 +177,7 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
     campaign.refresh_from_db()
     if campaign.state in ("draft", "cancelled"):
         raise WrongState(_("This campaign has no doubtful messages to settle."))
+    doubtful = campaign.unsure
     Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
     edition = Edition.objects.get(campaign=campaign)
     count = _resend_all(edition.pk, now) if how == "resend" else _hold_all(edition.pk)
@@ -185,7 +186,8 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
             # A finished campaign owes something again.
             Campaign.objects.filter(pk=campaign.pk, state="finished").update(state="sending", finished=None)
         detail = {"how": how, "count": count}
-        record("campaign.settled", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+        kind = "campaign.settled" if doubtful or count else "campaign.unsure_chosen"
+        record(kind, campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
     campaign.refresh_from_db()
     return campaign
 

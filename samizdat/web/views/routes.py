@@ -111,7 +111,11 @@ def _try_saved(request: Any, route: Any, now: datetime) -> None:
     verdict = actions.probe_route(route, now=now, by=request.person)
     _tell(request, verdict, route)
     if not verdict.ok:
-        sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
+        route.refresh_from_db()
+        if route.until:
+            sentence = _("%(name)s is saved and rests. We ask it again by ourselves; Test asks at once.")
+        else:
+            sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
         messages.warning(request, sentence % {"name": route.name})
 
 
