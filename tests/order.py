@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 
 # Longest first, by the durations of a run on two cores (`./run test -- --durations=70`); all else follows as collected.
-# A file that stands here with single tests is dealt out test by test, the others as a whole. What mostly waits for
-# other machines to take over comes first, so that the rest computes beside it.
+# A file that stands here with single tests is dealt out test by test, the others as a whole. What waits for other
+# machines to take over stands between what computes.
 SLOW = (
     "tests/worker/test_machines.py::test_a_machine_that_hangs",
-    "tests/worker/test_machines.py::test_a_machine_that_dies",
-    "tests/worker/test_machines.py::test",
     "tests/web/test_browser.py::test_no_page_violates_anything",
+    "tests/worker/test_machines.py::test_a_machine_that_dies",
     "tests/web/test_browser.py::test_a_viewer_and_a_russian_page_violate_nothing",
+    "tests/worker/test_machines.py::test_a_sender_that_hangs",
     "tests/sealed/test_sealed_disk.py",
+    "tests/worker/test_machines.py::test_machines_that_are_cut",
     "tests/bad_input/test_relays.py",
+    "tests/worker/test_machines.py::test_senders_are_placed",
     "tests/delivery/test_kills.py::test_twenty_kills_lose_nobody",
+    "tests/worker/test_machines.py::test",
     "tests/bad_input/test_kills.py",
     "tests/bad_input/test_houses.py",
     "tests/worker/test_clock.py",
