@@ -94,3 +94,7 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
             kinds |= set(re.findall(r'"(campaign\.[a-z_]+)"', path.read_text()))
     assert kinds
     assert kinds == set(words.EVENTS)
+
+
+def test_an_address_breaks_at_its_signs_and_stays_harmless() -> None:
+    assert desk.breakable("a.b@<i>.example") == "a<wbr>.b@<wbr>&lt;i&gt;<wbr>.example"

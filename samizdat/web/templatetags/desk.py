@@ -1,5 +1,6 @@
 """Template words of the desk: numbers, days, states, sums, fields."""
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
@@ -8,8 +9,8 @@ from django import template
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from samizdat import wording
@@ -23,6 +24,12 @@ register = template.Library()
 def count(number: Any) -> str:
     """17,938 in English, 17 938 in Russian (wording.grouped)."""
     return "" if number is None or number == "" else wording.grouped(int(number))
+
+
+@register.filter
+def breakable(address: str) -> SafeString:
+    """An address or host that may break behind its @ and before its dots, where eyes expect it, and not in a word."""
+    return mark_safe(re.sub(r"(?<=@)|(?=\.)", "<wbr>", escape(address)))  # noqa: S308 - escaped first
 
 
 @register.filter
