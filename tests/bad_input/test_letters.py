@@ -37,7 +37,6 @@ def write(house: House, **words: str) -> tuple[str, ...]:
 FLAWED = {
     "a subject of 3,000 characters": ({"subject": "x" * 3000}, "Shorten it"),
     "a header in the subject": ({"subject": "News\r\nBcc: everybody@reader.example"}, "one line"),
-    "an empty subject": ({"subject": ""}, "no subject"),
     "a tag in the subject that never ends": ({"subject": "Dear {{ FNAME"}, "Close it with }}"),
     "a header in reply-to": ({"reply-to": "a@reader.example\nBcc: b@reader.example"}, "answers"),
     "a tag that never ends": ({"body": "# Dear {{ FNAME"}, "Close it with }}"),
@@ -58,6 +57,7 @@ def test_a_flawed_letter_is_not_released_and_the_flaw_is_named(lists: House, wor
 
 
 REFUSED = {
+    "an empty subject": ({"subject": " "}, "no subject"),
     "a header in the sender's name": (
         {"from": "N\r\nBcc: everybody@reader.example <letter@lantern.example>"},
         "sender",
