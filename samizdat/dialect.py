@@ -38,6 +38,14 @@ def _among(column: str) -> str:
     return f"{column} IN (SELECT value FROM json_each(%s))" if _on_sqlite() else f"{column} = ANY(%s::bigint[])"
 
 
+# Is the campaign of this edition sending, and its organisation unfenced, at this instant?
+_GOES_ON = """EXISTS (
+    SELECT 1 FROM campaigns_edition e
+    JOIN campaigns_campaign c ON c.id = e.campaign_id
+    JOIN accounts_organisation o ON o.id = e.organisation_id
+    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+)"""
+
 # The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
 # sorts the whole edition for every claim (17 times slower; a test looks at the plan).
 _CLAIM = """
@@ -46,20 +54,15 @@ WHERE id = (
     SELECT id FROM delivery_chunk
     WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
     ORDER BY id LIMIT 1 {skip}
-) AND state = 0 AND EXISTS (
-    SELECT 1 FROM campaigns_edition e
-    JOIN campaigns_campaign c ON c.id = e.campaign_id
-    JOIN accounts_organisation o ON o.id = e.organisation_id
-    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
-)
+) AND state = 0 AND {goes_on}
 RETURNING id, numbers, retry, size - "left"
 """
 
 
 def claim_sql() -> str:
     if _on_sqlite():
-        return _CLAIM.format(skip="", unfed="NULL")
-    return _CLAIM.format(skip="FOR UPDATE SKIP LOCKED", unfed="size")
+        return _CLAIM.format(skip="", unfed="NULL", goes_on=_GOES_ON)
+    return _CLAIM.format(skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON)
 
 
 def claim_chunk(edition: int, worker: int, now: datetime) -> tuple[int, bytes, bool, int] | None:
@@ -152,12 +155,6 @@ def close_chunk(chunk: int, worker: int) -> None:
 
 # What is asked before each slice, in one statement: a thread beside a busy event loop waits up to half a millisecond
 # for the interpreter after each.
-_GOES_ON = """EXISTS (
-    SELECT 1 FROM campaigns_edition e
-    JOIN campaigns_campaign c ON c.id = e.campaign_id
-    JOIN accounts_organisation o ON o.id = e.organisation_id
-    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
-)"""
 # On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
 # nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
 _WRITABLE = """
@@ -170,22 +167,26 @@ WHERE {which} EXISTS (
 )
 """
 # On SQLite all comes in one row, since the module lets go of the interpreter for every row it fetches.
-_SLICE_SQLITE = f"SELECT {_GOES_ON}, (" + _WRITABLE.format(
+_PEOPLE_SQLITE = _WRITABLE.format(
     what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
     source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
     which="",
     apart="",
 )
-_SLICE_POSTGRESQL = f"""
-WITH fed AS (
-    UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
-)
-SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.* FROM (SELECT 1) AS one LEFT JOIN (""" + _WRITABLE.format(
+_PEOPLE_POSTGRESQL = _WRITABLE.format(
     what="s.id, s.blob, s.provider",
     source="audience_subscriber s",
     which="s.id = ANY(%s::bigint[]) AND",
     apart="OFFSET 0",
 )
+_SLICE_SQLITE = f"SELECT {_GOES_ON}, ({_PEOPLE_SQLITE})"
+_SLICE_POSTGRESQL = f"""
+WITH fed AS (
+    UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.*
+FROM (SELECT 1) AS one LEFT JOIN ({_PEOPLE_POSTGRESQL}) AS people ON true
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +210,10 @@ def feed(
     PostgreSQL: SQLite's one machine can always read the journal.
     """
     if _on_sqlite():
-        ((goes_on, found),) = _ask(_SLICE_SQLITE + ")", [edition, _list(rows), list_id, organisation])
+        ((goes_on, found),) = _ask(_SLICE_SQLITE, [edition, _list(rows), list_id, organisation])
         return Fed(True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(found)])
     arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, organisation]
-    told = _ask(_SLICE_POSTGRESQL + ") AS people ON true", arguments)
+    told = _ask(_SLICE_POSTGRESQL, arguments)
     ours, goes_on = told[0][:2]
     return Fed(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in told if row is not None])
 

@@ -165,9 +165,7 @@ class Feeder:
                 continue
             piece = self._slice(claim, most)
             if piece is None:
-                domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
-                if domain is not None:
-                    self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + most
+                self._not_sent(claim, most)
                 self._let_go(lane, claim.opened.edition)
             elif piece.rows:
                 if not any(claim.rest for claim in claims):
@@ -181,6 +179,12 @@ class Feeder:
             return most
         back = self._domain_back.pop(domain.id, 0)
         return pacing.draw_for_domain(domain, min(most, SLICE, len(claim.rest)), back, self._sender.clock())
+
+    def _not_sent(self, claim: Claim, count: int) -> None:
+        """So many of what was drawn for its domain go back to that domain's day."""
+        domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
+        if domain is not None:
+            self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + count
 
     def _turn(self, lane: Lane, claims: list[Claim]) -> Claim | None:
         """Campaigns take turns, slice by slice: the one that waited longest and has something to send."""
@@ -275,9 +279,7 @@ class Feeder:
         while self.returned:
             claim, number = self.returned.popleft()
             claim.sliced -= 1
-            domain = self._domains.get((claim.opened.organisation, claim.opened.domain))
-            if domain is not None:
-                self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + 1
+            self._not_sent(claim, 1)
             if not claim.closing:
                 claim.rest.append(number)
 
