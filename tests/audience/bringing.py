@@ -1,6 +1,7 @@
 """Run as a program: brings files in to the list of a house that is there, and says when a slice is stored."""
 
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -29,6 +30,8 @@ def main() -> None:
 
     def progress(far: object) -> None:
         print("slice", flush=True)
+        if os.environ.get("TEST_STANDS_STILL"):
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     made = direct(organisation, list_, sys.argv[1:], now=lambda: datetime.now(UTC), progress=progress)
     print("done", made.counts, flush=True)

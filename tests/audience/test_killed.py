@@ -33,7 +33,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [whole, more]
 
 
-def program(organisation: Any, files: list[Path]) -> warm.Process:
+def program(organisation: Any, files: list[Path], **more: str) -> warm.Process:
     database = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         where = {"SAMIZDAT_TEST_DATABASE": database}
@@ -47,7 +47,8 @@ def program(organisation: Any, files: list[Path]) -> warm.Process:
         text=True,
         env=os.environ
         | where
-        | {"TEST_ORGANISATION": organisation.slug, "DJANGO_SETTINGS_MODULE": "tests.audience.settings"},
+        | {"TEST_ORGANISATION": organisation.slug, "DJANGO_SETTINGS_MODULE": "tests.audience.settings"}
+        | more,
     )
 
 
@@ -98,7 +99,7 @@ def test_an_import_killed_again_and_again_counts_like_one_that_was_not(
 def test_two_imports_of_one_upload_do_not_run_at_once(lantern: Any, letter: Any, files: list[Path]) -> None:
     from samizdat.audience.errors import ImportTaken
 
-    with program(lantern, files) as running:
+    with program(lantern, files, TEST_STANDS_STILL="1") as running:
         next(lines(running))
         with pytest.raises(ImportTaken):
             actions.direct(lantern, letter, [str(path) for path in files], now=lambda: NOW)
