@@ -177,13 +177,13 @@ def books(states: Iterable[State]) -> Books:
     return Books(frozen=frozen, **counts)
 
 
-def changes(moves: Iterable[tuple[State, State]]) -> dict[State, int]:
-    """What moves (from, to) do to the counters; what does not change is left out."""
+def changes(moves: Mapping[tuple[State, State], int]) -> dict[State, int]:
+    """What moves (from, to), so many of each, do to the counters; what does not change is left out."""
     counts: dict[State, int] = {}
-    for old, new in moves:
+    for (old, new), many in moves.items():
         if old != new:
-            counts[old] = counts.get(old, 0) - 1
-            counts[new] = counts.get(new, 0) + 1
+            counts[old] = counts.get(old, 0) - many
+            counts[new] = counts.get(new, 0) + many
     return {state: count for state, count in counts.items() if count}
 
 

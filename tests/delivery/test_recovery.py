@@ -34,9 +34,7 @@ class Dead:
         self.worker = Worker.objects.create(boot=boot, folder=journal.folder_id(), journal="", started=NOW)
         Worker.objects.update(journal=f"worker-{self.worker.pk}")
         self.worker.refresh_from_db()
-        claimed = dialect.claim_chunk(self.campaign.edition.pk, self.worker.pk, NOW)
-        assert claimed is not None
-        self.chunk = claimed[0]
+        ((self.chunk, *_),) = dialect.claim_chunks(self.campaign.edition.pk, self.worker.pk, NOW)
         if connection.vendor == "postgresql":
             Chunk.objects.filter(pk=self.chunk).update(unfed=0)  # All ten were handed to a slice.
         header = ledger.Header(boot, self.worker.pk, journal.folder_id())

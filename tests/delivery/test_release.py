@@ -94,7 +94,7 @@ def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_a
     assert Chunk.objects.filter(edition=half).exists()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.frozen) == ("draft", 0)
-    assert dialect.claim_chunk(half.pk, 1, NOW) is None
+    assert dialect.claim_chunks(half.pk, 1, NOW) == []
     assert release(campaign, now=NOW).frozen == 20
     assert Edition.objects.count() == 1 and Chunk.objects.count() == 1
 
@@ -195,7 +195,7 @@ def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
         for place in range(1, 3000)
     )
     sql = dialect.claim_sql()
-    arguments = [None, None, edition.pk, None, edition.pk]
+    arguments = [None, None, edition.pk, None, 2, edition.pk]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("EXPLAIN QUERY PLAN " + sql, arguments)
@@ -214,12 +214,12 @@ def test_two_senders_never_claim_the_same_chunk(house: House) -> None:
     from samizdat import dialect
     from samizdat.delivery.models import Worker
 
-    house.people(1100)
+    house.people(1600)
     edition = house.released().edition
     workers = [Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW) for _ in range(2)]
-    claimed = [dialect.claim_chunk(edition.pk, workers[place % 2].pk, NOW) for place in range(4)]
-    assert claimed[3] is None
-    numbers = [chunk[0] for chunk in claimed if chunk]
-    assert len(set(numbers)) == 3
-    dialect.close_chunk(numbers[0], workers[1].pk)  # Not the owner: nothing happens.
+    claimed = [dialect.claim_chunks(edition.pk, workers[place % 2].pk, NOW, 1 + place % 2) for place in range(4)]
+    assert [len(some) for some in claimed] == [1, 2, 1, 0]
+    numbers = [chunk[0] for some in claimed for chunk in some]
+    assert numbers == sorted(set(numbers)) and len(numbers) == Chunk.objects.filter(edition=edition).count()
+    dialect.close_chunks([numbers[0]], workers[1].pk)  # Not the owner: nothing happens.
     assert Chunk.objects.get(pk=numbers[0]).owner_id == workers[0].pk

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -99,14 +99,12 @@ class Recorder:
         return True
 
     def _after(self, group: list[tuple[Result | None, int]]) -> None:
-        generations: dict[int, int] = {}
-        try:
-            for result, number in group:
-                if result is None:
-                    dialect.close_chunk(number, self._worker)
-                elif number >= 0:
-                    generations[number] = generations.get(number, 0) + 1
-                self._waiting.popleft()
-        finally:
-            if generations:
-                self._journal.confirm(generations)
+        """What was written is let go of: chunks, and the journal's copy."""
+        closed = [number for result, number in group if result is None]
+        if closed:
+            dialect.close_chunks(closed, self._worker)
+        for _ in group:
+            self._waiting.popleft()
+        generations = Counter(number for result, number in group if result is not None and number >= 0)
+        if generations:
+            self._journal.confirm(generations)

@@ -118,7 +118,7 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
         left = dialect.unanswered(row.edition_id, row.pk, row.retry, numbers)
         untouched = left[-row.unfed :]
         if len(untouched) == len(left):
-            dialect.close_chunk(row.pk, worker.pk)
+            dialect.close_chunks([row.pk], worker.pk)
             return len(untouched)
         gone = set(untouched)
         fresh = Chunk.objects.create(
@@ -215,7 +215,7 @@ def _free(chunk: Chunk, folded: ledger.Folded, exact: bool, worker: Worker, now:
     ]
     with transaction.atomic():
         write(results, now)
-        dialect.close_chunk(chunk.pk, worker.pk)
+        dialect.close_chunks([chunk.pk], worker.pk)
         if unsure:
             record(
                 "campaign.unsure" if exact else "campaign.unsure_held",

@@ -1,5 +1,6 @@
 """Writes down what became of messages: rows, counters and totals in one transaction, harmless when repeated."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,7 +39,7 @@ class Result(NamedTuple):
 class _Account:
     """What one batch of one edition does to the totals."""
 
-    moves: list[tuple[State, State]] = field(default_factory=list)
+    moves: Counter[tuple[State, State]] = field(default_factory=Counter)
     left: dict[int, int] = field(default_factory=dict)
     routes: dict[int, list[int]] = field(default_factory=dict)  # accepted, refused, deferred, unsure
     minutes: dict[int, list[int]] = field(default_factory=dict)  # accepted, refused
@@ -48,7 +49,7 @@ class _Account:
 
     def accept(self, chunk: int, route: int | None, provider: int, count: int) -> None:
         """So many first tries that were accepted."""
-        self.moves += [(State.PENDING, State.ACCEPTED)] * count
+        self.moves[State.PENDING, State.ACCEPTED] += count
         self.left[chunk] = self.left.get(chunk, 0) + count
         self.providers[provider, State.ACCEPTED] = self.providers.get((provider, State.ACCEPTED), 0) + count
         if route is not None:
@@ -56,7 +57,7 @@ class _Account:
             self.minutes.setdefault(route, [0, 0])[0] += count
 
     def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
-        self.moves.append((old, new))
+        self.moves[old, new] += 1
         if old == State.PENDING:
             self.left[result.chunk] = self.left.get(result.chunk, 0) + 1
         if old != new:
@@ -86,45 +87,58 @@ class _Account:
 # Columns of RouteTotal that say how many people stand there now. `deferred` counts times, so it is not among them.
 _ROUTE_COLUMN = {State.ACCEPTED: 0, State.REFUSED: 1, State.UNSURE: 3}
 
-_FIRST_STATE: dict[News, State] = {news: step(State.PENDING, news) for news in News if news not in (News.EXPIRED,)}
+# By plain numbers: an enumeration's own hash is a Python function.
+_FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in News if news != News.EXPIRED}
 _EXPIRED = outcome.NUMBERS["expired"]
 
 
 def write(results: Sequence[Result], now: datetime) -> None:
-    """Book results, in slices of at most 500 by the caller. One result a number; repeats of old ones change nothing."""
+    """Book results. One result a number; repeats of old ones change nothing.
+
+    First as if nothing had been heard before of those who are tried for the first time, as nearly always; when that
+    turns out wrong, all of it once more with a look at what is known.
+    """
     by_edition: dict[int, list[Result]] = {}
     for result in results:
         by_edition.setdefault(result.edition, []).append(result)
+    try:
+        _write(by_edition, now, trusting=True)
+    except IntegrityError:
+        _write(by_edition, now, trusting=False)
+
+
+def _write(by_edition: dict[int, list[Result]], now: datetime, trusting: bool) -> None:
     with transaction.atomic():
         for edition, group in by_edition.items():
-            _write_edition(edition, group, now)
+            _write_edition(edition, group, now, trusting)
 
 
-def _write_edition(edition: int, results: list[Result], now: datetime) -> None:
+def _write_edition(edition: int, results: list[Result], now: datetime, trusting: bool) -> None:
     account = _Account()
-    campaign = Campaign.objects.values("id", "unsure_policy").get(edition=edition)
-    resend = campaign["unsure_policy"] == "resend"
-    fresh = [result for result in results if not result.retry]
-    careful = [result for result in results if result.retry]
-    if fresh and not _insert_all(edition, fresh, now):
-        careful += fresh
-        fresh = []
-    _begin_all(account, fresh, now, resend)
-    if careful:
-        _move_known(edition, careful, account, now, resend)
-    _store(edition, campaign["id"], account, now)
+    fresh = [result for result in results if trusting and not result.retry]
+    known = [result for result in results if not trusting or result.retry]
+    resend = _resends(edition) if any(result.news == News.UNSURE for result in results) else False
+    if fresh:
+        _insert(edition, fresh, now)
+        _begin_all(account, fresh, now, resend)
+    if known:
+        _move_known(edition, known, account, now, resend)
+    _store(edition, account, now)
     _store_answers(edition, results)
 
 
-def _insert_all(edition: int, results: list[Result], now: datetime) -> bool:
-    """The quick way: all are new, as nearly always. False, and nothing done, when some are known already."""
-    rows = [(r.number, int(_FIRST_STATE[r.news]), r.answer, r.code, r.route) for r in results]
-    try:
-        with transaction.atomic():
-            dialect.insert_deliveries(edition, rows, now.date())
-    except IntegrityError:
-        return False
-    return True
+def _resends(edition: int) -> bool:
+    """Is somebody in doubt written to again?"""
+    return Campaign.objects.values_list("unsure_policy", flat=True).get(edition=edition) == "resend"
+
+
+def _insert(edition: int, results: list[Result], now: datetime) -> None:
+    """Errors: IntegrityError when one has a delivery."""
+    fates: dict[dialect.Fate, list[int]] = {}
+    for result in results:
+        fate = _FIRST_STATE[result.news], result.answer, result.code, result.route
+        fates.setdefault(fate, []).append(result.number)
+    dialect.insert_deliveries(edition, fates, now.date())
 
 
 def _begin_all(account: _Account, results: list[Result], now: datetime, resend: bool) -> None:
@@ -142,7 +156,7 @@ def _begin_all(account: _Account, results: list[Result], now: datetime, resend: 
 
 def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> None:
     """The first thing heard of this message."""
-    new = _FIRST_STATE[result.news]
+    new = State(_FIRST_STATE[result.news])
     account.move(result, State.PENDING, new)
     if new == State.DEFERRED:
         tries = 0 if result.put_off else 1
@@ -172,9 +186,7 @@ def _move_known(edition: int, results: list[Result], account: _Account, now: dat
     }
     missing = [result for result in results if result.number not in known]
     if missing:
-        dialect.insert_deliveries(
-            edition, [(r.number, int(_FIRST_STATE[r.news]), r.answer, r.code, r.route) for r in missing], now.date()
-        )
+        _insert(edition, missing, now)
         for result in missing:
             _begin(account, result, now, resend)
     rows = []
@@ -244,19 +256,20 @@ def _settle_try(
         account.settled.append(result.number)
 
 
-def _store(edition: int, campaign: int, account: _Account, now: datetime) -> None:
+def _store(edition: int, account: _Account, now: datetime) -> None:
     # Campaign, chunks, then the rest: always in this order, so that two senders on PostgreSQL do not block each other.
-    counts = changes(account.moves)
-    dialect.move_books(campaign, {STATES[state]: count for state, count in counts.items()})
-    if account.left:
-        dialect.lower_left(dict(sorted(account.left.items())))
+    minute = now.replace(second=0, microsecond=0)
     dialect.put_retries(edition, account.again)
     dialect.drop_retries(edition, account.settled)
-    dialect.add_route_totals([(edition, route, *totals) for route, totals in sorted(account.routes.items())])
-    minute = now.replace(second=0, microsecond=0)
-    dialect.add_minutes([(edition, route, minute, *totals) for route, totals in sorted(account.minutes.items())])
-    dialect.add_provider_totals(
-        [(edition, provider, state, count) for (provider, state), count in sorted(account.providers.items()) if count]
+    dialect.add_totals(
+        edition,
+        dialect.Totals(
+            books={STATES[state]: count for state, count in changes(account.moves).items()},
+            left=dict(sorted(account.left.items())),
+            routes=[(route, *totals) for route, totals in sorted(account.routes.items())],
+            minutes=[(route, minute, *totals) for route, totals in sorted(account.minutes.items())],
+            providers=[(*key, count) for key, count in sorted(account.providers.items()) if count],
+        ),
     )
 
 
