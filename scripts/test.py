@@ -168,8 +168,10 @@ def checks() -> bool:
 
 def run(options: argparse.Namespace) -> bool:
     counts = dict.fromkeys(("passed", "failed", "error", "skipped"), 0)
-    # More than there are cores: tests of kills, servers and browsers wait for a good part of their time.
-    workers = ["-n", str(options.workers or (os.cpu_count() or 1) + 2)]
+    # More than there are cores: tests of kills, servers and browsers wait for a good part of their time, and on
+    # PostgreSQL three at a time wait half a minute until a machine has taken over.
+    cores = os.cpu_count() or 1
+    workers, more = (["-n", str(options.workers or cores + others)] for others in (2, 4))
     well = checks() if options.checks else True
     partial = options.only == "sqlite"
     browser = ["-m", "not browser"] if partial else []
@@ -179,11 +181,11 @@ def run(options: argparse.Namespace) -> bool:
         install_missing()
     with quick_folder() as place:
         here = {"DATABASE_URL": "", "TMPDIR": str(place)}
-        workers.append(f"--basetemp={place}/pytest")
+        options.rest.insert(0, f"--basetemp={place}/pytest")
         well &= pytest("everything on SQLite", [*workers, *browser, *options.rest], here, counts)
         if not partial:
             with postgresql(place) as url:
-                arguments = [*workers, "--again", *options.rest]
+                arguments = [*more, "--again", *options.rest]
                 well &= pytest("what has a database on PostgreSQL", arguments, here | {"DATABASE_URL": url}, counts)
     failed = counts["failed"] + counts["error"]
     print(f"\n{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped", flush=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -25,6 +26,8 @@ LOOKS = (
     (PHONE, "dark", CONTRAST),
     (WIDE, "light", CONTRAST),
 )
+# What a page looks like is no matter of the database: on PostgreSQL each is opened, and nothing may complain.
+GLANCE = ((PHONE, "light", None),)
 
 
 @pytest.fixture(scope="module")
@@ -181,13 +184,14 @@ def pages(here: House) -> list[str]:
 def _look(page: Any, path: str, looks: Sequence[Any] = LOOKS) -> list[str]:
     """What is wrong with a page, narrow and wide, light and dark: axe's findings, headings, sideways scroll."""
     wrong = []
+    looks = looks if connection.vendor == "sqlite" else GLANCE
     page.goto(path)
     if page.locator("h1").count() != 1:
         wrong.append(f"{path}: {page.locator('h1').count()} h1")
     for viewport, scheme, options in looks:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
-        for rule, where in violations(page, options).items():
+        for rule, where in (violations(page, options) if options else {}).items():
             wrong.append(f"{path} {viewport['width']} {scheme}: {rule}: {where}")
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if over > 0:
@@ -236,8 +240,8 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
         if not path.endswith(("/new", "/add", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
     ]
     with window(browser, dmitri, served, viewport=PHONE) as (page, _complaints):
-        # The colours are those of the pages above: once in the light and once in the dark will do.
-        wrong = [finding for path in seen for finding in _look(page, path, LOOKS[:2])]
+        # Colours and structure are those of the pages above; words and what they are called are not.
+        wrong = [finding for path in seen for finding in _look(page, path, (LOOKS[0], (WIDE, "light", None)))]
         assert page.locator("html").get_attribute("lang") == "ru"
     assert not wrong, "\n".join(wrong)
 
