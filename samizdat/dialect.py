@@ -63,9 +63,7 @@ def claim_sql() -> str:
     if _on_sqlite():
         return _CLAIM.format(among="IN ", end="", skip="", unfed="NULL", goes_on=_GOES_ON)
     # An array, since PostgreSQL may ask a subquery that locks rows more than once.
-    return _CLAIM.format(
-        among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON
-    )
+    return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON)
 
 
 def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int]]:

@@ -251,7 +251,8 @@ class Feeder:
             return None
         most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
         rows = dialect.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
-        return [self._open_claim(lane, edition, *row) for row in rows][0] if rows else None
+        claims = [self._open_claim(lane, edition, *row) for row in rows]
+        return claims[0] if claims else None
 
     def _open_claim(self, lane: Lane, edition: int, chunk: int, blob: bytes, retry: bool, reported: int) -> Claim:
         numbers = list(ledger.unpack_numbers(blob))
