@@ -45,7 +45,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "organisation": "whose",
         "blind": "keyed hash",
         "index_version": "which index key",
-        "reason": "bounce, complaint, erased, manual",
+        "reason": "bounce, complaint, erased, manual, objected",
         "day": "a day",
     },
     "delivery_delivery": {

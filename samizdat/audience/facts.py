@@ -19,7 +19,7 @@ NEWSLETTER = consent.PURPOSES.index("newsletter")
 IMPORT = consent.WAYS.index("import")
 
 # Which reason speaks for an address that has several.
-_REASONS = ("erased", "complaint", "manual", "bounce")
+_REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 
 _heading = struct.Struct(">QQQBBB")
 

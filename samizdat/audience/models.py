@@ -10,7 +10,8 @@ from samizdat.audience.columns import RowNumber
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 
-SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual")
+
+SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual", "objected")
 
 # subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
 # keeps an organisation's rows together, and lets the number alone go along in a move.
@@ -175,6 +176,26 @@ class Suppression(models.Model):
     index_version = models.PositiveSmallIntegerField(default=1)
     reason = models.CharField(max_length=10)
     day = models.DateField()
+class Wording(models.Model):
+    """The words that readers of a list agree to. Never changed: other words are another version.
+
+    Versions are counted for each list, purpose and language. Consent records name them, sealed (core/consent.VERSION).
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="wordings")
+    list = models.ForeignKey(List, models.CASCADE, related_name="wordings")
+    purpose = models.PositiveSmallIntegerField(default=0)  # consent.PURPOSES
+    language = models.CharField(max_length=8)
+    version = models.PositiveIntegerField()
+    text_sealed = models.BinaryField()
+    since = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["list", "purpose", "language", "version"], name="wording_version_once")
+        ]
+
+
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]

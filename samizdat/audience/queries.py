@@ -214,6 +214,9 @@ class Entry:
     wording: str
     reason: str
     letter: str
+    purpose: str = "newsletter"
+    version: str = ""  # Of the wording, with its language, where the house keeps it.
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,7 @@ class Card:
     suppressed: str | None
     lists: list[Standing] = field(default_factory=list)
     timeline: list[Entry] = field(default_factory=list)  # newest first
+    fundraising: list[tuple[Standing, Verdict]] = field(default_factory=list)  # Where she ever said something of it.
 
 
 def card(subscriber: Subscriber, now: datetime) -> Card:
@@ -242,6 +246,7 @@ def card(subscriber: Subscriber, now: datetime) -> Card:
     reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
     opened = _opened(keys, subscriber)
     told = _told(opened)
+    standings = [*_standings(subscriber, names, now, reason, [record for record, _ in opened], told)]
     return Card(
         number=subscriber.number,
         address=held[seal.ADDRESS],
@@ -252,12 +257,23 @@ def card(subscriber: Subscriber, now: datetime) -> Card:
         provider=addresses.PROVIDERS[subscriber.provider],
         joined=min([subscriber.joined, *(date.fromisoformat(moment[:10]) for moment in told.values())]),
         suppressed=reason,
-        lists=list(_standings(subscriber, names, now, reason, [record for record, _ in opened], told)),
+        lists=standings,
         timeline=[
             _entry(record, words, told[record[0]], names)
             for record, words in sorted(opened, key=lambda one: (told[one[0][0]], one[0][5], one[0][0]), reverse=True)
         ],
+        fundraising=_fundraising(standings, [record for record, _ in opened], now, reason),
     )
+
+
+def _fundraising(
+    standings: Iterable[Standing], known: Iterable[facts.Known], now: datetime, reason: str | None
+) -> list[tuple[Standing, Verdict]]:
+    """May we ask her for money? A yes to letters is none to that; shown where anything is on record about it."""
+    records = facts.records(known)
+    if not any(record.purpose == "fundraising" for record in records):
+        return []
+    return [(one, consent.may(records, one.list_id, "fundraising", now, suppressed=reason)) for one in standings]
 
 
 _LEAVING = frozenset({"withdrawn", "objected", "cleaned"})
@@ -330,7 +346,7 @@ def _standings(
 
 
 def _entry(record: facts.Known, words: dict[int, str], moment: str, names: dict[int, str]) -> Entry:
-    _, list_id, kind, _, way, _ = record
+    _, list_id, kind, purpose, way, _ = record
     return Entry(
         day=date.fromisoformat(moment[:10]),
         at=words.get(consent.AT, ""),
@@ -343,6 +359,9 @@ def _entry(record: facts.Known, words: dict[int, str], moment: str, names: dict[
         wording=words.get(consent.WORDING, ""),
         reason=words.get(consent.REASON, ""),
         letter=words.get(consent.LETTER, ""),
+        purpose=consent.PURPOSES[purpose],
+        version=words.get(consent.VERSION, ""),
+        language=words.get(consent.LANGUAGE, ""),
     )
 
 

@@ -102,7 +102,8 @@ def subscribers_show(address: str) -> None:
     ]
     timeline = [
         {"day": entry.day, "at": entry.at, "kind": entry.kind, "list": entry.list_name, "way": entry.way,
-         "source": entry.source, "wording": entry.wording, "reason": entry.reason}
+         "source": entry.source, "wording": entry.wording, "version": entry.version, "language": entry.language,
+         "purpose": entry.purpose, "reason": entry.reason}
         for entry in found.timeline
     ]  # fmt: skip
     document = {

@@ -33,6 +33,10 @@ ALL_LISTS = 0  # a record with this list speaks for every list of the organisati
 # Field numbers inside the sealed blob of a consent record (seal.pack). Append only.
 AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
 ASKED_AT = 5  # of a confirmation: when she had signed up
+VERSION, LANGUAGE = 6, 7  # of the wording, where it is one that the house keeps: "3" and "ru"
+
+# What REASON says of a leaving that nobody wrote: who was asked again by a renewal and did not answer.
+NO_ANSWER = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ REASONS = (
     "suppressed:complaint",
     "suppressed:erased",
     "suppressed:manual",
+    "suppressed:objected",
 )
 YES = 1
 
@@ -135,7 +140,7 @@ def may(
     """May we write to this subscriber, for this list and purpose, now?
 
     ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
-    suppressed in the organisation (bounce, complaint, erased, manual), None if it is not. ``now`` is aware.
+    suppressed in the organisation (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
     """
     if suppressed is not None:
         return No(f"suppressed:{suppressed}", None)

@@ -144,8 +144,14 @@ VERDICTS: dict[str, Word] = {
     "suppressed:erased": lazy("Her data was erased."),
     "suppressed:manual": lazy("Somebody here put her address on the stop list."),
 }
+    "suppressed:objected": lazy("She objected to all mail from here."),
 
 CONSENT_KINDS: dict[str, Word] = {
+PURPOSES: dict[str, Word] = {"newsletter": lazy("letters"), "fundraising": lazy("appeals for money")}
+
+# Reasons that the house writes down itself; every other is in somebody's own words.
+LEAVING_REASONS: dict[str, Word] = {"no_answer": lazy("She was asked again and did not answer.")}
+
     "asked": lazy("Signed up for “%(list)s”, to be confirmed"),
     "given": lazy("Agreed to “%(list)s”"),
     "confirmed": lazy("Confirmed “%(list)s”"),

@@ -164,6 +164,7 @@ def test_stored_codes_never_move():
         "suppressed:complaint",
         "suppressed:erased",
         "suppressed:manual",
+        "suppressed:objected",
     )
     assert (consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.LETTER) == (0, 1, 2, 3, 4)
 

@@ -167,9 +167,9 @@ def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk:
 
 
 def test_the_source_of_an_imported_record_is_said_in_the_readers_language() -> None:
-    from samizdat.web.views.subscribers import _source
+    from samizdat.web.templatetags.consent import source_of
 
     entry = SimpleNamespace(way="import", source="mailchimp, people, all.csv, line 1646")
-    assert _source(entry) == "people, all.csv, line 1,646"
+    assert source_of(entry) == "people, all.csv, line 1,646"
     typed = SimpleNamespace(way="desk", source="a book, page 3, line 4")
-    assert _source(typed) == typed.source
+    assert source_of(typed) == typed.source

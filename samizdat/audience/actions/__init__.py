@@ -30,15 +30,18 @@ from samizdat.audience.actions.imports import (
     sweep_uploads,
 )
 from samizdat.audience.actions.lists import change_list, fields_for, give_form, new_list, rename_list, tags_for
+from samizdat.audience.actions.objecting import object_to_mail
 from samizdat.audience.actions.subscribers import (
     add_subscriber,
     add_tags,
     change_values,
     erase,
+    erase_locked,
     remove_tags,
     sign_up,
 )
 from samizdat.audience.actions.suppress import lift, suppress
+from samizdat.audience.actions.wordings import put_wording, wordings
 
 __all__ = [
     "Counted",
@@ -57,6 +60,7 @@ __all__ = [
     "count_values",
     "direct",
     "erase",
+    "erase_locked",
     "fields_for",
     "finish_upload",
     "forget_unconfirmed",
@@ -67,6 +71,8 @@ __all__ = [
     "look",
     "look_again",
     "new_list",
+    "object_to_mail",
+    "put_wording",
     "read_plan",
     "read_report",
     "reject_rows",
@@ -85,4 +91,5 @@ __all__ = [
     "unsubscribe",
     "verdict",
     "waits",
+    "wordings",
 ]

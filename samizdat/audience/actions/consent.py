@@ -8,15 +8,18 @@ from django.db import transaction
 
 from samizdat import dialect
 from samizdat.audience import facts, settling
+from samizdat.audience.actions.wordings import words_of
 from samizdat.audience.models import STATUSES, UNSUBSCRIBED, List, Subscriber, Subscription, Suppression, row_id
 from samizdat.audience.settling import Fact
-from samizdat.core import consent
+from samizdat.core import consent, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 
 # What her own confirmation lifts: the mailbox answered, and she asked for it. What a person of the organisation
 # decided stays until a person lifts it.
-LIFTED_BY_HER = ("bounce", "complaint", "erased")
+LIFTED_BY_HER = ("bounce", "complaint", "erased", "objected")
+
+_ASKED = consent.KINDS.index("asked")
 
 type Verdict = consent.Yes | consent.No
 
@@ -24,14 +27,18 @@ type Verdict = consent.Yes | consent.No
 def confirm(
     subscriber: Subscriber, list: List, *, now: datetime, way: str = "form", by: Any = None, wording: str = ""
 ) -> Verdict:
-    """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber."""
+    """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
+
+    `wording`: what she agreed to by it; "" for the words that she had signed up to.
+    """
     with transaction.atomic():
         row = settling.lock(subscriber)
         blinds = settling.blinds_of(house.keys(row.organisation), row)
         Suppression.objects.filter(
             organisation_id=row.organisation_id, blind__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
-        settling.write(row, [Fact("confirmed", way, list, _words(wording=wording))], now)
+        words = words_of(list, wording) if wording else _asked_in(row, list)
+        settling.write(row, [Fact("confirmed", way, list, words)], now)
         record("subscriber.confirmed", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
 
@@ -45,16 +52,17 @@ def unsubscribe(
     by: Any = None,
     reason: str = "",
     letter: str = "",
+    purpose: str = "newsletter",
 ) -> bool:
-    """She leaves this list. False when she had left already: nothing is written twice. Errors: NoSuchSubscriber.
+    """She leaves this list, for one purpose. False when she had left already: nothing is written twice.
 
-    `letter`: which edition's link it was, `reason`: her own words.
+    `letter`: which edition's link it was, `reason`: her own words. Errors: NoSuchSubscriber.
     """
     with transaction.atomic():
         row = settling.lock(subscriber)
-        if _status(row, list) in (UNSUBSCRIBED, STATUSES.index("cleaned")):
+        if _gone(row, list, purpose, now):
             return False
-        settling.write(row, [Fact("withdrawn", way, list, _words(reason=reason, letter=letter))], now)
+        settling.write(row, [Fact("withdrawn", way, list, _words(reason=reason, letter=letter), purpose)], now)
         record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
         return True
 
@@ -85,12 +93,35 @@ def settle_again(organisation: Any, numbers: Iterable[int], *, now: datetime) ->
     return mended
 
 
-def verdict(subscriber: Subscriber, list: List, now: datetime) -> Verdict:
+def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
     """May we write to her, with the reason: core/consent over all that is on record."""
     known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     blinds = settling.blinds_of(house.keys(subscriber.organisation), subscriber)
     reason = settling.suppressed(subscriber.organisation_id, blinds)
-    return consent.may(known, list.id, "newsletter", now, suppressed=reason)
+    return consent.may(known, list.id, purpose, now, suppressed=reason)
+
+
+def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bool:
+    """Whether there is nothing left to leave. The status of a subscription speaks of letters alone."""
+    if purpose == "newsletter":
+        return _status(subscriber, list) in (UNSUBSCRIBED, STATUSES.index("cleaned"))
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
+
+
+def _asked_in(subscriber: Subscriber, list: List) -> dict[int, str]:
+    """The words of her last sign-up for this list, with their version, and when that was."""
+    keys = house.keys(subscriber.organisation)
+    for _, (_number, list_id, kind, _purpose, _way, _day), blob in reversed(
+        dialect.consent_with_words([subscriber.id])
+    ):
+        if list_id == list.id and kind == _ASKED and blob:
+            held = seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number))
+            kept = {
+                field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held
+            }
+            return kept | ({consent.ASKED_AT: held[consent.AT]} if consent.AT in held else {})
+    return {}
 
 
 def _status(subscriber: Subscriber, list: List) -> int | None:

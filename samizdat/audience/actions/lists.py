@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience import tagging
+from samizdat.audience.actions.wordings import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
 from samizdat.audience.models import STATUSES, List
 from samizdat.events.actions import record
@@ -44,8 +45,11 @@ def rename_list(list: List, name: str, *, now: datetime, by: Any = None) -> None
 
 
 def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: Any = None) -> None:
-    """From, permission reminder and purpose, as one mapping of plain values."""
+    """From, permission reminder and purpose, as one mapping of plain values. Other words of the purpose are a new
+    version of it, in the organisation's language."""
     with transaction.atomic():
+        if str(details.get("purpose") or "").strip():
+            put_wording(list, str(details["purpose"]), language=list.organisation.language, now=now, by=by)
         list.details_sealed = seal_json(house.keys(list.organisation), dict(details), "list", "details", list.id)
         list.save(update_fields=["details_sealed"])
         record("list.changed", list.organisation, about=list.id, by=by, now=now)

@@ -9,6 +9,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import settling, tagging
 from samizdat.audience.actions.suppress import keep_suppression
+from samizdat.audience.actions.wordings import words_of
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber
 from samizdat.audience.models import List, Subscriber
 from samizdat.audience.settling import Fact
@@ -31,8 +32,10 @@ def add_subscriber(
     values: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
     language: str = "",
+    purpose: str = "newsletter",
 ) -> Subscriber:
-    """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew.
+    """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew. To one purpose: who
+    agreed to appeals for money has not agreed to letters.
 
     Errors: BadAddress, AddressErased.
     """
@@ -40,7 +43,7 @@ def add_subscriber(
     with transaction.atomic():
         row = _there(organisation, keys, address, values or {}, language, now, erased_may=False)
         settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
-        settling.write(row, [Fact("given", way, list, _wording(consent, way))], now)
+        settling.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
         record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
     return row
 
@@ -60,7 +63,7 @@ def sign_up(
     keys = house.keys(organisation)
     with transaction.atomic():
         row = _there(organisation, keys, address, values or {}, language, now, erased_may=True)
-        settling.write(row, [Fact("asked", way, list, _wording(wording, way))], now)
+        settling.write(row, [Fact("asked", way, list, _wording(list, wording, way))], now)
         record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": list.id})
     return row
 
@@ -119,17 +122,24 @@ def erase(
             assert address is not None
             row = settling.find(organisation, keys, addresses.normalise(address), lock=True)
         if row is not None:
-            blind = keys.blind(addresses.comparable(settling.address_of(keys, row)))
-            # One record at least outlives her, so that her number is known to have been used.
-            settling.write(row, [Fact("objected", "desk", None)], now)
-            settling.remove(row)
+            erase_locked(row, now)
         else:
             assert address is not None
             blind = keys.blind(addresses.comparable(addresses.normalise(address)))
-        keep_suppression(organisation, keys, blind, "erased", now.astimezone(UTC).date())
+            keep_suppression(organisation, keys, blind, "erased", now.astimezone(UTC).date())
         record("subscriber.erased", organisation, about=row.id if row else None, by=by, now=now)
         transaction.on_commit(dialect.sweep_after_erasing)
     return row is not None
+
+
+def erase_locked(row: Subscriber, now: datetime) -> None:
+    """Takes a locked subscriber away and keeps the mark. The caller writes the event, which has the disk swept."""
+    keys = house.keys(row.organisation)
+    blind = keys.blind(addresses.comparable(settling.address_of(keys, row)))
+    # One record at least outlives her, so that her number is known to have been used.
+    settling.write(row, [Fact("objected", "desk", None)], now)
+    settling.remove(row)
+    keep_suppression(row.organisation, keys, blind, "erased", now.astimezone(UTC).date())
 
 
 def _there(
@@ -157,8 +167,8 @@ def _there(
     return row
 
 
-def _wording(text: str, way: str) -> dict[int, str]:
-    return {consent.WORDING: text, consent.SOURCE: way}
+def _wording(list: List, text: str, way: str, purpose: str = "newsletter") -> dict[int, str]:
+    return {**words_of(list, text, purpose), consent.SOURCE: way}
 
 
 def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], now: datetime, by: Any) -> None:

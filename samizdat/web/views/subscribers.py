@@ -1,6 +1,5 @@
 """Readers: find one, look at one, add one by hand, let one go, erase one."""
 
-import re
 from typing import Any
 
 from django.contrib import messages
@@ -14,13 +13,12 @@ from samizdat.accounts import people
 from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
-from samizdat.core.consent import STATUSES, Yes
+from samizdat.core.consent import STATUSES
 from samizdat.events.actions import record
 from samizdat.web import alarms, plans, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
-from samizdat.web.templatetags.desk import count, day
 
 PAGE = 50
 
@@ -99,40 +97,9 @@ def subscriber(request: Any, number: int) -> HttpResponse:
     facts = {
         "card": card,
         "sealed": [(labels.get(tag, tag), value) for tag, value in card.values.items() if tag != "EMAIL"],
-        "standings": [(standing, *_answer(standing.verdict, card.suppressed)) for standing in card.lists],
-        "timeline": [_entry(entry) for entry in card.timeline],
+        "standings": card.lists,
     }
     return render(request, "web/audience/subscriber.html", facts)
-
-
-def _answer(verdict: Any, suppressed: str | None) -> tuple[bool, str]:
-    """Whether we may write to her, and the sentence that says why."""
-    sentence = str(words.VERDICTS.get(verdict.reason, ""))
-    fact = getattr(verdict, "record", None)
-    return isinstance(verdict, Yes), sentence % {"day": day(fact.day) if fact else ""}
-
-
-def _entry(entry: Any) -> dict[str, Any]:
-    title = str(words.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
-    return {
-        "day": entry.day,
-        "at": entry.at,
-        "title": title,
-        "way": words.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or words.CONSENT_WAYS.get(entry.way, entry.way),
-        "source": _source(entry),
-        "wording": entry.wording,
-        "reason": entry.reason,
-        "shape": "stop" if entry.kind in ("withdrawn", "objected", "cleaned") else "",
-    }
-
-
-def _source(entry: Any) -> str:
-    """Where a record came from, in the reader's language: an import writes "mailchimp, FILE, line 646"."""
-    found = re.fullmatch(r"(\w+), (.*), line (\d+)", entry.source or "") if entry.way == "import" else None
-    if found is None:
-        # Where the way has said it, the source would only repeat a word of the house.
-        return "" if entry.source == entry.way else str(entry.source or "")
-    return _("%(file)s, line %(n)s") % {"file": found[2], "n": count(found[3])}
 
 
 @door(see=WRITERS, do=WRITERS)
