@@ -826,3 +826,35 @@ def _pragma(name: str, value: int | None = None) -> int:
         cursor.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name}={value}")
         row = cursor.fetchone()
         return int(row[0]) if row else 0
+
+
+# === audience: readable values ====================================================================================
+
+
+def put_readable(rows: Sequence[tuple[int, int, int]]) -> None:
+    """(subscriber, field, value); one that is there takes the new value."""
+    into = "INSERT INTO audience_readablevalue (subscriber_id, field_id, value)"
+    instead = "ON CONFLICT (subscriber_id, field_id) DO UPDATE SET value = excluded.value"
+    if _on_sqlite() or not rows:
+        _update(f"{into} VALUES (%s, %s, %s) {instead}", rows)
+        return
+    with _plain_cursor() as cursor:
+        columns = [list(column) for column in zip(*sorted(rows), strict=True)]
+        cursor.execute(f"{into} SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) {instead}", columns)
+
+
+def drop_readable(rows: Sequence[tuple[int, int]]) -> None:
+    """(subscriber, field); nothing happens to one that is not there."""
+    _update("DELETE FROM audience_readablevalue WHERE subscriber_id = %s AND field_id = %s", rows)
+
+
+def drop_readable_slice(field: int, limit: int) -> int:
+    """Some values of a field that is readable no more; how many went."""
+    key = "rowid" if _on_sqlite() else "ctid"
+    sql = (
+        f"DELETE FROM audience_readablevalue WHERE {key} IN "
+        f"(SELECT {key} FROM audience_readablevalue WHERE field_id = %s LIMIT %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [field, limit])
+        return int(cursor.rowcount)

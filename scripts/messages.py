@@ -37,6 +37,7 @@ CATALOGUES = {"samizdat": ("samizdat/public",), "samizdat/public": ()}
 TABLES = (
     ("samizdat.core.address", "_SENTENCES"),
     ("samizdat.core.dkim", "BAD_KEYS"),
+    ("samizdat.core.fields", "_SENTENCES"),
     ("samizdat.core.mergetags", "SENTENCES"),
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),

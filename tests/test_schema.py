@@ -40,6 +40,12 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "position": "place in the chain",
         "link": "the chain",
     },
+    "audience_readablevalue": {
+        "pk": "",
+        "subscriber": "number",
+        "field": "number; the name is sealed",
+        "value": "a number, a day, or the code of a choice, of fields that an admin marked readable for segments",
+    },
     "audience_suppression": {
         "id": "order of writing",
         "organisation": "whose",

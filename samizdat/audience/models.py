@@ -52,12 +52,15 @@ class Field(models.Model):
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="fields")
     number = models.PositiveIntegerField()
-    sealed = models.BinaryField()  # JSON: tag (FNAME), label, kind, default. Empty once nothing of it is left.
+    sealed = models.BinaryField()  # JSON: tag (FNAME), label, default, kind, required, choices. Empty once all is gone.
     removed = models.DateField(null=True)
     cleared = models.BigIntegerField(default=0)  # Removed: subscribers up to this id hold no value of it any more.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "number"], name="field_number_once")]
+
+    readable = models.BooleanField(default=False)  # Its values stand in ReadableValue as well, for segments in SQL.
+    filled = models.BigIntegerField(null=True)  # Subscribers up to this id have been brought there; None: all.
 
 
 class Tag(models.Model):
@@ -245,3 +248,19 @@ class Reject(models.Model):
     line = models.BigIntegerField()
     code = models.CharField(max_length=30)
     values = models.JSONField(default=dict)  # Numbers for the sentence (columns found and expected), never content.
+
+
+class ReadableValue(models.Model):
+    """The value of a readable field as one number (core/fields.code), beside the sealed text that it is made from.
+
+    Only kinds of few things, numbers and days, and only fields that an admin has marked so. Complete while
+    Field.readable and Field.filled is None.
+    """
+
+    pk = models.CompositePrimaryKey("subscriber_id", "field_id")
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
+    field = models.ForeignKey(Field, models.CASCADE, db_index=False, db_constraint=False)
+    value = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["field", "value", "subscriber"], name="readablevalue_by_value")]

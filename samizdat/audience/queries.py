@@ -17,6 +17,7 @@ from samizdat.audience.models import (
     NUMBER_MASK,
     STATUSES,
     SUBSCRIBED,
+    Field,
     Import,
     List,
     ListTotal,
@@ -49,10 +50,19 @@ class ListView:
 
 @dataclass(frozen=True, slots=True)
 class FieldView:
+    """`choices`: of a choice, its texts in their order. `ready`: readable, and all values are there for segments."""
+
     number: int
     tag: str
     label: str
     default: str
+    kind: str = "text"
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    readable: bool = False
+    ready: bool = False
+    id: int = 0  # Of its row, as ReadableValue names it.
+    codes: dict[str, int] = field(default_factory=dict)  # Text of a choice -> its readable value.
 
 
 def lists(organisation: Any) -> list[ListView]:
@@ -122,10 +132,26 @@ def tag_named(organisation: Any, name: str) -> Tag | None:
 
 def fields(organisation: Any) -> list[FieldView]:
     """In the order of their making."""
-    return [
-        FieldView(number, tag, label, default)
-        for tag, (number, label, default) in tagging.all_fields(organisation, house.keys(organisation)).items()
-    ]
+    keys = house.keys(organisation)
+    rows = Field.objects.filter(organisation=organisation, removed=None).order_by("number")
+    return [_field_view(row, open_json(keys, row.sealed, "field", "sealed", row.number)) for row in rows]
+
+
+def _field_view(row: Field, told: dict[str, Any]) -> FieldView:
+    codes = told.get("choices", {})
+    return FieldView(
+        number=row.number,
+        tag=told["tag"],
+        label=told["label"],
+        default=told.get("default", ""),
+        kind=told.get("kind", "text"),
+        required=told.get("required", False),
+        choices=tuple(codes),
+        readable=row.readable,
+        ready=row.readable and row.filled is None,
+        id=row.id,
+        codes=codes,
+    )
 
 
 # -- counts -----------------------------------------------------------------------------------------------------

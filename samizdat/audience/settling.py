@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts
+from samizdat.audience import facts, readable
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
     ConsentRecord,
     List,
+    ReadableValue,
     Subscriber,
     SubscriberTag,
     Subscription,
@@ -68,6 +69,7 @@ def create(
     )
     row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *facts.SUBSCRIBER, number)
     row.save(force_insert=True)
+    readable.write(row.id, values, readable.columns(organisation.id, keys))
     return row
 
 
@@ -157,6 +159,8 @@ def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
     subscriber.blob = keys.seal(seal.pack(values), *facts.SUBSCRIBER, subscriber.number)
     subscriber.save(update_fields=["blob"])
 
+    readable.write(subscriber.id, values, readable.columns(subscriber.organisation_id, keys))
+
 
 def remove(subscriber: Subscriber) -> None:
     """Takes a locked subscriber's rows away. What is on record of her consent keeps its place and loses its words."""
@@ -166,6 +170,7 @@ def remove(subscriber: Subscriber) -> None:
     totals.write()
     SubscriberTag.objects.filter(subscriber=subscriber).delete()
     Subscription.objects.filter(subscriber=subscriber).delete()
+    ReadableValue.objects.filter(subscriber=subscriber).delete()
     ConsentRecord.objects.filter(subscriber=subscriber).update(blob=b"")
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))

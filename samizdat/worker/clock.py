@@ -28,7 +28,7 @@ CHAIN_SLICES = 20
 # Seconds between two notes that a step went through.
 NOTED = 60.0
 
-# Seconds of one round in which values of removed fields are taken off the disk.
+# Seconds of one round in which values of removed fields are taken off the disk, or readable ones brought up to date.
 CLEARING = 2.0
 
 Deed = Callable[[datetime], object]
@@ -54,6 +54,10 @@ def uploads(now: datetime) -> None:
 
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, tasks.stopping.is_set)
+
+
+def readable_fields(now: datetime) -> None:
+    audience.follow_readable(now, CLEARING, tasks.stopping.is_set)
 
 
 def link_chain(now: datetime) -> None:
@@ -90,6 +94,7 @@ SLOW: dict[str, Deed] = {
     "letters for the archive": publish.missing_letters,
     "uploads": uploads,
     "values of removed fields": removed_fields,
+    "readable values of fields": readable_fields,
     "the hash chain": link_chain,
     "what has expired": expired,
     "keys whose overlap is over": domains.retire_due,

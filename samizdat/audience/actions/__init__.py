@@ -3,10 +3,12 @@
 from samizdat.audience.actions.consent import confirm, settle_again, undo_unsubscribe, unsubscribe, verdict
 from samizdat.audience.actions.fields import (
     Counted,
+    Shape,
     add_field,
     change_field,
     clear_removed,
     count_values,
+    follow_readable,
     remove_field,
 )
 from samizdat.audience.actions.forgetting import forget_unconfirmed, waits
@@ -45,6 +47,7 @@ from samizdat.audience.actions.wordings import put_wording, wordings
 
 __all__ = [
     "Counted",
+    "Shape",
     "add_field",
     "add_piece",
     "add_subscriber",
@@ -63,6 +66,7 @@ __all__ = [
     "erase_locked",
     "fields_for",
     "finish_upload",
+    "follow_readable",
     "forget_unconfirmed",
     "give_form",
     "inspect",

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience import facts, settling, tagging
+from samizdat.audience import facts, readable, settling, tagging
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber, row_id
-from samizdat.core import mergetags, seal
+from samizdat.core import fields, mergetags, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -37,28 +37,61 @@ TAKEN = frozenset(
 
 # Rows of one transaction of the clearing: 20 ms or so, so that nobody waits for it.
 SLICE = 500
+# Readable values of one transaction that takes them away.
+CLEAR = 5_000
 # Rows of one look of a count.
 LOOK = 2_000
 
 
-def add_field(organisation: Any, tag: str, label: str, *, now: datetime, by: Any = None, default: str = "") -> int:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a field may hold: a kind of core/fields.KINDS, for a choice its texts, and who may read it on the disk."""
+
+    kind: str = "text"
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    readable: bool = False
+
+
+def add_field(
+    organisation: Any,
+    tag: str,
+    label: str,
+    *,
+    now: datetime,
+    by: Any = None,
+    default: str = "",
+    shape: Shape = Shape(),
+) -> int:
     """A new field; its number. `default`: what a letter says where somebody has no value. Errors: FieldRefused."""
     keys = house.keys(organisation)
     with transaction.atomic():
         tag = _free_tag(organisation, keys, tag)
-        told = _told(tag, label, default)
+        told = _told(tag, label, default) | _shaped(shape, {}, default)
         number = tagging.following_number(organisation)
-        row = Field.objects.create(organisation=organisation, number=number, sealed=_sealed(keys, told, number))
+        row = Field.objects.create(
+            organisation=organisation, number=number, sealed=_sealed(keys, told, number), readable=shape.readable
+        )
         record("field.added", organisation, about=row.number, by=by, now=now, detail=told)
     return number
 
 
 def change_field(
-    organisation: Any, number: int, *, tag: str, label: str, default: str, now: datetime, by: Any = None
+    organisation: Any,
+    number: int,
+    *,
+    tag: str,
+    label: str,
+    default: str,
+    now: datetime,
+    by: Any = None,
+    shape: Shape | None = None,
 ) -> bool:
-    """Another tag, name or stand-in; values stay where they are. Whether anything changed. Errors: FieldRefused.
+    """Another tag, name, stand-in or shape (None: as it is); values stay where they are, also those that do not fit.
 
-    Letters name fields by tag: the caller has looked that none is on its way with the old one.
+    Whether anything changed. A field that becomes readable, or is so no more, is brought up to that by
+    follow_readable(). Letters name fields by tag: the caller has looked that none is on its way with the old one.
+    Errors: FieldRefused.
     """
     keys = house.keys(organisation)
     with transaction.atomic():
@@ -67,12 +100,95 @@ def change_field(
         # An import may have brought a tag that nobody could choose by hand; it may stay.
         kept = tag.strip() == known["tag"]
         told = _told(known["tag"] if kept else _free_tag(organisation, keys, tag, besides=number), label, default)
-        if known == known | told:
+        if shape is not None:
+            told |= _shaped(shape, known, default)
+        changed, open_now = known | told, shape.readable if shape else row.readable
+        if changed == known and open_now == row.readable:
             return False
-        row.sealed = _sealed(keys, known | told, number)
-        row.save(update_fields=["sealed"])
-        record("field.changed", organisation, about=number, by=by, now=now, detail=told)
+        if open_now != row.readable or (open_now and _reads(changed) != _reads(known)):
+            _refuse_while_importing(organisation)
+            row.filled = 0
+        row.sealed, row.readable = _sealed(keys, changed, number), open_now
+        row.save(update_fields=["sealed", "readable", "filled"])
+        detail = told | ({"readable": open_now} if shape else {})
+        record("field.changed", organisation, about=number, by=by, now=now, detail=detail)
     return True
+
+
+def _reads(told: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the readable number of a value depends on."""
+    return told.get("kind", "text"), told.get("choices", {})
+
+
+def _shaped(shape: Shape, known: Mapping[str, Any], default: str) -> dict[str, Any]:
+    """The part of a field's sealed facts that says what it holds. Errors: FieldRefused."""
+    if shape.kind not in fields.KINDS:
+        raise FieldRefused("bad_kind", _("There is no such kind of field. Choose one of the list."), "kind")
+    texts = [text.strip() for text in shape.choices if text.strip()] if shape.kind == "choice" else []
+    if shape.kind == "choice" and not texts:
+        raise FieldRefused("no_choices", _("Write the choices, each on a line of its own."), "choices")
+    if len(texts) > fields.MOST_CHOICES or max(map(len, texts), default=0) > LONGEST:
+        sentence = _("A field has up to 200 choices of up to 100 characters. Take fewer, or make it a text.")
+        raise FieldRefused("too_many_choices", sentence, "choices")
+    if shape.readable and shape.kind not in fields.READABLE:
+        sentence = _("Only numbers, dates, choices and yes or no can be readable: a text would name people. Seal it.")
+        raise FieldRefused("not_readable", sentence, "readable")
+    highest = known.get("highest", 0)
+    choices = fields.with_choices(known.get("choices", {}), texts, highest)
+    if default.strip():
+        _fitting(shape.kind, default, choices)
+    return {
+        "kind": shape.kind,
+        "required": shape.required,
+        "choices": choices,
+        "highest": max([highest, *choices.values()]),
+    }
+
+
+def _fitting(kind: str, default: str, choices: Mapping[str, int]) -> None:
+    """What letters say where somebody has none: of a link it is a link, of all others any words, such as "friend"."""
+    if kind == "link":
+        try:
+            fields.read(kind, default, choices)
+        except fields.BadValue as bad:
+            raise FieldRefused(bad.code, _(str(bad)), "default") from bad
+
+
+def follow_readable(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Brings the readable values of changed fields up to what the fields say, for so many seconds. Whether all is done.
+
+    How far it is stands in the field's row. Whoever is written meanwhile is written with her number, so the two
+    never differ.
+    """
+    until = time.monotonic() + seconds
+    for row in Field.objects.select_related("organisation").exclude(filled=None).order_by("id"):
+        while not _follow_slice(row, now):
+            if stop() or time.monotonic() > until:
+                return False
+    return True
+
+
+def _follow_slice(row: Field, now: datetime) -> bool:
+    """The next SLICE subscribers. True when the field is through."""
+    organisation = row.organisation
+    with transaction.atomic():
+        row = Field.objects.select_for_update().get(pk=row.pk)
+        if row.filled is None:
+            return True
+        if row.readable and row.removed is None:
+            keys = house.keys(organisation)
+            found = _slice(organisation.id, row.filled)
+            people = ((one.id, settling.values_of(keys, one)) for one in found)
+            readable.write_many(people, [readable.column(keys, row)])
+            done = len(found) < SLICE
+            row.filled = None if done else found[-1].id
+        else:
+            done = dialect.drop_readable_slice(row.id, CLEAR) < CLEAR
+            row.filled = None if done else 0
+        if done:
+            record("field.followed", organisation, about=row.number, now=now, detail={"readable": row.readable})
+        row.save(update_fields=["filled"])
+    return done
 
 
 def remove_field(organisation: Any, number: int, *, now: datetime, by: Any = None) -> None:
@@ -84,11 +200,15 @@ def remove_field(organisation: Any, number: int, *, now: datetime, by: Any = Non
     keys = house.keys(organisation)
     with transaction.atomic():
         row = _locked(organisation, number)
-        if Import.objects.filter(organisation=organisation, state__in=("waiting", "running")).exists():
-            raise FieldRefused("importing", _("An import is under way. Remove the field when it is done."))
+        _refuse_while_importing(organisation)
         told = open_json(keys, row.sealed, "field", "sealed", number)
-        Field.objects.filter(pk=row.pk).update(removed=now.astimezone(UTC).date())
+        Field.objects.filter(pk=row.pk).update(removed=now.astimezone(UTC).date(), readable=False, filled=0)
         record("field.removed", organisation, about=number, by=by, now=now, detail={"tag": told["tag"]})
+
+
+def _refuse_while_importing(organisation: Any) -> None:
+    if Import.objects.filter(organisation=organisation, state__in=("waiting", "running")).exists():
+        raise FieldRefused("importing", _("An import is under way. Change the field when it is done."))
 
 
 def clear_removed(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -187,9 +307,9 @@ def _free_tag(organisation: Any, keys: OrganisationKeys, tag: str, besides: int 
     return tag
 
 
-def _told(tag: str, label: str, default: str) -> dict[str, str]:
+def _told(tag: str, label: str, default: str) -> dict[str, Any]:
     return {"tag": tag, "label": label.strip()[:LONGEST], "default": default.strip()[:LONGEST]}
 
 
-def _sealed(keys: OrganisationKeys, told: dict[str, str], number: int) -> bytes:
-    return seal_json(keys, told, "field", "sealed", number)
+def _sealed(keys: OrganisationKeys, told: Mapping[str, Any], number: int) -> bytes:
+    return seal_json(keys, dict(told), "field", "sealed", number)

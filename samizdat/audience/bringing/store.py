@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts, tagging
+from samizdat.audience import facts, readable, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
 from samizdat.audience.incoming.prepare import NEW, Fact, Row, Slice
 from samizdat.audience.models import CLEANED, STATUSES, row_id
@@ -47,6 +47,7 @@ class Store:
         self._tags: dict[str, int] = {}
         self._numbers = Numbers(organisation.id)
         self._totals = Totals()
+        self._readable = readable.columns(organisation.id, keys)
 
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
         """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
@@ -147,6 +148,10 @@ class Store:
             [(base | number, number, fact) for row, number in zip(rows, numbers, strict=True) for fact in row[7]]
         )
 
+        readable.write_packed(
+            ((base | number, row[1]) for row, number in zip(rows, numbers, strict=True)), self._readable
+        )
+
     def _known_tags(self, combinations: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
         """Ids for every combination of tags: people carry the same few."""
         return {tags: sorted({self._tags[name] for name in tags}) for tags in combinations}
@@ -209,6 +214,9 @@ class Store:
                 for change in changes
                 if change.plain is not None
             ]
+        )
+        readable.write_packed(
+            ((change.person.id, change.plain) for change in changes if change.plain is not None), self._readable
         )
         dialect.insert_subscriber_tags([(change.person.id, tag) for change in changes for tag in sorted(change.tags)])
         dialect.insert_subscriptions([row for change in changes for row in change.entered])

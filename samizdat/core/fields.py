@@ -1,0 +1,171 @@
+"""Kinds of fields: what may stand in one, in which form it is kept, and the small number a readable one has.
+
+A value is kept as text in the sealed blob, in the form that read() gives. What a file brought and does not fit stays as
+it is: it is shown and marked, and has no readable number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+
+# Names stand in sealed rows: append only.
+KINDS = ("text", "number", "date", "choice", "yesno", "address", "phone", "link", "language")
+
+# Those whose values may be readable, for segments in the database: they tell one of few things, a number or a day.
+# Texts, addresses and phone numbers name people and never may.
+READABLE = frozenset({"number", "date", "choice", "yesno"})
+
+# A readable number is kept in thousandths, a day as 20261125, a choice as its code, yes and no as 1 and 0.
+THOUSANDTHS = 1000
+
+LONGEST = 1000
+MOST_CHOICES = 200
+
+YES, NO = "yes", "no"
+_YES = frozenset({"yes", "y", "true", "1", "on", "x", "да", "д", "ja", "oui", "jā"})
+_NO = frozenset({"no", "n", "false", "0", "off", "нет", "н", "nein", "non", "nē"})
+
+_SENTENCES = {
+    "bad_number": "This is not a number: write it with digits, such as 12 or 12.5.",
+    "bad_date": "This is not a day: write it as year-month-day, such as 1984-05-23.",
+    "bad_choice": "This is not one of the choices: take one that the field offers.",
+    "bad_yesno": "This is neither yes nor no: write one of the two.",
+    "bad_phone": "This is not a phone number: write digits, with + and the country before them, such as +371 20000000.",
+    "bad_link": "This is not a link: it begins with https:// or http://.",
+    "bad_language": "This is not a language: write its short sign of two or three letters.",
+    "too_long": "This is longer than a field holds (1,000 characters): shorten it.",
+    "missing": "This field is required: fill it in.",
+}
+CODES = tuple(_SENTENCES)
+
+
+class BadValue(ValueError):
+    """A text that a field of this kind cannot hold. ``code`` is one of CODES; the text itself is not in it."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(_SENTENCES[code])
+
+
+def read(kind: str, text: str, choices: Mapping[str, int] | None = None) -> str:
+    """What somebody typed, in the one form in which it is kept; "" stays "".
+
+    ``choices``: text of a choice -> its code. Errors: BadValue.
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    if len(text) > LONGEST:
+        raise BadValue("too_long")
+    if kind == "choice":
+        return _choice(text, choices or {})
+    reader = _READERS.get(kind)
+    return reader(text) if reader else text
+
+
+def code(kind: str, text: str, choices: Mapping[str, int] | None = None) -> int | None:
+    """The readable number of a kept text; None where it has none: empty, or not of its kind."""
+    if kind not in READABLE:
+        return None
+    try:
+        kept = read(kind, text, choices)
+    except BadValue:
+        return None
+    if not kept:
+        return None
+    if kind == "number":
+        return int((Decimal(kept) * THOUSANDTHS).to_integral_value())
+    if kind == "date":
+        return int(kept.replace("-", ""))
+    if kind == "yesno":
+        return int(kept == YES)
+    return (choices or {})[kept]
+
+
+def with_choices(known: Mapping[str, int], texts: Iterable[str], highest: int = 0) -> dict[str, int]:
+    """Text -> code for the choices of a field, in their order. A text that had a code keeps it, a new one gets the
+    next above all that were ever given (``highest``): a readable value must not come to mean something else."""
+    following = max([highest, *known.values()]) + 1
+    found: dict[str, int] = {}
+    for text in texts:
+        if text in found or not text:
+            continue
+        if text in known:
+            found[text] = known[text]
+        else:
+            found[text], following = following, following + 1
+    return found
+
+
+def _number(text: str) -> str:
+    plain = re.sub(r"[\s\u00a0\u202f']", "", text).replace(",", ".")
+    if not re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,9})?", plain):
+        raise BadValue("bad_number")
+    shown = format(Decimal(plain), "f")
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    return "0" if shown in ("-0", "") else shown
+
+
+def _day(text: str) -> str:
+    """2026-11-25, 25.11.2026 (as in Russian and German) and 11/25/2026 (as Mailchimp writes it)."""
+    for shape, order in (
+        (r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?", (1, 2, 3)),
+        (r"(\d{1,2})\.(\d{1,2})\.(\d{4})", (3, 2, 1)),
+        (r"(\d{1,2})/(\d{1,2})/(\d{4})", (3, 1, 2)),
+    ):
+        if found := re.fullmatch(shape, text):
+            try:
+                return date(*(int(found[place]) for place in order)).isoformat()
+            except ValueError:
+                break
+    raise BadValue("bad_date")
+
+
+def _choice(text: str, choices: Mapping[str, int]) -> str:
+    if text in choices:
+        return text
+    for known in choices:
+        if known.casefold() == text.casefold():
+            return known
+    raise BadValue("bad_choice")
+
+
+def _yesno(text: str) -> str:
+    word = text.casefold()
+    if word in _YES:
+        return YES
+    if word in _NO:
+        return NO
+    raise BadValue("bad_yesno")
+
+
+def _phone(text: str) -> str:
+    digits = re.sub(r"[\s().\-\u2011/]", "", text)
+    if not re.fullmatch(r"\+?\d{5,15}", digits):  # E.164 has fifteen at most
+        raise BadValue("bad_phone")
+    return digits
+
+
+def _link(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/<>\"']+(/[^\s<>\"]*)?", text, re.IGNORECASE):
+        raise BadValue("bad_link")
+    return text
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})?", text):
+        raise BadValue("bad_language")
+    return text.replace("_", "-").lower()
+
+
+_READERS = {
+    "number": _number,
+    "date": _day,
+    "yesno": _yesno,
+    "phone": _phone,
+    "link": _link,
+    "language": _language,
+}
