@@ -25,6 +25,8 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "status": "needed for counts and for release",
         "may": "the verdict of consent.may",
         "since": "a day",
+        "paused": "a day, of her own choice",
+        "frequency": "every letter or one a month: release asks it in the database",
     },
     "audience_consentrecord": {
         "id": "order of writing",

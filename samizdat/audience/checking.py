@@ -13,7 +13,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import facts, settling
 from samizdat.audience.actions.consent import settle_again
-from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
+from samizdat.audience.models import NUMBER_MASK, Subscriber, Subscription, row_id
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record
 from samizdat.vault import house
@@ -106,11 +106,13 @@ def _wrong(organisation: Any, ids: list[int], now: datetime) -> list[int]:
         known[id].append(one)
     reasons = _suppressed(organisation, ids)
     logs = {id: facts.records(held) for id, held in known.items()}
+    resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)
+    paused = {(id, list_id): day for id, list_id, day in resting.values_list("subscriber_id", "list_id", "paused")}
     return sorted(
         {
             id
             for id, list_id, status, may in dialect.subscriptions_of(ids)
-            if facts.verdict_of(logs[id], list_id, now, reasons.get(id))[:2] != (status, may)
+            if facts.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2] != (status, may)
         }
     )
 

@@ -51,11 +51,13 @@ def records(known: Iterable[Known]) -> list[consent.Record]:
 
 
 def verdict_of(
-    known: Sequence[consent.Record], list_id: int, now: datetime, reason: str | None
+    known: Sequence[consent.Record], list_id: int, now: datetime, reason: str | None, paused: date | None = None
 ) -> tuple[int, int, date | None]:
     """(status, may, day of the fact behind it) of a subscription, as they are stored."""
     own = consent.may(known, list_id, "newsletter", now)
-    asked = own if reason is None else consent.may(known, list_id, "newsletter", now, suppressed=reason)
+    asked = own
+    if reason is not None or paused is not None:
+        asked = consent.may(known, list_id, "newsletter", now, suppressed=reason, paused=paused)
     status = consent.STATUSES.index(consent.status(own))
     return status, consent.code(asked), own.record.day if own.record else None
 

@@ -11,6 +11,10 @@ STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 
 
+# How often she wants letters of a list: each of them, or the first of a month that goes to the whole list.
+FREQUENCIES = ("all", "monthly")
+ALL, MONTHLY = range(2)
+
 SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual", "objected")
 
 # subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
@@ -112,10 +116,15 @@ class Subscription(models.Model):
     status = models.PositiveSmallIntegerField()
     may = models.PositiveSmallIntegerField()
     since = models.DateField()
+    paused = models.DateField(null=True)  # Not written to before this day: she asked.
+    frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
 
     class Meta:
         indexes = [
             models.Index(fields=["list", "status", "subscriber"], name="subscription_by_status"),
+            # Few: those who chose something else than every letter.
+            models.Index(fields=["paused"], condition=models.Q(paused__isnull=False), name="subscription_paused"),
+            models.Index(fields=["list"], condition=models.Q(frequency__gt=0), name="subscription_seldom"),
             # Few: subscribed, and suppressed. Counted before each letter, so not by walking through a million.
             models.Index(
                 fields=["list", "subscriber"],

@@ -362,11 +362,11 @@ def _standings(
     """The verdicts, with the day that was told instead of the readable one."""
     records = facts.records(known)
     for row in Subscription.objects.filter(subscriber=subscriber).order_by("list_id"):
-        verdict, since = consent.may(records, row.list_id, "newsletter", now, suppressed=reason), row.since
-        own = consent.may(records, row.list_id, "newsletter", now)
+        verdict = consent.may(records, row.list_id, "newsletter", now, suppressed=reason, paused=row.paused)
+        own, since = consent.may(records, row.list_id, "newsletter", now), row.since
         if own.record:
             since = date.fromisoformat(told[own.record.order][:10])
-        if verdict.record:
+        if verdict.record and verdict.reason != "paused":
             verdict = replace(verdict, record=replace(verdict.record, day=since))
         yield Standing(row.list_id, names[row.list_id], STATUSES[row.status], verdict, since)
 

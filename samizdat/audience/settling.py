@@ -122,7 +122,8 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = ()) ->
     before = {list_id: row.status for list_id, row in rows.items()}
     after = {}
     for list_id in {*rows, *(list.id for list in lists)}:
-        status, may, day = facts.verdict_of(known, list_id, now, reason)
+        paused = rows[list_id].paused if list_id in rows else None
+        status, may, day = facts.verdict_of(known, list_id, now, reason, paused)
         since = day or (rows[list_id].since if list_id in rows else now.astimezone(UTC).date())
         after[list_id] = status
         if list_id not in rows:

@@ -11,7 +11,7 @@ sealed blob (seal.pack with the numbers AT, WORDING, ... below).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 # The index of each name is its stored code: append only.
@@ -84,8 +84,10 @@ REASONS = (
     "suppressed:erased",
     "suppressed:manual",
     "suppressed:objected",
+    "paused",  # she agreed, and asked for nothing until a day
 )
 YES = 1
+PAUSED = REASONS.index("paused")
 
 # (what stood, what was recorded) -> what stands now. A pair that is not here changes nothing.
 MOVES = {
@@ -136,15 +138,20 @@ def may(
     purpose: str,
     now: datetime,
     suppressed: str | None = None,
+    paused: date | None = None,
 ) -> Yes | No:
     """May we write to this subscriber, for this list and purpose, now?
 
     ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
     suppressed in the organisation (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
+    ``paused`` is the day until which she wants nothing of this list; the record of that answer carries it.
     """
     if suppressed is not None:
         return No(f"suppressed:{suppressed}", None)
-    return _answer(*_fold(_spoken(records, list, purpose, now)))
+    answer = _answer(*_fold(_spoken(records, list, purpose, now)))
+    if isinstance(answer, Yes) and paused is not None and now.astimezone(UTC).date() < paused:
+        return No("paused", replace(answer.record, day=paused))
+    return answer
 
 
 # Ways of leaving that a letter offers: its link, and the button that a mailbox makes of its header.
@@ -248,6 +255,7 @@ _STATUS_OF_STANDING = {
     "left": "unsubscribed",
     "objected": "unsubscribed",
     "cleaned": "cleaned",
+    "paused": "subscribed",
 }
 
 

@@ -30,7 +30,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from samizdat.core import seal
 
 # A purpose is part of the key, so a token for one opens nothing of another. Names are for ever; append only.
-PURPOSES = ("leave", "return", "message-id", "confirm", "preferences", "archive", "test", "undo")
+PURPOSES = (
+    *("leave", "return", "message-id", "confirm", "preferences", "archive", "test", "undo"),
+    *("data", "erase", "move"),  # proven by her mailbox: the public process can neither make nor read one
+)
 
 TOKEN_CHARACTERS = 52
 _TOKEN_BYTES = 32

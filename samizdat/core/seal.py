@@ -63,6 +63,8 @@ BLOB_OVERHEAD = 1 + 2 + NONCE_BYTES + TAG_BYTES
 ADDRESS = 0
 CONSENT_TIMES = 1
 NOTES = 2
+WISHES = 3  # how she wants her letters: core/variants
+MOVING = 4  # the address she wants to be written to, until that mailbox has said yes
 FIRST_FIELD = 16
 
 _VERSION = 1

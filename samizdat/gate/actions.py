@@ -7,21 +7,21 @@ again for whatever was missed. Nothing that names a reader comes here.
 import hashlib
 import ipaddress
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.core import link
+from samizdat.core import link, sheet
 from samizdat.gate import plain
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
 
-STATES = ("left", "back", "pending", "confirmed", "forgotten")
+STATES = ("left", "back", "pending", "confirmed", "forgotten", "asked", "erased", "moved")
 
 # What the public role may read; into the intake it may only write, and only these columns.
-READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate")
+READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet")
 ROLE_LOCK = 0x5A4D495A0003
 INTAKE_COLUMNS = "place_id, box"
 
@@ -112,6 +112,23 @@ def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
 def set_token_state(token: str, state: str) -> None:
     """What the page of this token offers from now on. Errors: BadToken."""
     TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})
+
+
+def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:
+    """Something for the one who holds this secret, for so many hours. The same secret again: the newer text stands."""
+    until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours + 1)
+    Sheet.objects.update_or_create(
+        name=sheet.name(secret), defaults={"place_id": uid, "box": sheet.close(secret, text, nonce), "until": until}
+    )
+
+
+def take_away(secret: str) -> None:
+    Sheet.objects.filter(name=sheet.name(secret)).delete()
+
+
+def sweep_sheets(now: datetime) -> int:
+    """Takes away what has lain out its time; how many."""
+    return Sheet.objects.filter(until__lte=now).delete()[0]
 
 
 def token_hash(token: str) -> bytes:

@@ -58,7 +58,16 @@ class TokenState(models.Model):
     """What a token's subscription is now, so that its page can offer the way back. Keyed by a hash of the token."""
 
     token_hash = models.BinaryField(max_length=32, primary_key=True)
-    state = models.CharField(max_length=12)  # left, back, pending, confirmed, forgotten
+    state = models.CharField(max_length=12)  # actions.STATES
+
+
+class Sheet(models.Model):
+    """What one reader asked to see of herself, sealed: core/sheet. Her secret alone finds and opens it."""
+
+    name = models.BinaryField(max_length=32, primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    box = models.BinaryField()
+    until = models.DateTimeField(db_index=True)  # A full hour: when she asked is nobody's business.
 
 
 class Intake(models.Model):

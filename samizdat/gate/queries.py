@@ -5,8 +5,12 @@ T11). Places without a host share whatever names nobody owns. What a letter in a
 pictures) must outlive a change of host: that also answers on names nobody owns, never on another group's.
 """
 
+from datetime import datetime
+
+from samizdat.core import seal
+from samizdat.core import sheet as sheets
 from samizdat.gate.actions import token_hash
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
 
 LETTERS_A_PAGE = 15
 
@@ -75,6 +79,15 @@ def picture(slug: str, kind: str, host: str) -> Picture | None:
 def token_state(token: str) -> str:
     """left, back, pending, confirmed, forgotten, or "" where nothing was taken up yet."""
     return TokenState.objects.filter(token_hash=token_hash(token)).values_list("state", flat=True).first() or ""
+
+
+def sheet(place: Place, secret: str, now: datetime) -> str | None:
+    """What the house laid out for the one who holds this secret; None: nothing yet, or not any more."""
+    found = Sheet.objects.filter(name=sheets.name(secret), place=place, until__gt=now).first()
+    try:
+        return sheets.read(secret, bytes(found.box)) if found else None
+    except seal.SealBroken:
+        return None
 
 
 def waiting_boxes() -> int:

@@ -139,6 +139,7 @@ VERDICTS: dict[str, Word] = {
     "left": lazy("She left on %(day)s."),
     "objected": lazy("She objected on %(day)s."),
     "cleaned": lazy("Her address was found dead on %(day)s."),
+    "paused": lazy("She agreed, and asked for no letters until %(day)s."),
     "suppressed:bounce": lazy("Mail to this address came back for good."),
     "suppressed:complaint": lazy("She reported a letter as spam."),
     "suppressed:erased": lazy("Her data was erased."),
@@ -150,7 +151,10 @@ CONSENT_KINDS: dict[str, Word] = {
 PURPOSES: dict[str, Word] = {"newsletter": lazy("letters"), "fundraising": lazy("appeals for money")}
 
 # Reasons that the house writes down itself; every other is in somebody's own words.
-LEAVING_REASONS: dict[str, Word] = {"no_answer": lazy("She was asked again and did not answer.")}
+LEAVING_REASONS: dict[str, Word] = {
+    "no_answer": lazy("She was asked again and did not answer."),
+    "moved": lazy("Her letters go to another mailbox of hers."),
+}
 
     "asked": lazy("Signed up for “%(list)s”, to be confirmed"),
     "given": lazy("Agreed to “%(list)s”"),

@@ -13,10 +13,12 @@ from django.db import DatabaseError, transaction
 from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
+from samizdat.audience.actions import preferring
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import domains
 from samizdat.delivery.models import Step
 from samizdat.events import chain
+from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.worker import after, bell, forgetting, intake, nightly, placing, publish, tasks
 
@@ -99,6 +101,8 @@ SLOW: dict[str, Deed] = {
     "what has expired": expired,
     "keys whose overlap is over": domains.retire_due,
     "old bells": bells,
+    "pauses that are over": preferring.end_pauses,  # Before the comparison, which would find them wrong.
+    "sheets that have lain out their time": gate.sweep_sheets,
     "the nightly comparison": nightly.compare,
     "sign-ups that nobody confirmed": forgetting.forget,
 }

@@ -147,6 +147,17 @@ def test_the_day_is_counted_in_utc_whatever_the_zone_of_now():
     assert isinstance(may([fact("given", 26)], RIGA, "newsletter", early), No)
 
 
+def test_a_pause_ends_by_itself_and_makes_no_yes_of_a_no():
+    agreed = [Record("confirmed", 3, "newsletter", date(2026, 1, 1), "form")]
+    now = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
+    paused = may(agreed, 3, "newsletter", now, paused=date(2026, 11, 26))
+    assert (paused.reason, paused.record.day) == ("paused", date(2026, 11, 26))
+    assert consent.status(paused) == "subscribed"
+    assert isinstance(may(agreed, 3, "newsletter", now, paused=date(2026, 11, 25)), Yes)
+    assert may([], 3, "newsletter", now, paused=date(2027, 1, 1)).reason == "never_agreed"
+    assert may(agreed, 3, "newsletter", now, "bounce", date(2027, 1, 1)).reason == "suppressed:bounce"
+
+
 def test_stored_codes_never_move():
     assert consent.KINDS == ("asked", "given", "confirmed", "withdrawn", "objected", "cleaned", "returned")
     assert consent.WAYS == ("import", "form", "desk", "api", "mail", "one-click", "bounce")
@@ -165,6 +176,7 @@ def test_stored_codes_never_move():
         "suppressed:erased",
         "suppressed:manual",
         "suppressed:objected",
+        "paused",
     )
     assert (consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.LETTER) == (0, 1, 2, 3, 4)
 
@@ -174,7 +186,7 @@ def test_every_standing_has_a_code_and_a_status():
         assert code(No(standing, None)) > consent.YES
         assert status(No(standing, None)) in consent.STATUSES
     for reason in consent.REASONS[7:]:
-        assert status(No(reason, None)) in ("cleaned", "unsubscribed")
+        assert status(No(reason, None)) == "subscribed" or reason.startswith("suppressed:")
     assert code(Yes("given", fact("given"))) == consent.YES == 1
 
 

@@ -21,6 +21,9 @@ GOLDEN = {
     "archive": "aebagbg7nbyqfuvleo66t6soy7xkfai3ntxyaz6itmi5fdmdggmq",
     "test": "aebagbhzrozf32zrb7ctc5po3acn5nx7yz722fbq4343cpgyuita",
     "undo": "aebagbgtwuu4yekassbuyktuwfhyhnyiejlhv3e2745vjgjef7da",
+    "data": "aebagbh5ody4exygbvfg6hj6bn3mawbblsdv4w7ypbd5iygmfq6q",
+    "erase": "aebagbgzxah4rjwwalianh7jl4o3whih7johwdx35hefjlxlsp5q",
+    "move": "aebagbcvbyaq5dzdpbmt2jekn3rz7jz7fj2k6kocjhw537mewoya",
 }
 number = st.integers(0, 2**64 - 1)
 

@@ -175,6 +175,8 @@ class Known:
             for place, (kind, _, _, _) in enumerate(change.facts, start=1)
         ]
         status, may, day = facts.verdict_of(facts.records([*change.person.records, *added]), list_id, self._now, reason)
+        if may == consent.YES and change.person.lists.get(list_id, (0, 0))[1] == consent.PAUSED:
+            may = consent.PAUSED  # A file that agrees with her does not end her pause.
         return status, may, day.isoformat() if day else self._today
 
 

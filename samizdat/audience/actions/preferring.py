@@ -1,0 +1,232 @@
+"""What a reader decides about her own letters: how often, how they look, until when nothing, and to which mailbox."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.audience import settling, tagging
+from samizdat.audience.actions.lists import list_name
+from samizdat.audience.actions.suppress import keep_suppression
+from samizdat.audience.models import (
+    FREQUENCIES,
+    STATUSES,
+    SUBSCRIBED,
+    List,
+    Subscriber,
+    Subscription,
+)
+from samizdat.audience.settling import Fact
+from samizdat.core import address as addresses
+from samizdat.core import consent, seal, variants
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+# Days. Longer is leaving; and a process that is taken must not silence a list for good.
+LONGEST_PAUSE = 400
+# Subscriptions of one transaction when pauses end.
+PAGE = 50
+
+PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it)."""
+
+    list_name: str
+    status: str
+    often: str
+    until: date | None
+    language: str
+    wishes: str
+    topics: list[tuple[int, str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What she chose. often: of FREQUENCIES or PAUSE; "" leaves it. wishes: core/variants. topics: tag numbers."""
+
+    often: str = ""
+    until: date | None = None
+    language: str = ""
+    wishes: str | None = None
+    topics: frozenset[int] | None = None
+
+
+def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
+    """None where she has nothing to do with this list."""
+    keys = house.keys(subscriber.organisation)
+    row = Subscription.objects.filter(subscriber=subscriber, list=list).first()
+    if row is None:
+        return None
+    held = {*settling.tags_of(subscriber)}
+    return Settings(
+        list_name=list_name(keys, list),
+        status=STATUSES[row.status],
+        often=FREQUENCIES[row.frequency],
+        until=row.paused,
+        language=subscriber.language,
+        wishes=variants.known(settling.values_of(keys, subscriber).get(seal.WISHES, "")),
+        topics=[(number, name, number in held) for number, name in topics_of(list).items()],
+    )
+
+
+def topics_of(list: List) -> dict[int, str]:
+    """Tag number -> name of those that readers of a list choose themselves, in the order the desk gave them."""
+    keys = house.keys(list.organisation)
+    details = open_json(keys, list.details_sealed, "list", "details", list.id) or {}
+    names = tagging.all_tags(list.organisation, keys) if details.get("topics") else {}
+    return {number: names[number] for number in details.get("topics", ()) if number in names}
+
+
+def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> bool:
+    """Writes what she chose. False where she has nothing to do with this list. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        subscription = Subscription.objects.filter(subscriber=row, list=list).first()
+        if subscription is None:
+            return False
+        changed = [
+            *_how_often(row, subscription, choice, now),
+            *_looks(row, choice),
+            *_topics(row, list, choice),
+        ]
+        if changed:
+            settling.settle(row, now)
+            record(
+                "subscriber.preferred",
+                row.organisation,
+                about=row.id,
+                now=now,
+                detail={"list": list.id, "changed": changed},
+            )
+    return True
+
+
+def _how_often(row: Subscriber, subscription: Subscription, choice: Choice, now: datetime) -> Iterable[str]:
+    today = now.astimezone(UTC).date()
+    paused, frequency = subscription.paused, subscription.frequency
+    if choice.often == PAUSE and choice.until and today < choice.until <= today + timedelta(days=LONGEST_PAUSE):
+        paused = choice.until
+    elif choice.often in FREQUENCIES:
+        paused, frequency = None, FREQUENCIES.index(choice.often)
+    if (paused, frequency) != (subscription.paused, subscription.frequency):
+        mine = Subscription.objects.filter(subscriber=row, list=subscription.list_id)
+        mine.update(paused=paused, frequency=frequency)
+        yield "often"
+
+
+def _looks(row: Subscriber, choice: Choice) -> Iterable[str]:
+    if choice.language and choice.language != row.language:
+        Subscriber.objects.filter(id=row.id).update(language=choice.language[:8])
+        yield "language"
+    if choice.wishes is None:
+        return
+    held = settling.values_of(house.keys(row.organisation), row)
+    wishes = variants.known(choice.wishes)
+    if held.get(seal.WISHES, "") != wishes:
+        settling.reseal(row, held | {seal.WISHES: wishes})
+        yield "looks"
+
+
+def _topics(row: Subscriber, list: List, choice: Choice) -> Iterable[str]:
+    """Only tags that the list offers: the others are the organisation's own notes."""
+    if choice.topics is None:
+        return
+    offered = {*topics_of(list)}
+    if settling.retag(row, offered & choice.topics, offered - choice.topics):
+        yield "topics"
+
+
+def end_pauses(now: datetime) -> int:
+    """Whose pause is over is written to again; how many, at most PAGE."""
+    today = now.astimezone(UTC).date()
+    ids = [*Subscription.objects.filter(paused__lte=today).values_list("subscriber_id", flat=True)[:PAGE]]
+    for row in Subscriber.objects.select_related("organisation").filter(id__in=ids):
+        with transaction.atomic():
+            locked = settling.lock(row)
+            Subscription.objects.filter(subscriber=locked, paused__lte=today).update(paused=None)
+            settling.settle(locked, now)
+    return len(ids)
+
+
+# -- another mailbox --------------------------------------------------------------------------------------------
+
+
+def ask_to_move(subscriber: Subscriber, address: str) -> str:
+    """Remembers, sealed beside her address, where she wants her letters; she is written to there once that mailbox
+    has said yes. The address, normalised. Errors: BadAddress, NoSuchSubscriber."""
+    address = addresses.normalise(address)
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        held = settling.values_of(house.keys(row.organisation), row)
+        if held.get(seal.MOVING) != address:
+            settling.reseal(row, held | {seal.MOVING: address})
+    return address
+
+
+def mark_of(organisation: Any, address: str) -> int:
+    """32 bits of an address, keyed: which one a link for moving is about."""
+    keys = house.keys(organisation)
+    return int.from_bytes(keys.blind(addresses.comparable(address))[:4])
+
+
+def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
+    """Her mailbox is the one she asked for, which has said yes. False when she asked for another one since.
+
+    The old address is marked as an erased one: a file that has it must not write to a mailbox that she has left.
+    Where somebody has the new one already, it is she: her lists go over to that entry, and this one leaves them.
+    Errors: NoSuchSubscriber.
+    """
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        organisation, keys = row.organisation, house.keys(row.organisation)
+        held = settling.values_of(keys, row)
+        address, before = held.get(seal.MOVING, ""), held[seal.ADDRESS]
+        if not address or mark_of(organisation, address) != mark:
+            return False
+        other = settling.find(organisation, keys, address, lock=True)
+        if other is not None and other.id != row.id:
+            _hand_over(row, other, now)
+        elif other is None:
+            _readdress(row, held, address, now)
+        if addresses.comparable(before) != addresses.comparable(address):
+            blind = keys.blind(addresses.comparable(before))
+            keep_suppression(organisation, keys, blind, "erased", now.astimezone(UTC).date())
+            if other is not None:
+                settling.settle(row, now)
+        record("subscriber.moved", organisation, about=row.id, now=now)
+    return True
+
+
+def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetime) -> None:
+    keys = house.keys(row.organisation)
+    values = {number: text for number, text in held.items() if number != seal.MOVING} | {seal.ADDRESS: address}
+    settling.reseal(row, values)
+    Subscriber.objects.filter(id=row.id).update(
+        blind=keys.blind(addresses.comparable(address)),
+        index_version=keys.index_version,
+        provider=addresses.provider(addresses.domain(address)),
+    )
+    row.refresh_from_db()
+    # The new mailbox asked for what the old one had agreed to: a fact of its own.
+    settling.write(row, [_confirmed(list_) for list_ in _lists_of(row)], now)
+
+
+def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
+    lists = _lists_of(row)
+    settling.write(other, [_confirmed(list_) for list_ in lists], now)
+    settling.write(row, [Fact("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now)
+
+
+def _confirmed(list: List) -> Fact:
+    return Fact("confirmed", "form", list, {consent.SOURCE: "moved"})
+
+
+def _lists_of(row: Subscriber) -> list[List]:
+    mine = Subscription.objects.filter(subscriber=row, status=SUBSCRIBED).values("list_id")
+    return [*List.objects.filter(id__in=mine).order_by("id")]
