@@ -9,6 +9,10 @@ from typing import Any, NamedTuple, Protocol
 # name her as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
 STATUSES = ("cleaned", "unsubscribed", "nonsubscribed", "pending", "subscribed")
 SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
+# Who called a letter spam has left, and her address is suppressed for every list. Only a row can say it.
+COMPLAINED = "complained"
+# What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
+MEANINGS = (*STATUSES, COMPLAINED, "")
 
 STANDARD_FIELDS = {
     "FNAME": "First Name",
@@ -19,6 +23,7 @@ STANDARD_FIELDS = {
 }
 DELIMITERS = (",", ";", "\t", "|")
 JSON_LINES = "json"
+ADDRESS_LIST = "addresses"  # names and addresses as people write them into a letter's "To"
 
 # What a person may choose for a file when our guess is wrong.
 ENCODINGS = (
@@ -33,6 +38,9 @@ ENCODINGS = (
     "koi8-r",
     "cp866",
 )
+
+# `Column.form` where cells that look like formulas begin with an apostrophe.
+GUARDED = "guarded"
 
 # What a column may become, besides "field:<TAG>" and "group:<Category>".
 TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
@@ -70,8 +78,23 @@ SENTENCES = {
     "too_many": "{file} holds more than {limit} files. Give only the CSV files with subscribers.",
     "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
     "too_large": "The files are larger than {limit} GB together. Give them one after the other.",
+    "macros": "{file} holds macros. They are passed over; only the cells are read.",
+    "outside_links": "{file} takes cells from other files. Those are never opened: what it last showed is read.",
+    "torn_workbook": "{file} is no workbook that can be read. Save it as “CSV UTF-8” and give that file.",
+    "large_workbook": "{file} is a larger workbook than can be read here. Save it as “CSV UTF-8” and give that file.",
+    "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
+    "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "
+    "Look at how its columns are parted, or leave out those that you do not need.",
+    "large_document": "{file} is larger than {limit} MB, too much for a file of this kind. Give the list as CSV.",
+    "torn_document": "{file} is cut off or damaged. Download it again.",
+    "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "
+    "Run `list_members -f LIST` and give what it prints.",
+    "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
+    "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
+    "Export the people of one list who are subscribed to it, or say what they are.",
+    "remembered": "The columns of {file} become what you chose for them last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
-    "spreadsheet": "{file} is a spreadsheet. Save it as “CSV UTF-8” and give that file.",
+    "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
     "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
     "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
     "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
@@ -159,8 +182,8 @@ class Column:
     example: str = ""
     becomes: str = "out"
     why: str = ""  # a code of OUT_BECAUSE
-    form: str = ""  # "mdy" or "dmy": the order of day and month where the cells do not tell
-    words: dict[str, str] = field(default_factory=dict)  # of a status column: word in the file -> status
+    form: str = ""  # GUARDED, or of dates "mdy" or "dmy": the order of day and month where the cells do not tell
+    words: dict[str, str] = field(default_factory=dict)  # of a status column: word in the file -> one of MEANINGS
 
 
 @dataclass(slots=True)
@@ -172,13 +195,18 @@ class FileFound:
     status: str | None
     status_source: str  # 'name', 'columns', 'asked' or 'assumed'
     encoding: str
-    delimiter: str  # one character, or "json" for the old Export API
+    delimiter: str  # one character, JSON_LINES or ADDRESS_LIST
     columns: list[Column]
     size: int = 0  # bytes, unpacked
     skip: int = 1  # records before the first row: heading, Excel's "sep=;"
     about_rows: int = 0  # line breaks counted, so an upper bound where cells hold line breaks
     audience: str = ""
     use: bool = True
+
+    @property
+    def says_everything(self) -> bool:
+        """Whether a column tells the status of every row, whatever is said of the file."""
+        return any(column.becomes == "status" and "" not in column.words.values() for column in self.columns)
 
     def column(self, target: str) -> Column | None:
         return next((column for column in self.columns if column.becomes == target), None)
@@ -234,6 +262,15 @@ class Plan:
             for tag in _tags_of(column.becomes):
                 found.setdefault(tag, STANDARD_FIELDS.get(tag, column.label))
         return found
+
+    def left_out(self) -> dict[str, list[str]]:
+        """A code of OUT_BECAUSE -> the labels of the columns that stay out for it, each once."""
+        out = [column for file in self.files if file.use for column in file.columns if column.becomes == "out"]
+        found: dict[str, dict[str, None]] = {}
+        for column in out:
+            if column.why:
+                found.setdefault(column.why, {})[column.label] = None
+        return {why: list(found[why]) for why in OUT_BECAUSE if why in found}
 
     def with_status(self, status: str) -> "Plan":
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
@@ -296,8 +333,11 @@ class Importer(Protocol):
 
 
 def choose(given: Any, importers: Iterable[Importer]) -> Importer:
-    """The first importer that knows one of the files. The one named "csv" takes everything, so it asks last."""
-    candidates = sorted(importers, key=lambda importer: importer.name == "csv")
+    """The first importer that knows one of the files. The one named "csv" takes everything, so it asks last.
+
+    Mailchimp's asks first: nobody else's names and columns are as plain as its.
+    """
+    candidates = sorted(importers, key=lambda importer: (importer.name == "csv", importer.name != "mailchimp"))
     for importer in candidates[:-1]:
         if any(importer.looks_like(name, sheet) for name, sheet in given.sheets()):
             return importer
@@ -311,7 +351,7 @@ def _tags_of(target: str) -> tuple[str, ...]:
 
 
 def _questions(file: FileFound) -> Iterator[Problem]:
-    if file.status is None and file.column("status") is None:
+    if file.status is None and not file.says_everything:
         yield Problem("ask_status", file.name)
     if file.column("address") is None:
         yield Problem("ask_address", file.name)
@@ -343,7 +383,7 @@ def _file_from_json(plain: Any) -> FileFound:
         status=status,
         status_source=_text(plain["status_source"]),
         encoding=_one_of(plain["encoding"], ENCODINGS),
-        delimiter=_one_of(plain["delimiter"], (*DELIMITERS, JSON_LINES)),
+        delimiter=_one_of(plain["delimiter"], (*DELIMITERS, JSON_LINES, ADDRESS_LIST)),
         columns=columns,
         size=_number(plain.get("size", 0)),
         skip=_number(plain.get("skip", 1)),
@@ -358,7 +398,7 @@ def _column_from_json(plain: Any) -> Column:
     if not _is_target(becomes):
         raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
     words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
-    if not set(words.values()) <= set(STATUSES):
+    if not set(words.values()) <= set(MEANINGS):
         raise BadPlan("A word of a status column stands for no status we know. Choose again.")
     return Column(
         index=_number(plain["index"]),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 GUARD = re.compile(r"'(?=[+=@\d(-])")
+GUARDS = frozenset("'=+-@")
 UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 BIRTHDAY = re.compile(r"(\d{1,2})[/.-](\d{1,2})(?:[/.-]\d{2,4})?\.?")
 KEPT = 20_000  # different cells remembered a column; real lists have a few hundred combinations of tags
@@ -38,6 +39,11 @@ def groups(cell: str) -> tuple[str, ...]:
     """Group names of an interest category, joined by commas; a comma inside a name is written `\\,`."""
     parts = (part.replace("\\,", ",").strip() for part in UNESCAPED_COMMA.split(cell))
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def unguarded(cell: str) -> str:
+    """Without the apostrophe that keeps a spreadsheet from taking a cell for a formula: `'=Anna`, `'@anna`."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in GUARDS else cell
 
 
 def phone(cell: str) -> str:

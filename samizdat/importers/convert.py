@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 from samizdat.importers import cells
-from samizdat.importers.base import STATUSES, Column, FileFound, Incoming
+from samizdat.importers.base import COMPLAINED, GUARDED, STATUSES, Column, FileFound, Incoming
 from samizdat.importers.labels import plain
 from samizdat.importers.times import reader_of
 
 type Convert = Callable[[int, list[str]], Incoming]
 
 EMPTY = '""'
+# Strongest first: a dead address cannot complain, a complaint says more than leaving.
+STRENGTH = (STATUSES[0], COMPLAINED, *STATUSES[1:])
 
 
 class UnknownStatus(ValueError):
@@ -32,7 +34,7 @@ def compile_file(file: FileFound, layout: tuple[str, ...]) -> Convert:
     names: dict[str, Any] = {"Incoming": Incoming, "new": tuple.__new__}
     parts = (
         "line",
-        f"row[{_needed(file, 'address').index}].strip()",
+        f"{_cell(_needed(file, 'address'), names)}.strip()",
         _status(file, names),
         _fields(file, layout, names),
         _joined(file, "tags", cells.tags, names),
@@ -57,6 +59,14 @@ def _needed(file: FileFound, target: str) -> Column:
     if column is None:
         raise KeyError(target)
     return column
+
+
+def _cell(column: Column, names: dict[str, Any]) -> str:
+    """A cell, without the mark against formulas where its file has such marks."""
+    if column.form != GUARDED:
+        return f"row[{column.index}]"
+    names["unguarded"] = cells.unguarded
+    return f"unguarded(row[{column.index}])"
 
 
 def _all(file: FileFound, target: str) -> list[Column]:
@@ -85,8 +95,8 @@ def _fields(file: FileFound, layout: tuple[str, ...], names: dict[str, Any]) -> 
     values = dict.fromkeys(layout, EMPTY)
     if whole := file.column("name"):
         names["names"] = cells.names
-        values["FNAME"] = f"names(row[{whole.index}])[0]"
-        values["LNAME"] = f"names(row[{whole.index}])[1]"
+        values["FNAME"] = f"names({_cell(whole, names)})[0]"
+        values["LNAME"] = f"names({_cell(whole, names)})[1]"
     for column in file.columns:
         if column.becomes.startswith("field:"):
             tag = column.becomes.removeprefix("field:")
@@ -105,7 +115,7 @@ def _field(column: Column, tag: str, names: dict[str, Any]) -> str:
     if tag == "BIRTHDAY":
         names["birthday"] = partial(cells.birthday, order=column.form)
         return f"({cell} and birthday({cell}))"
-    return f"{cell}.strip()"
+    return f"{_cell(column, names)}.strip()"
 
 
 def _joined(file: FileFound, target: str, parse: Callable[[str], Any], names: dict[str, Any]) -> str:
@@ -113,7 +123,7 @@ def _joined(file: FileFound, target: str, parse: Callable[[str], Any], names: di
     parts = []
     for column in _all(file, target):
         names[f"{target}{column.index}"] = cells.Remembered(parse)
-        parts.append(f"{target}{column.index}[row[{column.index}]]")
+        parts.append(f"{target}{column.index}[{_cell(column, names)}]")
     return " + ".join(parts) or "()"
 
 
@@ -136,7 +146,7 @@ def _joined_text(file: FileFound, target: str, clean: Callable[[str], str], name
     if not columns:
         return EMPTY
     names[target] = clean
-    parts = [f"{target}(row[{column.index}])" for column in columns]
+    parts = [f"{target}({_cell(column, names)})" for column in columns]
     if len(parts) == 1:
         return f"(row[{columns[0].index}] and {parts[0]})"
     names["join"] = _join
@@ -173,9 +183,9 @@ def _said(words: dict[str, str], base: str | None, cell: str) -> str:
         return base
     if word not in words:
         raise UnknownStatus(cell.strip())
-    return words[word]
+    return words[word] or base or ""
 
 
 def _strongest(*claims: str) -> str:
     """Whoever is named as gone by any column is gone (design.md: an import never weakens a suppression)."""
-    return min((claim for claim in claims if claim), key=STATUSES.index)
+    return min((claim for claim in claims if claim), key=STRENGTH.index)

@@ -4,14 +4,15 @@ Nothing here is certain, so all of it is shown before anything is written and ca
 wrong must be harmless: an unknown column becomes a sealed field, whoever is named as gone by any column is gone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from samizdat.importers import labels, slices
 from samizdat.importers.base import START, STATUSES, Batch, Column, FileFound, Found, Plan, Position, Problem
 from samizdat.importers.finding import column_of, file_found, new_fields
+from samizdat.importers.mailboxes import ADDRESS
 from samizdat.importers.mailchimp import NAMED
 from samizdat.importers.reading import Given
-from samizdat.importers.text import ADDRESS, Sheet
+from samizdat.importers.text import Sheet
 
 # In this order, and each once: "subscribed" as a label is a date or a yes, which the cells decide.
 SINGLE = (
@@ -40,11 +41,12 @@ class Importer:
         files: list[FileFound] = []
         problems = list(given.problems)
         for index in range(len(given.members)):
-            found, more = file_found(given, index, lambda sheet: _columns(sheet, tagger), thorough=thorough)
+            found, more = file_found(given, index, lambda sheet: columns(sheet, tagger), thorough=thorough)
             problems += more
             if found:
-                files.append(_with_status(found))
-        if not files and not problems:
+                files.append(with_status(found))
+        problems = without_other_sheets(given, files, problems)
+        if not files and not any(problem.stops for problem in problems):
             problems.append(Problem("no_files", ""))
         files.sort(key=lambda file: STATUSES.index(file.status or "subscribed"))
         return Found(self.name, files, problems)
@@ -54,11 +56,24 @@ class Importer:
         return slices.read(given, plan, start, size)
 
 
-def _with_status(found: FileFound) -> FileFound:
+def without_other_sheets(given: Given, files: list[FileFound], problems: list[Problem]) -> list[Problem]:
+    """A workbook may hold sheets without people beside the one with them: those are left out, and said to be."""
+    books = {member.name for member in given.members if member.of_book}
+    if not files:
+        return problems
+    return [
+        Problem("no_people_sheet", problem.file, stops=False)
+        if problem.code == "no_address_column" and problem.file in books
+        else problem
+        for problem in problems
+    ]
+
+
+def with_status(found: FileFound) -> FileFound:
     """A list says nothing about status as a rule: then "subscribed" is assumed, and said to be."""
     name = found.name.rsplit("/", 1)[-1]
     claimed = next((status for pattern, status in NAMED if pattern.search(name)), None)
-    if found.column("status"):
+    if found.says_everything:
         found.status, found.status_source = claimed or "subscribed", "columns"
     elif claimed:
         found.status, found.status_source = claimed, "name"
@@ -67,12 +82,18 @@ def _with_status(found: FileFound) -> FileFound:
     return found
 
 
-def _columns(sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
-    address = _address_column(sheet)
+def columns(
+    sheet: Sheet, tagger: labels.Tagger, known: Mapping[int, tuple[str, str, Mapping[str, str]]] | None = None
+) -> list[Column]:
+    """What each column becomes. `known`: what a service's own importer knows of some, as (target, why, words)."""
+    known = known or {}
+    address = next((index for index, told in known.items() if told[0] == "address"), None)
+    address = _address_column(sheet) if address is None else address
     targets: dict[int, tuple[str, str]] = {} if address is None else {address: ("address", "")}
-    words: dict[int, dict[str, str]] = {}
+    targets |= {index: (target, why) for index, (target, why, _) in known.items()}
+    words: dict[int, dict[str, str]] = {index: dict(told) for index, (_, _, told) in known.items() if told}
     for index in range(len(sheet.heading)):
-        if index == address:
+        if index in targets:
             continue
         if said := _status_words(sheet, index):
             targets[index], words[index] = ("status", ""), said
@@ -80,10 +101,10 @@ def _columns(sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
             targets[index] = target
     rest = [index for index in range(len(sheet.heading)) if index not in targets]
     targets |= {index: (target, "") for index, target in new_fields(sheet, rest, tagger).items()}
-    columns = [column_of(sheet, index, *targets[index]) for index in range(len(sheet.heading))]
+    found = [column_of(sheet, index, *targets[index]) for index in range(len(sheet.heading))]
     for index, said in words.items():
-        columns[index].words = said
-    return columns
+        found[index].words = said
+    return found
 
 
 def _address_column(sheet: Sheet) -> int | None:

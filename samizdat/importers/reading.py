@@ -12,17 +12,22 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Self, cast
 
+from samizdat.importers import workbook
 from samizdat.importers.base import ImportFailed, Problem
+from samizdat.importers.documents import MAILMAN_START, open_document, parser_of
 from samizdat.importers.text import HEAD, Sheet, Writing, glance, kind_of, scan
 
 type Thing = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
 
-TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl"})
-SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".xml"})
+DOCUMENT_SUFFIXES = frozenset({".json", ".jsonl", ".xml", ".pck", ".db"})
+PACKED_SUFFIXES = frozenset({".zip", ".xlsx", ".xlsm"})
+SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
 # zipfile lets through whatever its decompressors and a nonsense directory raise.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError)
 
@@ -46,6 +51,7 @@ class Member:
     name: str  # path inside what was given, with "/"
     size: int  # bytes, unpacked
     opening: Callable[[], IO[bytes]]
+    of_book: bool = False  # a sheet among others, of which some may hold no people
 
     def open(self) -> BinaryIO:
         return cast(BinaryIO, self.opening())
@@ -134,10 +140,10 @@ class Given:
             if not path.is_file() or not _is_wanted(path.relative_to(folder.parent).as_posix()):
                 continue
             name = path.relative_to(folder.parent).as_posix()
-            if path.suffix.lower() == ".zip":
+            if path.suffix.lower() in PACKED_SUFFIXES:
                 self._take(path)
             else:
-                self._add(Member(name, path.stat().st_size, _opener(path)))
+                self._add(Member(name, path.stat().st_size, _opener(path)), among=True)
 
     def _take_file(self, name: str, file: BinaryIO, again: Callable[[], BinaryIO] | None = None) -> None:
         start = file.read(64)
@@ -155,7 +161,10 @@ class Given:
         entries = [entry for entry in box.infolist() if not entry.is_dir()]
         if len(entries) > self._limits.members:
             raise ImportFailed("too_many", file=name, limit=self._limits.members)
-        if _is_workbook(entries):
+        if workbook.is_workbook({entry.filename for entry in entries}):
+            self._take_workbook(name, file, box)
+            return
+        if _is_other_workbook(entries):
             raise ImportFailed("spreadsheet", file=name)
         for entry in entries:
             self._take_entry(name, box, entry, depth)
@@ -163,16 +172,33 @@ class Given:
     def _take_entry(self, outer: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         if not _is_wanted(entry.filename):
             return
+        self._refuse_bombs(outer, entry)
+        kind = PurePosixPath(entry.filename).suffix.lower()
+        if kind not in PACKED_SUFFIXES:
+            self._add(Member(entry.filename, entry.file_size, lambda: box.open(entry)), among=True)
+        elif kind == ".zip" and depth >= self._limits.depth:
+            raise ImportFailed("too_deep", file=outer)
+        else:
+            self._take_inner_zip(box, entry, depth)
+
+    def _refuse_bombs(self, outer: str, entry: zipfile.ZipInfo) -> None:
         if entry.flag_bits & 1:
             raise ImportFailed("locked_zip", file=outer)
         if entry.file_size > self._limits.small and entry.file_size > entry.compress_size * self._limits.ratio:
             raise ImportFailed("zip_bomb", file=outer)
-        if not entry.filename.lower().endswith(".zip"):
-            self._add(Member(entry.filename, entry.file_size, lambda: box.open(entry)))
-        elif depth >= self._limits.depth:
-            raise ImportFailed("too_deep", file=outer)
-        else:
-            self._take_inner_zip(box, entry, depth)
+
+    def _take_workbook(self, name: str, file: BinaryIO, box: zipfile.ZipFile) -> None:
+        for entry in box.infolist():
+            self._refuse_bombs(name, entry)
+        with sound(name):
+            found, problems = workbook.sheets(name, file, box)
+        if not found:
+            raise ImportFailed("empty", file=name)
+        self.problems += problems
+        for title, size in found:
+            called = name if len(found) == 1 else f"{name}/{title}"
+            opening = partial(_opened_sheet, name, file, title)
+            self._add(Member(called, size, opening, of_book=len(found) > 1))
 
     def _take_inner_zip(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         with sound(entry.filename):
@@ -181,7 +207,16 @@ class Given:
                 inner = io.BytesIO(inner.read())
             self._take_zip(entry.filename, inner, depth + 1)
 
-    def _add(self, member: Member) -> None:
+    def _add(self, member: Member, *, among: bool = False) -> None:
+        """`among`: one of the files of a zip or a folder, of which those that are nothing to us go unmentioned."""
+        if PurePosixPath(member.name).suffix.lower() in DOCUMENT_SUFFIXES:
+            with sound(member.name), member.open() as file:
+                start = file.read(4096)
+            if among and member.name.lower().endswith(".xml") and not MAILMAN_START.match(start):
+                return
+            if parse := parser_of(member.name, start):
+                plain = member
+                member = replace(plain, opening=lambda: open_document(plain.name, plain.open(), parse))
         self._total += member.size
         if self._total > self._limits.total:
             raise ImportFailed("too_large", file=member.name, limit=self._limits.total >> 30)
@@ -219,16 +254,20 @@ def _opened(file: BinaryIO) -> zipfile.ZipFile:
         raise zipfile.BadZipFile(str(wrong)) from wrong
 
 
+def _opened_sheet(name: str, file: BinaryIO, title: str) -> BinaryIO:
+    return workbook.open_sheet(name, cast(BinaryIO, _Lent(file)), title)
+
+
 def _is_wanted(name: str) -> bool:
     path = PurePosixPath(name)
     if "__MACOSX" in path.parts or any(part.startswith(".") for part in path.parts):
         return False
-    return path.suffix.lower() in TEXT_SUFFIXES | SPREADSHEET_SUFFIXES | {".zip"}
+    return path.suffix.lower() in TEXT_SUFFIXES | SPREADSHEET_SUFFIXES | PACKED_SUFFIXES
 
 
-def _is_workbook(entries: list[zipfile.ZipInfo]) -> bool:
+def _is_other_workbook(entries: list[zipfile.ZipInfo]) -> bool:
     names = {entry.filename for entry in entries}
-    return bool(names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml", "Index/Document.iwa"})
+    return bool(names & {"xl/workbook.bin", "content.xml", "Index/Document.iwa"})
 
 
 def _opener(path: Path) -> Callable[[], BinaryIO]:
@@ -258,6 +297,15 @@ class _Lent(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
-from samizdat.importers.base import JSON_LINES
-from samizdat.importers.text import ADDRESS, CELL, CHUNK, json_row
+from samizdat.importers.base import ADDRESS_LIST, JSON_LINES
+from samizdat.importers.mailboxes import ADDRESS, mailboxes
+from samizdat.importers.text import CELL, CHUNK, json_row
 
 LONGEST_LINE = 4_000_000  # characters
 LONGEST_RECORD = 10_000  # lines
@@ -211,6 +212,43 @@ class Records:
         mark = self._text.readline(LONGEST_LINE)
         if mark:
             self._again.append(mark.removeprefix("\ufeff"))
+
+
+class Mailboxes:
+    """The same for a list of names and addresses: (line, [address, name]), several for a line that holds several."""
+
+    def __init__(self, file: BinaryIO, shape: Shape) -> None:
+        self._raw = _Counted(file)
+        errors = "surrogateescape" if shape.encoding == "utf-8" else "replace"
+        self._text = io.TextIOWrapper(self._raw, shape.encoding, errors)  # type: ignore[type-var]
+
+    @property
+    def bytes_read(self) -> int:
+        return self._raw.count
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | Flaw]]:
+        number = 0
+        while line := self._text.readline(LONGEST_LINE):
+            number += 1
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            if len(line) == LONGEST_LINE and not line.endswith("\n"):
+                while (rest := self._text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+                    pass
+                yield number, Flaw("line_too_long", {"limit": LONGEST_LINE})
+            elif "\0" in line:
+                yield number, Flaw("nul", {})
+            elif not line.isascii() and not _is_unicode(line):
+                yield number, Flaw("encoding", {"encoding": "UTF-8"})
+            else:
+                for box in mailboxes(line):
+                    # What is no address is rejected as one, in the words for it.
+                    yield number, [box.address or box.name, box.name if box.address else ""]
+
+
+def records_of(file: BinaryIO, shape: Shape) -> Records | Mailboxes:
+    """The records of a file of this shape."""
+    return Mailboxes(file, shape) if shape.delimiter == ADDRESS_LIST else Records(file, shape)
 
 
 class _Counted(io.BufferedIOBase):

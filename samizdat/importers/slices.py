@@ -16,7 +16,7 @@ from samizdat.importers.base import (
 )
 from samizdat.importers.convert import Convert, UnknownStatus, compile_file
 from samizdat.importers.reading import Given, sound
-from samizdat.importers.records import Flaw, Records, Shape
+from samizdat.importers.records import Flaw, Shape, records_of
 
 
 def read(given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
@@ -59,7 +59,7 @@ def _file(given: Given, plan: Plan, place: int, skip: int, size: int) -> Iterato
     with sound(found.name):
         file = given.members[found.member].open()
     with file:
-        records = Records(file, shape)
+        records = records_of(file, shape)
         rows = iter(records)
         with sound(found.name):
             row = sum(1 for _ in islice(rows, skip))

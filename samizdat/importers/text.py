@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from samizdat.importers.base import DELIMITERS, JSON_LINES, ImportFailed
+from samizdat.importers.base import ADDRESS_LIST, DELIMITERS, JSON_LINES, ImportFailed
+from samizdat.importers.mailboxes import ADDRESS, LABELS, is_list_of_mailboxes, mailboxes
 
 CELL = 100_000  # characters; the longest note seen in real exports is a few thousand
 HEAD = 256 * 1024  # bytes looked at before anything else is known
 SAMPLE = 500  # rows kept of them
+COLUMNS = 1_000  # the widest real export has about two hundred; a person has to look through them
 CHUNK = 1 << 16
 EVIDENCE = 1 << 18  # bytes of unknown encoding that are enough to guess by
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -21,7 +23,6 @@ OTHER_KINDS = (
     (re.compile(rb"%PDF|\x89PNG|\xff\xd8\xff|GIF8|MZ|\x7fELF|SQLite format"), "not_text"),
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml)", re.IGNORECASE), "web_page"),
 )
-ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
 SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\s*", re.IGNORECASE)  # Excel's own first line
 UNDECODED = re.compile("[\udc80-\udcff]")
 
@@ -126,8 +127,16 @@ def glance(head: bytes, *, whole: bool, encoding: str = "", delimiter: str = "")
     if _is_binary(text):
         raise ImportFailed("not_text", file="")
     if text.startswith("["):
-        return _json_sheet(lines, writing)
-    return _csv_sheet(lines, writing, delimiter)
+        return _narrow(_json_sheet(lines, writing))
+    if not delimiter and is_list_of_mailboxes(lines):
+        return _mailbox_sheet(lines, writing)
+    return _narrow(_csv_sheet(lines, writing, delimiter))
+
+
+def _narrow(sheet: Sheet) -> Sheet:
+    if len(sheet.heading) > COLUMNS:
+        raise ImportFailed("too_many_columns", file="", limit=f"{COLUMNS:,}")
+    return sheet
 
 
 def _writing_of(head: bytes, whole: bool) -> Writing:
@@ -172,10 +181,19 @@ def _csv_sheet(lines: list[str], writing: Writing, delimiter: str) -> Sheet:
     rows = _records(lines, delimiter)
     if not rows:
         raise ImportFailed("empty", file="")
+    return _sheet_of(rows, writing, delimiter, skip)
+
+
+def _sheet_of(rows: list[list[str]], writing: Writing, delimiter: str, skip: int) -> Sheet:
     if _is_heading(rows[0]):
         return Sheet(writing.encoding, writing.sure, delimiter, rows[0], rows[1:], skip + 1)
     heading = [f"Column {index + 1}" for index in range(max(map(len, rows[:20])))]
     return Sheet(writing.encoding, writing.sure, delimiter, heading, rows, skip)
+
+
+def _mailbox_sheet(lines: list[str], writing: Writing) -> Sheet:
+    rows = [list(box) for line in lines[:SAMPLE] for box in mailboxes(line)][:SAMPLE]
+    return Sheet(writing.encoding, writing.sure, ADDRESS_LIST, list(LABELS), rows, 0)
 
 
 def _is_heading(row: list[str]) -> bool:
@@ -191,9 +209,10 @@ def _json_sheet(lines: list[str], writing: Writing) -> Sheet:
                 rows.append(json_row(line))
             except csv.Error:
                 continue  # The records name it by its line; a sample need not.
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         raise ImportFailed("not_text", file="")
-    return Sheet(writing.encoding, writing.sure, JSON_LINES, rows[0], rows[1:], 1)
+    return _sheet_of(rows, writing, JSON_LINES, 0)
 
 
 def json_row(line: str) -> list[str]:

@@ -44,11 +44,11 @@ def reader_of(order: str) -> Callable[[str], str]:
 
 def order_of(texts: Iterable[str]) -> str:
     """Which of day and month comes first in a column, as far as its cells tell: "dmy", "mdy", or "" if no
-    cell has slashes. Mailchimp and spreadsheets in English write the month first, so that wins a tie."""
+    cell has slashes or dashes. Mailchimp and spreadsheets in English write the month first, so that wins a tie."""
     firsts, seconds = 0, 0
     seen = False
     for text in texts:
-        if found := re.match(r"\s*(\d{1,2})/(\d{1,2})(?:/|\s*$)", text):
+        if found := re.match(r"\s*(\d{1,2})[/-](\d{1,2})(?:[/-]|\s*$)", text):
             seen = True
             firsts = max(firsts, int(found[1]))
             seconds = max(seconds, int(found[2]))
@@ -72,7 +72,8 @@ def _slow(text: str, order: str) -> str:
 
 
 def _iso_like(text: str) -> str:
-    """Zones as services write them: "10:23:10 UTC", "07:55:20 +0000"."""
+    """Zones as services write them: "10:23:10 UTC", "07:55:20 +0000", and Go's "07:55:20.999 +0000 UTC"."""
+    text = re.sub(r"(?<=[+-]\d{4}) [A-Z]{2,5}$", "", text)
     text = re.sub(r"\s*(?:UTC|GMT)$", "Z", text, flags=re.IGNORECASE)
     text = re.sub(r"\s+(?=[+-]\d{2}:?\d{2}$)", "", text)
     # Bare numbers are no dates, though ISO would read 20230421 and a ten-digit one may be anything.

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from samizdat.importers import generic, mailchimp
+from samizdat import plugs
+from samizdat.importers import mailchimp
 from samizdat.importers.base import START, Complaint, Found, Incoming, Plan, Position, choose
 from samizdat.importers.reading import Given, Limits, Thing, open_given
 
 SAMPLES = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
-IMPORTERS = (mailchimp.Importer(), generic.Importer())
+IMPORTERS = (mailchimp.Importer(), *(plug() for name, plug in plugs.importers().items() if name != "mailchimp"))
 
 SYSTEM = "MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION"
 HEADING = f"Email Address,First Name,Last Name,{SYSTEM},LAST_CHANGED,LEID,EUID,NOTES,TAGS"

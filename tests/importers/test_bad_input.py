@@ -31,7 +31,11 @@ NAME = "subscribed_members_export_0a.csv"
         ("x.zip", b"<!DOCTYPE html><title>Log in</title>", "web_page"),
         ("x.zip", zipped({"readme.md": b"hello"}), "no_files"),
         ("x.zip", zipped({}), "no_files"),
-        ("x.xlsx", zipped({"xl/workbook.xml": b"<a/>", "[Content_Types].xml": b"<a/>"}), "spreadsheet"),
+        ("x.xlsx", zipped({"xl/workbook.xml": b"<a/>", "[Content_Types].xml": b"<a/>"}), "torn_workbook"),
+        ("x.ods", zipped({"content.xml": b"<a/>"}), "spreadsheet"),
+        ("x.csv", ",".join(["email", *map(str, range(9_999))]).encode() + b"\na@x.org\n", "too_many_columns"),
+        ("x.json", b'{"entries": [{"email": "a@x.org"', "torn_document"),
+        ("config.pck", b"\x80\x02}q\x01", "pickle"),
     ],
 )
 def test_a_file_that_is_no_export_gets_one_sentence(name: str, content: bytes, code: str):

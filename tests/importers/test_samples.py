@@ -47,21 +47,21 @@ def test_what_derives_from_ip_or_reading_stays_out():
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"),
+    ("name", "source", "counts"),
     [
-        ("beehiiv-members.csv", {"subscribed": 5, "unsubscribed": 3, "pending": 1}),
-        ("curated-subscribers.csv", {"subscribed": 20}),
-        ("medium-members.txt", {"subscribed": 5}),
-        ("substack-signup-emails.csv", {"subscribed": 19, "unsubscribed": 2}),
-        ("substack-subscriber-emails.csv", {"subscribed": 15, "unsubscribed": 2}),
-        ("substack-invalid.csv", {"subscribed": 3}),
+        ("beehiiv-members.csv", "beehiiv", {"subscribed": 5, "unsubscribed": 3, "pending": 1}),
+        ("curated-subscribers.csv", "csv", {"subscribed": 20}),
+        ("medium-members.txt", "addresses", {"subscribed": 5}),
+        ("substack-signup-emails.csv", "substack", {"subscribed": 19, "unsubscribed": 2}),
+        ("substack-subscriber-emails.csv", "substack", {"subscribed": 15, "unsubscribed": 2}),
+        ("substack-invalid.csv", "csv", {"subscribed": 3}),
     ],
 )
-def test_lists_of_other_services_come_in_by_their_columns(name: str, counts: dict[str, int]):
+def test_lists_of_other_services_come_in_by_their_columns(name: str, source: str, counts: dict[str, int]):
     whole = read(SAMPLES / name)
     assert whole.counts == counts
     assert whole.complaints == []
-    assert whole.found.source == "csv"
+    assert whole.found.source == source
 
 
 @pytest.mark.parametrize("name", ["beehiiv-posts.csv", "buttondown-emails.csv", "substack-posts.csv"])

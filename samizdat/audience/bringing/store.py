@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts, readable, tagging
+from samizdat.audience import facts, readable, settling, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
 from samizdat.audience.incoming.prepare import NEW, Fact, Row, Slice
-from samizdat.audience.models import CLEANED, STATUSES, row_id
+from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
 from samizdat.audience.numbers import Numbers
 from samizdat.audience.totals import Totals
 from samizdat.core import consent, seal
@@ -52,6 +52,8 @@ class Store:
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
         """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
         counts: Counter[str] = Counter(rows=made.size)
+        if made.complained and self.writes:
+            self._take_complaints(made.complained)
         reasons = self._suppressed(made.rows)
         rows, rejects = made.rows, made.rejects
         if "erased" in reasons.values():
@@ -172,10 +174,21 @@ class Store:
             rows.append((organisation, subscriber, list_id, kind, purpose, way, day, blob, proof))
         dialect.insert_consent(rows)
 
-    def _suppress(self, blinds: list[bytes]) -> None:
+    def _suppress(self, blinds: list[bytes], reason: str = "bounce") -> None:
         version = self._keys.index_version
-        rows = [(self.organisation.id, blind, version, "bounce", self.today) for blind in sorted(blinds)]
+        rows = [(self.organisation.id, blind, version, reason, self.today) for blind in sorted(blinds)]
         dialect.insert_suppressions(rows)
+
+    def _take_complaints(self, complained: list[tuple[bytes, ...]]) -> None:
+        """Before the rows themselves, so that they come in suppressed; who is here already is settled on all lists."""
+        self._suppress([told[0] for told in complained], "complaint")
+        blinds = [blind for told in complained for blind in told]
+        for at in range(0, len(blinds), 1_000):
+            here = Subscriber.objects.select_for_update().filter(
+                organisation=self.organisation, blind__in=blinds[at : at + 1_000]
+            )
+            for row in here.order_by("id"):
+                settling.settle(row, self.now)
 
     # -- already here -------------------------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ STRETCH = 25_000
 _KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
 
 _STATUS = {name: number for number, name in enumerate(consent.STATUSES)}
+# Importers know one status more: whoever complained has left, and her address is suppressed besides.
+_COMPLAINED = "complained"
+_STATUS[_COMPLAINED] = _STATUS["unsubscribed"]
 _PENDING, _SUBSCRIBED = _STATUS["pending"], _STATUS["subscribed"]
 _NONSUBSCRIBED = _STATUS["nonsubscribed"]
 _ASKED, _GIVEN, _CONFIRMED, _WITHDRAWN, _CLEANED = map(
@@ -88,6 +91,7 @@ class Slice:
     bytes_total: int
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
 
     @property
     def size(self) -> int:
@@ -134,8 +138,9 @@ def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterat
     for turn, rows in enumerate(parts, start=1):
         if turn > done:
             after = stretch.after if turn == len(parts) else (*begin, turn)
-            rejects = stretch.rejects if turn == 1 else []
-            yield Slice(stretch.file, stretch.name, after, stretch.bytes_read, stretch.bytes_total, rows, rejects)
+            rejects, complained = (stretch.rejects, stretch.complained) if turn == 1 else ([], [])
+            read, total = stretch.bytes_read, stretch.bytes_total
+            yield Slice(stretch.file, stretch.name, after, read, total, rows, rejects, complained)
 
 
 def _insist_on_an_address(batches: Iterator[Any]) -> None:
@@ -196,6 +201,8 @@ class _Maker:
                 continue
             compared = comparable(mail)
             blind, status = blinded(compared), _STATUS[row.status]
+            if row.status == _COMPLAINED:
+                made.complained.append((blind, *[older(compared) for older in self._older]))
             before = self._meet(blind, status)
             told, joined = facts(row, status)
             tags = row.tags if not row.groups else known_tags[row.tags, row.groups]

@@ -1,0 +1,32 @@
+"""listmonk: `subscribers.csv`. Its status is that of the person in all of listmonk, not on a list.
+
+`enabled` is also who left every list, because who left which list is in listmonk's database alone. So what the enabled
+are is asked, and the reason is said.
+"""
+
+from samizdat.importers.base import FileFound, Problem
+from samizdat.importers.service import Service, meaning
+from samizdat.importers.text import Sheet
+
+
+class Importer(Service):
+    """listmonk's subscribers."""
+
+    name = "listmonk"
+    title = "listmonk"
+    columns = {
+        "uuid": ("out", "provider"),
+        "id": ("out", "provider"),
+        "email": ("address", ""),
+        "name": ("name", ""),
+        "attributes": ("field:ATTRIBUTES", ""),
+        "created_at": ("opt_in_time", ""),
+        "updated_at": ("last_changed", ""),
+    }
+    words = {"status": meaning(asked="enabled", unsubscribed="disabled", complained="blocklisted,blacklisted")}
+
+    def knows(self, labels: set[str], sheet: Sheet) -> bool:
+        return {"email", "name", "attributes"} <= labels and (len(labels) == 3 or bool(labels & {"uuid", "status"}))
+
+    def more(self, files: list[FileFound]) -> list[Problem]:
+        return [Problem("lists_unsaid", file.name, stops=False) for file in files if file.column("status")]

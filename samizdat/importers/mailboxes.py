@@ -1,0 +1,97 @@
+"""Names and addresses as people write and paste them: `Anna Berg <anna@example.org>, boris@example.org; …`.
+
+One record an address, with the line that it stands on. Also the lines of Mailman's `list_members -f` and of its answer
+to `who`: `anna@example.org (Anna Berg)`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+# Begins only where a word begins and takes a dot only between parts, so that it stays linear in whatever is given.
+ADDRESS = re.compile(r'(?<![^\s@,;<>"])[^\s@,;<>"]+@[^\s@,;<>".]+(?:\.[^\s@,;<>".]+)+')
+LABELS = ("E-mail", "Name")
+
+# A quoted name, an address in brackets, a name in brackets, what parts two of them, or text between all that.
+TOKEN = re.compile(r'"[^"]{0,300}"|<[^<>]*>|\([^()]*\)|[,;]|[^",;<>()]+|.', re.DOTALL)
+BRACKETS = re.compile(r"(?P<name>.*?)<\s*(?:mailto:)?(?P<address>[^<>]*?)\s*>\s*(?:\((?P<more>[^()]*)\))?", re.DOTALL)
+BEHIND = re.compile(r"(?P<address>\S+)\s*\((?P<name>[^()]*)\)")
+LONGEST = 1_000  # characters of a name and an address together
+LOOK = 50  # lines by which a file is told
+
+
+class Mailbox(NamedTuple):
+    """`address` is "" where there is none: then `name` is all that was written."""
+
+    address: str
+    name: str
+
+
+def mailboxes(line: str) -> list[Mailbox]:
+    """What stands on a line, parted by commas and semicolons. A comma inside of a name does not part."""
+    bare = line.strip()
+    if ADDRESS.fullmatch(bare):  # most lines of most lists
+        return [Mailbox(bare, "")]
+    found: list[Mailbox] = []
+    waiting: list[str] = []  # "Berg" of `Berg, Anna <anna@example.org>`
+    for piece in _pieces(bare):
+        box = _read(piece)
+        if not box.address:
+            waiting.append(piece)
+            continue
+        if waiting and "<" in piece:
+            box = Mailbox(box.address, ", ".join([*waiting, box.name]).strip(", "))
+        else:
+            found += [Mailbox("", text) for text in waiting]
+        waiting = []
+        found.append(box)
+    return found + [Mailbox("", text) for text in waiting]
+
+
+def is_list_of_mailboxes(lines: Iterable[str]) -> bool:
+    """Whether nearly everything on the first lines is an address, with or without a name, and no table of cells."""
+    seen = [line for line in list(lines)[:LOOK] if line.strip()]
+    if not seen or any("\t" in line.strip() or "|" in line for line in seen):
+        return False
+    boxes = [mailboxes(line) for line in seen]
+    if not boxes[0] or not boxes[0][0].address:
+        return False  # a heading
+    all_of_them = [box for line in boxes for box in line]
+    return sum(1 for box in all_of_them if box.address) * 10 >= len(all_of_them) * 8
+
+
+def _pieces(line: str) -> Iterator[str]:
+    held: list[str] = []
+    for token in TOKEN.findall(line):
+        if token in {",", ";"}:
+            if text := "".join(held).strip():
+                yield text
+            held = []
+        else:
+            held.append(token)
+    if text := "".join(held).strip():
+        yield text
+
+
+def _read(piece: str) -> Mailbox:
+    if len(piece) > LONGEST:
+        return Mailbox("", piece[:LONGEST])
+    if found := BRACKETS.fullmatch(piece):
+        if "@" in found["address"]:
+            return Mailbox(found["address"], _name(found["name"]) or _name(found["more"] or ""))
+        return Mailbox("", piece)
+    if (found := BEHIND.fullmatch(piece)) and ADDRESS.fullmatch(found["address"]):
+        return Mailbox(found["address"], _name(found["name"]))
+    name, _, last = piece.rpartition(" ")
+    if name.strip() and ADDRESS.fullmatch(last):
+        return Mailbox(last, _name(name.strip().rstrip(":")))
+    bare = piece.strip("\"' <>")
+    return Mailbox(bare, "") if ADDRESS.fullmatch(bare) else Mailbox("", piece)
+
+
+def _name(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    # Mail programs repeat the address where they know no name.
+    return "" if ADDRESS.fullmatch(text) else text.strip()

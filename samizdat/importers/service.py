@@ -1,0 +1,135 @@
+"""What the importers of newsletter services share: a table of a service's columns and the words of its statuses.
+
+A service's file holds tables alone. A column that it does not name is guessed as in any other list (generic.py), so
+that fields of the organisation's own come along.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from samizdat.importers import generic, labels, slices
+from samizdat.importers.base import (
+    GUARDED,
+    START,
+    STATUSES,
+    TIMES,
+    Batch,
+    Column,
+    FileFound,
+    Found,
+    Plan,
+    Position,
+    Problem,
+)
+from samizdat.importers.finding import file_found
+from samizdat.importers.reading import Given
+from samizdat.importers.text import Sheet
+
+type Words = Mapping[str, str]
+
+
+def yes_no(yes: str, no: str) -> dict[str, str]:
+    """Words of a column of yes and no, in the languages of labels.py. "": what is said of the whole file."""
+    return dict.fromkeys(labels.YES, yes) | dict.fromkeys(labels.NO, no)
+
+
+def meaning(**statuses: str) -> dict[str, str]:
+    """Status -> its words, parted by commas; turned round, as in Column.words. `asked`: words that say nothing."""
+    return {
+        labels.plain(word): "" if status == "asked" else status
+        for status, words in statuses.items()
+        for word in words.split(",")
+    }
+
+
+class Service:
+    """A newsletter service. What varies is in the class attributes; labels and words are compared by labels.plain."""
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    # Label -> what the column becomes, and a code of OUT_BECAUSE.
+    columns: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # Label of a column that tells the status -> its words.
+    words: ClassVar[Mapping[str, Words]] = {}
+    # Whether cells that look like formulas begin with an apostrophe.
+    guarded: ClassVar[bool] = False
+    # "dmy" where a service always writes the day first, so that 4-5-2023 is no question.
+    order: ClassVar[str] = ""
+
+    def knows(self, labels: set[str], sheet: Sheet) -> bool:
+        """Whether a file with these labels (plain) is of this service."""
+        raise NotImplementedError
+
+    def passes_over(self, name: str) -> bool:
+        """Whether a file of the same export is about letters or their reading, by its name."""
+        return False
+
+    def status_of(self, found: FileFound) -> FileFound:
+        """The status of a file whose columns do not tell it."""
+        return generic.with_status(found)
+
+    def more(self, files: list[FileFound]) -> list[Problem]:
+        """What else should be known about these files."""
+        return []
+
+    def looks_like(self, name: str, sheet: Sheet) -> bool:
+        return not self.passes_over(name) and self.knows({labels.plain(label) for label in sheet.heading}, sheet)
+
+    def inspect(self, given: Given, *, thorough: bool = True) -> Found:
+        """The files of this service's people. Its other files are passed over; one given alone is taken as it is."""
+        tagger = labels.Tagger()
+        files: list[FileFound] = []
+        problems = list(given.problems)
+        reading = [member for member in given.members if self.passes_over(member.name)]
+        for index in range(len(given.members)):
+            if self._is_ours(given, index):
+                found, more = file_found(given, index, lambda sheet: self._columns(sheet, tagger), thorough=thorough)
+                problems += more
+                if found:
+                    self._settle_order(found)
+                    files.append(self.status_of(found))
+        problems = generic.without_other_sheets(given, files, problems)
+        if reading:
+            problems.append(Problem("reading_files", "", {"count": len(reading)}, stops=False))
+        problems += self.more(files)
+        if not files and not any(problem.stops for problem in problems):
+            problems.append(Problem("no_files", ""))
+        files.sort(key=lambda file: STATUSES.index(file.status or "subscribed"))
+        return Found(self.name, files, problems)
+
+    def read(self, given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
+        """The rows of a plan, in slices; see `slices.read`."""
+        return slices.read(given, plan, start, size)
+
+    def _settle_order(self, found: FileFound) -> None:
+        for column in found.columns:
+            if self.order and column.becomes in TIMES:
+                column.form = self.order
+
+    def _is_ours(self, given: Given, index: int) -> bool:
+        """Damaged files are ours when their name says people: half an export would not see who left."""
+        name, sheet = given.members[index].name, given.sheet(index)
+        if len(given.members) == 1:
+            return True
+        if isinstance(sheet, Problem):
+            return not self.passes_over(name) and PurePosixPath(name).suffix.lower() == ".csv"
+        return self.looks_like(name, sheet)
+
+    def _columns(self, sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
+        known: dict[int, tuple[str, str, Words]] = {}
+        taken: set[str] = set()
+        for index, label in enumerate(sheet.heading):
+            key = labels.plain(label)
+            words = next((words for name, words in self.words.items() if labels.plain(name) == key), {})
+            told = next((told for name, told in self.columns.items() if labels.plain(name) == key), None)
+            if words:
+                known[index] = ("status", "", words)
+            elif told and not (told[0] in taken and told[0] not in {"out", "tags", "notes", "left_reason"}):
+                known[index] = (*told, {})
+                taken.add(told[0])
+        found = generic.columns(sheet, tagger, known)
+        if self.guarded:
+            for column in found:
+                column.form = GUARDED
+        return found

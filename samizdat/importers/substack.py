@@ -1,0 +1,37 @@
+"""Substack: `email_list.<publication>.csv` of the export, of all three generations, and the lists of paying readers.
+
+`active_subscription` and `plan` are about money. Who gets letters stands in `email_disabled` alone.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from samizdat.importers.service import Service, yes_no
+from samizdat.importers.text import Sheet
+
+OF_LETTERS = re.compile(r"(?:^|/)posts(?:\.csv$|/)|\.(?:opens|delivers)\.csv$", re.IGNORECASE)
+
+
+class Importer(Service):
+    """Substack's export: the zip, or the list of addresses in it."""
+
+    name = "substack"
+    title = "Substack"
+    columns = {
+        "email": ("address", ""),
+        "active_subscription": ("field:PAYS", ""),
+        "plan": ("field:PLAN", ""),
+        "type": ("field:PLAN", ""),
+        "expiry": ("field:PAIDUNTIL", ""),
+        "first_payment_at": ("field:PAYSSINCE", ""),
+        "created_at": ("opt_in_time", ""),
+        "prefer_digests": ("out", "provider"),
+        "stripe_connected_customer_id": ("out", "provider"),
+    }
+    words = {"email_disabled": yes_no("unsubscribed", "subscribed")}
+
+    def knows(self, labels: set[str], sheet: Sheet) -> bool:
+        return {"email", "emaildisabled"} <= labels and bool(labels & {"activesubscription", "expiry"})
+
+    def passes_over(self, name: str) -> bool:
+        return bool(OF_LETTERS.search(PurePosixPath(name).as_posix()))

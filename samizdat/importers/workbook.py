@@ -1,0 +1,148 @@
+"""Workbooks (XLSX and XLSM): each sheet as rows, read as they are asked for.
+
+openpyxl reads the sheets in its streaming mode and holds the table of texts alone. Macros are never run and links never
+followed: neither is opened at all. A zip bomb is refused by the sizes in its directory, which Python's zipfile holds
+it to.
+"""
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, datetime, time, timedelta
+from typing import Any, BinaryIO, NamedTuple
+
+from samizdat.importers.base import ImportFailed, Problem
+from samizdat.importers.text import COLUMNS
+from samizdat.importers.unfolding import Rows, text_of
+
+ROWS = 1 << 20  # no program makes more in a sheet
+SHEETS = 50
+# Unpacked: what is held whole (texts, styles, the directory) and each sheet, which only passes by.
+LARGEST_PART = 64 << 20
+TEXTS = 2_000_000
+LARGEST_SHEET = 2 << 30
+MACROS = ("vbaproject.bin", "xl/macrosheets/")
+OUTSIDE = "xl/externallinks/"
+
+
+class SheetOfBook(NamedTuple):
+    """A sheet with rows: its title, and its size unpacked."""
+
+    title: str
+    size: int
+
+
+def is_workbook(names: set[str]) -> bool:
+    return "xl/workbook.xml" in names
+
+
+def sheets(name: str, file: BinaryIO, box: zipfile.ZipFile) -> tuple[list[SheetOfBook], list[Problem]]:
+    """The sheets that hold something, and what to know about the book. Raises ImportFailed."""
+    _refuse_what_is_too_large(name, box)
+    lower = [entry.filename.lower() for entry in box.infolist()]
+    problems = []
+    if any(part.endswith(MACROS[0]) or part.startswith(MACROS[1]) for part in lower):
+        problems.append(Problem("macros", name, stops=False))
+    if any(part.startswith(OUTSIDE) for part in lower):
+        problems.append(Problem("outside_links", name, stops=False))
+    size = max((e.file_size for e in box.infolist() if e.filename.startswith("xl/worksheets/")), default=0)
+    found = []
+    with _book(name, file) as book:
+        for sheet in book.worksheets[:SHEETS]:
+            if any(any(row) for row in _rows(name, sheet, most=1_000)):
+                found.append(SheetOfBook(sheet.title, size))
+    return found, problems
+
+
+def open_sheet(name: str, file: BinaryIO, title: str) -> BinaryIO:
+    """The rows of a sheet as lines (unfolding.py)."""
+    return Rows(_of_sheet(name, file, title), file)  # type: ignore[return-value]
+
+
+def _of_sheet(name: str, file: BinaryIO, title: str) -> Iterator[list[str]]:
+    """All rows as wide as the heading: a spreadsheet does not keep the empty cells at the end."""
+    width = 0
+    with _book(name, file) as book:
+        for row in _rows(name, book[title]):
+            width = width or len(row)
+            yield row + [""] * (width - len(row)) if row else row
+
+
+def _refuse_what_is_too_large(name: str, box: zipfile.ZipFile) -> None:
+    for entry in box.infolist():
+        sheet = entry.filename.startswith("xl/worksheets/")
+        if entry.file_size > (LARGEST_SHEET if sheet else LARGEST_PART):
+            raise ImportFailed("large_workbook", file=name)
+        if entry.filename.lower().endswith((".xml", ".rels")):
+            with box.open(entry) as part:
+                # A document type is the way to entities that unfold without end; no workbook has one.
+                if b"<!DOCTYPE" in part.read(4096):
+                    raise ImportFailed("torn_workbook", file=name)
+        if entry.filename == "xl/sharedStrings.xml" and _texts(box, entry) > TEXTS:
+            raise ImportFailed("large_workbook", file=name)
+
+
+def _texts(box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """How many texts the table holds: a text of no length costs as much memory as one of fifty signs."""
+    with box.open(entry) as part:
+        return sum(chunk.count(b"<si") for chunk in iter(lambda: part.read(1 << 16), b""))
+
+
+def _book(name: str, file: BinaryIO) -> Any:
+    # A third of a second, which only those wait for who bring a workbook.
+    from openpyxl import load_workbook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return closing(load_workbook(file, read_only=True, data_only=True, keep_links=False))
+        except MemoryError:
+            raise
+        except Exception as wrong:  # it lets through whatever its parsers and a nonsense directory raise
+            raise ImportFailed("torn_workbook", file=name) from wrong
+
+
+def _rows(name: str, sheet: Any, most: int = ROWS) -> Iterator[list[str]]:
+    """Every row with the cells up to its last one that holds something."""
+    if not hasattr(sheet, "iter_rows"):  # a chart has a sheet of its own
+        return
+    try:
+        sheet.reset_dimensions()  # some programs write nonsense there
+        empty = 0  # rows that are told only when something follows: whole columns may be formatted to the end
+        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if number > most:
+                if most == ROWS:
+                    raise ImportFailed("torn_workbook", file=name)
+                return
+            if row := _cells(name, values):
+                yield from ([] for _ in range(empty))
+                yield row
+                empty = 0
+            else:
+                empty += 1
+    except (ImportFailed, MemoryError):
+        raise
+    except Exception as wrong:
+        raise ImportFailed("torn_workbook", file=name) from wrong
+
+
+def _cells(name: str, values: tuple[Any, ...]) -> list[str]:
+    if not values:
+        return []
+    width = len(values)
+    while width and values[width - 1] in (None, ""):
+        width -= 1
+    if width > COLUMNS:
+        raise ImportFailed("too_many_columns", file=name, limit=f"{COLUMNS:,}")
+    return [_text(value) for value in values[:width]]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.replace(microsecond=0).isoformat(" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    return text_of(value)
