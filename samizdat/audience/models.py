@@ -10,7 +10,6 @@ from samizdat.audience.columns import RowNumber
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 
-
 # How often she wants letters of a list: each of them, or the first of a month that goes to the whole list.
 FREQUENCIES = ("all", "monthly")
 ALL, MONTHLY = range(2)
@@ -180,14 +179,6 @@ class ConsentRecord(models.Model):
         indexes = [models.Index(fields=["id"], condition=models.Q(position=None), name="consent_unchained")]
 
 
-class Suppression(models.Model):
-    """An address the organisation never writes to, known by its blind index alone: erasing her row keeps this."""
-
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
-    blind = models.BinaryField(max_length=16)
-    index_version = models.PositiveSmallIntegerField(default=1)
-    reason = models.CharField(max_length=10)
-    day = models.DateField()
 class Wording(models.Model):
     """The words that readers of a list agree to. Never changed: other words are another version.
 
@@ -208,6 +199,14 @@ class Wording(models.Model):
         ]
 
 
+class Suppression(models.Model):
+    """An address the organisation never writes to, known by its blind index alone: erasing her row keeps this."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    blind = models.BinaryField(max_length=16)
+    index_version = models.PositiveSmallIntegerField(default=1)
+    reason = models.CharField(max_length=10)
+    day = models.DateField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]

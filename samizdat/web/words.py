@@ -144,10 +144,9 @@ VERDICTS: dict[str, Word] = {
     "suppressed:complaint": lazy("She reported a letter as spam."),
     "suppressed:erased": lazy("Her data was erased."),
     "suppressed:manual": lazy("Somebody here put her address on the stop list."),
-}
     "suppressed:objected": lazy("She objected to all mail from here."),
+}
 
-CONSENT_KINDS: dict[str, Word] = {
 PURPOSES: dict[str, Word] = {"newsletter": lazy("letters"), "fundraising": lazy("appeals for money")}
 
 # Reasons that the house writes down itself; every other is in somebody's own words.
@@ -156,6 +155,7 @@ LEAVING_REASONS: dict[str, Word] = {
     "moved": lazy("Her letters go to another mailbox of hers."),
 }
 
+CONSENT_KINDS: dict[str, Word] = {
     "asked": lazy("Signed up for “%(list)s”, to be confirmed"),
     "given": lazy("Agreed to “%(list)s”"),
     "confirmed": lazy("Confirmed “%(list)s”"),
