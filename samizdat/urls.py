@@ -5,6 +5,7 @@ from django.urls import include, path
 from samizdat.web.views import (
     campaigns,
     domains,
+    editing,
     entry,
     fields,
     home,
@@ -48,6 +49,8 @@ audience = [
     path("subscribers/", subscribers.subscribers, name="subscribers"),
     path("subscribers/add", subscribers.add_subscriber, name="add-subscriber"),
     path("subscribers/<int:number>/", subscribers.subscriber, name="subscriber"),
+    path("subscribers/<int:number>/edit", editing.edit_subscriber, name="edit-subscriber"),
+    path("subscribers/<int:number>/tags", editing.tag_subscriber, name="tag-subscriber"),
     path("subscribers/<int:number>/unsubscribe", subscribers.unsubscribe, name="unsubscribe"),
     path("subscribers/<int:number>/suppress", subscribers.suppress, name="suppress"),
     path("subscribers/<int:number>/erase", subscribers.erase, name="erase"),

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.db.models import Min, Sum
 
 from samizdat import plugs
-from samizdat.campaigns.models import COUNTERS, Campaign
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
 from samizdat.core.outcome import ANSWERS, REASONS, WHO
@@ -295,6 +296,41 @@ def delivery_of(campaign: Campaign, number: int) -> tuple[str, str, int] | None:
     """(state, answer class, code) of one subscriber's message; None before anything was heard."""
     row = Delivery.objects.filter(edition__campaign=campaign, number=number).first()
     return (STATES[row.state], ANSWERS[row.answer], row.code) if row else None
+
+
+# Letters that a subscriber's page looks through for hers: the newest.
+LETTERS_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one letter to one subscriber. `reason`: class of the answer, "" where it was taken or waits."""
+
+    campaign: int
+    subject: str
+    day: date
+    state: str
+    reason: str
+
+
+def deliveries_of(organisation: Any, number: int, limit: int = 20) -> list[Fate]:
+    """The newest letters that there is a delivery of to this subscriber, the newest first."""
+    editions = Edition.objects.filter(organisation=organisation).order_by("-created", "-id")
+    order = [*editions.values_list("id", flat=True)[:LETTERS_LOOKED_AT]]
+    found = {row.edition_id: row for row in Delivery.objects.filter(edition__in=order, number=number)}
+    mine = [id for id in order if id in found][:limit]
+    rows = Campaign.objects.select_related("organisation", "edition").filter(edition__in=mine)
+    campaigns = {row.edition.id: row for row in rows}
+    return [
+        Fate(campaigns[id].pk, draft_of(campaigns[id]).subject, found[id].day, *_fate(found[id]))
+        for id in mine
+        if id in campaigns
+    ]
+
+
+def _fate(row: Delivery) -> tuple[str, str]:
+    state = STATES[row.state]
+    return state, ANSWERS[row.answer] if state in ("refused", "deferred", "unsure") else ""
 
 
 def recount(campaign: Campaign) -> Books:

@@ -158,6 +158,7 @@ def pages(here: House) -> list[str]:
         to("lists"),
         to("list", here.list.pk),
         to("fields"),
+        to("edit-subscriber", here.ada.number),
         to("field", here.field),
         to("remove-field", here.field),
         to("imports"),

@@ -1,15 +1,18 @@
 """Finding, adding and erasing people; lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.audience.actions import Shape
+from samizdat.audience.actions.editing import LANGUAGE, LONGEST_NOTE
+from samizdat.core.seal import FIRST_FIELD, NOTES
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
-from samizdat.web.plans import field_label
+from samizdat.web.kinds import KINDS, ValueField, lines, value_name
 
 # What is typed to erase somebody. Not translated away: the word stands in the label, in whatever script it is.
 ERASE = lazy("ERASE")
@@ -54,24 +57,83 @@ class AddForm(DeskForm):
         self.fields["address"].widget.attrs["autocomplete"] = "off"
         offer(self, "list", [(found.id, found.name) for found in lists])
         for found in self._merge_fields:
-            self.fields[f"value-{found.number}"] = forms.CharField(
-                label=field_label(found.tag, found.label),
-                required=False,
-                max_length=1000,
-                widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-            )
+            add_value(self, found)
 
     @property
     def merge_fields(self) -> Sequence[Any]:
-        return [self[f"value-{found.number}"] for found in self._merge_fields]
+        return [self[value_name(found)] for found in self._merge_fields]
 
     def values(self) -> dict[str, str]:
         answers = self.cleaned_data
-        found = {field.tag: answers.get(f"value-{field.number}", "").strip() for field in self._merge_fields}
+        found = {field.tag: answers.get(value_name(field), "") for field in self._merge_fields}
         return {tag: value for tag, value in found.items() if value}
 
     def tag_names(self) -> Sequence[str]:
         return [name.strip() for name in self.cleaned_data["tags"].split(",") if name.strip()]
+
+
+class EditForm(DeskForm):
+    """All that is known of one reader and may be changed by hand. Beside each value stands what was seen.
+
+    The numbers are those of the sealed values (audience.actions.editing), so that a field may change its name
+    while somebody edits.
+    """
+
+    language = forms.CharField(label=lazy("Language"), required=False, max_length=8)
+    notes = forms.CharField(
+        label=lazy("Notes"),
+        required=False,
+        max_length=LONGEST_NOTE,
+        help_text=lazy("Sealed, and never said in a letter. She gets them when she asks for her data."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+    def __init__(self, *args: Any, fields: Any, seen: Mapping[int, str], **kwargs: Any) -> None:
+        """`seen`: what stands now, by number."""
+        super().__init__(*args, **kwargs)
+        self._names = {LANGUAGE: "language", NOTES: "notes"}
+        self.fields["language"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+        for number, name in self._names.items():
+            self.fields[name].initial = seen.get(number, "")
+        for found in fields:
+            add_value(self, found, self._before(found.number, seen))
+            self._names[found.number] = value_name(found)
+        self._was = {number: self._before(number, seen) for number in self._names}
+
+    def _before(self, number: int, seen: Mapping[int, str]) -> str:
+        """What was seen when the page was opened; the page brings it back."""
+        told = self.data.get(f"was{number}") if self.is_bound else None
+        return flat(str(told)) if told is not None else seen.get(number, "")
+
+    @property
+    def merge_fields(self) -> Sequence[Any]:
+        return [self[name] for number, name in self._names.items() if number >= FIRST_FIELD]
+
+    @property
+    def hidden(self) -> Sequence[tuple[str, str]]:
+        return [(f"was{number}", text) for number, text in self._was.items()]
+
+    def was(self) -> dict[int, str]:
+        return dict(self._was)
+
+    def wanted(self) -> dict[int, str]:
+        return {number: flat(str(self.cleaned_data.get(name) or "")) for number, name in self._names.items()}
+
+    def see(self, now: Mapping[int, str]) -> None:
+        """After a clash: what stands now is seen, so that saving again is meant."""
+        self._was = {number: now.get(number, "") for number in self._was}
+
+
+def flat(text: str) -> str:
+    """Lines as they are kept: a browser sends them with carriage returns."""
+    return "\n".join(text.splitlines()).strip()
+
+
+def add_value(form: DeskForm, found: Any, was: str = "") -> None:
+    """Gives a form the input for a merge field."""
+    value = ValueField(found, was)
+    value.widget.attrs["class"] = "input"
+    form.fields[value_name(found)] = value
 
 
 class EraseForm(DeskForm):
@@ -110,6 +172,31 @@ class FieldForm(DeskForm):
         max_length=100,
         help_text=lazy("Letters say this instead, like “friend”. Empty: nothing."),
     )
+    kind = forms.ChoiceField(label=lazy("Kind"), choices=[*KINDS.items()], required=False)
+    choices = forms.CharField(
+        label=lazy("Choices"),
+        required=False,
+        max_length=30_000,
+        help_text=lazy("For “One of several”: each on a line of its own."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    required = forms.BooleanField(
+        label=lazy("Required"), required=False, help_text=lazy("When somebody is added or edited by hand.")
+    )
+    readable = forms.BooleanField(
+        label=lazy("Readable, for segments"),
+        required=False,
+        help_text=lazy(
+            "Its values stand unsealed as numbers, so that a segment is counted at once. Whoever copies the disk can "
+            "read them. For numbers, dates, choices and yes or no."
+        ),
+    )
+
+    def facts(self) -> dict[str, Any]:
+        """What actions.add_field and change_field take."""
+        answers = self.cleaned_data
+        shape = Shape(answers["kind"] or "text", answers["required"], lines(answers["choices"]), answers["readable"])
+        return {name: answers[name] for name in ("tag", "label", "default")} | {"shape": shape}
 
 
 class FormForm(DeskForm):

@@ -14,6 +14,7 @@ from samizdat.campaigns import queries as campaigns
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, door, go
 from samizdat.web.forms.audience import FieldForm
 from samizdat.web.forms.base import refuse
+from samizdat.web.kinds import typed
 
 LARGEST = 15  # digits of a number in an address
 
@@ -24,7 +25,7 @@ def fields(request: Any) -> HttpResponse:
     form = FieldForm(request.POST or None)
     if form.is_valid():
         try:
-            actions.add_field(request.organisation, **form.cleaned_data, now=timezone.now(), by=request.person)
+            actions.add_field(request.organisation, **form.facts(), now=timezone.now(), by=request.person)
         except AudienceError as refused:
             refuse(form, getattr(refused, "field", None), refused)
         else:
@@ -45,13 +46,12 @@ def _field(request: Any, number: int) -> Any:
 def one_field(request: Any, field_number: int) -> HttpResponse:
     """Its tag, its name, and what letters say where somebody has none."""
     found = _field(request, field_number)
-    told = {"tag": found.tag, "label": found.label, "default": found.default}
-    form = FieldForm(request.POST or None, initial=told)
+    form = FieldForm(request.POST or None, initial=_told(found))
     if form.is_valid():
         try:
             _keep_what_is_said(request, found, form.cleaned_data["tag"])
             actions.change_field(
-                request.organisation, found.number, **form.cleaned_data, now=timezone.now(), by=request.person
+                request.organisation, found.number, **form.facts(), now=timezone.now(), by=request.person
             )
         except AudienceError as refused:
             refuse(form, getattr(refused, "field", None), refused)
@@ -61,6 +61,19 @@ def one_field(request: Any, field_number: int) -> HttpResponse:
     drafts = campaigns.drafts_with(request.organisation, found.tag)
     facts = {"found": found, "form": form, "drafts": drafts}
     return render(request, "web/audience/field.html", facts, status=422 if form.errors else 200)
+
+
+def _told(found: Any) -> dict[str, Any]:
+    """A field as its form shows it."""
+    return {
+        "tag": found.tag,
+        "label": found.label,
+        "default": found.default,
+        "kind": found.kind,
+        "choices": typed(found.choices),
+        "required": found.required,
+        "readable": found.readable,
+    }
 
 
 def _keep_what_is_said(request: Any, found: Any, tag: str) -> None:

@@ -14,13 +14,16 @@ from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES
+from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
-from samizdat.web import alarms, plans, words
+from samizdat.web import alarms, kinds, plans, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
 
 PAGE = 50
+# Tags that are offered while one types.
+MOST_SUGGESTIONS = 300
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -93,13 +96,21 @@ def subscriber(request: Any, number: int) -> HttpResponse:
     found, now = _numbered(request, number), timezone.now()
     card = queries.card(found, now)
     record("subscriber.opened", request.organisation, now=now, by=request.person, about=found.id)
-    labels = {field.tag: plans.field_label(field.tag, field.label) for field in queries.fields(request.organisation)}
+    known = queries.tags(request.organisation)
     facts = {
         "card": card,
-        "sealed": [(labels.get(tag, tag), value) for tag, value in card.values.items() if tag != "EMAIL"],
+        "sealed": [_shown(field, card.values.get(field.tag, "")) for field in queries.fields(request.organisation)],
+        "deliveries": delivery.deliveries_of(request.organisation, number),
+        "tags": [tag for tag in known if tag[1] in card.tags],
+        "known_tags": known[:MOST_SUGGESTIONS],
         "standings": card.lists,
     }
     return render(request, "web/audience/subscriber.html", facts)
+
+
+def _shown(field: Any, value: str) -> tuple[str, str, bool]:
+    """A field's name, its value, and whether that is one of its kind."""
+    return plans.field_label(field.tag, field.label), kinds.shown(field, value), kinds.fits(field, value)
 
 
 @door(see=WRITERS, do=WRITERS)

@@ -1,0 +1,26 @@
+"""Template words for fields of several kinds."""
+
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from samizdat.web.kinds import DELIVERIES, KINDS
+from samizdat.web.templatetags.desk import state
+
+register = template.Library()
+
+
+@register.simple_tag
+def field_kind(view: Any) -> str:
+    """What a field holds, in words."""
+    word = str(KINDS.get(view.kind, view.kind))
+    return _("%(kind)s, required") % {"kind": word} if view.required else word
+
+
+@register.simple_tag
+def delivery_state(row: Any) -> SafeString:
+    """What became of a message."""
+    shape, word = DELIVERIES.get(row.state, ("none", row.state))
+    return state(shape, str(word))

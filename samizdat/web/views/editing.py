@@ -1,0 +1,89 @@
+"""One reader is edited: her fields, her notes, her language, her tags."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions import editing
+from samizdat.audience.errors import AudienceError
+from samizdat.core import seal
+from samizdat.web.doors import WRITERS, deed, door, go
+from samizdat.web.forms.audience import EditForm
+from samizdat.web.kinds import shown
+from samizdat.web.plans import field_label
+
+LONGEST_TAG = 100
+
+
+def _numbered(request: Any, number: int) -> Any:
+    found = queries.subscriber_numbered(request.organisation, number)
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=WRITERS, do=WRITERS)
+def edit_subscriber(request: Any, number: int) -> HttpResponse:
+    """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
+    found = _numbered(request, number)
+    fields, seen = queries.fields(request.organisation), editing.seen(found)
+    form, clashes = EditForm(request.POST or None, fields=fields, seen=seen), []
+    if form.is_valid():
+        try:
+            done = editing.edit(found, form.was(), form.wanted(), now=timezone.now(), by=request.person)
+        except editing.ChangedMeanwhile as refused:
+            form.add_error(None, str(refused))
+            form.see(refused.now)
+            clashes = [_worded(fields, clash.number, clash.now, clash.wanted) for clash in refused.clashes]
+        except AudienceError as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, _("Saved.") if done.changed else _("Nothing was changed."))
+            _tell(request, fields, done.meanwhile)
+            return go(request, "subscriber", number)
+    facts = {
+        "form": form,
+        "number": number,
+        "address": queries.address_of(found),
+        "clashes": clashes,
+    }
+    return render(request, "web/audience/edit.html", facts, status=422 if form.errors else 200)
+
+
+def _tell(request: Any, fields: Any, meanwhile: list[tuple[int, str, str]]) -> None:
+    """What others changed since the page was opened, and is left as they wrote it."""
+    for number, _was, now in meanwhile:
+        told = _worded(fields, number, now, "")
+        sentence = _("Meanwhile somebody else changed %(field)s to “%(text)s”. That stays.")
+        messages.warning(request, sentence % {"field": told["name"], "text": told["now"] or "–"})
+
+
+def _worded(fields: Any, number: int, now: str, wanted: str) -> dict[str, str]:
+    own = {seal.NOTES: _("Notes"), editing.LANGUAGE: _("Language")}
+    view = next((one for one in fields if one.number == number), None)
+    if view is None:
+        return {"name": own.get(number, str(number)), "now": now, "wanted": wanted}
+    return {"name": field_label(view.tag, view.label), "now": shown(view, now), "wanted": shown(view, wanted)}
+
+
+@deed(WRITERS)
+def tag_subscriber(request: Any, number: int) -> HttpResponse:
+    """Gives her a tag, by its name, or takes one away, by its number."""
+    found, now = _numbered(request, number), timezone.now()
+    gone = next(
+        (name for id, name in queries.tags(request.organisation) if str(id) == request.POST.get("remove")), None
+    )
+    names = [name.strip()[:LONGEST_TAG] for name in request.POST.get("add", "").split(",") if name.strip()]
+    try:
+        if gone is not None:
+            actions.remove_tags(found, [gone], now=now, by=request.person)
+        elif names:
+            actions.add_tags(found, names, now=now, by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "subscriber", number, anchor="tags")
