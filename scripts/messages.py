@@ -42,6 +42,8 @@ TABLES = (
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),
     ("samizdat.core.pace", "SENTENCES"),
+    ("samizdat.core.segment", "SENTENCES"),
+    ("samizdat.core.segment", "WORDS"),
     ("samizdat.importers.base", "SENTENCES"),
     ("samizdat.plugs", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),

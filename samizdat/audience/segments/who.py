@@ -1,0 +1,192 @@
+"""Who is in a segment: counted, looked at piece by piece, and gone through by pages.
+
+What is readable is one query. What is sealed is opened in pages, in the order of numbers, and only as far as the
+readable conditions leave somebody to ask about.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+from django.db.models import Sum
+
+from samizdat import dialect
+from samizdat.audience import facts
+from samizdat.audience.models import NUMBER_MASK, STATUSES, Field, ListTotal, TagTotal
+from samizdat.audience.readable import Column, column
+from samizdat.audience.segments import sql
+from samizdat.audience.segments.sql import Source, Sql
+from samizdat.core import seal, segment
+from samizdat.vault import house
+
+# Rows of one look: 10 ms of opening, so that a page shows its first rows and a writer waits for nobody.
+PAGE = 5_000
+# Of a readable segment nothing is opened: its pages are ids alone.
+IDS = 20_000
+
+
+class Reader:
+    """A segment of one organisation, ready to be asked on one day. `tree` was checked (names.check)."""
+
+    def __init__(self, organisation: Any, tree: segment.Tree, today: date) -> None:
+        self.organisation, self.tree, self.today = organisation, tree, today
+        self._keys = house.keys(organisation)
+        self._columns = self._readable()
+        self.sealed = segment.is_sealed(tree, self._is_sealed)
+        self._split = segment.split(tree, self._is_sealed)
+
+    # -- the question --
+
+    def _readable(self) -> Mapping[int, Column]:
+        """Of the fields that are asked for, those whose readable numbers are complete."""
+        numbers = {leaf.number for leaf in segment.leaves(self.tree) if isinstance(leaf, segment.Field)}
+        if not numbers:
+            return {}
+        rows = Field.objects.filter(organisation=self.organisation, number__in=numbers, readable=True, filled=None)
+        return {row.number: column(self._keys, row) for row in rows}
+
+    def _is_sealed(self, leaf: segment.Field) -> bool:
+        """What does not fit its kind has no number and is there all the same: whether it is filled in is sealed."""
+        known = self._columns.get(leaf.number)
+        kind = segment.coded(leaf.op) or ("choice" if leaf.op == "is" else "")
+        return known is None or known.kind != kind
+
+    def where(self, id: str = "s.id") -> Sql:
+        """Readable, and true for everybody of the segment; of a readable segment it is the segment."""
+        return self._where(self._split.where, id)
+
+    def _where(self, tree: segment.Tree, id: str) -> Sql:
+        return sql.where(tree, self.today, id, self._columns)
+
+    def asks(self, id: str = "s.id") -> list[Sql]:
+        """What decide() wants to know of each row beside her blob, as columns."""
+        asked = [self._where(tree, id) for tree in self._split.asks]
+        return [Sql(f"CASE WHEN {one.text} THEN 1 ELSE 0 END", one.values) for one in asked]
+
+    def decider(self) -> Callable[[int, bytes, tuple[Any, ...]], bool]:
+        """(row id, blob, answers to asks()) -> is she in it?"""
+        assert self._keys.ring is not None
+        opened = self._keys.ring.bound(*facts.SUBSCRIBER, self._keys.uid).open
+        decide, pick = self._split.decide, seal.pick
+        rest = self.tree.parts if isinstance(self.tree, segment.All) else (self.tree,)
+        sealed = [part for part in rest if segment.is_sealed(part, self._is_sealed)]
+        if len(sealed) == 1 and isinstance(sealed[0], segment.Field):  # The usual one, without detours.
+            holds, number = segment.compares(sealed[0]), sealed[0].number
+            return lambda row, blob, _answers: holds(pick(opened(blob, row & NUMBER_MASK), number))
+
+        def in_it(row: int, blob: bytes, answers: tuple[Any, ...]) -> bool:
+            plain: list[bytes] = []
+
+            def text(number: int) -> str:
+                if not plain:
+                    plain.append(opened(blob, row & NUMBER_MASK))
+                return pick(plain[0], number)
+
+            return decide(answers, text)
+
+        return in_it
+
+    # -- the answer --
+
+    def count(self) -> int:
+        """How many, exactly."""
+        if self.sealed:
+            return self.look(after=0, seconds=None).count
+        if self._split.where == segment.EVERYBODY:
+            return dialect.count_subscribers(self.organisation.id)
+        source, rest = self._narrowed(paged=False, person=False)
+        told = self._where(rest, source.id)
+        query = f"SELECT COUNT(*) FROM {source.tables.text} AND {told.text}"
+        count: int = sql.rows(query, (*source.tables.values, *told.values))[0][0]
+        return count
+
+    def look(self, *, after: int, seconds: float | None) -> "Look":
+        """Counts on from the row behind `after` for so many seconds (None: to the end), at least one page."""
+        if not self.sealed:
+            return Look(self.count(), 0, None)
+        until = None if seconds is None else time.monotonic() + seconds
+        count = seen = 0
+        for page in self._pages(after):
+            count, seen, after = count + len(page.found), seen + page.seen, page.last
+            if until is not None and time.monotonic() > until and not page.end:
+                return Look(count, seen, after)
+        return Look(count, seen, None)
+
+    def ids(self) -> Iterator[list[int]]:
+        """Row ids by rising number, page by page; no transaction stays open between them."""
+        for page in self._pages(0):
+            if page.found:
+                yield page.found
+
+    def sample(self, limit: int, seconds: float = 0.2) -> list[int]:
+        """The first few, or those that are found in that time."""
+        until, found = time.monotonic() + seconds, list[int]()
+        for page in self._pages(0, first=limit * 4):
+            found += page.found
+            if len(found) >= limit or time.monotonic() > until:
+                break
+        return found[:limit]
+
+    def _pages(self, after: int, first: int = 0) -> Iterator["Page"]:
+        """By rising number. first: size of the first page, which has to be there at once."""
+        origin = self._narrowed(paged=True, person=self.sealed)
+        in_it = self.decider() if self.sealed else None
+        size = first or (PAGE if self.sealed else IDS)
+        while True:
+            rows = self._rows(*origin, after, size)
+            found = [row[0] for row in rows if in_it is None or in_it(row[0], row[1], row[2:])]
+            last = rows[-1][0] if rows else after
+            end = len(rows) < size
+            yield Page(found, len(rows), last, end)
+            if end:
+                return
+            after, size = last, PAGE if self.sealed else IDS
+
+    def _rows(self, origin: Source, rest: segment.Tree, after: int, limit: int) -> list[Any]:
+        told = self._where(rest, origin.id)
+        asks = self.asks(origin.id) if self.sealed else []
+        columns = "".join([", s.blob", *(f", {one.text}" for one in asks)]) if self.sealed else ""
+        query = (
+            f"SELECT {origin.id}{columns} FROM {origin.tables.text} AND {told.text} "
+            f"AND {origin.id} > %s ORDER BY {origin.id} LIMIT %s"
+        )
+        asked = [value for one in asks for value in one.values]
+        return sql.rows(query, (*asked, *origin.tables.values, *told.values, after, limit))
+
+    def _narrowed(self, *, paged: bool, person: bool) -> tuple[Source, segment.Tree]:
+        total = partial(dialect.count_subscribers, self.organisation.id)
+        return sql.narrowed(self.organisation.id, self._split.where, _size, total, paged=paged, person=person)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a segment: row ids, how many were looked at, the last of those, and whether there are no more."""
+
+    found: list[int]
+    seen: int
+    last: int
+    end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """So far: how many are in it, how many were opened, and the row to go on behind; None at the end."""
+
+    count: int
+    seen: int
+    following: int | None
+
+
+def _size(leaf: segment.Leaf) -> int | None:
+    """How many subscribers fulfil a condition, from the totals; above it where somebody is on several lists."""
+    match leaf:
+        case segment.Tag(id):
+            rows: Any = TagTotal.objects.filter(tag=id)
+        case segment.OnList(id, status):
+            rows = ListTotal.objects.filter(list=id, status=STATUSES.index(status))
+        case _:
+            return None
+    return int(rows.aggregate(sum=Sum("count"))["sum"] or 0)

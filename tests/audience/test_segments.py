@@ -1,0 +1,314 @@
+"""Segments over a small invented audience: what the database says is what plain Python says, on both databases."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from samizdat import dialect
+from samizdat.audience import facts as records
+from samizdat.audience.actions import Shape, add_field, add_segment, change_segment, new_list, remove_field, tags_for
+from samizdat.audience.actions.segments import remove_segment
+from samizdat.audience.errors import NoName
+from samizdat.audience.models import STATUSES, Field, ReadableValue, Segment, Tag, row_id
+from samizdat.audience.segments import names, saved, sql
+from samizdat.audience.segments.errors import (
+    NoSuchSegment,
+    SegmentBroken,
+    SegmentNameTaken,
+    SegmentOvertaken,
+    SegmentRefused,
+)
+from samizdat.audience.segments.who import Reader
+from samizdat.core import address, consent, fields, seal, segment
+from samizdat.core.segment import All, Campaign, Consent, Day, Facts, Language, Not, OnList, Provider, Share
+from samizdat.vault import house
+from tests.conftest import NOW, TODAY
+
+pytestmark = pytest.mark.django_db
+
+SHAPES = {
+    "CITY": Shape("text"),
+    "AGE": Shape("number", readable=True),
+    "BORN": Shape("date", readable=True),
+    "SIZE": Shape("choice", choices=("small", "Large"), readable=True),
+    "HELPS": Shape("yesno", readable=True),
+    "SUM": Shape("number"),  # sealed
+}
+VALUES = {
+    "CITY": ["", "Riga", "Рига", "Old Riga"],
+    "AGE": ["", "7", "12.5", "40"],
+    "BORN": ["", "1984-05-23", "2001-01-01"],
+    "SIZE": ["", "small", "Large"],
+    "HELPS": ["", "yes", "no"],
+    "SUM": ["", "5", "12.5", "not a number"],
+}
+
+
+class World:
+    """Thirty invented people of Northern Lantern, as facts and as rows."""
+
+    def __init__(self, organisation: Any) -> None:
+        self.organisation = organisation
+        self.keys = house.keys(organisation)
+        self.lists = [new_list(organisation, name, now=NOW).id for name in ("Letter", "Appeals")]
+        self.tags = sorted(tags_for(organisation, ["Riga", "donors", "Groups: volunteers"]).values())
+        self.fields = {tag: add_field(organisation, tag, "", now=NOW, shape=shape) for tag, shape in SHAPES.items()}
+        Field.objects.filter(organisation=organisation, readable=True).update(filled=None)
+        self.campaigns = [sent_campaign(organisation, self.lists[0]) for _ in range(2)]
+        self.people = [self.person(number) for number in range(1, 31)]
+        self.write()
+
+    def person(self, number: int) -> Facts:
+        """Different ones by arithmetic: no chance, so that a failure is the same again."""
+
+        def pick(choices: Any, step: int) -> Any:
+            return choices[(number * step + number // 3) % len(choices)]
+
+        lists = {
+            one: (pick(STATUSES, 2 + at), pick(consent.REASONS, 1 + at))
+            for at, one in enumerate(self.lists)
+            if (number + at) % 3
+        }
+        return Facts(
+            number=number,
+            tags=frozenset(tag for at, tag in enumerate(self.tags) if (number >> at) % 2),
+            language=pick(["", "ru", "en"], 1),
+            provider=pick(address.PROVIDERS[:3], 2),
+            joined=TODAY - timedelta(days=pick(range(6), 1)),
+            confirmed=tuple(TODAY - timedelta(days=pick(range(6), step)) for step in range(number % 3)),
+            lists=lists,
+            fields={self.fields[tag]: value for at, tag in enumerate(VALUES) if (value := pick(VALUES[tag], 1 + at))},
+            campaigns=frozenset(one for at, one in enumerate(self.campaigns) if (number + at) % 4 == 0),
+        )
+
+    def write(self) -> None:
+        organisation, at = self.organisation.id, lambda one: row_id(self.organisation.id, one.number)
+        dialect.insert_subscribers([
+            (at(one), organisation, self.blob(one), one.number.to_bytes(16), 1, address.PROVIDERS.index(one.provider),
+             one.language, one.joined.isoformat())
+            for one in self.people
+        ])  # fmt: skip
+        dialect.insert_subscriptions([
+            (at(one), list_, STATUSES.index(status), consent.REASONS.index(reason), TODAY.isoformat())
+            for one in self.people for list_, (status, reason) in one.lists.items()
+        ])  # fmt: skip
+        dialect.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
+        kind = consent.KINDS.index("confirmed")
+        dialect.insert_consent([
+            (organisation, at(one), self.lists[0], kind, 0, 1, day.isoformat(), b"", b"")
+            for one in self.people for day in one.confirmed
+        ])  # fmt: skip
+        self.write_readable()
+        for number in self.campaigns:
+            got = [one.number for one in self.people if number in one.campaigns]
+            deliver(number, got, [one.number for one in self.people if one.number not in got][:3])
+
+    def blob(self, one: Facts) -> bytes:
+        plain = seal.pack({seal.ADDRESS: f"no{one.number}@post.example", **one.fields})
+        return self.keys.seal(plain, *records.SUBSCRIBER, one.number)
+
+    def write_readable(self) -> None:
+        for row in Field.objects.filter(organisation=self.organisation, readable=True):
+            tag = next(tag for tag, number in self.fields.items() if number == row.number)
+            codes = {text: at for at, text in enumerate(SHAPES[tag].choices, start=1)}
+            for one in self.people:
+                code = fields.code(SHAPES[tag].kind, one.fields.get(row.number, ""), codes)
+                if code is not None:
+                    ReadableValue.objects.create(
+                        subscriber_id=row_id(self.organisation.id, one.number), field=row, value=code
+                    )
+
+    def inside(self, tree: segment.Tree) -> list[int]:
+        return [one.number for one in self.people if segment.test(tree, one, TODAY)]
+
+    def trees(self) -> Any:
+        days = st.sampled_from([TODAY - timedelta(days=days) for days in range(7)])
+        numbers = self.fields
+        leaves = (
+            st.builds(segment.Tag, st.sampled_from(self.tags))
+            | st.builds(Language, st.sampled_from(["", "ru", "en"]))
+            | st.builds(Provider, st.sampled_from(address.PROVIDERS[:3]))
+            | st.builds(OnList, st.sampled_from([0, *self.lists]), st.sampled_from(["", *STATUSES]))
+            | st.builds(Consent, st.sampled_from([0, *self.lists]), st.sampled_from(consent.REASONS))
+            | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
+            | st.builds(
+                Day,
+                st.sampled_from(segment.KINDS_OF_DAYS),
+                st.sampled_from(["last", "earlier"]),
+                days=st.integers(1, 6),
+            )
+            | st.builds(Campaign, st.sampled_from(self.campaigns))
+            | st.builds(Share, st.sampled_from([10, 50, 90]), st.integers(0, 2**31 - 1))
+        )
+        for tag, shape in SHAPES.items():
+            number, ops = st.just(numbers[tag]), st.sampled_from(segment.OPS_OF_KIND[shape.kind])
+            values = st.sampled_from(
+                [value for value in VALUES[tag] if value[:3] != "not" and value] + ["7"][: tag == "AGE"]
+            )
+            leaves |= st.builds(segment.Field, number, ops, values)
+        return st.recursive(
+            leaves,
+            lambda parts: (
+                st.builds(All, st.lists(parts, max_size=3).map(tuple))
+                | st.builds(segment.Any, st.lists(parts, max_size=3).map(tuple))
+                | st.builds(Not, parts)
+            ),
+            max_leaves=5,
+        )
+
+
+def sent_campaign(organisation: Any, list_id: int) -> int:
+    from samizdat.campaigns.models import Campaign as Row
+    from samizdat.campaigns.models import Edition
+
+    row = Row.objects.create(
+        organisation=organisation, list_id=list_id, draft_sealed=b"", state="finished", created=NOW, changed=NOW
+    )
+    Edition.objects.create(
+        campaign=row, organisation=organisation, compiled_sealed=b"", details_sealed=b"", link_key=1, created=NOW
+    )
+    return row.pk
+
+
+def deliver(campaign: int, accepted: list[int], refused: list[int]) -> None:
+    from samizdat.campaigns.models import Edition
+
+    edition = Edition.objects.get(campaign=campaign).pk
+    dialect.insert_deliveries(edition, {(2, 0, 250, None): accepted}, TODAY)
+    dialect.insert_deliveries(edition, {(3, 1, 550, None): refused}, TODAY)
+
+
+@pytest.fixture
+def world(lantern: Any) -> World:
+    return World(lantern)
+
+
+def numbers(reader: Reader) -> list[int]:
+    return [row & (2**40 - 1) for page in reader.ids() for row in page]
+
+
+def test_the_database_finds_whom_plain_python_finds(world: World) -> None:
+    @settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(world.trees())
+    def agrees(tree: segment.Tree) -> None:
+        reader, inside = Reader(world.organisation, tree, TODAY), world.inside(tree)
+        assert numbers(reader) == inside
+        assert reader.count() == len(inside)
+
+    agrees()
+
+
+def test_a_sealed_segment_is_counted_piece_by_piece_and_shows_its_first_rows(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr("samizdat.audience.segments.who.PAGE", 7)
+    tree = All((Not(Language("ru")), segment.Field(world.fields["CITY"], "filled")))
+    reader, inside = Reader(world.organisation, tree, TODAY), world.inside(tree)
+    assert reader.sealed and len(inside) > 4
+    assert [row & (2**40 - 1) for row in reader.sample(4)] == inside[:4]
+    pieces, after = [], 0
+    while True:
+        piece = reader.look(after=after, seconds=0)
+        pieces.append(piece)
+        if piece.following is None:
+            break
+        after = piece.following
+    assert sum(piece.count for piece in pieces) == len(inside) and len(pieces) > 2
+
+
+def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> None:
+    older = segment.Field(world.fields["AGE"], "more", "10")
+    assert not Reader(world.organisation, older, TODAY).sealed
+    assert Reader(world.organisation, segment.Field(world.fields["SUM"], "more", "10"), TODAY).sealed
+    # While its numbers are still being written it is opened, and says the same.
+    Field.objects.filter(number=world.fields["AGE"]).update(filled=0)
+    assert numbers(Reader(world.organisation, older, TODAY)) == world.inside(older)
+
+
+@pytest.mark.parametrize("kind", ["list", "tag"])
+def test_the_narrowest_condition_is_walked_along(world: World, kind: str) -> None:
+    narrow = {"list": OnList(world.lists[0], "pending"), "tag": segment.Tag(world.tags[0])}[kind]
+    source, rest = sql.narrowed(
+        world.organisation.id, All((Language("ru"), narrow)), lambda _leaf: 3, lambda: 30, paged=False, person=False
+    )
+    assert source.tables.text.startswith(f"audience_subscri{'ption' if kind == 'list' else 'bertag'} ")
+    assert rest == All((Language("ru"),))
+
+
+# -- saved --
+
+
+def riga(lantern: Any) -> segment.Tree:
+    return segment.Tag(tags_for(lantern, ["Riga"])["Riga"])
+
+
+def test_a_segment_is_kept_sealed_and_found_by_its_name_in_any_case(lantern: Any) -> None:
+    made = add_segment(lantern, "  Readers  in Riga ", riga(lantern), now=NOW)
+    (one,) = saved.segments(lantern)
+    assert (one.name, one.tree) == ("Readers in Riga", riga(lantern))
+    assert saved.segment_named(lantern, "READERS IN RIGA") == made
+    assert b"Riga" not in bytes(Segment.objects.get().sealed)
+
+
+def test_a_name_is_given_once_and_is_needed(lantern: Any) -> None:
+    add_segment(lantern, "Riga", riga(lantern), now=NOW)
+    with pytest.raises(SegmentNameTaken):
+        add_segment(lantern, "riga", riga(lantern), now=NOW)
+    with pytest.raises(NoName):
+        add_segment(lantern, "  ", riga(lantern), now=NOW)
+    with pytest.raises(NoSuchSegment, match="Use one of: Riga"):
+        saved.segment_named(lantern, "Minsk")
+
+
+def test_of_two_who_change_a_segment_the_second_is_told(lantern: Any) -> None:
+    made = add_segment(lantern, "Riga", riga(lantern), now=NOW)
+    assert change_segment(made, "Not Riga", Not(riga(lantern)), version=1, now=NOW) == 2
+    with pytest.raises(SegmentOvertaken):
+        change_segment(made, "Riga again", riga(lantern), version=1, now=NOW)
+    (one,) = saved.segments(lantern)
+    assert (one.name, one.tree, one.version) == ("Not Riga", Not(riga(lantern)), 2)
+
+
+def test_a_removed_segment_says_so_to_whoever_still_names_it(lantern: Any) -> None:
+    made = add_segment(lantern, "Riga", riga(lantern), now=NOW)
+    remove_segment(made, now=NOW)
+    made.refresh_from_db()
+    assert saved.segments(lantern) == [] and bytes(made.sealed) == b""
+    with pytest.raises(SegmentBroken, match="was removed"):
+        saved.tree_of(made)
+    with pytest.raises(NoSuchSegment):
+        remove_segment(made, now=NOW)
+    add_segment(lantern, "Riga", riga(lantern), now=NOW)  # the name is free again
+
+
+def test_what_a_segment_asks_for_has_to_be_there(lantern: Any) -> None:
+    number = add_field(lantern, "CITY", "City", now=NOW)
+    broken = {
+        "tag": segment.Tag(4711),
+        "list": OnList(4711),
+        "field": segment.Field(4711, "filled"),
+        "campaign": Campaign(4711),
+    }
+    for kind, tree in broken.items():
+        with pytest.raises(SegmentBroken, match=rf"{kind}.*\.$"):
+            add_segment(lantern, "Broken", All((tree,)), now=NOW)
+    made = add_segment(lantern, "City", segment.Field(number, "filled"), now=NOW)
+    remove_field(lantern, number, now=NOW)
+    with pytest.raises(SegmentBroken, match="field that was removed"):
+        saved.tree_of(made)
+
+
+def test_a_segment_says_itself_with_the_names_of_this_house(lantern: Any) -> None:
+    number = add_field(lantern, "CITY", "City", now=NOW)
+    tree = All((riga(lantern), segment.Field(number, "is", "Riga"), Day("joined", "before", date(2026, 1, 31))))
+    said = names.Names(lantern, lambda _campaign: "").sentence(tree)
+    assert said == "Everybody who has the tag “Riga” and whose “City” is “Riga” and who joined before 31 January 2026."
+    Tag.objects.all().delete()
+    assert "something that was removed" in names.Names(lantern, lambda _campaign: "").sentence(tree)
+
+
+@pytest.mark.parametrize("data", ["{", '{"not":' * 100 + '{"tag":1}' + "}" * 100, {"opened": 1}, {"tag": 10**40}])
+def test_what_is_no_segment_is_refused(lantern: Any, data: Any) -> None:
+    with pytest.raises(SegmentRefused, match=r"\.$"):
+        names.read(data)
