@@ -56,6 +56,13 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "reason": "bounce, complaint, erased, manual, objected",
         "day": "a day",
     },
+    "audience_mailed": {
+        "id": "order of writing",
+        "organisation": "whose",
+        "mark": "keyed hash of a kind of mail and an address, the key is elsewhere",
+        "day": "a day; the row goes after the next one",
+        "box": "row of the gate, which is empty again by then",
+    },
     "delivery_delivery": {
         "pk": "",
         "edition": "number",

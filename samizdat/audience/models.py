@@ -216,6 +216,18 @@ class Suppression(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]
 
 
+class Mailed(models.Model):
+    """That a mailbox had its mail of a kind on a day: actions/mailed. Gone after the next one."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    mark = models.BinaryField(max_length=16)  # Keyed hash of kind and address.
+    day = models.DateField()
+    box = models.BigIntegerField()  # The row of the gate that asked for it.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "mark", "day"], name="mailed_once_a_day")]
+
+
 class Import(models.Model):
     """One bringing-in. Counts and place are committed with every slice, so that a killed import goes on."""
 

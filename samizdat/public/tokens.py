@@ -52,6 +52,10 @@ class Reader:
             return Holder(uid, purpose, token.edition, link.spelled(text))
         raise link.BadToken("tag")
 
+    def owner(self, text: str) -> bytes:
+        """Whose key a token names. Nothing is proven: for tokens that only the house can read. Errors: BadToken."""
+        return self._of(link.key_number(text))[0]
+
     def _of(self, number: int) -> tuple[bytes, dict[str, bytes]]:
         if number not in self._keys:
             self._fetch()

@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from samizdat.public import views
+from samizdat.public import preferences, views
 
 urlpatterns = [
     path("", views.root),
     path("u/<str:token>", views.leave),
     path("u/<str:token>/back", views.back),
-    path("p/<str:token>", views.preferences),
+    path("p/<str:token>", preferences.preferences),
+    path("d/<str:token>", preferences.by_mail, {"kind": "d"}),
+    path("e/<str:token>", preferences.by_mail, {"kind": "e"}),
+    path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
     path("c/<str:token>", views.confirm),
     path("f/<str:slug>", views.sign_up),
     path("a/", views.archive),

@@ -13,14 +13,15 @@ from django.db import DatabaseError, transaction
 from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
-from samizdat.audience.actions import preferring
+from samizdat.audience.actions.mailed import forget_mailed
+from samizdat.audience.actions.preferring import end_pauses
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import domains
 from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
-from samizdat.worker import after, bell, forgetting, intake, nightly, placing, publish, tasks
+from samizdat.worker import after, bell, choosing, forgetting, intake, nightly, placing, publish, tasks
 
 log = logging.getLogger("samizdat.worker")
 
@@ -83,6 +84,7 @@ def bells(now: datetime) -> None:
 # Every second: somebody waits for these.
 QUICK: dict[str, Deed] = {
     "what readers sent": intake.take,
+    "what readers choose": choosing.take,
     "what follows": follow,
     "imports": imports,
     "senders": placing.place,
@@ -101,8 +103,9 @@ SLOW: dict[str, Deed] = {
     "what has expired": expired,
     "keys whose overlap is over": domains.retire_due,
     "old bells": bells,
-    "pauses that are over": preferring.end_pauses,  # Before the comparison, which would find them wrong.
+    "pauses that are over": end_pauses,  # Before the comparison, which would find them wrong.
     "sheets that have lain out their time": gate.sweep_sheets,
+    "what was mailed on days that are over": forget_mailed,
     "the nightly comparison": nightly.compare,
     "sign-ups that nobody confirmed": forgetting.forget,
 }

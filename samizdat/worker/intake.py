@@ -155,7 +155,7 @@ def _slices(said: list[Said]) -> Iterator[list[Said]]:
 # -- leaving and coming back ------------------------------------------------------------------------------------
 
 
-def _all_proven(said: list[Said]) -> list[Leaving]:
+def all_proven(said: list[Said]) -> list[Leaving]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
     lists: dict[int, Any] = {}
     return [one for one in (_proven(each, lists) for each in said) if one is not None]
@@ -193,7 +193,7 @@ def _leave(said: list[Said], now: datetime) -> None:
     moved: Counter[int] = Counter()
     organisation = said[0].organisation
     group = group_of(now)
-    proven = _all_proven(said)
+    proven = all_proven(said)
     with transaction.atomic():
         for one in proven:
             way = "one-click" if one.said.words.get("way") == "one-click" else "form"
@@ -214,7 +214,7 @@ def _letter(edition: int) -> str:
 
 
 def _back(said: list[Said], now: datetime) -> None:
-    proven = _all_proven(said)
+    proven = all_proven(said)
     moved: Counter[int] = Counter()
     with transaction.atomic():
         for one in proven:

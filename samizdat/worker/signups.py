@@ -1,7 +1,7 @@
 """Sign-ups: each becomes a pending subscription and one plain mail that asks whether it was she.
 
 The box stays in the gate until the mail was accepted by a server or can never be, so a dead relay or a killed worker
-loses nobody. What is remembered here in memory only slows repetition down; losing it costs one mail more.
+loses nobody. What is remembered here in memory only slows down what fails; one mail a day to an address is a row.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import PENDING, List, Subscription
 from samizdat.campaigns import queries as campaigns
@@ -44,8 +45,6 @@ log = logging.getLogger("samizdat.worker")
 # Seconds between two tries of one mail, and until it is given up.
 WAITS = (5, 30, 120, 600)
 GIVE_UP = timedelta(days=2)
-# Seconds in which the same mailbox gets no second mail, however often somebody types its address.
-AGAIN = 3600.0
 # Mails an hour and organisation: a flood of typed-in addresses must not spend the good name of its relay.
 AN_HOUR = 1000
 # Seconds one relay may take over one mail.
@@ -54,10 +53,9 @@ CARRY = 60.0
 
 @dataclass(slots=True)
 class Memory:
-    """What this process remembers of mails: tries by box, last mail by subscriber and list, times by organisation."""
+    """What this process remembers of mails: tries by box, times by organisation."""
 
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
-    mailed: dict[tuple[int, int], float] = field(default_factory=dict)
     sent: dict[int, deque[float]] = field(default_factory=dict)
 
     def due(self, row: int) -> bool:
@@ -72,20 +70,14 @@ class Memory:
         """Mails that were tried several times, for half a minute or longer."""
         return sum(tries >= 3 for tries, _until in self.tries.values())
 
-    def rests(self, subscriber: int, list_id: int) -> bool:
-        return time.monotonic() - self.mailed.get((subscriber, list_id), float("-inf")) < AGAIN
-
     def may_send(self, organisation: int) -> bool:
         times = self.sent.setdefault(organisation, deque())
         while times and time.monotonic() - times[0] > 3600:
             times.popleft()
         return len(times) < AN_HOUR
 
-    def wrote(self, organisation: int, subscriber: int, list_id: int) -> None:
-        self.mailed[subscriber, list_id] = time.monotonic()
+    def wrote(self, organisation: int) -> None:
         self.sent.setdefault(organisation, deque()).append(time.monotonic())
-        if len(self.mailed) > 20_000:
-            self.mailed.clear()
 
 
 memory = Memory()
@@ -116,6 +108,9 @@ def _take(said: Said, now: datetime) -> bool:
         return True
     try:
         wanted = address.normalise(str(said.words.get("address", "")))
+        # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
+        if not once_a_day(said.organisation, f"confirm {address.comparable(wanted)}", said.row, now):
+            return True
         subscriber = _asked(said, wanted, list_)
     except (address.BadAddress, AudienceError):
         return True
@@ -123,8 +118,6 @@ def _take(said: Said, now: datetime) -> bool:
         return True  # She gets it already; whoever typed her address in learns nothing.
     if audience_queries.suppression_of(said.organisation, wanted) == "manual":
         return True  # Somebody of the organisation decided that; a form does not undo it.
-    if memory.rests(subscriber.id, list_.id):
-        return True
     if not memory.may_send(said.organisation.id):
         return False
     return _write(said, wanted, subscriber, list_, now)
@@ -170,7 +163,7 @@ def _write(said: Said, wanted: str, subscriber: Any, list_: Any, now: datetime) 
     outcome = carry(said.organisation, message, sender[1], now)
     match outcome:
         case Accepted() | Unsure():
-            memory.wrote(said.organisation.id, subscriber.id, list_.id)
+            memory.wrote(said.organisation.id)
             gate.set_token_state(token, "pending")
             return True
         case Refused():
@@ -192,23 +185,29 @@ def sender_of(list_: Any) -> tuple[str, str] | None:
 
 def compose(list_: Any, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
     """One plain text mail, in the language that is active. RFC 3834: it says that a program wrote it."""
-    name, from_email = sender
     list_name = audience_queries.name_of(list_)
-    mail = EmailMessage(policy=SMTP.clone(utf8=not wanted.isascii()))
-    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
-    mail["To"] = wanted
-    mail["Subject"] = _("Is it you? %(list)s") % {"list": _one_line(list_name)}
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
     text = _(
         "Somebody asked that %(list)s should come to this mailbox.\n\n"
         "If it was you, open this page and press the button:\n\n%(link)s\n\n"
         "If not, do nothing: nothing comes, and in 7 days the request is forgotten.\n"
     )
     link_ = f"{list_.organisation.public_url}/c/{token}"
-    mail.set_content(text % {"list": list_name, "link": link_}, charset="utf-8", cte="quoted-printable")
+    subject = _("Is it you? %(list)s") % {"list": _one_line(list_name)}
+    return plain_mail(sender, wanted, subject, text % {"list": list_name, "link": link_}, now)
+
+
+def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
+    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address)."""
+    name, from_email = sender
+    mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
+    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
+    mail["To"] = to
+    mail["Subject"] = _one_line(subject)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(text, charset="utf-8", cte="quoted-printable")
     return mail.as_bytes()
 
 

@@ -51,6 +51,23 @@ def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) 
     assert [bytes(row.box) for row in actions.take_up()] == [b"sealed"]
 
 
+def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any) -> None:
+    """What it reads is published, a hash of a token, or sealed with what stands in a reader's own link."""
+    sealed_or_hashed = {("gate_tokenstate", "token_hash"), ("gate_sheet", "name"), ("gate_sheet", "box")}
+    published = {"gate_place", "gate_form", "gate_page", "gate_lettername", "gate_picture"}
+    rows = public_role.execute(
+        "SELECT table_name, column_name FROM information_schema.column_privileges "
+        "WHERE grantee = %s AND privilege_type = 'SELECT' AND table_schema = 'gate'",
+        [ROLE],
+    ).fetchall()
+    about_readers = {(table, column) for table, column in rows if table not in published}
+    assert about_readers - sealed_or_hashed == {
+        ("gate_tokenstate", "state"),
+        ("gate_sheet", "place_id"),
+        ("gate_sheet", "until"),
+    }
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -62,6 +79,9 @@ def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) 
         "UPDATE gate_place SET box_key = ''",
         "DELETE FROM gate_tokenstate",
         "INSERT INTO gate_tokenstate VALUES ('\\x00', 'left')",
+        "INSERT INTO gate_sheet (name, place_id, box, until) VALUES ('\\x00', '\\x00', '', now())",
+        "UPDATE gate_sheet SET until = 'infinity'",
+        "DELETE FROM gate_sheet",
         "TRUNCATE gate_page",
         "SELECT * FROM django_migrations",
         "CREATE TABLE gate.mine (a int)",

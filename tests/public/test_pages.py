@@ -95,10 +95,9 @@ class TestLeaving:
         actions.set_token_state(token().upper(), "left")
         assert "You have left" in reader.get(f"/u/{token()}").content.decode()
 
-    def test_the_preferences_link_is_the_leave_page_for_now(self, reader: Client) -> None:
-        assert "Leave the Thursday Letter?" in reader.get(f"/p/{token('preferences')}").content.decode()
-        reader.post(f"/p/{token('preferences')}")
-        assert opened()[0]["purpose"] == "preferences"
+    def test_one_click_on_the_preferences_link_leaves_as_well(self, reader: Client) -> None:
+        assert reader.post(f"/p/{token('preferences')}", ONE_CLICK, FORM)["Content-Type"] == "text/plain"
+        assert (opened()[0]["kind"], opened()[0]["purpose"]) == ("leave", "preferences")
 
     def test_the_link_of_a_test_letter_shows_the_page_and_changes_nothing(self, reader: Client) -> None:
         assert "test letter" in reader.get(f"/u/{token('test')}").content.decode()

@@ -1,0 +1,28 @@
+"""At most one mail a day of each kind to one mailbox, whoever asks for it and however often."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from samizdat.audience.models import Mailed
+from samizdat.vault import house
+
+
+def once_a_day(organisation: Any, what: str, box: int, now: datetime) -> bool:
+    """Whether the mail `what` ("confirm ada@example.org", "erase 17") may go today (UTC). Told before it goes, so a
+    crash costs the mail of that day and never a second one.
+
+    `box`: the row of the gate that asks. The same one asking again is a second try of the same mail, and may.
+    """
+    keys = house.keys(organisation)
+    row, _made = Mailed.objects.get_or_create(
+        organisation=organisation,
+        mark=keys.blind(f"mailed\0{what}"),
+        day=now.astimezone(UTC).date(),
+        defaults={"box": box},
+    )
+    return row.box == box
+
+
+def forget_mailed(now: datetime) -> None:
+    """What was mailed on days that are over."""
+    Mailed.objects.filter(day__lt=now.astimezone(UTC).date() - timedelta(days=1)).delete()

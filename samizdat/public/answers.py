@@ -1,0 +1,124 @@
+"""What every public page is made with: who holds a token, what was posted, one page in one language."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.core import link
+from samizdat.gate import queries
+from samizdat.gate.models import Place
+from samizdat.public import style as styles
+from samizdat.public import tokens
+
+View = Callable[..., HttpResponse]
+
+
+def host_of(request: HttpRequest) -> str:
+    """The name that was asked for, without its port; "" when it is none."""
+    try:
+        return (urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def takes(*methods: str) -> Callable[[View], View]:
+    """Refuses other methods with a page, not with an empty answer."""
+
+    def around(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method not in methods:
+                response = nothing_here(request, status=405)
+                response["Allow"] = ", ".join(methods)
+                return response
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return around
+
+
+def page_of(
+    request: HttpRequest,
+    place: Place | None,
+    language: str,
+    name: str,
+    values: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """One page in one language. The caller has activated it; `values` are for the template."""
+    here = queries.place_of_host(host_of(request))
+    values = (
+        {"mailto": mailto_of(place)}
+        | values
+        | {
+            "place": place,
+            "language": language,
+            "rtl": language[:2] in ("ar", "fa", "he", "ur"),
+            "archive": place is not None and here is not None and here.pk == place.pk,
+            "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
+        }
+    )
+    return HttpResponse(render_to_string(f"public/{name}.html", values), status=status)
+
+
+def mailto_of(place: Place | None, token: str = "") -> str:
+    """Where a letter leads that asks for leaving; with a token it says who asks, whatever it is sent from."""
+    if place is None or not place.leave_mailbox:
+        return ""
+    local, _at, domain = place.leave_mailbox.rpartition("@")
+    return f"mailto:{quote(f'{local}+{token}' if token else local, safe='+')}@{domain}?subject=leave"
+
+
+def fields_of(request: HttpRequest) -> dict[str, str]:
+    """The fields that were posted; none where the body is no form. The token alone decides, so it must not fail."""
+    try:
+        return {name: str(value) for name, value in request.POST.items()}
+    except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, ValueError):
+        return {}
+
+
+def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.Holder, Place]:
+    """Who holds this token, where it may be shown. Http404 for everything else, without saying what was wrong."""
+    try:
+        holder = tokens.reader.read(token, *purposes)
+    except link.BadToken:
+        raise Http404 from None
+    place = queries.place(holder.uid)
+    if place is None or not queries.reachable(place, host_of(request)):
+        raise Http404
+    return holder, place
+
+
+def named(holder: tokens.Holder, place: Place) -> tuple[str, str]:
+    """Name and language of the list that a token speaks of; the group's own where the gate does not know it."""
+    found = queries.letter_name(place, holder.edition)
+    return (found.list_name, found.language) if found else (place.name, place.language)
+
+
+def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:
+    return _sentence(request, status, lambda: _("This page is not here: copy the whole link from the letter."))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    return _sentence(request, 500, lambda: _("Something failed on our side. Try again in some minutes."))
+
+
+def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) -> HttpResponse:
+    """In the language of the group whose host it is; without a page around it when even the gate cannot be asked."""
+    try:
+        place = queries.place_of_host(host_of(request))
+        language = place.language if place else "en"
+        with override(language):
+            return page_of(request, place, language, "sentence", {"sentence": sentence()}, status=status)
+    except Exception:
+        return HttpResponse(sentence() + "\n", status=500, content_type="text/plain; charset=utf-8")

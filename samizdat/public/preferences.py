@@ -1,0 +1,243 @@
+"""The preference centre: one token shows and changes one subscription, without script or cookie.
+
+What stands here about a reader comes from a sheet in the gate (core/sheet) that she asked for by a press: it is sealed
+with her token and with 16 random bytes of that press, lies for an hour or two, and holds no address. A GET never asks
+for one, so a program that follows links makes nothing happen.
+
+What cannot be undone, or concerns more than this subscription, takes her mailbox too: the house mails a link whose
+token this process can neither make nor read.
+"""
+
+import base64
+import json
+import re
+import secrets
+from datetime import UTC, date, timedelta
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import override
+
+from samizdat import wording
+from samizdat.core import address, link
+from samizdat.gate import queries
+from samizdat.gate.models import Place
+from samizdat.public import tokens
+from samizdat.public.answers import fields_of, holder_of, host_of, mailto_of, named, page_of, takes
+from samizdat.public.sealing import drop_in
+
+# A page that waits for the house asks again by itself: after so many seconds, so many times.
+AGAIN, MOST_TIMES = 2, 15
+# More are not shown: the page stays under 14 KB.
+MOST_TOPICS, MOST_OTHERS = 12, 5
+LANGUAGES = {"en": "English", "ru": "Русский"}
+OFTEN = ("all", "monthly", "pause")
+
+_SECRET = re.compile(r"[a-z2-7]{26}")
+_MAILED = {"data": "d", "erase": "e", "move": "n"}
+
+
+@takes("GET", "HEAD", "POST")
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    """The settings of one subscription. RFC 8058's one click leaves here too; what this page does not know does
+    nothing."""
+    from samizdat.public.views import leave
+
+    holder, place = holder_of(request, token, "preferences", "leave", "test")
+    if request.method != "POST":
+        return _shown(request, holder, place)
+    posted = fields_of(request)
+    deed = {"show": _ask, "save": _save, "data": _by_mail, "erase": _by_mail, "move": _move}.get(posted.get("do", ""))
+    if deed is not None:
+        return deed(request, holder, place, posted)
+    if "List-Unsubscribe" in posted:
+        return leave(request, token)
+    return _incomplete(request, holder, place)
+
+
+# -- showing ----------------------------------------------------------------------------------------------------
+
+
+def _shown(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+    secret = request.GET.get("s", "")
+    if holder.purpose == "test":
+        return _settings(request, holder, place, _SAMPLE)
+    if not _SECRET.fullmatch(secret):
+        return _page(request, holder, place, "preferences_closed", {})
+    text = queries.sheet(place, holder.text + secret, timezone.now())
+    if text is None:
+        return _waiting(request, holder, place, secret)
+    return _settings(request, holder, place, json.loads(text))
+
+
+def _waiting(request: HttpRequest, holder: tokens.Holder, place: Place, secret: str) -> HttpResponse:
+    asked = request.GET.get("n", "")
+    times = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
+    again = f"/p/{holder.text}?s={secret}&n={times + 1}" if times < MOST_TIMES else ""
+    response = _page(request, holder, place, "preferences_waiting", {"again": again, "seconds": AGAIN})
+    if again:
+        response["Refresh"] = f"{AGAIN}; url={again}"
+    return response
+
+
+_SAMPLE: dict[str, Any] = {"list": 0, "often": "all", "until": "", "language": "", "wishes": "", "topics": []}
+
+
+def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
+    if sheet.get("gone"):
+        return _page(request, holder, place, "preferences_gone", {})
+    name, language = named(holder, place)
+    others = [form for form in queries.forms(place) if form.list != sheet["list"]]
+    with override(language):
+        values = {
+            "left": sheet.get("status", "subscribed") != "subscribed",
+            "often": "pause" if sheet["until"] else sheet["often"],
+            "days": _days(sheet["until"]),
+            "languages": _languages(str(sheet["language"]), language),
+            "text": "t" in sheet["wishes"],
+            "discreet": "d" in sheet["wishes"],
+            "topics": sheet["topics"][:MOST_TOPICS],
+            "others": others[:MOST_OTHERS],
+        }
+        return _page(request, holder, place, "preferences", values)
+
+
+def _days(until: str) -> list[tuple[str, str, bool]]:
+    """(value, text, chosen) of the days on which a pause may end."""
+    today = timezone.now().astimezone(UTC).date()
+    days = {today + timedelta(days=7), today + timedelta(days=14)}
+    days |= {_first(today, months) for months in (1, 2, 3, 6, 12)}
+    chosen = date.fromisoformat(until) if until else _first(today, 1)
+    return [(day.isoformat(), wording.shaped(day, "day"), day == chosen) for day in sorted(days | {chosen})]
+
+
+def _first(day: date, months: int) -> date:
+    """The first day of a month so many months from now."""
+    return date(day.year + (day.month - 1 + months) // 12, (day.month - 1 + months) % 12 + 1, 1)
+
+
+def _languages(own: str, page: str) -> list[tuple[str, str, bool]]:
+    offered = LANGUAGES if not own or own in LANGUAGES else {**LANGUAGES, own: own}
+    return [(code, name, code == (own or page)) for code, name in offered.items()]
+
+
+# -- changing ---------------------------------------------------------------------------------------------------
+
+
+def _ask(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+    """She wants to see her settings: the house lays them out for the secret of this press."""
+    secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+    if holder.purpose != "test":
+        drop_in(place, "show", token=holder.text, purpose=holder.purpose, secret=secret)
+    return HttpResponse(status=303, headers={"Location": f"/p/{holder.text}?s={secret}"})
+
+
+def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+    """Takes what the form has, whole or not at all: half a form would switch things off that nobody touched."""
+    often, until = posted.get("often", ""), posted.get("until", "")
+    if often not in OFTEN or (often == "pause" and not _is_day(until)):
+        return _incomplete(request, holder, place)
+    topics = [
+        number for number in request.POST.getlist("topic")[:MOST_TOPICS] if number.isdecimal() and len(number) < 19
+    ]
+    if holder.purpose != "test":
+        drop_in(
+            place,
+            "prefer",
+            token=holder.text,
+            purpose=holder.purpose,
+            often=often,
+            until=until if often == "pause" else "",
+            language=posted.get("language", "")[:8],
+            wishes=("t" if posted.get("text") else "") + ("d" if posted.get("discreet") else ""),
+            topics=",".join(topics),
+        )
+    _name, language = named(holder, place)
+    with override(language):
+        day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
+        values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
+        return _page(request, holder, place, "preferences_saved", values)
+
+
+def _incomplete(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+    return _page(request, holder, place, "preferences_closed", {"again": True}, status=422)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10
+
+
+def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+    """Her data, or its end: a mail goes to her mailbox, and only its link does it."""
+    what = posted["do"]
+    if holder.purpose != "test":
+        drop_in(place, "ask", token=holder.text, purpose=holder.purpose, what=what)
+    return _page(request, holder, place, "preferences_mailed", {"what": what})
+
+
+def _move(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+    written = posted.get("email", "")
+    try:
+        asked = address.normalise(written)
+    except address.BadAddress:
+        return _page(request, holder, place, "preferences_move", {"written": written[:254]}, status=422)
+    if holder.purpose != "test":
+        drop_in(place, "move", token=holder.text, purpose=holder.purpose, address=asked)
+    return _page(request, holder, place, "preferences_mailed", {"what": "move"})
+
+
+# -- what a mail of ours leads to -------------------------------------------------------------------------------
+
+
+@takes("GET", "HEAD", "POST")
+def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
+    """The page behind a link that the house mailed: it shows on GET and does on POST. The house proves the token;
+    here it is known by what the house said of it."""
+    purpose = next((name for name, short in _MAILED.items() if short == kind), "")
+    try:
+        place, text = queries.place(tokens.reader.owner(token)), link.spelled(token)
+    except link.BadToken:
+        raise Http404 from None
+    if place is None or not purpose or not queries.reachable(place, host_of(request)):
+        raise Http404
+    state = queries.token_state(text)
+    with override(place.language):
+        sheet = queries.sheet(place, text, timezone.now()) if purpose == "data" else None
+        if (state != "asked" and not (state in ("erased", "moved") and purpose != "data")) or (
+            purpose == "data" and sheet is None
+        ):
+            return page_of(request, place, place.language, "by_mail_old", {}, status=404)
+        if request.method == "POST" and sheet is not None:
+            return _file(sheet)
+        done = state != "asked"
+        if request.method == "POST" and not done:
+            drop_in(place, "proven", token=text, purpose=purpose)
+            done = True
+        return page_of(
+            request, place, place.language, "by_mail_link", {"what": purpose, "done": done, "path": f"/{kind}/{text}"}
+        )
+
+
+def _file(text: str) -> HttpResponse:
+    response = HttpResponse(text + "\n", content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return response
+
+
+def _page(
+    request: HttpRequest, holder: tokens.Holder, place: Place, name: str, values: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    list_name, language = named(holder, place)
+    with override(language):
+        common = {
+            "list": list_name,
+            "token": holder.text,
+            "test": holder.purpose == "test",
+            "mailto": mailto_of(place, holder.text),
+        }
+        return page_of(request, place, language, name, common | values, status=status)
