@@ -64,6 +64,7 @@ audience = [
     path("subscribers/left/<int:alarm_id>/", subscribers.left_at_once, name="left-at-once"),
     path("imports/", imports.imports, name="imports"),
     path("imports/upload", imports.upload, name="upload"),
+    path("imports/paste", imports.paste, name="paste"),
     path("imports/<int:import_id>/", imports.one_import, name="import"),
     path("imports/<int:import_id>/progress", imports.progress, name="import-progress"),
     path("imports/<int:import_id>/cancel", imports.cancel_import, name="cancel-import"),

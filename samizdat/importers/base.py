@@ -92,6 +92,9 @@ SENTENCES = {
     "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
     "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
     "Export the people of one list who are subscribed to it, or say what they are.",
+    "out_ip": "Left out: {labels}. They were derived from an IP address. We do not keep where somebody was.",
+    "out_reading": "Left out: {labels}. They say how or where somebody read. We do not keep that.",
+    "out_provider": "Left out: {labels}. They only mean something inside the service they come from.",
     "remembered": "The columns of {file} become what you chose for them last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
@@ -271,6 +274,21 @@ class Plan:
             if column.why:
                 found.setdefault(column.why, {})[column.label] = None
         return {why: list(found[why]) for why in OUT_BECAUSE if why in found}
+
+    def said_out(self) -> list["Problem"]:
+        """The same as sentences: what will be dropped is said before."""
+        return [
+            Problem(f"out_{why}", "", {"labels": ", ".join(labels)}, stops=False)
+            for why, labels in self.left_out().items()
+        ]
+
+    def ask_again(self) -> None:
+        """After columns were changed: where none tells the status of every row any more, it is only assumed."""
+        for file in self.files:
+            if file.status_source == "columns" and not file.says_everything and file.status not in SUPPRESSING:
+                file.status_source = "assumed"
+            elif file.status_source == "assumed" and file.says_everything:
+                file.status_source = "columns"
 
     def with_status(self, status: str) -> "Plan":
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""

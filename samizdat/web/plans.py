@@ -8,8 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat import plugs
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import STANDARD_FIELDS
+from samizdat.importers.base import STANDARD_FIELDS, Plan, Problem
 from samizdat.importers.labels import NO, WORD_STATUS, YES, plain
 from samizdat.web import words
 
@@ -85,6 +86,30 @@ class FileRow:
 
 def statuses() -> list[tuple[str, str]]:
     return [(name, words.subscription_state(name)[1]) for name in STATUSES]
+
+
+def meanings() -> list[tuple[str, str]]:
+    """What a word of a status column may stand for."""
+    own = [("complained", _("complained, suppressed for every list")), ("", _("says nothing: what the whole file is"))]
+    return [*statuses(), *own]
+
+
+def source_words(source: str) -> str:
+    """What was found, as a sentence."""
+    if source == "csv":
+        return _("A list of people.")
+    if source == "addresses":
+        return _("Addresses, with or without names.")
+    try:
+        title = plugs.importer(source).title
+    except plugs.NoSuchPlug:
+        return ""
+    return _("An export of %(service)s.") % {"service": title}
+
+
+def dropped(plan: dict[str, Any]) -> list[Problem]:
+    """Which columns stay out, and why: said before anything is written."""
+    return Plan.from_json(plan).said_out()
 
 
 def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:

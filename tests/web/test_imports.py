@@ -14,6 +14,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.web.views.imports import harmless
 from tests.conftest import NOW
+from tests.importers.test_workbook import book
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -211,3 +212,76 @@ def test_no_plain_byte_of_an_upload_reaches_the_disk(here: House, desk: Desk, tm
     _upload(here, desk("editor"), data=(HEADING + rows).encode())
     new = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
     assert not new
+
+
+def test_pasted_addresses_are_sealed_looked_at_and_asked_about(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    client.post(_to(here, "paste"), {"pasted": "Olga Berg <olga@post.example>, pavel@post.example; nobody"})
+    row = Import.objects.order_by("-pk")[0]
+    assert not any(b"olga" in bytes(piece.blob) for piece in ImportPiece.objects.filter(import_run=row))
+    row = actions.inspect(row.pk, now=_now)
+    address = _to(here, "import", row.pk)
+    page = client.get(address).content.decode()
+    assert "Addresses, with or without names." in page
+    assert "does not say whether its people subscribed" in page
+    client.post(address, _plan_answers(row) | {"s-0": "", "then": "start", "list": here.list.pk})
+    row.refresh_from_db()
+    assert row.state == "found"
+    answers = {"s-0": "subscribed", "then": "start", "list": here.list.pk, "basis": "They asked at the fair."}
+    client.post(address, _plan_answers(row) | answers)
+    row = actions.run_import(row.pk, now=_now)
+    assert (row.counts["added"], row.counts["rejected"]) == (2, 1)
+
+
+def test_an_empty_box_is_one_sentence(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "paste"), {"pasted": " "}, follow=True)
+    assert "Paste some addresses first." in answer.content.decode()
+
+
+OPENS = b"email,status,opens,ip address,House\nolga@post.example,active,9,192.0.2.1,lantern\n"
+
+
+def test_columns_that_will_be_dropped_are_named_before(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", OPENS)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "Left out: opens." in page
+    assert "Left out: ip address." in page
+
+
+def test_what_was_chosen_for_a_heading_is_offered_for_the_next_file_with_it(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", OPENS)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    chosen = _plan_answers(row) | {"c-0-4": "tags", "then": "start", "list": here.list.pk}
+    client.post(_to(here, "import", row.pk), chosen)
+    actions.run_import(row.pk, now=_now)
+    _upload(here, client, "people of may.csv", OPENS.replace(b"olga", b"pavel"))
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    assert actions.read_plan(row)["plan"]["files"][0]["columns"][4]["becomes"] == "tags"
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "The columns of people of may.csv become what you chose for them last time." in page
+
+
+def test_a_status_column_that_is_left_out_has_the_status_asked(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", OPENS)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    answers = _plan_answers(row) | {"c-0-1": "out", "then": "start"}
+    del answers["s-0"]  # The form has no such field as long as a column tells.
+    client.post(_to(here, "import", row.pk), answers)
+    row.refresh_from_db()
+    assert row.state == "found"
+
+
+def test_a_workbook_comes_in_by_the_browser(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    sheets = {"People": [["email", "status"], ["olga@post.example", "active"]], "Costs": [["stamps", 1]]}
+    _upload(here, client, "all.xlsx", book(sheets))
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "all.xlsx/Costs holds no e-mail addresses and is left out." in page
+    assert "was not recognised" not in page
+    actions.start(row, now=NOW, by=None)
+    assert actions.run_import(row.pk, now=_now).counts["added"] == 1

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience import tagging
-from samizdat.audience.bringing import opening, owner, run, uploads
+from samizdat.audience.bringing import memory, opening, owner, run, uploads
 from samizdat.audience.bringing.look import Look, look_at, make_order, refused
 from samizdat.audience.bringing.run import COUNTS, Clock, Progress, Tell
 from samizdat.audience.bringing.sentences import sentence_of
@@ -25,6 +25,7 @@ from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, 
 from samizdat.audience.models import Import, List, Reject
 from samizdat.events.actions import record
 from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
 from samizdat.vault.sealed import open_json, seal_json
 
 __all__ = [
@@ -43,7 +44,7 @@ RUNNABLE = ("waiting", "running", "stopped")
 def look(
     organisation: Any,
     list: List,
-    things: Sequence[str | os.PathLike[str]],
+    things: Sequence[opening.Thing],
     *,
     source: str | None = None,
     status: str | None = None,
@@ -51,17 +52,15 @@ def look(
     progress: Tell | None = None,
 ) -> Look:
     """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
-    found = opening.found_in(things, source, thorough=True)
-    plan = _with_status(found.plan(), status)
-    opening.insist(plan, found.problems)
-    keys = house.keys(organisation)
-    return look_at(organisation, list.id, keys, _paths(things), plan, found.problems, now=now, tell=progress)
+    keys, handed, piece = house.keys(organisation), opening.handed(things), opening.pieces_of(things)
+    plan, problems = _found(organisation, keys, handed, piece, source, status)
+    return look_at(organisation, list.id, keys, handed, plan, problems, now=now, piece=piece, tell=progress)
 
 
 def direct(
     organisation: Any,
     list: List,
-    things: Sequence[str | os.PathLike[str]],
+    things: Sequence[opening.Thing],
     *,
     now: Clock,
     source: str | None = None,
@@ -79,16 +78,28 @@ def direct(
     (file, line, sentence), `warned` with what was assumed about a file, such as its encoding, before anything is
     written. Errors: ImportRefused with nothing written, ImportTaken.
     """
-    found = opening.found_in(things, source, thorough=True)
-    plan = _with_status(found.plan(), status)
-    opening.insist(plan, found.problems)
+    handed, piece = opening.handed(things), opening.pieces_of(things)
+    plan, problems = _found(organisation, house.keys(organisation), handed, piece, source, status)
     if warned:
-        for problem in found.problems:
+        for problem in problems:
             warned(problem.sentence())
     row = _begun_before(organisation, list, things, now()) or _new(
         organisation, list, plan, things, basis=basis, by=by, now=now()
     )
-    return _run(row, _paths(things), None, now=now, progress=progress, stop=stop, rejected=rejected)
+    return _run(row, handed, piece, now=now, progress=progress, stop=stop, rejected=rejected)
+
+
+def _found(
+    organisation: Any, keys: OrganisationKeys, handed: Sequence[Any], piece: AskPiece | None, source: str | None,
+    status: str | None,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
+    found = opening.found_in(handed, source, piece, thorough=True)
+    plan = found.plan()
+    remembered = memory.recall(organisation, keys, plan)
+    plan = _with_status(plan, status)
+    opening.insist(plan, found.problems)
+    return plan, [*found.problems, *remembered, *plan.said_out()]
 
 
 def _with_status(plan: Any, status: str | None) -> Any:
@@ -97,10 +108,6 @@ def _with_status(plan: Any, status: str | None) -> Any:
         return plan.with_status(status)
     opening.insist_on_status(plan)
     return plan
-
-
-def _paths(things: Sequence[str | os.PathLike[str]]) -> list[str]:
-    return [str(Path(thing).absolute()) for thing in things]
 
 
 def _begun_before(organisation: Any, list: List, things: Sequence[Any], now: datetime) -> Import | None:
@@ -134,7 +141,8 @@ def _new(
             by=by,
             created=now,
         )
-        _keep_plan(row, plan, basis=basis, names=[Path(thing).name for thing in things])
+        names = [thing.name if isinstance(thing, opening.Held) else Path(thing).name for thing in things]
+        _keep_plan(row, plan, basis=basis, names=names)
     return row
 
 
@@ -189,9 +197,13 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         things = _things(row)
         told = open_json(keys, row.plan_sealed, "import", "plan", row.id)
         found = opening.found_in(things, told.get("source"), piece, thorough=True)
-        plan = opening.plan_from(told["plan"]) if told["plan"] else found.plan()
+        plan, problems = found.plan(), found.problems
+        if told["plan"]:
+            plan = opening.plan_from(told["plan"])
+        else:
+            problems = [*problems, *memory.recall(row.organisation, keys, plan)]
         seen = look_at(
-            row.organisation, row.list_id, keys, things, plan, found.problems, now=now(), piece=piece, tell=progress
+            row.organisation, row.list_id, keys, things, plan, problems, now=now(), piece=piece, tell=progress
         )
     except ImportRefused as refusal:
         return _failed(row, refusal)
@@ -225,6 +237,7 @@ def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: Lis
     """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
     try:
         changed = opening.plan_from(plan)
+        changed.ask_again()
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
@@ -248,7 +261,9 @@ def start(row: Import, *, now: datetime, by: Any) -> Import:
     told = read_plan(row)
     if not told["plan"]:
         raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
-    opening.insist(opening.plan_from(told["plan"]))
+    plan = opening.plan_from(told["plan"])
+    opening.insist(plan)
+    opening.insist_on_status(plan)
     with transaction.atomic():
         if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by):
             record("subscribers.import.started", row.organisation, about=row.id, by=by, now=now)
@@ -317,7 +332,7 @@ def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
 
 def _run(
     row: Import,
-    paths: list[str] | None,
+    paths: list[Any] | None,
     piece: AskPiece | None,
     *,
     now: Clock,
@@ -366,7 +381,7 @@ def _cut(row: Import, told: dict[str, Any]) -> tuple[int, int]:
 
 def _bring(
     row: Import,
-    paths: list[str] | None,
+    paths: list[Any] | None,
     piece: AskPiece | None,
     now: Clock,
     progress: Tell | None,

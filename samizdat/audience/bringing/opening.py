@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from samizdat import plugs
 from samizdat.audience.errors import ImportRefused
@@ -14,6 +14,38 @@ from samizdat.core import seal
 
 # Below this another process takes longer to start than it saves.
 WORTH_A_PROCESS = 4 << 20
+HELD_PIECE = 1 << 20  # bytes of a piece of what is held in memory
+
+
+class Held(NamedTuple):
+    """A file in memory: pasted, or read from a pipe. It never touches the disk."""
+
+    name: str
+    data: bytes
+
+
+type Thing = str | os.PathLike[str] | Held
+
+
+def handed(things: Sequence[Thing]) -> list[Any]:
+    """Things as an order has them (incoming/prepare.py): absolute paths, [name, size of a piece, size]."""
+    return [
+        [thing.name, HELD_PIECE, len(thing.data)] if isinstance(thing, Held) else str(Path(thing).absolute())
+        for thing in things
+    ]
+
+
+def pieces_of(things: Sequence[Thing]) -> AskPiece | None:
+    """Gives the pieces of what is held."""
+    if not any(isinstance(thing, Held) for thing in things):
+        return None
+
+    def piece(file: int, number: int) -> bytes:
+        held = things[file]
+        assert isinstance(held, Held)
+        return held.data[number * HELD_PIECE : (number + 1) * HELD_PIECE]
+
+    return piece
 
 
 def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool) -> Any:
@@ -67,13 +99,15 @@ def is_large(plan: Any) -> bool:
     return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS
 
 
-def fingerprint(index_key: bytes, list_id: int, things: Sequence[str | os.PathLike[str]]) -> bytes:
+def fingerprint(index_key: bytes, list_id: int, things: Sequence[Thing]) -> bytes:
     """Keyed hash over what the files hold and which list they go to: tells that the same export is given again.
 
     Keyed, because a hash of a known export would prove that this house has it.
     """
     whole = hashlib.sha256()
-    for path in _files(things):
+    for held in (thing for thing in things if isinstance(thing, Held)):
+        whole.update(hashlib.sha256(held.data).digest())
+    for path in _files([thing for thing in things if not isinstance(thing, Held)]):
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return seal.keyed_hash(index_key, f"import:{list_id}:{whole.hexdigest()}")

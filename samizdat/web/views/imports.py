@@ -18,7 +18,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.web import plans, words
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.forms.audience import ListForm
-from samizdat.web.uploads import PieceUploadHandler
+from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
 MOST_FILES = 20
@@ -85,6 +85,22 @@ def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpRespo
     return response
 
 
+@deed(WRITERS)
+def paste(request: Any) -> HttpResponse:
+    """Addresses out of a box: sealed like a file, and looked at like one."""
+    text, lists = request.POST.get("pasted", "").strip(), queries.lists(request.organisation)
+    if not text or not lists:
+        messages.error(request, _("Paste some addresses first."))
+        return go(request, "imports")
+    first = queries.list_by_id(request.organisation, lists[0].id)
+    started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
+    data = text.encode("utf-8", "replace")
+    for number, at in enumerate(range(0, len(data), PIECE)):
+        actions.add_piece(started, 0, number, data[at : at + PIECE])
+    actions.finish_upload(started, [_("pasted.txt")], now=timezone.now())
+    return go(request, "import", started.pk)
+
+
 def _import(request: Any, import_id: int) -> Any:
     found = queries.import_by_id(request.organisation, import_id)
     if found is None:
@@ -140,11 +156,14 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "sums": _found_rows(counts, guessed),
         "files": files,
         "statuses": plans.statuses(),
+        "meanings": plans.meanings(),
+        "source": plans.source_words(row.source),
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
         "left_out": _left_out(told, report),
         "questions": [_said(found) for found in report.get("questions", [])],
         "problems": [_said(found) for found in report.get("problems", [])],
+        "dropped": [sentence_of(found.code, dict(found.values)) for found in plans.dropped(told["plan"])],
         "rejects": [{**found, "sentence": _said(found)} for found in report.get("rejects", [])],
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
         "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
@@ -175,6 +194,7 @@ def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
     known = {file["name"] for file in told["plan"]["files"]} | {
         told_of["file"] for told_of in report.get("problems", [])
     }
+    known |= {name.partition("/")[0] for name in known}  # a sheet is named after its workbook
     return [name for name in told["names"] if name not in known and not name.lower().endswith(".zip")]
 
 
