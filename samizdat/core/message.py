@@ -342,7 +342,8 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
     "mark": _mark,
 }
 
-# Until there is a preferences page, its link leads to the leave page.
+# Where no token for the preferences page was made (a test letter, a letter shown in a browser), its link leads to the
+# leave page.
 FALL_BACK = {"PREFERENCES_URL": "UNSUB_URL"}
 
 

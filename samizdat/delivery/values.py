@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from samizdat.core import seal
+from samizdat.core import seal, variants
 from samizdat.core.link import LinkKey, Maker
 
 
@@ -29,6 +29,7 @@ class Addressed:
     sender: str
     recipient: str
     values: dict[str, str]
+    wishes: str = ""  # How she wants it: core/variants.
 
 
 def plus(address: str, token: str) -> str:
@@ -67,6 +68,8 @@ class Letterer:
         self._mailto = place.leave_mailbox if "LEAVE_MAILTO" in needed else ""
         self._fixed = {"ARCHIVE_URL": f"{place.public_url}/a/{place.archive_slug}"} if "ARCHIVE_URL" in needed else {}
         self._unsubscribe = f"{place.public_url}/u/"
+        self._preferences = Maker(key, "preferences") if "PREFERENCES_URL" in needed and leave == "leave" else None
+        self._settings = f"{place.public_url}/p/"
         self._domain = place.message_id_domain
 
     def address(self, people: Sequence[tuple[int, bytes]]) -> list[Addressed]:
@@ -98,4 +101,7 @@ class Letterer:
             values[tag] = seal.pick(plain, field)
         if self._mailto:
             values["LEAVE_MAILTO"] = f"mailto:{plus(self._mailto, leave)}?subject=leave"
-        return Addressed(number, sender, recipient, values)
+        if self._preferences:
+            values["PREFERENCES_URL"] = self._settings + self._preferences(self._edition, number)
+        wishes = seal.pick(plain, seal.WISHES)
+        return Addressed(number, sender, recipient, values, variants.known(wishes) if wishes else "")

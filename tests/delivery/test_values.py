@@ -77,3 +77,20 @@ def test_a_token_goes_before_the_at(address: str, expected: str) -> None:
 
 def test_the_date_is_told_to_the_minute() -> None:
     assert date_text(NOW) == "Wed, 25 Nov 2026 12:34:00 +0000"
+
+
+def test_the_link_to_her_settings_is_a_token_of_its_own() -> None:
+    letter = compiled()
+    letterer = Letterer(3, PLACE, KEY, {"FNAME": 16}, MessageMaker(letter).needs)
+    [ada] = letterer.address([(41, seal.pack({0: "ada@example.org"}))])
+    token = ada.values["PREFERENCES_URL"].removeprefix("https://lantern.example/p/")
+    assert read({7: KEY}, "preferences", token).number == 41
+    assert token not in ada.values["UNSUB_URL"]
+
+
+def test_how_she_wants_her_letters_comes_along() -> None:
+    letter = compiled()
+    letterer = Letterer(3, PLACE, KEY, {"FNAME": 16}, MessageMaker(letter).needs)
+    people = [(41, {0: "ada@example.org", seal.WISHES: "td"}), (42, {0: "boris@example.org"})]
+    ada, boris = letterer.address([(number, seal.pack(values)) for number, values in people])
+    assert (ada.wishes, boris.wishes) == ("td", "")

@@ -26,9 +26,9 @@ def preferences(number: int = 9) -> str:
     return f"/p/{token('preferences', 4, number)}"
 
 
-def lay_out(secret: str, uid: bytes = UID, **words: Any) -> None:
+def lay_out(secret: str, **words: Any) -> None:
     now = datetime.now(UTC)
-    actions.lay_out(uid, secret, json.dumps(words), hours=1, now=now, nonce=os.urandom(12))
+    actions.lay_out(UID, secret, json.dumps(words), hours=1, now=now, nonce=os.urandom(12))
 
 
 def shown(reader: Client, **words: Any) -> Any:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience.models import NUMBER_MASK, Suppression
+from samizdat.audience.models import MONTHLY, NUMBER_MASK, Subscription, Suppression
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import pace
@@ -74,7 +75,7 @@ def release(
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
         clear_half_made(campaign)
         edition = campaigns.freeze(campaign, now)
-        frozen = owe(campaign, edition, wave.percent, now)
+        frozen = owe(campaign, edition, wave.percent, now, who_waits(campaign, max(at or now, now)))
         if not frozen:
             raise NobodyToWrite(
                 _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
@@ -112,14 +113,41 @@ def _wave_columns(edition: Edition, wave: Wave) -> dict[str, Any]:
     }
 
 
-def owe(campaign: Campaign, edition: Edition, first: int = 0, now: datetime | None = None) -> int:
-    """Writes the chunks of everybody who may get this letter now. How many people.
+def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
+    """Row ids of readers who want one letter a month, where this one, leaving at `when`, is not that one.
+
+    That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
+    should not get what was meant for a few.
+    """
+    seldom = Subscription.objects.filter(list=campaign.list_id, frequency=MONTHLY)
+    if not seldom.exists() or (campaign.tag_id is None and _first_of_month(campaign, when)):
+        return frozenset()
+    return frozenset(seldom.values_list("subscriber_id", flat=True))
+
+
+def _first_of_month(campaign: Campaign, when: datetime) -> bool:
+    there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
+    begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    others = Campaign.objects.filter(list=campaign.list_id, tag=None, due__gte=begin, due__lte=when)
+    return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
+
+
+def owe(
+    campaign: Campaign,
+    edition: Edition,
+    first: int = 0,
+    now: datetime | None = None,
+    seldom: frozenset[int] = frozenset(),
+) -> int:
+    """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
     """
     frozen = position = 0
     newest = _warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
-    for numbers in _pages(campaign, newest):
+    left_out = {row & NUMBER_MASK for row in seldom}
+    for page in _pages(campaign, newest):
+        numbers = [number for number in page if number not in left_out] if left_out else page
         waves = [(1, pace.first_wave(numbers, first)[0]), (2, pace.first_wave(numbers, first)[1])]
         parts = [
             (wave, people[at : at + CHUNK])

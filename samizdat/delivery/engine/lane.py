@@ -169,7 +169,11 @@ class RouteRun:
         addressed, opened = item.addressed, item.claim.opened
         addressed.values["DATE"] = self.lane.date
         try:
-            content = (opened.signing if self.info.signs else opened.maker)(addressed.values)
+            if addressed.wishes:
+                maker = opened.maker_for(addressed.wishes, self.info.signs)
+            else:
+                maker = opened.signing if self.info.signs else opened.maker
+            content = maker(addressed.values)
         except Unmakeable:
             self.lane.book(item, News.REFUSED, _UNMAKEABLE)
             return None

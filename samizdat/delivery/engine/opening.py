@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from samizdat import plugs
 from samizdat.audience import queries as audience
 from samizdat.campaigns.models import Edition
-from samizdat.core import address, seal
-from samizdat.core.dkim import SigningMaker
-from samizdat.core.message import MessageMaker, loads
+from samizdat.core import address, seal, variants
+from samizdat.core.dkim import SigningKey, SigningMaker
+from samizdat.core.message import Compiled, MessageMaker, loads
 from samizdat.delivery import signing
 from samizdat.delivery.actions.pacing import Allowance, allowance_of
 from samizdat.delivery.models import Route
@@ -38,6 +41,19 @@ class Opened:
     signers: tuple[int, ...]
     letterer: Letterer
     opener: seal.Opener
+    compiled: Compiled
+    own: list[SigningKey]
+    neutral: str  # The subject of discreet letters.
+    variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
+
+    def maker_for(self, wishes: str, signs: bool) -> MessageMaker:
+        """For a reader who wants the letter another way than most; made when the first of them comes, in 1 ms."""
+        made = self.variants.get((wishes, signs))
+        if made is None:
+            compiled = variants.variant(self.compiled, wishes, self.neutral)
+            made = SigningMaker(compiled, self.own) if signs and self.own else MessageMaker(compiled)
+            self.variants[wishes, signs] = made
+        return made
 
     def is_fresh(self) -> bool:
         """False once a key was activated or retired: what is claimed from then on is signed by those that count."""
@@ -70,6 +86,8 @@ def open_edition(number: int) -> Opened:
     own = signing.signing_keys(edition.organisation, edition.message_id_domain)
     compiled = loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk))
     maker = MessageMaker(compiled)
+    with override(edition.campaign.language):
+        neutral = _("A letter")
     assert keys.ring is not None
     fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
     return Opened(
@@ -83,6 +101,9 @@ def open_edition(number: int) -> Opened:
         signers=signers,
         letterer=Letterer(edition.pk, place_of(edition, keys), keys.links[edition.link_key], fields, maker.needs),
         opener=keys.ring.bound("subscriber", "blob", keys.uid),
+        compiled=compiled,
+        own=own,
+        neutral=neutral,
     )
 
 

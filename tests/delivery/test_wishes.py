@@ -1,0 +1,54 @@
+"""How often readers want letters, and how they look, from release to the relay."""
+
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+from samizdat.audience import queries as audience
+from samizdat.audience.actions import confirm, preferring
+from samizdat.audience.actions.preferring import Choice
+from samizdat.delivery import queries
+from samizdat.delivery.actions.releasing import who_waits
+from samizdat.delivery.engine import run_campaign
+from tests.delivery.conftest import House
+from tests.smtp_server import ScriptedServer
+
+
+def wish(house: House, address: str, **choice: Any) -> None:
+    found = audience.subscriber_at(house.organisation, address)
+    assert found is not None
+    confirm(found, house.list, now=datetime.now(UTC))
+    preferring.prefer(found, house.list, Choice(**choice), now=datetime.now(UTC))
+
+
+def test_every_reader_gets_it_as_she_wants_it_or_not_now(house: House, server: ScriptedServer) -> None:
+    usual, text, discreet, paused, late = house.people(5)
+    house.route(server)
+    wish(house, text, wishes="t")
+    wish(house, discreet, wishes="d")
+    until = datetime.now(UTC).date() + timedelta(days=30)
+    wish(house, paused, often="pause", until=until)
+    campaign = house.released()
+    wish(house, late, often="pause", until=until)
+    ended = run_campaign(campaign.pk, 30)
+    assert (campaign.frozen, ended["accepted"], ended["suppressed"]) == (4, 3, 1)
+    assert queries.delivery_of(campaign, house.number(late)) == ("suppressed", "suppressed", 0)
+    mails = {one.recipient: message_from_bytes(one.content, policy=policy.default) for one in server.messages}
+    assert {*mails} == {usual, text, discreet}
+    assert mails[usual].get_content_type() == mails[discreet].get_content_type() == "multipart/alternative"
+    assert mails[text].get_content_type() == "text/plain"
+    assert mails[text]["subject"] == mails[usual]["subject"] != mails[discreet]["subject"] == "A letter"
+    assert mails[discreet]["from"].addresses[0].display_name == ""
+
+
+def test_whoever_wants_one_letter_a_month_gets_the_first_to_the_whole_list(
+    house: House, server: ScriptedServer
+) -> None:
+    every, seldom = house.people(2)
+    house.route(server)
+    wish(house, seldom, often="monthly")
+    first, second = house.released(), house.released()
+    assert (first.frozen, second.frozen) == (2, 1)
+    assert [len(who_waits(second, second.due + timedelta(days=days))) for days in (0, 40)] == [1, 0]
+    wish(house, seldom, often="all")
+    assert house.released().frozen == 2
