@@ -811,9 +811,16 @@ _BULK = {"cache_size": -32_768, "mmap_size": 0, "wal_autocheckpoint": 8_000}
 @contextmanager
 def bulk_writing() -> Iterator[None]:
     """SQLite's settings for an import, put back afterwards. Begins outside any transaction."""
-    before = {name: _pragma(name) for name in _BULK} if _on_sqlite() else {}
+    with _pragmas(_BULK):
+        yield
+
+
+@contextmanager
+def _pragmas(wanted: Mapping[str, int]) -> Iterator[None]:
+    """SQLite's settings, put back afterwards."""
+    before = {name: _pragma(name) for name in wanted} if _on_sqlite() else {}
     for name in before:
-        _pragma(name, _BULK[name])
+        _pragma(name, wanted[name])
     try:
         yield
     finally:
@@ -826,6 +833,110 @@ def _pragma(name: str, value: int | None = None) -> int:
         cursor.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name}={value}")
         row = cursor.fetchone()
         return int(row[0]) if row else 0
+
+
+# === exports: everything about everybody, by pages of keys ========================================================
+
+
+# Everybody is read once: what is read need not be kept, and pages seen through a window count as memory of ours.
+_READING = {"cache_size": -16_384, "mmap_size": 0}
+
+
+@contextmanager
+def bulk_reading() -> Iterator[None]:
+    """SQLite's settings for an export, put back afterwards."""
+    with _pragmas(_READING):
+        yield
+
+
+def subscribers_page(after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
+    """(id, blob, language, joined) by rising id."""
+    return _read(
+        "SELECT id, blob, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
+        "WHERE id > %s AND id < %s ORDER BY id LIMIT %s",
+        [after, end, limit],
+    )
+
+
+def subscribers_at(ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
+    """(id, blob, language, joined, blind) of those that are there."""
+    return _read(
+        f"SELECT id, blob, language, CAST(joined AS varchar(10)), blind FROM audience_subscriber WHERE {_among('id')}",
+        [_list(ids)],
+    )
+
+
+def tags_between(after: int, last: int) -> list[tuple[int, int]]:
+    """(subscriber, tag) of a stretch of subscribers, the last one with it."""
+    return _read(
+        "SELECT subscriber_id, tag_id FROM audience_subscribertag "
+        "WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, tag_id",
+        [after, last],
+    )
+
+
+def subscriptions_between(after: int, last: int, more: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """(subscriber, list, status, since, and the columns `more`)."""
+    return _read(
+        f"SELECT subscriber_id, list_id, status, CAST(since AS varchar(10)) {_also(more)} FROM audience_subscription "
+        "WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, list_id",
+        [after, last],
+    )
+
+
+def subscriptions_with(ids: Sequence[int], more: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """The same of these subscribers."""
+    return _read(
+        f"SELECT subscriber_id, list_id, status, CAST(since AS varchar(10)) {_also(more)} FROM audience_subscription "
+        f"WHERE {_among('subscriber_id')} ORDER BY subscriber_id, list_id",
+        [_list(ids)],
+    )
+
+
+def _also(columns: Sequence[str]) -> str:
+    return "".join(f", {column}" for column in columns)
+
+
+def consent_between(after: int, last: int) -> list[tuple[int, int | None, int, int, int, str, bytes]]:
+    """(subscriber, list, kind, purpose, way, day, blob), those of each subscriber in the order of writing."""
+    return _read(
+        "SELECT subscriber_id, list_id, kind, purpose, way, CAST(day AS varchar(10)), blob "
+        "FROM audience_consentrecord WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, id",
+        [after, last],
+    )
+
+
+def subscribed_after(list_id: int, status: int, after: int, limit: int) -> list[tuple[int, int]]:
+    """(subscriber, may) of a list and status, by rising number."""
+    return _read(
+        "SELECT subscriber_id, may FROM audience_subscription WHERE list_id = %s AND status = %s "
+        "AND subscriber_id > %s ORDER BY subscriber_id LIMIT %s",
+        [list_id, status, after, limit],
+    )
+
+
+def suppressions_page(organisation: int, after: int, limit: int) -> list[tuple[int, bytes, int, str, str, int | None]]:
+    """(row, blind, index version, reason, day, subscriber who has the address) by rising row."""
+    return _read(
+        "SELECT p.id, p.blind, p.index_version, p.reason, CAST(p.day AS varchar(10)), "
+        "(SELECT s.id FROM audience_subscriber s WHERE s.organisation_id = p.organisation_id AND s.blind = p.blind) "
+        "FROM audience_suppression p WHERE p.organisation_id = %s AND p.id > %s ORDER BY p.id LIMIT %s",
+        [organisation, after, limit],
+    )
+
+
+def suppressions_with_days(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str, str]]:
+    """(blind, reason, day) of those that are suppressed."""
+    query = "SELECT blind, reason, CAST(day AS varchar(10)) AS day FROM audience_suppression"
+    return _by_blind(query, organisation, blinds)
+
+
+def _read(query: str, values: Sequence[Any]) -> list[Any]:
+    """On PostgreSQL by psycopg's own cursor: a blob comes as bytes, not as text that is twice as long."""
+    with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
+        cursor.execute(query, values)
+        found: list[Any] = cursor.fetchall()
+        return found
 
 
 # === audience: readable values ====================================================================================

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "samizdat.accounts",
     "samizdat.vault",
     "samizdat.audience",
+    "samizdat.audience.exporting",
     "samizdat.campaigns",
     "samizdat.delivery",
     "samizdat.gate",

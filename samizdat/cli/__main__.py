@@ -18,6 +18,7 @@ COMMANDS = {
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
     "import": ("audience", "import_"),
+    "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),
     "campaign": ("campaigns", "campaign"),
     "route": ("routes", "route"),

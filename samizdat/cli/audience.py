@@ -208,12 +208,22 @@ def subscribers_settle() -> None:
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--list", "name", required=True, metavar="NAME")
+@click.option(
+    "--list", "name", metavar="NAME", help="Into which list. Only Samizdat's own export brings its lists along."
+)
 @click.option("--source", help="mailchimp, csv …; found by looking at the file otherwise.")
 @click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
+@click.option("--identity", metavar="FILE", help="The age key file that opens a sealed export of Samizdat.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 @common
-def import_(files: tuple[str, ...], name: str, source: str | None, status: str | None, dry_run: bool) -> None:
+def import_(
+    files: tuple[str, ...],
+    name: str | None,
+    source: str | None,
+    status: str | None,
+    identity: str | None,
+    dry_run: bool,
+) -> None:
     """Bring subscribers in from what another service gave you. Call it again after a stop: it goes on."""
     opening.open_house()
     from samizdat.audience import actions
@@ -221,6 +231,13 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
     paths = [Path(file) for file in files]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
+    if len(paths) == 1 and _is_own_export(paths[0]):
+        from samizdat.cli.leaving import bring_back
+
+        bring_back(paths[0], name, identity, dry_run)
+        return
+    if name is None:
+        raise click.UsageError("Missing option '--list'.")
     organisation, to = opening.organisation(), _list(name)
     warnings: list[str] = []
     with _asking_for_status(), progress("Looking" if dry_run else "Bringing in") as shown:
@@ -252,6 +269,12 @@ def import_(files: tuple[str, ...], name: str, source: str | None, status: str |
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     say(document, *_sums(document))
+
+
+def _is_own_export(path: Path) -> bool:
+    from samizdat.audience.exporting.returning import is_ours
+
+    return path.is_file() and is_ours(path)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience import facts, readable, settling, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
+from samizdat.audience.exporting.known import planted_in_exports
 from samizdat.audience.incoming.prepare import NEW, Fact, Row, Slice
 from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
 from samizdat.audience.numbers import Numbers
@@ -47,10 +48,13 @@ class Store:
         self._tags: dict[str, int] = {}
         self._numbers = Numbers(organisation.id)
         self._totals = Totals()
+        self._planted = planted_in_exports(organisation)
         self._readable = readable.columns(organisation.id, keys)
 
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
         """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
+        if self._planted:
+            made.rows = [row for row in made.rows if self._planted.isdisjoint((row[0], *row[10]))]
         counts: Counter[str] = Counter(rows=made.size)
         if made.complained and self.writes:
             self._take_complaints(made.complained)

@@ -1,0 +1,245 @@
+"""Exports: asked for at the desk and made by the worker, or made at once by the command line."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from samizdat.audience.bringing import owner
+from samizdat.audience.exporting import leaving, people, pieces, planting, sealing
+from samizdat.audience.exporting.errors import ExportRefused, ExportTaken
+from samizdat.audience.exporting.leaving import FORMATS, Wish
+from samizdat.audience.exporting.models import Export
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# A file that nobody fetches is gone after a day.
+LIFETIME = timedelta(hours=24)
+# Seconds between two looks at whether somebody else has taken over, and two notes of how far it is.
+NOTED = timedelta(seconds=1)
+
+EXPORTED = "subscribers.exported"
+SEEN = "subscribers.exported.seen"
+
+type Clock = Callable[[], datetime]
+
+
+def check(wish: Wish, *, plain: bool, reason: str) -> None:
+    """Errors: ExportRefused, with what to put right."""
+    if wish.format not in FORMATS:
+        sentence = _("There is no format %(name)s. Choose one of: %(names)s.")
+        raise ExportRefused("bad_format", sentence % {"name": wish.format, "names": ", ".join(FORMATS)})
+    if plain and not reason.strip():
+        sentence = _("Say why it has to be a plain file: everybody who keeps this house will read it.")
+        raise ExportRefused("no_reason", sentence)
+    if not plain:
+        sealing.recipients(wish.recipients)
+    if wish.keys and wish.format != "samizdat":
+        raise ExportRefused("keys_elsewhere", _("Only our own format takes the keys of the links along."))
+
+
+def ask(organisation: Any, wish: Wish, *, reason: str = "", now: datetime, by: Any) -> Export:
+    """The worker shall make a file that waits here to be fetched. A plain one has no recipients. Errors:
+    ExportRefused."""
+    return _new(organisation, wish, "asked", reason=reason, now=now, by=by)
+
+
+def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetime, by: Any) -> Export:
+    plain = not wish.recipients
+    check(wish, plain=plain, reason=reason)
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        row = Export.objects.create(
+            organisation=organisation, format=wish.format, state=state, plain=plain, by=by, created=now,
+            owner=owner.myself() if state == "running" else "", beat=now,
+        )  # fmt: skip
+        planted = planting.plant(people.House(organisation), by)
+        told: dict[str, Any] = {
+            "recipients": list(wish.recipients),
+            "lists": list(wish.lists),
+            "keys": wish.keys,
+            "zipped": wish.zipped,
+            "reason": reason.strip()[:1000],
+            "planted": _plain(planted) if planted else None,
+        }
+        row.told_sealed = seal_json(keys, told, "export", "told", row.pk)
+        row.planted = planted.blind if planted else b""
+        row.index_version = keys.index_version
+        row.save(update_fields=["told_sealed", "planted", "index_version"])
+        # Before the first byte: what was begun is on record, whatever becomes of it.
+        detail = {"format": wish.format, "plain": plain, "reason": told["reason"], "recipients": told["recipients"]}
+        record(EXPORTED, organisation, about=row.pk, by=by, now=now, detail=detail)
+    return row
+
+
+def _plain(planted: planting.Planted) -> dict[str, Any]:
+    one = planted.person
+    return {
+        "number": one.number, "address": one.address, "values": one.values, "language": one.language,
+        "joined": one.joined, "tags": one.tags, "lists": one.lists, "records": one.records,
+    }  # fmt: skip
+
+
+def told_of(row: Export) -> dict[str, Any]:
+    """Recipients, lists, reason and the planted one, as they were asked for."""
+    told: dict[str, Any] = open_json(house.keys(row.organisation), row.told_sealed, "export", "told", row.pk)
+    return told
+
+
+def wish_of(row: Export) -> Wish:
+    told = told_of(row)
+    return Wish(row.format, tuple(told["recipients"]), tuple(told["lists"]), told["keys"], told["zipped"])
+
+
+def planted_of(row: Export) -> planting.Planted | None:
+    told = told_of(row)["planted"]
+    if not told:
+        return None
+    person = people.Person(**told | {"values": _numbered(told["values"]), "lists": [tuple(of) for of in told["lists"]]})
+    person.records = [(*of[:5], _numbered(of[5])) for of in told["records"]]
+    return planting.Planted(person, bytes(row.planted))
+
+
+def _numbered(held: dict[str, str]) -> dict[int, str]:
+    """JSON has no numbers as names."""
+    return {int(number): text for number, text in held.items()}
+
+
+def direct(
+    organisation: Any,
+    wish: Wish,
+    out: BinaryIO,
+    *,
+    reason: str = "",
+    now: Clock,
+    by: Any = None,
+    tell: people.Tell | None = None,
+) -> Export:
+    """Makes a file at once, straight into `out`: nothing of it is kept here. Errors: ExportRefused."""
+    row = _new(organisation, wish, "running", reason=reason, now=now(), by=by)
+    try:
+        counts, size = leaving.write(organisation, wish, planted_of(row), out, now=now(), tell=tell)
+    except BaseException:
+        with suppress(DatabaseError):
+            Export.objects.filter(pk=row.pk).update(state="failed", problem="broke", owner="")
+        raise
+    Export.objects.filter(pk=row.pk).update(state="fetched", owner="", counts=counts, bytes=size, finished=now())
+    row.refresh_from_db()
+    return row
+
+
+def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
+    """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
+    row = _take(export_id, now())
+    pieces.drop(row)
+    keys = house.keys(row.organisation)
+    out = pieces.Pieces(keys, row)
+    noted = now()
+
+    def tell(done: int, whole: int) -> None:
+        nonlocal noted
+        if now() - noted >= NOTED:
+            noted = now()
+            if not Export.objects.filter(pk=row.pk, owner=row.owner).update(done=done, whole=whole, beat=noted):
+                raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+
+    try:
+        counts, size = leaving.write(
+            row.organisation, wish_of(row), planted_of(row), out, now=row.created, tell=tell, stop=stop
+        )
+        out.close()
+    except people.Stopped:
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="asked", owner="")
+    except ExportTaken:
+        raise
+    except ExportRefused as refused:
+        _failed(row, refused.code)
+    except BaseException:
+        _failed(row, "broke")
+        raise
+    else:
+        done = {"state": "ready", "owner": "", "counts": counts, "bytes": size, "finished": now()}
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(**done)
+    row.refresh_from_db()
+    return row
+
+
+def _take(export_id: int, now: datetime) -> Export:
+    row = Export.objects.select_related("organisation", "by").get(pk=export_id)
+    mine = owner.myself()
+    if row.owner and row.owner != mine and is_alive(row, now):
+        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+    free = Q(owner="") | Q(owner=row.owner)
+    taken = Export.objects.filter(free, pk=export_id, state__in=("asked", "running"))
+    if not taken.update(owner=mine, state="running", beat=now):
+        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+    row.owner, row.state = mine, "running"
+    return row
+
+
+def _failed(row: Export, problem: str) -> None:
+    with suppress(DatabaseError):
+        pieces.drop(row)
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="failed", problem=problem[:40], owner="")
+
+
+def is_alive(row: Export, now: datetime) -> bool:
+    return owner.is_alive(row, now)  # type: ignore[arg-type]  # It asks for owner and beat alone.
+
+
+def waiting(now: datetime) -> list[int]:
+    """Asked for, or begun by a process that is gone. The command line's own are nobody's to go on with."""
+    rows = Export.objects.filter(state__in=("asked", "running"))
+    return [row.pk for row in rows if row.state == "asked" or not is_alive(row, now)]
+
+
+def cancel(row: Export, *, now: datetime, by: Any) -> None:
+    """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
+    moved = Export.objects.filter(pk=row.pk, state__in=("asked", "running", "ready")).update(state="over", owner="")
+    if moved:
+        pieces.drop(row)
+        record("subscribers.export.dropped", row.organisation, about=row.pk, by=by, now=now)
+
+
+def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
+    """The file of a ready export. Once its last piece is on its way it is dropped here."""
+    record("subscribers.export.fetched", row.organisation, about=row.pk, by=by, now=now())
+    return _fetched(row)
+
+
+def _fetched(row: Export) -> Iterator[bytes]:
+    yield from pieces.read(house.keys(row.organisation), row)
+    if Export.objects.filter(pk=row.pk, state="ready").update(state="fetched"):
+        pieces.drop(row)
+
+
+def sweep(now: datetime) -> int:
+    """Drops what has lain here for a day; how many files there were."""
+    old = Export.objects.filter(created__lt=now - LIFETIME, state__in=("asked", "running", "ready", "failed"))
+    rows = [row for row in old if row.state in ("ready", "failed") or not is_alive(row, now)]
+    for row in rows:
+        Export.objects.filter(pk=row.pk).exclude(state="failed").update(state="over", owner="")
+        pieces.drop(row)
+    return len(rows)
+
+
+def name_of(row: Export) -> str:
+    """Of the file, for whoever saves it."""
+    return f"{row.organisation.slug}-{row.format}-{row.created.date().isoformat()}.{leaving.ending(wish_of(row))}"
+
+
+# -- plain files are told to everybody who keeps the house ------------------------------------------------------
+
+
+def say_seen(row: Export, *, now: datetime, by: Any) -> None:
+    """She has read that a plain file was made. Said twice it changes nothing."""
+    from samizdat.events.models import Event
+
+    seen = Event.objects.filter(organisation=row.organisation, kind=SEEN, about=row.pk, by=by)
+    if not seen.exists():
+        record(SEEN, row.organisation, about=row.pk, by=by, now=now)

@@ -1,0 +1,102 @@
+"""A whole export from its first byte to its last, to wherever it goes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing
+from samizdat.audience.exporting.packing import Out, Plain, Zip
+
+FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
+VERSION = "0.1.0"
+
+# How often everybody is gone through, for the progress.
+ROUNDS = {"samizdat": 3, "mailchimp": 1, "csv": 1, "xlsx": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
+    format alone); `zipped`: a CSV in a zip."""
+
+    format: str
+    recipients: tuple[str, ...] = ()
+    lists: tuple[int, ...] = ()
+    keys: bool = False
+    zipped: bool = True
+
+
+class Counting:
+    """Counts what goes through."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self._out.write(data)
+        self.bytes += len(data)
+
+
+def write(
+    organisation: Any,
+    wish: Wish,
+    planted: planting.Planted | None,
+    out: Out,
+    *,
+    now: datetime,
+    tell: people.Tell | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[dict[str, Any], int]:
+    """(counts, bytes written). Errors: ExportRefused, people.Stopped."""
+    home = people.House(organisation)
+    whole = dialect.count_subscribers(organisation.id) * ROUNDS[wish.format]
+    progress = people.Progress(whole, tell, stop)
+    counted = Counting(out)
+    sealed = sealing.SealedOut(counted, sealing.recipients(wish.recipients)) if wish.recipients else None
+    into: Out = sealed or counted
+    box: Zip | Plain = Zip(into, now) if wish.zipped or wish.format != "csv" else Plain(into)
+    try:
+        with dialect.bulk_reading():
+            counts = _write(box, home, wish, planted, progress, now)
+        box.close()
+        if sealed is not None:
+            sealed.close()
+    except BaseException:
+        box.stop()
+        if sealed is not None:
+            sealed.stop()
+        raise
+    return counts, counted.bytes
+
+
+def _write(
+    box: Zip | Plain,
+    home: people.House,
+    wish: Wish,
+    planted: planting.Planted | None,
+    progress: people.Progress,
+    now: datetime,
+) -> dict[str, Any]:
+    if wish.format == "csv":
+        only = wish.lists[0] if wish.lists else None
+        return flat.write(flat.CsvTable(box, "subscribers.csv"), home, planted, progress, only)
+    assert isinstance(box, Zip)
+    if wish.format == "xlsx":
+        only = wish.lists[0] if wish.lists else None
+        return flat.write(flat.XlsxTable(box), home, planted, progress, only)
+    if wish.format == "mailchimp":
+        return {"lists": mailchimp.write(box, home, planted, progress, list(wish.lists) or list(home.lists))}
+    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys)
+
+
+def ending(wish: Wish) -> str:
+    """Of the file's name."""
+    plain = "xlsx" if wish.format == "xlsx" else "csv" if wish.format == "csv" and not wish.zipped else "zip"
+    return f"{plain}.age" if wish.recipients else plain
+
+
+def names(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts if text.strip())

@@ -1,0 +1,44 @@
+"""What left, and the pieces that wait to be fetched.
+
+An app of its own inside the audience: none of its rows is about a reader, and what is fetched can be dropped whole.
+"""
+
+from django.db import models
+
+# In order: asked for, being made, lies ready, was fetched, is over (a day has passed), could not be made.
+EXPORT_STATES = ("asked", "running", "ready", "fetched", "over", "failed")
+
+
+class Export(models.Model):
+    """A leaving: who took what along, when, and the planted address by which its file is known again.
+
+    What the desk asked for lies in sealed pieces until it was fetched or a day has passed; of the command line's only
+    this row is kept. It stays as long as the organisation: a leak may show years later.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="exports")
+    format = models.CharField(max_length=10)
+    state = models.CharField(max_length=10)
+    plain = models.BooleanField()  # Not sealed to anybody: asked for with a reason, told to all admins.
+    told_sealed = models.BinaryField(default=b"")  # JSON: recipients, reason, planted address …
+    planted = models.BinaryField(max_length=16, default=b"")  # Blind index of the planted address; empty: none.
+    index_version = models.PositiveSmallIntegerField(default=1)
+    counts = models.JSONField(default=dict)
+    done = models.BigIntegerField(default=0)
+    whole = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=40, blank=True)
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True)
+    owner = models.CharField(max_length=40, blank=True)
+    beat = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+    finished = models.DateTimeField(null=True)
+
+
+class ExportPiece(models.Model):
+    """A piece of a file that waits to be fetched, sealed with the organisation's key whatever is in it."""
+
+    pk = models.CompositePrimaryKey("export_id", "number")
+    export = models.ForeignKey(Export, models.CASCADE, related_name="pieces", db_index=False)
+    number = models.PositiveIntegerField()
+    blob = models.BinaryField()

@@ -1,0 +1,346 @@
+"""Our own format: docs/export-format.md says what stands where. Version 1."""
+
+import csv
+import io
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience.exporting import people, planting
+from samizdat.audience.exporting.cells import escaped
+from samizdat.audience.exporting.packing import Zip
+from samizdat.audience.models import NUMBER_MASK, STATUSES
+from samizdat.audience.queries import details_of
+from samizdat.core import address as addresses
+from samizdat.core import consent, seal
+from samizdat.core import planted as marks
+
+FORMAT = "samizdat-export"
+VERSION = 1
+
+SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
+CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"
+MANIFEST = "manifest.json"
+
+SUBSCRIPTION_HEAD = ("number", "list", "status", "since")
+CONSENT_HEAD = (
+    "number", "list", "kind", "purpose", "way", "day", "at", "asked_at", "source", "wording", "reason", "letter", "more"
+)  # fmt: skip
+SUPPRESSION_HEAD = ("number", "reason", "day", "key", "blind")
+SUBSCRIBER_HEAD = ("number", "address", "language", "joined", "tags", "notes", "more")
+
+# Sealed words of a consent record, in the order of CONSENT_HEAD.
+WORDS = (consent.AT, consent.ASKED_AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.LETTER)
+_WORDS = frozenset(WORDS)
+
+
+def write(
+    box: Zip,
+    home: people.House,
+    planted: planting.Planted | None,
+    progress: people.Progress,
+    *,
+    now: datetime,
+    version: str,
+    keys: bool,
+    extras: Callable[[people.House], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Writes everything; gives back the counts of the manifest."""
+    for name, value in _tables(home, keys).items():
+        box.add(name, _json(value))
+    for name, value in (extras(home) if extras else {}).items():
+        box.add(name, _json(value))
+    counts: dict[str, Any] = {}
+    seen = people.Seen()
+    counts["subscribers"], counts["tagged"] = _subscribers(box, home, planted, progress, seen)
+    counts["subscriptions"] = _subscriptions(box, home, planted, progress, seen)
+    counts["consent"] = _consent(box, home, planted, progress, seen)
+    counts["suppressions"] = _suppressions(box, home, seen, keys)
+    counts |= {"lists": len(home.lists), "tags": len(home.tags), "fields": len(home.fields)}
+    box.add(MANIFEST, _json(_manifest(box, home, planted, counts, now=now, version=version)))
+    return counts
+
+
+def _manifest(
+    box: Zip,
+    home: people.House,
+    planted: planting.Planted | None,
+    counts: dict[str, Any],
+    *,
+    now: datetime,
+    version: str,
+) -> dict[str, Any]:
+    organisation = home.organisation
+    made: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "made": now.astimezone(UTC).isoformat(timespec="seconds"),
+        "made_by": f"samizdat {version}",
+        "organisation": {
+            "name": organisation.name,
+            "language": organisation.language,
+            "timezone": organisation.timezone,
+        },
+        "counts": counts,
+        "files": {
+            member.name: {"bytes": member.bytes, "rows": member.rows, "sha256": member.sha256} for member in box.members
+        },
+    }
+    if planted is not None:
+        salt = secrets.token_hex(16)
+        made["left_out"] = {"salt": salt, "sha256": marks.mark(addresses.comparable(planted.person.address), salt)}
+    return made
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str).encode()
+
+
+# -- names and keys ---------------------------------------------------------------------------------------------
+
+
+def _tables(home: people.House, keys: bool) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        "lists.json": [
+            {
+                "number": row.id,
+                "name": home.list_names[row.id],
+                "form": row.form_slug,
+                "created": row.created,
+                "details": details_of(row),
+            }
+            for row in home.lists.values()
+        ],
+        "tags.json": [{"number": number, "name": name} for number, name in home.tags.items()],
+        "fields.json": [{"number": number, **told} for number, told in home.fields.items()],
+    }
+    if keys:
+        tables["keys.json"] = {
+            "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
+            "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
+        }
+    return tables
+
+
+# -- rows -------------------------------------------------------------------------------------------------------
+
+
+class _Lines:
+    """Rows of CSV as bytes: RFC 4180, UTF-8."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text)
+
+    def of(self, rows: Iterable[Iterable[Any]]) -> bytes:
+        self._writer.writerows(rows)
+        made = self._text.getvalue().encode()
+        self._text.seek(0)
+        self._text.truncate()
+        return made
+
+
+def _begun(box: Zip, name: str, head: Iterable[str]) -> _Lines:
+    lines = _Lines()
+    box.begin(name)
+    box.write(lines.of([head]))
+    return lines
+
+
+def _more(held: dict[int, str], known: frozenset[int]) -> str:
+    """What this version has no column for, by number: a newer house put it there, and it must not be lost."""
+    rest = {number: text for number, text in held.items() if number not in known}
+    return json.dumps(rest, ensure_ascii=False) if rest else ""
+
+
+def _subscribers(
+    box: Zip,
+    home: people.House,
+    planted: planting.Planted | None,
+    progress: people.Progress,
+    seen: people.Seen,
+) -> tuple[int, int]:
+    fields = list(home.fields)
+    head = (*SUBSCRIBER_HEAD, *(home.fields[number]["tag"] for number in fields))
+    lines = _begun(box, SUBSCRIBERS, head)
+    known = frozenset({seal.ADDRESS, seal.NOTES, *fields})
+    # Values of a removed field wait to be taken off the disk: they belong to nobody's file.
+    removed = _removed_fields(home)
+    count = tagged = 0
+    for page in people.pages(home):
+        ids = [row[0] for row in page]
+        tags = _tags(ids)
+        tagged += sum(map(len, tags.values()))
+        rows = []
+        for id, blob, language, joined in page:
+            number = id & NUMBER_MASK
+            held = seal.unpack(home.open(blob, number))
+            rows.append(_subscriber(number, held, language, joined, tags.get(id, ()), fields, known, removed))
+        box.write(lines.of(_among(rows, planted, seen, _planted_row(planted, fields, known))), len(rows))
+        seen.add(ids)
+        count += len(rows)
+        progress.on(len(rows))
+    if planted is not None and not seen.pages:
+        planted = None
+    if planted is not None and planted.id > (seen.pages[-1][-1] & NUMBER_MASK):
+        box.write(lines.of(_planted_row(planted, fields, known)))
+    box.finish()
+    return count, tagged
+
+
+def _subscriber(
+    number: int,
+    held: dict[int, str],
+    language: str,
+    joined: str,
+    tags: Iterable[int],
+    fields: list[int],
+    known: frozenset[int],
+    removed: frozenset[int],
+) -> list[Any]:
+    get = held.get
+    more = "" if held.keys() <= known else _more(held, known | removed)
+    row = [get(seal.ADDRESS, ""), language, joined, " ".join(map(str, tags)), get(seal.NOTES, ""), more]
+    row += [get(field, "") for field in fields]
+    return [number, *escaped(row)]
+
+
+def _removed_fields(home: people.House) -> frozenset[int]:
+    from samizdat.audience.models import Field
+
+    rows = Field.objects.filter(organisation=home.organisation).exclude(removed=None)
+    return frozenset(rows.values_list("number", flat=True))
+
+
+def _tags(ids: list[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for id, tag in dialect.tags_between(ids[0] - 1, ids[-1]):
+        found.setdefault(id, []).append(tag)
+    return found
+
+
+def _planted_row(planted: planting.Planted | None, fields: list[int], known: frozenset[int]) -> list[list[Any]]:
+    if planted is None:
+        return []
+    one = planted.person
+    held = {**one.values, seal.ADDRESS: one.address}
+    return [_subscriber(one.number, held, one.language, one.joined, one.tags, fields, known, frozenset())]
+
+
+def _among(
+    rows: list[list[Any]], planted: planting.Planted | None, seen: people.Seen, hers: list[list[Any]]
+) -> list[list[Any]]:
+    """The rows of a page with the planted one in the place of her number."""
+    if planted is None:
+        return rows
+    before = seen.pages[-1][-1] & NUMBER_MASK if seen.pages else -1
+    if not before < planted.id < rows[-1][0]:
+        return rows
+    at = next(place for place, row in enumerate(rows) if row[0] > planted.id)
+    return [*rows[:at], *hers, *rows[at:]]
+
+
+def _placed(
+    spans: Iterator[tuple[int, int, set[int]]], planted: planting.Planted | None
+) -> Iterator[tuple[int, int, set[int], bool, bool]]:
+    """The pages again, each with whether the planted one comes within it or, at the last, behind it."""
+    held = list(spans)
+    for place, (after, last, ids) in enumerate(held):
+        here = planted is not None and (after & NUMBER_MASK) < planted.id
+        inside = here and planted is not None and planted.id < (last & NUMBER_MASK)
+        behind = here and not inside and place == len(held) - 1
+        yield after, last, ids, inside, behind
+
+
+def _subscriptions(
+    box: Zip,
+    home: people.House,
+    planted: planting.Planted | None,
+    progress: people.Progress,
+    seen: people.Seen,
+) -> dict[str, dict[str, int]]:
+    """Counts by list and status."""
+    wishes = people.WISHES
+    lines = _begun(box, SUBSCRIPTIONS, (*SUBSCRIPTION_HEAD, *wishes))
+    counts = {str(number): dict.fromkeys(STATUSES, 0) for number in home.lists}
+    hers = [[planted.id, of[0], STATUSES[of[1]], of[2], *of[3:]] for of in planted.person.lists] if planted else []
+    for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
+        rows: list[list[Any]] = []
+        for id, list_id, status, *rest in dialect.subscriptions_between(after, last, wishes):
+            if id in ids and list_id in home.lists:
+                rows.append([id & NUMBER_MASK, list_id, STATUSES[status], *rest])
+                counts[str(list_id)][STATUSES[status]] += 1
+        box.write(lines.of(_with(rows, hers, inside, behind)), len(rows))
+        progress.on(len(ids))
+    box.finish()
+    return counts
+
+
+def _with(rows: list[list[Any]], hers: list[list[Any]], inside: bool, behind: bool) -> list[list[Any]]:
+    if inside and hers:
+        at = next((place for place, row in enumerate(rows) if row[0] > hers[0][0]), len(rows))
+        return [*rows[:at], *hers, *rows[at:]]
+    return [*rows, *hers] if behind else rows
+
+
+def _consent(
+    box: Zip,
+    home: people.House,
+    planted: planting.Planted | None,
+    progress: people.Progress,
+    seen: people.Seen,
+) -> int:
+    lines = _begun(box, CONSENT, CONSENT_HEAD)
+    kinds, purposes, ways = consent.KINDS, consent.PURPOSES, consent.WAYS
+    open_record, unpack = home.open_record, seal.unpack
+    hers = [_record(planted.id, *record) for record in planted.person.records] if planted else []
+    count = 0
+    for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
+        rows: list[list[Any]] = []
+        for id, list_id, kind, purpose, way, day, blob in dialect.consent_between(after, last):
+            if id not in ids:
+                continue
+            number = id & NUMBER_MASK
+            get = (words := unpack(open_record(blob, number)) if blob else {}).get
+            more = "" if words.keys() <= _WORDS else _more(words, _WORDS)
+            told = [get(word, "") for word in WORDS]
+            rows.append([number, list_id, kinds[kind], purposes[purpose], ways[way], day, *escaped(told), more])
+        count += len(rows)
+        box.write(lines.of(_with(rows, hers, inside, behind)), len(rows))
+        progress.on(len(ids))
+    box.finish()
+    return count
+
+
+def _record(
+    number: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, words: dict[int, str]
+) -> list[Any]:
+    told = escaped([words.get(word, "") for word in WORDS])
+    heading = [number, list_id, consent.KINDS[kind], consent.PURPOSES[purpose], consent.WAYS[way], day]
+    return [*heading, *told, _more(words, _WORDS)]
+
+
+def _suppressions(box: Zip, home: people.House, seen: people.Seen, keys: bool) -> dict[str, int]:
+    """Suppressed subscribers by number. Addresses that no subscriber has are known by blind index alone: those go
+    along only where the key of the index does, since nobody could find them otherwise."""
+    lines = _begun(box, SUPPRESSIONS, SUPPRESSION_HEAD)
+    counts = {"of_subscribers": 0, "of_others": 0, "left_behind": 0}
+    after = 0
+    while found := dialect.suppressions_page(home.organisation.id, after, people.PAGE):
+        rows = []
+        for row, blind, version, reason, day, subscriber in found:
+            if subscriber is not None and seen.has(subscriber):
+                rows.append([subscriber & NUMBER_MASK, reason, day, "", ""])
+                counts["of_subscribers"] += 1
+            elif keys:
+                rows.append(["", reason, day, version, bytes(blind).hex()])
+                counts["of_others"] += 1
+            else:
+                counts["left_behind"] += 1
+            after = row
+        box.write(lines.of(rows), len(rows))
+    box.finish()
+    return counts

@@ -1,0 +1,170 @@
+"""Subscribers read by pages of their keys: no transaction stays open for long, whoever writes meanwhile goes on."""
+
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import facts, tagging
+from samizdat.audience.actions.lists import list_name
+from samizdat.audience.models import NUMBER_MASK, List, Subscription, row_id
+from samizdat.core import seal
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+# Rows of a page: 20 ms of reading, a megabyte of text.
+PAGE = 4_000
+
+# What the seal keeps for itself below the merge fields; everything else there is somebody's later thought and goes
+# along by its number.
+_OWN = frozenset({seal.ADDRESS, seal.NOTES})
+
+
+@dataclass(slots=True)
+class Person:
+    """One subscriber, opened. `values` by field number; `records` as dialect.consent_between gives them, opened."""
+
+    number: int
+    address: str
+    values: dict[int, str]
+    language: str
+    joined: str
+    tags: list[int] = field(default_factory=list)
+    lists: list[tuple[Any, ...]] = field(default_factory=list)  # (list, status, since, and WISHES of the subscription)
+    records: list[tuple[Any, ...]] = field(default_factory=list)  # (list, kind, purpose, way, day, words)
+    suppressed: list[tuple[str, str]] = field(default_factory=list)  # (reason, day)
+
+
+# Columns of a subscription beside its status: what she wished for (a pause, how often). Whatever the model has.
+WISHES = tuple(
+    column.attname
+    for column in Subscription._meta.concrete_fields
+    if column.attname not in ("subscriber_id", "list_id", "status", "may", "since")
+)
+
+
+class House:
+    """What is asked of the organisation once: keys, names of lists, tags and fields."""
+
+    def __init__(self, organisation: Any) -> None:
+        self.organisation = organisation
+        self.keys = house.keys(organisation)
+        assert self.keys.ring is not None
+        self.start, self.end = row_id(organisation.id, 0), row_id(organisation.id + 1, 0)
+        self.lists = {row.id: row for row in List.objects.filter(organisation=organisation).order_by("created", "id")}
+        self.list_names = {row.id: list_name(self.keys, row) for row in self.lists.values()}
+        self.tags = tagging.all_tags(organisation, self.keys)
+        self.fields = fields_of(organisation, self.keys)
+        self.open = self.keys.ring.bound(*facts.SUBSCRIBER, self.keys.uid).open
+        self.open_record = self.keys.ring.bound(*facts.RECORD, self.keys.uid).open
+
+    def words(self, blob: bytes, number: int) -> dict[int, str]:
+        """What is sealed of a consent record; nothing once she was erased."""
+        return seal.unpack(self.open_record(blob, number)) if blob else {}
+
+
+def fields_of(organisation: Any, keys: Any) -> dict[int, dict[str, Any]]:
+    """Number -> all that is told of a merge field, in the order of their making."""
+    from samizdat.audience.models import Field
+
+    rows = Field.objects.filter(organisation=organisation, removed=None).order_by("number")
+    return {
+        row.number: {
+            **open_json(keys, row.sealed, "field", "sealed", row.number),
+            "readable": getattr(row, "readable", False),
+        }
+        for row in rows
+    }
+
+
+def pages(home: House) -> Iterator[list[tuple[int, bytes, str, str]]]:
+    """(id, blob, language, joined) of everybody, by rising number."""
+    after = home.start
+    while rows := dialect.subscribers_page(after, home.end, PAGE):
+        yield rows
+        after = rows[-1][0]
+
+
+@dataclass(slots=True)
+class Seen:
+    """Whose rows went out: what is read of them afterwards is read for them alone, whoever signs up meanwhile."""
+
+    pages: list["array[int]"] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int]) -> None:
+        self.pages.append(array("q", ids))
+
+    def has(self, id: int | None) -> bool:
+        if id is None:
+            return False
+        page = bisect_left(self.pages, id, key=lambda page: page[-1])
+        if page == len(self.pages):
+            return False
+        at = bisect_left(self.pages[page], id)
+        return self.pages[page][at] == id
+
+    def spans(self, start: int) -> Iterator[tuple[int, int, set[int]]]:
+        """(after, last, ids) of each page."""
+        for page in self.pages:
+            yield start, page[-1], set(page)
+            start = page[-1]
+
+
+def whole(home: House, ids: Sequence[int]) -> list[Person]:
+    """These subscribers with everything that is known of them, in the order given."""
+    rows = {row[0]: row for row in dialect.subscribers_at(ids)}
+    people = {id: _person(home, rows[id]) for id in ids if id in rows}
+    for id, tag in dialect.tags_of(ids):
+        if id in people:
+            people[id].tags.append(tag)
+    for id, *of in dialect.subscriptions_with(ids, WISHES):
+        if id in people:
+            people[id].lists.append((of[0], of[1], *of[2:]))
+    for id, (_, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
+        if id in people:
+            words = home.words(blob, id & NUMBER_MASK)
+            people[id].records.append((list_id, kind, purpose, way, day, words))
+    _suppressions(home, people, rows)
+    return list(people.values())
+
+
+def _person(home: House, row: tuple[int, bytes, str, str, bytes]) -> Person:
+    number = row[0] & NUMBER_MASK
+    held = seal.unpack(home.open(row[1], number))
+    return Person(number, held.pop(seal.ADDRESS, ""), held, row[2], row[3])
+
+
+def _suppressions(home: House, people: dict[int, Person], rows: dict[int, Any]) -> None:
+    whose = {bytes(row[4]): id for id, row in rows.items()}
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for blind, reason, day in dialect.suppressions_with_days(home.organisation.id, list(whose)):
+        found[whose[bytes(blind)]].append((reason, day))
+    for id, of in found.items():
+        people[id].suppressed = sorted(of)
+
+
+type Tell = Callable[[int, int], None]
+
+
+class Stopped(Exception):
+    """The process is to end: the file is not finished."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far it is, in steps of any size; looks whether to stop."""
+
+    whole: int
+    tell: Tell | None = None
+    stop: Callable[[], bool] | None = None
+    done: int = 0
+
+    def on(self, steps: int) -> None:
+        self.done += steps
+        if self.tell:
+            self.tell(min(self.done, self.whole), self.whole)
+        if self.stop and self.stop():
+            raise Stopped

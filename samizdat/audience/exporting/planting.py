@@ -1,0 +1,129 @@
+"""One planted address an export (threat model, T22): a made-up reader who stands in this file and in no other.
+
+Where her address turns up, the file has been passed on, and we know which. She is nowhere in the house but in the row
+of the export: no count knows her, and no import takes her (core/planted.py).
+"""
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from samizdat import dialect
+from samizdat.accounts import people as accounts
+from samizdat.audience.exporting import people
+from samizdat.audience.exporting.models import Export
+from samizdat.audience.models import SUBSCRIBED, Subscriber
+from samizdat.audience.numbers import one_number
+from samizdat.audience.queries import details_of
+from samizdat.core import address as addresses
+
+# So many readers are looked at for what is usual: which fields are filled and with what.
+SAMPLE = 200
+TRIES = 100
+
+FIRST = (
+    "Alina", "Anna", "Daria", "Eva", "Elena", "Galina", "Hanna", "Inga", "Irina", "Jana", "Katja", "Lena", "Lidia",
+    "Maria", "Marta", "Nina", "Olga", "Polina", "Rita", "Sofia", "Tamara", "Vera", "Alexei", "Anton", "Boris", "Denis",
+    "Egor", "Filip", "Igor", "Ivan", "Jan", "Kirill", "Leon", "Maxim", "Nikita", "Oleg", "Pavel", "Roman", "Timur",
+)  # fmt: skip
+LAST = (
+    "Adler", "Belova", "Berg", "Bondar", "Brandt", "Cerny", "Dvorak", "Egorova", "Frank", "Gromova", "Hoffmann",
+    "Kaminski", "Kask", "Klein", "Koval", "Kruger", "Lang", "Lapina", "Lind", "Markova", "Melnik", "Moroz", "Nagy",
+    "Novak", "Orlova", "Ozols", "Petrenko", "Popova", "Reznik", "Saar", "Seidel", "Sidorenko", "Tamm", "Titova",
+    "Urban", "Vasiliev", "Voit", "Weiss", "Zaitseva", "Zielinski",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Planted:
+    """She, and her blind index by which the house knows her again."""
+
+    person: people.Person
+    blind: bytes
+
+    @property
+    def id(self) -> int:
+        return self.person.number
+
+
+def plant(home: people.House, by: Any) -> Planted | None:
+    """A reader like the others, made up; None where there is nobody to be like. Inside a transaction."""
+    chance = Random(secrets.randbits(128))
+    sample = _sample(home, chance)
+    if not sample:
+        return None
+    like = _like(sample, chance)
+    first, last, address = _name(home, domain_of(home, by), chance)
+    values = _usual(sample, like)
+    for number, told in home.fields.items():
+        if told["tag"] in ("FNAME", "LNAME") and number in like.values:
+            values[number] = first if told["tag"] == "FNAME" else last
+    person = people.Person(
+        number=one_number(home.organisation.id),
+        address=address,
+        values=values,
+        language=like.language,
+        joined=like.joined,
+        tags=like.tags,
+        lists=like.lists,
+        records=like.records,
+    )
+    return Planted(person, home.keys.blind(addresses.comparable(address)))
+
+
+def domain_of(home: people.House, by: Any) -> str:
+    """Where her mailbox would be: a domain of the organisation's own, never a stranger's.
+
+    One that catches all mail makes a hit seen; where none is known the address is one that cannot exist (RFC 2606).
+    """
+    mine = [home.organisation.return_address]
+    for row in home.lists.values():
+        mine += [value for value in details_of(row).values() if isinstance(value, str) and "@" in value]
+    if by is not None:
+        mine.append(accounts.email_of(by))
+    for text in mine:
+        host = text.rpartition("@")[2].strip(" >").lower()
+        if "." in host and not addresses.provider(host):
+            return host
+    host = urlsplit(home.organisation.public_url).hostname or ""
+    return host if "." in host else f"{home.organisation.slug}.invalid"
+
+
+def _sample(home: people.House, chance: Random) -> list[people.Person]:
+    """Readers from a random place on, and from the beginning where there are few."""
+    last = dialect.subscribers_below(home.start, home.end, 1)
+    if not last:
+        return []
+    at = chance.randrange(home.start, last[0] + 1)
+    ids = dialect.subscribers_after(at - 1, home.end, SAMPLE)
+    if len(ids) < SAMPLE:
+        ids = sorted({*ids, *dialect.subscribers_after(home.start, home.end, SAMPLE)})
+    return people.whole(home, ids)
+
+
+def _like(sample: list[people.Person], chance: Random) -> people.Person:
+    """One that is written to, if there is one: only then does a stolen list get used on her."""
+    written = [one for one in sample if any(of[1] == SUBSCRIBED for of in one.lists) and not one.suppressed]
+    return chance.choice(written or sample)
+
+
+def _usual(sample: list[people.Person], like: people.Person) -> dict[int, str]:
+    """Those of her values that others have as well: a telephone number twice in a list would be seen."""
+    seen = Counter((number, text) for one in sample for number, text in one.values.items())
+    return {number: text for number, text in like.values.items() if seen[number, text] > 1}
+
+
+def _name(home: people.House, domain: str, chance: Random) -> tuple[str, str, str]:
+    for _ in range(TRIES):
+        first, last = chance.choice(FIRST), chance.choice(LAST)
+        local = chance.choice((f"{first}.{last}", f"{first}{last}", f"{first[0]}.{last}", f"{last}.{first}")).lower()
+        address = f"{local}{chance.choice(('', '', str(chance.randrange(1960, 2008)), str(chance.randrange(10, 99))))}"
+        address = addresses.normalise(f"{address}@{domain}")
+        blinds = home.keys.blinds(addresses.comparable(address))
+        rows = Subscriber.objects.filter(organisation=home.organisation, blind__in=blinds)
+        if not rows.exists() and not Export.objects.filter(planted__in=blinds).exists():
+            return first, last, address
+    raise AssertionError("A hundred names in a row were taken.")

@@ -1,0 +1,40 @@
+"""Named reads of exports."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from samizdat.audience.exporting import known
+from samizdat.audience.exporting.actions import SEEN
+from samizdat.audience.exporting.models import Export
+from samizdat.core import address as addresses
+from samizdat.events.models import Event
+from samizdat.vault import house
+
+# After this long a plain file is no news any more; the log keeps it.
+ANNOUNCED_FOR = timedelta(days=30)
+
+
+def exports(organisation: Any, limit: int = 20) -> list[Export]:
+    """The newest first."""
+    rows = Export.objects.select_related("organisation", "by").filter(organisation=organisation)
+    return list(rows.order_by("-id")[:limit])
+
+
+def export_by_id(organisation: Any, number: int) -> Export | None:
+    rows = Export.objects.select_related("organisation", "by").filter(organisation=organisation, pk=number)
+    return rows.first()
+
+
+def unseen(organisation: Any, person: Any, now: datetime) -> list[Export]:
+    """Plain files that this person has not said she saw; those of her own doing she knows."""
+    rows = Export.objects.select_related("organisation", "by").filter(
+        organisation=organisation, plain=True, created__gt=now - ANNOUNCED_FOR
+    )
+    seen = Event.objects.filter(organisation=organisation, kind=SEEN, by=person).values_list("about", flat=True)
+    return list(rows.exclude(by=person).exclude(pk__in=list(seen)).order_by("-id")[:10])
+
+
+def planted_in(organisation: Any, address: str) -> Export | None:
+    """Which export a planted address was in; None for any other address. Errors: BadAddress."""
+    blinds = house.keys(organisation).blinds(addresses.comparable(addresses.normalise(address)))
+    return known.planted_in(organisation, blinds)

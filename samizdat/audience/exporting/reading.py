@@ -1,0 +1,363 @@
+"""An export of our own format, opened: proven before a row of it is believed.
+
+Whatever is wrong with a file becomes one sentence, and nothing was written by then.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from typing import Any, BinaryIO
+
+from django.utils.translation import gettext as _
+
+from samizdat.audience.exporting import native
+from samizdat.audience.exporting.cells import unescaped
+from samizdat.audience.exporting.errors import ExportRefused
+from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS
+from samizdat.core import address as addresses
+from samizdat.core import consent, planted, seal
+
+# zipfile lets through whatever its decompressors and a nonsense directory raise.
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, NotImplementedError, OSError)
+# A text of people packs 4 to 30 times smaller; what packs 250 times is a trap.
+RATIO, SMALL = 250, 16 << 20
+TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
+CELL = 1 << 20
+MOST_MEMBERS = 100
+# Numbers of subscribers have 40 bits (models.NUMBER_BITS).
+HIGHEST = (1 << 40) - 1
+FIRST_MEMBER = b"lists.json"
+
+_SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "more")
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether a file begins as our own exports do, also when the rest of it is missing."""
+    return head[:4] == b"PK\3\4" and head[30 : 30 + len(FIRST_MEMBER)] == FIRST_MEMBER
+
+
+@dataclass(slots=True)
+class Coming:
+    """One subscriber as the file has her. Field values by the file's field number."""
+
+    number: int
+    address: str
+    language: str
+    joined: str
+    tags: list[int]
+    values: dict[int, str]
+    lists: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)  # (list, since, wishes)
+    records: list[tuple[int | None, int, int, int, str, dict[int, str]]] = field(default_factory=list)
+    suppressed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Opened:
+    """An export. Use as a context manager; prove() first, people() as often as wanted."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._stack = ExitStack()
+        try:
+            self._box = self._stack.enter_context(zipfile.ZipFile(file))
+            infos = self._box.infolist()
+        except (*DAMAGED, ValueError) as wrong:
+            raise torn() from wrong
+        self._infos = {info.filename: info for info in infos}
+        if len(infos) != len(self._infos) or len(infos) > MOST_MEMBERS or native.MANIFEST not in self._infos:
+            raise foreign()
+        self.manifest = self._manifest()
+        self._sha = {name: str(told["sha256"]) for name, told in self.manifest["files"].items()}
+        self._insist_on_sizes()
+        self.lists: list[dict[str, Any]] = self.table("lists.json")
+        self.tags: list[dict[str, Any]] = self.table("tags.json")
+        self.fields: list[dict[str, Any]] = self.table("fields.json")
+        self._check_tables()
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # -- whole, and as it was written ---------------------------------------------------------------------------
+
+    def _manifest(self) -> dict[str, Any]:
+        try:
+            told = json.loads(self._bytes(native.MANIFEST))
+            ours = told["format"] == native.FORMAT
+            version, files, counts = int(told["version"]), told["files"], told["counts"]
+            shaped = isinstance(files, dict) and isinstance(counts, dict)
+            shaped = shaped and all(isinstance(of["sha256"], str) and int(of["bytes"]) >= 0 for of in files.values())
+        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+            raise foreign() from wrong
+        if not ours or not shaped:
+            raise foreign()
+        if version > native.VERSION:
+            sentence = _("This export was written by a newer Samizdat. Bring this one up to date, then bring it in.")
+            raise ExportRefused("newer_format", sentence)
+        return told
+
+    def _insist_on_sizes(self) -> None:
+        if set(self._sha) != set(self._infos) - {native.MANIFEST}:
+            raise altered(next(iter(set(self._sha) ^ (set(self._infos) - {native.MANIFEST}))))
+        needed = {native.SUBSCRIBERS, native.SUBSCRIPTIONS, native.CONSENT, native.SUPPRESSIONS}
+        needed |= {"lists.json", "tags.json", "fields.json"}
+        if not needed <= set(self._infos):
+            raise foreign()
+        for name, told in self.manifest["files"].items():
+            info = self._infos[name]
+            if info.file_size != told["bytes"] or info.flag_bits & 1:
+                raise altered(name)
+            if info.file_size > SMALL and info.file_size > info.compress_size * RATIO:
+                raise altered(name)
+
+    def prove(self) -> Iterator[int]:
+        """Reads every file to its end and compares its checksum; yields bytes as they are read. Errors:
+        ExportRefused."""
+        for name, told in self._sha.items():
+            digest = hashlib.sha256()
+            with self._sound(name), self._box.open(name) as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+                    yield len(piece)
+            if digest.hexdigest() != told:
+                raise altered(name)
+
+    def _sound(self, name: str) -> "_Sound":
+        return _Sound(name)
+
+    def _bytes(self, name: str) -> bytes:
+        if self._infos[name].file_size > TABLE:
+            raise altered(name)
+        with self._sound(name):
+            return self._box.read(name)
+
+    def table(self, name: str) -> Any:
+        """A JSON file; None where there is none. Its checksum is looked at here, since it is used at once."""
+        if name not in self._infos:
+            return None
+        data = self._bytes(name)
+        if hashlib.sha256(data).hexdigest() != self._sha[name]:
+            raise altered(name)
+        try:
+            return json.loads(data)
+        except ValueError as wrong:
+            raise altered(name) from wrong
+
+    def _check_tables(self) -> None:
+        try:
+            for row in self.lists:
+                assert 0 <= int(row["number"]) < 1 << 63 and str(row["name"]).strip()
+            for row in self.tags:
+                assert int(row["number"]) > 0 and str(row["name"]).strip()
+            for row in self.fields:
+                assert 16 <= int(row["number"]) <= 0xFFFF and str(row["tag"]).strip() and isinstance(row["label"], str)
+        except (AssertionError, KeyError, TypeError, ValueError) as wrong:
+            raise altered("lists.json, tags.json, fields.json") from wrong
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def people(self) -> Iterator[Coming]:
+        """Everybody but the planted one, in the order of the file. Errors: ExportRefused with file and line."""
+        with self._box.open(native.SUBSCRIBERS) as first:
+            subscribers = self._rows(native.SUBSCRIBERS, first)
+            lists = _Group(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
+            records = _Group(self._opened(native.CONSENT), native.CONSENT)
+            suppressed = self._suppressed()
+            known = {int(row["number"]) for row in self.lists}
+            tags, last = {int(row["number"]) for row in self.tags}, -1
+            for line, row in subscribers:
+                with _line(native.SUBSCRIBERS, line):
+                    one = _coming(row, self.fields, tags)
+                    assert one.number > last
+                    last = one.number
+                for line, row in lists.of(one.number):
+                    with _line(native.SUBSCRIPTIONS, line):
+                        one.lists.append(_subscription(row, known))
+                for line, row in records.of(one.number):
+                    with _line(native.CONSENT, line):
+                        one.records.append(_record(row, known))
+                one.suppressed = suppressed.get(one.number, [])
+                if not self._is_planted(one.address):
+                    yield one
+            lists.insist_on_end()
+            records.insist_on_end()
+
+    def _is_planted(self, address: str) -> bool:
+        told = self.manifest.get("left_out")
+        if not isinstance(told, dict):
+            return False
+        return planted.mark(addresses.comparable(address), str(told.get("salt", ""))) == told.get("sha256")
+
+    def _opened(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        return self._rows(name, self._stack.enter_context(self._box.open(name)))
+
+    def _rows(self, name: str, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
+        csv.field_size_limit(CELL)
+        reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), strict=True)
+        with self._sound(name):
+            head = next(reader, [])
+        while True:
+            with self._sound(name):
+                row = next(reader, None)
+            if row is None:
+                return
+            with _line(name, reader.line_num):
+                assert len(row) == len(head)
+            yield reader.line_num, dict(zip(head, row, strict=True))
+
+    def _suppressed(self) -> dict[int, list[tuple[str, str]]]:
+        """Number -> (reason, day). Suppressed are few beside subscribed: 50,000 are 10 MB."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        for line, row in self._opened(native.SUPPRESSIONS):
+            with _line(native.SUPPRESSIONS, line):
+                reason, day = _suppression(row)
+                if row["number"]:
+                    found.setdefault(int(row["number"]), []).append((reason, day))
+        return found
+
+    def others_suppressed(self) -> Iterator[tuple[bytes, int, str, str]]:
+        """(blind index, number of its key, reason, day) of addresses that no subscriber has."""
+        for line, row in self._opened(native.SUPPRESSIONS):
+            with _line(native.SUPPRESSIONS, line):
+                reason, day = _suppression(row)
+                if not row["number"]:
+                    blind = bytes.fromhex(row["blind"])
+                    assert len(blind) == 16
+                    yield blind, int(row["key"]), reason, day
+
+    def in_pages(self, size: int, after: int = -1) -> Iterator[list[Coming]]:
+        rows = (one for one in self.people() if one.number > after)
+        while page := list(islice(rows, size)):
+            yield page
+
+
+class _Group:
+    """Rows of a file that is in the order of subscribers' numbers, taken by number."""
+
+    def __init__(self, rows: Iterator[tuple[int, dict[str, str]]], name: str) -> None:
+        self._rows, self._name = rows, name
+        self._next: tuple[int, int, dict[str, str]] | None = None
+        self._on()
+
+    def of(self, number: int) -> Iterator[tuple[int, dict[str, str]]]:
+        while self._next is not None and self._next[0] == number:
+            yield self._next[1], self._next[2]
+            self._on()
+        if self._next is not None and self._next[0] < number:
+            raise flawed(self._name, self._next[1])
+
+    def _on(self) -> None:
+        found = next(self._rows, None)
+        self._next = None
+        if found is not None:
+            line, row = found
+            with _line(self._name, line):
+                self._next = (int(row["number"]), line, row)
+
+    def insist_on_end(self) -> None:
+        if self._next is not None:
+            raise flawed(self._name, self._next[1])
+
+
+class _Sound:
+    """Turns what a damaged zip or text raises into one sentence about the file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
+        if isinstance(wrong, ExportRefused):
+            return
+        if isinstance(wrong, DAMAGED):
+            raise torn() from wrong
+        if isinstance(wrong, UnicodeDecodeError | csv.Error | KeyError):
+            raise altered(self._name) from wrong
+
+
+class _line:
+    """Turns what a cell that cannot be ours raises into a sentence with file and line."""
+
+    def __init__(self, name: str, line: int) -> None:
+        self._name, self._at = name, line
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
+        if isinstance(wrong, AssertionError | ValueError | KeyError | TypeError | AttributeError):
+            raise flawed(self._name, self._at) from wrong
+
+
+def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int]) -> Coming:
+    number, address = int(row["number"]), addresses.normalise(_back(row["address"]))
+    assert 0 < number <= HIGHEST
+    values = {int(told["number"]): _back(row[told["tag"]]) for told in fields}
+    held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
+    assert seal.ADDRESS not in held
+    carried = [int(tag) for tag in row["tags"].split()]
+    assert tags.issuperset(carried)
+    day = date.fromisoformat(row["joined"]).isoformat()
+    filled = {place: text for place, text in {**values, **held}.items() if text}
+    return Coming(number, address, row["language"][:8], day, carried, filled)
+
+
+def _back(cell: str) -> str:
+    return unescaped([cell])[0]
+
+
+def _numbered(cell: str) -> dict[int, str]:
+    held = {int(number): str(text) for number, text in json.loads(cell).items()} if cell else {}
+    assert all(0 <= number <= 0xFFFF for number in held)
+    return held
+
+
+def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str]]:
+    number = int(row["list"])
+    assert number in known and row["status"] in STATUSES
+    wishes = {name: cell for name, cell in row.items() if name not in native.SUBSCRIPTION_HEAD}
+    return number, date.fromisoformat(row["since"]).isoformat(), wishes
+
+
+def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int, int, str, dict[int, str]]:
+    number = int(row["list"]) if row["list"] else None
+    assert number is None or number in known
+    names = ("at", "asked_at", "source", "wording", "reason", "letter")
+    words = {word: _back(row[name]) for word, name in zip(native.WORDS, names, strict=True) if row[name]}
+    kind, purpose = consent.KINDS.index(row["kind"]), consent.PURPOSES.index(row["purpose"])
+    day = date.fromisoformat(row["day"]).isoformat()
+    return number, kind, purpose, consent.WAYS.index(row["way"]), day, words | _numbered(row["more"])
+
+
+def _suppression(row: dict[str, str]) -> tuple[str, str]:
+    assert row["reason"] in SUPPRESSION_REASONS
+    return row["reason"], date.fromisoformat(row["day"]).isoformat()
+
+
+def torn() -> ExportRefused:
+    return ExportRefused("torn_file", _("This export is damaged or cut short. Copy it again from where it was made."))
+
+
+def foreign() -> ExportRefused:
+    sentence = _("This is no export of Samizdat's own format. Bring it in as a file of another service, with a list.")
+    return ExportRefused("foreign_file", sentence)
+
+
+def altered(name: str) -> ExportRefused:
+    sentence = _("%(file)s in this export is not what was written there. Take the file as it was exported.")
+    return ExportRefused("altered_file", sentence % {"file": name})
+
+
+def flawed(name: str, line: int) -> ExportRefused:
+    sentence = _("Line %(line)s of %(file)s in this export cannot be right. Take the file as it was exported.")
+    return ExportRefused("altered_file", sentence % {"file": name, "line": line})

@@ -1,0 +1,357 @@
+"""Leaving whole: what an export holds, to whom it is sealed, and that it comes back as it was."""
+
+import csv
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from samizdat.audience import actions, queries
+from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting import queries as exported
+from samizdat.audience.exporting.cells import escape, unescape
+from samizdat.audience.exporting.errors import ExportRefused
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.exporting.models import Export, ExportPiece
+from samizdat.audience.models import Subscriber
+from tests.conftest import NOW
+
+KEY = pyrage.x25519.Identity.generate()
+REASON = "We move to another host."
+WORDING = "I want the Thursday Letter."
+
+
+@pytest.fixture
+def audience(lantern: Any, letter: Any) -> Any:
+    """Ada confirmed and has a tag, Boris left, Elena's mailbox is dead, Galina was erased; a second list with Ada."""
+    other = actions.new_list(lantern, "Courts, weekly", now=NOW, details={"reminder": "You asked."})
+    ada = actions.add_subscriber(
+        lantern, "ada@post.example", letter, consent=WORDING, now=NOW, values={"FNAME": "=Ada", "CITY": "Riga\nLV"},
+        tags=["monthly", 'Книга, "том" 2'], language="ru",
+    )  # fmt: skip
+    actions.confirm(ada, letter, now=NOW, wording=WORDING)
+    actions.add_subscriber(lantern, "ada@post.example", other, consent="By letter.", now=NOW)
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="At the fair.", now=NOW)
+    actions.unsubscribe(boris, letter, now=NOW, reason="too many")
+    elena = actions.add_subscriber(lantern, "+elena@post.example", letter, consent="At the fair.", now=NOW)
+    actions.suppress(lantern, "bounce", subscriber=elena, now=NOW)
+    actions.add_subscriber(lantern, "galina@post.example", letter, consent="At the fair.", now=NOW)
+    actions.erase(lantern, address="galina@post.example", now=NOW)
+    return lantern
+
+
+def made(organisation: Any, wish: Wish, reason: str = REASON, **options: Any) -> bytes:
+    out = io.BytesIO()
+    exporting.direct(organisation, wish, out, reason="" if wish.recipients else reason, now=lambda: NOW, **options)
+    return out.getvalue()
+
+
+def rows_of(data: bytes, name: str) -> list[dict[str, str]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        return list(csv.DictReader(io.StringIO(box.read(name).decode(), newline="")))
+
+
+def test_our_own_format_holds_everything_with_counts_and_checksums(audience: Any) -> None:
+    data = made(audience, Wish("samizdat"))
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        assert box.testzip() is None
+        manifest = json.loads(box.read("manifest.json"))
+    assert manifest["counts"]["subscribers"] == 3
+    assert manifest["counts"]["consent"] == 6
+    assert manifest["counts"]["suppressions"] == {"of_subscribers": 1, "of_others": 0, "left_behind": 1}
+    rows = rows_of(data, "subscribers.csv")
+    assert len(rows) == manifest["files"]["subscribers.csv"]["rows"] + 1 == 4
+    ada = next(row for row in rows if row["address"] == "ada@post.example")
+    assert (ada["FNAME"], ada["CITY"], ada["language"]) == ("'=Ada", "Riga\nLV", "ru")
+    assert len(ada["tags"].split()) == 2
+
+
+def in_another_house(data: bytes, folder: Path, vault: Any, **options: Any) -> tuple[Any, dict[str, int]]:
+    from samizdat.accounts.actions import found_organisation
+    from samizdat.audience.exporting.returning import bring_back
+    from tests.conftest import TODAY
+
+    organisation = found_organisation("Harbour Bell", source=vault, today=TODAY)
+    path = folder / "export.zip"
+    path.write_bytes(data)
+    return organisation, bring_back(organisation, path, now=lambda: NOW, **options)
+
+
+def test_what_comes_back_is_what_left(audience: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(audience, Wish("samizdat"))
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert (counts["rows"], counts["added"], counts["consent"]) == (3, 3, 6)
+    for organisation in (audience, there):
+        assert queries.count(organisation) == 3
+    for name in ("The Thursday Letter", "Courts, weekly"):
+        for status in ("subscribed", "unsubscribed"):
+            here, then = queries.list_named(audience, name), queries.list_named(there, name)
+            assert queries.count(there, then, status) == queries.count(audience, here, status)
+    assert queries.count(there, tag='Книга, "том" 2') == 2
+    for address in ("ada@post.example", "boris@post.example", "+elena@post.example"):
+        before, after = (
+            queries.card(queries.subscriber_at(house, address), NOW)  # type: ignore[arg-type]
+            for house in (audience, there)
+        )
+        assert (after.number, after.values, after.tags) == (before.number, before.values, before.tags)
+        assert (after.suppressed, after.language, after.joined) == (before.suppressed, before.language, before.joined)
+        assert _log(after) == _log(before)
+        assert _standing(after) == _standing(before)
+
+
+def _log(card: Any) -> list[tuple[str, ...]]:
+    return [(of.kind, of.at, of.way, of.wording, of.reason, of.list_name) for of in card.timeline]
+
+
+def _standing(card: Any) -> dict[str, tuple[str, str]]:
+    return {of.name: (of.status, of.verdict.reason) for of in card.lists}
+
+
+def test_the_same_export_again_changes_nothing_and_another_one_finds_the_place_taken(
+    audience: Any, vault: Any, tmp_path: Path
+) -> None:
+    from samizdat.audience.exporting.returning import bring_back
+
+    there, _ = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
+    again = bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
+    assert (again["added"], again["unchanged"]) == (0, 3)
+    (tmp_path / "other.zip").write_bytes(made(audience, Wish("samizdat")))
+    with pytest.raises(ExportRefused, match="never had a subscriber"):
+        bring_back(there, tmp_path / "other.zip", now=lambda: NOW)
+
+
+def test_keys_that_came_along_open_old_links_and_keep_the_erased_out(audience: Any, vault: Any, tmp_path: Path) -> None:
+    from samizdat.audience.errors import AddressErased
+    from samizdat.core import link
+    from samizdat.vault import house
+
+    ada = queries.subscriber_at(audience, "ada@post.example")
+    assert ada is not None
+    token = link.make(house.keys(audience).link, "leave", 7, ada.number)
+    there, counts = in_another_house(made(audience, Wish("samizdat", keys=True)), tmp_path, vault)
+    found = link.read(house.keys(there).links, "leave", token)
+    assert queries.address_of(queries.subscriber_numbered(there, found.number)) == "ada@post.example"  # type: ignore[arg-type]
+    assert counts["others_suppressed"] == 1
+    letter = queries.list_named(there, "The Thursday Letter")
+    with pytest.raises(AddressErased):
+        actions.add_subscriber(there, "galina@post.example", letter, consent="x", now=NOW)
+
+
+def test_a_plain_export_takes_no_keys_unless_it_is_told_to(audience: Any) -> None:
+    with zipfile.ZipFile(io.BytesIO(made(audience, Wish("samizdat")))) as box:
+        assert "keys.json" not in box.namelist()
+
+
+# -- sealed -----------------------------------------------------------------------------------------------------
+
+
+def test_a_sealed_export_opens_with_its_key_alone_and_comes_back(audience: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(audience, Wish("samizdat", recipients=(str(KEY.to_public()),)))
+    assert data.startswith(b"age-encryption.org/v1") and b"ada@post.example" not in data
+    assert zipfile.ZipFile(io.BytesIO(pyrage.decrypt(data, [KEY]))).testzip() is None
+    with pytest.raises(ExportRefused, match="sealed to another key"):
+        in_another_house(data, tmp_path, vault, identity=str(pyrage.x25519.Identity.generate()))
+    there, counts = _again(data, tmp_path, identity=f"# a comment\n{KEY}\n")
+    assert counts["added"] == 3 and queries.count(there) == 3
+
+
+def _again(data: bytes, folder: Path, **options: Any) -> tuple[Any, dict[str, int]]:
+    """Into Harbour Bell, which was founded before."""
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience.exporting.returning import bring_back
+
+    organisation = Organisation.objects.get(slug="harbour-bell")
+    (folder / "export.zip").write_bytes(data)
+    return organisation, bring_back(organisation, folder / "export.zip", now=lambda: NOW, **options)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("age1notakey", "bad_recipient"), (str(KEY), "secret_key"), ("", "no_reason"), ("   ", "no_recipient")],
+    ids=["no key", "secret", "no reason", "blank"],
+)
+def test_a_wrong_recipient_is_one_sentence_and_no_row(audience: Any, key: str, code: str) -> None:
+    with pytest.raises(ExportRefused) as refused:
+        made(audience, Wish("samizdat", recipients=(key,) if key else ()), reason=" ")
+    assert refused.value.code == code
+    assert not Export.objects.exists()
+
+
+# -- the planted address ----------------------------------------------------------------------------------------
+
+
+def test_each_export_has_an_address_of_its_own_that_nobody_counts_and_the_house_knows(
+    audience: Any, tmp_path: Path, vault: Any
+) -> None:
+    before = queries.count(audience)
+    found = [_planted(made(audience, Wish("samizdat"))) for _ in range(3)]
+    assert len(set(found)) == 3
+    assert queries.count(audience) == before == Subscriber.objects.filter(organisation=audience).count()
+    rows = [exported.planted_in(audience, address) for address in found]
+    assert [row.pk for row in rows if row] == list(Export.objects.order_by("id").values_list("pk", flat=True))
+    assert exported.planted_in(audience, "ada@post.example") is None
+
+
+def _planted(data: bytes) -> str:
+    known = {"ada@post.example", "boris@post.example", "'+elena@post.example"}
+    (address,) = {row["address"] for row in rows_of(data, "subscribers.csv")} - known
+    return address
+
+
+def test_the_planted_one_is_like_the_others(audience: Any) -> None:
+    data = made(audience, Wish("samizdat"))
+    address = _planted(data)
+    assert address.endswith("@lantern.example")
+    row = next(row for row in rows_of(data, "subscribers.csv") if row["address"] == address)
+    assert any(one["number"] == row["number"] for one in rows_of(data, "subscriptions.csv"))
+    assert any(one["number"] == row["number"] and one["at"] for one in rows_of(data, "consent.csv"))
+    numbers = [int(row["number"]) for row in rows_of(data, "subscribers.csv")]
+    assert numbers == sorted(numbers)
+
+
+def test_an_empty_house_has_nobody_to_be_like(lantern: Any, letter: Any) -> None:
+    assert rows_of(made(lantern, Wish("samizdat")), "subscribers.csv") == []
+    assert bytes(Export.objects.get().planted) == b""
+
+
+# -- other layouts ----------------------------------------------------------------------------------------------
+
+
+def test_mailchimps_layout_comes_back_with_equal_counts_and_without_the_planted_one(
+    audience: Any, tmp_path: Path, vault: Any
+) -> None:
+    from samizdat.accounts.actions import found_organisation
+    from tests.conftest import TODAY
+
+    letter = queries.list_named(audience, "The Thursday Letter")
+    data = made(audience, Wish("mailchimp", lists=(letter.id,)))
+    (tmp_path / "audience.zip").write_bytes(data)
+    there = found_organisation("Harbour Bell", source=vault, today=TODAY)
+    to = actions.new_list(there, "Letter", now=NOW)
+    run = actions.direct(there, to, [str(tmp_path / "audience.zip")], now=lambda: NOW)
+    assert (run.counts["subscribed"], run.counts["unsubscribed"], run.counts["cleaned"]) == (1, 1, 1)
+    assert (run.counts["rows"], run.counts["rejected"]) == (3, 0)
+    card = queries.card(queries.subscriber_at(there, "ada@post.example"), NOW)  # type: ignore[arg-type]
+    assert card.tags == ["monthly", 'Книга, "том" 2'] or set(card.tags) == {"monthly", 'Книга, "том" 2'}
+    assert card.language == "ru"
+    elena = queries.card(queries.subscriber_at(there, "+elena@post.example"), NOW)  # type: ignore[arg-type]
+    assert elena.suppressed == "bounce"
+
+
+def test_a_house_takes_no_planted_address_of_its_own_whatever_file_it_stands_in(audience: Any, tmp_path: Path) -> None:
+    (tmp_path / "subscribers.csv").write_bytes(made(audience, Wish("csv", zipped=False)))
+    other = actions.new_list(audience, "Another", now=NOW)
+    run = actions.direct(audience, other, [str(tmp_path / "subscribers.csv")], status="subscribed", now=lambda: NOW)
+    assert (run.counts["rows"], run.counts["here"]) == (3, 3)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-x", "@a", "\tx", "\rx", "'", "'=x", "''+1", "Ada", "", "a=b"])
+def test_a_formula_is_escaped_and_comes_back_as_it_was(text: str) -> None:
+    assert escape(text)[:1] not in set("=+-@\t\r")
+    assert unescape(escape(text)) == text
+
+
+def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:
+    import openpyxl
+
+    with zipfile.ZipFile(io.BytesIO(made(audience, Wish("csv")))) as box:
+        text = box.read("subscribers.csv").decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    book = openpyxl.load_workbook(io.BytesIO(made(audience, Wish("xlsx"))), read_only=True)
+    sheet = [[cell or "" for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+    assert sheet[0] == rows[0] and len(sheet) == len(rows) == 5
+    for row in [*rows, *sheet]:
+        assert not any(cell[:1] in ("=", "+", "-", "@") for cell in row)
+    ada = dict(zip(rows[0], next(row for row in rows if row[0] == "ada@post.example"), strict=True))
+    assert ada["The Thursday Letter"] == ada["Courts, weekly"] == "subscribed"
+    assert WORDING in ada["Consent"]
+    bare = made(audience, Wish("csv", zipped=False))
+    assert bare.startswith("\ufeffEmail address".encode())
+
+
+# -- by the worker ----------------------------------------------------------------------------------------------
+
+
+def test_the_worker_makes_it_it_is_fetched_once_and_lies_nowhere_in_plain(audience: Any) -> None:
+    row = exporting.ask(audience, Wish("samizdat"), reason=REASON, now=NOW, by=None)
+    assert exporting.waiting(NOW) == [row.pk]
+    row = exporting.run(row.pk, now=lambda: NOW)
+    assert row.state == "ready" and exporting.waiting(NOW) == []
+    assert all(b"PK" not in bytes(blob)[:64] for blob in ExportPiece.objects.values_list("blob", flat=True))
+    data = b"".join(exporting.fetch(row, now=lambda: NOW, by=None))
+    assert len(data) == row.bytes and len(rows_of(data, "subscribers.csv")) == 4
+    row.refresh_from_db()
+    assert row.state == "fetched" and not ExportPiece.objects.exists()
+
+
+def test_a_broken_line_leaves_the_file_to_be_fetched_again(audience: Any) -> None:
+    row = exporting.run(exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW)
+    half = exporting.fetch(row, now=lambda: NOW, by=None)
+    next(half)
+    half.close()  # type: ignore[attr-defined]
+    row.refresh_from_db()
+    assert row.state == "ready" and ExportPiece.objects.exists()
+
+
+def test_what_nobody_fetches_is_gone_after_a_day(audience: Any) -> None:
+    row = exporting.run(exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW)
+    assert exporting.sweep(NOW + timedelta(hours=23)) == 0
+    assert exporting.sweep(NOW + timedelta(hours=25)) == 1
+    row.refresh_from_db()
+    assert row.state == "over" and not ExportPiece.objects.exists()
+
+
+def test_an_export_that_was_stopped_is_made_anew(audience: Any) -> None:
+    row = exporting.ask(audience, Wish("samizdat"), reason=REASON, now=NOW, by=None)
+    assert exporting.run(row.pk, now=lambda: NOW, stop=lambda: True).state == "asked"
+    assert exporting.run(row.pk, now=lambda: NOW).state == "ready"
+
+
+# -- bad input --------------------------------------------------------------------------------------------------
+
+
+def _changed(data: bytes, name: str, change: Any) -> bytes:
+    """The same zip with one member changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as box, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for member in box.namelist():
+            text = box.read(member)
+            made.writestr(member, change(text) if member == name else text)
+    return out.getvalue()
+
+
+def _version(text: bytes) -> bytes:
+    return json.dumps(json.loads(text) | {"version": 2}).encode()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda data: data[:-20], "torn_file"),
+        (lambda data: data[: len(data) // 2], "torn_file"),
+        (lambda data: data[:400] + b"\0" * 40 + data[440:], "torn_file"),
+        (lambda data: _changed(data, "subscribers.csv", lambda text: text.replace(b"ada@", b"eda@")), "altered_file"),
+        (lambda data: _changed(data, "tags.json", lambda text: text + b" "), "altered_file"),
+        (lambda data: _changed(data, "manifest.json", _version), "newer_format"),
+        (lambda data: _changed(data, "manifest.json", lambda _: b"[]"), "foreign_file"),
+        (lambda data: _changed(data, "manifest.json", lambda _: b"{"), "foreign_file"),
+    ],
+)
+def test_a_spoilt_export_is_one_sentence_and_nothing_is_written(
+    audience: Any, tmp_path: Path, vault: Any, spoil: Any, code: str
+) -> None:
+    data = made(audience, Wish("samizdat"))
+    with pytest.raises(ExportRefused) as refused:
+        in_another_house(spoil(data), tmp_path, vault)
+    assert refused.value.code == code and str(refused.value).count(".") >= 1
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience.models import Field, Import, List, Tag
+
+    there = Organisation.objects.get(slug="harbour-bell")
+    for model in (Subscriber, List, Field, Tag, Import):
+        assert not model.objects.filter(organisation=there).exists()
