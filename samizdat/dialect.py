@@ -969,3 +969,204 @@ def drop_readable_slice(field: int, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, [field, limit])
         return int(cursor.rowcount)
+
+
+# === audience: filters of the desk ================================================================================
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom a filter wants. `lists` and `statuses` go together: on one of these lists with one of these statuses; empty
+    lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists. Days are texts.
+    """
+
+    lists: tuple[int, ...] = ()
+    statuses: tuple[int, ...] = ()
+    may: tuple[int, ...] = ()
+    tag: int | None = None
+    provider: int | None = None
+    language: str | None = None
+    source: int | None = None
+    since: str | None = None
+    until: str | None = None
+    numbers: tuple[int, ...] = ()  # Row ids: these alone, walked along FACETS.
+    # What bulk work asks besides: who carries or lacks a tag, stands on a list so, or stands on none so.
+    carries: int | None = None
+    lacks: int | None = None
+    stands: tuple[int, tuple[int, ...]] | None = None
+    stands_not: tuple[int, tuple[int, ...]] | None = None
+
+
+# The thing that is walked along, from the highest number down; the others are asked of each that it meets.
+FACETS, SUBSCRIPTIONS, CARRIERS, STOPPED = "facets", "subscriptions", "carriers", "stopped"
+
+
+def wanted_sql(wanted: Wanted, along: str) -> tuple[str, list[Any]]:
+    """Ids of those wanted that are at least %s and below %s (the last two values), each once, in no order."""
+    apart = "" if _on_sqlite() else "OFFSET 0"  # Keeps PostgreSQL from making joins, which it sorts whole.
+    facets, facet_values = _facets(wanted)
+    if along == FACETS:
+        source = "audience_subscriber s"
+        if _on_sqlite() and not wanted.numbers:
+            source += " INDEXED BY subscriber_facets"
+        asked, values = _standing(wanted, "s.id", apart)
+        tagged, tag_values = _tagged(wanted, "s.id", apart)
+        more, more_values = _besides(wanted, "s.id", apart)
+        these, numbers = ([_among("s.id")], [_list(wanted.numbers)]) if wanted.numbers else ([], [])
+        conditions = " AND ".join(["1 = 1", *these, *facets, *asked, *tagged, *more])
+        sql = f"SELECT s.id FROM {source} WHERE {conditions} AND s.id >= %s AND s.id < %s"
+        return sql, [*numbers, *facet_values, *values, *tag_values, *more_values]
+    at = f"SELECT 1 FROM audience_subscriber s{' INDEXED BY subscriber_facets' if _on_sqlite() else ''}"
+    if along == CARRIERS:
+        asked, values = _standing(wanted, "t.subscriber_id", apart)
+        known = [f"EXISTS ({at} WHERE s.id = t.subscriber_id AND {' AND '.join(facets)} {apart})"] if facets else []
+        more, more_values = _besides(wanted, "t.subscriber_id", apart)
+        conditions = " AND ".join(["t.tag_id = %s", *known, *asked, *more])
+        sql = (
+            f"SELECT t.subscriber_id FROM audience_subscribertag t WHERE {conditions} "
+            "AND t.subscriber_id >= %s AND t.subscriber_id < %s"
+        )
+        return sql, [wanted.tag, *facet_values, *values, *more_values]
+    tagged, tag_values = _tagged(wanted, "u.subscriber_id", apart)
+    known = [f"EXISTS ({at} WHERE s.id = u.subscriber_id AND {' AND '.join(facets)} {apart})"] if facets else []
+    own, own_values = _own(wanted)
+    if along == STOPPED:
+        source = "audience_subscription u" + (" INDEXED BY subscription_suppressed" if _on_sqlite() else "")
+        own = ["u.may >= 7", *own]
+    else:
+        source = "audience_subscription u"
+    more, more_values = _besides(wanted, "u.subscriber_id", apart)
+    conditions = " AND ".join([*own, *known, *tagged, *more])
+    sql = (
+        f"SELECT DISTINCT u.subscriber_id FROM {source} WHERE {conditions} "
+        "AND u.subscriber_id >= %s AND u.subscriber_id < %s"
+    )
+    return sql, [*own_values, *facet_values, *tag_values, *more_values]
+
+
+def _facets(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    asked = {
+        "s.provider = %s": wanted.provider,
+        "s.language = %s": wanted.language,
+        "s.source = %s": wanted.source,
+        "s.joined >= %s": wanted.since,
+        "s.joined <= %s": wanted.until,
+    }
+    known = {sql: value for sql, value in asked.items() if value is not None}
+    return list(known), list(known.values())
+
+
+def _standing(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+    if not wanted.lists:
+        return [], []
+    own, values = _own(wanted)
+    asked = f"EXISTS (SELECT 1 FROM audience_subscription u WHERE u.subscriber_id = {whose} AND {' AND '.join(own)}"
+    return [f"{asked} {apart})"], values
+
+
+def _own(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """Conditions on a subscription; numbers go in as text of the statement, since there are few."""
+    own, values = [], []
+    for column, codes in (("list_id", wanted.lists), ("status", wanted.statuses), ("may", wanted.may)):
+        if len(codes) == 1:
+            own.append(f"u.{column} = %s")
+            values.append(codes[0])
+        elif codes:
+            own.append(f"u.{column} IN ({', '.join(['%s'] * len(codes))})")
+            values += codes
+    return own, values
+
+
+def _tagged(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+    if wanted.tag is None:
+        return [], []
+    return [
+        f"EXISTS (SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = {whose} AND t.tag_id = %s {apart})"
+    ], [wanted.tag]
+
+
+def _besides(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+    asked, values = [], []
+    carried = (
+        f"EXISTS (SELECT 1 FROM audience_subscribertag b WHERE b.subscriber_id = {whose} AND b.tag_id = %s {apart})"
+    )
+    for sql, tag in ((carried, wanted.carries), (f"NOT {carried}", wanted.lacks)):
+        if tag is not None:
+            asked.append(sql)
+            values.append(tag)
+    for word, standing in (("", wanted.stands), ("NOT ", wanted.stands_not)):
+        if standing is not None:
+            list_id, statuses = standing
+            places = ", ".join(["%s"] * len(statuses))
+            asked.append(
+                f"{word}EXISTS (SELECT 1 FROM audience_subscription b WHERE b.subscriber_id = {whose} "
+                f"AND b.list_id = %s AND b.status IN ({places}) {apart})"
+            )
+            values += [list_id, *statuses]
+    return asked, values
+
+
+def wanted_ids(wanted: Wanted, along: str, low: int, below: int, limit: int) -> list[int]:
+    """The highest of them, falling."""
+    sql, values = wanted_sql(wanted, along)
+    return _numbers(f"{sql} ORDER BY 1 DESC LIMIT %s", [*values, low, below, limit])
+
+
+def count_wanted(wanted: Wanted, along: str, low: int, below: int) -> int:
+    sql, values = wanted_sql(wanted, along)
+    return _numbers(f"SELECT COUNT(*) FROM ({sql}) AS found", [*values, low, below])[0]
+
+
+# === audience: bulk work ==========================================================================================
+
+
+def tag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
+    """Gives a tag to all of them; those who did not have it."""
+    numbers, on = ("value", "json_each(%s) j WHERE true") if _on_sqlite() else ("n", "unnest(%s::bigint[]) AS u(n)")
+    return _numbers(
+        f"INSERT INTO audience_subscribertag (subscriber_id, tag_id) SELECT {numbers}, %s FROM {on} "
+        "ON CONFLICT DO NOTHING RETURNING subscriber_id",
+        [tag, _list(subscribers)],
+    )
+
+
+def untag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
+    """Takes a tag from all of them; those who had it."""
+    return _numbers(
+        f"DELETE FROM audience_subscribertag WHERE tag_id = %s AND {_among('subscriber_id')} RETURNING subscriber_id",
+        [tag, _list(subscribers)],
+    )
+
+
+def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(list, status, how many of them)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT list_id, status, COUNT(*) FROM audience_subscription "
+            f"WHERE {_among('subscriber_id')} GROUP BY list_id, status",
+            [_list(subscribers)],
+        )
+        return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
+
+
+def there(subscribers: Sequence[int]) -> list[int]:
+    """Those of them who are still here."""
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {_among('id')}", [_list(subscribers)])
+
+
+def blinds_of(subscribers: Sequence[int]) -> dict[bytes, int]:
+    """Blind index -> subscriber."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT blind, id FROM audience_subscriber WHERE {_among('id')}", [_list(subscribers)])
+        return {bytes(blind): id for blind, id in cursor.fetchall()}
+
+
+def pauses_of(subscribers: Sequence[int], list_id: int) -> dict[int, Any]:
+    """Subscriber -> (status, may, since as text, paused until or None) on one list."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT subscriber_id, status, may, CAST(since AS varchar(10)), CAST(paused AS varchar(10)) "
+            f"FROM audience_subscription WHERE {_among('subscriber_id')} AND list_id = %s",
+            [_list(subscribers), list_id],
+        )
+        return {row[0]: tuple(row[1:]) for row in cursor.fetchall()}

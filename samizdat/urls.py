@@ -47,6 +47,7 @@ write = [
 
 audience = [
     path("subscribers/", subscribers.subscribers, name="subscribers"),
+    path("subscribers/count", subscribers.count_subscribers, name="count-subscribers"),
     path("subscribers/add", subscribers.add_subscriber, name="add-subscriber"),
     path("subscribers/<int:number>/", subscribers.subscriber, name="subscriber"),
     path("subscribers/<int:number>/edit", editing.edit_subscriber, name="edit-subscriber"),

@@ -16,6 +16,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "provider": "one of a short list, `other` for all else: needed for pace",
         "language": "one of a few: needed for segments in the database",
         "joined": "a day, never finer",
+        "source": "by which of seven ways she came; her first consent record says the same",
     },
     "audience_subscribertag": {"pk": "", "subscriber": "number", "tag": "number; the name is sealed"},
     "audience_subscription": {

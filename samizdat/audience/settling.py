@@ -54,9 +54,15 @@ def lock(subscriber: Subscriber) -> Subscriber:
 
 
 def create(
-    organisation: Any, keys: OrganisationKeys, address: str, values: Mapping[int, str], language: str, today: date
+    organisation: Any,
+    keys: OrganisationKeys,
+    address: str,
+    values: Mapping[int, str],
+    language: str,
+    today: date,
+    way: str = "desk",
 ) -> Subscriber:
-    """A new row for a normalised address."""
+    """A new row for a normalised address. `way`: by which she comes, of consent.WAYS."""
     number = one_number(organisation.id)
     row = Subscriber(
         id=row_id(organisation.id, number),
@@ -66,6 +72,7 @@ def create(
         provider=addresses.provider(addresses.domain(address)),
         language=language[:8],
         joined=today,
+        source=consent.WAYS.index(way),
     )
     row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *facts.SUBSCRIBER, number)
     row.save(force_insert=True)

@@ -118,3 +118,24 @@ DELIVERIES: dict[str, tuple[str, Any]] = {
     "suppressed": ("none", pgettext_lazy("delivery", "Not written to: left or bounced after release")),
     "cancelled": ("none", pgettext_lazy("delivery", "Stopped before its turn")),
 }
+
+# How somebody first came, by core/consent.WAYS.
+SOURCES: dict[str, Any] = {
+    "import": pgettext_lazy("came by", "a file"),
+    "form": pgettext_lazy("came by", "a sign-up form"),
+    "desk": pgettext_lazy("came by", "the desk"),
+    "api": pgettext_lazy("came by", "a program"),
+    "mail": pgettext_lazy("came by", "a letter of hers"),
+    "one-click": pgettext_lazy("came by", "the unsubscribe button"),
+    "bounce": pgettext_lazy("came by", "a bounce"),
+}
+
+# Why an address is on the stop list.
+STOPPED: dict[str, Any] = {
+    "any": pgettext_lazy("stop list", "on the stop list, for any reason"),
+    "bounce": pgettext_lazy("stop list", "mail came back for good"),
+    "complaint": pgettext_lazy("stop list", "reported as spam"),
+    "erased": pgettext_lazy("stop list", "erased"),
+    "manual": pgettext_lazy("stop list", "put there by somebody here"),
+    "objected": pgettext_lazy("stop list", "objected to all mail"),
+}

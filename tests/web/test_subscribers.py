@@ -173,3 +173,39 @@ def test_the_source_of_an_imported_record_is_said_in_the_readers_language() -> N
     assert source_of(entry) == "people, all.csv, line 1,646"
     typed = SimpleNamespace(way="desk", source="a book, page 3, line 4")
     assert source_of(typed) == typed.source
+
+
+def test_filters_are_chips_that_can_be_taken_away(here: House, desk: Desk) -> None:
+    page = _to(here, "subscribers")
+    asked = f"?list={here.list.id}&provider=other&source=desk&since=2026-01-01&status=subscribed"
+    shown = desk("viewer").get(page + asked).content.decode()
+    assert "Came by: the desk" in shown and "Mailbox: other" in shown
+    without = f"?list={here.list.id}&amp;status=subscribed&amp;provider=other&amp;since=2026-01-01"
+    assert f'href="{without}"' in shown and "No. " in shown
+    assert "No. " not in desk("viewer").get(page + asked.replace("source=desk", "source=form")).content.decode()
+
+
+def test_a_filter_that_makes_no_sense_asks_for_nothing(here: House, desk: Desk) -> None:
+    page, client = _to(here, "subscribers"), desk("viewer")
+    for asked in (
+        "list=0", "status=gone", "provider=99", "since=yesterday", "since=2026-02-30", "before=" + "9" * 40, "tag=x",
+        "suppressed=why", "language=%00", "until=20261125", "source=%D1%8F", "list=1&list=2",
+    ):  # fmt: skip
+        answer = client.get(f"{page}?{asked}")
+        assert answer.status_code == 200 and "Take away the filter" not in answer.content.decode(), asked
+
+
+def test_those_who_fit_are_counted_exactly(here: House, desk: Desk) -> None:
+    page = _to(here, "count-subscribers")
+    assert "2 subscribers fit." in desk("viewer").get(f"{page}?provider=other").content.decode()
+    part = desk("viewer").get(f"{page}?language=ru", headers={"HX-Request": "true"}).content.decode()
+    assert "0 subscribers fit." in part and "<html" not in part
+
+
+def test_a_suppressed_reader_is_found_by_the_reason(here: House, desk: Desk) -> None:
+    actions.suppress(here.organisation, "manual", subscriber=here.ada, now=timezone.now())
+    page, client = _to(here, "subscribers"), desk("viewer")
+    link = _to(here, "subscriber", here.ada.number)
+    assert link in client.get(f"{page}?suppressed=manual").content.decode()
+    assert link in client.get(f"{page}?suppressed=any").content.decode()
+    assert link not in client.get(f"{page}?suppressed=bounce").content.decode()

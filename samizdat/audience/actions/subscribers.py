@@ -41,7 +41,7 @@ def add_subscriber(
     """
     keys = house.keys(organisation)
     with transaction.atomic():
-        row = _there(organisation, keys, address, values or {}, language, now, erased_may=False)
+        row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=False)
         settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
         settling.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
         record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
@@ -62,7 +62,7 @@ def sign_up(
     """Somebody typed this address into a form: asked, until she confirms. An erased address may. Errors: BadAddress."""
     keys = house.keys(organisation)
     with transaction.atomic():
-        row = _there(organisation, keys, address, values or {}, language, now, erased_may=True)
+        row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=True)
         settling.write(row, [Fact("asked", way, list, _wording(list, wording, way))], now)
         record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": list.id})
     return row
@@ -149,6 +149,7 @@ def _there(
     values: Mapping[str, str],
     language: str,
     now: datetime,
+    way: str,
     *,
     erased_may: bool,
 ) -> Subscriber:
@@ -161,7 +162,7 @@ def _there(
     told = {numbers[tag]: text for tag, text in values.items() if text}
     row = settling.find(organisation, keys, address, lock=True)
     if row is None:
-        return settling.create(organisation, keys, address, told, language, now.astimezone(UTC).date())
+        return settling.create(organisation, keys, address, told, language, now.astimezone(UTC).date(), way)
     if told:
         settling.reseal(row, settling.values_of(keys, row) | told)
     return row

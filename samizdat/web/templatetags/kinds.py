@@ -6,7 +6,7 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from samizdat.web.kinds import DELIVERIES, KINDS
+from samizdat.web.kinds import DELIVERIES, KINDS, SOURCES, STOPPED
 from samizdat.web.templatetags.desk import state
 
 register = template.Library()
@@ -24,3 +24,15 @@ def delivery_state(row: Any) -> SafeString:
     """What became of a message."""
     shape, word = DELIVERIES.get(row.state, ("none", row.state))
     return state(shape, str(word))
+
+
+@register.filter
+def source_word(way: str) -> str:
+    """How somebody first came."""
+    return str(SOURCES.get(way, way))
+
+
+@register.filter
+def stopped_word(reason: str) -> str:
+    """Why an address is on the stop list."""
+    return str(STOPPED.get(reason, reason))

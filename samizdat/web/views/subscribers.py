@@ -16,7 +16,7 @@ from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
-from samizdat.web import alarms, kinds, plans, words
+from samizdat.web import alarms, filtering, kinds, plans, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
@@ -42,45 +42,69 @@ def subscribers(request: Any) -> HttpResponse:
 
 def _chosen(request: Any) -> dict[str, Any]:
     """The part of the audience that the filters ask for, and what else can be asked for."""
-    organisation, asked = request.organisation, request.GET
+    organisation = request.organisation
     lists, tags = queries.lists(organisation), queries.tags(organisation)
-    chosen = next((found for found in lists if str(found.id) == asked.get("list", "")), None)
-    tag = next((found for found in tags if str(found[0]) == asked.get("tag", "")), None)
-    status = asked.get("status", "") if asked.get("status", "") in STATUSES else ""
-    before = asked.get("before", "")
-    page = queries.page(
-        organisation,
-        list=queries.list_by_id(organisation, chosen.id) if chosen else None,
-        status=status or None,
-        tag=tag[1] if tag else None,
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None,
-        limit=PAGE,
-    )
+    asked = filtering.read(request.GET, lists, tags)
+    page = queries.filtered(organisation, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
+    plain = asked.filter.plain
     return {
-        "lists": lists,
-        "tags": tags,
-        "chosen": chosen,
-        "tag": tag,
-        "status": status,
+        "asked": asked,
+        "offers": filtering.offers(lists, tags, asked),
+        "chosen": next((found for found in lists if found.id == asked.filter.list), None),
         "page": page,
-        "tabs": _tabs(organisation, chosen, status, tag),
+        "tabs": _tabs(organisation, asked, tags) if plain else _tabs_uncounted(asked),
+        "plain": plain,
+        "following": asked.query(before=str(page.next)) if page.next else "",
         "total": sum(found.total for found in lists),
     }
 
 
-def _tabs(organisation: Any, chosen: Any, status: str, tag: Any) -> list[dict[str, Any]]:
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+
+
+def _tabs(organisation: Any, asked: Any, tags: Any) -> list[dict[str, Any]]:
     """The statuses with their exact numbers; without a list a reader on two lists counts in both."""
-    among = queries.list_by_id(organisation, chosen.id) if chosen else None
-    name = tag[1] if tag else None
-    rest = (f"&list={chosen.id}" if chosen else "") + (f"&tag={tag[0]}" if tag else "")
+    among = queries.list_by_id(organisation, asked.filter.list) if asked.filter.list else None
+    name = dict(tags).get(asked.filter.tag)
     counts = {other: queries.count(organisation, list=among, status=other, tag=name) for other in STATUSES}
+    tabs = _tabs_uncounted(asked)
     # The sum of the parts, not a count of rows: that would walk through a million of them.
-    tabs = [{"name": _("All"), "count": sum(counts.values()), "on": not status, "query": f"?{rest[1:]}"}]
-    for other, many in counts.items():
-        if many or other == status:
-            word = words.subscription_state(other)[1]
-            tabs.append({"name": word, "count": many, "on": other == status, "query": f"?status={other}{rest}"})
+    tabs[0]["count"] = sum(counts.values())
+    for tab in tabs[1:]:
+        tab["count"] = counts[tab["status"]]
+    return [tab for tab in tabs if tab["count"] or tab["on"] or not tab["status"]]
+
+
+def _tabs_uncounted(asked: Any) -> list[dict[str, Any]]:
+    status = asked.values.get("status", "")
+    tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status="")}]
+    for other in STATUSES:
+        word = words.subscription_state(other)[1]
+        tabs.append({"name": word, "status": other, "on": other == status, "query": asked.query(status=other)})
     return tabs
+
+
+# Seconds of one look of a count.
+COUNTING = 0.3
+
+
+@door(see=EVERYONE)
+def count_subscribers(request: Any) -> HttpResponse:
+    """How many fit the filters, exactly; where there are millions, in several looks."""
+    organisation = request.organisation
+    asked = filtering.read(request.GET, queries.lists(organisation), queries.tags(organisation))
+    so_far = _number(request.GET.get("found", "")) or 0
+    found, following = queries.count_filtered(
+        organisation, asked.filter, _number(request.GET.get("before", "")), COUNTING
+    )
+    facts = {
+        "asked": asked,
+        "found": so_far + found,
+        "following": asked.query(before=str(following), found=str(so_far + found)) if following is not None else "",
+    }
+    name = "web/audience/parts/count.html" if request.htmx else "web/audience/count.html"
+    return render(request, name, facts)
 
 
 def _numbered(request: Any, number: int) -> Any:

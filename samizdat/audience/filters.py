@@ -1,0 +1,177 @@
+"""Filters of the desk: list, status, tag, language, mailbox provider, way of coming, days, suppressed and why.
+
+They run in the database, along whichever of four indexes has the fewest rows to pass over, in windows of numbers from
+the highest down. A look has so many seconds: a filter that almost nobody fits ends with where to go on from, and never
+with a page that somebody waits for. Whoever wants all of them (a count, bulk work) goes on until the end.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Sum
+
+from samizdat import dialect
+from samizdat.accounts.models import Organisation
+from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, row_id
+from samizdat.core import consent
+
+# Reasons that a filter can ask for: suppressed, by code of the verdict.
+SUPPRESSED = {
+    reason.removeprefix("suppressed:"): code
+    for code, reason in enumerate(consent.REASONS)
+    if reason.startswith("suppressed:")
+}
+ANY = "any"
+
+# Rows of the index that the first window passes over, and the most that one does: 20 ms or so.
+FIRST, MOST = 400, 25_000
+# Rows of one statement of a count.
+COUNTED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is asked for; None is anything. `status` of STATUSES, `suppressed` a reason or "any", `source` of
+    consent.WAYS, `provider` its number. Days are those that are readable: of an import, its own.
+    """
+
+    list: int | None = None
+    status: str | None = None
+    tag: int | None = None
+    language: str | None = None
+    provider: int | None = None
+    source: str | None = None
+    since: date | None = None
+    until: date | None = None
+    suppressed: str | None = None
+    numbers: tuple[int, ...] = ()  # These alone, whatever else is asked for.
+
+    @property
+    def plain(self) -> bool:
+        """Whether the totals know the count: nothing but list, status and tag is asked for."""
+        asked = {name for name, value in asdict(self).items() if value not in (None, ())}
+        return asked <= {"list", "status", "tag"}
+
+    def told(self) -> dict[str, Any]:
+        """As plain values, for a sealed plan."""
+        days = {"since": self.since and self.since.isoformat(), "until": self.until and self.until.isoformat()}
+        return {name: value for name, value in (asdict(self) | days).items() if value not in (None, ())}
+
+
+def read(told: dict[str, Any]) -> Filter:
+    """What Filter.told() told."""
+    days = {name: date.fromisoformat(told[name]) for name in ("since", "until") if told.get(name)}
+    return Filter(**(told | days | {"numbers": tuple(told.get("numbers", ()))}))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Row ids, falling, and the id below which to go on; None at the end."""
+
+    ids: list[int]
+    below: int | None
+
+
+class Search:
+    """A filter over an organisation, ready to walk."""
+
+    def __init__(self, organisation: Any, asked: Filter, **besides: Any) -> None:
+        """`besides`: what bulk work asks for as well, by the names of dialect.Wanted."""
+        if asked.numbers:
+            asked = Filter(numbers=asked.numbers)
+        own = List.objects.filter(organisation=organisation)
+        lists = tuple(own.filter(id=asked.list) if asked.list else own.order_by("id"))
+        standing = asked.list is not None or asked.status is not None or asked.suppressed is not None
+        self.wanted = dialect.Wanted(
+            lists=tuple(one.id for one in lists) if standing else (),
+            # All of them by name, so that the index by list and status serves without a status as well.
+            statuses=(STATUSES.index(asked.status),) if asked.status else tuple(range(len(STATUSES))),
+            may=_codes(asked.suppressed),
+            tag=asked.tag,
+            provider=asked.provider,
+            language=asked.language,
+            source=None if asked.source is None else consent.WAYS.index(asked.source),
+            since=asked.since.isoformat() if asked.since else None,
+            until=asked.until.isoformat() if asked.until else None,
+            numbers=tuple(row_id(organisation.id, number) for number in asked.numbers),
+            **besides,
+        )
+        self.nobody = standing and not lists
+        self.low = row_id(organisation.id, 0)
+        self.end = row_id(organisation.id, Organisation.objects.values_list("next_number", flat=True).get(
+            id=organisation.id
+        ))  # fmt: skip
+        self.along, self.rows = self._shortest()
+
+    def _shortest(self) -> tuple[str, int]:
+        """What to walk along, and how many rows it has."""
+        whole = max(1, self.end - self.low)
+        if self.wanted.numbers:
+            return dialect.FACETS, 1  # One window for all.
+        ways = {dialect.FACETS: whole}
+        if self.wanted.lists:
+            totals = ListTotal.objects.filter(list__in=self.wanted.lists)
+            totals = totals.filter(status__in=self.wanted.statuses)
+            # Asked apart for each: a subscription is looked at, and the subscriber after it.
+            ways[dialect.SUBSCRIPTIONS] = 2 * (totals.aggregate(sum=Sum("count"))["sum"] or 0)
+        if self.wanted.may:
+            ways[dialect.STOPPED] = whole // 20
+        if self.wanted.tag is not None:
+            carriers = TagTotal.objects.filter(tag=self.wanted.tag).aggregate(sum=Sum("count"))["sum"] or 0
+            if self.wanted.lists:
+                ways[dialect.CARRIERS] = 2 * carriers
+            else:  # Who is on no list is in no total.
+                ways[dialect.CARRIERS] = min(whole - 1, 2 * carriers)
+        along = min(ways, key=lambda way: ways[way])
+        return along, max(1, ways[along])
+
+    def look(self, below: int | None, limit: int, seconds: float | None = None) -> Look:
+        """The next `limit` of them below an id; fewer where the seconds are used up before, or at the end."""
+        until = None if seconds is None else time.monotonic() + seconds
+        ids: list[int] = []
+        passed = max(FIRST, 2 * limit)
+        at = self.end if below is None else min(below, self.end)
+        while at > self.low and not self.nobody:
+            low = max(self.low, at - self._width(passed))
+            ids += dialect.wanted_ids(self.wanted, self.along, low, at, limit - len(ids))
+            if len(ids) >= limit:
+                return Look(ids, ids[-1])
+            at, passed = low, min(4 * passed, max(MOST, 2 * limit))
+            if until is not None and time.monotonic() > until and at > self.low:
+                return Look(ids, at)
+        return Look(ids, None)
+
+    def slices(self, size: int, below: int | None = None) -> Iterator[list[int]]:
+        """All of them, so many at a time."""
+        while True:
+            found = self.look(below, size)
+            if found.ids:
+                yield found.ids
+            if found.below is None:
+                return
+            below = found.below
+
+    def count(self, below: int | None = None, seconds: float | None = None) -> tuple[int, int | None]:
+        """How many there are below an id, and the id to go on from; None when all were counted."""
+        until = None if seconds is None else time.monotonic() + seconds
+        at, found = self.end if below is None else min(below, self.end), 0
+        while at > self.low and not self.nobody:
+            low = max(self.low, at - self._width(COUNTED))
+            found += dialect.count_wanted(self.wanted, self.along, low, at)
+            at = low
+            if until is not None and time.monotonic() > until and at > self.low:
+                return found, at
+        return found, None
+
+    def _width(self, passed: int) -> int:
+        """Of a window that passes over so many rows of the index."""
+        return max(1, (self.end - self.low) * passed // self.rows)
+
+
+def _codes(suppressed: str | None) -> tuple[int, ...]:
+    if suppressed is None:
+        return ()
+    return tuple(SUPPRESSED.values()) if suppressed == ANY else (SUPPRESSED[suppressed],)
