@@ -247,17 +247,21 @@ def release_page(
     organisation: int, list_id: int, tag: int | None, after: int, limit: int, suppressions: bool
 ) -> list[int]:
     """The next subscriber rows above `after` that may get a letter of this list, in order."""
-    more, values = _release_rows(organisation, list_id, tag, suppressions)
-    return _numbers(f"{more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s", [*values, after, limit])
+    more, values = release_rows(organisation, list_id, tag, suppressions)
+    query = f"SELECT u.subscriber_id {more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s"
+    return _numbers(query, [*values, after, limit])
 
 
 def release_newest(organisation: int, list_id: int, tag: int | None, limit: int, suppressions: bool) -> list[int]:
     """Those of them who agreed last, the newest first."""
-    more, values = _release_rows(organisation, list_id, tag, suppressions)
-    return _numbers(f"{more} ORDER BY u.since DESC, u.subscriber_id LIMIT %s", [*values, limit])
+    more, values = release_rows(organisation, list_id, tag, suppressions)
+    return _numbers(f"SELECT u.subscriber_id {more} ORDER BY u.since DESC, u.subscriber_id LIMIT %s", [*values, limit])
 
 
-def _release_rows(organisation: int, list_id: int, tag: int | None, suppressions: bool) -> tuple[str, list[Any]]:
+def release_rows(
+    organisation: int, list_id: int, tag: int | None, suppressions: bool, joined: str = ""
+) -> tuple[str, list[Any]]:
+    """FROM and WHERE over the subscriptions `u` that may get a letter, and their values. `joined`: more of FROM."""
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     # Her blind index as a value, not as a join: PostgreSQL would match all suppressions with all subscribers for every
     # page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
@@ -266,7 +270,7 @@ def _release_rows(organisation: int, list_id: int, tag: int | None, suppressions
         AND p.blind = (SELECT s.blind FROM audience_subscriber s WHERE s.id = u.subscriber_id)
     )"""
     sql = f"""
-        SELECT u.subscriber_id FROM audience_subscription u {tagged}
+        FROM audience_subscription u {tagged} {joined}
         WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {unsuppressed if suppressions else ""}
         """
     return sql, [*([tag] if tag else []), list_id, *([organisation] if suppressions else [])]

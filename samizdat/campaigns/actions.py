@@ -32,18 +32,22 @@ def create(
     by: Any,
     now: datetime,
     tag: Any = None,
+    segment: Any = None,
     template: Template | None = None,
     language: str | None = None,
 ) -> Campaign:
-    """A new draft. Errors: CampaignError (format, list of another organisation)."""
+    """A new draft. Errors: CampaignError (format, list or segment of another organisation)."""
     _check_format(draft)
     if list_.organisation_id != organisation.id:
         raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
+    if segment is not None and segment.organisation_id != organisation.id:
+        raise CampaignError(_("That segment belongs to another organisation. Choose one of your own."))
     with transaction.atomic():
         campaign = Campaign.objects.create(
             organisation=organisation,
             list=list_,
             tag=tag,
+            segment=segment,
             template=template,
             draft_sealed=b"",
             language=language or organisation.language,
@@ -57,13 +61,17 @@ def create(
     return campaign
 
 
+# What a save may change besides the letter itself.
+_CHOSEN = ("list", "tag", "segment", "template", "language")
+
+
 def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, **changes: Any) -> int:
     """Writes a draft over the version that was opened, and returns the new version.
 
-    changes: list, tag, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft.
+    changes: list, tag, segment, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft.
     """
     _check_format(draft)
-    values: dict[str, Any] = {key: changes[key] for key in ("list", "tag", "template", "language") if key in changes}
+    values: dict[str, Any] = {key: changes[key] for key in _CHOSEN if key in changes}
     # WHERE is the lock: one of two who save the same version finds nothing to update.
     values["draft_sealed"] = drafts.sealed(campaign, draft)
     written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
@@ -102,6 +110,7 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         by=by,
         now=now,
         tag=campaign.tag,
+        segment=campaign.segment,
         template=campaign.template,
         language=campaign.language,
     )
@@ -122,7 +131,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     An edition left behind by a release that was killed before it counted anybody is made anew.
     """
     # What is frozen is what is stored now, not what this process read a while ago.
-    campaign.refresh_from_db(fields=["state", "draft_sealed", "version", "list", "tag", "template", "language"])
+    campaign.refresh_from_db(fields=["state", "draft_sealed", "version", *_CHOSEN])
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
     slug = secrets.token_hex(10)

@@ -29,7 +29,9 @@ class Row:
 
 def campaign_of(organisation: Any, number: int) -> Campaign:
     """Errors: NoSuchCampaign, also for one of another organisation."""
-    found = Campaign.objects.select_related("organisation", "list", "tag").filter(pk=number, organisation=organisation)
+    found = Campaign.objects.select_related("organisation", "list", "tag", "segment").filter(
+        pk=number, organisation=organisation
+    )
     campaign = found.first()
     if campaign is None:
         raise NoSuchCampaign(_("There is no campaign %(number)s. Look at the list of campaigns.") % {"number": number})

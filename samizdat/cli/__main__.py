@@ -17,6 +17,7 @@ COMMANDS = {
     "person": ("house", "person"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
+    "segment": ("segments", "segments"),
     "import": ("audience", "import_"),
     "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),

@@ -36,17 +36,25 @@ def campaign() -> None:
 @click.option("--preheader", default="", help="The line that mailboxes show beside the subject.")
 @click.option("--reply-to", default="")
 @click.option("--tag", "tag_name", help="Only subscribers with this tag.")
+@click.option("--segment", "segment_name", metavar="NAME", help="Only subscribers in this segment.")
 @click.option(
     "--template", "template_name", help="One of the organisation's own templates; the built-in one otherwise."
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), help="Of the letter's frame.")
 @common
 def campaign_new(
-    body: str, list_name: str, sender: str, tag_name: str | None, template_name: str | None, **words: Any
+    body: str,
+    list_name: str,
+    sender: str,
+    tag_name: str | None,
+    segment_name: str | None,
+    template_name: str | None,
+    **words: Any,
 ) -> None:
     """Write a draft."""
     opening.open_house()
     from samizdat.audience import queries as audience
+    from samizdat.audience.segments.saved import segment_named
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.draft import Draft
 
@@ -71,11 +79,22 @@ def campaign_new(
         draft,
         by=None,
         now=opening.now(),
-        tag=audience.tag_named(organisation, tag_name) if tag_name else None,
+        tag=_tag(organisation, tag_name),
+        segment=segment_named(organisation, segment_name) if segment_name else None,
         template=_template(organisation, template_name),
         language=words["language"],
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
+
+
+def _tag(organisation: Any, name: str | None) -> Any:
+    """A misspelt one must not become everybody."""
+    from samizdat.audience.queries import tag_named
+
+    found = tag_named(organisation, name) if name else None
+    if name and found is None:
+        raise Failed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+    return found
 
 
 def _read(file: str) -> str:
@@ -242,9 +261,9 @@ def _release(
 
 
 def _size(found: Any) -> int:
-    from samizdat.audience.queries import reach
+    from samizdat.campaigns.audience import reach_of
 
-    return reach(found.list, found.tag)["may"]
+    return reach_of(found, opening.now()).may
 
 
 def _time(text: str | None, zone: str) -> datetime | None:

@@ -437,15 +437,19 @@ def _decision(tree: Tree, asks: list[Tree], sealed: Sealed) -> Decision:
 
 def loads(text: str) -> Tree:
     """The tree in a JSON text. Errors: BadSegment."""
+    return read(parse(text))
+
+
+def parse(text: str) -> object:
+    """The value of a JSON text that may be a segment. Errors: BadSegment."""
     if len(text) > LONGEST_JSON:
         raise BadSegment("not_json")
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except RecursionError:
         raise BadSegment("too_deep") from None
     except ValueError:
         raise BadSegment("not_json") from None
-    return read(data)
 
 
 def read(data: object) -> Tree:

@@ -44,6 +44,7 @@ STARTS = {
     "campaign": "campaign send 1 --wait",
     "route": "route ls",
     "list": "list ls",
+    "segment": "segment ls",
     "person": "person add vera@lantern.example --role viewer",
     "doctor": "doctor",
     "upgrade": "upgrade",

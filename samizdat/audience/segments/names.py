@@ -22,7 +22,12 @@ def read(data: Any) -> segment.Tree:
     try:
         return segment.loads(data) if isinstance(data, str) else segment.read(data)
     except segment.BadSegment as bad:
-        raise SegmentRefused(bad.code, _(segment.SENTENCES[bad.code])) from None
+        raise refused(bad) from None
+
+
+def refused(bad: segment.BadSegment) -> SegmentRefused:
+    """What core says, in the language of this moment."""
+    return SegmentRefused(bad.code, _(segment.SENTENCES[bad.code]))
 
 
 class Names:

@@ -7,9 +7,10 @@ readable conditions leave somebody to ask about.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
 
@@ -26,6 +27,11 @@ from samizdat.vault import house
 PAGE = 5_000
 # Of a readable segment nothing is opened: its pages are ids alone.
 IDS = 20_000
+
+
+def today_of(organisation: Any, now: datetime) -> date:
+    """The day by which an organisation counts days back: its own."""
+    return now.astimezone(ZoneInfo(organisation.timezone)).date()
 
 
 class Reader:

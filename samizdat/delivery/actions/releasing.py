@@ -11,7 +11,10 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience.models import MONTHLY, NUMBER_MASK, Subscription, Suppression
+from samizdat.audience.segments import audience as segmented
+from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import pace
 from samizdat.core.ledger import CHUNK, pack_numbers
@@ -74,11 +77,17 @@ def release(
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
         clear_half_made(campaign)
-        edition = campaigns.freeze(campaign, now)
-        frozen = owe(campaign, edition, wave.percent, now, who_waits(campaign, max(at or now, now)))
+        try:
+            reader_of(campaign, now)  # Before anything is written.
+            edition = campaigns.freeze(campaign, now)
+            frozen = owe(campaign, edition, wave.percent, now, who_waits(campaign, max(at or now, now)))
+        except SegmentBroken as broken:
+            raise NotReleasable(str(broken)) from broken
         if not frozen:
             raise NobodyToWrite(
                 _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
+                if campaign.segment is None
+                else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
             )
         columns = {"quiet": quiet, **_wave_columns(edition, wave)}
         _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy, columns)
@@ -120,15 +129,19 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     should not get what was meant for a few.
     """
     seldom = Subscription.objects.filter(list=campaign.list_id, frequency=MONTHLY)
-    if not seldom.exists() or (campaign.tag_id is None and _first_of_month(campaign, when)):
+    if not seldom.exists() or (_to_all(campaign) and _first_of_month(campaign, when)):
         return frozenset()
     return frozenset(seldom.values_list("subscriber_id", flat=True))
+
+
+def _to_all(campaign: Campaign) -> bool:
+    return campaign.tag_id is None and campaign.segment_id is None
 
 
 def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    others = Campaign.objects.filter(list=campaign.list_id, tag=None, due__gte=begin, due__lte=when)
+    others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -146,7 +159,7 @@ def owe(
     frozen = position = 0
     newest = _warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
     left_out = {row & NUMBER_MASK for row in seldom}
-    for page in _pages(campaign, newest):
+    for page in _pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
         waves = [(1, pace.first_wave(numbers, first)[0]), (2, pace.first_wave(numbers, first)[1])]
         parts = [
@@ -180,12 +193,17 @@ def _warming(organisation: int, domain: str, now: datetime) -> int:
     return min(MOST_NEWEST, left)
 
 
-def _pages(campaign: Campaign, newest: int = 0) -> Iterator[list[int]]:
+def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[list[int]]:
     """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
     agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
     """
     organisation = campaign.organisation_id
     suppressions = Suppression.objects.filter(organisation=organisation).exists()
+    if campaign.segment is not None:
+        reader = reader_of(campaign, now or campaign.changed)
+        assert reader is not None
+        yield from segmented.numbers(campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest)
+        return
     first: list[int] = []
     if newest:
         first = dialect.release_newest(organisation, campaign.list_id, campaign.tag_id, newest, suppressions)

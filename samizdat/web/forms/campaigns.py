@@ -47,6 +47,7 @@ class ComposeForm(DeskForm):
     )
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
+    segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
     language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES)
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
     format = forms.ChoiceField(
@@ -60,10 +61,11 @@ class ComposeForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 24, "class": "letter"}),
     )
 
-    def __init__(self, *args: Any, lists: Any, tags: Any, templates: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lists: Any, tags: Any, segments: Any, templates: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offer(self, "list", [(found.id, found.name) for found in lists])
         offer(self, "tag", [("", _("everybody on the list")), *tags])
+        offer(self, "segment", [("", _("everybody on the list")), *segments])
         offer(self, "template", [("", _("Carbon (ours)")), *templates])
 
     def draft(self) -> Draft:

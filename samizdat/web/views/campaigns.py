@@ -14,7 +14,9 @@ from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
+from samizdat.audience.segments import saved
 from samizdat.campaigns import actions, pictures, queries
+from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
 from samizdat.campaigns.letter import proof_of
@@ -117,6 +119,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
             "version": campaign.version,
             "list": campaign.list_id,
             "tag": campaign.tag_id or "",
+            "segment": campaign.segment_id or "",
             "template": campaign.template_id or "",
         }
     return ComposeForm(
@@ -124,8 +127,17 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         initial=initial,
         lists=audience.lists(organisation),
         tags=audience.tags(organisation),
+        segments=_segments(organisation, campaign),
         templates=queries.templates(organisation),
     )
+
+
+def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
+    """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
+    offered = [(one.id, one.name) for one in saved.segments(organisation)]
+    if campaign and campaign.segment and campaign.segment.removed:
+        offered.append((campaign.segment_id, _("a segment that was removed")))
+    return offered
 
 
 def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
@@ -134,6 +146,7 @@ def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
     return {
         "list": audience.list_by_id(organisation, answers["list"]),
         "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
+        "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
         "template": organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None,
         "language": answers["language"],
     }
@@ -229,7 +242,7 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
         "pictures": [
             (picture, previews.picture_url(organisation, picture)) for picture in queries.pictures(organisation, 12)
         ],
-        "count": audience.reach(found.list, found.tag)["may"],
+        "count": quick_count(found, now),
     }
 
 

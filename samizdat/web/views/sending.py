@@ -13,7 +13,9 @@ from django.utils.translation import ngettext
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
+from samizdat.audience.segments import saved
 from samizdat.campaigns import domain
+from samizdat.campaigns.audience import Reach, names, reach_of
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
@@ -22,10 +24,12 @@ from samizdat.core.address import domain as domain_of
 from samizdat.delivery import actions, queries, signing
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events import queries as events
+from samizdat.vault import house
 from samizdat.web import previews, words
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
+from samizdat.web.segmenting import segment_word
 from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.campaigns import campaign_at, send_test
 
@@ -39,10 +43,10 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if found.state != "draft":
         return go(request, "report", campaign_id)
     now, organisation = hours.asked(), request.organisation
-    reach = audience.reach(found.list, found.tag)
+    reach = reach_of(found, now)
     form = ReleaseForm(
         request.POST or None,
-        people=reach["may"],
+        people=reach.may,
         zone=ZoneInfo(organisation.timezone),
         now=now,
         initial={"quiet": organisation.quiet_hours},
@@ -70,7 +74,7 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
 
 
-def _send_facts(request: Any, found: Any, reach: dict[str, int], now: datetime) -> dict[str, Any]:
+def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[str, Any]:
     draft = draft_of(found)
     items = _checklist(request, found, draft, reach, now)
     return {
@@ -82,6 +86,7 @@ def _send_facts(request: Any, found: Any, reach: dict[str, int], now: datetime) 
         "reach": reach,
         "rows": _reach_rows(reach),
         "list_name": audience.name_of(found.list),
+        "segment": _segment(found),
         "test": TestForm(initial={"to": people.email_of(request.person)}, prefix="test"),
         "domain": _domain(draft.from_email),
         **(_look(organisation=request.organisation, email=draft.from_email) if request.GET.get("look") else {}),
@@ -90,26 +95,39 @@ def _send_facts(request: Any, found: Any, reach: dict[str, int], now: datetime) 
     }
 
 
-def _reach_rows(reach: dict[str, int]) -> list[words.Row]:
-    rows = [words.Row(_("subscribed"), reach["subscribed"])]
-    if reach["suppressed"]:
+def _reach_rows(reach: Reach) -> list[words.Row]:
+    rows = [words.Row(_("subscribed"), reach.subscribed)]
+    if reach.outside:
+        rows.append(words.Row(_("not in the segment"), reach.outside, minus=True))
+    if reach.suppressed:
         note = _("bounced for good or asked never to be written to")
-        rows.append(words.Row(_("on the stop list"), reach["suppressed"], note=note, minus=True))
+        rows.append(words.Row(_("on the stop list"), reach.suppressed, note=note, minus=True))
     return rows
+
+
+def _segment(found: Any) -> dict[str, str] | None:
+    """Name and sentence of the segment it goes to; None where it has none."""
+    if found.segment is None:
+        return None
+    opened = saved.opened(house.keys(found.organisation), found.segment)
+    if found.segment.removed:
+        return {"name": "", "sentence": ""}
+    sentence = names(found.organisation, segment_word).sentence(opened.tree)
+    return {"name": opened.name, "sentence": sentence}
 
 
 def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _checklist(request: Any, found: Any, draft: Any, reach: dict[str, int], now: datetime) -> list[dict[str, str]]:
+def _checklist(request: Any, found: Any, draft: Any, reach: Reach, now: datetime) -> list[dict[str, str]]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organisation = request.organisation
     items = [
         _flaws(request, found, now),
         *_house(request, organisation),
         _routes(request, organisation),
-        _people(request, reach),
+        _people(request, found, reach),
         _test(organisation, found),
         _bounces(request, organisation, draft),
         _signed(request, organisation, draft),
@@ -164,8 +182,11 @@ def _routes(request: Any, organisation: Any) -> dict[str, str]:
     return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
 
 
-def _people(request: Any, reach: dict[str, int]) -> dict[str, str]:
-    if reach["may"]:
+def _people(request: Any, found: Any, reach: Reach) -> dict[str, str]:
+    if reach.broken:
+        href = address(request.organisation, "campaign", found.pk)
+        return _item("stop", _("Its segment does not work"), reach.broken, href, _("Choose"))
+    if reach.may:
         return _item(
             "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
         )
