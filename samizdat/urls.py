@@ -7,6 +7,7 @@ from samizdat.web.views import (
     domains,
     editing,
     entry,
+    exports,
     fields,
     home,
     imports,
@@ -71,6 +72,13 @@ audience = [
     path("imports/<int:import_id>/cancel", imports.cancel_import, name="cancel-import"),
     path("imports/<int:import_id>/go-on", imports.go_on, name="go-on"),
     path("imports/<int:import_id>/rejected.csv", imports.rejected, name="rejected"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/whose", exports.whose, name="whose"),
+    path("exports/<int:export_id>/", exports.export, name="export"),
+    path("exports/<int:export_id>/progress", exports.progress, name="export-progress"),
+    path("exports/<int:export_id>/fetch", exports.fetch, name="fetch-export"),
+    path("exports/<int:export_id>/drop", exports.drop, name="drop-export"),
+    path("exports/<int:export_id>/seen", exports.seen, name="seen-export"),
 ]
 
 alive = [

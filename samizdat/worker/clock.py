@@ -15,6 +15,7 @@ from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
+from samizdat.audience.exporting import actions as exporting
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import domains
 from samizdat.delivery.models import Step
@@ -43,6 +44,16 @@ def imports(now: datetime) -> None:
         bell.ring(tasks.inspect_import, number)
     for number in audience.resumable(now):
         bell.ring(tasks.run_import, number)
+
+
+def exports(now: datetime) -> None:
+    """Exports that somebody waits for, and those whose worker is gone."""
+    for number in exporting.waiting(now):
+        bell.ring(tasks.run_export, number)
+
+
+def old_exports(now: datetime) -> None:
+    exporting.sweep(now)
 
 
 def follow(now: datetime) -> None:
@@ -87,6 +98,7 @@ QUICK: dict[str, Deed] = {
     "what readers choose": choosing.take,
     "what follows": follow,
     "imports": imports,
+    "exports": exports,
     "senders": placing.place,
 }
 
@@ -97,6 +109,7 @@ SLOW: dict[str, Deed] = {
     "organisations for the gate": publish.missing_places,
     "letters for the archive": publish.missing_letters,
     "uploads": uploads,
+    "exports that nobody fetched": old_exports,
     "values of removed fields": removed_fields,
     "readable values of fields": readable_fields,
     "the hash chain": link_chain,

@@ -88,6 +88,20 @@ def inspect_import(number: int) -> None:
 
 @task
 @quiet
+@alone
+def run_export(number: int) -> None:
+    """Makes the file of an export that somebody asked for at the desk."""
+    from samizdat.audience.exporting import actions
+    from samizdat.audience.exporting.errors import ExportTaken
+
+    try:
+        actions.run(number, now=hours.now, stop=stopping.is_set)
+    except ExportTaken:
+        return
+
+
+@task
+@quiet
 def take_intake() -> None:
     """Takes up what readers sent in."""
     from samizdat.worker import intake

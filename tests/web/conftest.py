@@ -36,6 +36,7 @@ class House:
     sent: Any = None
     route: Any = None
     import_run: Any = None
+    export: Any = None
     picture: Any = None
     invitation: int = 0
     alarm: int = 0
@@ -51,6 +52,7 @@ class House:
             "list_id": self.list.pk,
             "field_number": self.field,
             "import_id": self.import_run.pk,
+            "export_id": self.export.pk,
             "route_id": self.route.pk,
             "person_id": self.people["viewer"].pk,
             "invitation_id": self.invitation,
@@ -67,6 +69,8 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.accounts import actions as accounts
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
+    from samizdat.audience.exporting import actions as exporting
+    from samizdat.audience.exporting.leaving import Wish
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
 
@@ -91,6 +95,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.campaign = make_campaign(house, "What the river took")
     house.sent = delivery.release(make_campaign(house, "The winter list"), now=NOW, by=by)
     house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
+    house.export = exporting.ask(organisation, Wish("csv"), reason="We move.", now=NOW, by=house.people["admin"])
     house.picture = make_picture(organisation)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk

@@ -97,7 +97,7 @@ def _open(path: Path, identity: str) -> BinaryIO:
         return file
     with file:
         if not identity:
-            sentence = _("This export is sealed. Say whose key opens it: --identity FILE, as age-keygen wrote it.")
+            sentence = _("This export is sealed. Say whose key opens it with `--identity FILE`.")
             raise ExportRefused("sealed_file", sentence)
         file.seek(0)
         plain = io.BytesIO()
@@ -153,7 +153,7 @@ def _insist_on_nobody(organisation: Any) -> None:
         or ConsentRecord.objects.filter(organisation=organisation).exists()
     ):
         sentence = _(
-            "An export comes back into an organisation that never had a subscriber. Found a new one, or export as csv "
+            "An export comes back into an organisation that never had a subscriber. Found a new one, or export as CSV "
             "and bring that into a list."
         )
         raise ExportRefused("not_empty", sentence)
@@ -186,7 +186,7 @@ def _begin(organisation: Any, opened: reading.Opened, mark: bytes, named: str, n
     with transaction.atomic():
         lists = _lists(organisation, opened, named, now, by)
         if not lists:
-            raise ExportRefused("no_list", _("This export has no list. Make one first: samizdat list new NAME."))
+            raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
         fields = _fields(organisation, opened)
         names = {int(row["number"]): str(row["name"]) for row in opened.tags}
         ids = tagging.tags_for(organisation, keys, names.values())

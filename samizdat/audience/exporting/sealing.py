@@ -32,7 +32,9 @@ def recipient(text: str) -> Any:
             return pyrage.ssh.Recipient.from_str(text)
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError:
-        sentence = _("“%(key)s” is no age key. Make one with age-keygen and give its public key: it begins with age1.")
+        sentence = _(
+            "“%(key)s” is no age key. Make one with `age-keygen` and give its public key: it begins with age1."
+        )
         raise ExportRefused("bad_recipient", sentence % {"key": text[:80]}) from None
 
 
@@ -129,7 +131,7 @@ def identities(text: str) -> list[Any]:
     except pyrage.IdentityError:
         found = []
     if not found:
-        raise ExportRefused("bad_identity", _("This is no age key file. Give the file that age-keygen wrote."))
+        raise ExportRefused("bad_identity", _("This is no age key file. Give the file that `age-keygen` wrote."))
     return found
 
 

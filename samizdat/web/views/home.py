@@ -17,6 +17,7 @@ from samizdat.events import queries as events
 from samizdat.web import alarms, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
+from samizdat.web.views import exports
 
 # At most this many things that need somebody, the worst first (shared interface, section 6).
 MOST = 5
@@ -127,6 +128,7 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
         text = _("On %(when)s. If it was not they who did it, an admin can bring them back.")
         href = address(organisation, "left-at-once", alarm.pk)
         found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
+    found += exports.needs(request)
     for row in audience.imports(organisation)[:5]:
         if row.state in ("found", "stopped"):
             title = _("An import waits for you")

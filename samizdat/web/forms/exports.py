@@ -1,0 +1,89 @@
+"""What is to leave, and to whom it is sealed."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.web.forms.base import DeskForm, offer
+from samizdat.web.forms.people import AddressField
+
+FORMATS = {
+    "samizdat": lazy("Samizdat: everything, comes back whole into another house"),
+    "mailchimp": lazy("Mailchimp’s layout: what other services read"),
+    "csv": lazy("CSV: a row for each subscriber"),
+    "xlsx": lazy("Workbook (XLSX): a row for each subscriber"),
+}
+SEALS = {
+    "sealed": lazy("Sealed to a key: whoever finds the file cannot read it"),
+    "plain": lazy("Plain: every admin is told, with your reason"),
+}
+
+
+class ExportForm(DeskForm):
+    """A wish. `keys` counts for our own format alone, `list` for all others."""
+
+    format = forms.ChoiceField(label=lazy("Format"), widget=forms.RadioSelect, choices=[*FORMATS.items()])
+    list = forms.TypedChoiceField(
+        label=lazy("Which list"),
+        coerce=int,
+        required=False,
+        empty_value=None,
+        help_text=lazy("Samizdat’s own format always takes all of them."),
+    )
+    seal = forms.ChoiceField(label=lazy("Who can open it"), widget=forms.RadioSelect, choices=[*SEALS.items()])
+    recipients = forms.CharField(
+        label=lazy("Public keys"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=lazy("One on each line. They begin with age1: `age-keygen -o key.txt` makes one and shows it."),
+    )
+    keys = forms.BooleanField(
+        label=lazy("Take the keys of the links along"),
+        required=False,
+        help_text=lazy(
+            "So that leave links in old letters work in the new house. Samizdat’s own format, sealed, alone."
+        ),
+    )
+    reason = forms.CharField(
+        label=lazy("Why it has to be plain"),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=lazy("Stands in the log, and every admin finds it on her first page."),
+    )
+
+    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"format": "samizdat", "seal": "sealed", "keys": True, "list": 0})
+        super().__init__(*args, **kwargs)
+        offer(self, "list", [(0, lazy("All lists")), *((row.id, row.name) for row in lists)])
+
+    @property
+    def reason_told(self) -> str:
+        return "" if self.cleaned_data["seal"] == "sealed" else str(self.cleaned_data["reason"])
+
+    def wish(self) -> Wish:
+        told = self.cleaned_data
+        sealed, own = told["seal"] == "sealed", told["format"] == "samizdat"
+        recipients = tuple(line.strip() for line in told["recipients"].splitlines() if line.strip())
+        return Wish(
+            format=told["format"],
+            recipients=recipients if sealed else (),
+            lists=(told["list"],) if told["list"] and not own else (),
+            keys=bool(told["keys"] and sealed and own),
+        )
+
+
+class WhoseForm(DeskForm):
+    """An address that turned up somewhere."""
+
+    address = AddressField(
+        label=lazy("An address that turned up somewhere"),
+        help_text=lazy("Each export has one address of its own. We say which export this one was in."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="whose", **kwargs)
+        self.fields["address"].widget.attrs["autocomplete"] = "off"
