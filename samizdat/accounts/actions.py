@@ -22,7 +22,7 @@ from samizdat.accounts.errors import (
     PasswordWeak,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
-from samizdat.core import pace, seal
+from samizdat.core import pace, reach, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.actions import make_keys
@@ -42,6 +42,7 @@ SETTINGS = (
     "postal_address",
     "return_address",
     "leave_mailbox",
+    "feared",
     "accent",
 )
 
@@ -92,6 +93,8 @@ def check_settings(settings: dict[str, str]) -> None:
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
         raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+    if settings.get("feared") and settings["feared"] not in reach.REACH:
+        raise AccountError(_("Choose one of the states that are offered, or none."))
     if "quiet_hours" in settings:
         settings["quiet_hours"] = _quiet_hours(settings["quiet_hours"])
     for name in ("public_url", "desk_url", "content_url"):

@@ -22,6 +22,7 @@ class Organisation(models.Model):
     return_address = models.CharField(max_length=254, blank=True)  # Where bounces go; empty: to From.
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
     quiet_hours = models.CharField(max_length=80, blank=True, default="", db_default="")  # "22:00-07:00": no campaigns.
+    feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/reach.REACH.
     accent = models.CharField(max_length=7, default="#b3261e")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
     fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.

@@ -19,4 +19,5 @@ def publish(organisation: Organisation) -> None:
         box_key=public,
         box_number=number,
         leave_mailbox=organisation.leave_mailbox,
+        feared=organisation.feared,
     )

@@ -19,6 +19,12 @@ class ListNameTaken(AudienceError):
     code = "list_name_taken"
 
 
+class FormRefused(AudienceError):
+    """A sign-up form that cannot be as it was told."""
+
+    code = "form_refused"
+
+
 class NoName(AudienceError):
     code = "no_name"
 

@@ -221,6 +221,22 @@ class Suppression(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]
 
 
+def new_form_number() -> int:
+    """Above all numbers of lists: a confirmation link names one or the other."""
+    return 1 << 32 | secrets.randbits(31)
+
+
+class SignUpForm(models.Model):
+    """A form of the public pages, for one list or several: actions/forms."""
+
+    id = models.BigIntegerField(primary_key=True, default=new_form_number)
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="sign_up_forms")
+    slug = models.CharField(max_length=40, unique=True)  # Its address; never another form's.
+    sealed = models.BinaryField()  # JSON: actions/forms.FormFacts.
+    created = models.DateField()
+    removed = models.DateField(null=True)
+
+
 class Mailed(models.Model):
     """That a mailbox had its mail of a kind on a day: actions/mailed. Gone after the next one."""
 

@@ -34,6 +34,7 @@ ALL_LISTS = 0  # a record with this list speaks for every list of the organisati
 AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
 ASKED_AT = 5  # of a confirmation: when she had signed up
 VERSION, LANGUAGE = 6, 7  # of the wording, where it is one that the house keeps: "3" and "ru"
+TOLD = 8  # of a sign-up: what she typed into the form, which counts once she confirms (audience/actions/forms)
 
 # What REASON says of a leaving that nobody wrote: who was asked again by a renewal and did not answer.
 NO_ANSWER = "no_answer"

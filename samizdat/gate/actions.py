@@ -36,6 +36,7 @@ def publish_place(
     box_key: bytes,
     box_number: int,
     leave_mailbox: str = "",
+    feared: str = "",
 ) -> None:
     """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own.
 
@@ -49,6 +50,7 @@ def publish_place(
             "language": language,
             "accent": accent,
             "leave_mailbox": leave_mailbox,
+            "feared": feared,
             "box_key": box_key,
             "box_number": box_number,
         },
@@ -63,13 +65,22 @@ def _is_here(host: str) -> bool:
     return True
 
 
-def publish_form(uid: bytes, slug: str, *, list: int, name: str, purpose: str, language: str) -> None:
-    """The sign-up form of a list; an earlier one of the same list goes."""
+def publish_form(
+    uid: bytes, slug: str, *, list: int, name: str, purpose: str, language: str, details: str = ""
+) -> None:
+    """The sign-up form of a list, or one of its own; an earlier one of the same number goes."""
     with transaction.atomic(using="gate"):
         Form.objects.filter(place_id=uid, list=list).exclude(slug=slug).delete()
         Form.objects.update_or_create(
             slug=slug,
-            defaults={"place_id": uid, "list": list, "name": name, "purpose": purpose, "language": language},
+            defaults={
+                "place_id": uid,
+                "list": list,
+                "name": name[:200],
+                "purpose": purpose,
+                "language": language,
+                "details": details,
+            },
         )
 
 

@@ -12,12 +12,13 @@ class Place(models.Model):
     language = models.CharField(max_length=8)
     accent = models.CharField(max_length=7)
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Where one leaves by mail; letters name it as well.
+    feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # core/reach: whom forms warn of.
     box_key = models.BinaryField(max_length=32)
     box_number = models.BigIntegerField()
 
 
 class Form(models.Model):
-    """A published sign-up form."""
+    """A published sign-up form. `list` is its list's number, or its own where it has `details`: what it asks for."""
 
     slug = models.CharField(max_length=40, primary_key=True)
     place = models.ForeignKey(Place, models.CASCADE)
@@ -25,6 +26,7 @@ class Form(models.Model):
     name = models.CharField(max_length=200)
     purpose = models.TextField()
     language = models.CharField(max_length=8)
+    details = models.TextField(blank=True, default="", db_default="")  # JSON: worker/publish.form_itself.
 
 
 class Page(models.Model):

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.template.loader import render_to_string
@@ -79,12 +79,18 @@ def mailto_of(place: Place | None, token: str = "") -> str:
     return f"mailto:{quote(f'{local}+{token}' if token else local, safe='+')}@{domain}?subject=leave"
 
 
-def fields_of(request: HttpRequest) -> dict[str, str]:
-    """The fields that were posted; none where the body is no form. The token alone decides, so it must not fail."""
+def posted_of(request: HttpRequest) -> QueryDict:
+    """What was posted; nothing where the body is no form, or has more fields than any of ours."""
     try:
-        return {name: str(value) for name, value in request.POST.items()}
+        posted: QueryDict = request.POST
     except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, ValueError):
-        return {}
+        return QueryDict()
+    return posted
+
+
+def fields_of(request: HttpRequest) -> dict[str, str]:
+    """The fields that were posted, the last of each name. The token alone decides, so it must not fail."""
+    return {name: str(value) for name, value in posted_of(request).items()}
 
 
 def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.Holder, Place]:

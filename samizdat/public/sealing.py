@@ -15,7 +15,7 @@ from samizdat.gate.models import Place
 STEP = 512
 
 
-def drop_in(place: Place, kind: str, **words: str) -> None:
+def drop_in(place: Place, kind: str, **words: Any) -> None:
     """Puts {"kind", "at", ...} into the intake. Layout: number of the box key (u32), then the box of core/seal."""
     said: dict[str, Any] = {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words}
     text = json.dumps(said, ensure_ascii=False).encode()

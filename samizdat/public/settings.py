@@ -28,9 +28,9 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 APPEND_SLASH = False
 
-# A form here has two short fields.
+# The longest form has an address, eight fields and some boxes to tick.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 60
 FILE_UPLOAD_HANDLERS: list[str] = []  # Nobody uploads here, and a file part is never written anywhere.
 
 LOGGING_CONFIG = "samizdat.public.middleware.configure_logs"

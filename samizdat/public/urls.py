@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from samizdat.public import preferences, views
+from samizdat.public import joining, preferences, views
 
 urlpatterns = [
     path("", views.root),
@@ -12,12 +12,13 @@ urlpatterns = [
     path("d/<str:token>", preferences.by_mail, {"kind": "d"}),
     path("e/<str:token>", preferences.by_mail, {"kind": "e"}),
     path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
-    path("c/<str:token>", views.confirm),
-    path("f/<str:slug>", views.sign_up),
+    path("c/<str:token>", joining.confirm),
+    path("f/<str:slug>", joining.sign_up),
     path("a/", views.archive),
     path("a/<str:slug>", views.letter),
     path("m/<str:slug>.<str:kind>", views.picture),
     path("style.css", views.style),
+    path("work.js", views.work),
     path("robots.txt", views.robots),
 ]
 handler400 = "samizdat.public.views.nothing_here"

@@ -3,7 +3,7 @@
 No page tells whether an address is known, and none needs a script, a cookie or a picture.
 """
 
-from typing import Any
+from pathlib import Path
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +11,6 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import override
 
 from samizdat import wording
-from samizdat.core import address
 from samizdat.gate import plain, queries
 from samizdat.gate.models import Place
 from samizdat.public import style as styles
@@ -37,6 +36,8 @@ LETTER_BYTES = 7000
 LONGEST_TITLE = 200
 # Sign-up forms below a page of the archive; the front door has them all (twenty weigh 6 KB).
 FORMS_BELOW = 5
+
+_WORK = (Path(__file__).parent / "work.js").read_text("utf-8")
 
 KINDS = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 
@@ -81,49 +82,6 @@ def _show(request: HttpRequest, holder: tokens.Holder, place: Place, name: str) 
     with override(language):
         test = holder.purpose == "test"
         values = {"list": list_name, "token": holder.text, "test": test, "mailto": mailto_of(place, holder.text)}
-        return page_of(request, place, language, name, values)
-
-
-# -- signing up -------------------------------------------------------------------------------------------------
-
-
-@takes("GET", "HEAD", "POST")
-def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
-    form = queries.form(slug, host_of(request))
-    if form is None:
-        raise Http404
-    with override(form.language):
-        posted = fields_of(request) if request.method == "POST" else None
-        if posted is None:
-            return page_of(request, form.place, form.language, "sign_up", {"form": form})
-        if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
-            return page_of(request, form.place, form.language, "asked", {"form": form})
-        return _asked(request, form, posted.get("email", ""))
-
-
-def _asked(request: HttpRequest, form: Any, written: str) -> HttpResponse:
-    try:
-        asked = address.normalise(written)
-    except address.BadAddress:
-        values = {"form": form, "wrong": True, "written": written[:254]}
-        return page_of(request, form.place, form.language, "sign_up", values, status=422)
-    drop_in(form.place, "signup", address=asked, list=str(form.list), language=form.language, wording=form.purpose)
-    return page_of(request, form.place, form.language, "asked", {"form": form})
-
-
-@takes("GET", "HEAD", "POST")
-def confirm(request: HttpRequest, token: str) -> HttpResponse:
-    """The link in the confirmation mail. Its token names the list where others name an edition."""
-    holder, place = holder_of(request, token, "confirm")
-    form = queries.form_of_list(place, holder.edition)
-    language = form.language if form else place.language
-    state = queries.token_state(holder.text)
-    if request.method == "POST" and state != "forgotten":
-        drop_in(place, "confirm", token=holder.text)
-        state = "confirmed"
-    name = state if state in ("confirmed", "forgotten") else "confirm"
-    with override(language):
-        values = {"list": form.name if form else place.name, "token": holder.text, "form": form}
         return page_of(request, place, language, name, values)
 
 
@@ -205,6 +163,14 @@ def picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 def style(request: HttpRequest) -> HttpResponse:
     """/style.css?b3261e: the accent stands in the address, so a group's sheet is found without looking it up."""
     response = HttpResponse(styles.sheet(request.META.get("QUERY_STRING", "")), content_type="text/css; charset=utf-8")
+    response["Cache-Control"] = "public, max-age=86400"
+    return response
+
+
+@takes("GET", "HEAD")
+def work(request: HttpRequest) -> HttpResponse:
+    """The one script of the public pages, for sign-up forms."""
+    response = HttpResponse(_WORK, content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "public, max-age=86400"
     return response
 

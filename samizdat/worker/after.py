@@ -29,6 +29,9 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "list.changed": (publish.form,),
     "list.renamed": (publish.form,),
     "list.form": (publish.form,),
+    "form.made": (publish.sign_up_form,),
+    "form.changed": (publish.sign_up_form,),
+    "form.removed": (publish.sign_up_form,),
     "subscriber.erased": (sweep,),
     "subscriber.forgotten": (forgetting.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).

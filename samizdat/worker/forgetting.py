@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat.audience.actions import forget_unconfirmed
-from samizdat.audience.models import NUMBER_MASK, List
+from samizdat.audience.models import NUMBER_MASK, List, SignUpForm
 from samizdat.core import link
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
+from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import tasks
 
@@ -58,3 +59,7 @@ def say_so(event: Event, now: datetime) -> None:
     number = event.about & NUMBER_MASK
     for key in house.keys(event.organisation).links.values():
         gate.set_token_state(link.make(key, "confirm", list_id, number), "forgotten")
+        for form in SignUpForm.objects.filter(organisation=event.organisation):
+            token = link.make(key, "confirm", form.id, number)
+            if token_state(token) == "pending":
+                gate.set_token_state(token, "forgotten")

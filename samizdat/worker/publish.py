@@ -1,5 +1,6 @@
 """Carries what became public from the house to the gate. Each verb may be repeated at any time."""
 
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,8 @@ from zoneinfo import ZoneInfo
 from samizdat.accounts.models import Organisation
 from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
-from samizdat.audience.models import List
+from samizdat.audience.actions import forms
+from samizdat.audience.models import List, SignUpForm
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Edition
@@ -55,9 +57,52 @@ def list_as_form(list_: Any) -> None:
     )
 
 
+def sign_up_form(event: Event, now: datetime) -> None:
+    found = SignUpForm.objects.select_related("organisation").filter(id=event.about or 0).first()
+    if found is not None:
+        form_itself(found)
+
+
+def form_itself(form: Any) -> None:
+    """A form with lists, fields and topics of its own; one that was removed is withdrawn."""
+    uid = bytes(form.organisation.uid)
+    view = forms.view_of(form)
+    if form.removed or not view.lists:
+        gate.withdraw_form(uid, form.id)
+        return
+    told = view.facts
+    details = {
+        "intro": told.intro,
+        "thanks": told.thanks,
+        "lists": [*view.lists.items()],
+        "topics": [*view.topics.items()],
+        "fields": [
+            {
+                "number": one.number,
+                "label": one.label or one.tag,
+                "kind": one.kind,
+                "choices": list(one.choices),
+                "required": one.number in told.required,
+            }
+            for one in view.fields
+        ],
+    }
+    gate.publish_form(
+        uid,
+        form.slug,
+        list=form.id,
+        name=told.title,
+        purpose=told.wording,
+        language=told.language,
+        details=json.dumps(details, ensure_ascii=False),
+    )
+
+
 def all_forms(organisation: Any) -> None:
     for list_ in List.objects.select_related("organisation").filter(organisation=organisation):
         list_as_form(list_)
+    for form in SignUpForm.objects.select_related("organisation").filter(organisation=organisation):
+        form_itself(form)
 
 
 def letter(event: Event, now: datetime) -> None:

@@ -24,9 +24,10 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions import forms
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import PENDING, List, Subscription
+from samizdat.audience.models import PENDING, List, SignUpForm, Subscription
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import address, link
@@ -101,64 +102,109 @@ def take(now: datetime) -> int:
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What somebody asks for: a list by its own form, or the lists of a form that she chose.
+
+    number: of that list or form; it stands in the link that confirms.
+    """
+
+    number: int
+    name: str
+    lists: tuple[Any, ...]
+    view: forms.FormView | None = None
+    typed: forms.Typed | None = None
+
+
 def _take(said: Said, now: datetime) -> bool:
     """True when the box may go. Nothing that somebody typed into a form is believed before it was checked again."""
-    list_ = _list(said)
-    if list_ is None:
+    target = _target(said)
+    if target is None:
         return True
     try:
         wanted = address.normalise(str(said.words.get("address", "")))
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
         if not once_a_day(said.organisation, f"confirm {address.comparable(wanted)}", said.row, now):
             return True
-        subscriber = _asked(said, wanted, list_)
+        subscriber = _asked(said, wanted, target)
     except (address.BadAddress, AudienceError):
         return True
-    if not Subscription.objects.filter(subscriber=subscriber, list=list_, status=PENDING).exists():
+    waiting = Subscription.objects.filter(subscriber=subscriber, list__in=target.lists, status=PENDING)
+    if not waiting.exists():
         return True  # She gets it already; whoever typed her address in learns nothing.
     if audience_queries.suppression_of(said.organisation, wanted) == "manual":
         return True  # Somebody of the organisation decided that; a form does not undo it.
     if not memory.may_send(said.organisation.id):
         return False
-    return _write(said, wanted, subscriber, list_, now)
+    return _write(said, wanted, subscriber, target, now)
 
 
-def _list(said: Said) -> Any:
+def _target(said: Said) -> Target | None:
     text = str(said.words.get("list", ""))
+    if not text.isdecimal() or len(text) > 18:
+        return None
+    if int(text) >> 32:
+        return _form_target(said, int(text))
     rows = List.objects.select_related("organisation").filter(organisation=said.organisation).exclude(form_slug="")
-    return rows.filter(id=int(text)).first() if text.isdecimal() and len(text) < 19 else None
+    list_ = rows.filter(id=int(text)).first()
+    return Target(list_.id, audience_queries.name_of(list_), (list_,)) if list_ else None
 
 
-def _asked(said: Said, wanted: str, list_: Any) -> Any:
+def _form_target(said: Said, number: int) -> Target | None:
+    rows = SignUpForm.objects.select_related("organisation").filter(organisation=said.organisation, removed=None)
+    form = rows.filter(id=number).first()
+    if form is None:
+        return None
+    view, values = forms.view_of(form), said.words.get("values") or {}
+    typed = forms.typed(
+        view,
+        _numbers(said.words.get("lists")),
+        {int(n): str(v) for n, v in values.items() if str(n).isdecimal()} if isinstance(values, dict) else {},
+        _numbers(said.words.get("topics")),
+    )
+    lists = List.objects.select_related("organisation").filter(organisation=said.organisation, id__in=typed.lists)
+    return Target(form.id, view.facts.title, tuple(lists), view, typed) if lists else None
+
+
+def _numbers(told: Any) -> list[int]:
+    return [number for number in told if isinstance(number, int)] if isinstance(told, list) else []
+
+
+def _asked(said: Said, wanted: str, target: Target) -> Any:
     """Her row, with the sign-up on record once however often its mail is tried."""
     if said.row in memory.tries:
         known = audience_queries.subscriber_at(said.organisation, wanted)
         if known is not None:
             return known
+    language = str(said.words.get("language", ""))[:8]
+    if target.view is not None and target.typed is not None:
+        return forms.sign_up_by_form(
+            said.organisation, wanted, target.view, target.typed, now=said.at, language=language
+        )
     return audience.sign_up(
         said.organisation,
         wanted,
-        list_,
+        target.lists[0],
         wording=str(said.words.get("wording", "")),
         now=said.at,
-        language=str(said.words.get("language", ""))[:8],
+        language=language,
     )
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------
 
 
-def _write(said: Said, wanted: str, subscriber: Any, list_: Any, now: datetime) -> bool:
-    sender = sender_of(list_)
+def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: datetime) -> bool:
+    sender = sender_of(target.lists[0])
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         return now - said.at > GIVE_UP
     keys = house.keys(said.organisation)
     assert keys.link is not None
-    token = link.make(keys.link, "confirm", list_.id, subscriber.number)
+    token = link.make(keys.link, "confirm", target.number, subscriber.number)
     language = str(said.words.get("language", "")) or said.organisation.language
     with override(language if language in ("en", "ru") else said.organisation.language):
-        content = compose(list_, sender, wanted, token, now)
+        content = compose(said.organisation, target.name, sender, wanted, token, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
     outcome = carry(said.organisation, message, sender[1], now)
     match outcome:
@@ -183,17 +229,16 @@ def sender_of(list_: Any) -> tuple[str, str] | None:
     return None
 
 
-def compose(list_: Any, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
+def compose(organisation: Any, name: str, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
     """One plain text mail, in the language that is active. RFC 3834: it says that a program wrote it."""
-    list_name = audience_queries.name_of(list_)
     text = _(
         "Somebody asked that %(list)s should come to this mailbox.\n\n"
         "If it was you, open this page and press the button:\n\n%(link)s\n\n"
         "If not, do nothing: nothing comes, and in 7 days the request is forgotten.\n"
     )
-    link_ = f"{list_.organisation.public_url}/c/{token}"
-    subject = _("Is it you? %(list)s") % {"list": _one_line(list_name)}
-    return plain_mail(sender, wanted, subject, text % {"list": list_name, "link": link_}, now)
+    link_ = f"{organisation.public_url}/c/{token}"
+    subject = _("Is it you? %(list)s") % {"list": _one_line(name)}
+    return plain_mail(sender, wanted, subject, text % {"list": name, "link": link_}, now)
 
 
 def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from samizdat import dialect
 from samizdat.audience import actions, checking, queries
 from samizdat.audience.actions import preferring
+from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.actions.preferring import Choice
 from samizdat.audience.models import Subscription
 from samizdat.core import consent
@@ -66,7 +67,8 @@ def test_leaving_ends_what_a_pause_says_and_an_import_does_not_end_it(lantern: A
 
 def test_only_topics_that_the_list_offers_are_hers_to_change(lantern: Any, ada: Any, thursday: Any) -> None:
     tags = actions.tags_for(lantern, ["Books", "Trips", "VIP"])
-    actions.change_list(thursday, {"topics": [tags["Books"], tags["Trips"], 999_999]}, now=NOW)
+    told = FormFacts("F", "en", (thursday.id,), "I agree.", topics=(tags["Books"], tags["Trips"], 999_999))
+    make_form(lantern, told, now=NOW)
     actions.add_tags(ada, ["Trips", "VIP"], now=NOW)
     assert preferring.settings_of(ada, thursday).topics == [  # type: ignore[union-attr]
         (tags["Books"], "Books", False),

@@ -200,7 +200,7 @@ def thursday(lantern: Any) -> Any:
     return list_
 
 
-def say(organisation: Any, kind: str, **words: str) -> None:
+def say(organisation: Any, kind: str, **words: Any) -> None:
     """Drops in what the public process would."""
     from samizdat.core import seal
     from samizdat.gate import actions as gate

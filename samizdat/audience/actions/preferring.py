@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat.audience import settling, tagging
+from samizdat.audience import settling
+from samizdat.audience.actions import forms
 from samizdat.audience.actions.lists import list_name
 from samizdat.audience.actions.suppress import keep_suppression
 from samizdat.audience.models import (
@@ -15,6 +16,7 @@ from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
     List,
+    SignUpForm,
     Subscriber,
     Subscription,
 )
@@ -23,7 +25,6 @@ from samizdat.core import address as addresses
 from samizdat.core import consent, seal, variants
 from samizdat.events.actions import record
 from samizdat.vault import house
-from samizdat.vault.sealed import open_json
 
 # Days. Longer is leaving; and a process that is taken must not silence a list for good.
 LONGEST_PAUSE = 400
@@ -76,11 +77,12 @@ def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
 
 
 def topics_of(list: List) -> dict[int, str]:
-    """Tag number -> name of those that readers of a list choose themselves, in the order the desk gave them."""
-    keys = house.keys(list.organisation)
-    details = open_json(keys, list.details_sealed, "list", "details", list.id) or {}
-    names = tagging.all_tags(list.organisation, keys) if details.get("topics") else {}
-    return {number: names[number] for number in details.get("topics", ()) if number in names}
+    """Tag number -> name of those that readers of a list choose themselves: the topics of its sign-up forms."""
+    offered: dict[int, str] = {}
+    for form in SignUpForm.objects.select_related("organisation").filter(organisation=list.organisation, removed=None):
+        view = forms.view_of(form)
+        offered |= view.topics if list.id in view.lists else {}
+    return offered
 
 
 def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> bool:

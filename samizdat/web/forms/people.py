@@ -190,6 +190,17 @@ class SettingsForm(DeskForm):
             "Empty: by the link alone."
         ),
     )
+    feared = forms.ChoiceField(
+        label=lazy("Whom your readers have to fear"),
+        required=False,
+        choices=[
+            ("", lazy("no state in particular")),
+            ("ru", lazy("the Russian state")),
+            ("by", lazy("the Belarusian state")),
+            ("kz", lazy("the Kazakh state")),
+        ],
+        help_text=lazy("Sign-up forms warn whoever gives a mailbox that this state can have read."),
+    )
     accent = forms.CharField(
         label=lazy("Colour of buttons in letters"),
         max_length=7,

@@ -1,0 +1,221 @@
+"""Sign-up forms: for one list or several, with the fields and topics that the organisation chose.
+
+What somebody types into one counts when she confirms, not before: a stranger who knows her address must not rename her.
+Until then it lies sealed in the record that she was asked.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import dialect
+from samizdat.audience import facts, queries, settling, tagging
+from samizdat.audience.actions.wordings import put_wording, words_of
+from samizdat.audience.errors import FormRefused
+from samizdat.audience.models import List, SignUpForm, Subscriber
+from samizdat.audience.settling import Fact
+from samizdat.core import address as addresses
+from samizdat.core import consent, fields, seal
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# What a public page of 14 KB holds.
+MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
+LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING = 100, 200, 600
+LANGUAGES = ("en", "ru")
+
+
+@dataclass(frozen=True, slots=True)
+class FormFacts:
+    """What a form says and asks. lists, fields and topics: numbers; required: those of the fields that must be filled.
+
+    wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words.
+    """
+
+    title: str
+    language: str
+    lists: tuple[int, ...]
+    wording: str
+    intro: str = ""
+    thanks: str = ""
+    fields: tuple[int, ...] = ()
+    required: tuple[int, ...] = ()
+    topics: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """A form, opened, with the names of what it asks for."""
+
+    id: int
+    slug: str
+    facts: FormFacts
+    lists: dict[int, str] = field(default_factory=dict)
+    fields: tuple[Any, ...] = ()  # queries.FieldView
+    topics: dict[int, str] = field(default_factory=dict)
+
+
+def make_form(organisation: Any, told: FormFacts, *, now: datetime, by: Any = None) -> SignUpForm:
+    """Errors: FormRefused."""
+    with transaction.atomic():
+        made = SignUpForm.objects.create(
+            organisation=organisation, slug=secrets.token_hex(5), sealed=b"", created=now.astimezone(UTC).date()
+        )
+        _write(made, told, now, by)
+        record("form.made", organisation, about=made.id, by=by, now=now)
+    return made
+
+
+def change_form(form: SignUpForm, told: FormFacts, *, now: datetime, by: Any = None) -> None:
+    """Its address stays: it stands on other people's pages by now. Errors: FormRefused."""
+    with transaction.atomic():
+        _write(form, told, now, by)
+        record("form.changed", form.organisation, about=form.id, by=by, now=now)
+
+
+def remove_form(form: SignUpForm, *, now: datetime, by: Any = None) -> None:
+    """Sign-ups that wait for their confirmation may still be confirmed: the records name the lists."""
+    with transaction.atomic():
+        SignUpForm.objects.filter(id=form.id).update(removed=now.astimezone(UTC).date())
+        record("form.removed", form.organisation, about=form.id, by=by, now=now)
+
+
+def _write(form: SignUpForm, told: FormFacts, now: datetime, by: Any) -> None:
+    _check(form.organisation, told)
+    for list_ in List.objects.filter(organisation=form.organisation, id__in=told.lists):
+        put_wording(list_, told.wording, language=told.language, now=now, by=by)
+    keys = house.keys(form.organisation)
+    form.sealed = seal_json(keys, asdict(told), "form", "sealed", form.id)
+    form.save(update_fields=["sealed"])
+
+
+def _check(organisation: Any, told: FormFacts) -> None:
+    if not told.title.strip() or not told.wording.strip():
+        raise FormRefused(_("A form needs a heading and the words that readers agree to."))
+    longest = ((told.title, LONGEST_TITLE), (told.intro, LONGEST_INTRO), (told.wording, LONGEST_WORDING))
+    if any(len(text) > most for text, most in longest) or len(told.thanks) > LONGEST_WORDING:
+        raise FormRefused(_("A public page holds little: shorten the longest text of this form."))
+    if told.language not in LANGUAGES:
+        raise FormRefused(_("Public pages speak English and Russian. Choose one of them."))
+    here = List.objects.filter(organisation=organisation, id__in=told.lists).count()
+    if not told.lists or here != len({*told.lists}):
+        raise FormRefused(_("Choose at least one list that readers sign up for."))
+    for many, most in ((told.lists, MOST_LISTS), (told.fields, MOST_FIELDS), (told.topics, MOST_TOPICS)):
+        if len(many) > most:
+            text = _("A form holds at most %(lists)s lists, %(fields)s fields and %(topics)s topics. Take some out.")
+            raise FormRefused(text % {"lists": MOST_LISTS, "fields": MOST_FIELDS, "topics": MOST_TOPICS})
+
+
+def facts_of(form: SignUpForm) -> FormFacts:
+    told = open_json(house.keys(form.organisation), form.sealed, "form", "sealed", form.id)
+    return FormFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+
+
+def view_of(form: SignUpForm) -> FormView:
+    """Without what was removed since: a list, a field or a tag."""
+    organisation, told = form.organisation, facts_of(form)
+    names = {one.id: one.name for one in queries.lists(organisation)}
+    known = {one.number: one for one in queries.fields(organisation)}
+    tags = tagging.all_tags(organisation, house.keys(organisation)) if told.topics else {}
+    return FormView(
+        id=form.id,
+        slug=form.slug,
+        facts=told,
+        lists={number: names[number] for number in told.lists if number in names},
+        fields=tuple(known[number] for number in told.fields if number in known),
+        topics={number: tags[number] for number in told.topics if number in tags},
+    )
+
+
+def forms_of(organisation: Any) -> list[FormView]:
+    """The newest first."""
+    rows = SignUpForm.objects.select_related("organisation").filter(organisation=organisation, removed=None)
+    return [view_of(form) for form in rows.order_by("-created", "-id")]
+
+
+# -- signing up -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody typed, checked against the form: field number -> text, tag numbers, list numbers."""
+
+    lists: tuple[int, ...]
+    values: dict[int, str]
+    topics: tuple[int, ...]
+
+
+def typed(view: FormView, lists: Iterable[int], values: Mapping[int, str], topics: Iterable[int]) -> Typed:
+    """Only what the form asks for; the public process is not believed. A value that its field cannot hold is left
+    out: the page has said so before, and a sign-up must not be lost for it."""
+    wanted = tuple(number for number in view.lists if number in {*lists}) or (
+        tuple(view.lists) if len(view.lists) == 1 else ()
+    )
+    kept = {}
+    for one in view.fields:
+        try:
+            kept[one.number] = fields.read(one.kind, values.get(one.number, ""), one.codes)
+        except fields.BadValue:
+            continue
+    chosen = {*topics}
+    return Typed(
+        wanted,
+        {number: text for number, text in kept.items() if text},
+        tuple(number for number in view.topics if number in chosen),
+    )
+
+
+def sign_up_by_form(
+    organisation: Any, address: str, view: FormView, said: Typed, *, now: datetime, language: str = ""
+) -> Subscriber:
+    """Asked for each of the lists, until she confirms. Errors: BadAddress."""
+    keys = house.keys(organisation)
+    address = addresses.normalise(address)
+    with transaction.atomic():
+        row = settling.find(organisation, keys, address, lock=True)
+        if row is None:
+            row = settling.create(organisation, keys, address, {}, language, now.astimezone(UTC).date())
+        told = json.dumps({"values": {str(n): text for n, text in said.values.items()}, "topics": said.topics})
+        words = {consent.SOURCE: "form", consent.TOLD: told}
+        lists = List.objects.filter(organisation=organisation, id__in=said.lists)
+        told_facts = [Fact("asked", "form", one, words_of(one, view.facts.wording) | words) for one in lists]
+        settling.write(row, told_facts, now)
+        for one in lists:
+            record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": one.id})
+    return row
+
+
+def take_told(subscriber: Subscriber, list_: List, *, now: datetime) -> None:
+    """What she typed when she asked for this list becomes hers, once she has confirmed it. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        keys = house.keys(row.organisation)
+        told = _told(keys, row, list_)
+        if not told:
+            return
+        known = {
+            str(number): number for number, _label, _default in tagging.all_fields(row.organisation, keys).values()
+        }
+        values = {known[n]: str(text) for n, text in told.get("values", {}).items() if n in known}
+        if values:
+            settling.reseal(row, settling.values_of(keys, row) | values)
+        tags = tagging.all_tags(row.organisation, keys)
+        settling.retag(row, [number for number in told.get("topics", ()) if number in tags])
+        record("subscriber.changed", row.organisation, about=row.id, now=now, detail={"fields": []})
+
+
+def _told(keys: Any, row: Subscriber, list_: List) -> dict[str, Any]:
+    """From the newest record that she was asked for this list."""
+    asked = consent.KINDS.index("asked")
+    for _id, (_number, list_id, kind, *_rest), blob in reversed(dialect.consent_with_words([row.id])):
+        if list_id == list_.id and kind == asked and blob:
+            text = seal.unpack(keys.open(blob, *facts.RECORD, row.number)).get(consent.TOLD, "")
+            return json.loads(text) if text else {}
+    return {}

@@ -1,0 +1,173 @@
+"""Signing up: a form, a mail that asks, and the page that confirms.
+
+No answer tells whether an address is known. What it depends on is what was typed alone.
+"""
+
+import json
+import secrets
+import time
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.core import address, fields, reach
+from samizdat.gate import queries
+from samizdat.gate.models import Form, Place
+from samizdat.public import stamps, tokens
+from samizdat.public.answers import holder_of, host_of, page_of, posted_of, takes
+from samizdat.public.middleware import HEADERS
+from samizdat.public.sealing import drop_in
+
+# (a second in the long run, at once) of sign-ups: with work and without, of one form and of one organisation.
+WORKED, WORKED_ALL = (5.0, 200.0), (10.0, 400.0)
+UNWORKED, UNWORKED_ALL = (0.5, 40.0), (1.0, 80.0)
+
+LONGEST = 1000  # of a field; core/fields keeps no more
+_SCRIPT = "; script-src 'self'"
+
+purses = stamps.Purses()
+used = stamps.Used()
+# Where no key is known, as in a house without a supervisor: forms of this process only.
+_own = secrets.token_bytes(32)
+
+
+class Wrong(Exception):
+    """A sentence beside the input that it speaks of."""
+
+    def __init__(self, where: str, sentence: str) -> None:
+        self.where, self.sentence = where, sentence
+
+
+@takes("GET", "HEAD", "POST")
+def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
+    form = queries.form(slug, host_of(request))
+    if form is None:
+        raise Http404
+    with override(form.language):
+        if request.method != "POST":
+            return _form_page(request, form, QueryDict())
+        posted = posted_of(request)
+        if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
+            return page_of(request, form.place, form.language, "asked", {"form": form})
+        return _posted(request, form, posted)
+
+
+def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse:
+    details = details_of(form)
+    try:
+        asked = _address(posted)
+        told = _told(posted, details)
+    except Wrong as wrong:
+        return _form_page(request, form, posted, {"errors": {wrong.where: wrong.sentence}}, 422)
+    if reach.within(form.place.feared, address.domain(asked)) and posted.get("sure") != asked:
+        return _form_page(request, form, posted, {"warned": asked, "providers": reach.named(form.place.feared)})
+    stamp = posted.get("stamp", "")
+    old = stamps.age(_secrets(form.place), form.slug, stamp, time.time())
+    if old is None or not stamps.YOUNGEST <= old <= stamps.OLDEST:
+        # From another site's page, from a page of yesterday, or faster than anybody types: one press more.
+        return _form_page(request, form, posted, {"again": True})
+    if not _room(form, stamps.worked(stamp, posted.get("work", ""))):
+        return _form_page(request, form, posted, {"full": True}, 503)
+    if not used.first(stamp):
+        return _form_page(request, form, posted, {"again": True})
+    words = {"address": asked, "list": str(form.list), "language": form.language, "wording": form.purpose}
+    drop_in(form.place, "signup", **words, **told)
+    return page_of(request, form.place, form.language, "asked", {"form": form})
+
+
+def _address(posted: QueryDict) -> str:
+    written = posted.getlist("email")
+    try:
+        if len(written) != 1:
+            raise address.BadAddress("two_at" if written else "empty")
+        return address.normalise(written[0])
+    except address.BadAddress:
+        raise Wrong("email", _("This is not an e-mail address. Look for a typing mistake.")) from None
+
+
+def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
+    """What was typed into a form with fields of its own. Errors: Wrong."""
+    if not details:
+        return {}
+    known = [number for number, _name in details["lists"]]
+    lists = [number for number in known if str(number) in posted.getlist("list")]
+    if len(known) == 1:
+        lists = known
+    if not lists:
+        raise Wrong("list", _("Choose at least one."))
+    values = {str(one["number"]): _value(posted, one) for one in details["fields"]}
+    topics = [number for number, _name in details["topics"] if str(number) in posted.getlist("topic")]
+    return {"lists": lists, "values": {n: text for n, text in values.items() if text}, "topics": topics}
+
+
+def _value(posted: QueryDict, one: dict[str, Any]) -> str:
+    text = posted.get(f"v{one['number']}", "")
+    try:
+        kept = fields.read(one["kind"], text, dict.fromkeys(one["choices"], 0))
+    except fields.BadValue:
+        raise Wrong(str(one["number"]), _("This does not fit here. Write it another way.")) from None
+    if one["required"] and not kept:
+        raise Wrong(str(one["number"]), _("Fill this in."))
+    return kept
+
+
+def _room(form: Form, worked: bool) -> bool:
+    one, every = (WORKED, WORKED_ALL) if worked else (UNWORKED, UNWORKED_ALL)
+    kind, uid = "worked" if worked else "plain", bytes(form.place.uid).hex()
+    return purses.take((f"{kind} {form.slug}", *one), (f"{kind} of {uid}", *every))
+
+
+def _secrets(place: Place) -> list[bytes]:
+    return tokens.reader.secrets(bytes(place.uid)) or [_own]
+
+
+def details_of(form: Form) -> dict[str, Any]:
+    details: dict[str, Any] = json.loads(form.details) if form.details else {}
+    return details
+
+
+def _form_page(
+    request: HttpRequest, form: Form, posted: QueryDict, more: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The form, with what was typed before. Whoever is asked to press again need not wait before she does."""
+    more = more or {}
+    wrong: dict[str, str] = more.get("errors", {})
+    details = details_of(form)
+    made = time.time() - (stamps.YOUNGEST if more else 0)
+    values = {
+        "form": form,
+        "intro": details.get("intro", ""),
+        "lists": [(*one, str(one[0]) in posted.getlist("list")) for one in details.get("lists", [])],
+        "topics": [(*one, str(one[0]) in posted.getlist("topic")) for one in details.get("topics", [])],
+        "fields": [
+            one | {"was": posted.get(f"v{one['number']}", "")[:LONGEST], "wrong": wrong.get(str(one["number"]), "")}
+            for one in details.get("fields", [])
+        ],
+        "written": posted.get("email", "")[:254],
+        "wrong": wrong.get("email", ""),
+        "wrong_list": wrong.get("list", ""),
+        "stamp": stamps.make(_secrets(form.place)[0], form.slug, made, secrets.token_bytes(8)),
+        "feared": reach.named(form.place.feared),
+    }
+    response = page_of(request, form.place, form.language, "sign_up", values | more, status=status)
+    response["Content-Security-Policy"] = HEADERS["Content-Security-Policy"] + _SCRIPT
+    return response
+
+
+@takes("GET", "HEAD", "POST")
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in the confirmation mail. Its token names the list or form where others name an edition."""
+    holder, place = holder_of(request, token, "confirm")
+    form = queries.form_of_list(place, holder.edition)
+    language = form.language if form else place.language
+    state = queries.token_state(holder.text)
+    if request.method == "POST" and state != "forgotten":
+        drop_in(place, "confirm", token=holder.text)
+        state = "confirmed"
+    name = state if state in ("confirmed", "forgotten") else "confirm"
+    with override(language):
+        thanks = details_of(form).get("thanks", "") if form else ""
+        values = {"list": form.name if form else place.name, "token": holder.text, "form": form, "thanks": thanks}
+        return page_of(request, place, language, name, values)

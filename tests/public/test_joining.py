@@ -1,0 +1,234 @@
+"""Sign-up forms: what they ask, what they take, and what keeps programs away (T3, T12)."""
+
+import hashlib
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from samizdat.core import reach
+from samizdat.gate import actions
+from samizdat.gate.models import Intake, Place
+from samizdat.public import joining, stamps, style
+from tests.public.conftest import OTHER_UID, UID, publish, sign_up, stamp_of
+from tests.public.test_pages import LIMIT, opened
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lantern_place")]
+
+DETAILS: dict[str, Any] = {
+    "intro": "What we write.",
+    "thanks": "Welcome aboard!",
+    "lists": [[3, "Thursday"], [4, "Friday"]],
+    "topics": [[7, "Books"]],
+    "fields": [
+        {"number": 16, "label": "First name", "kind": "text", "choices": [], "required": True},
+        {"number": 17, "label": "City", "kind": "choice", "choices": ["Riga", "Vilnius"], "required": False},
+        {"number": 18, "label": "Born", "kind": "date", "choices": [], "required": False},
+    ],
+}
+ADA = {"email": "ada@example.org"}
+WHOLE = ADA | {"list": "4", "v16": "Ada", "v17": "Riga", "topic": "7"}
+
+
+@pytest.fixture
+def form() -> None:
+    words = {"name": "Our letters", "purpose": "I want these letters.", "language": "en"}
+    actions.publish_form(UID, "ours", list=(1 << 32) + 5, details=json.dumps(DETAILS), **words)
+
+
+@pytest.mark.usefixtures("form")
+class TestFormsOfTheirOwn:
+    def test_what_was_typed_is_sealed_and_nothing_else_is(self, reader: Client) -> None:
+        answer = sign_up(reader, WHOLE | {"v99": "x", "admin": "1", "list": ["4", "5"], "topic": ["7", "8"]}, "ours")
+        assert "Look into your mailbox" in answer.content.decode()
+        (said,) = opened()
+        assert {name: said[name] for name in ("list", "lists", "values", "topics", "wording")} == {
+            "list": str((1 << 32) + 5),
+            "lists": [4],
+            "values": {"16": "Ada", "17": "Riga"},
+            "topics": [7],
+            "wording": "I want these letters.",
+        }
+
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            ({"list": []}, "Choose at least one."),
+            ({"list": "9"}, "Choose at least one."),
+            ({"v16": ""}, "Fill this in."),
+            ({"v17": "Paris"}, "does not fit here"),
+            ({"v18": "yesterday"}, "does not fit here"),
+            ({"v16": "x" * 1001}, "does not fit here"),
+            ({"email": ["a@example.org", "b@example.org"]}, "not an e-mail address"),
+            ({"email": []}, "not an e-mail address"),
+        ],
+    )
+    def test_what_does_not_fit_is_said_beside_it_and_nothing_typed_is_lost(
+        self, reader: Client, change: dict[str, Any], sentence: str
+    ) -> None:
+        answer = sign_up(reader, WHOLE | change, "ours")
+        page = answer.content.decode()
+        assert answer.status_code == 422 and sentence in page
+        assert 'value="7" id="t7" checked' in page
+        assert not Intake.objects.exists()
+
+    def test_its_thanks_are_read_by_who_confirmed(self, reader: Client) -> None:
+        from samizdat.core import link
+        from tests.public.conftest import KEY
+
+        confirm = link.make(KEY, "confirm", (1 << 32) + 5, 9)
+        assert "Our letters" in reader.get(f"/c/{confirm}").content.decode()
+        assert "Welcome aboard!" in reader.post(f"/c/{confirm}").content.decode()
+
+    def test_its_longest_page_is_small(self, reader: Client) -> None:
+        long = "Ж" * 120
+        details = DETAILS | {
+            "intro": "Ы" * 5000,
+            "lists": [[n, long] for n in range(4)],
+            "topics": [[n, long] for n in range(8)],
+            "fields": [DETAILS["fields"][0] | {"number": n, "label": long} for n in range(4)],
+        }
+        words = {"name": "П" * 100, "purpose": "Ж" * 600, "language": "en"}
+        actions.publish_form(UID, "ours", list=(1 << 32) + 5, details=json.dumps(details), **words)
+        page = reader.post("/f/ours", {"email": "x"})
+        whole = len(page.content) + len(style.sheet("#b3261e").encode()) + len(reader.get("/work.js").content)
+        assert whole <= LIMIT, whole
+
+
+class TestStamps:
+    def test_a_post_without_a_stamp_of_ours_takes_one_press_more(self, reader: Client) -> None:
+        """Another site's page has none; neither has a program that posts blindly."""
+        answer = reader.post("/f/thursday", ADA, headers={"origin": "https://elsewhere.example"})
+        page = answer.content.decode()
+        assert answer.status_code == 200 and "One press more" in page and 'value="ada@example.org"' in page
+        assert not Intake.objects.exists()
+        reader.post("/f/thursday", ADA | {"stamp": stamp_of(answer)})
+        assert opened()[0]["address"] == "ada@example.org"
+
+    @pytest.mark.parametrize(
+        "change", [lambda s: "", lambda s: s[:-1], lambda s: ("b" if s[0] != "b" else "c") + s[1:]]
+    )
+    def test_a_stamp_that_is_cut_or_altered_is_none(self, reader: Client, change: Any) -> None:
+        stamp = stamp_of(reader.get("/f/thursday"))
+        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": change(stamp)}).content.decode()
+
+    def test_a_stamp_is_for_one_form_and_one_use(self, reader: Client) -> None:
+        actions.publish_form(UID, "friday", list=4, name="Friday", purpose="", language="en")
+        stamp = stamp_of(reader.get("/f/friday"))
+        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+        assert "Look into" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
+        assert "One press more" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
+        assert Intake.objects.count() == 1
+
+    def test_another_groups_stamp_is_none(self, reader: Client) -> None:
+        publish(OTHER_UID, host="harbour.example", name="Harbour")
+        actions.publish_form(OTHER_UID, "bell", list=3, name="Bell", purpose="", language="en")
+        stamp = stamp_of(reader.get("/f/bell", headers={"host": "harbour.example"}))
+        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+
+    @pytest.mark.parametrize(
+        ("seconds", "fits"), [(1, False), (3, True), (86_000, True), (86_500, False), (-60, False)]
+    )
+    def test_nobody_types_that_quickly_and_yesterdays_page_is_old(
+        self, reader: Client, monkeypatch: pytest.MonkeyPatch, seconds: int, fits: bool
+    ) -> None:
+        monkeypatch.setattr(stamps, "YOUNGEST", 2)
+        place = Place.objects.get(uid=UID)
+        made = stamps.make(joining._secrets(place)[0], "thursday", time.time() - seconds, bytes(8))
+        reader.post("/f/thursday", ADA | {"stamp": made})
+        assert Intake.objects.exists() == fits
+
+    def test_the_page_that_asks_for_one_press_more_takes_it_at_once(
+        self, reader: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stamps, "YOUNGEST", 2)
+        again = reader.post("/f/thursday", ADA)
+        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(again)}).content.decode()
+
+
+class TestPurses:
+    def test_work_is_what_the_script_finds(self) -> None:
+        stamp = "abcdefghijklmnopqrstuvwxyz234567abcdefg"
+        number = next(n for n in range(1 << 22) if hashlib.sha256(f"{stamp}.{n}".encode()).hexdigest()[:4] == "0000")
+        assert number == 153_915, "as public/work.js found it under node"
+        assert stamps.worked(stamp, str(number)) and not stamps.worked(stamp, str(number + 1))
+        assert not any(stamps.worked(stamp, odd) for odd in ("", "-1", "x", "9" * 13, "٣"))
+
+    def test_a_purse_fills_again(self) -> None:
+        now = [0.0]
+        purses = stamps.Purses(lambda: now[0])
+        taken = [purses.take(("form", 0.5, 2), ("all", 1.0, 3)) for _ in range(4)]
+        assert taken == [True, True, False, False]
+        now[0] = 2.0
+        assert [purses.take(("form", 0.5, 2), ("all", 1.0, 3)) for _ in range(2)] == [True, False]
+
+    def test_a_flood_without_work_leaves_room_for_those_with_it(
+        self, reader: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(joining, "UNWORKED", (0.0, 3.0))
+        monkeypatch.setattr(stamps, "BITS", 4)
+        answers = [sign_up(reader, {"email": f"r{n}@example.org"}).status_code for n in range(6)]
+        assert answers == [200, 200, 200, 503, 503, 503]
+        assert Intake.objects.count() == 3
+        stamp = stamp_of(reader.get("/f/thursday"))
+        work = next(str(n) for n in range(1000) if stamps.worked(stamp, str(n)))
+        assert reader.post("/f/thursday", ADA | {"stamp": stamp, "work": work}).status_code == 200
+        assert Intake.objects.count() == 4
+
+    def test_who_is_sent_away_by_a_flood_may_press_again(self, reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(joining, "UNWORKED", (0.0, 0.0))
+        full = sign_up(reader, ADA)
+        assert "Very many sign up" in full.content.decode() and 'value="ada@example.org"' in full.content.decode()
+        monkeypatch.setattr(joining, "UNWORKED", (1.0, 9.0))
+        monkeypatch.setattr(joining, "purses", stamps.Purses())
+        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(full)}).content.decode()
+
+
+class TestWarning:
+    def test_a_mailbox_within_reach_is_warned_of_once_before_anything_is_stored(self, reader: Client) -> None:
+        Place.objects.filter(uid=UID).update(feared="ru")
+        assert "Mail.ru, Yandex, Rambler" in reader.get("/f/thursday").content.decode()
+        warned = sign_up(reader, {"email": "ada@yandex.ru"})
+        assert "Before we write there" in warned.content.decode() and not Intake.objects.exists()
+        again = {"email": "ada@yandex.ru", "sure": "ada@yandex.ru", "stamp": stamp_of(warned)}
+        assert "Look into" in reader.post("/f/thursday", again).content.decode()
+
+    def test_another_address_is_looked_at_anew(self, reader: Client) -> None:
+        Place.objects.filter(uid=UID).update(feared="ru")
+        answer = sign_up(reader, {"email": "ada@mail.ru", "sure": "ada@yandex.ru"})
+        assert "Before we write there" in answer.content.decode()
+        assert "Look into" in sign_up(reader, ADA).content.decode()
+
+    @pytest.mark.parametrize(
+        ("state", "host", "expected"),
+        [
+            ("ru", "mail.ru", True),
+            ("ru", "ya.ru", True),
+            ("ru", "yandex.com", True),
+            ("ru", "lantern.ru", True),
+            ("ru", "xn--80aaxitdbjk.xn--p1ai", True),
+            ("ru", "gmail.com", False),
+            ("by", "tut.by", True),
+            ("by", "lantern.ru", False),
+            ("", "mail.ru", False),
+            ("xx", "mail.ru", False),
+        ],
+    )
+    def test_what_lies_within_reach(self, state: str, host: str, expected: bool) -> None:
+        assert reach.within(state, host) is expected
+
+
+def test_the_script_may_run_on_the_form_and_nowhere_else(reader: Client) -> None:
+    assert "script-src 'self'" in reader.get("/f/thursday")["Content-Security-Policy"]
+    for path in ("/", "/a/", "/nowhere"):
+        assert "script" not in reader.get(path)["Content-Security-Policy"]
+    source = reader.get("/work.js").content.decode()
+    assert not re.search(r"fetch|XMLHttp|cookie|Storage|navigator|https?:", source)
+
+
+def test_too_many_fields_are_one_sentence(reader: Client) -> None:
+    answer = reader.post("/f/thursday", {f"f{n}": "x" for n in range(2000)} | ADA)
+    assert answer.status_code in (200, 400, 422) and not Intake.objects.exists()

@@ -1,0 +1,193 @@
+"""Forms with lists, fields and topics of their own, from the desk to a confirmed reader."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.forms import FormFacts
+from samizdat.audience.errors import FormRefused
+from samizdat.audience.models import SignUpForm
+from samizdat.core import consent, link
+from samizdat.delivery.actions import add_route
+from samizdat.gate.models import Form, Intake
+from samizdat.gate.queries import token_state
+from samizdat.vault import house
+from samizdat.worker import after, intake, signups
+from tests.conftest import NOW
+from tests.worker.conftest import say, status
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+
+
+@pytest.fixture
+def friday(lantern: Any) -> Any:
+    return audience.new_list(lantern, "Friday", now=NOW, details={"from_email": "letter@lantern.example"})
+
+
+@pytest.fixture
+def form(lantern: Any, thursday: Any, friday: Any, tmp_path: Path) -> SignUpForm:
+    """Two lists, a name that must be given, a city, and a topic; published."""
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    numbers = audience.fields_for(lantern, {"FNAME": "First name", "CITY": "City"})
+    tags = audience.tags_for(lantern, ["Books", "VIP"])
+    told = FormFacts(
+        title="Our letters",
+        language="en",
+        lists=(thursday.id, friday.id),
+        wording="I want these letters.",
+        thanks="Welcome!",
+        fields=(numbers["FNAME"], numbers["CITY"]),
+        required=(numbers["FNAME"],),
+        topics=(tags["Books"],),
+    )
+    made = forms.make_form(lantern, told, now=NOW)
+    after.follow(NOW)
+    return made
+
+
+def ask(form: SignUpForm, *lists: Any, address: str = "ada@example.org", **words: Any) -> None:
+    chosen = {"list": str(form.id), "lists": [one.id for one in lists], "language": "en"}
+    say(form.organisation, "signup", address=address, **(chosen | words))
+
+
+def token(form: SignUpForm, address: str = "ada@example.org") -> str:
+    found = queries.subscriber_at(form.organisation, address)
+    keys = house.keys(form.organisation)
+    assert found is not None and keys.link is not None
+    return link.make(keys.link, "confirm", form.id, found.number)
+
+
+def numbers(form: SignUpForm) -> dict[str, int]:
+    return {one.tag: one.number for one in queries.fields(form.organisation)}
+
+
+def test_the_gate_gets_what_the_page_asks_for(form: SignUpForm, thursday: Any, friday: Any) -> None:
+    published = Form.objects.get(slug=form.slug)
+    details = json.loads(published.details)
+    assert published.name == "Our letters" and published.purpose == "I want these letters."
+    assert details["lists"] == [[thursday.id, "the Thursday Letter"], [friday.id, "Friday"]]
+    assert [(one["label"], one["required"]) for one in details["fields"]] == [("First name", True), ("City", False)]
+    assert [name for _, name in details["topics"]] == ["Books"]
+    forms.remove_form(form, now=NOW)
+    after.follow(NOW)
+    assert not Form.objects.filter(slug=form.slug).exists()
+
+
+def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any, thursday: Any, friday: Any) -> None:
+    number = numbers(form)
+    topic = forms.facts_of(form).topics[0]
+    ask(form, thursday, values={str(number["FNAME"]): "Ada"}, topics=[topic])
+    assert signups.take(NOW) == 1
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert ada is not None
+    assert status(ada, thursday) == "pending" and queries.values_of(ada)["FNAME"] == ""
+    say(lantern, "confirm", token=token(form))
+    intake.take(NOW)
+    ada.refresh_from_db()
+    card = queries.card(ada, NOW)
+    assert (card.values["FNAME"], card.tags) == ("Ada", ["Books"])
+    assert [(one.name, one.status) for one in card.lists] == [("the Thursday Letter", "subscribed")]
+    assert token_state(token(form)) == "confirmed"
+    asked = next(entry for entry in card.timeline if entry.kind == "asked")
+    assert asked.wording == "I want these letters."
+
+
+def test_a_stranger_who_knows_her_address_changes_nothing_of_hers(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any
+) -> None:
+    number = numbers(form)
+    ada = audience.add_subscriber(
+        lantern, "ada@example.org", thursday, consent="said so", now=NOW, values={"FNAME": "Ada"}
+    )
+    ask(form, thursday, friday, values={str(number["FNAME"]): "Mallory"})
+    signups.take(NOW)
+    ada.refresh_from_db()
+    assert queries.values_of(ada)["FNAME"] == "Ada"
+    assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
+
+
+def test_one_mail_confirms_all_lists_that_she_chose(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, tmp_path: Path
+) -> None:
+    ask(form, thursday, friday)
+    signups.take(NOW)
+    assert len([*tmp_path.rglob("*.eml")]) == 1
+    say(lantern, "confirm", token=token(form))
+    intake.take(NOW)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"lists": []},
+        {"lists": "all"},
+        {"lists": [1, 2]},
+        {"lists": None},
+        {"list": str(1 << 33)},
+        {"list": "9" * 30},
+    ],
+)
+def test_lists_that_the_form_does_not_have_are_not_subscribed_to(
+    form: SignUpForm, lantern: Any, words: dict[str, Any]
+) -> None:
+    ask(form, **words)
+    signups.take(NOW)
+    assert queries.subscriber_at(lantern, "ada@example.org") is None
+    assert not Intake.objects.exists()
+
+
+def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
+    form: SignUpForm, lantern: Any, thursday: Any
+) -> None:
+    tag = queries.tag_named(lantern, "VIP")
+    assert tag is not None
+    odd = {"0": "eve@evil.example", "2": "notes", "x": "y", str(numbers(form)["CITY"]): "Ж" * 2000}
+    ask(form, thursday, values=odd, topics=[tag.id, "x", -1])
+    signups.take(NOW)
+    say(lantern, "confirm", token=token(form))
+    intake.take(NOW)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert ada is not None
+    card = queries.card(ada, NOW)
+    assert (card.address, card.notes, card.values["CITY"], card.tags) == ("ada@example.org", "", "", [])
+
+
+def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> None:
+    from dataclasses import replace
+
+    from samizdat.audience.actions.wordings import wordings
+
+    forms.change_form(form, replace(forms.facts_of(form), wording="I want them, once a week."), now=NOW)
+    assert [one.version for one in wordings(thursday)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": " "},
+        {"wording": ""},
+        {"lists": ()},
+        {"lists": (1, 2)},
+        {"language": "xx"},
+        {"wording": "x" * 601},
+        {"fields": tuple(range(16, 30))},
+    ],
+)
+def test_a_form_that_cannot_be_is_a_sentence(form: SignUpForm, change: dict[str, Any]) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(FormRefused, match=r"\."):
+        forms.change_form(form, replace(forms.facts_of(form), **change), now=NOW)
+    assert consent.TOLD == 8
