@@ -112,6 +112,24 @@ def _standing(card: Any) -> dict[str, tuple[str, str]]:
     return {of.name: (of.status, of.verdict.reason) for of in card.lists}
 
 
+def test_segments_and_wordings_come_along_by_name(audience: Any, vault: Any, tmp_path: Path) -> None:
+    from samizdat.audience.actions.wordings import put_wording, wordings
+    from samizdat.audience.segments import portable, saved
+
+    letter = queries.list_named(audience, "The Thursday Letter")
+    put_wording(letter, "Old words.", language="en", now=NOW)
+    put_wording(letter, WORDING, language="en", now=NOW)
+    told = {"all": [{"tag": "monthly"}, {"list": {"id": "Courts, weekly", "status": "subscribed"}}]}
+    tree = portable.read(audience, told)
+    actions.add_segment(audience, "Courts", tree, now=NOW)
+    there, counts = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
+    (segment,) = saved.segments(there)
+    assert (segment.name, portable.dump(there, segment.tree)) == ("Courts", told)
+    assert counts["segments"] == 1
+    words = wordings(queries.list_named(there, "The Thursday Letter"))
+    assert [(one.version, one.text) for one in words] == [(1, "Old words."), (2, WORDING)]
+
+
 def test_the_same_export_again_changes_nothing_and_another_one_finds_the_place_taken(
     audience: Any, vault: Any, tmp_path: Path
 ) -> None:

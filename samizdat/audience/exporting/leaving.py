@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing
+from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
@@ -89,7 +89,7 @@ def _write(
         return flat.write(flat.XlsxTable(box), home, planted, progress, only)
     if wish.format == "mailchimp":
         return {"lists": mailchimp.write(box, home, planted, progress, list(wish.lists) or list(home.lists))}
-    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys)
+    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, extras=tables.extras)
 
 
 def ending(wish: Wish) -> str:

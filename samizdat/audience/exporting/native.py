@@ -46,14 +46,15 @@ def write(
     now: datetime,
     version: str,
     keys: bool,
-    extras: Callable[[people.House], dict[str, Any]] | None = None,
+    extras: Callable[[people.House], dict[str, Any]],
 ) -> dict[str, Any]:
     """Writes everything; gives back the counts of the manifest."""
     for name, value in _tables(home, keys).items():
         box.add(name, _json(value))
-    for name, value in (extras(home) if extras else {}).items():
-        box.add(name, _json(value))
     counts: dict[str, Any] = {}
+    for name, value in extras(home).items():
+        box.add(name, _json(value))
+        counts[name.removesuffix(".json")] = len(value)
     seen = people.Seen()
     counts["subscribers"], counts["tagged"] = _subscribers(box, home, planted, progress, seen)
     counts["subscriptions"] = _subscriptions(box, home, planted, progress, seen)

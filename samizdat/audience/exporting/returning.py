@@ -21,7 +21,7 @@ from samizdat.audience import facts, tagging
 from samizdat.audience.actions.lists import list_name
 from samizdat.audience.bringing import owner
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.exporting import people, reading, sealing
+from samizdat.audience.exporting import people, reading, sealing, tables
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.models import (
     STATUSES,
@@ -44,7 +44,18 @@ from samizdat.vault.sealed import open_json, seal_json
 
 SOURCE = "samizdat"
 SLICE = 2_500  # people of a transaction: about 150 ms
-COUNTS = ("rows", "added", "updated", "unchanged", "rejected", *STATUSES, "consent", "suppressed", "others_suppressed")
+COUNTS = (
+    "rows",
+    "added",
+    "updated",
+    "unchanged",
+    "rejected",
+    *STATUSES,
+    "consent",
+    "suppressed",
+    "others_suppressed",
+    "segments",
+)
 
 type Clock = Callable[[], datetime]
 type Tell = Callable[[int, int], None]
@@ -191,6 +202,7 @@ def _begin(organisation: Any, opened: reading.Opened, mark: bytes, named: str, n
         names = {int(row["number"]): str(row["name"]) for row in opened.tags}
         ids = tagging.tags_for(organisation, keys, names.values())
         versions = _keys(organisation, opened, now)
+        tables.take_wordings(organisation, opened, lists)
         row = Import.objects.create(
             organisation=organisation, list_id=next(iter(lists.values())), state="running", source=SOURCE,
             fingerprint=mark, counts=dict.fromkeys(COUNTS, 0), rows_total=opened.manifest["counts"]["subscribers"],
@@ -204,7 +216,8 @@ def _begin(organisation: Any, opened: reading.Opened, mark: bytes, named: str, n
         }
         told = {"names": [_("An export of Samizdat")], "plan": None, "basis": "", "places": places}
         row.plan_sealed = seal_json(keys, told, "import", "plan", row.pk)
-        row.save(update_fields=["plan_sealed"])
+        row.counts["segments"] = tables.take_segments(organisation, opened, now, by)
+        row.save(update_fields=["plan_sealed", "counts"])
         highest = max((page[-1].number for page in opened.in_pages(SLICE)), default=0)
         # Numbers given out from now on lie above those that came.
         rows = Organisation.objects.filter(pk=organisation.pk, next_number__lte=highest)
