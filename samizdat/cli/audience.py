@@ -14,6 +14,8 @@ from samizdat.cli.output import Failed, common, confirm, note, progress, say, ta
 from samizdat.core.consent import STATUSES
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
+# Standard input is held in memory, because nothing of it may touch the disk.
+PIPED, LARGEST_PIPED = "pasted.txt", 64 << 20
 BY_STATUS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
 
 
@@ -211,8 +213,9 @@ def subscribers_settle() -> None:
 @click.option(
     "--list", "name", metavar="NAME", help="Into which list. Only Samizdat's own export brings its lists along."
 )
-@click.option("--source", help="mailchimp, csv …; found by looking at the file otherwise.")
+@click.option("--source", help="mailchimp, substack, csv …; found by looking at the file otherwise.")
 @click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
+@click.option("--basis", default="", metavar="TEXT", help="Why you may write to them: kept word for word.")
 @click.option("--identity", metavar="FILE", help="The age key file that opens a sealed export of Samizdat.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 @common
@@ -221,14 +224,18 @@ def import_(
     name: str | None,
     source: str | None,
     status: str | None,
+    basis: str,
     identity: str | None,
     dry_run: bool,
 ) -> None:
-    """Bring subscribers in from what another service gave you. Call it again after a stop: it goes on."""
+    """Bring subscribers in from what another service gave you. `-` reads standard input, such as pasted addresses.
+
+    Call it again after a stop: it goes on.
+    """
     opening.open_house()
     from samizdat.audience import actions
 
-    paths = [Path(file) for file in files]
+    paths = [Path(file) for file in files if file != "-"]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
     if len(paths) == 1 and _is_own_export(paths[0]):
@@ -238,6 +245,7 @@ def import_(
         return
     if name is None:
         raise click.UsageError("Missing option '--list'.")
+    things = [*paths, *([_piped()] if "-" in files else [])]
     organisation, to = opening.organisation(), _list(name)
     warnings: list[str] = []
     with _asking_for_status(), progress("Looking" if dry_run else "Bringing in") as shown:
@@ -246,16 +254,19 @@ def import_(
             shown.show(state.bytes_read, state.bytes_total, state.rows)
 
         if dry_run:
-            seen = actions.look(organisation, to, paths, source=source, status=status, now=opening.now(), progress=look)
+            seen = actions.look(
+                organisation, to, things, source=source, status=status, now=opening.now(), progress=look
+            )
             warnings += [problem.sentence() for problem in seen.problems]
             counts, rejects = seen.counts, None
         else:
             run = actions.direct(
                 organisation,
                 to,
-                paths,
+                things,
                 source=source,
                 status=status,
+                basis=basis,
                 now=opening.now,
                 progress=look,
                 warned=warnings.append,
@@ -263,7 +274,7 @@ def import_(
             counts, rejects = run.counts, None
             if run.counts.get("rejected"):
                 # From the house and not on the way: with those of before a kill, and after everything is in.
-                rejects = _write_rejects(paths[0], actions.reject_rows(run))
+                rejects = _write_rejects(paths[0] if paths else Path(PIPED), actions.reject_rows(run))
     for warning in warnings:
         note(warning)
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
@@ -275,6 +286,15 @@ def _is_own_export(path: Path) -> bool:
     from samizdat.audience.exporting.returning import is_ours
 
     return path.is_file() and is_ours(path)
+
+
+def _piped() -> Any:
+    from samizdat.audience.bringing.opening import Held
+
+    data = sys.stdin.buffer.read(LARGEST_PIPED + 1)
+    if len(data) > LARGEST_PIPED:
+        raise Failed("More than 64 MB come from standard input. Give them as a file.", "too_large")
+    return Held(PIPED, data)
 
 
 @contextmanager

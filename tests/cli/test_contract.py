@@ -354,3 +354,18 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_house: House) -> None
         refused = empty_house(*words)
         assert refused.code == 1
         assert "newer" in refused.err
+
+
+def test_addresses_are_pasted_by_a_pipe_and_what_is_dropped_is_said(brought_in: House) -> None:
+    words = ("import", "-", "--list", "Letter", "--status", "subscribed", "--basis", "They asked at the fair.")
+    made = brought_in.say(*words, feed="Anna Berg <anna@pipe.example>, boris@pipe.example\nnobody\n")
+    assert (made["added"], made["rejected"]) == (2, 1)
+    shown = brought_in.say("subscribers", "show", "anna@pipe.example")
+    assert shown["values"]["LNAME"] == "Berg"
+    assert shown["consent"][0]["wording"] == "They asked at the fair."
+    again = brought_in.say(*words, feed="Anna Berg <anna@pipe.example>, boris@pipe.example\nnobody\n")
+    assert again["unchanged"] == 2
+    assert not list(brought_in.folder.rglob("pasted.txt"))
+    (brought_in.folder / "kit.csv").write_text("email,state,opens\nkit@pipe.example,active,7\n")
+    seen = brought_in.say("import", "kit.csv", "--list", "Letter", "--dry-run")
+    assert seen["warnings"] == ["Left out: opens. They say how or where somebody read. We do not keep that."]
