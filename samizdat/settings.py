@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "samizdat.audience.exporting",
     "samizdat.campaigns",
     "samizdat.delivery",
+    "samizdat.rights",
     "samizdat.gate",
     "samizdat.worker",
     "samizdat.web",

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from samizdat.web.views import (
+    breaches,
     campaigns,
     domains,
     editing,
@@ -13,7 +14,9 @@ from samizdat.web.views import (
     imports,
     lists,
     people,
+    renewals,
     reports,
+    rights,
     routes,
     sending,
     subscribers,
@@ -81,6 +84,21 @@ audience = [
     path("exports/<int:export_id>/seen", exports.seen, name="seen-export"),
 ]
 
+privacy = [
+    path("rights/", rights.overview, name="rights"),
+    path("rights/lists/<int:list_id>/keeping", rights.list_keeping, name="list-keeping"),
+    path("rights/lists/<int:list_id>/ask-again", renewals.renewal, name="renewal"),
+    path("rights/record", rights.paper, {"which": "record"}, name="record"),
+    path("rights/record/text", rights.paper_file, {"which": "record"}, name="record-file"),
+    path("rights/notice", rights.paper, {"which": "notice"}, name="notice"),
+    path("rights/notice/text", rights.paper_file, {"which": "notice"}, name="notice-file"),
+    path("rights/breaches/", breaches.all_breaches, name="breaches"),
+    path("rights/breaches/<int:breach_id>/", breaches.breach, name="breach"),
+    path("rights/readers/<int:number>/", rights.reader, name="reader-rights"),
+    path("rights/readers/<int:number>/file", rights.reader_file, name="reader-file"),
+    path("rights/readers/<int:number>/objects", rights.reader_objects, name="reader-objects"),
+]
+
 alive = [
     path("routes/", routes.routes, name="routes"),
     path("routes/<int:route_id>/", routes.edit_route, name="edit-route"),
@@ -116,5 +134,5 @@ urlpatterns = [
     path("profile/password", people.password, name="password"),
     path("keyboard", people.keyboard, name="keyboard"),
     path("picture/<str:token>", campaigns.shown_picture, name="shown-picture"),
-    path("o/<slug:organisation>/", include([path("", home.home, name="home"), *write, *audience, *alive])),
+    path("o/<slug:organisation>/", include([path("", home.home, name="home"), *write, *audience, *privacy, *alive])),
 ]

@@ -19,7 +19,7 @@ NAMES = set(
     API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
     MJML Mailchimp KEY Mailgun Markdown Message NUL PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
     Tab URL UTF WebP Zip and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or
-    age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip
+    age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")

@@ -21,6 +21,7 @@ COMMANDS = {
     "import": ("audience", "import_"),
     "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),
+    "paper": ("rights", "paper"),
     "campaign": ("campaigns", "campaign"),
     "route": ("routes", "route"),
     "demo": ("demo", "demo"),

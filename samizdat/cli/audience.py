@@ -11,6 +11,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
+from samizdat.cli.rights import access, correct, keep, object_
 from samizdat.core.consent import STATUSES
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
@@ -189,7 +190,14 @@ def subscribers_erase(address: str) -> None:
 
     confirm(f"Erase {address} and everything known about it?")
     gone = erase(opening.organisation(), address=address, now=opening.now())
-    say({"erased": bool(gone)}, "Erased." if gone else "The address was not known; imports will refuse it from now on.")
+    from samizdat.rights.keeping import gone_from_backups
+
+    until = gone_from_backups(opening.now().date()).isoformat()
+    say(
+        {"erased": bool(gone), "backups_until": until},
+        "Erased." if gone else "The address was not known; imports will refuse it from now on.",
+        f"A keyed mark of the address stays. Backups made before may hold it, sealed, until {until}.",
+    )
 
 
 @subscribers.command("settle")
@@ -206,6 +214,11 @@ def subscribers_settle() -> None:
         if checked.wrong
         else f"{checked.subscribers:,} subscribers compared: every status is what the records say.",
     )
+
+
+for command in (access, object_, correct):
+    subscribers.add_command(command)
+lists.add_command(keep)
 
 
 @click.command("import")

@@ -225,6 +225,30 @@ def _answer(standing: str, record: Record | None) -> Yes | No:
     return No(standing, record)
 
 
+# How much a yes is worth when somebody asks for proof, the strongest first; and how old it is.
+STRENGTHS = ("confirmed", "elsewhere", "written", "brought")
+AGES = ("one", "two", "old", "unknown")
+
+
+def strength(yes: Yes) -> str:
+    """confirmed: by her own act here. elsewhere: so says a file. written: somebody wrote down that she agreed.
+    brought: a file says no more than that she is subscribed."""
+    if yes.record.way == "import":
+        return "elsewhere" if yes.reason == "confirmed" else "brought"
+    return "confirmed" if yes.reason in ("confirmed", "returned") or yes.record.way in _HER_OWN else "written"
+
+
+_HER_OWN = frozenset({"form", "mail", "one-click"})
+
+
+def age(told: date | None, today: date) -> str:
+    """one: younger than a year; two: than two; old; unknown where nobody told when she agreed."""
+    if told is None:
+        return "unknown"
+    days = (today - told).days
+    return "one" if days < 365 else "two" if days < 730 else "old"
+
+
 def code(verdict: Yes | No) -> int:
     """The small number for the projection column of a subscription; YES (1) alone may be written to."""
     return YES if isinstance(verdict, Yes) else REASONS.index(verdict.reason)

@@ -196,7 +196,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 }
 
 # Filled for each subscriber when her message is made out.
-PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL"})
+PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL", "STAY_URL"})
 
 # Mailchimp's word -> ours. Lower case: known when the letter is compiled. Upper case: a slot.
 MAILCHIMP: dict[str, str] = {
@@ -238,6 +238,7 @@ OURS: dict[str, str] = {
     "unsubscribe": "UNSUB_URL",
     "preferences": "PREFERENCES_URL",
     "archive": "ARCHIVE_URL",
+    "stay": "STAY_URL",  # The page on which she says that she wants to go on getting this list.
     "content": "content",
     **{name: name for name in ("subject", "preheader", "date", "year", "language", "list", "organisation")},
     **{

@@ -241,3 +241,13 @@ class Answer(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["edition", "route", "digest"], name="answer_once")]
+
+
+class Folded(models.Model):
+    """How many messages of an edition had which fate, once the rows that said whose are gone (actions/folding.py)."""
+
+    pk = models.CompositePrimaryKey("edition_id", "state")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="folded", db_index=False)
+    state = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+    day = models.DateField()  # When the last of them was folded.

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain, repeat
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.db.models import Min, Sum
+from django.db.models import Max, Min, Sum
 
 from samizdat import plugs
 from samizdat.campaigns.draft import draft_of
@@ -14,7 +15,17 @@ from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
 from samizdat.core.outcome import ANSWERS, REASONS, WHO
-from samizdat.delivery.models import Answer, Chunk, Delivery, Minute, ProviderTotal, Retry, Route, RouteTotal
+from samizdat.delivery.models import (
+    Answer,
+    Chunk,
+    Delivery,
+    Folded,
+    Minute,
+    ProviderTotal,
+    Retry,
+    Route,
+    RouteTotal,
+)
 from samizdat.events.models import Event
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
@@ -334,12 +345,22 @@ def _fate(row: Delivery) -> tuple[str, str]:
 
 
 def recount(campaign: Campaign) -> Books:
-    """The books counted from chunks and deliveries themselves; tests and `doctor` compare them with the columns."""
+    """The books counted from chunks, deliveries and what was folded of them; tests and `doctor` compare them with the
+    columns."""
     found = dict(Delivery.objects.filter(edition__campaign=campaign).values_list("number", "state"))
     owed: list[int] = []
     for blob in Chunk.objects.filter(edition__campaign=campaign, retry=False).values_list("numbers", flat=True):
         owed += unpack_numbers(bytes(blob))
-    return books(State(found.get(number, State.PENDING)) for number in owed)
+    folded = Folded.objects.filter(edition__campaign=campaign).values_list("state", "count")
+    gone = chain.from_iterable(repeat(State(state), count) for state, count in folded)
+    return books(chain((State(found.get(number, State.PENDING)) for number in owed), gone))
+
+
+def folded(campaign: Campaign) -> date | None:
+    """The day on which its deliveries became totals: nobody knows any more who got it. None: they are still there."""
+    if Chunk.objects.filter(edition__campaign=campaign).exists():
+        return None
+    return Folded.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]
 
 
 def left_in_chunks(campaign: Campaign) -> int:

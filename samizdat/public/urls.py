@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from samizdat.public import joining, preferences, views
+from samizdat.public import joining, preferences, staying, views
 
 urlpatterns = [
     path("", views.root),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("e/<str:token>", preferences.by_mail, {"kind": "e"}),
     path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
     path("c/<str:token>", joining.confirm),
+    path("y/<str:token>", staying.stay),
     path("f/<str:slug>", joining.sign_up),
     path("a/", views.archive),
     path("a/<str:slug>", views.letter),

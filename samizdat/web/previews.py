@@ -76,6 +76,7 @@ def sample() -> dict[str, str]:
         "UNSUB_URL": "#",
         "ARCHIVE_URL": "#",
         "PREFERENCES_URL": "#",
+        "STAY_URL": "#",
         "LEAVE_MAILTO": "#",
     }
 

@@ -149,6 +149,20 @@ VERDICTS: dict[str, Word] = {
 
 PURPOSES: dict[str, Word] = {"newsletter": lazy("letters"), "fundraising": lazy("appeals for money")}
 
+# How much a yes is worth, and how old it is (core/consent).
+STRENGTHS: dict[str, Word] = {
+    "confirmed": lazy("confirmed here"),
+    "elsewhere": lazy("confirmed elsewhere, says a file"),
+    "written": lazy("written down by somebody"),
+    "brought": lazy("only brought in by a file"),
+}
+AGES: dict[str, Word] = {
+    "one": lazy("younger than a year"),
+    "two": lazy("one to two years old"),
+    "old": lazy("older than two years"),
+    "unknown": lazy("nobody knows how old"),
+}
+
 # Reasons that the house writes down itself; every other is in somebody's own words.
 LEAVING_REASONS: dict[str, Word] = {
     "no_answer": lazy("She was asked again and did not answer."),

@@ -22,7 +22,20 @@ from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
-from samizdat.worker import after, bell, choosing, forgetting, intake, nightly, placing, publish, tasks
+from samizdat.rights import actions as rights
+from samizdat.worker import (
+    after,
+    bell,
+    choosing,
+    forgetting,
+    intake,
+    nightly,
+    placing,
+    publish,
+    retaining,
+    staying,
+    tasks,
+)
 
 log = logging.getLogger("samizdat.worker")
 
@@ -44,6 +57,12 @@ def imports(now: datetime) -> None:
         bell.ring(tasks.inspect_import, number)
     for number in audience.resumable(now):
         bell.ring(tasks.run_import, number)
+
+
+def renewals(now: datetime) -> None:
+    """Lists whose consent is counted, asked again or moved out."""
+    for number in rights.working(now):
+        bell.ring(tasks.renew, number)
 
 
 def exports(now: datetime) -> None:
@@ -99,6 +118,8 @@ QUICK: dict[str, Deed] = {
     "what follows": follow,
     "imports": imports,
     "exports": exports,
+    "renewals of consent": renewals,
+    "who wants to stay": staying.take,
     "senders": placing.place,
 }
 
@@ -121,6 +142,7 @@ SLOW: dict[str, Deed] = {
     "what was mailed on days that are over": forget_mailed,
     "the nightly comparison": nightly.compare,
     "sign-ups that nobody confirmed": forgetting.forget,
+    "what is kept no longer": retaining.keep_no_longer,
 }
 
 

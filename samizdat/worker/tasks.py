@@ -118,6 +118,16 @@ def tick() -> None:
     clock.tick(hours.now(), clock.SLOW)
 
 
+@task
+@quiet
+@alone
+def renew(number: int) -> None:
+    """Goes on with a renewal of consent, from where it was left."""
+    from samizdat.rights.actions import work
+
+    work(number, hours.now, stopping.is_set)
+
+
 @task(queue_name="senders")
 @quiet
 def send(edition: int, slot: int) -> None:

@@ -42,6 +42,7 @@ class House:
     alarm: int = 0
     field: int = 0
     key: Any = None
+    breach: int = 0
 
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
@@ -61,6 +62,7 @@ class House:
             "domain_id": self.key.domain_id,
             "key_id": self.key.pk,
             "kind": "light",
+            "breach_id": self.breach,
         }
 
 
@@ -101,8 +103,16 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.invitation = Invitation.objects.get(organisation=organisation).pk
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
     house.alarm = raise_alarm(house, 30)
+    house.breach = write_down_a_breach(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
+
+
+def write_down_a_breach(house: House) -> int:
+    from samizdat.rights.actions import note_breach
+    from samizdat.rights.breaches import Asked
+
+    return note_breach(house.organisation, Asked("key", NOW), now=NOW, by=house.people["admin"]).pk
 
 
 def raise_alarm(house: House, left: int) -> int:

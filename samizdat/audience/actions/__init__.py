@@ -1,6 +1,7 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
 from samizdat.audience.actions.consent import confirm, settle_again, undo_unsubscribe, unsubscribe, verdict
+from samizdat.audience.actions.correcting import AddressTaken, correct_address
 from samizdat.audience.actions.fields import (
     Counted,
     Shape,
@@ -47,6 +48,7 @@ from samizdat.audience.actions.suppress import lift, suppress
 from samizdat.audience.actions.wordings import put_wording, wordings
 
 __all__ = [
+    "AddressTaken",
     "Counted",
     "Shape",
     "add_field",
@@ -63,6 +65,7 @@ __all__ = [
     "change_values",
     "clear_removed",
     "confirm",
+    "correct_address",
     "count_values",
     "direct",
     "erase",

@@ -60,7 +60,7 @@ def _filled(slot: Slot, values: Mapping[str, str]) -> str:
 def archive_html(content: Content, *, now: datetime) -> str:
     """The web copy: nothing about any reader, names by their defaults, her own links lead to `neutral_url`."""
     letter = render(content, now=now, archive=True)
-    neutral = dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL"), content.neutral_url)
+    neutral = dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL", "STAY_URL"), content.neutral_url)
     return fill(letter.html, {**neutral, "ARCHIVE_URL": content.archive_url or content.neutral_url})
 
 

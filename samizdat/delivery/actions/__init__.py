@@ -1,6 +1,7 @@
 """Verbs that change what is owed and how it goes out."""
 
 from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
+from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.routes import (
     add_route,
@@ -21,6 +22,8 @@ __all__ = [
     "change_route",
     "condemn",
     "finish_if_done",
+    "fold",
+    "foldable",
     "forget",
     "pause",
     "pause_route",
@@ -30,8 +33,10 @@ __all__ = [
     "resume",
     "resume_route",
     "retry_due",
+    "rows_of",
     "send_probe",
     "send_test",
     "settle",
     "start_due",
+    "unsettled",
 ]

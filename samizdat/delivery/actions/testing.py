@@ -147,6 +147,7 @@ def _values(
         "DATE": date_text(now),
         "MESSAGE_ID": identity,
         "UNSUB_URL": f"{base}/u/{leave}",
+        "STAY_URL": f"{base}/y/{leave}",
         "ARCHIVE_URL": f"{base}/a/",
         "LEAVE_MAILTO": f"mailto:{campaign.organisation.leave_mailbox or sender}",
     }

@@ -1,0 +1,147 @@
+"""What a reader may ask for, how long things are kept, and the papers that the law asks for."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, confirm, say
+
+LANGUAGE = click.Choice(["en", "ru"])
+
+
+def _subscriber(address: str) -> Any:
+    from samizdat.audience.queries import subscriber_at
+
+    found = subscriber_at(opening.organisation(), address)
+    if found is None:
+        raise Failed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
+    return found
+
+
+@click.command("access")
+@click.argument("address")
+@click.option("--to", "path", type=click.Path(path_type=Path), help="File to write: .json, or .html for people.")
+@click.option("--language", type=LANGUAGE, help="Of the page; hers without it.")
+@common
+def access(address: str, path: Path | None, language: str | None) -> None:
+    """All that is known of one subscriber, for herself. Without --to the JSON is printed."""
+    opening.open_house()
+    from samizdat.rights import access as rights
+
+    found = _subscriber(address)
+    if path is not None and path.suffix not in (".json", ".html"):
+        raise Failed("The file ends in .json or in .html. Choose one of them.", "file_kind")
+    document = rights.access_file(found, now=opening.now())
+    if path is None:
+        say(document, rights.as_json(document))
+        return
+    text = rights.as_json(document)
+    if path.suffix == ".html":
+        text = rights.as_html(document, language or rights.language_for(found))
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    say({"file": str(path)}, f"Written to {path}. Send it by a way that nobody else reads.")
+
+
+@click.command("object")
+@click.argument("address")
+@click.option("--reason", default="", metavar="TEXT", help="Her words; she need not give any.")
+@common
+def object_(address: str, reason: str) -> None:
+    """Take up an objection: nothing is written to this address any more, for any purpose."""
+    opening.open_house()
+    from samizdat.audience.actions import object_to_mail
+
+    done = object_to_mail(opening.organisation(), address=address, reason=reason, now=opening.now())
+    say({"objected": done}, "Nothing is written to her any more." if done else "She had objected already.")
+
+
+@click.command("correct")
+@click.argument("address")
+@click.option("--address", "new", metavar="ADDRESS", help="Her address from now on.")
+@click.option(
+    "--set", "values", multiple=True, metavar="TAG=TEXT", help="Another value of a field; empty takes it away."
+)
+@common
+def correct(address: str, new: str | None, values: tuple[str, ...]) -> None:
+    """Correct what is wrong about one subscriber."""
+    opening.open_house()
+    from django.db import transaction
+
+    from samizdat.audience.actions import change_values, correct_address
+    from samizdat.audience.queries import fields
+
+    found, now = _subscriber(address), opening.now()
+    told = dict(pair.partition("=")[::2] for pair in values)
+    known = {field.tag for field in fields(opening.organisation())}
+    if wrong := sorted(set(told) - known):
+        raise Failed(f"There is no field {wrong[0]}. Use one of: {', '.join(sorted(known))}.", "no_such_field")
+    with transaction.atomic():
+        moved = correct_address(found, new, now=now) if new else False
+        if told:
+            change_values(found, told, now=now)
+    say({"moved": moved, "fields": sorted(told)}, "Corrected." if moved or told else "Nothing was changed.")
+
+
+@click.command("keep")
+@click.argument("name")
+@click.option("--left-days", type=int, help="Erase who left after so many days.")
+@click.option("--delivery-months", type=int, help="Fold deliveries into totals after so many months.")
+@click.option("--for-ever", is_flag=True, help="Take every rule of the list away.")
+@click.option("--dry-run", is_flag=True, help="Say what would go and change nothing.")
+@common
+def keep(name: str, left_days: int | None, delivery_months: int | None, for_ever: bool, dry_run: bool) -> None:
+    """How long a list keeps things; shows its rules when called without any. Carried out each night by the worker."""
+    opening.open_house()
+    from samizdat.audience.queries import list_named
+    from samizdat.rights import actions
+
+    found, now = list_named(opening.organisation(), name), opening.now()
+    standing = actions.rules_of(found)
+    changed = for_ever or left_days is not None or delivery_months is not None
+    rules = actions.Rules(
+        None if for_ever else left_days if left_days is not None else standing.left_days,
+        None if for_ever else delivery_months if delivery_months is not None else standing.delivery_months,
+    )
+    going = actions.preview(found, rules, now)
+    if changed and not dry_run:
+        if going.people or going.deliveries:
+            confirm(
+                f"{going.people:,} people and {going.deliveries:,} deliveries go with the next night. Keep things so?"
+            )
+        actions.retain(found, rules, now=now)
+    document = {
+        "left_days": rules.left_days,
+        "delivery_months": rules.delivery_months,
+        "would_go": {"people": going.people, "campaigns": going.campaigns, "deliveries": going.deliveries},
+        "changed": changed and not dry_run,
+    }
+    say(
+        document,
+        f"Who left: {f'erased after {rules.left_days} days' if rules.left_days else 'kept'}.",
+        f"Deliveries: {f'totals after {rules.delivery_months} months' if rules.delivery_months else 'kept'}.",
+        f"With the next night go: {going.people:,} people, "
+        f"{going.deliveries:,} deliveries of {going.campaigns:,} letters.",
+    )
+
+
+@click.command("paper")
+@click.argument("which", type=click.Choice(["record", "notice"]))
+@click.option("--language", type=LANGUAGE, default="en", show_default=True)
+@common
+def paper(which: str, language: str) -> None:
+    """Draft the record of processing or the privacy notice from the real settings, as Markdown."""
+    opening.open_house()
+    from samizdat.rights import papers
+    from samizdat.rights.settings import facts_of
+
+    make = {"record": papers.record_of_processing, "notice": papers.privacy_notice}[which]
+    drafted = make(facts_of(opening.organisation()), opening.now().date(), language)
+    text = papers.as_text(drafted)
+    say(
+        {"title": drafted.title, "text": text, "gaps": list(drafted.gaps)},
+        text,
+        *[f"Write in: {gap}" for gap in drafted.gaps],
+    )

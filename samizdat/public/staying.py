@@ -1,0 +1,24 @@
+"""The page behind the link in a letter that asks again whether she wants to go on getting a list."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import override
+
+from samizdat.public.answers import holder_of, mailto_of, named, page_of, takes
+from samizdat.public.sealing import drop_in
+
+
+@takes("GET", "HEAD", "POST")
+def stay(request: HttpRequest, token: str) -> HttpResponse:
+    """Pressing the button is her answer; a GET, as link scanners make it, says nothing."""
+    holder, place = holder_of(request, token, "leave", "test")
+    if request.method == "POST" and holder.purpose != "test":
+        drop_in(place, "stay", token=holder.text, purpose=holder.purpose)
+    list_name, language = named(holder, place)
+    with override(language):
+        values = {
+            "list": list_name,
+            "token": holder.text,
+            "test": holder.purpose == "test",
+            "mailto": mailto_of(place, holder.text),
+        }
+        return page_of(request, place, language, "stayed" if request.method == "POST" else "stay", values)

@@ -1,0 +1,42 @@
+"""Verbs of this app. Each writes its event in the transaction of the change."""
+
+from samizdat.rights.actions.breaching import note_breach, tell, write_breach
+from samizdat.rights.actions.renewing import (
+    begin_asking,
+    choose,
+    close,
+    count_consent,
+    move_out,
+    remind,
+    silent,
+    stay,
+    take_back,
+    why_not_yet,
+    work,
+    working,
+)
+from samizdat.rights.actions.retaining import Going, Rules, preview, retain, retain_slice, rules_of
+
+__all__ = [
+    "Going",
+    "Rules",
+    "begin_asking",
+    "choose",
+    "close",
+    "count_consent",
+    "move_out",
+    "note_breach",
+    "preview",
+    "remind",
+    "retain",
+    "retain_slice",
+    "rules_of",
+    "silent",
+    "stay",
+    "take_back",
+    "tell",
+    "why_not_yet",
+    "work",
+    "working",
+    "write_breach",
+]

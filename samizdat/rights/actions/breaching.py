@@ -1,0 +1,75 @@
+"""A breach is written down as soon as it is noticed, and what is done about it beside it."""
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Membership
+from samizdat.delivery.models import Route
+from samizdat.events.actions import record
+from samizdat.rights.breaches import KINDS, Asked, Told, affected, told_of
+from samizdat.rights.errors import RightsError
+from samizdat.rights.models import Breach
+from samizdat.vault import house
+from samizdat.vault.sealed import seal_json
+
+# A clock may be wrong by so much.
+_SLACK = timedelta(minutes=5)
+
+
+def note_breach(organisation: Any, asked: Asked, *, now: datetime, by: Any = None) -> Breach:
+    """Writes it down with the counts of this moment. Errors: RightsError."""
+    _check(organisation, asked, now)
+    found = affected(organisation, asked)
+    told = Told(asked.notes, "", asked.since.isoformat() if asked.since else "", asked.person, asked.route)
+    with transaction.atomic():
+        breach = Breach.objects.create(
+            organisation=organisation,
+            kind=asked.kind,
+            noticed=asked.noticed,
+            counts={"readers": found.readers, **found.counts},
+            created=now,
+            by=by,
+        )
+        _seal(breach, told)
+        record("breach.noted", organisation, about=breach.pk, by=by, now=now, detail={"kind": asked.kind})
+    return breach
+
+
+def write_breach(breach: Breach, *, notes: str, done: str, now: datetime, by: Any = None) -> None:
+    """What is known by now, and what was done."""
+    with transaction.atomic():
+        _seal(breach, replace(told_of(breach), notes=notes.strip(), done=done.strip()))
+        record("breach.written", breach.organisation, about=breach.pk, by=by, now=now)
+
+
+def tell(breach: Breach, whom: str, *, now: datetime, by: Any = None) -> None:
+    """Somebody was told: `authority` or `readers`. The first time counts."""
+    assert whom in ("authority", "readers")
+    column = f"told_{whom}"
+    with transaction.atomic():
+        if Breach.objects.filter(pk=breach.pk, **{column: None}).update(**{column: now}):
+            record(f"breach.told_{whom}", breach.organisation, about=breach.pk, by=by, now=now)
+    breach.refresh_from_db()
+
+
+def _seal(breach: Breach, told: Told) -> None:
+    breach.notes_sealed = seal_json(house.keys(breach.organisation), asdict(told), "breach", "notes", breach.pk)
+    breach.save(update_fields=["notes_sealed"])
+
+
+def _check(organisation: Any, asked: Asked, now: datetime) -> None:
+    if asked.kind not in KINDS:
+        raise RightsError(_("Choose what got out."), "kind")
+    if asked.noticed > now + _SLACK:
+        raise RightsError(_("It cannot have been noticed in the future. Look at day and time."), "noticed")
+    if asked.since is not None and asked.since > asked.noticed.astimezone(UTC).date() + timedelta(days=1):
+        raise RightsError(_("It cannot have begun after it was noticed."), "since")
+    people = Membership.objects.filter(organisation=organisation, person=asked.person)
+    if asked.kind == "account" and not people.exists():
+        raise RightsError(_("Choose whose account it was."), "person")
+    if asked.kind == "route" and not Route.objects.filter(organisation=organisation, pk=asked.route or 0).exists():
+        raise RightsError(_("Choose which route it was."), "route")

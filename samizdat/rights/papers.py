@@ -1,0 +1,248 @@
+"""Papers that the law asks of whoever keeps readers' data, drafted from the real settings, in either language.
+
+A paper is a title and sections; each section a heading and lines, of which those that begin with "- " are a list.
+The articles are those of the GDPR (Regulation (EU) 2016/679), as of LAW_OF. A draft is no legal advice, and says so.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
+
+from samizdat import wording
+from samizdat.rights import keeping
+from samizdat.rights.settings import Facts, ListFacts
+
+LAW_OF = date(2026, 11, 25)
+LANGUAGES = ("en", "ru")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    heading: str
+    lines: tuple[str, ...]
+
+    @property
+    def blocks(self) -> list[tuple[bool, list[str]]]:
+        """(whether it is a list, its lines) of each run, for pages."""
+        return [
+            (listed, [line.removeprefix("- ") for line in run])
+            for listed, run in groupby(self.lines, lambda line: line.startswith("- "))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """`gaps`: what the settings do not tell and a person has to write in."""
+
+    title: str
+    lead: str
+    sections: tuple[Section, ...]
+    gaps: tuple[str, ...] = ()
+
+
+def record_of_processing(facts: Facts, today: date, language: str) -> Paper:
+    """Article 30(1): what a controller writes down of its processing."""
+    with override(language):
+        return Paper(
+            _("Record of processing activities: newsletters of %(name)s") % {"name": facts.organisation},
+            _draft(today),
+            (
+                Section(_("Who is responsible (article 30(1)(a))"), _controller(facts)),
+                Section(_("What for (b)"), _purposes(facts)),
+                Section(_("Whose data, and which (c)"), _categories(facts)),
+                Section(_("Who receives them (d)"), _recipients(facts)),
+                Section(_("Other countries (e)"), (_transfers(facts),)),
+                Section(_("When they are erased (f)"), _periods(facts)),
+                Section(_("How they are protected (g)"), _measures()),
+            ),
+            _gaps(facts),
+        )
+
+
+def privacy_notice(facts: Facts, today: date, language: str) -> Paper:
+    """Article 13: what readers are told when they sign up."""
+    with override(language):
+        return Paper(
+            _("What %(name)s does with your data") % {"name": facts.organisation},
+            _draft(today),
+            (
+                Section(_("Who we are"), _controller(facts)),
+                Section(_("What we need your data for, and by what right"), (*_purposes(facts), _basis())),
+                Section(_("What we keep of you"), _categories(facts)),
+                Section(_("What we do not keep"), _not_kept()),
+                Section(_("Who else sees them"), (*_recipients(facts), _transfers(facts), _mailbox())),
+                Section(_("How long"), _periods(facts)),
+                Section(_("What you may ask of us"), _rights(facts)),
+            ),
+            _gaps(facts),
+        )
+
+
+def _draft(today: date) -> str:
+    return _(
+        "Drafted on %(day)s from the settings of the house, by the law of %(law)s. A draft is no legal advice: have it "
+        "read by somebody who knows the law where you are."
+    ) % {"day": wording.shaped(today, "day"), "law": wording.shaped(LAW_OF, "day")}
+
+
+def _gaps(facts: Facts) -> tuple[str, ...]:
+    found = [
+        _("A data protection officer or a representative in the EU, where you must have one (articles 27 and 37).")
+    ]
+    if not facts.address:
+        found.insert(0, _("Your postal address: write it under Settings."))
+    if not facts.public_url:
+        found.insert(0, _("The address of your public pages: write it under Settings."))
+    if not facts.return_address and not facts.leave_mailbox:
+        found.append(_("A mailbox that readers can write to."))
+    if any(not one.wording for one in facts.lists):
+        found.append(_("What readers of each list agree to: switch its form on, or write the words there."))
+    found.append(_("Under whose law each provider works, and on what ground data go there (articles 44 to 49)."))
+    return tuple(found)
+
+
+def _controller(facts: Facts) -> tuple[str, ...]:
+    lines = [facts.organisation, facts.address, facts.public_url, facts.leave_mailbox or facts.return_address]
+    return tuple(" ".join(line.split()) for line in lines if line) or (facts.organisation,)
+
+
+def _purposes(facts: Facts) -> tuple[str, ...]:
+    lines = [_("Sending letters to people who asked for them, and proving that they asked.")]
+    for one in facts.lists:
+        words = _("- “%(list)s”: “%(wording)s”") if one.wording else _("- “%(list)s”")
+        lines.append(words % {"list": one.name, "wording": one.wording})
+    lines.append(_("Appeals for money are a purpose of their own: who agreed to letters has not agreed to those."))
+    return tuple(lines)
+
+
+def _basis() -> str:
+    return _(
+        "By your consent (article 6(1)(a)), which you can withdraw at any time; what was done before stays lawful. The "
+        "record of your consent and of your leaving is kept because we have to prove it (articles 5(2) and 7(1))."
+    )
+
+
+def _categories(facts: Facts) -> tuple[str, ...]:
+    people = sum(one.known for one in facts.lists)
+    lines = [
+        ngettext(
+            "Readers of our letters: %(n)s entry on all lists.",
+            "Readers of our letters: %(n)s entries on all lists.",
+            people,
+        )
+        % {"n": wording.grouped(people)},
+        _("- e-mail address"),
+        _("- what was agreed to, in which words, when and how, and when it was withdrawn"),
+        _("- language, and which large mailbox service the address belongs to"),
+        _("- which letter was sent on which day, and what the mail server answered"),
+    ]
+    if facts.fields:
+        lines.append(_("- what she told or was asked: %(fields)s") % {"fields": ", ".join(facts.fields)})
+    lines.append(_("Being on a list can show a political opinion: treat all of it as a special category (article 9)."))
+    return tuple(lines)
+
+
+def _not_kept() -> tuple[str, ...]:
+    return (
+        _("- whether you opened a letter or pressed a link in it"),
+        _("- your IP address, and which program or device you use"),
+        _("- where you are"),
+        _("No decision about you is made by a machine, and no profile (article 22)."),
+    )
+
+
+def _recipients(facts: Facts) -> tuple[str, ...]:
+    if not facts.routes:
+        return (_("Nobody: no way out is set up yet."),)
+    lines = [_("Whoever carries a letter sees the address and the letter, when it is handed over:")]
+    for one in facts.routes:
+        where = one.host or _("our own machine")
+        lines.append(_("- %(name)s (%(scheme)s, %(host)s)") % {"name": one.name, "scheme": one.scheme, "host": where})
+    lines.append(_("Nobody gets a whole list. Data are not sold and not passed on."))
+    return tuple(lines)
+
+
+def _mailbox() -> str:
+    return _("Your own mailbox provider can read the letters that come to you.")
+
+
+def _transfers(facts: Facts) -> str:
+    return _(
+        "A provider above may be in a country outside of the European Economic Area; for each of them the ground of "
+        "the transfer is named in the contract with it."
+    )
+
+
+def _periods(facts: Facts) -> tuple[str, ...]:
+    lines = [
+        _("- Who did not confirm a sign-up: forgotten after %(n)s days.") % {"n": keeping.UNCONFIRMED_DAYS},
+        _("- Who is erased: gone at once; from backups within %(n)s days.") % {"n": keeping.BACKUP_DAYS},
+        _(
+            "- After an erasure a keyed mark of the address stays, which names nobody and keeps old files from "
+            "bringing it back."
+        ),
+    ]
+    for one in facts.lists:
+        lines += _periods_of(one)
+    return tuple(lines)
+
+
+def _periods_of(one: ListFacts) -> list[str]:
+    left = (
+        _("- “%(list)s”: who left is erased after %(n)s days.")
+        if one.left_days is not None
+        else _("- “%(list)s”: of who left, the record of it is kept as proof, without an end that is set yet.")
+    )
+    letters = (
+        _("- “%(list)s”: who got which letter is kept for %(n)s months, then only totals.")
+        if one.delivery_months is not None
+        else _("- “%(list)s”: who got which letter is kept without an end that is set yet.")
+    )
+    return [left % {"list": one.name, "n": one.left_days}, letters % {"list": one.name, "n": one.delivery_months}]
+
+
+def _measures() -> tuple[str, ...]:
+    return (
+        _("- Addresses, names and fields are sealed (AES-256-GCM); addresses are found by a keyed hash."),
+        _("- The key file lies outside of the data folder: a copied database or backup without it names nobody."),
+        _(
+            "- Roles for people who work here; looking at a reader is written to a log that cannot be changed "
+            "unnoticed."
+        ),
+        _("- Public pages run apart, without any list, and seal what readers send in at once."),
+        _("- No IP address, program, opening or click is stored anywhere."),
+    )
+
+
+def _rights(facts: Facts) -> tuple[str, ...]:
+    lines = [
+        _("- to leave, by the link in every letter, without a reason"),
+        _("- to see all that we have of you, as one file (articles 15 and 20)"),
+        _("- to have it corrected (16), erased (17) or put on hold (18)"),
+        _("- to object to our letters, which ends them at once (21)"),
+        _("- to complain at the data protection authority where you live (77)"),
+        _("We answer within one month (article 12(3))."),
+    ]
+    if mailbox := facts.leave_mailbox or facts.return_address:
+        lines.append(_("Write to %(mailbox)s.") % {"mailbox": mailbox})
+    return tuple(lines)
+
+
+def as_text(paper: Paper) -> str:
+    """Markdown, to copy or to keep."""
+    lines = [f"# {paper.title}", "", paper.lead, ""]
+    for section in paper.sections:
+        lines += [f"## {section.heading}", ""]
+        before = ""
+        for line in section.lines:
+            if before and before.startswith("- ") != line.startswith("- "):
+                lines.append("")
+            elif before and not line.startswith("- "):
+                lines[-1] += "  "  # Two blanks: a line of its own.
+            lines.append(line)
+            before = line
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""What the house really does with readers' data, read from its settings: what the papers are drafted from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from samizdat.audience import queries as audience
+from samizdat.audience.models import List
+from samizdat.delivery import queries as delivery
+from samizdat.rights.models import Retention
+
+
+@dataclass(frozen=True, slots=True)
+class ListFacts:
+    """One list: what readers agree to, how many are on it, how long things are kept. None: no rule."""
+
+    name: str
+    wording: str
+    form: bool
+    subscribed: int
+    known: int  # In all statuses.
+    left_days: int | None = None
+    delivery_months: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """A way out that letters may take: who carries it sees addresses and letters."""
+
+    name: str
+    scheme: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    organisation: str
+    address: str
+    public_url: str
+    return_address: str
+    leave_mailbox: str
+    language: str
+    lists: list[ListFacts] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)  # What they are called: labels, or tags without one.
+    routes: list[RouteFacts] = field(default_factory=list)
+
+
+def facts_of(organisation: Any) -> Facts:
+    rules = {row.list_id: row for row in Retention.objects.filter(list__organisation=organisation)}
+    rows = {row.id: row for row in List.objects.select_related("organisation").filter(organisation=organisation)}
+    return Facts(
+        organisation=organisation.name,
+        address=organisation.postal_address,
+        public_url=organisation.public_url,
+        return_address=organisation.return_address,
+        leave_mailbox=organisation.leave_mailbox,
+        language=organisation.language,
+        lists=[
+            ListFacts(
+                name=view.name,
+                wording=str(audience.details_of(rows[view.id]).get("purpose") or ""),
+                form=bool(view.form_slug),
+                subscribed=view.totals["subscribed"],
+                known=view.total,
+                left_days=rules[view.id].left_days if view.id in rules else None,
+                delivery_months=rules[view.id].delivery_months if view.id in rules else None,
+            )
+            for view in audience.lists(organisation)
+        ],
+        fields=[one.label or one.tag for one in audience.fields(organisation)],
+        routes=[RouteFacts(row.name, row.scheme, row.host) for row in delivery.routes(organisation)],
+    )

@@ -1,0 +1,96 @@
+"""Codes in words, said to the reader herself. The desk has its own tables, which speak of her."""
+
+from datetime import date
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat import wording
+
+type Word = str | Promise
+
+KINDS: dict[str, Word] = {
+    "asked": lazy("You signed up for “%(list)s”."),
+    "given": lazy("You agreed to “%(list)s”."),
+    "confirmed": lazy("You confirmed “%(list)s”."),
+    "withdrawn": lazy("You left “%(list)s”."),
+    "objected": lazy("You objected to mail from “%(list)s”."),
+    "cleaned": lazy("Mail for “%(list)s” could not be delivered to your address for good."),
+    "returned": lazy("You came back to “%(list)s”."),
+}
+WAYS: dict[str, Word] = {
+    "import": lazy("brought in from a file"),
+    "form": lazy("by a page of ours"),
+    "desk": lazy("written down by somebody who works here"),
+    "api": lazy("by a program"),
+    "mail": lazy("by a letter from you"),
+    "one-click": lazy("by the unsubscribe button of your mail programme"),
+    "bounce": lazy("told by your mailbox"),
+}
+STATUSES: dict[str, Word] = {
+    "pending": lazy("waits for your confirmation"),
+    "subscribed": lazy("letters come to you"),
+    "unsubscribed": lazy("you have left"),
+    "cleaned": lazy("your address did not work"),
+    "nonsubscribed": lazy("you never agreed, so no letters come"),
+}
+STATES: dict[str, Word] = {
+    "pending": lazy("not sent yet"),
+    "deferred": lazy("put off by your mail server"),
+    "accepted": lazy("taken by the next mail server"),
+    "refused": lazy("refused by your mail server"),
+    "unsure": lazy("sent; the answer was lost"),
+    "suppressed": lazy("not sent, for you had left or your address did not work"),
+    "cancelled": lazy("not sent: it was stopped"),
+}
+LOG: dict[str, Word] = {
+    "subscriber.added": lazy("Your address was added."),
+    "subscriber.asked": lazy("Somebody signed your address up."),
+    "subscriber.confirmed": lazy("Your confirmation was taken up."),
+    "subscriber.left": lazy("Your leaving was taken up."),
+    "subscriber.returned": lazy("Your leaving was taken back."),
+    "subscriber.changed": lazy("Your entry was changed."),
+    "subscriber.moved": lazy("Your address was changed."),
+    "subscriber.tagged": lazy("Your tags were changed."),
+    "subscriber.opened": lazy("Somebody who works here looked at your entry."),
+    "subscriber.access": lazy("This file was made."),
+    "subscriber.suppressed": lazy("Your address was put on the stop list."),
+    "subscriber.unsuppressed": lazy("Your address was taken off the stop list."),
+    "subscriber.objected": lazy("Your objection was taken up."),
+    "subscriber.settled": lazy("Your status was put right."),
+}
+
+
+def day(text: str) -> str:
+    return wording.shaped(date.fromisoformat(text[:10]), "day")
+
+
+def named(document: dict[str, Any]) -> dict[str, Any]:
+    """The parts of an access file (access.access_file) that consist of codes, in the language that is active."""
+    return {
+        "made": day(document["made"]),
+        "since": day(document["about"]["since"]),
+        "lists": [
+            (one["list"], STATUSES.get(one["status"], one["status"]), day(one["since"])) for one in document["lists"]
+        ],
+        "consent": [_consent(entry) for entry in document["consent"]],
+        "letters": [
+            (one["subject"], day(one["day"]), STATES.get(one["state"], one["state"])) for one in document["letters"]
+        ],
+        "log": [(day(one["day"]), LOG.get(one["kind"], one["kind"])) for one in document["log"]],
+    }
+
+
+def _consent(entry: dict[str, Any]) -> dict[str, Any]:
+    kind = str(KINDS.get(entry["kind"], entry["kind"])) % {"list": entry.get("list_name") or _("every list")}
+    return {
+        "day": day(entry["day"]),
+        "kind": kind,
+        "way": WAYS.get(entry["way"], entry["way"]),
+        "wording": entry.get("wording", ""),
+        "version": entry.get("version", ""),
+        "language": entry.get("language", ""),
+        "source": entry.get("source", "") if entry.get("source") != entry["way"] else "",
+    }

@@ -1,0 +1,31 @@
+"""Takes up the answers of readers who were asked again whether they want to go on getting a list."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from samizdat.campaigns.models import Edition
+from samizdat.gate import actions as gate
+from samizdat.rights.actions import stay
+from samizdat.worker.intake import SLICE, Said, all_proven, opened
+
+
+def take(now: datetime) -> int:
+    """How many answers were taken up; whether a question is still open is rights/actions/renewing.py's to say."""
+    said = opened(now, ("stay",))
+    for organisation in dict.fromkeys(one.organisation.id for one in said):
+        mine = [one for one in said if one.organisation.id == organisation]
+        for at in range(0, len(mine), SLICE):
+            _take(mine[at : at + SLICE])
+    return len(said)
+
+
+def _take(said: list[Said]) -> None:
+    proven = all_proven(said)
+    rows = Edition.objects.select_related("campaign__list", "campaign__organisation")
+    editions = {one.edition for one in proven}
+    letters = {row.id: row.campaign for row in rows.filter(organisation=said[0].organisation, id__in=editions)}
+    with transaction.atomic():
+        for one in proven:
+            stay(one.said.organisation, letters.get(one.edition), one.subscriber, now=one.said.at)
+    gate.done_with(one.row for one in said)

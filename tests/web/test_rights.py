@@ -1,0 +1,149 @@
+"""The pages of rights and duties, as people press through them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.models import Subscriber
+from samizdat.campaigns.models import Campaign
+from samizdat.events.models import Event
+from samizdat.rights import actions
+from samizdat.rights.models import Renewal
+from tests.conftest import NOW
+from tests.web.conftest import House, signed_in
+
+
+def address(here: House, rest: str) -> str:
+    return f"/o/{here.organisation.slug}/rights/{rest}"
+
+
+def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> None:
+    admin, page = signed_in(here.people["admin"]), address(here, f"lists/{here.list.pk}/keeping")
+    asked = {"left_days": "30", "delivery_months": ""}
+    shown = admin.post(page, asked)
+    assert shown.status_code == 200 and b"What would go" in shown.content
+    assert actions.rules_of(here.list) == actions.Rules()
+    assert admin.post(page, asked | {"on": "1"}).status_code == 302
+    assert actions.rules_of(here.list) == actions.Rules(30, None)
+    assert "erased after 30 days" in admin.get(address(here, "")).content.decode()
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "99999999999999999999", "seven", "3.5"])
+def test_a_rule_that_is_none_is_refused_beside_its_field(here: House, wrong: str) -> None:
+    admin = signed_in(here.people["admin"])
+    refused = admin.post(address(here, f"lists/{here.list.pk}/keeping"), {"left_days": wrong, "on": "1"})
+    assert refused.status_code == 422
+    assert actions.rules_of(here.list) == actions.Rules()
+
+
+def test_an_editor_may_look_at_the_rules_and_not_change_them(here: House) -> None:
+    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/keeping")
+    assert editor.get(page).status_code == 200
+    assert editor.post(page, {"left_days": "30", "on": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("which", ["record", "notice"])
+def test_a_paper_is_shown_and_given_in_both_languages(here: House, which: str) -> None:
+    viewer = signed_in(here.people["viewer"])
+    for language, word in (("en", "The Thursday Letter"), ("ru", "Составлено")):
+        assert word in viewer.get(address(here, f"{which}?language={language}")).content.decode()
+        file = viewer.get(address(here, f"{which}/text?language={language}"))
+        assert file.headers["Content-Disposition"].endswith(f'{which}-{language}.md"')
+        assert file.content.decode().startswith("# ")
+    assert viewer.get(address(here, f"{which}?language=%27--")).status_code == 200
+
+
+def test_her_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
+    editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/file")
+    assert editor.get(page).status_code == 405
+    document = json.loads(editor.post(page, {"form": "json"}).content)
+    assert document["about"]["address"] == "ada@lantern.example"
+    assert "ada@lantern.example" in editor.post(page, {"form": "html"}).content.decode()
+    assert Event.objects.filter(kind="subscriber.access", about=here.ada.id).count() == 2
+
+
+def test_her_address_is_corrected_and_a_taken_one_is_refused(here: House) -> None:
+    editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/")
+    for wrong in ("boris@lantern.example", "nobody", ""):
+        assert editor.post(page, {"address": wrong}).status_code == 422
+    assert editor.post(page, {"address": "ada@new.example"}).status_code == 302
+    assert queries.address_of(Subscriber.objects.get(id=here.ada.id)) == "ada@new.example"
+
+
+def test_her_objection_ends_every_letter(here: House) -> None:
+    editor = signed_in(here.people["editor"])
+    assert editor.post(address(here, f"readers/{here.ada.number}/objects"), {"o-reason": "Stop."}).status_code == 302
+    assert audience.verdict(here.ada, here.list, NOW).reason == "suppressed:objected"
+    assert (
+        "objected to all mail"
+        in editor.get(f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/").content.decode()
+    )
+
+
+def test_a_list_is_asked_again_from_counting_to_the_letter(here: House) -> None:
+    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/ask-again")
+    assert editor.post(page, {"step": "count"}).status_code == 302
+    assert b"Counting" in editor.get(page).content
+    worked()
+    assert b"Who is asked?" in editor.get(page).content
+    assert (
+        editor.post(page, {"step": "choose", "group": ["nonsense", "brought-old", "written-one-"]}).status_code == 302
+    )
+    assert Renewal.objects.get().state == "counted"  # Nobody is in those.
+    editor.post(page, {"step": "choose", "group": ["written-one"]})
+    worked()
+    for days in (-1, 3, 400):
+        assert editor.post(page, {"step": "ask", "deadline": in_days(days)}).status_code == 422
+    letter = editor.post(page, {"step": "ask", "deadline": in_days(21)})
+    assert letter.status_code == 302
+    campaign = Campaign.objects.latest("pk")
+    assert str(campaign.pk) in letter.headers["Location"] and campaign.tag_id == Renewal.objects.get().tag_id
+    assert editor.get(letter.headers["Location"]).status_code == 200
+    assert editor.post(page, {"step": "move"}).status_code == 302
+    assert Renewal.objects.get().state == "asking"  # Too early: the letter has not gone out.
+    assert editor.post(page, {"step": "close"}).status_code == 302
+    worked()
+    assert b"Last asked on" in editor.get(page).content
+    assert editor.post(page, {"step": "rule the world"}).status_code == 404
+
+
+def in_days(days: int) -> str:
+    return (timezone.now() + timedelta(days=days)).date().isoformat()
+
+
+def worked() -> None:
+    for number in actions.working(NOW):
+        actions.work(number, lambda: NOW, lambda: False)
+
+
+def test_every_page_is_there_in_russian_too(here: House) -> None:
+    editor: Any = here.people["editor"]
+    editor.language = "ru"
+    editor.save(update_fields=["language"])
+    client = signed_in(editor)
+    for rest in ("", f"lists/{here.list.pk}/keeping", f"lists/{here.list.pk}/ask-again", f"readers/{here.ada.number}/"):
+        page = client.get(address(here, rest)).content.decode()
+        assert "Права и сроки" in page
+
+
+def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -> None:
+    admin, page = signed_in(here.people["admin"]), address(here, "breaches/")
+    now = timezone.now().astimezone(ZoneInfo("Europe/Riga")).strftime("%Y-%m-%dT%H:%M")
+    for wrong in ({"kind": "weather"}, {"noticed": "yesterday"}, {"noticed": "2126-01-01T10:00"}, {"kind": "account"}):
+        assert admin.post(page, {"kind": "key", "noticed": now} | wrong).status_code == 422
+    made = admin.post(page, {"kind": "key", "noticed": now, "notes": "The server was taken."})
+    assert made.status_code == 302
+    shown = admin.get(made.headers["Location"]).content.decode()
+    assert "71 hours left" in shown and "The server was taken." in shown
+    assert "Уведомление" in admin.get(made.headers["Location"] + "?language=ru").content.decode()
+    assert admin.post(made.headers["Location"], {"notes": "Taken.", "done": "Changed all."}).status_code == 302
+    assert admin.post(made.headers["Location"], {"told": "the press"}).status_code == 404
+    assert admin.post(made.headers["Location"], {"told": "authority"}).status_code == 302
+    assert "Changed all." in admin.get(made.headers["Location"]).content.decode()
+    assert signed_in(here.people["editor"]).get(page).status_code == 403

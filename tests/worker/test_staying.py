@@ -1,0 +1,55 @@
+"""An answer that came through the gate, from the token in the letter to the record."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.campaigns.models import Edition
+from samizdat.core import link
+from samizdat.delivery import actions as delivery
+from samizdat.gate.models import Intake
+from samizdat.rights import actions
+from samizdat.vault import house
+from samizdat.worker import publish, staying
+from tests.conftest import NOW
+from tests.worker.conftest import say
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
+    """Ada was written down long ago and is asked again; the letter is on its way."""
+    ada = audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW - timedelta(days=900))
+    audience.change_list(thursday, {"from_email": "letter@lantern.example"}, now=NOW)
+    renewal = actions.count_consent(thursday, now=NOW)
+    actions.work(renewal.pk, lambda: NOW, lambda: False)
+    renewal.refresh_from_db()
+    actions.choose(renewal, [("written", "old")], now=NOW)
+    actions.work(renewal.pk, lambda: NOW, lambda: False)
+    renewal.refresh_from_db()
+    letter = actions.begin_asking(renewal, (NOW + timedelta(days=21)).date(), now=NOW)
+    delivery.add_route(lantern, "own", f"folder://{tmp_path}", now=NOW)
+    delivery.release(letter, now=NOW)
+    publish.everything(NOW)
+    keys = house.keys(lantern)
+    assert keys.link is not None
+    edition = Edition.objects.get(campaign=letter)
+    return {"ada": ada, "token": link.make(keys.link, "leave", edition.id, ada.number), "keys": keys}
+
+
+def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: Any, asked: dict[str, Any]) -> None:
+    say(lantern, "stay", token="a" * 52, purpose="leave")
+    say(lantern, "stay", token=asked["token"], purpose="confirm")
+    say(lantern, "stay", token=link.make(asked["keys"].link, "leave", 77, asked["ada"].number), purpose="leave")
+    staying.take(NOW)
+    assert audience.verdict(asked["ada"], thursday, NOW).reason == "given"
+    for _ in range(2):
+        say(lantern, "stay", token=asked["token"], purpose="leave")
+    assert staying.take(NOW) == 2
+    assert audience.verdict(asked["ada"], thursday, NOW).reason == "confirmed"
+    assert [entry.kind for entry in queries.card(asked["ada"], NOW).timeline] == ["confirmed", "given"]
+    assert not Intake.objects.exists()
