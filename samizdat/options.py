@@ -50,6 +50,12 @@ OPTIONS = (
         "Where the worker answers with numbers for Prometheus, like 127.0.0.1:9464. Empty: nowhere.",
     ),
     Option("SAMIZDAT_METRICS_TOKEN", "", "Whoever reads the numbers has to say this; needed beyond this machine."),
+    Option(
+        "SAMIZDAT_CONFIRMATIONS",
+        "1000",
+        "Mails an hour and organisation that ask whether a sign-up was hers; more wait. A flood must not spend the "
+        "good name of a relay.",
+    ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
 )

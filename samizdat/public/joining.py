@@ -22,7 +22,7 @@ from samizdat.public.sealing import drop_in
 
 # (a second in the long run, at once) of sign-ups: with work and without, of one form and of one organisation.
 WORKED, WORKED_ALL = (5.0, 200.0), (10.0, 400.0)
-UNWORKED, UNWORKED_ALL = (0.5, 40.0), (1.0, 80.0)
+UNWORKED, UNWORKED_ALL = (2.0, 100.0), (4.0, 200.0)
 
 LONGEST = 1000  # of a field; core/fields keeps no more
 _SCRIPT = "; script-src 'self'"

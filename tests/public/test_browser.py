@@ -54,7 +54,7 @@ def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None
     base = f"http://127.0.0.1:{house.ports[1]}"
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
     page.on("request", lambda asked: None if asked.url.startswith(base) else wrong.append(f"asked {asked.url}"))
-    for path in (f"/u/{token}", f"/c/{confirm}", "/f/thursday", "/", "/a/", "/a/river", "/nowhere"):
+    for path in (f"/u/{token}", f"/p/{token}", f"/c/{confirm}", "/f/thursday", "/", "/a/", "/a/river", "/nowhere"):
         page.goto(path)
         wrong += [f"{path}: no single h1"] if page.locator("h1").count() != 1 else []
         for viewport, scheme in LOOKS:
@@ -80,7 +80,9 @@ def test_leaving_and_coming_back_need_neither_script_nor_cookie(browser: Any, ho
     assert context.cookies() == []
     page.goto("/f/thursday")
     page.get_by_label("Your e-mail address").fill("eva@example.org")
-    page.get_by_role("button", name="Присылайте").or_(page.get_by_role("button", name="Send it to me")).click()
+    send = page.get_by_role("button", name="Присылайте").or_(page.get_by_role("button", name="Send it to me"))
+    send.click()  # Quicker than anybody types: it takes one press more.
+    send.click()
     expect(page.get_by_label("Your e-mail address")).to_have_count(0)
     expect(page.locator("h1")).to_have_count(1)
     context.close()

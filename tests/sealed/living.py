@@ -150,7 +150,12 @@ class Life:
         return self.command("subscribers", "count", "--list", LETTERS, "--status", "unsubscribed")["count"]
 
     def sign_up(self, who: str) -> None:
-        form = urlencode({"email": f"{LOCAL}.{who}@{DOMAIN}.example"}).encode()
+        words = {"email": f"{LOCAL}.{who}@{DOMAIN}.example"}
+        # A post without a stamp is asked for once more, with one.
+        again = self.instance.ask("/f/thursday", urlencode(words).encode(), Content_Type=FORM)[1].decode()
+        stamp = re.search(r'id="stamp" value="([a-z2-7]{39})"', again)
+        assert stamp is not None
+        form = urlencode(words | {"stamp": stamp[1]}).encode()
         assert self.instance.ask("/f/thursday", form, Content_Type=FORM)[0] == 200
 
     def at_the_desk(self, letter: int) -> None:

@@ -42,6 +42,7 @@ class House:
     alarm: int = 0
     field: int = 0
     key: Any = None
+    form: int = 0
     breach: int = 0
 
     def ids(self) -> dict[str, Any]:
@@ -62,6 +63,7 @@ class House:
             "domain_id": self.key.domain_id,
             "key_id": self.key.pk,
             "kind": "light",
+            "form_id": self.form,
             "breach_id": self.breach,
         }
 
@@ -75,6 +77,8 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.audience.exporting.leaving import Wish
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
+
+    from samizdat.audience.actions.forms import FormFacts, make_form
 
     house = House(organisation)
     for role, (name, local) in PEOPLE.items():
@@ -102,6 +106,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
+    house.form = make_form(organisation, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()

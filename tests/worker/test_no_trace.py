@@ -60,7 +60,12 @@ def live(instance: Instance) -> None:
     assert ask(instance, "POST", "/u/nonsense", b"x")[0] == 404
     assert ask(instance, "POST", f"/u/{token}", b"x" * 20_000)[0] == 413
     assert ask(instance, "BREW", f"/u/{token}")[0] == 405
-    assert ask(instance, "POST", "/f/thursday", urlencode({"email": "eva@example.org"}).encode())[0] == 200
+    # A post without a stamp is asked for once more, with one.
+    again = ask(instance, "POST", "/f/thursday", urlencode({"email": "eva@example.org"}).encode())[1].decode()
+    stamp = re.search(r'id="stamp" value="([a-z2-7]{39})"', again)
+    assert stamp is not None
+    words = {"email": "eva@example.org", "stamp": stamp[1]}
+    assert ask(instance, "POST", "/f/thursday", urlencode(words).encode())[0] == 200
     began = time.monotonic()
     (mail,) = until(lambda: list(Path(instance.made["out"]).rglob("*.eml")))
     assert time.monotonic() - began < 5, "readers' words are taken up within five seconds"

@@ -160,7 +160,7 @@ def test_an_hour_has_a_limit_for_each_organisation(
     out: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(signups, "AN_HOUR", 3)
+    monkeypatch.setenv("SAMIZDAT_CONFIRMATIONS", "3")
     for number in range(5):
         ask(lantern, thursday, f"reader{number}@example.org")
     signups.take(NOW)

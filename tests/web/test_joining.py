@@ -1,0 +1,83 @@
+"""Sign-up forms at the desk, and what the preference centre leaves on a reader's page."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.audience import actions
+from samizdat.audience.actions import forms, preferring
+from samizdat.audience.models import SignUpForm
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _made(here: House) -> list[SignUpForm]:
+    return [*SignUpForm.objects.filter(organisation=here.organisation).exclude(id=here.form)]
+
+
+def _words(here: House, **more: object) -> dict[str, object]:
+    words = {"title": "Our letters", "language": "en", "wording": "I want <these>.", "lists": [here.list.id]}
+    return words | {"asked": [here.field], "required": [here.field]} | more
+
+
+def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    tags = actions.tags_for(here.organisation, ["Books"])
+    page = client.post(_to(here, "joining-forms"), _words(here, topics=[tags["Books"]]), follow=True).content.decode()
+    assert "The form is there." in page
+    (made,) = _made(here)
+    assert f"https://lantern.example/f/{made.slug}" in page
+    assert forms.facts_of(made).topics == (tags["Books"],)
+    client.post(_to(here, "joining-form", made.id), _words(here, title="All of our letters"))
+    assert forms.view_of(made).facts.title == "Our letters", "as this row was read"
+    made.refresh_from_db()
+    assert forms.view_of(made).facts.title == "All of our letters"
+    assert "All of our letters" in client.get(_to(here, "joining-forms")).content.decode()
+    client.post(_to(here, "remove-joining-form", made.id))
+    assert client.get(_to(here, "joining-form", made.id)).status_code == 404
+
+
+def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: Desk) -> None:
+    desk("editor").post(_to(here, "joining-forms"), _words(here))
+    view = forms.view_of(_made(here)[0])
+    from samizdat.web.views.joining import embedded
+
+    markup = embedded(view, "https://lantern.example/f/x")
+    assert 'action="https://lantern.example/f/x" method="post"' in markup
+    assert "I want &lt;these&gt;." in markup
+    assert not re.search(r"<script|<style|<img|<iframe|style=|\bon\w+=|src=|csrf", markup)
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": ""}, {"wording": ""}, {"lists": []}, {"lists": [1]}, {"wording": "x" * 700}]
+)
+def test_what_cannot_be_is_said_and_nothing_is_made(here: House, desk: Desk, change: dict[str, object]) -> None:
+    answer = desk("editor").post(_to(here, "joining-forms"), _words(here) | change)
+    assert answer.status_code == 422
+    assert not _made(here)
+
+
+def test_a_viewer_looks_and_changes_nothing(here: House, desk: Desk) -> None:
+    made = forms.make_form(here.organisation, forms.FormFacts("F", "en", (here.list.id,), "I agree."), now=NOW)
+    client = desk("viewer")
+    assert client.get(_to(here, "joining-form", made.id)).status_code == 200
+    assert client.post(_to(here, "joining-form", made.id), _words(here)).status_code == 403
+    assert client.post(_to(here, "remove-joining-form", made.id)).status_code == 403
+
+
+def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk) -> None:
+    until = (timezone.now() + timedelta(days=30)).date()
+    preferring.prefer(here.ada, here.list, preferring.Choice("pause", until), now=timezone.now())
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "asked for no letters until" in page

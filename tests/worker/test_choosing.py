@@ -1,0 +1,230 @@
+"""What readers decide in the preference centre is taken up, and what cannot be undone takes their mailbox (T10)."""
+
+import email
+import email.policy
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import found_organisation
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.models import Subscriber, Subscription
+from samizdat.core import consent, link
+from samizdat.delivery.actions import add_route
+from samizdat.gate import queries as gate
+from samizdat.gate.models import Intake, Place, Sheet
+from samizdat.vault import house
+from samizdat.worker import asking, choosing, links, publish, signups
+from tests.conftest import NOW, TODAY
+from tests.worker.conftest import say, status
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+
+
+@pytest.fixture
+def out(lantern: Any, tmp_path: Path) -> Path:
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    return tmp_path
+
+
+@pytest.fixture
+def ada(lantern: Any, thursday: Any) -> Any:
+    return audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+
+
+def token(organisation: Any, subscriber: Any, purpose: str = "preferences", edition: int = 999) -> str:
+    keys = house.keys(organisation)
+    assert keys.link is not None
+    return link.make(keys.link, purpose, edition, subscriber.number)
+
+
+def ask(organisation: Any, subscriber: Any, kind: str, **words: str) -> None:
+    say(organisation, kind, **({"token": token(organisation, subscriber), "purpose": "preferences"} | words))
+
+
+def shown(organisation: Any, subscriber: Any) -> dict[str, Any] | None:
+    place = Place.objects.get(uid=bytes(organisation.uid))
+    text = gate.sheet(place, token(organisation, subscriber) + SECRET, NOW)
+    return json.loads(text) if text else None
+
+
+def may(subscriber: Any, list_: Any) -> str:
+    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).may]
+
+
+def mails(folder: Path) -> dict[str, str]:
+    """Recipient -> the text of her newest mail."""
+    found = sorted(folder.rglob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    read = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in found]
+    return {str(mail["To"]): mail.get_content() for mail in read}
+
+
+def linked(text: str) -> str:
+    return re.search(r"https://lantern\.example/[den]/([a-z2-7]{52})", text)[1]  # type: ignore[index]
+
+
+def test_what_she_asked_to_see_lies_in_the_gate_without_her_address(lantern: Any, thursday: Any, ada: Any) -> None:
+    ask(lantern, ada, "show", secret=SECRET)
+    assert shown(lantern, ada) is None
+    assert choosing.take(NOW) == 1
+    found = shown(lantern, ada)
+    assert found == {
+        "list": thursday.id,
+        "status": "subscribed",
+        "often": "all",
+        "until": "",
+        "language": "",
+        "wishes": "",
+        "topics": [],
+    }
+    assert b"ada@" not in bytes(Sheet.objects.get().box)
+    place = Place.objects.get(uid=bytes(lantern.uid))
+    assert gate.sheet(place, token(lantern, ada) + "b" * 26, NOW) is None, "the token alone opens nothing"
+    assert gate.sheet(place, token(lantern, ada) + SECRET, NOW + timedelta(hours=2)) is None
+    assert not Intake.objects.exists()
+
+
+def test_what_she_chose_counts(lantern: Any, thursday: Any, ada: Any) -> None:
+    until = TODAY + timedelta(days=30)
+    words = {"often": "pause", "until": until.isoformat(), "language": "ru", "wishes": "t", "topics": "1,2,x"}
+    ask(lantern, ada, "prefer", **words)
+    assert choosing.take(NOW) == 1
+    assert may(ada, thursday) == "paused"
+    ask(lantern, ada, "show", secret=SECRET)
+    choosing.take(NOW)
+    found = shown(lantern, ada)
+    assert found is not None
+    assert (found["until"], found["language"], found["wishes"]) == (until.isoformat(), "ru", "t")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"often": "never", "until": "x", "language": "../../etc", "wishes": "<script>", "topics": "9" * 400},
+        {"often": "pause", "until": "9999-12-31"},
+        {"often": "pause", "until": "2026-11-25T00:00:00"},
+        {"token": "a" * 52, "often": "monthly"},
+        {"token": "", "often": "monthly"},
+        {"purpose": "confirm", "often": "monthly"},
+    ],
+)
+def test_what_the_public_process_makes_up_changes_nothing_of_note(
+    lantern: Any, thursday: Any, ada: Any, words: dict[str, str]
+) -> None:
+    ask(lantern, ada, "prefer", **words)
+    ask(lantern, ada, "show", **{"secret": "x" * 400} | words)
+    choosing.take(NOW)
+    row = Subscription.objects.get(subscriber=ada, list=thursday)
+    assert (row.paused, row.frequency, may(ada, thursday)) == (None, 0, "yes")
+    assert not Sheet.objects.exists() and not Intake.objects.exists()
+
+
+def test_a_token_of_another_organisation_shows_and_changes_nothing(
+    lantern: Any, thursday: Any, ada: Any, vault: Any
+) -> None:
+    other = found_organisation("Harbour", source=vault, today=TODAY)
+    publish.publish_place(other)
+    say(other, "prefer", token=token(lantern, ada), purpose="preferences", often="monthly")
+    say(lantern, "prefer", token=token(other, ada), purpose="preferences", often="monthly")
+    say(lantern, "show", token=token(other, ada), purpose="preferences", secret=SECRET)
+    choosing.take(NOW)
+    assert Subscription.objects.get(subscriber=ada, list=thursday).frequency == 0
+    assert shown(lantern, ada) is None
+
+
+def test_erasing_takes_a_mail_to_her_and_a_press_of_its_link(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+    ask(lantern, ada, "ask", what="erase")
+    assert asking.take(NOW) == 1
+    sent = linked(mails(out)["ada@example.org"])
+    assert gate.token_state(sent) == "asked"
+    assert Subscriber.objects.count() == 1
+    say(lantern, "proven", token=sent, purpose="erase")
+    choosing.take(NOW)
+    assert not Subscriber.objects.exists()
+    assert queries.suppression_of(lantern, "ada@example.org") == "erased"
+    assert gate.token_state(sent) == "erased"
+    say(lantern, "proven", token=sent, purpose="erase")
+    assert choosing.take(NOW) == 1, "replayed"
+
+
+@pytest.mark.parametrize("purpose", ["leave", "preferences", "confirm", "data", "move"])
+def test_no_other_token_erases_her(lantern: Any, thursday: Any, ada: Any, purpose: str) -> None:
+    forged = choosing.mailed_token(lantern, "erase", ada.number, NOW)
+    days = link.read(house.keys(lantern).links, "erase", forged).edition
+    say(lantern, "proven", token=token(lantern, ada, purpose, days), purpose="erase")
+    say(lantern, "proven", token=token(lantern, ada, purpose, days), purpose=purpose)
+    choosing.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+
+
+def test_the_public_process_can_neither_make_nor_read_what_erases(lantern: Any, vault: Any) -> None:
+    assert not {*choosing.MAILED} & {*links.PURPOSES}
+
+
+def test_a_mailed_link_works_for_a_week(lantern: Any, thursday: Any, ada: Any) -> None:
+    sent = choosing.mailed_token(lantern, "erase", ada.number, NOW)
+    assert choosing.read_mailed(lantern, "erase", sent, NOW + timedelta(days=7)) is not None
+    assert choosing.read_mailed(lantern, "erase", sent, NOW + timedelta(days=9)) is None
+    assert choosing.read_mailed(lantern, "erase", sent, NOW - timedelta(days=1)) is None
+
+
+def test_asking_again_and_again_writes_her_one_mail_a_day(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+    for _ in range(4):
+        ask(lantern, ada, "ask", what="erase")
+    asking.take(NOW)
+    assert len([*out.rglob("*.eml")]) == 1
+    ask(lantern, ada, "ask", what="erase")
+    asking.take(NOW + timedelta(days=1))
+    assert len([*out.rglob("*.eml")]) == 2
+
+
+def test_her_data_lies_sealed_with_a_token_that_only_her_mailbox_has(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    ask(lantern, ada, "ask", what="data")
+    asking.take(NOW)
+    sent = linked(mails(out)["ada@example.org"])
+    place = Place.objects.get(uid=bytes(lantern.uid))
+    text = gate.sheet(place, sent, NOW + timedelta(days=6))
+    assert text is not None
+    assert "ada@example.org" in text and json.loads(text)
+    assert all(b"ada@example.org" not in bytes(row.box) for row in Sheet.objects.all())
+
+
+def test_another_mailbox_is_asked_and_the_old_one_is_told_without_naming_it(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    ask(lantern, ada, "move", address="ada@new.example")
+    assert asking.take(NOW) == 1
+    sent = mails(out)
+    assert {*sent} == {"ada@example.org", "ada@new.example"}
+    assert "new.example" not in sent["ada@example.org"]
+    assert queries.address_of(ada) == "ada@example.org"
+    say(lantern, "proven", token=linked(sent["ada@new.example"]), purpose="move")
+    choosing.take(NOW)
+    ada.refresh_from_db()
+    assert queries.address_of(ada) == "ada@new.example"
+    assert status(ada, thursday) == "subscribed"
+
+
+def test_nothing_is_lost_while_no_route_lives(
+    lantern: Any, thursday: Any, ada: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signups, "WAITS", (0,))
+    ask(lantern, ada, "ask", what="erase")
+    assert asking.take(NOW) == 0
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert asking.take(NOW) == 1
+    assert linked(mails(tmp_path)["ada@example.org"])

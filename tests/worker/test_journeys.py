@@ -1,0 +1,93 @@
+"""Twenty readers join, confirm, change, pause, leave and are erased, without script, cookie or picture.
+
+`./run bench journeys` sends a thousand through a served house; here the pages and the worker are in this process.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client, override_settings
+
+from bench.journeys import Walk, tokens_in
+from samizdat import hours
+from samizdat.audience import queries
+from samizdat.audience.models import Mailed, Subscriber
+from samizdat.core import link
+from samizdat.delivery.actions import add_route
+from samizdat.gate.models import Intake
+from samizdat.public import joining, stamps, style, tokens
+from samizdat.vault import house
+from samizdat.worker import asking, choosing, intake, links, signups
+from tests.conftest import NOW
+from tests.public.conftest import TEMPLATES
+
+pytestmark = pytest.mark.django_db
+
+HOST = {"host": "lantern.example"}
+
+
+class InProcess:
+    """The public pages by Django's client, the worker by its loops."""
+
+    def __init__(self, lantern: Any, out: Path) -> None:
+        self._lantern, self._out, self._client = lantern, out, Client(enforce_csrf_checks=True)
+
+    def get(self, path: str) -> tuple[int, str, str]:
+        return self._told(self._client.get(path, headers=HOST))
+
+    def post(self, path: str, words: dict[str, str]) -> tuple[int, str, str]:
+        return self._told(self._client.post(path, words, headers=HOST))
+
+    def _told(self, answer: Any) -> tuple[int, str, str]:
+        assert not answer.cookies
+        return answer.status_code, answer.content.decode(), answer.headers.get("Location", "")
+
+    def mail(self, address: str, path: str) -> str:
+        found = {(to, kind): token for to, kind, token in tokens_in(self._out.rglob("*.eml"))}
+        return found.get((address, path), "")
+
+    def preferences(self, addresses: Sequence[str]) -> dict[str, str]:
+        key, found = house.keys(self._lantern).link, {}
+        assert key is not None
+        for address in addresses:
+            row = queries.subscriber_at(self._lantern, address)
+            assert row is not None
+            found[address] = link.make(key, "preferences", 1, row.number)
+        return found
+
+    def work(self) -> None:
+        if Intake.objects.exists():
+            for loop in (intake, choosing, signups, asking):
+                loop.take(hours.now())
+
+
+@pytest.fixture
+def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    key = house.keys(lantern).link
+    assert key is not None
+    reading = {name: base64.b64encode(link.reading_key(key, name)).decode() for name in links.PURPOSES}
+    row = {"organisation": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
+    monkeypatch.setattr(tokens, "reader", tokens.Reader(lambda: [row]))
+    monkeypatch.setattr(joining, "purses", stamps.Purses())
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+    with override_settings(
+        ROOT_URLCONF="samizdat.public.urls",
+        MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [TEMPLATES]}],
+    ):
+        yield InProcess(lantern, tmp_path)
+
+
+def test_twenty_readers_join_confirm_change_pause_leave_and_are_erased(site: InProcess, lantern: Any) -> None:
+    addresses = [f"reader{number}@example.org" for number in range(20)]
+    walk = Walk(site, "thursday")
+    walk.go(addresses)
+    assert not Subscriber.objects.exists()
+    assert {queries.suppression_of(lantern, address) for address in addresses} == {"erased"}
+    assert not Intake.objects.exists()
+    assert Mailed.objects.count() == 2 * len(addresses), "one mail to confirm and one to erase each"
+    assert max(walk.weights.values()) + len(style.sheet("").encode()) <= 14 * 1024
