@@ -109,6 +109,7 @@ alive = [
     path("routes/<int:route_id>/test", routes.test_route, name="test-route"),
     path("routes/<int:route_id>/pause", routes.pause_route, name="pause-route"),
     path("routes/<int:route_id>/resume", routes.resume_route, name="resume-route"),
+    path("routes/<int:route_id>/try-again", routes.try_again, name="try-again"),
     path("routes/<int:route_id>/remove", routes.remove_route, name="remove-route"),
     path("domains/", domains.domains, name="domains"),
     path("domains/<int:domain_id>/", domains.sending_domain, name="sending-domain"),

@@ -15,9 +15,8 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say, table
-from samizdat.cli.words import ENDED, campaign_reason
+from samizdat.cli.words import ENDED, QUIET, campaign_reason
 
-QUIET = "HH:MM-HH:MM [ZONE]"
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
 
@@ -437,11 +436,16 @@ def _status(found: Any) -> dict[str, Any]:
 
 def _with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does."""
-    from samizdat.delivery.queries import routes
+    from samizdat.delivery.queries import bars_against, routes
 
     sentences = {route.name: route.sentence for route in routes(found.organisation)}
     for name, route in status["by_route"].items():
         route["sentence"] = sentences.get(name, "")
+    if status["reason"] == "barred":
+        status["barred"] = [
+            {"route": row.route, "domain": row.domain, "reason": row.reason, "sentence": row.sentence, "who": row.who}
+            for row in bars_against(found.organisation, found.edition.message_id_domain)
+        ]
     return status
 
 
@@ -465,6 +469,8 @@ def _books(status: dict[str, Any]) -> list[str]:
     if status["state"] == "waiting" and status["waits_until"]:
         at = datetime.fromisoformat(status["waits_until"])
         lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
+    for bar in status.get("barred", ()):
+        lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
     lines += [f"{status['left_by_letter']:>12,}  left by this letter"]

@@ -110,6 +110,7 @@ def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
 
     live = [route for route in found if route.state == "live"]
     for route in found:
+        yield from _barred(name, route, live)
         if route.state == "live":
             continue
         why = " ".join(word for word in (route.sentence, ACTORS.get(route.who, "")) if word)
@@ -123,6 +124,18 @@ def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
         yield Sign("amber", name, "One route is live. With a second one a letter goes on when the first is cut off.")
     else:
         yield Sign("good", name, f"{len(live)} routes are live.")
+
+
+def _barred(name: str, route: Any, live: list[Any]) -> Iterator[Sign]:
+    """Domains that a route's provider does not accept: red where no other route takes them."""
+    from samizdat.core.outcome import ACTORS
+
+    for bar in route.barred:
+        others = [one for one in live if bar.domain not in (other.domain for other in one.barred)]
+        who = ACTORS.get(bar.who, "")
+        next_step = f"Then: samizdat route resume {route.name}"
+        why = f"It takes no letters from {bar.domain}: {bar.sentence} {who} {next_step}"
+        yield Sign("amber" if others else "red", f"{name}, route {route.name}", why)
 
 
 def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:

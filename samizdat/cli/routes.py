@@ -94,6 +94,7 @@ def route_ls() -> None:
             ("id", "priority", "name", "way", "limit", "state", "reason"),
             [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, _why(r)) for r in found],
         ),
+        *(f"{row.name} takes no letters from {one.domain}: {_why(one)}" for row in found for one in row.barred),
     )
 
 
@@ -106,7 +107,11 @@ def _why(row: Any) -> str:
 def _document(row: Any) -> dict[str, Any]:
     words = ("id", "name", "scheme", "priority", "connections", "rate", "limits", "warm_up", "state", "reason")
     said = {word: getattr(row, word) for word in (*words, "sentence", "who", "until")}
-    return said | {"signs": "us" if row.signs else "provider"}
+    barred = [
+        {"domain": one.domain, "reason": one.reason, "sentence": one.sentence, "who": one.who, "since": one.since}
+        for one in row.barred
+    ]
+    return said | {"signs": "us" if row.signs else "provider", "barred": barred}
 
 
 def _route(name: str) -> Any:
@@ -156,7 +161,7 @@ def route_pause(name: str) -> None:
 @click.argument("name")
 @common
 def route_resume(name: str) -> None:
-    """Use this way again."""
+    """Use this way again, also for domains that its provider did not accept."""
     _turn(name, "resume_route", "{} is live.")
 
 

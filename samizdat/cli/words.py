@@ -1,11 +1,15 @@
 """Reasons as codes, in the words of the command line."""
 
+QUIET = "HH:MM-HH:MM [ZONE]"  # How quiet hours are written.
+
 # How `campaign send --wait` ended, when not by finishing.
 ENDED = {
     "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",
     "cancelled": "The campaign was stopped for good.",
     "fenced": "This copy was restored or cloned and sends nothing until a person releases it: samizdat release",
     "no_route": "No route is live. Look with `samizdat route ls`, mend or add one, and call this again.",
+    "barred": "No route takes letters from the domain of this campaign. `samizdat route ls` says why; once that is "
+    "mended: samizdat route resume NAME",
     "wait_limit": "What is left was put off by its servers. `samizdat serve` tries again, or call this again later.",
     "stopped": "Stopped. Call this again to go on.",
     "held": "The campaign is held. It goes out by itself when `samizdat serve` runs.",
@@ -15,6 +19,7 @@ ENDED = {
 _CAMPAIGN = {
     "late": "it was more than an hour late, so a person has to resume it",
     "no_route": "no route is live",
+    "barred": "no route takes letters from its domain",
     "paused": "paused by a person",
     "quiet": "these are quiet hours",
     "wave": "the first wave is out, and the rest is held",

@@ -27,6 +27,19 @@ class Route(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="route_name_once")]
 
 
+class RouteDomain(models.Model):
+    """A sending domain that a route's provider does not accept. Barred there until a person lifts it; other domains go
+    on by the route (formats/route-errors.md, class CONFIG). Names of domains are in the clear, as in SendingDomain.
+    """
+
+    pk = models.CompositePrimaryKey("route_id", "domain")
+    route = models.ForeignKey(Route, models.CASCADE, related_name="bars", db_index=False)
+    domain = models.CharField(max_length=253)
+    reason = models.CharField(max_length=40)
+    answer_sealed = models.BinaryField(default=b"")  # The provider's own words.
+    since = models.DateTimeField()
+
+
 class RoutePace(models.Model):
     """What a route has sent of late: one row that all senders draw from, each a little at a time (core/pace.draw).
 

@@ -1,6 +1,6 @@
 """Named reads of what is owed and what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain, repeat
@@ -24,11 +24,34 @@ from samizdat.delivery.models import (
     ProviderTotal,
     Retry,
     Route,
+    RouteDomain,
     RouteTotal,
 )
 from samizdat.events.models import Event
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
+
+
+@dataclass(frozen=True, slots=True)
+class BarRow:
+    """A domain that a route's provider does not accept. `values` fill the sentence of `reason`."""
+
+    route: str
+    domain: str
+    reason: str
+    values: Mapping[str, str]
+    since: datetime
+
+    @property
+    def sentence(self) -> str:
+        """What the provider said and what to do, in English."""
+        blank = {"host": self.route, "detail": "", "answer": "", "scheme": "", "user": ""}
+        return REASONS[self.reason].format(**(blank | dict(self.values))) if self.reason in REASONS else ""
+
+    @property
+    def who(self) -> str:
+        """Who has to act, a word of outcome.ACTORS."""
+        return WHO.get(self.reason, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,7 @@ class RouteRow:
     signs: bool = True
     limits: str = ""  # As they are typed: 10/s,5000/h
     warm_up: str = ""
+    barred: tuple[BarRow, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -138,13 +162,41 @@ def route_named(organisation: Any, name: str) -> Route | None:
 def routes(organisation: Any) -> list[RouteRow]:
     """All routes, in the order in which they are used."""
     keys = house.keys(organisation)
-    return [
-        _row(route, keys)
-        for route in Route.objects.filter(organisation=organisation).exclude(state="removed").order_by("priority", "pk")
-    ]
+    rows = Route.objects.filter(organisation=organisation).exclude(state="removed").order_by("priority", "pk")
+    bars: dict[int, list[BarRow]] = {}
+    for row in RouteDomain.objects.filter(route__organisation=organisation).select_related("route").order_by("domain"):
+        bars.setdefault(row.route_id, []).append(_bar(row, keys))
+    return [_row(route, keys, tuple(bars.get(route.pk, ()))) for route in rows]
 
 
-def _row(route: Route, keys: Any) -> RouteRow:
+def bars_against(organisation: Any, domain: str) -> list[BarRow]:
+    """What keeps letters from this domain from going by routes that would live, the first route first."""
+    rows = RouteDomain.objects.filter(
+        route__organisation=organisation, route__state__in=("live", "throttled"), domain=domain
+    )
+    keys = house.keys(organisation)
+    return [_bar(row, keys) for row in rows.select_related("route").order_by("route__priority", "route")]
+
+
+def _bar(row: RouteDomain, keys: Any) -> BarRow:
+    values = open_json(keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id)
+    return BarRow(row.route.name, row.domain, row.reason, values or {}, row.since)
+
+
+def bar_column(domain: str) -> str:
+    """A route has a row for each domain: what was said of one is sealed to its own."""
+    return f"answer {domain}"
+
+
+def barred_at(routes: Collection[int]) -> dict[int, frozenset[str]]:
+    """By route: the domains that are barred there. One question for all of them, and nothing is opened."""
+    found: dict[int, set[str]] = {}
+    for route, domain in RouteDomain.objects.filter(route__in=routes).values_list("route", "domain"):
+        found.setdefault(route, set()).add(domain)
+    return {route: frozenset(domains) for route, domains in found.items()}
+
+
+def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
     return RouteRow(
         id=route.pk,
         name=route.name,
@@ -161,6 +213,7 @@ def _row(route: Route, keys: Any) -> RouteRow:
         signs=route.signs,
         limits=route.limits or _limit_of(route.rate),
         warm_up=route.warm_up,
+        barred=barred,
     )
 
 

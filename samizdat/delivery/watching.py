@@ -16,6 +16,7 @@ from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.pulse import HUNG
 from samizdat.delivery.engine.recovery import LOST, QUIET
 from samizdat.delivery.models import Chunk, ProviderTotal, Retry, Route, RouteTotal, Step, Worker
+from samizdat.delivery.queries import barred_at
 
 # A step of the clock that has not gone through for so long has not been tried, or does not succeed.
 OVERDUE = timedelta(minutes=5)
@@ -170,9 +171,13 @@ def _routes() -> list[Sample]:
         )
     }
     found: list[Sample] = []
-    for route in Route.objects.exclude(state="removed").order_by("pk"):
+    routes = list(Route.objects.exclude(state="removed").order_by("pk"))
+    barred = barred_at([route.pk for route in routes])
+    for route in routes:
         labels = {"organisation": str(route.organisation_id), "route": route.name}
         found.append(("route_up", labels, route.state == "live"))
+        for domain in sorted(barred.get(route.pk, ())):
+            found.append(("route_barred", labels | {"domain": domain}, 1))
         for word in ("accepted", "refused", "deferred", "unsure"):
             found.append(("route_messages", labels | {"state": word}, totals.get(route.pk, {}).get(word) or 0))
     return found

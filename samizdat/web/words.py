@@ -14,6 +14,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 
 from samizdat import wording
 from samizdat.core import address, outcome
+from samizdat.delivery import queries
 
 Word = str | Promise
 
@@ -213,6 +214,7 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
     "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
+    "barred": lazy("No route takes letters from its domain."),
     "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
     "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
     "limit": lazy("Every route has sent as much as its limit allows. It goes on by itself: %(until)s."),
@@ -345,8 +347,21 @@ def campaign_reason(code: str, until: datetime | None = None) -> str:
     return sentence % {"until": wording.shaped(until, "moment")} if code in PASSING else sentence
 
 
+def why_held(campaign: Any) -> str:
+    """campaign_reason; of a domain that no route takes: which one, what the provider said and who has to act."""
+    if campaign.reason != "barred":
+        return campaign_reason(campaign.reason, campaign.waits_until)
+    domain = campaign.edition.message_id_domain
+    said = [_("No route takes letters from %(domain)s.") % {"domain": domain}]
+    for row in queries.bars_against(campaign.organisation, domain):
+        said += [bar_reason(row), bar_actor(row)]
+    said.append(_("It goes on by itself once “Try again” was pressed under Routes."))
+    return " ".join(dict.fromkeys(said))
+
+
 # Why a campaign began to wait, for its timeline.
 WAITS: dict[str, Word] = {
+    "barred": lazy("No route took letters from its domain: it waits."),
     "quiet": lazy("Quiet hours began: it waits."),
     "wave": lazy("It waits after its first wave."),
     "limit": lazy("The limit of the routes was used up: it waits."),
@@ -364,6 +379,18 @@ def route_reason(row: Any) -> str:
 
 def route_actor(row: Any) -> str:
     """Who has to act, so that a route sends again."""
+    return _(outcome.ACTORS[row.who]) if row.who else ""
+
+
+def bar_reason(row: Any) -> str:
+    """Why a route takes no letters from a domain: delivery.queries.BarRow."""
+    if row.reason not in outcome.REASONS:
+        return ""
+    blank = {"host": row.route, "detail": "", "answer": "", "scheme": "", "user": ""}
+    return _(outcome.REASONS[row.reason]).format(**(blank | dict(row.values)))
+
+
+def bar_actor(row: Any) -> str:
     return _(outcome.ACTORS[row.who]) if row.who else ""
 
 

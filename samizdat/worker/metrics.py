@@ -25,6 +25,7 @@ HELP = {
     "messages": "Messages of all campaigns by state.",
     "campaigns": "Campaigns by state.",
     "route_up": "1 where a route takes messages.",
+    "route_barred": "1 for each of our sending domains that a route's provider does not accept.",
     "route_messages": "What became of messages by route; deferred counts times.",
     "provider_messages": "Messages by class of mailbox provider and state.",
     "chunks": "Chunks of at most 500 recipients that wait or are at a sender.",

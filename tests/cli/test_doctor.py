@@ -51,6 +51,28 @@ def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
     house.say("route", "rm", "wire", "--yes")
 
 
+def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_resumed(house: House) -> None:
+    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9")
+    act(
+        house,
+        "from samizdat.delivery.actions import condemn; from samizdat.core.outcome import RouteVerdict\n"
+        "from samizdat.delivery.models import Route; from samizdat import hours\n"
+        "verdict = RouteVerdict('config', 'sender', {'host': 'mx.example', 'answer': '550 not verified'})\n"
+        "condemn(Route.objects.get(name='wire').pk, verdict, hours.now(), ['lantern.example'])",
+    )
+    (sign,) = signs(house, 1)["Northern Lantern, route wire"]
+    assert sign["state"] == "red" and "from lantern.example: mx.example does not accept" in sign["sentence"]
+    assert "samizdat route resume wire" in sign["sentence"]
+    assert "wire takes no letters from lantern.example" in house("route", "ls").out
+    (row,) = house("route", "ls", "--json").json["routes"]
+    assert [(one["domain"], one["reason"], one["who"]) for one in row["barred"]] == [
+        ("lantern.example", "sender", "account")
+    ]
+    house.say("route", "resume", "wire")
+    assert house("route", "ls", "--json").json["routes"][0]["barred"] == []
+    house.say("route", "rm", "wire", "--yes")
+
+
 def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> None:
     act(
         house,

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.campaigns.models import Campaign
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import actions, queries
 from samizdat.delivery.models import Route
@@ -259,6 +260,34 @@ def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> N
     assert "own-server is resting" in page
     assert "550 account closed" in page
     assert "Route “own-server” is resting" in desk("editor").get(_to(here, "home")).content.decode()
+
+
+def test_a_domain_that_is_not_accepted_stands_on_the_pages_and_is_tried_again(here: House, desk: Desk) -> None:
+    route, domain = here.route, here.sent.edition.message_id_domain
+    verdict = RouteVerdict("config", "sender", {"host": "mail.example", "answer": "550 5.7.1 not verified"})
+    actions.condemn(route.pk, verdict, NOW, [domain])
+    page = desk("admin").get(_to(here, "routes")).content.decode()
+    assert f"own-server takes no letters from {domain}" in page and "550 5.7.1 not verified" in page
+    assert "whoever holds your account" in page
+    clara = desk("editor")
+    assert f"“own-server” takes no letters from {domain}" in clara.get(_to(here, "home")).content.decode()
+    Campaign.objects.filter(pk=here.sent.pk).update(state="waiting", reason="barred")
+    report = clara.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert f"No route takes letters from {domain}. mail.example does not accept this sender" in report
+    assert clara.post(_to(here, "try-again", route.pk), {"domain": domain}).status_code == 403
+    vera = desk("admin")
+    said = vera.post(_to(here, "try-again", route.pk), {"domain": domain}, follow=True).content.decode()
+    assert f"Letters from {domain} are tried by own-server again." in said and "takes no letters from" not in said
+    assert vera.post(_to(here, "try-again", route.pk), {"domain": domain}).status_code == 302
+
+
+def test_the_checklist_says_that_no_route_takes_the_domain(here: House, desk: Desk) -> None:
+    from samizdat.campaigns.draft import draft_of
+
+    domain = draft_of(here.campaign).from_email.partition("@")[2]
+    actions.condemn(here.route.pk, RouteVerdict("config", "sender"), NOW, [domain])
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert f"No route takes letters from {domain}" in page
 
 
 def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from samizdat import logs
 from samizdat.audience import actions as audience
-from samizdat.delivery.actions import add_route
+from samizdat.core.outcome import RouteVerdict
+from samizdat.delivery.actions import add_route, condemn
 from samizdat.options import BadOption
 from samizdat.worker import clock, metrics
 from tests.conftest import NOW
@@ -42,7 +43,8 @@ def ask(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
 @pytest.mark.django_db(transaction=True)
 def test_the_numbers_name_states_and_routes_and_no_reader(thursday: Any, listening: int) -> None:
     audience.add_subscriber(thursday.organisation, "ada@example.org", thursday, consent="said so", now=NOW)
-    add_route(thursday.organisation, 'main "road"', "smtp+plain://relay.example:2525", now=NOW)
+    route = add_route(thursday.organisation, 'main "road"', "smtp+plain://relay.example:2525", now=NOW)
+    condemn(route.pk, RouteVerdict("config", "sender"), NOW, ["pier.test"])
     clock.tick(NOW, {"a step": lambda _now: None})
     status, text = ask(listening)
     assert status == 200
@@ -50,6 +52,7 @@ def test_the_numbers_name_states_and_routes_and_no_reader(thursday: Any, listeni
     assert all(LINE.fullmatch(line.replace(r"\"", "'")) for line in lines)
     assert 'samizdat_messages{state="accepted"} 0' in lines
     assert any(line.startswith("samizdat_route_up{") and r'route="main \"road\""' in line for line in lines)
+    assert any(line.startswith("samizdat_route_barred{") and 'domain="pier.test"} 1' in line for line in lines)
     assert any(line.startswith('samizdat_step_age_seconds{step="a step"}') for line in lines)
     for word in ("ada", "example", "Thursday", "Lantern"):
         assert word not in text

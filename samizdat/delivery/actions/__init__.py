@@ -1,5 +1,6 @@
 """Verbs that change what is owed and how it goes out."""
 
+from samizdat.delivery.actions.barring import lift as lift_bar
 from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
@@ -25,6 +26,7 @@ __all__ = [
     "fold",
     "foldable",
     "forget",
+    "lift_bar",
     "pause",
     "pause_route",
     "probe_route",

@@ -1,5 +1,5 @@
-"""Why a campaign that is on its way sends nothing now, and until when: no route lives, quiet hours, its first wave,
-a limit that is used up. Looked at twice a second by every sender; all of them read the same rows, so they agree.
+"""Why a campaign that is on its way sends nothing now, and until when: no route lives or takes its domain, quiet hours,
+its first wave, a limit that is used up. Looked at twice a second by every sender; all read the same rows and agree.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,10 +54,12 @@ class Hold:
     until: datetime | None = None
 
 
-def hold_of(row: Mapping[str, Any], lives: bool, spent: Callable[[], Hold | None], now: datetime) -> Hold | None:
-    """row: FIELDS of a campaign that is sending or waiting. lives: does any of its routes? None: it may send."""
-    if not lives:
-        return Hold("no_route")
+def hold_of(row: Mapping[str, Any], no_way: str, spent: Callable[[], Hold | None], now: datetime) -> Hold | None:
+    """row: FIELDS of a campaign that is sending or waiting. no_way: "no_route" where none lives, "barred" where none of
+    those takes letters from its domain, else "". None: it may send.
+    """
+    if no_way:
+        return Hold(no_way)
     return quiet_of(row, now) or _wave(row, now) or spent()
 
 
@@ -140,9 +142,12 @@ def _step(row: Mapping[str, Any], old: str, now: datetime, kind: str, **new: Any
 # --- limits ---
 
 
-def all_spent(organisation: int, now: datetime) -> Hold | None:
-    """Every route that lives has used its limit or its share of the day: until the first of them may send again."""
-    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
+def all_spent(organisation: int, now: datetime, domain: str = "") -> Hold | None:
+    """Every route that lives and takes letters from this domain has used its limit or its share of the day: until the
+    first of them may send again.
+    """
+    rows = Route.objects.filter(organisation=organisation, state="live").exclude(bars__domain=domain)
+    rows = rows.select_related("organisation")
     ends = [pacing.spent_until(route, now) for route in rows]
     known = [end for end in ends if end is not None]
     if not known or len(known) < len(ends):

@@ -1,6 +1,7 @@
 """Verbs on routes: add, change, pause, resume, remove, test, and condemn when a provider drops us."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,8 +13,9 @@ from django.utils.translation import gettext as _
 from samizdat import plugs
 from samizdat.core import pace
 from samizdat.core.outcome import RouteVerdict
+from samizdat.delivery.actions import barring
 from samizdat.delivery.errors import RouteRefused
-from samizdat.delivery.models import Route, RouteTotal
+from samizdat.delivery.models import Route, RouteDomain, RouteTotal
 from samizdat.delivery.queries import Way, transport_of, way_of
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -117,7 +119,8 @@ def change_route(
     """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limits away, warm_up ""
     ends the warm-up, and another plan begins today.
 
-    A password that is not given stays, as long as the host does. Errors: RouteRefused.
+    A password that is not given stays, as long as the host does. Another account may accept what this one did not, so
+    with another server or password no domain is barred any more. Errors: RouteRefused.
     """
     keys = house.keys(route.organisation)
     before = way_of(route)
@@ -151,6 +154,8 @@ def change_route(
             )
             detail = {"name": name, "changed": [one.word for one in found]}
             record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
+            if {"url", "password"} & set(detail["changed"]):
+                barring.lift(route, now=now, by=by)
     except IntegrityError:
         raise _taken(name) from None
     route.refresh_from_db()
@@ -255,8 +260,10 @@ def pause_route(route: Route, *, now: datetime, by: Any = None) -> Route:
 
 
 def resume_route(route: Route, *, now: datetime, by: Any = None) -> Route:
-    """It lives again, whatever it was condemned for."""
-    return _turn(route, "live", "", "route.resumed", now, by)
+    """It lives again, whatever it was condemned for, and for every domain."""
+    with transaction.atomic():
+        barring.lift(route, now=now, by=by)
+        return _turn(route, "live", "", "route.resumed", now, by)
 
 
 def _turn(route: Route, state: str, reason: str, kind: str, now: datetime, by: Any) -> Route:
@@ -274,6 +281,7 @@ def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
         if not RouteTotal.objects.filter(route=route).exists():
             Route.objects.filter(pk=route.pk).delete()
             return
+        RouteDomain.objects.filter(route=route).delete()
         Route.objects.filter(pk=route.pk).update(
             state="removed",
             reason="",
@@ -293,22 +301,30 @@ def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
     return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
-def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = None) -> None:
+def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = None, domain: str = "") -> None:
     """What a person's test found out. A good one wakes a condemned route; a bad one condemns it as a letter would.
 
-    A paused route stays paused: somebody decided that.
+    domain: that of the letter that was sent; one that was taken lifts its bar. A paused route stays paused: somebody
+    decided that.
     """
     if verdict.state != "ok":
-        condemn(route.pk, verdict, now, by=by)
-    elif route.state in ("dead", "throttled"):
+        condemn(route.pk, verdict, now, {domain} - {""}, by=by)
+        route.refresh_from_db()
+        return
+    if domain:
+        barring.lift(route, domain, now=now, by=by)
+    if route.state in ("dead", "throttled"):
         _turn(route, "live", "", "route.resumed", now, by)
     else:
         clear_reason(route.pk)
     route.refresh_from_db()
 
 
-def condemn(route_id: int, verdict: RouteVerdict, now: datetime, by: Any = None) -> None:
+def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collection[str] = (), by: Any = None) -> None:
     """The provider dropped us or wants patience. What it said is kept, addresses taken out, sealed.
+
+    A verdict on our set-up ('config') means the domains that it was given for: they are barred here, and the route
+    lives. Where none is known it was given before any letter, and means the route.
 
     One that cannot be reached counts as dead, so that the next route takes over, and is asked again by itself. A wrong
     password is believed after two tries 10 minutes apart (formats/route-errors.md, rule 4): the first time
@@ -316,6 +332,9 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, by: Any = None)
     """
     route = Route.objects.select_related("organisation").filter(pk=route_id).first()
     if route is None or route.state in ("paused", "removed"):
+        return
+    if verdict.state == "config" and domains:
+        barring.bar(route, domains, verdict, now, by)
         return
     again = route.reason == verdict.reason
     until: datetime | None

@@ -22,11 +22,12 @@ from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker
 from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import signing
+from samizdat.delivery.actions import barring
 from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.actions.routes import believe
 from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.models import Route
-from samizdat.delivery.queries import transport_of
+from samizdat.delivery.queries import barred_at, transport_of
 from samizdat.delivery.values import date_text
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -81,13 +82,13 @@ def send_test(
     """
     addresses = [normalise(address) for address in to]
     routes = Route.objects.filter(organisation=campaign.organisation, state="live").select_related("organisation")
-    route = route or routes.order_by("priority", "pk").first()
+    proof = proof_of(campaign, now)
+    sender = normalise(draft_of(campaign).from_email) if proof.compiled is not None else ""
+    route = route or _first_for(domain(sender) if sender else "", list(routes.order_by("priority", "pk")))
     if route is None:
         raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
-    proof = proof_of(campaign, now)
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
-    sender = normalise(draft_of(campaign).from_email)
     own = signing.signing_keys(campaign.organisation, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
     messages = [
@@ -97,8 +98,16 @@ def send_test(
     for _message in messages:
         send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_of(route), messages))
+    if any(one.ok for one in tried):
+        barring.lift(route, domain(sender), now=now, by=by)
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
+
+
+def _first_for(domain: str, routes: list[Route]) -> Route | None:
+    """The first that takes letters from this domain; where none does, the first: it may have been mended since."""
+    barred = barred_at([route.pk for route in routes])
+    return next((route for route in routes if domain not in barred.get(route.pk, ())), routes[0] if routes else None)
 
 
 def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried:
@@ -118,7 +127,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     send_first(route, now)
     [tried], verdict = asyncio.run(_carry(transport_of(route), [plugs.Message(0, 0, sender, address, content)]))
     if tried.ok or verdict.state != "ok":
-        believe(route, verdict, now=now, by=by)
+        believe(route, verdict, now=now, by=by, domain=domain(sender))
     return tried
 
 

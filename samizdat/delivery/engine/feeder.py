@@ -67,10 +67,11 @@ class Feeder:
         self.pulse = Pulse("sender", sender.turns)
         self._wanted: deque[Lane] = deque()
         self._wanting: dict[int, Lane] = {}
-        self._condemned: deque[tuple[Lane, int, RouteVerdict]] = deque()
+        self._condemned: deque[tuple[Lane, int, RouteVerdict, frozenset[str]]] = deque()
         self._lanes: dict[int, Lane] = {}
         self._claims: dict[int, list[Claim]] = {}
         self._editions: dict[int, list[int]] = {}
+        self._domain_of: dict[int, str] = {}  # By edition: that of its sender.
         self._opened: dict[int, tuple[Opened, float]] = {}
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
@@ -98,8 +99,9 @@ class Feeder:
         self._wanted.append(lane)
         self.wake.set()
 
-    def condemn(self, lane: Lane, route: int, verdict: RouteVerdict) -> None:
-        self._condemned.append((lane, route, verdict))
+    def condemn(self, lane: Lane, route: int, verdict: RouteVerdict, domains: frozenset[str] = frozenset()) -> None:
+        """domains: the verdict means letters from these alone."""
+        self._condemned.append((lane, route, verdict, domains))
         self.wake.set()
 
     # -- the thread -------------------------------------------------------------------------------------------------
@@ -192,8 +194,11 @@ class Feeder:
     def _turn(self, lane: Lane, claims: list[Claim]) -> Claim | None:
         """Campaigns take turns, slice by slice: the one that waited longest and has something to send."""
         turns = self._editions.get(lane.organisation, [])
+        claims = [claim for claim in claims if lane.wants(claim.opened.domain)]
         mine = {claim.opened.edition for claim in claims if claim.rest}
         for edition in list(turns):
+            if not lane.wants(self._domain_of[edition]):
+                continue
             claim = next((claim for claim in claims if claim.rest and claim.opened.edition == edition), None)
             if claim is None and (edition not in self._idle or not mine):
                 claim = self._claim(lane, edition)
@@ -339,7 +344,7 @@ class Feeder:
         if self._known_routes.get(organisation) != infos:
             self._known_routes[organisation] = infos
             self._sender.call(lane.set_routes, infos)
-        lives = any(info.state in ("live", "throttled") for info in infos)
+        living = [info for info in infos if info.state in ("live", "throttled")]
         domains = pacing.warming(organisation, now)
         self._domains = {key: domain for key, domain in self._domains.items() if key[0] != organisation}
         self._domains |= {(organisation, name): domain for name, domain in domains.items()}
@@ -348,19 +353,25 @@ class Feeder:
             if clock.finish_if_done(row["id"], now):
                 continue
 
-            def spent(row: dict[str, Any] = row) -> holds.Hold | None:
-                domain = domains.get(row["edition__message_id_domain"])
+            name = row["edition__message_id_domain"]
+            self._domain_of[row["edition__id"]] = name
+            no_way = "" if any(name not in info.barred for info in living) else "barred" if living else "no_route"
+
+            def spent(row: dict[str, Any] = row, name: str = name) -> holds.Hold | None:
+                domain = domains.get(name)
                 if domain is not None and domain.until is not None and not self._domain_back.get(domain.id):
                     return holds.Hold("warm_up", domain.until)
-                asks = lane.active is None or row["reason"] in ("limit", "warm_up")
-                return holds.all_spent(organisation, now) if asks else None
+                asks = lane.way_for(name) is None or row["reason"] in ("limit", "warm_up")
+                return holds.all_spent(organisation, now, name) if asks else None
 
-            if clock.wait_or_go_on(row, holds.hold_of(row, lives, spent, now), now):
+            if clock.wait_or_go_on(row, holds.hold_of(row, no_way, spent, now), now):
                 sending.append(row["edition__id"])
         turns = [edition for edition in self._editions.get(organisation, []) if edition in sending]
         self._editions[organisation] = turns + [edition for edition in sending if edition not in turns]
-        for edition in {claim.opened.edition for claim in self._claims.get(organisation, [])} - set(sending):
-            self._let_go(lane, edition)
+        held = {claim.opened.edition: claim.opened.domain for claim in self._claims.get(organisation, [])}
+        for edition, name in held.items():
+            if edition not in sending or (lane.barring and lane.way_for(name) is None):
+                self._let_go(lane, edition)
         self.pacer.tick(organisation, lane, bool(sending), now)
         self._mind_standstill(organisation, lane)
 
@@ -374,10 +385,10 @@ class Feeder:
 
     def _write_condemned(self) -> None:
         while self._condemned:
-            lane, route, verdict = self._condemned.popleft()
-            routes.condemn(route, verdict, self._sender.clock())
+            lane, route, verdict, domains = self._condemned.popleft()
+            routes.condemn(route, verdict, self._sender.clock(), domains)
             self._known_routes.pop(lane.organisation, None)
-            self._sender.call(lane.confirmed, route)
+            self._sender.call(lane.confirmed, route, domains)
             self._next_tick = 0.0
         while self.recovered:
             routes.clear_reason(self.recovered.popleft())

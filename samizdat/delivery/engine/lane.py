@@ -103,6 +103,9 @@ class RouteRun:
         self.id = info.id
         self.open = info.state == "live"
         self.unconfirmed = False  # Condemned here, and the feeder has not written it down yet.
+        self.barred = info.barred  # Sending domains that its provider does not accept.
+        self.unwritten: frozenset[str] = frozenset()  # Of those: barred here, and not written down yet.
+        self.refused: set[str] = set()  # Domains that an answer was about since it began to carry.
         self.own: deque[Item] = deque()  # Sent here by a route of higher priority that could not take them.
         self.out: set[Item] = set()
         self.task: asyncio.Task[None] | None = None
@@ -130,7 +133,7 @@ class RouteRun:
 
     @property
     def has_work(self) -> bool:
-        return bool(self.own) or (self.active and self.lane.has_slices)
+        return bool(self.own) or self.lane.has_slices_for(self)
 
     @property
     def spent(self) -> bool:
@@ -141,6 +144,10 @@ class RouteRun:
         """May messages be given to it?"""
         return self.open and not self.spent and not self.starved
 
+    def takes(self, item: Item) -> bool:
+        """May this message be given to it?"""
+        return self.able and item.claim.opened.domain not in self.barred
+
     # -- the feed ---------------------------------------------------------------------------------------------------
 
     def take(self) -> Any:
@@ -150,7 +157,7 @@ class RouteRun:
             if meter is not None and not meter.ready(time.monotonic()):
                 self._dry(meter)
                 return None
-            item = self.own.popleft() if self.own else self.lane.next_item() if self.active else None
+            item = self.own.popleft() if self.own else self.lane.next_item(self)
             if item is None:
                 return None
             if self.slowed and item.provider in self.slowed and self._put_off(item):
@@ -348,6 +355,8 @@ class RouteRun:
             self._note(item, News.ACCEPTED, _ACCEPTED, outcome.code, 0)
             self.lane.book(item, News.ACCEPTED, _ACCEPTED, outcome.code, self.id)
             return
+        if type(outcome) is Deferred and outcome.scope == "config":
+            self.refused.add(item.claim.opened.domain)
         news = news_of(outcome)
         answer = outcomes.answer_class(outcome)
         code = getattr(outcome, "code", 0)
@@ -385,6 +394,7 @@ class RouteRun:
     async def _carry(self) -> None:
         try:
             assert self.info.build is not None
+            self.refused.clear()
             await self.info.build().carry(self)
             self.faults = 0
         except RouteDown as down:
@@ -435,16 +445,23 @@ class Lane:
         self._again: list[tuple[float, int, RouteRun, Item]] = []
         self._count = itertools.count()
         self._asked = False
+        self.barring = False  # Some route does not take every domain.
+        self._fed: frozenset[str] = frozenset()  # Then: domains of which a slice waits for its route.
         self._rate = 0.0
         self._received = time.monotonic()
 
     # -- slices -----------------------------------------------------------------------------------------------------
 
-    @property
-    def has_slices(self) -> bool:
-        return any(piece.items for piece in self.slices)
+    def has_slices_for(self, run: RouteRun) -> bool:
+        if self.barring:
+            return any(piece.items and self.way_for(piece.claim.opened.domain) is run for piece in self.slices)
+        return self.active is run and any(piece.items for piece in self.slices)
 
-    def next_item(self) -> Item | None:
+    def next_item(self, run: RouteRun) -> Item | None:
+        if self.barring:
+            return self._next_for(run)
+        if self.active is not run:
+            return None
         while self.slices:
             first = self.slices[0]
             if not first.items:
@@ -460,6 +477,35 @@ class Lane:
         self._ask()
         return None
 
+    def _next_for(self, run: RouteRun) -> Item | None:
+        """As next_item, where some route does not take every domain: each pulls what is for it, and none runs ahead."""
+        found = None
+        for piece in list(self.slices):
+            if time.monotonic() - piece.checked > SLICE_SECONDS:
+                self.give_back(piece.items)
+                piece.items.clear()
+            if not piece.items:
+                self.slices.remove(piece)
+            elif found is None and self.way_for(piece.claim.opened.domain) is run:
+                found = piece
+        if found is None:
+            self._ask()
+            return None
+        item = found.items.popleft()
+        if len(found.items) in (0, int(self._rate * 0.03)):
+            self._ask()
+        return item
+
+    def way_for(self, domain: str) -> RouteRun | None:
+        """The route that messages of a sending domain go by: the first that may and whose provider accepts it."""
+        return self._first(domain)[0] if self.barring else self.active
+
+    def wants(self, domain: str) -> bool:
+        """May a slice of this domain be fed? Not where no route takes it now, or one waits for its route already."""
+        if not self.barring:
+            return True
+        return domain not in self._fed and self.way_for(domain) is not None
+
     @property
     def appetite(self) -> int:
         """How many the next slice may hold. By a slow route what goes in a second, so that campaigns take turns."""
@@ -473,6 +519,10 @@ class Lane:
         return self._rate
 
     def _ask(self) -> None:
+        if self.barring:
+            few = self._rate * 0.03
+            self._fed = frozenset(piece.claim.opened.domain for piece in self.slices if len(piece.items) > few)
+            self.sender.feeder.wake.set()
         if not self._asked:
             self._asked = True
             self.sender.feeder.want(self)
@@ -493,6 +543,8 @@ class Lane:
             self.give_back(piece.items)
             return
         self.slices.append(piece)
+        if self.barring:
+            self._ask()  # For the domains of other routes: this slice may be long in going.
         self.pump()
 
     def _open(self, piece: Slice) -> None:
@@ -615,7 +667,15 @@ class Lane:
         """The next live route that has not sent this message back."""
         tosses = item.claim.tosses.get(item.addressed.number)
         tried = tosses.routes if tosses else set()
-        return next((other for other in self.runs if other.able and other is not run and other.id not in tried), None)
+        domain = item.claim.opened.domain
+        return next(
+            (
+                other
+                for other in self.runs
+                if other.able and other is not run and other.id not in tried and domain not in other.barred
+            ),
+            None,
+        )
 
     # -- routes -----------------------------------------------------------------------------------------------------
 
@@ -633,6 +693,7 @@ class Lane:
             run.info = info
             if not run.unconfirmed:
                 run.open = info.state == "live"
+            run.barred = info.barred | run.unwritten
             runs.append(run)
         for run in old.values():
             self._leave(run)
@@ -653,7 +714,13 @@ class Lane:
             self.leaving.append(run)
 
     def condemn(self, run: RouteRun, verdict: RouteVerdict) -> None:
-        """The route is down: said to the feeder, which writes it down, and no message is blamed for it."""
+        """The route is down: said to the feeder, which writes it down, and no message is blamed for it.
+
+        Where our set-up is wrong, it is down for the domains that it was said of, and others go on.
+        """
+        if verdict.state == "config" and run.refused:
+            self._bar(run, verdict)
+            return
         run.close()
         run.unconfirmed = True
         run.strikes = 0 if run.accepted else run.strikes + 1
@@ -661,20 +728,40 @@ class Lane:
         run.thanked = False
         self.sender.feeder.condemn(self, run.id, verdict)
 
-    def confirmed(self, route: int) -> None:
+    def _bar(self, run: RouteRun, verdict: RouteVerdict) -> None:
+        domains = frozenset(run.refused)
+        run.unwritten |= domains
+        run.barred |= domains
+        self.sender.feeder.condemn(self, run.id, verdict, domains)
+
+    def confirmed(self, route: int, domains: frozenset[str] = frozenset()) -> None:
+        """Written down: what the rows say counts from now on."""
         for run in self.runs:
             if run.id == route:
-                run.unconfirmed = False
+                run.unwritten -= domains
+                run.unconfirmed = run.unconfirmed and bool(domains)
 
     def changed(self) -> None:
         """Which route is the first that lives? What waited for one that does not goes on by it."""
         self.leaving = [run for run in self.leaving if run.task is not None]
-        self.active = None
+        self.active, waiting = self._first()
+        self.alive = self.active is not None or waiting
+        self.barring = any(run.barred for run in self.runs)
+        for run in self.runs:
+            self._give_back_own(run)
+        self._release_waiting()
+        if self.active is not None:
+            self._ask()
+        self.pump()
+
+    def _first(self, domain: str = "") -> tuple[RouteRun | None, bool]:
+        """The first route that may be given messages, and whether one before it waits; of those that take a domain."""
         waiting = False
         for run in self.runs:
+            if domain in run.barred:
+                continue
             if run.able:
-                self.active = run
-                break
+                return run, waiting
             if run.open:
                 # Spent: the next one takes over. Starved: other senders use it fully.
                 waiting = True
@@ -685,15 +772,15 @@ class Lane:
                 waiting = True
                 if run.unconfirmed or self._comes_back_soon(run):
                     break
-        self.alive = self.active is not None or waiting
-        for run in self.runs:
-            if not run.able and run.own:
-                self.give_back(run.own)
-                run.own.clear()
-        self._release_waiting()
-        if self.active is not None:
-            self._ask()
-        self.pump()
+        return None, waiting
+
+    def _give_back_own(self, run: RouteRun) -> None:
+        """What was sent to a route that cannot take it any more."""
+        if not run.own or (run.able and not run.barred):
+            return
+        gone = [item for item in run.own if not run.takes(item)]
+        run.own = deque(item for item in run.own if run.takes(item))
+        self.give_back(gone)
 
     def _comes_back_soon(self, run: RouteRun) -> bool:
         if run.info.reason not in PATIENT or run.strikes >= MOST_STRIKES or run.info.until is None:
@@ -705,7 +792,7 @@ class Lane:
         kept = []
         for entry in self._again:
             _, _, run, item = entry
-            if run.able and run in self.runs:
+            if run.takes(item) and run in self.runs:
                 kept.append(entry)
             else:
                 item.claim.tosses.pop(item.addressed.number, None)
@@ -722,7 +809,7 @@ class Lane:
         now = time.monotonic()
         while self._again and self._again[0][0] <= now:
             _, _, run, item = heapq.heappop(self._again)
-            if now - item.checked > SLICE_SECONDS or not run.able:
+            if now - item.checked > SLICE_SECONDS or not run.takes(item):
                 self.give_back([item])
             else:
                 run.own.append(item)

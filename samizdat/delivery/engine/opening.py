@@ -17,7 +17,7 @@ from samizdat.core.message import Compiled, MessageMaker, loads
 from samizdat.delivery import signing
 from samizdat.delivery.actions.pacing import Allowance, allowance_of
 from samizdat.delivery.models import Route
-from samizdat.delivery.queries import transport_builder
+from samizdat.delivery.queries import barred_at, transport_builder
 from samizdat.delivery.values import Letterer, Place
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -76,6 +76,7 @@ class RouteInfo:
     build: Callable[[], Any] | None = field(default=None, compare=False)
     connections: int = 1
     allowance: Allowance = field(default_factory=Allowance)
+    barred: frozenset[str] = frozenset()  # Sending domains that its provider does not accept.
 
 
 def open_edition(number: int) -> Opened:
@@ -123,10 +124,12 @@ def place_of(edition: Edition, keys: OrganisationKeys) -> Place:
 def route_infos(organisation: int) -> list[RouteInfo]:
     """The organisation's routes, the first to be used first. One that cannot be read counts as dead."""
     rows = Route.objects.filter(organisation=organisation).exclude(state="removed").select_related("organisation")
-    return [_info(row) for row in rows.order_by("priority", "pk")]
+    found = list(rows.order_by("priority", "pk"))
+    barred = barred_at([row.pk for row in found])
+    return [_info(row, barred.get(row.pk, frozenset())) for row in found]
 
 
-def _info(row: Route) -> RouteInfo:
+def _info(row: Route, barred: frozenset[str]) -> RouteInfo:
     allowance = allowance_of(row)
     version = bytes(row.settings_sealed), row.rate, row.connections, allowance
     state, build = row.state, None
@@ -147,4 +150,5 @@ def _info(row: Route) -> RouteInfo:
         build,
         row.connections,
         allowance,
+        barred,
     )

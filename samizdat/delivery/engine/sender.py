@@ -213,7 +213,7 @@ def run_campaign(
     """`campaign send --wait`: sends if nobody else does, else watches. Killed and called again, it goes on.
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,
-    no_route, wait_limit or stopped. wait_limit: seconds; None: as long as it takes.
+    no_route, barred, wait_limit or stopped. wait_limit: seconds; None: as long as it takes.
     """
     stop = stop or threading.Event()
     until = time.monotonic() + wait_limit if wait_limit is not None else None
@@ -255,7 +255,7 @@ class _Watched:
     """A campaign that somebody waits for."""
 
     def __init__(self, campaign_id: int, until: float | None) -> None:
-        self.campaign = Campaign.objects.select_related("organisation").get(pk=campaign_id)
+        self.campaign = Campaign.objects.select_related("organisation", "edition").get(pk=campaign_id)
         self._until = until
         self._stuck_since: float | None = None
 
@@ -268,7 +268,7 @@ class _Watched:
             return "finished"
         if campaign.organisation.fenced:
             return "fenced"
-        if campaign.state == "waiting" and campaign.reason in ("", "no_route"):
+        if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
         self._stuck_since = None
         if campaign.state in _ENDS and campaign.state != "waiting":
@@ -277,13 +277,12 @@ class _Watched:
 
     def _no_route(self) -> str:
         """A route may have come back since: the sender takes it up within a second, so that one is waited for."""
-        lives = Route.objects.filter(
-            organisation=self.campaign.organisation_id, state__in=("live", "throttled")
-        ).exists()
-        if not lives:
-            return "no_route"
+        ended = self.campaign.reason or "no_route"
+        routes = Route.objects.filter(organisation=self.campaign.organisation_id, state__in=("live", "throttled"))
+        if not routes.exclude(bars__domain=self.campaign.edition.message_id_domain).exists():
+            return ended
         self._stuck_since = self._stuck_since or time.monotonic()
-        return "no_route" if time.monotonic() - self._stuck_since > 5 else ""
+        return ended if time.monotonic() - self._stuck_since > 5 else ""
 
 
 def _send_until(watched: _Watched, stop: threading.Event) -> None:

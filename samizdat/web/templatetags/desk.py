@@ -237,6 +237,16 @@ def route_actor(row: Any) -> str:
 
 
 @register.filter
+def bar_reason(row: Any) -> str:
+    return words.bar_reason(row)
+
+
+@register.filter
+def bar_actor(row: Any) -> str:
+    return words.bar_actor(row)
+
+
+@register.filter
 def seconds_clock(value: datetime) -> str:
     """A time with its seconds: the instant at which numbers were true."""
     return date_format(timezone.localtime(value), "H:i:s")

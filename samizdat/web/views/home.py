@@ -14,7 +14,7 @@ from samizdat.audience.checking import compared
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries as delivery
 from samizdat.events import queries as events
-from samizdat.web import alarms, words
+from samizdat.web import alarms, duties, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
 from samizdat.web.views import exports
@@ -71,6 +71,8 @@ def _stuck(routes: Any, going: Any) -> str:
     if waiting and waiting.campaign.reason in words.PASSING:
         reason = words.campaign_reason(waiting.campaign.reason, waiting.campaign.waits_until)
         return _("“%(subject)s” waits. %(reason)s") % {"subject": waiting.subject[:80], "reason": reason}
+    if waiting and waiting.campaign.reason == "barred":
+        return _("“%(subject)s” waits, for no route takes letters from its domain.") % {"subject": waiting.subject[:80]}
     if waiting:
         return _("“%(subject)s” waits, for no route lives.") % {"subject": waiting.subject[:80]}
     if dead and not any(route.state in ("live", "throttled") for route in routes):
@@ -112,9 +114,13 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
     for row in going:
         found += _of_campaign(organisation, row)
     found += _differing(organisation)
+    href = address(organisation, "routes") if request.role in ("admin", "viewer") else ""
     for route in routes:
+        for bar in route.barred:
+            facts = {"name": route.name, "domain": bar.domain}
+            title = _("Route “%(name)s” takes no letters from %(domain)s") % facts
+            found.append(_need("care", title, words.bar_reason(bar), href, _("See the route")))
         if route.state == "dead":
-            href = address(organisation, "routes") if request.role in ("admin", "viewer") else ""
             title = _("Route “%(name)s” is resting") % {"name": route.name}
             found.append(
                 _need(
@@ -129,6 +135,7 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
         href = address(organisation, "left-at-once", alarm.pk)
         found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     found += exports.needs(request)
+    found += duties.needs(request)
     for row in audience.imports(organisation)[:5]:
         if row.state in ("found", "stopped"):
             title = _("An import waits for you")
@@ -164,7 +171,7 @@ def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
         _need(
             kind,
             sentence % {"subject": row.subject[:80]},
-            words.campaign_reason(campaign.reason),
+            words.why_held(campaign),
             href,
             _("See the report"),
         )

@@ -74,6 +74,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "speed": speed,
         "moving": found.state == "sending",
         "resting": _resting(request.organisation) if found.state in LIVE else [],
+        "barred": _barred(found) if found.state in LIVE else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and found.state == "sending" else None,
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
@@ -82,7 +83,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "next_due": seen.next_due,
         "gone": waits_for(found) if found.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
-        "reason": words.campaign_reason(found.reason, found.waits_until),
+        "reason": words.why_held(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
     }
 
@@ -90,6 +91,13 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
 def _resting(organisation: Any) -> list[tuple[str, str]]:
     """Routes that were condemned, with the reason: whoever watches a letter must not have to look elsewhere."""
     return [(row.name, words.route_reason(row)) for row in queries.routes(organisation) if row.state == "dead"]
+
+
+def _barred(campaign: Any) -> list[Any]:
+    """Routes that do not take its domain. Where none does it waits, and the reason of that says so already."""
+    if campaign.reason == "barred":
+        return []
+    return queries.bars_against(campaign.organisation, campaign.edition.message_id_domain)
 
 
 def _book_rows(books: Any, seen: Any) -> list[words.Row]:

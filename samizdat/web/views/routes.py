@@ -162,6 +162,18 @@ def resume_route(request: Any, route_id: int) -> HttpResponse:
     return go(request, "routes")
 
 
+@deed(ADMINS)
+def try_again(request: Any, route_id: int) -> HttpResponse:
+    """A domain that its provider did not accept: letters from it go by this route again."""
+    found, domain = _route(request, route_id), request.POST.get("domain", "")
+    facts = {"name": found.name, "domain": domain}
+    if domain and actions.lift_bar(found, domain, now=hours.asked(), by=request.person):
+        messages.success(request, _("Letters from %(domain)s are tried by %(name)s again.") % facts)
+    else:
+        messages.success(request, _("%(name)s takes letters from that domain already.") % facts)
+    return go(request, "routes")
+
+
 @door(see=ADMINS, do=ADMINS)
 def remove_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)

@@ -126,7 +126,7 @@ def _checklist(request: Any, found: Any, draft: Any, reach: Reach, now: datetime
     items = [
         _flaws(request, found, now),
         *_house(request, organisation),
-        _routes(request, organisation),
+        _routes(request, organisation, _domain(draft.from_email)),
         _people(request, found, reach),
         _test(organisation, found),
         _bounces(request, organisation, draft),
@@ -162,12 +162,18 @@ def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
     return items
 
 
-def _routes(request: Any, organisation: Any) -> dict[str, str]:
+def _routes(request: Any, organisation: Any, domain: str) -> dict[str, str]:
     routes = queries.routes(organisation)
-    usable = [route for route in routes if route.state in ("live", "throttled")]
+    living = [route for route in routes if route.state in ("live", "throttled")]
+    usable = [route for route in living if domain not in (bar.domain for bar in route.barred)]
     # Live again after it was condemned, and nothing taken since: nobody knows yet whether it lives.
     live = [route for route in usable if route.state == "live" and not route.reason]
     href = address(organisation, "routes") if request.role == "admin" else ""
+    if living and not usable:
+        text = _("%(names)s: the provider does not accept this domain. An admin sees under Routes what it said.")
+        title = _("No route takes letters from %(domain)s") % {"domain": domain}
+        names = ", ".join(route.name for route in living)
+        return _item("stop", title, text % {"names": names}, href, _("Routes"))
     if not usable:
         text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
         return _item("stop", _("No route lives"), text, href, _("Routes"))
