@@ -777,6 +777,15 @@ def add_tag_totals(rows: Sequence[tuple[int, int, int, int]]) -> None:
     )
 
 
+def add_growth(rows: Sequence[tuple[int, str, int, int, int]]) -> None:
+    """(list, day, what, way, more)."""
+    _update(
+        "INSERT INTO audience_growth (list_id, day, what, way, count) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT (list_id, day, what, way) DO UPDATE SET count = audience_growth.count + excluded.count",
+        rows,
+    )
+
+
 def _update(query: str, rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
         with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:

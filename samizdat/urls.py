@@ -4,12 +4,14 @@ from django.urls import include, path
 
 from samizdat.web.views import (
     breaches,
+    bulk,
     campaigns,
     domains,
     editing,
     entry,
     exports,
     fields,
+    growth,
     home,
     imports,
     joining,
@@ -20,6 +22,7 @@ from samizdat.web.views import (
     rights,
     routes,
     sending,
+    stopping,
     subscribers,
 )
 
@@ -52,6 +55,14 @@ write = [
 
 audience = [
     path("subscribers/", subscribers.subscribers, name="subscribers"),
+    path("subscribers/bulk", bulk.bulk_work, name="bulk"),
+    path("subscribers/bulk/works", bulk.bulk_works, name="bulk-works"),
+    path("subscribers/bulk/<int:work_id>/", bulk.one_bulk_work, name="one-bulk-work"),
+    path("subscribers/bulk/<int:work_id>/undo", bulk.undo_bulk_work, name="undo-bulk-work"),
+    path("subscribers/bulk/<int:work_id>/stop", bulk.stop_bulk_work, name="stop-bulk-work"),
+    path("subscribers/stop-list", stopping.stop_list, name="stop-list"),
+    path("subscribers/stop-list/add", stopping.stop_addresses, name="stop-addresses"),
+    path("subscribers/stop-list/lift", stopping.lift_stop, name="lift-stop"),
     path("subscribers/count", subscribers.count_subscribers, name="count-subscribers"),
     path("subscribers/add", subscribers.add_subscriber, name="add-subscriber"),
     path("subscribers/<int:number>/", subscribers.subscriber, name="subscriber"),
@@ -61,6 +72,7 @@ audience = [
     path("subscribers/<int:number>/suppress", subscribers.suppress, name="suppress"),
     path("subscribers/<int:number>/erase", subscribers.erase, name="erase"),
     path("lists/", lists.lists, name="lists"),
+    path("lists/growth", growth.growth, name="growth"),
     path("lists/<int:list_id>/", lists.one_list, name="list"),
     path("lists/<int:list_id>/form", lists.sign_up_form, name="sign-up-form"),
     path("forms/", joining.forms, name="joining-forms"),

@@ -66,3 +66,10 @@ class ImportTaken(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(_("Another process is at this import already. Wait until it is done."))
+
+
+class TooManyAddresses(AudienceError):
+    code = "too_many_addresses"
+
+    def __init__(self) -> None:
+        super().__init__(_("At most 50,000 addresses are taken at once. Give them in several parts."))

@@ -14,6 +14,10 @@ PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 FREQUENCIES = ("all", "monthly")
 ALL, MONTHLY = range(2)
 
+# What is counted of a list from day to day.
+GROWTH = ("joined", "left", "cleaned")
+JOINED, LEFT, FOUND_DEAD = range(3)
+
 SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual", "objected")
 
 # subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
@@ -327,3 +331,52 @@ class Segment(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="segment_name_once")]
+
+
+class Growth(models.Model):
+    """How many began to be subscribed to a list, left it, or were found dead, by day and way: sums, and of nobody."""
+
+    pk = models.CompositePrimaryKey("list_id", "day", "what", "way")
+    list = models.ForeignKey(List, models.CASCADE, db_index=False)
+    day = models.DateField()
+    what = models.PositiveSmallIntegerField()  # GROWTH
+    way = models.PositiveSmallIntegerField()  # consent.WAYS
+    count = models.BigIntegerField(default=0)
+
+
+class BulkWork(models.Model):
+    """Something done to all who fit a filter, in slices; its place is committed with each, so a killed one goes on.
+
+    `below`: everybody from this row up is done with; falling. While it is undone, `piece` is the piece that is next.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    deed = models.CharField(max_length=8)  # tag, untag, move, remove, erase
+    state = models.CharField(max_length=10)  # running, stopped, finished, undoing, undone
+    plan_sealed = models.BinaryField()  # JSON: the filter or the numbers, tag or lists, and words.
+    wanted = models.BigIntegerField()  # Counted before.
+    looked = models.BigIntegerField(default=0)
+    changed = models.BigIntegerField(default=0)
+    undone = models.BigIntegerField(default=0)
+    below = models.BigIntegerField(null=True)
+    piece = models.PositiveIntegerField(default=0)
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    begun = models.DateTimeField()
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="bulkwork_newest"),
+            models.Index(fields=["id"], condition=models.Q(state__in=("running", "undoing")), name="bulkwork_open"),
+        ]
+
+
+class BulkPiece(models.Model):
+    """Who was changed in one slice, as packed numbers: what an undo needs, for a day. `entered`: those of them who came
+    onto the other list by a move."""
+
+    pk = models.CompositePrimaryKey("work_id", "place")
+    work = models.ForeignKey(BulkWork, models.CASCADE, related_name="pieces")
+    place = models.PositiveIntegerField()
+    changed = models.BinaryField()  # core/ledger.pack_numbers
+    entered = models.BinaryField(default=b"")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
@@ -15,15 +15,19 @@ from samizdat.audience.actions.lists import list_name
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import (
+    GROWTH,
     NUMBER_MASK,
     STATUSES,
     SUBSCRIBED,
+    SUPPRESSION_REASONS,
     Field,
+    Growth,
     Import,
     List,
     ListTotal,
     Subscriber,
     Subscription,
+    Suppression,
     Tag,
     TagTotal,
     row_id,
@@ -562,3 +566,70 @@ def imports(organisation: Any) -> QuerySet[Import]:
 
 def import_by_id(organisation: Any, number: int) -> Import | None:
     return Import.objects.filter(organisation=organisation, id=number).first()
+
+
+# -- growth -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Of one day (UTC) and way of consent.WAYS: how many began to be subscribed, left, or were found dead."""
+
+    day: date
+    way: str
+    joined: int
+    left: int
+    cleaned: int
+
+
+def growth(organisation: Any, since: date, until: date, list: List | None = None) -> list[Grown]:
+    """By day and way, of one list or of all; whoever joins two lists counts twice."""
+    rows = Growth.objects.filter(list__organisation=organisation, day__gte=since, day__lte=until)
+    if list is not None:
+        rows = rows.filter(list=list)
+    found: dict[tuple[date, int], dict[str, int]] = {}
+    for day, what, way, many in rows.values_list("day", "what", "way", "count"):
+        sums = found.setdefault((day, way), dict.fromkeys(GROWTH, 0))
+        sums[GROWTH[what]] += many
+    return [Grown(day, consent.WAYS[way], **sums) for (day, way), sums in sorted(found.items())]
+
+
+# -- the stop list ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A line of the stop list: the address itself is not known, only whether a subscriber has it."""
+
+    id: int
+    reason: str
+    day: date
+    number: int | None
+
+
+def stopped_by_reason(organisation: Any) -> dict[str, int]:
+    """How many addresses are on the stop list, by reason; one may have several."""
+    rows = Suppression.objects.filter(organisation=organisation).values("reason").annotate(many=Count("id"))
+    found = {row["reason"]: row["many"] for row in rows}
+    return {reason: found[reason] for reason in SUPPRESSION_REASONS if reason in found}
+
+
+def stopped(organisation: Any, reason: str = "", before: int | None = None, limit: int = 50) -> list[Stopped]:
+    """The newest lines; `before` pages on by their number."""
+    rows = Suppression.objects.filter(organisation=organisation).order_by("-id")
+    if reason:
+        rows = rows.filter(reason=reason)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    found = list(rows[:limit])
+    here = dialect.subscribers_by_blind(organisation.id, [bytes(row.blind) for row in found])
+    whose = {bytes(blind): id & NUMBER_MASK for blind, id, _blob, _language in here}
+    return [Stopped(row.id, row.reason, row.day, whose.get(bytes(row.blind))) for row in found]
+
+
+def reasons_of(organisation: Any, address: str) -> list[str]:
+    """All reasons for which an address is on the stop list. Errors: BadAddress."""
+    blinds = house.keys(organisation).blinds(addresses.comparable(addresses.normalise(address)))
+    rows = Suppression.objects.filter(organisation=organisation, blind__in=blinds)
+    found = set(rows.values_list("reason", flat=True))
+    return [reason for reason in SUPPRESSION_REASONS if reason in found]

@@ -117,11 +117,15 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
         columns = (subscriber.organisation_id, subscriber.id, list_id, kind, purpose, way, day, blob)
         rows.append((*columns, facts.digest(*columns)))
     dialect.insert_consent(rows)
-    settle(subscriber, now, [fact.list for fact in told if fact.list])
+    way = consent.WAYS.index(told[-1].way) if told else 0
+    settle(subscriber, now, [fact.list for fact in told if fact.list], way)
 
 
-def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = ()) -> None:
-    """Status and verdict on every list she is on, and on those given, from all that is on record about her."""
+def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), way: int | None = None) -> None:
+    """Status and verdict on every list she is on, and on those given, from all that is on record about her.
+
+    `way`: of the fact that was written, by which a list grows or shrinks; None where nothing new is known.
+    """
     keys = house.keys(subscriber.organisation)
     known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     reason = suppressed(subscriber.organisation_id, blinds_of(keys, subscriber))
@@ -138,7 +142,7 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = ()) ->
         elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
             dialect.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
     tags = tags_of(subscriber)
-    totals = Totals()
+    totals = Totals() if way is None else Totals(now.astimezone(UTC).date().isoformat(), way)
     totals.move(before, tags, after, tags)
     totals.write()
 

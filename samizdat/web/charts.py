@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 # The drawing of the shared interface: 782 wide, bars 11 in steps of 14, the ground line at 170.
@@ -95,6 +95,72 @@ def _round_up(number: int) -> int:
             if size * factor >= number:
                 return size * factor
         size *= 10
+
+
+# Of the drawing of growth: the ground line, and how far bars rise above it and hang below it.
+MIDDLE, RISE, HANG, FLOOR = 150, 130, 70, 240
+
+
+@dataclass(slots=True)
+class GrowthChart:
+    """Bars of days: who joined stands on the line, who left or was found dead hangs below it.
+
+    `span`: days that one bar stands for. `rows`: (begin, joined, left, cleaned) of each bar, as the table shows them.
+    """
+
+    span: int
+    rects: list[Rect] = field(default_factory=list)
+    lines: list[tuple[int, int, int]] = field(default_factory=list)  # y, y of the text, count
+    times: list[tuple[int, date]] = field(default_factory=list)
+    rows: list[tuple[date, int, int, int]] = field(default_factory=list)
+    best: int = 0
+
+    @property
+    def box(self) -> str:
+        return f"0 0 {WIDTH} {FLOOR}"
+
+
+def growth_chart(days: Iterable[tuple[date, int, int, int]], since: date, until: date) -> GrowthChart | None:
+    """`days`: (day, joined, left, cleaned), a day as often as there are ways. None: nothing happened."""
+    whole = (until - since).days + 1
+    chart = GrowthChart(span=-(-whole // MOST_BARS))
+    table = [[0, 0, 0] for _ in range(-(-whole // chart.span))]
+    for day, *counts in days:
+        if since <= day <= until:
+            sums = table[(day - since).days // chart.span]
+            for place, many in enumerate(counts):
+                sums[place] += many
+    if not any(map(any, table)):
+        return None
+    up, down = max(row[0] for row in table), max(row[1] + row[2] for row in table)
+    # One scale for both halves, so that a bar above and one below can be compared.
+    ceiling = _round_up(max(up, down * RISE // HANG, 1))
+    scale = RISE / ceiling
+    for place, (joined, left, cleaned) in enumerate(table):
+        x = LEFT + 4 + place * STEP
+        begin = since + timedelta(days=place * chart.span)
+        chart.rows.append((begin, joined, left, cleaned))
+        _hang(chart, x, joined * scale, left * scale, cleaned * scale)
+        if place % 10 == 0:
+            chart.times.append((x, begin))
+    chart.best = up
+    for part in (1, 2, 3, 4):
+        y = round(MIDDLE - RISE * part / 4)
+        chart.lines.append((y, y + 4, ceiling * part // 4))
+    return chart
+
+
+def _hang(chart: GrowthChart, x: int, joined: float, left: float, cleaned: float) -> None:
+    """A bar of one day, both halves; what happened at all is seen."""
+    if joined:
+        height = max(1, round(joined))
+        chart.rects.append(Rect(x, MIDDLE - height, BAR, height, "a"))
+    y = MIDDLE + 1
+    for kind, size in (("b", left), ("c", cleaned)):
+        if size:
+            height = max(1, round(size))
+            chart.rects.append(Rect(x, y, BAR, height, kind))
+            y += height
 
 
 def bar_parts(books: Any, whole: int) -> list[tuple[str, float, float]]:

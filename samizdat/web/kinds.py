@@ -139,3 +139,20 @@ STOPPED: dict[str, Any] = {
     "manual": pgettext_lazy("stop list", "put there by somebody here"),
     "objected": pgettext_lazy("stop list", "objected to all mail"),
 }
+
+# What is done to many at once, by audience.actions.bulk.
+DEEDS: dict[str, Any] = {
+    "tag": pgettext_lazy("bulk work", "Tag"),
+    "untag": pgettext_lazy("bulk work", "Take a tag away"),
+    "move": pgettext_lazy("bulk work", "Move to another list"),
+    "remove": pgettext_lazy("bulk work", "Take off a list"),
+    "erase": pgettext_lazy("bulk work", "Erase"),
+}
+
+WORK_STATES: dict[str, tuple[str, Any]] = {
+    "running": ("work", pgettext_lazy("bulk work", "Under way")),
+    "stopped": ("care", pgettext_lazy("bulk work", "Stopped")),
+    "finished": ("good", pgettext_lazy("bulk work", "Done")),
+    "undoing": ("work", pgettext_lazy("bulk work", "Being undone")),
+    "undone": ("none", pgettext_lazy("bulk work", "Undone")),
+}

@@ -168,6 +168,7 @@ AGES: dict[str, Word] = {
 LEAVING_REASONS: dict[str, Word] = {
     "no_answer": lazy("She was asked again and did not answer."),
     "moved": lazy("Her letters go to another mailbox of hers."),
+    "moved_back": lazy("She was moved here at the desk, and moved back."),
 }
 
 CONSENT_KINDS: dict[str, Word] = {

@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
+from samizdat.audience.actions import bulk
 from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
 from samizdat.audience.exporting import actions as exporting
@@ -75,6 +76,16 @@ def old_exports(now: datetime) -> None:
     exporting.sweep(now)
 
 
+def bulk_work(now: datetime) -> None:
+    """What is done to many at once, begun at the desk or left by a worker that is gone."""
+    for number in bulk.open_works():
+        bell.ring(tasks.run_bulk_work, number)
+
+
+def undo_is_over(now: datetime) -> None:
+    bulk.forget_pieces(now)
+
+
 def follow(now: datetime) -> None:
     """A flood of events is followed up in one go, unless the process is to stop."""
     while not tasks.stopping.is_set() and after.follow(now) >= after.MANY:
@@ -120,6 +131,7 @@ QUICK: dict[str, Deed] = {
     "exports": exports,
     "renewals of consent": renewals,
     "who wants to stay": staying.take,
+    "bulk work": bulk_work,
     "senders": placing.place,
 }
 
@@ -131,6 +143,7 @@ SLOW: dict[str, Deed] = {
     "letters for the archive": publish.missing_letters,
     "uploads": uploads,
     "exports that nobody fetched": old_exports,
+    "undoing that is over": undo_is_over,
     "values of removed fields": removed_fields,
     "readable values of fields": readable_fields,
     "the hash chain": link_chain,

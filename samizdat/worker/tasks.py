@@ -102,6 +102,18 @@ def run_export(number: int) -> None:
 
 @task
 @quiet
+@alone
+def run_bulk_work(number: int) -> None:
+    """Goes on with what is done to many at once, from where it was left."""
+    from samizdat.audience.actions import bulk
+    from samizdat.audience.models import BulkWork
+
+    if BulkWork.objects.filter(id=number).exists():
+        bulk.run(number, hours.now, stop=stopping.is_set)
+
+
+@task
+@quiet
 def take_intake() -> None:
     """Takes up what readers sent in."""
     from samizdat.worker import intake

@@ -41,6 +41,7 @@ class House:
     invitation: int = 0
     alarm: int = 0
     field: int = 0
+    work: int = 0
     key: Any = None
     form: int = 0
     breach: int = 0
@@ -55,6 +56,7 @@ class House:
             "field_number": self.field,
             "import_id": self.import_run.pk,
             "export_id": self.export.pk,
+            "work_id": self.work,
             "route_id": self.route.pk,
             "person_id": self.people["viewer"].pk,
             "invitation_id": self.invitation,
@@ -109,6 +111,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.form = make_form(organisation, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
+    house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
 
@@ -118,6 +121,22 @@ def write_down_a_breach(house: House) -> int:
     from samizdat.rights.breaches import Asked
 
     return note_breach(house.organisation, Asked("key", NOW), now=NOW, by=house.people["admin"]).pk
+
+
+def tagged(house: House) -> int:
+    """Bulk work that is over and undone: everybody was given a tag that is there no more. Its number."""
+    from samizdat.audience.actions import bulk, tags_for
+    from samizdat.audience.filters import Filter
+    from samizdat.audience.models import Tag
+
+    tag = tags_for(house.organisation, ["all of them"])["all of them"]
+    work = bulk.begin(house.organisation, bulk.Plan(bulk.TAG, Filter(), tag=tag), now=NOW)
+    bulk.run(work.id, lambda: NOW)
+    work.refresh_from_db()
+    bulk.undo(work, now=NOW)
+    bulk.run(work.id, lambda: NOW)
+    Tag.objects.filter(id=tag).delete()
+    return int(work.id)
 
 
 def raise_alarm(house: House, left: int) -> int:

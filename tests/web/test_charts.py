@@ -1,9 +1,9 @@
 """Charts: every message is in some bar, and the table says the same as the drawing."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
-from samizdat.web.charts import GROUND, MOST_BARS, TOP, bar_parts, rate_chart
+from samizdat.web.charts import FLOOR, GROUND, MOST_BARS, TOP, bar_parts, growth_chart, rate_chart
 
 BEGIN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
@@ -37,3 +37,15 @@ def test_the_bar_over_the_books_is_as_wide_as_the_books() -> None:
     parts = bar_parts(books, 100)
     assert sum(width for _kind, _x, width in parts) == 1000
     assert bar_parts(books, 0) == []
+
+
+def test_growth_stands_on_the_line_and_hangs_below_it() -> None:
+    since = date(2026, 11, 1)
+    days = [(since, 1_000, 3, 1), (since, 5, 0, 0), (date(2026, 11, 24), 0, 700, 40), (date(2027, 1, 1), 9, 9, 9)]
+    chart = growth_chart(days, since, date(2026, 11, 25))
+    assert chart is not None and chart.span == 1 and len(chart.rows) == 25
+    assert chart.rows[0] == (since, 1_005, 3, 1) and chart.rows[23][1:] == (0, 700, 40)
+    assert all(rect.y >= 0 and rect.y + rect.height <= FLOOR for rect in chart.rects)
+    assert growth_chart([], since, since) is None
+    year = growth_chart([(since, 1, 0, 0)], since, date(2027, 10, 31))
+    assert year is not None and len(year.rows) <= MOST_BARS and year.span == 7

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from samizdat import dialect
-from samizdat.audience import facts, settling
+from samizdat.audience import crowds, facts, settling
 from samizdat.audience.actions.wordings import words_of
 from samizdat.audience.models import STATUSES, UNSUBSCRIBED, List, Subscriber, Subscription, Suppression, row_id
 from samizdat.audience.settling import Fact
@@ -18,6 +18,9 @@ from samizdat.vault import house
 # What her own confirmation lifts: the mailbox answered, and she asked for it. What a person of the organisation
 # decided stays until a person lifts it.
 LIFTED_BY_HER = ("bounce", "complaint", "erased", "objected")
+
+# Ways that are hers alone.
+HER_WAYS = ("form", "one-click", "mail")
 
 _ASKED = consent.KINDS.index("asked")
 
@@ -61,6 +64,10 @@ def unsubscribe(
     with transaction.atomic():
         row = settling.lock(subscriber)
         if _gone(row, list, purpose, now):
+            if way in HER_WAYS and crowds.last_by_desk(list, [row.id], "withdrawn"):
+                # She was taken off at the desk, and now says so herself: undoing the desk's deed must not undo hers.
+                words = _words(reason=reason, letter=letter)
+                settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now)
             return False
         settling.write(row, [Fact("withdrawn", way, list, _words(reason=reason, letter=letter), purpose)], now)
         record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})

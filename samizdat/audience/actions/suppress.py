@@ -1,12 +1,16 @@
 """Addresses the organisation never writes to, by blind index alone."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import transaction
 
 from samizdat import dialect
-from samizdat.audience import settling
+from samizdat.audience import crowds, settling
+from samizdat.audience.errors import TooManyAddresses
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression
 from samizdat.core import address as addresses
 from samizdat.events.actions import record
@@ -50,8 +54,12 @@ def lift(
     address: str | None = None,
     now: datetime,
     by: Any = None,
+    words: str = "",
 ) -> bool:
-    """Takes a suppression back. False when there was none. Errors: BadAddress, NoSuchSubscriber."""
+    """Takes a suppression back; `words` say why, sealed in the log. False when there was none.
+
+    Errors: BadAddress, NoSuchSubscriber.
+    """
     keys = house.keys(organisation)
     with transaction.atomic():
         row = _row(organisation, keys, subscriber, address)
@@ -62,8 +70,83 @@ def lift(
         if row is not None:
             settling.settle(row, now)
         about = row.id if row else None
-        record("subscriber.unsuppressed", organisation, about=about, by=by, now=now, detail={"reason": reason})
+        detail = {"reason": reason} | ({"why": words} if words else {})
+        record("subscriber.unsuppressed", organisation, about=about, by=by, now=now, detail=detail)
     return True
+
+
+# Reasons that somebody at the desk may write down and take back. Who was erased, or objected to all mail, comes back by
+# her own sign-up alone.
+GIVEN = ("manual", "bounce", "complaint")
+
+# Addresses of one text or file, and of one transaction.
+MOST, SLICE = 50_000, 1_000
+_ADDRESS = re.compile(r"[^\s,;|<>\"'()\[\]]+@[^\s,;|<>\"'()\[\]]+")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of a text with addresses: how many are new on the stop list, how many stood there for this reason
+    before, and (line, code) of each line that holds no address. `subscribers`: those of the new ones who are here.
+    """
+
+    added: int = 0
+    known: int = 0
+    subscribers: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def suppress_many(organisation: Any, text: str, reason: str, *, now: datetime, by: Any = None) -> Taken:
+    """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over.
+
+    Errors: AudienceError for more than MOST lines.
+    """
+    assert reason in GIVEN
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if len(lines) > MOST:
+        raise TooManyAddresses
+    taken, known = Taken(), {}
+    for number, line in lines:
+        try:
+            known[addresses.comparable(_address_in(line))] = number
+        except addresses.BadAddress as bad:
+            if number > 1 or "@" in line:
+                taken.refused.append((number, bad.code))
+    wanted = sorted(known)
+    for at in range(0, len(wanted), SLICE):
+        _suppress_slice(organisation, wanted[at : at + SLICE], reason, now, taken)
+    if taken.added:
+        with transaction.atomic():
+            detail = {"reason": reason, "added": taken.added, "subscribers": taken.subscribers}
+            record("suppressions.added", organisation, by=by, now=now, detail=detail)
+    return taken
+
+
+def _address_in(line: str) -> str:
+    found = _ADDRESS.search(line)
+    return addresses.normalise(found[0] if found else line)
+
+
+def _suppress_slice(organisation: Any, wanted: Sequence[str], reason: str, now: datetime, taken: Taken) -> None:
+    keys = house.keys(organisation)
+    with transaction.atomic():
+        blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
+        stopped = {blinds[bytes(one)] for one, why in _known(organisation, list(blinds)) if why == reason}
+        new = [address for address in wanted if address not in stopped]
+        today = now.astimezone(UTC).date().isoformat()
+        rows = [(organisation.id, keys.blind(address), keys.index_version, reason, today) for address in new]
+        dialect.insert_suppressions(rows)
+        fresh = [blind for address in new for blind in keys.blinds(address)]
+        people = sorted({row[1] for row in dialect.subscribers_by_blind(organisation.id, fresh)}) if fresh else []
+        dialect.lock_subscribers(people)
+        crowds.settle_all(organisation, people, now)
+        taken.added += len(new)
+        taken.known += len(stopped)
+        taken.subscribers += len(people)
+
+
+def _known(organisation: Any, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
+    return dialect.suppressions_by_blind(organisation.id, blinds)
 
 
 def keep_suppression(organisation: Any, keys: OrganisationKeys, blind: bytes, reason: str, day: date) -> None:

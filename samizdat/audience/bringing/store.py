@@ -47,7 +47,7 @@ class Store:
         self._seal_record = keys.data.bound(*facts.RECORD, keys.uid).seal
         self._tags: dict[str, int] = {}
         self._numbers = Numbers(organisation.id)
-        self._totals = Totals()
+        self._totals = self._fresh_totals()
         self._planted = planted_in_exports(organisation)
         self._readable = readable.columns(organisation.id, keys)
 
@@ -79,7 +79,10 @@ class Store:
         """After a transaction that was rolled back: tags made and numbers reserved in it are gone."""
         self._tags.clear()
         self._numbers.forget()
-        self._totals = Totals()
+        self._totals = self._fresh_totals()
+
+    def _fresh_totals(self) -> Totals:
+        return Totals(self.today, facts.IMPORT)
 
     # -- what is known ------------------------------------------------------------------------------------------
 

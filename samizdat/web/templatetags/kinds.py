@@ -6,7 +6,7 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from samizdat.web.kinds import DELIVERIES, KINDS, SOURCES, STOPPED
+from samizdat.web.kinds import DELIVERIES, KINDS, SOURCES, STOPPED, WORK_STATES
 from samizdat.web.templatetags.desk import state
 
 register = template.Library()
@@ -36,3 +36,10 @@ def source_word(way: str) -> str:
 def stopped_word(reason: str) -> str:
     """Why an address is on the stop list."""
     return str(STOPPED.get(reason, reason))
+
+
+@register.simple_tag
+def work_state(name: str) -> SafeString:
+    """How far bulk work is."""
+    shape, word = WORK_STATES.get(name, ("none", name))
+    return state(shape, str(word))

@@ -1,0 +1,134 @@
+"""What an editor waits for when she works with many readers: filters, counts, and bulk work.
+
+python -m bench desk [--subscribers 100000] [--only sqlite|postgresql] [--times 20]
+
+The readers are a generated Mailchimp export, brought in by the import. Filters are asked as the page asks for them
+(queries.filtered, rows and all), at places by chance; bulk work runs as the worker runs it, to its end.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench import common
+
+LOOK, TAGGING = 150.0, 2.0
+COMPARED = 100_000  # Readers that TAGGING speaks of.
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench desk", description=__doc__)
+    parser.add_argument("--subscribers", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--only", choices=common.VENDORS)
+    options = parser.parse_args()
+    return common.on_each_database(options, "bench.desk", lambda data: work(data, options))
+
+
+def work(data: Path, options: argparse.Namespace) -> int:
+    common.open_data(data)
+    from django.db import connection
+
+    from bench.pages import bring_in
+    from samizdat.accounts.actions import found_organisation
+    from samizdat.vault import house
+
+    today = datetime.now(UTC).date()
+    organisation = found_organisation("Northern Lantern", source=house.open_source(), today=today)
+    common.say(f"\n{options.subscribers:,} subscribers on {options.only}")
+    list_ = bring_in(organisation, options.subscribers, data.with_name("export.zip"))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+    targets = [filters(organisation, list_, today, options), tagging(organisation, options)]
+    moving(organisation, list_)
+    return common.conclude(targets)
+
+
+def filters(organisation: Any, list_: Any, today: date, options: argparse.Namespace) -> common.Target:
+    """ms until the rows of a page are there; the worst p95 is the figure that counts."""
+    from samizdat.audience import queries
+    from samizdat.audience.filters import ANY, Filter, Search
+
+    tag = queries.tags(organisation)[0][0]
+    asked = {
+        "a mailbox": Filter(provider=1),
+        "a language of nobody": Filter(language="xx"),
+        "list, status, mailbox": Filter(list=list_.id, status="subscribed", provider=5),
+        "a tag and a language": Filter(tag=tag, language="en"),
+        "a tag and a language of nobody": Filter(tag=tag, language="xx"),
+        "came by a form": Filter(source="form"),
+        "joined today": Filter(since=today, until=today),
+        "suppressed": Filter(suppressed=ANY),
+        "list, status, tag, mailbox, way": Filter(list_.id, "unsubscribed", tag, provider=3, source="import"),
+    }
+    common.say(f"  {'':<36}{'median':>9}{'p95':>9}{'count':>9}   ms")
+    worst = 0.0
+    for name, one in asked.items():
+        chance, times = random.Random(name), []
+        for _ in range(options.times):
+            before = chance.randrange(1, options.subscribers)
+            times.append(timed(partial(queries.filtered, organisation, one, before)) * 1000)
+        times.sort()
+        p95 = times[max(0, -(-len(times) * 95 // 100) - 1)]
+        counted = timed(Search(organisation, one).count) * 1000
+        common.say(f"  {name:<36}{common.median(times):>9.1f}{p95:>9.1f}{counted:>9.1f}")
+        worst = max(worst, p95)
+    return common.Target(f"{options.only}, p95 of the slowest filter", worst, LOOK, "ms")
+
+
+def tagging(organisation: Any, options: argparse.Namespace) -> common.Target:
+    from samizdat.audience.actions import bulk, tags_for
+    from samizdat.audience.filters import Filter
+
+    tag = tags_for(organisation, ["benchmark"])["benchmark"]
+    seconds, work_ = done(organisation, bulk.Plan(bulk.TAG, Filter(), tag=tag))
+    back = timed(lambda: undone(work_))
+    many = work_.changed
+    common.say(f"  tagging {many:,}: {seconds:.2f} s; undone in {back:.2f} s")
+    return common.Target(f"{options.only}, tagging {COMPARED:,}", seconds * COMPARED / many, TAGGING, "s")
+
+
+def moving(organisation: Any, list_: Any) -> None:
+    """Consent records of each, sealed and judged: no figure that must be met."""
+    from samizdat.audience.actions import bulk
+    from samizdat.audience.filters import Filter
+
+    seconds, work_ = done(organisation, bulk.Plan(bulk.REMOVE, Filter(provider=1), list=list_.id, words="benchmark"))
+    back = timed(lambda: undone(work_))
+    common.say(f"  taking {work_.changed:,} off a list: {seconds:.2f} s; undone in {back:.2f} s")
+
+
+def done(organisation: Any, plan: Any) -> tuple[float, Any]:
+    from samizdat.audience.actions import bulk
+
+    at = datetime.now(UTC)
+    begun = time.perf_counter()
+    work_ = bulk.begin(organisation, plan, now=at)
+    bulk.run(work_.id, lambda: at)
+    seconds = time.perf_counter() - begun
+    work_.refresh_from_db()
+    return seconds, work_
+
+
+def undone(work_: Any) -> None:
+    from samizdat.audience.actions import bulk
+
+    bulk.undo(work_, now=datetime.now(UTC))
+    bulk.run(work_.id, lambda: datetime.now(UTC))
+
+
+def timed(deed: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    deed()
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    sys.exit(main())

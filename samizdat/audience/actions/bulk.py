@@ -1,0 +1,299 @@
+"""Bulk work: a deed upon all who fit a filter, or upon those that were ticked.
+
+It is counted before, done in slices that each commit their place, and goes on after a kill. For a day it can be undone:
+each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did herself since.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import dialect
+from samizdat.audience import crowds
+from samizdat.audience.actions.subscribers import erase_locked
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.filters import Filter, Search, read
+from samizdat.audience.models import (
+    CLEANED,
+    NUMBER_MASK,
+    PENDING,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    BulkPiece,
+    BulkWork,
+    List,
+    Subscriber,
+    row_id,
+)
+from samizdat.audience.totals import Totals
+from samizdat.core import consent
+from samizdat.core.ledger import pack_numbers, unpack_numbers
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+TAG, UNTAG, MOVE, REMOVE, ERASE = "tag", "untag", "move", "remove", "erase"
+
+# Rows of one transaction, so that it holds the database for 0.1 s or so. Consent is sealed and judged one by one.
+SLICES = {TAG: 5_000, UNTAG: 5_000, MOVE: 500, REMOVE: 500, ERASE: 50}
+# Seconds of one look for the next slice.
+LOOKING = 1.0
+
+UNDO = timedelta(days=1)
+
+
+class BulkRefused(AudienceError):
+    """A deed that cannot be done. `code` says why."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code = code
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
+    why those who are moved may be written to on the other list; kept in each consent record.
+    """
+
+    deed: str
+    whom: Filter
+    tag: int | None = None
+    list: int | None = None
+    to: int | None = None
+    words: str = ""
+
+    def besides(self) -> dict[str, Any]:
+        """Whom of those who fit it changes at all."""
+        if self.deed == TAG:
+            return {"lacks": self.tag}
+        if self.deed == UNTAG:
+            return {"carries": self.tag}
+        if self.deed == REMOVE:
+            return {"stands": (self.list, (PENDING, SUBSCRIBED))}
+        if self.deed == MOVE:
+            # Who agreed to the one list comes along; who left the other stays away from it.
+            return {"stands": (self.list, (SUBSCRIBED,)), "stands_not": (self.to, (UNSUBSCRIBED, CLEANED))}
+        return {}
+
+
+def count(organisation: Any, plan: Plan) -> tuple[int, int]:
+    """How many fit, and how many of them would be changed: exactly, now."""
+    return Search(organisation, plan.whom).count()[0], Search(organisation, plan.whom, **plan.besides()).count()[0]
+
+
+def begin(organisation: Any, plan: Plan, *, now: datetime, by: Any = None) -> BulkWork:
+    """Writes the work down; run() does it. Errors: BulkRefused."""
+    if plan.deed == MOVE and plan.list == plan.to:
+        raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
+    if plan.deed == MOVE and not plan.words.strip():
+        raise BulkRefused("no_words", _("Say why they may be written to on the other list: it is kept with each."))
+    wanted = count(organisation, plan)[1]
+    if not wanted:
+        raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
+    with transaction.atomic():
+        work = BulkWork(organisation=organisation, deed=plan.deed, state="running", wanted=wanted, by=by, begun=now)
+        work.plan_sealed = b""
+        work.save(force_insert=True)
+        work.plan_sealed = _sealed(organisation, plan, work.id)
+        work.save(update_fields=["plan_sealed"])
+        detail = {"deed": plan.deed, "wanted": wanted}
+        record("bulk.begun", organisation, about=work.id, by=by, now=now, detail=detail)
+    return work
+
+
+def plan_of(work: BulkWork) -> Plan:
+    told = open_json(house.keys(work.organisation), work.plan_sealed, "bulk", "plan", work.id)
+    return Plan(**(told | {"deed": work.deed, "whom": read(told["whom"])}))
+
+
+def _sealed(organisation: Any, plan: Plan, number: int) -> bytes:
+    told = {"whom": plan.whom.told(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
+    return seal_json(house.keys(organisation), told, "bulk", "plan", number)
+
+
+def open_works() -> list[int]:
+    """Those that are not at their end, for the clock."""
+    return [*BulkWork.objects.filter(state__in=("running", "undoing")).order_by("id").values_list("id", flat=True)]
+
+
+def run(
+    number: int,
+    now: Callable[[], datetime],
+    *,
+    seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Goes on with a work, forward or back, until it is through, the seconds are used up, or somebody stops it."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        work = BulkWork.objects.select_related("organisation").get(id=number)
+        if work.state not in ("running", "undoing"):
+            return True
+        _slice(work, now()) if work.state == "running" else _undo_slice(work, now())
+        if stop() or (until is not None and time.monotonic() > until):
+            return BulkWork.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
+
+
+def stop(work: BulkWork, *, now: datetime, by: Any = None) -> bool:
+    """What is done stays done, and can be undone. False when it was through already."""
+    with transaction.atomic():
+        stopped = BulkWork.objects.filter(id=work.id, state="running").update(state="stopped", finished=now)
+        if stopped:
+            record("bulk.stopped", work.organisation, about=work.id, by=by, now=now)
+    return bool(stopped)
+
+
+def may_undo(work: BulkWork, now: datetime) -> bool:
+    return work.deed != ERASE and work.state in ("finished", "stopped") and now < work.begun + UNDO and work.changed > 0
+
+
+def undo(work: BulkWork, *, now: datetime, by: Any = None) -> None:
+    """Turns it round; run() does it. Errors: BulkRefused."""
+    with transaction.atomic():
+        row = BulkWork.objects.select_for_update().get(id=work.id)
+        if not may_undo(row, now):
+            raise BulkRefused("too_late", _("This can be undone for a day, and once. That time is over."))
+        last = BulkPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
+        row.state, row.piece = "undoing", last or 0
+        row.save(update_fields=["state", "piece"])
+        record("bulk.undoing", work.organisation, about=work.id, by=by, now=now)
+
+
+def forget_pieces(now: datetime) -> int:
+    """After a day nobody can undo it, so whom it changed is kept no longer."""
+    old = BulkWork.objects.filter(begun__lt=now - UNDO).exclude(state__in=("running", "undoing"))
+    return BulkPiece.objects.filter(work__in=old).delete()[0]
+
+
+# -- forward ------------------------------------------------------------------------------------------------------
+
+
+def _slice(work: BulkWork, now: datetime) -> None:
+    """The next slice. Two processes at it take turns: whoever finds that the place has moved does nothing."""
+    plan = plan_of(work)
+    # Looked for before the transaction, which on SQLite holds up everybody else.
+    search = Search(work.organisation, plan.whom, **plan.besides())
+    found = search.look(work.below, SLICES[work.deed], LOOKING)
+    with transaction.atomic():
+        row = BulkWork.objects.select_for_update().get(id=work.id)
+        if row.state != "running" or row.below != work.below:
+            return
+        if found.ids:
+            dialect.lock_subscribers(sorted(found.ids))
+            changed, entered = _do(work.organisation, plan, dialect.there(found.ids), now)
+            _keep(row, changed, entered)
+            row.looked += len(found.ids)
+            row.changed += len(changed)
+        row.below = found.below
+        if found.below is None:
+            row.state, row.finished = "finished", now
+            detail = {"deed": row.deed, "changed": row.changed}
+            record("bulk.finished", work.organisation, about=row.id, by=row.by, now=now, detail=detail)
+            if row.deed == ERASE:
+                transaction.on_commit(dialect.sweep_after_erasing)
+        row.save(update_fields=["state", "looked", "changed", "below", "finished", "piece"])
+
+
+def _keep(row: BulkWork, changed: Sequence[int], entered: Sequence[int]) -> None:
+    if not changed or row.deed == ERASE:
+        return
+    row.piece += 1
+    numbers, others = ([id & NUMBER_MASK for id in ids] for ids in (changed, entered))
+    piece = BulkPiece(work=row, place=row.piece, changed=pack_numbers(numbers), entered=pack_numbers(others))
+    piece.save(force_insert=True)
+
+
+def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+    """(whom it changed, who of them came onto the other list)."""
+    if plan.deed == TAG:
+        return _retag(plan.tag or 0, ids, 1), ()
+    if plan.deed == UNTAG:
+        return _retag(plan.tag or 0, ids, -1), ()
+    if plan.deed == REMOVE:
+        list_ = _list(plan.list)
+        leaving = _standing(list_, ids, (PENDING, SUBSCRIBED))
+        crowds.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
+        return leaving, ()
+    if plan.deed == MOVE:
+        return _move(plan, ids, now)
+    rows = Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id")
+    for one in rows:
+        erase_locked(one, now)
+        record("subscriber.erased", organisation, about=one.id, now=now)
+    return ids, ()
+
+
+def _list(number: int | None) -> List:
+    return List.objects.select_related("organisation").get(id=number or 0)
+
+
+def _retag(tag: int, ids: Sequence[int], more: int) -> Sequence[int]:
+    changed = dialect.tag_many(tag, ids) if more > 0 else dialect.untag_many(tag, ids)
+    totals = Totals()
+    for list_id, status, many in dialect.standings_of(changed):
+        totals.carry(list_id, status, tag, more * many)
+    totals.write()
+    return changed
+
+
+def _standing(list_: List, ids: Sequence[int], statuses: Iterable[int]) -> Sequence[int]:
+    """Those who stand so on a list now that they are locked."""
+    known = dialect.pauses_of(ids, list_.id)
+    return [id for id in ids if id in known and known[id][0] in statuses]
+
+
+def _move(plan: Plan, ids: Sequence[int], now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+    here, there = _list(plan.list), _list(plan.to)
+    away = set(_standing(there, ids, (UNSUBSCRIBED, CLEANED)))
+    moving = [id for id in _standing(here, ids, (SUBSCRIBED,)) if id not in away]
+    subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
+    entering = [id for id in moving if id not in subscribed]
+    crowds.write(there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now)
+    crowds.write(here, moving, "withdrawn", {consent.REASON: plan.words}, now)
+    return moving, entering
+
+
+# -- back ---------------------------------------------------------------------------------------------------------
+
+
+def _undo_slice(work: BulkWork, now: datetime) -> None:
+    """The last slice first, so that a killed undo goes on where it was."""
+    plan = plan_of(work)
+    with transaction.atomic():
+        row = BulkWork.objects.select_for_update().get(id=work.id)
+        if row.state != "undoing":
+            return
+        piece = BulkPiece.objects.filter(work=row).order_by("-place").first()
+        if piece is not None:
+            ids, entered = (
+                [row_id(work.organisation_id, number) for number in unpack_numbers(bytes(blob))]
+                for blob in (piece.changed, piece.entered)
+            )
+            dialect.lock_subscribers(sorted(ids))
+            here = dialect.there(ids)
+            row.undone += len(_take_back(plan, here, set(here) & set(entered), now))
+            BulkPiece.objects.filter(work=row, place=piece.place).delete()
+        if not BulkPiece.objects.filter(work=row).exists():
+            row.state, row.finished = "undone", now
+            detail = {"deed": row.deed, "undone": row.undone}
+            record("bulk.undone", work.organisation, about=row.id, by=row.by, now=now, detail=detail)
+        row.save(update_fields=["state", "undone", "finished"])
+
+
+def _take_back(plan: Plan, ids: Sequence[int], entered: set[int], now: datetime) -> Sequence[int]:
+    if plan.deed in (TAG, UNTAG):
+        return _retag(plan.tag or 0, ids, -1 if plan.deed == TAG else 1)
+    here = _list(plan.list)
+    back = crowds.last_by_desk(here, ids, "withdrawn")
+    crowds.write(here, back, "returned", {}, now)
+    if plan.deed == MOVE:
+        there = _list(plan.to)
+        out = crowds.last_by_desk(there, sorted(entered), "given")
+        crowds.write(there, out, "withdrawn", {consent.REASON: "moved_back"}, now)
+    return back

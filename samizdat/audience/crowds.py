@@ -1,0 +1,95 @@
+"""Facts about many subscribers at once, for bulk work: what settling.py does, in a few statements a slice."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import facts, settling
+from samizdat.audience.models import NUMBER_MASK, List, Subscriber
+from samizdat.audience.totals import Totals
+from samizdat.core import consent, seal
+from samizdat.vault import house
+from samizdat.vault.house import OrganisationKeys
+
+_DESK = consent.WAYS.index("desk")
+
+
+def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now: datetime) -> None:
+    """The same fact, by way of the desk, about all of these locked subscribers and one list; and what it comes to."""
+    if not ids:
+        return
+    organisation, keys = list_.organisation, house.keys(list_.organisation)
+    assert keys.data is not None
+    at, day = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), now.astimezone(UTC).date().isoformat()
+    sealed = keys.data.bound(*facts.RECORD, keys.uid).seal
+    plain, code = seal.pack({consent.AT: at, **words}), consent.KINDS.index(kind)
+    rows = []
+    for id in ids:
+        blob = sealed(plain, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
+        columns = (organisation.id, id, list_.id, code, facts.NEWSLETTER, _DESK, day, blob)
+        rows.append((*columns, facts.digest(*columns)))
+    dialect.insert_consent(rows)
+    _settle(list_, ids, now, Totals(day, _DESK))
+
+
+def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> None:
+    """Status and verdict of these on one list."""
+    known: dict[int, list[facts.Known]] = defaultdict(list)
+    for id, one in dialect.consent_of(ids):
+        known[id].append(one)
+    reasons, before = _suppressed(list_.organisation, ids), dialect.pauses_of(ids, list_.id)
+    carried: dict[int, list[int]] = defaultdict(list)
+    for id, tag in dialect.tags_of(ids):
+        carried[id].append(tag)
+    today = now.astimezone(UTC).date()
+    entered, moved = [], []
+    for id in ids:
+        old = before.get(id)
+        paused = datetime.fromisoformat(old[3]).date() if old and old[3] else None
+        status, may, day = facts.verdict_of(facts.records(known[id]), list_.id, now, reasons.get(id), paused)
+        since = day.isoformat() if day else (old[2] if old else today.isoformat())
+        if old is None:
+            entered.append((id, list_.id, status, may, since))
+        elif (status, may, since) != old[:3]:
+            moved.append((status, may, since, id, list_.id))
+        totals.move({list_.id: old[0]} if old else {}, carried[id], {list_.id: status}, carried[id])
+    dialect.insert_subscriptions(entered)
+    dialect.update_subscriptions(moved)
+    totals.write()
+
+
+def settle_all(organisation: Any, ids: Sequence[int], now: datetime) -> None:
+    """Status and verdict of these locked subscribers on every list they are on."""
+    on: dict[int, list[int]] = defaultdict(list)
+    for id, list_id, _status, _may in dialect.subscriptions_of(ids):
+        on[list_id].append(id)
+    for list_ in List.objects.select_related("organisation").filter(organisation=organisation, id__in=on):
+        _settle(list_, on[list_.id], now, Totals())
+
+
+def _suppressed(organisation: Any, ids: Sequence[int]) -> dict[int, str | None]:
+    keys = house.keys(organisation)
+    whose = dialect.blinds_of(ids) if len(keys.index) == 1 else _all_blinds(keys, ids)
+    found: dict[int, list[str]] = defaultdict(list)
+    for blind, reason in dialect.suppressions_by_blind(organisation.id, list(whose)):
+        found[whose[bytes(blind)]].append(reason)
+    return {id: facts.foremost(reasons) for id, reasons in found.items()}
+
+
+def _all_blinds(keys: OrganisationKeys, ids: Sequence[int]) -> dict[bytes, int]:
+    """While index keys change, an address is known under each of them."""
+    rows = Subscriber.objects.filter(id__in=ids)
+    return {blind: row.id for row in rows for blind in settling.blinds_of(keys, row)}
+
+
+def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:
+    """Those of whom the last thing that is known for a list is this, from the desk: nothing that she did since is
+    undone with it."""
+    code, last = consent.KINDS.index(kind), {}
+    for id, (_order, list_id, found, purpose, way, _day) in dialect.consent_of(ids):
+        if list_id in (list_.id, None) and (purpose == facts.NEWSLETTER or found == consent.KINDS.index("cleaned")):
+            last[id] = (found, way)
+    return [id for id in ids if last.get(id) == (code, _DESK)]

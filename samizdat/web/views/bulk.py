@@ -1,0 +1,215 @@
+"""A deed upon many readers: chosen, counted, done, and undone for a day."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import people
+from samizdat.audience import actions, queries
+from samizdat.audience.actions import bulk
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.filters import Filter
+from samizdat.audience.models import BulkWork
+from samizdat.web import filtering
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.forms.bulk import FORMS, WordForm
+from samizdat.web.kinds import DEEDS
+from samizdat.web.templatetags.desk import count
+
+# Seconds that a page works by itself before the worker goes on with it.
+AT_ONCE = 0.4
+# Rows that can be ticked: those of some pages, so that a forged form is no work of an hour.
+MOST_TICKED = 1_000
+NEWEST = 10
+
+
+def _whom(request: Any, told: Any) -> tuple[filtering.Asked, list[int]]:
+    """Those who were ticked, or the filters. `told` is what a form or an address brings."""
+    organisation = request.organisation
+    asked = filtering.read(told, queries.lists(organisation), queries.tags(organisation))
+    numbers: list[int] = []
+    if told.get("whom") == "ticked":
+        texts = told.getlist("n")[:MOST_TICKED]
+        numbers = sorted({int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 13})
+    return asked, numbers
+
+
+def _facts(request: Any, told: Any, **forms: Any) -> dict[str, Any]:
+    asked, numbers = _whom(request, told)
+    ticked = told.get("whom") == "ticked"
+    lists, tags = queries.lists(request.organisation), queries.tags(request.organisation)
+    many, following = len(numbers), None
+    if not ticked:
+        many, following = queries.count_filtered(request.organisation, asked.filter, seconds=1.0)
+    made = {name: forms.get(name) or form(lists=lists, tags=tags) for name, form in FORMS.items()}
+    return {
+        "asked": asked,
+        "numbers": numbers,
+        "ticked": ticked,
+        "found": many,
+        "more": following is not None,
+        "forms": made,
+        "known_tags": tags[:300],
+        "wrong": next((form for form in made.values() if form.is_bound and form.errors), None),
+    }
+
+
+@door(see=WRITERS, do=WRITERS)
+def bulk_work(request: Any) -> HttpResponse:
+    """What can be done to them. POST counts whom it would change and asks; POST with `sure` does it."""
+    if request.method == "GET":
+        return render(request, "web/audience/bulk.html", _facts(request, request.GET))
+    name = request.POST.get("deed", "")
+    if name not in FORMS:
+        raise Http404
+    lists, tags = queries.lists(request.organisation), queries.tags(request.organisation)
+    form = FORMS[name](request.POST, lists=lists, tags=tags)
+    if not form.is_valid():
+        return render(request, "web/audience/bulk.html", _facts(request, request.POST, **{name: form}), status=422)
+    word = WordForm(request.POST if request.POST.get("sure") else None)
+    sure = bool(request.POST.get("sure")) and (name != bulk.ERASE or word.is_valid())
+    try:
+        plan = _plan(request, name, form.cleaned_data, sure)
+    except AudienceError as refused:
+        form.add_error(None, str(refused))
+        return render(request, "web/audience/bulk.html", _facts(request, request.POST, **{name: form}), status=422)
+    return _begin(request, plan) if sure else _ask(request, plan, form, word)
+
+
+def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.Plan:
+    """A tag that is not there yet is made only when somebody is sure. Errors: ImportRefused, for too many tags."""
+    asked, numbers = _whom(request, request.POST)
+    # Nobody ticked is nobody, not everybody: no row has the number 0.
+    ticked = request.POST.get("whom") == "ticked"
+    whom = Filter(numbers=tuple(numbers) or (0,)) if ticked else asked.filter
+    tag = answers.get("tag")
+    if name == bulk.TAG:
+        named = queries.tag_named(request.organisation, answers["name"])
+        made = None if named or not sure else actions.tags_for(request.organisation, [answers["name"]])
+        tag = named.id if named else made[answers["name"]] if made else 0
+    return bulk.Plan(
+        name, whom, tag=tag, list=answers.get("list"), to=answers.get("to"), words=answers.get("words", "")
+    )
+
+
+def _ask(request: Any, plan: bulk.Plan, form: Any, word: WordForm) -> HttpResponse:
+    fit, changed = bulk.count(request.organisation, plan)
+    asked, numbers = _whom(request, request.POST)
+    facts = {
+        "deed": plan.deed,
+        "question": _question(request, plan, changed),
+        "fit": fit,
+        "changed": changed,
+        "rest": fit - changed,
+        "form": form,
+        "word": word,
+        "asked": asked,
+        "numbers": numbers,
+        "ticked": request.POST.get("whom") == "ticked",
+        "undoable": plan.deed != bulk.ERASE,
+    }
+    return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
+
+
+def _question(request: Any, plan: bulk.Plan, many: int) -> str:
+    lists = {one.id: one.name for one in queries.lists(request.organisation)}
+    told = {
+        "n": count(many),
+        "tag": dict(queries.tags(request.organisation)).get(plan.tag or 0, request.POST.get("do-name", "")),
+        "list": lists.get(plan.list or 0, ""),
+        "to": lists.get(plan.to or 0, ""),
+    }
+    sentences = {
+        bulk.TAG: ngettext(
+            "Give %(n)s subscriber the tag “%(tag)s”?", "Give %(n)s subscribers the tag “%(tag)s”?", many
+        ),
+        bulk.UNTAG: ngettext(
+            "Take the tag “%(tag)s” from %(n)s subscriber?", "Take the tag “%(tag)s” from %(n)s subscribers?", many
+        ),
+        bulk.MOVE: ngettext(
+            "Move %(n)s subscriber from “%(list)s” to “%(to)s”?",
+            "Move %(n)s subscribers from “%(list)s” to “%(to)s”?",
+            many,
+        ),
+        bulk.REMOVE: ngettext("Take %(n)s subscriber off “%(list)s”?", "Take %(n)s subscribers off “%(list)s”?", many),
+        bulk.ERASE: ngettext("Erase %(n)s subscriber?", "Erase %(n)s subscribers?", many),
+    }
+    return sentences[plan.deed] % told
+
+
+def _begin(request: Any, plan: bulk.Plan) -> HttpResponse:
+    try:
+        work = bulk.begin(request.organisation, plan, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+        return go(request, "subscribers")
+    bulk.run(work.id, timezone.now, seconds=AT_ONCE)
+    return go(request, "one-bulk-work", work.id)
+
+
+def _work(request: Any, number: int) -> BulkWork:
+    rows = BulkWork.objects.select_related("organisation", "by")
+    found = rows.filter(organisation=request.organisation, id=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=EVERYONE)
+def one_bulk_work(request: Any, work_id: int) -> HttpResponse:
+    """How far it is; live while it goes on."""
+    work = _work(request, work_id)
+    plan = bulk.plan_of(work)
+    facts = {
+        "work": work,
+        "title": DEEDS[work.deed],
+        "going": work.state in ("running", "undoing"),
+        "done": work.changed if work.state == "running" else work.undone,
+        "whole": work.wanted if work.state == "running" else work.changed,
+        "by": people.name_of(work.by) if work.by else "",
+        "may_undo": bulk.may_undo(work, timezone.now()),
+        "until": work.begun + bulk.UNDO,
+        "about": _question(request, plan, work.wanted).rstrip("?"),
+    }
+    return render(request, "web/audience/bulk_work.html", facts)
+
+
+@door(see=EVERYONE)
+def bulk_works(request: Any) -> HttpResponse:
+    """The newest, and which of them can be undone."""
+    now = timezone.now()
+    rows = BulkWork.objects.select_related("organisation", "by").filter(organisation=request.organisation)
+    works = [
+        {
+            "work": work,
+            "title": DEEDS[work.deed],
+            "by": people.name_of(work.by) if work.by else "",
+            "may_undo": bulk.may_undo(work, now),
+        }
+        for work in rows.order_by("-id")[:NEWEST]
+    ]
+    return render(request, "web/audience/bulk_works.html", {"works": works})
+
+
+@deed(WRITERS)
+def undo_bulk_work(request: Any, work_id: int) -> HttpResponse:
+    work = _work(request, work_id)
+    try:
+        bulk.undo(work, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        bulk.run(work.id, timezone.now, seconds=AT_ONCE)
+    return go(request, "one-bulk-work", work_id)
+
+
+@deed(WRITERS)
+def stop_bulk_work(request: Any, work_id: int) -> HttpResponse:
+    if bulk.stop(_work(request, work_id), now=timezone.now(), by=request.person):
+        messages.success(request, _("Stopped. What was done stays done."))
+    return go(request, "one-bulk-work", work_id)

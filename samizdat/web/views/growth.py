@@ -1,0 +1,52 @@
+"""How a list grows: who joined, left, or was found dead, by day and by the way they came or went. Sums alone."""
+
+from collections import Counter
+from datetime import UTC, timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from samizdat.audience import queries
+from samizdat.web.charts import growth_chart
+from samizdat.web.doors import EVERYONE, door
+from samizdat.web.kinds import SOURCES
+
+# Days that can be looked at.
+SPANS = (30, 90, 365)
+
+
+@door(see=EVERYONE)
+def growth(request: Any) -> HttpResponse:
+    """The last days of one list or of all."""
+    organisation = request.organisation
+    lists = queries.lists(organisation)
+    chosen = next((one for one in lists if str(one.id) == request.GET.get("list", "")), None)
+    asked = request.GET.get("days", "")
+    days = int(asked) if asked in map(str, SPANS) else SPANS[0]
+    until = timezone.now().astimezone(UTC).date()
+    since = until - timedelta(days=days - 1)
+    among = queries.list_by_id(organisation, chosen.id) if chosen else None
+    rows = queries.growth(organisation, since, until, among)
+    facts = {
+        "lists": lists,
+        "chosen": chosen,
+        "days": days,
+        "spans": SPANS,
+        "chart": growth_chart([(row.day, row.joined, row.left, row.cleaned) for row in rows], since, until),
+        "ways": _by_way(rows),
+        "sums": [sum(getattr(row, name) for row in rows) for name in ("joined", "left", "cleaned")],
+        "since": since,
+        "until": until,
+    }
+    return render(request, "web/audience/growth.html", facts)
+
+
+def _by_way(rows: Any) -> list[tuple[Any, int, int, int]]:
+    """(word, joined, left, cleaned) of each way, the largest first."""
+    sums: dict[str, Counter[str]] = {}
+    for row in rows:
+        sums.setdefault(row.way, Counter()).update(joined=row.joined, left=row.left, cleaned=row.cleaned)
+    found = [(SOURCES[way], one["joined"], one["left"], one["cleaned"]) for way, one in sums.items()]
+    return sorted(found, key=lambda one: -sum(one[1:]))

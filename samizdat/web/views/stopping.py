@@ -1,0 +1,140 @@
+"""The stop list: addresses that are never written to, why, put there and taken off by hand or from a file."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.suppress import GIVEN, Taken, suppress_many
+from samizdat.audience.errors import AudienceError
+from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.forms.stopping import LARGEST, LiftForm, StopForm, StopLookForm
+from samizdat.web.kinds import STOPPED
+from samizdat.web.templatetags.desk import count
+from samizdat.web.uploads import MemoryUploadHandler
+
+PAGE = 50
+# Lines that a message names, of those that hold no address.
+NAMED = 10
+
+
+@door(see=EVERYONE, do=WRITERS)
+def stop_list(request: Any) -> HttpResponse:
+    """Counts and the newest lines. POST looks one whole address up: it stands in no URL."""
+    form, found = StopLookForm(request.POST or None, prefix="look"), None
+    if form.is_valid():
+        reasons = queries.reasons_of(request.organisation, form.cleaned_data["address"])
+        found = {"address": form.cleaned_data["address"], "reasons": [(one, one in GIVEN) for one in reasons]}
+    return _page(request, form, found, StopForm(), LiftForm())
+
+
+def _page(request: Any, look: Any, found: Any, add: Any, lift: Any) -> HttpResponse:
+    organisation = request.organisation
+    reason = request.GET.get("reason", "") if request.GET.get("reason", "") in STOPPED else ""
+    before = request.GET.get("before", "")
+    page = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
+    rows = queries.stopped(organisation, reason, page, PAGE + 1)
+    counts = queries.stopped_by_reason(organisation)
+    facts = {
+        "look": look,
+        "found": found,
+        "add": add,
+        "lift": lift,
+        "rows": rows[:PAGE],
+        "before": rows[PAGE - 1].id if len(rows) > PAGE else None,
+        "reason": reason,
+        "counts": counts,
+        "total": sum(counts.values()),
+    }
+    bad = any(form.is_bound and form.errors for form in (look, add, lift))
+    return render(request, "web/audience/stop_list.html", facts, status=422 if bad else 200)
+
+
+def _takes_file(view: View) -> View:
+    """The handler must be in place before anybody reads the form, and the check against forgery reads it."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        request.upload_handlers = [MemoryUploadHandler(request, limit=LARGEST)]
+        return checked(request, *args, **kwargs)
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_file
+def stop_addresses(request: Any) -> HttpResponse:
+    """Puts pasted addresses, and those of a file, on the stop list."""
+    form = StopForm(request.POST, request.FILES)
+    if request.upload_handlers[0].too_large:
+        form.add_error("file", _("The file is larger than 8 MB. Give it in several parts."))
+    if form.is_valid():
+        try:
+            taken = suppress_many(
+                request.organisation,
+                form.text(),
+                form.cleaned_data["reason"],
+                now=timezone.now(),
+                by=request.person,
+            )
+        except AudienceError as refused:
+            form.add_error("addresses", str(refused))
+        else:
+            _say(request, taken)
+            return go(request, "stop-list")
+    return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
+
+
+def _say(request: Any, taken: Taken) -> None:
+    added = ngettext(
+        "%(n)s address is on the stop list now, %(here)s of them a subscriber.",
+        "%(n)s addresses are on the stop list now, %(here)s of them subscribers.",
+        taken.added,
+    )
+    said = added % {"n": count(taken.added), "here": count(taken.subscribers)}
+    if taken.known:
+        stood = ngettext("%(n)s stood there already.", "%(n)s stood there already.", taken.known)
+        said += " " + stood % {"n": count(taken.known)}
+    messages.success(request, said)
+    if taken.refused:
+        lines = ", ".join(count(line) for line, _code in taken.refused[:NAMED])
+        wrong = ngettext(
+            "%(n)s line holds no address and was left out: %(lines)s.",
+            "%(n)s lines hold no address and were left out: %(lines)s.",
+            len(taken.refused),
+        )
+        more = lines + (" …" if len(taken.refused) > NAMED else "")
+        messages.warning(request, wrong % {"n": count(len(taken.refused)), "lines": more})
+
+
+@deed(WRITERS)
+def lift_stop(request: Any) -> HttpResponse:
+    """Takes one address off, for one reason, and keeps why."""
+    form = LiftForm(request.POST)
+    if not form.is_valid():
+        answers = form.data
+        found = {"address": answers.get("address", ""), "reasons": []}
+        if "address" not in form.errors:
+            reasons = queries.reasons_of(request.organisation, form.cleaned_data["address"])
+            found["reasons"] = [(one, one in GIVEN) for one in reasons]
+        return _page(request, StopLookForm(prefix="look"), found, StopForm(), form)
+    answers = form.cleaned_data
+    lifted = actions.lift(
+        request.organisation,
+        answers["reason"],
+        address=answers["address"],
+        now=timezone.now(),
+        by=request.person,
+        words=answers["why"],
+    )
+    if lifted:
+        messages.success(request, _("The address is off the stop list."))
+    else:
+        messages.warning(request, _("The address was not on the stop list for that reason. Look it up again."))
+    return go(request, "stop-list")

@@ -1,0 +1,189 @@
+"""Bulk work: counted before, done in slices that survive a kill, undone without undoing what somebody did herself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import queries
+from samizdat.audience.actions import add_subscriber, bulk, new_list, suppress, tags_for, unsubscribe
+from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkRefused, Plan
+from samizdat.audience.filters import Filter
+from samizdat.audience.models import BulkPiece, BulkWork, Subscriber, SubscriberTag, Suppression
+from samizdat.events.models import Event
+from tests.audience.checks import assert_projections_hold
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+WORDS = "Asked for it at the meeting in May."
+
+
+@pytest.fixture
+def people(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Twelve readers; every third reads Russian. Slices of five."""
+    monkeypatch.setattr(bulk, "SLICES", dict.fromkeys(bulk.SLICES, 5))
+    return [
+        add_subscriber(
+            lantern, f"r{place}@post.example", letter, consent="yes", now=NOW, language="ru" if place % 3 == 0 else "en"
+        )
+        for place in range(12)
+    ]
+
+
+def do(lantern: Any, plan: Plan, at: Any = NOW) -> BulkWork:
+    work = bulk.begin(lantern, plan, now=at)
+    assert bulk.run(work.id, lambda: at)
+    return BulkWork.objects.get(id=work.id)
+
+
+def undo(work: BulkWork, at: Any = NOW) -> BulkWork:
+    bulk.undo(work, now=at)
+    assert bulk.run(work.id, lambda: at)
+    return BulkWork.objects.get(id=work.id)
+
+
+def carriers(tag: int) -> int:
+    return SubscriberTag.objects.filter(tag=tag).count()
+
+
+def statuses(person: Any) -> dict[str, str]:
+    return {standing.name: standing.status for standing in queries.card(person, NOW).lists}
+
+
+def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    plan = Plan(TAG, Filter(language="en"), tag=tag)
+    assert bulk.count(lantern, plan) == (8, 8)
+    first = do(lantern, Plan(TAG, Filter(numbers=(people[1].number, people[2].number)), tag=tag))
+    assert (first.wanted, first.changed, carriers(tag)) == (2, 2, 2)
+    assert bulk.count(lantern, plan) == (8, 6)
+    work = do(lantern, plan)
+    assert (work.state, work.wanted, work.changed, carriers(tag)) == ("finished", 6, 6, 8)
+    assert_projections_hold(lantern, NOW)
+    assert undo(work).undone == 6 and carriers(tag) == 2
+    assert_projections_hold(lantern, NOW)
+    assert not BulkPiece.objects.filter(work=work).exists()
+    assert [*Event.objects.filter(about=work.id).order_by("id").values_list("kind", flat=True)] == [
+        "bulk.begun", "bulk.finished", "bulk.undoing", "bulk.undone",
+    ]  # fmt: skip
+
+
+def test_a_tag_is_taken_from_all_who_carry_it(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    do(lantern, Plan(TAG, Filter(), tag=tag))
+    work = do(lantern, Plan(UNTAG, Filter(tag=tag, language="ru"), tag=tag))
+    assert (work.changed, carriers(tag)) == (4, 8)
+    assert undo(work).undone == 4 and carriers(tag) == 12
+    assert_projections_hold(lantern, NOW)
+
+
+def test_whoever_is_taken_off_a_list_left_it_and_comes_back_by_the_undo(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    unsubscribe(people[0], letter, now=NOW)
+    work = do(lantern, Plan(REMOVE, Filter(list=letter.id), list=letter.id, words="The list is closed."))
+    assert work.changed == 11 and {statuses(one)["The Thursday Letter"] for one in people} == {"unsubscribed"}
+    assert queries.card(people[1], NOW).timeline[0].reason == "The list is closed."
+    assert_projections_hold(lantern, NOW)
+    # One of them presses the link in an old letter meanwhile, another is suppressed, a third erased.
+    unsubscribe(people[1], letter, now=NOW, way="one-click")
+    suppress(lantern, "complaint", subscriber=people[2], now=NOW)
+    done = undo(work)
+    assert done.undone == 10
+    assert statuses(people[1])["The Thursday Letter"] == statuses(people[0])["The Thursday Letter"] == "unsubscribed"
+    assert statuses(people[3])["The Thursday Letter"] == "subscribed"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    other = new_list(lantern, "Court Diary", now=NOW)
+    for one in people[:2]:
+        add_subscriber(lantern, queries.address_of(one), other, consent="yes", now=NOW)
+    unsubscribe(people[0], other, now=NOW, way="form")
+    unsubscribe(people[5], letter, now=NOW)
+    plan = Plan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
+    assert bulk.count(lantern, plan) == (12, 10)
+    work = do(lantern, plan)
+    assert work.changed == 10
+    assert statuses(people[0]) == {"The Thursday Letter": "subscribed", "Court Diary": "unsubscribed"}
+    assert statuses(people[3]) == {"The Thursday Letter": "unsubscribed", "Court Diary": "subscribed"}
+    assert statuses(people[5]) == {"The Thursday Letter": "unsubscribed"}
+    assert any(entry.wording == WORDS for entry in queries.card(people[3], NOW).timeline)
+    assert_projections_hold(lantern, NOW)
+    undo(work)
+    assert statuses(people[3]) == {"The Thursday Letter": "subscribed", "Court Diary": "unsubscribed"}
+    assert statuses(people[1]) == {"The Thursday Letter": "subscribed", "Court Diary": "subscribed"}
+    assert_projections_hold(lantern, NOW)
+
+
+def test_erasing_many_keeps_a_mark_of_each_and_cannot_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:
+    work = do(lantern, Plan(ERASE, Filter(language="ru")))
+    assert (work.changed, Subscriber.objects.count()) == (4, 8)
+    assert Suppression.objects.filter(reason="erased").count() == 4
+    assert Event.objects.filter(kind="subscriber.erased").count() == 4
+    with pytest.raises(BulkRefused):
+        bulk.undo(work, now=NOW)
+    assert_projections_hold(lantern, NOW)
+
+
+def test_a_killed_work_goes_on_where_it_was(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
+    assert not bulk.run(work.id, lambda: NOW, seconds=0)
+    assert carriers(tag) == 5 and bulk.open_works() == [work.id]
+    assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 12
+    bulk.undo(BulkWork.objects.get(id=work.id), now=NOW)
+    assert not bulk.run(work.id, lambda: NOW, seconds=0) and carriers(tag) == 10
+    assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 0 and bulk.open_works() == []
+
+
+def test_a_slice_that_another_process_did_is_not_done_again(
+    lantern: Any, letter: Any, people: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
+    late = BulkWork.objects.select_related("organisation").get(id=work.id)
+    bulk.run(work.id, lambda: NOW, seconds=0)
+    bulk._slice(late, NOW)
+    assert BulkWork.objects.get(id=work.id).looked == 5
+
+
+def test_a_stopped_work_keeps_what_it_did_and_can_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
+    bulk.run(work.id, lambda: NOW, seconds=0)
+    assert bulk.stop(work, now=NOW) and bulk.run(work.id, lambda: NOW) and carriers(tag) == 5
+    undo(BulkWork.objects.get(id=work.id))
+    assert carriers(tag) == 0
+
+
+def test_after_a_day_nobody_undoes_it_and_nobody_knows_whom_it_changed(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = do(lantern, Plan(TAG, Filter(), tag=tag))
+    late = NOW + timedelta(days=1, minutes=1)
+    with pytest.raises(BulkRefused, match=r"\.$"):
+        bulk.undo(work, now=late)
+    assert bulk.forget_pieces(NOW) == 0 and bulk.forget_pieces(late) == 3
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    for plan in (
+        Plan(UNTAG, Filter(), tag=tag),
+        Plan(MOVE, Filter(), list=letter.id, to=letter.id, words=WORDS),
+        Plan(MOVE, Filter(), list=letter.id, to=new_list(lantern, "Other", now=NOW).id, words=" "),
+        Plan(TAG, Filter(numbers=(999_999,)), tag=tag),
+    ):
+        with pytest.raises(BulkRefused, match=r"\.$"):
+            bulk.begin(lantern, plan, now=NOW)
+    assert not BulkWork.objects.exists()
+
+
+def test_the_plan_is_sealed(lantern: Any, letter: Any, people: list[Any]) -> None:
+    do(lantern, Plan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of hers"))
+    assert "A word" not in repr(BulkWork.objects.values().get())

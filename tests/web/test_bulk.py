@@ -1,0 +1,100 @@
+"""Many at once: chosen by ticks or filters, asked with an exact count, done, undone."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import queries
+from samizdat.audience.actions import bulk, new_list
+from samizdat.audience.models import BulkWork, Subscriber, SubscriberTag, Subscription
+from samizdat.core.consent import STATUSES
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _status(here: House, person: object) -> str:
+    return STATUSES[Subscription.objects.get(subscriber=person, list=here.list).status]
+
+
+def test_those_ticked_are_asked_about_tagged_and_untagged(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "bulk")
+    chosen = client.get(f"{page}?whom=ticked&n={here.ada.number}&n=999999&n=x").content.decode()
+    assert "2 subscribers are ticked." in chosen
+    form = {"whom": "ticked", "n": [str(here.ada.number)], "deed": "tag", "do-name": "spring"}
+    asked = client.post(page, form).content.decode()
+    assert "Give 1 subscriber the tag “spring”?" in asked and not SubscriberTag.objects.filter(tag__id=0).exists()
+    assert "spring" not in dict(queries.tags(here.organisation)).values()
+    done = client.post(page, form | {"sure": "1"}, follow=True).content.decode()
+    assert "Done" in done and "Can be undone until" in done
+    assert queries.card(here.ada, NOW).tags == ["spring", "volunteer"]
+    work = BulkWork.objects.latest("id")
+    assert "Undone" in client.post(_to(here, "undo-bulk-work", work.pk), follow=True).content.decode()
+    assert queries.card(here.ada, NOW).tags == ["volunteer"]
+
+
+def test_all_who_fit_are_moved_with_the_words_that_were_said(here: House, desk: Desk) -> None:
+    other = new_list(here.organisation, "Court Diary", now=NOW)
+    client, page = desk("editor"), _to(here, "bulk")
+    form = {"list": str(here.list.id), "deed": "move", "do-list": str(here.list.id), "do-to": str(other.id)}
+    assert client.post(page, form).status_code == 422
+    form["do-words"] = "Asked at the meeting."
+    asked = client.post(page, form).content.decode()
+    assert "Move 1 subscriber from “The Thursday Letter” to “Court Diary”?" in asked
+    client.post(page, form | {"sure": "1"})
+    assert _status(here, here.ada) == "unsubscribed"
+    assert any(entry.wording == "Asked at the meeting." for entry in queries.card(here.ada, NOW).timeline)
+
+
+def test_nobody_ticked_is_nobody(here: House, desk: Desk) -> None:
+    form = {"whom": "ticked", "deed": "remove", "do-list": str(here.list.id), "sure": "1"}
+    shown = desk("editor").post(_to(here, "bulk"), form, follow=True).content.decode()
+    assert "Nobody would be changed" in shown and _status(here, here.ada) == "subscribed"
+
+
+def test_many_are_erased_only_with_the_word(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "bulk")
+    form = {"deed": "erase", "status": "unsubscribed", "sure": "1", "word": "yes"}
+    assert "Erase 1 subscriber?" in (refused := client.post(page, form)).content.decode()
+    assert refused.status_code == 422 and Subscriber.objects.count() == 2
+    client.post(page, form | {"word": "erase"})
+    assert [*Subscriber.objects.values_list("id", flat=True)] == [here.ada.id]
+
+
+def test_a_forged_form_does_nothing(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "bulk")
+    for form in (
+        {"deed": "burn", "sure": "1"},
+        {"deed": "untag", "do-tag": "0", "sure": "1"},
+        {"deed": "move", "do-list": str(here.list.id), "do-to": "77", "do-words": "x", "sure": "1"},
+        {"deed": "tag", "do-name": "x" * 101, "sure": "1"},
+        {"deed": "tag", "do-name": " ", "sure": "1"},
+    ):
+        assert client.post(page, form).status_code in (404, 422), form
+    assert desk("viewer").post(page, {"deed": "erase", "sure": "1", "word": "erase"}).status_code == 403
+    assert BulkWork.objects.get().id == here.work
+
+
+def test_another_organisation_sees_and_undoes_nothing(here: House, there: House, desk: Desk) -> None:
+    plan = bulk.Plan(bulk.REMOVE, bulk.Filter(), list=there.list.id)
+    work = bulk.begin(there.organisation, plan, now=NOW)
+    for name in ("one-bulk-work", "undo-bulk-work", "stop-bulk-work"):
+        client = desk("admin")
+        ask = client.get if name == "one-bulk-work" else client.post
+        assert ask(_to(here, name, work.pk)).status_code == 404
+    form = {"deed": "remove", "do-list": str(there.list.id), "sure": "1"}
+    assert desk("admin").post(_to(here, "bulk"), form).status_code == 422
+
+
+def test_long_work_shows_how_far_it_is_and_can_be_stopped(here: House, desk: Desk) -> None:
+    work = bulk.begin(here.organisation, bulk.Plan(bulk.REMOVE, bulk.Filter(), list=here.list.id), now=NOW)
+    client, page = desk("editor"), _to(here, "one-bulk-work", work.pk)
+    assert "0 of 1. You may close this page" in client.get(page).content.decode()
+    assert "Stopped" in client.post(_to(here, "stop-bulk-work", work.pk), follow=True).content.decode()
+    assert "Take off a list" in client.get(_to(here, "bulk-works")).content.decode()

@@ -1,0 +1,101 @@
+"""The stop list: who is on it and why, put there by hand, pasted or from a file, and taken off with a reason."""
+
+import re
+from collections.abc import Callable
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.suppress import suppress_many
+from samizdat.audience.models import Suppression
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from tests.audience.checks import assert_projections_hold
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str) -> str:
+    return reverse(name, args=[here.organisation.slug])
+
+
+def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_more(here: House, desk: Desk) -> None:
+    text = "Email,Name\r\nADA@lantern.example, Ada\r\n\r\nstranger@post.example\r\nno address\r\nADA@lantern.example"
+    form = {"addresses": text, "reason": "complaint"}
+    shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    assert "2 addresses are on the stop list now, 1 of them subscribers." in shown
+    assert "1 line holds no address and was left out: 5." in shown
+    assert queries.card(here.ada, NOW).suppressed == "complaint" and f"/subscribers/{here.ada.number}/" in shown
+    assert_projections_hold(here.organisation, NOW)
+    assert detail_of(Event.objects.get(kind="suppressions.added"))["added"] == 2
+    again = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    assert "2 stood there already." in again and Suppression.objects.count() == 2
+    assert "ada@" not in again.casefold() and "stranger" not in again
+
+
+def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: Desk) -> None:
+    page, client = _to(here, "stop-addresses"), desk("editor")
+    for raw in ("Почта;Имя\none@post.example;Аня\n".encode("cp1251"), "two@post.example\n".encode("utf-16")):
+        client.post(page, {"file": SimpleUploadedFile("out.csv", raw), "reason": "bounce"})
+    assert queries.stopped_by_reason(here.organisation) == {"bounce": 2}
+
+
+def test_what_is_no_list_of_addresses_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
+    page, client = _to(here, "stop-addresses"), desk("editor")
+    for form in (
+        {"addresses": "", "reason": "manual"},
+        {"addresses": "nobody", "reason": "manual"},
+        {"addresses": "a@post.example", "reason": "erased"},
+        {"addresses": "a@post.example\n" * 50_001, "reason": "manual"},
+        {"file": SimpleUploadedFile("x.xlsx", b"PK\x03\x04\x00\x00@"), "reason": "manual"},
+        {"file": SimpleUploadedFile("x.csv", b""), "reason": "manual"},
+        {"file": SimpleUploadedFile("x.csv", b"a@post.example\n" * 600_000), "reason": "manual"},
+    ):
+        assert client.post(page, form).status_code == 422, form
+    assert not Suppression.objects.exists()
+
+
+def test_an_address_is_looked_up_and_taken_off_with_a_reason(here: House, desk: Desk) -> None:
+    actions.suppress(here.organisation, "manual", subscriber=here.ada, now=NOW)
+    client, page = desk("editor"), _to(here, "stop-list")
+    found = client.post(page, {"look-address": "ada@lantern.example"}).content.decode()
+    assert "put there by somebody here" in found and "Take it off" in found
+    form = {"address": "ada@lantern.example", "reason": "manual"}
+    assert client.post(_to(here, "lift-stop"), form).status_code == 422
+    client.post(_to(here, "lift-stop"), form | {"why": "She wrote to us."})
+    assert queries.card(here.ada, NOW).suppressed is None
+    event = Event.objects.get(kind="subscriber.unsuppressed")
+    assert detail_of(event)["why"] == "She wrote to us." and b"wrote" not in bytes(event.detail)
+
+
+def test_nobody_at_the_desk_takes_back_that_somebody_was_erased(here: House, desk: Desk) -> None:
+    actions.erase(here.organisation, subscriber=here.ada, now=NOW)
+    client = desk("admin")
+    found = client.post(_to(here, "stop-list"), {"look-address": "ada@lantern.example"}).content.decode()
+    assert "Only she herself comes back" in found and "Take it off" not in found
+    form = {"address": "ada@lantern.example", "reason": "erased", "why": "I say so."}
+    assert client.post(_to(here, "lift-stop"), form).status_code == 422
+    assert queries.reasons_of(here.organisation, "ada@lantern.example") == ["erased"]
+
+
+def test_the_list_is_paged_and_a_viewer_sees_it_without_buttons(here: House, desk: Desk) -> None:
+    suppress_many(here.organisation, "\n".join(f"r{n}@post.example" for n in range(60)), "bounce", now=NOW)
+    client, page = desk("viewer"), _to(here, "stop-list")
+    shown = client.get(page).content.decode()
+    assert shown.count("nobody here") == 50 and "before=" in shown and "<textarea" not in shown
+    last = min(Suppression.objects.values_list("id", flat=True)) + 10
+    assert client.get(f"{page}?reason=bounce&before={last}").content.decode().count("nobody here") == 10
+    assert client.get(f"{page}?reason=why&before=x").status_code == 200
+
+
+def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: Desk) -> None:
+    page, client = _to(here, "growth"), desk("viewer")
+    assert client.get(f"{page}?days=7&list=x").status_code == 200
+    actions.add_subscriber(here.organisation, "new@post.example", here.list, consent="yes", now=timezone.now())
+    shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
+    assert "<svg" in shown and re.search(r"[1-9] joined, [0-9] left", shown) and "the desk" in shown
