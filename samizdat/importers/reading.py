@@ -24,6 +24,10 @@ from samizdat.importers.text import HEAD, Sheet, Writing, glance, kind_of, scan
 
 type Thing = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
 
+# Samizdat's own export brings lists and consent records along: taken for one of many CSV files it would lose them.
+OWN_NAMES = frozenset({"manifest.json", "subscribers.csv", "consent.csv"})
+SEALED = b"age-encryption.org/v1"
+
 TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".xml"})
 DOCUMENT_SUFFIXES = frozenset({".json", ".jsonl", ".xml", ".pck", ".db"})
 PACKED_SUFFIXES = frozenset({".zip", ".xlsx", ".xlsm"})
@@ -147,6 +151,8 @@ class Given:
 
     def _take_file(self, name: str, file: BinaryIO, again: Callable[[], BinaryIO] | None = None) -> None:
         start = file.read(64)
+        if start.startswith(SEALED):
+            raise ImportFailed("sealed_file", file=name)
         # A download that ran into a request to sign in is a page under the name of the zip.
         page = kind_of(start) == "web_page"
         if start[:2] == b"PK" or (name.lower().endswith(".zip") and start and not page):
@@ -166,6 +172,8 @@ class Given:
             return
         if _is_other_workbook(entries):
             raise ImportFailed("spreadsheet", file=name)
+        if {entry.filename for entry in entries} >= OWN_NAMES:
+            raise ImportFailed("own_export", file=name)
         for entry in entries:
             self._take_entry(name, box, entry, depth)
 

@@ -373,3 +373,47 @@ def test_a_spoilt_export_is_one_sentence_and_nothing_is_written(
     there = Organisation.objects.get(slug="harbour-bell")
     for model in (Subscriber, List, Field, Tag, Import):
         assert not model.objects.filter(organisation=there).exists()
+
+
+def test_an_export_that_was_packed_anew_is_known_and_comes_back(audience: Any, vault: Any, tmp_path: Path) -> None:
+    from samizdat.audience.exporting.returning import is_ours
+
+    data = _changed(made(audience, Wish("samizdat")), "", None)
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert is_ours(tmp_path / "export.zip") and counts["added"] == 3
+
+
+def test_what_was_cancelled_while_it_was_made_leaves_nothing(audience: Any) -> None:
+    row = exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None)
+
+    def stop() -> bool:
+        exporting.cancel(row, now=NOW, by=None)
+        return False
+
+    assert exporting.run(row.pk, now=lambda: NOW, stop=stop).state == "over"
+    exporting.sweep(NOW)
+    assert not ExportPiece.objects.exists() and exporting.waiting(NOW) == []
+
+
+def test_what_a_killed_command_had_begun_is_nobodys_to_go_on_with(audience: Any) -> None:
+    made(audience, Wish("csv"))
+    Export.objects.update(state="writing", owner="elsewhere-1-1", beat=NOW - timedelta(hours=25))
+    assert exporting.waiting(NOW) == []
+    exporting.sweep(NOW + timedelta(hours=25))
+    assert Export.objects.get().state == "over"
+
+
+def test_nothing_of_her_like_is_kept_once_the_file_is_whole(audience: Any) -> None:
+    made(audience, Wish("samizdat"))
+    assert list(exporting.told_of(Export.objects.get())["planted"]) == ["address"]
+
+
+def test_among_files_of_other_services_an_export_of_ours_is_said_to_be_one(audience: Any, tmp_path: Path) -> None:
+    from samizdat.audience.errors import ImportRefused
+
+    letter = queries.list_named(audience, "The Thursday Letter")
+    for wish, code in ((Wish("samizdat"), "own_export"), (Wish("csv", (str(KEY.to_public()),)), "sealed_file")):
+        (tmp_path / "export.zip").write_bytes(made(audience, wish))
+        with pytest.raises(ImportRefused) as refused:
+            actions.look(audience, letter, [str(tmp_path / "export.zip")], now=NOW)
+        assert refused.value.code == code

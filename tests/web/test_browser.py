@@ -81,6 +81,18 @@ def _done_import(here: House) -> Any:
     return actions.run_import(run.pk, now=lambda: NOW)
 
 
+def _ready_export(here: House) -> Any:
+    """A plain one that another admin is to see, ready to be fetched."""
+    from django.utils import timezone
+
+    from samizdat.audience.exporting import actions as exporting
+    from samizdat.audience.exporting.leaving import Wish
+
+    now, by = timezone.now(), here.people["editor"]
+    row = exporting.ask(here.organisation, Wish("samizdat"), reason="The auditor.", now=now, by=by)
+    return exporting.run(row.pk, now=lambda: now)
+
+
 def _finished(here: House) -> Any:
     """A letter that went out."""
     from django.db import connections
@@ -165,6 +177,9 @@ def pages(here: House) -> list[str]:
         to("import", here.import_run.pk),
         to("import", found.pk),
         to("import", done.pk),
+        to("exports"),
+        to("export", here.export.pk),
+        to("export", _ready_export(here).pk),
         to("routes"),
         to("edit-route", here.route.pk),
         to("remove-route", here.route.pk),

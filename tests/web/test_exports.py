@@ -7,8 +7,10 @@ from typing import Any
 import pyrage
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from samizdat.audience.exporting import actions
+from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
 from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
@@ -77,6 +79,9 @@ def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: Ho
     assert b"The auditor asks for it." in zoya.get(home).content
     assert b"The auditor asks for it." not in vera.get(home).content
     assert b"I have seen it" in zoya.get(at(here, row.pk)).content
+    # Of the command line nobody can say who it was.
+    actions.direct(here.organisation, Wish("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)
+    assert b"From the shell." in vera.get(home).content
     for export in Export.objects.all():
         zoya.post(at(here, export.pk) + "seen")
     assert b"plain file of your subscribers" not in zoya.get(home).content

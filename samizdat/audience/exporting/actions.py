@@ -41,6 +41,11 @@ def check(wish: Wish, *, plain: bool, reason: str) -> None:
         sealing.recipients(wish.recipients)
     if wish.keys and wish.format != "samizdat":
         raise ExportRefused("keys_elsewhere", _("Only our own format takes the keys of the links along."))
+    if wish.lists and wish.format == "samizdat":
+        sentence = _("Our own format always takes every list along. Choose another format for one of them.")
+        raise ExportRefused("lists_elsewhere", sentence)
+    if len(wish.lists) > 1 and wish.format in ("csv", "xlsx"):
+        raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
 
 
 def ask(organisation: Any, wish: Wish, *, reason: str = "", now: datetime, by: Any) -> Export:
@@ -56,7 +61,7 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
     with transaction.atomic():
         row = Export.objects.create(
             organisation=organisation, format=wish.format, state=state, plain=plain, by=by, created=now,
-            owner=owner.myself() if state == "running" else "", beat=now,
+            owner=owner.myself() if state == "writing" else "", beat=now,
         )  # fmt: skip
         planted = planting.plant(people.House(organisation), by)
         told: dict[str, Any] = {
@@ -65,7 +70,7 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
             "keys": wish.keys,
             "zipped": wish.zipped,
             "reason": reason.strip()[:1000],
-            "planted": _plain(planted) if planted else None,
+            "planted": _plain(planted.person) if planted else None,
         }
         row.told_sealed = seal_json(keys, told, "export", "told", row.pk)
         row.planted = planted.blind if planted else b""
@@ -77,8 +82,7 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
     return row
 
 
-def _plain(planted: planting.Planted) -> dict[str, Any]:
-    one = planted.person
+def _plain(one: people.Person) -> dict[str, Any]:
     return {
         "number": one.number, "address": one.address, "values": one.values, "language": one.language,
         "joined": one.joined, "tags": one.tags, "lists": one.lists, "records": one.records,
@@ -121,16 +125,26 @@ def direct(
     tell: people.Tell | None = None,
 ) -> Export:
     """Makes a file at once, straight into `out`: nothing of it is kept here. Errors: ExportRefused."""
-    row = _new(organisation, wish, "running", reason=reason, now=now(), by=by)
+    row = _new(organisation, wish, "writing", reason=reason, now=now(), by=by)
     try:
         counts, size = leaving.write(organisation, wish, planted_of(row), out, now=now(), tell=tell)
     except BaseException:
         with suppress(DatabaseError):
             Export.objects.filter(pk=row.pk).update(state="failed", problem="broke", owner="")
         raise
-    Export.objects.filter(pk=row.pk).update(state="fetched", owner="", counts=counts, bytes=size, finished=now())
-    row.refresh_from_db()
+    _done(row, "fetched", counts, size, now())
     return row
+
+
+def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
+    """Whole. Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
+    told = told_of(row)
+    if told["planted"]:
+        told["planted"] = {"address": told["planted"]["address"]}
+    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
+    done["told_sealed"] = seal_json(house.keys(row.organisation), told, "export", "told", row.pk)
+    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done)
+    row.refresh_from_db()
 
 
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
@@ -163,8 +177,7 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
         _failed(row, "broke")
         raise
     else:
-        done = {"state": "ready", "owner": "", "counts": counts, "bytes": size, "finished": now()}
-        Export.objects.filter(pk=row.pk, owner=row.owner).update(**done)
+        _done(row, "ready", counts, size, now())
     row.refresh_from_db()
     return row
 
@@ -219,11 +232,13 @@ def _fetched(row: Export) -> Iterator[bytes]:
 
 
 def sweep(now: datetime) -> int:
-    """Drops what has lain here for a day; how many files there were."""
-    old = Export.objects.filter(created__lt=now - LIFETIME, state__in=("asked", "running", "ready", "failed"))
-    rows = [row for row in old if row.state in ("ready", "failed") or not is_alive(row, now)]
+    """Drops what has lain here for a day, and pieces that a cancelled making left; how many files there were."""
+    old = Export.objects.filter(created__lt=now - LIFETIME, state__in=("asked", "running", "ready", "writing"))
+    rows = [row for row in old if row.state == "ready" or not is_alive(row, now)]
     for row in rows:
-        Export.objects.filter(pk=row.pk).exclude(state="failed").update(state="over", owner="")
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="over", owner="")
+    left = Export.objects.filter(state__in=("over", "failed", "fetched"), pieces__isnull=False).distinct()
+    for row in left:
         pieces.drop(row)
     return len(rows)
 

@@ -8,6 +8,7 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
+from samizdat.audience.numbers import one_number
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 VERSION = "0.1.0"
@@ -52,6 +53,8 @@ def write(
 ) -> tuple[dict[str, Any], int]:
     """(counts, bytes written). Errors: ExportRefused, people.Stopped."""
     home = people.House(organisation)
+    if planted is not None and not planting.is_free(home, planted):
+        planted.person.number = one_number(organisation.id)
     whole = dialect.count_subscribers(organisation.id) * ROUNDS[wish.format]
     progress = people.Progress(whole, tell, stop)
     counted = Counting(out)

@@ -5,8 +5,9 @@ An app of its own inside the audience: none of its rows is about a reader, and w
 
 from django.db import models
 
-# In order: asked for, being made, lies ready, was fetched, is over (a day has passed), could not be made.
-EXPORT_STATES = ("asked", "running", "ready", "fetched", "over", "failed")
+# In order: asked for, being made by the worker, lies ready, was fetched, is over (a day has passed), could not be made;
+# and being written by the command line, whose file nobody else can go on with.
+EXPORT_STATES = ("asked", "running", "ready", "fetched", "over", "failed", "writing")
 
 
 class Export(models.Model):

@@ -4,6 +4,7 @@ Where her address turns up, the file has been passed on, and we know which. She 
 of the export: no count knows her, and no import takes her (core/planted.py).
 """
 
+import re
 import secrets
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from samizdat.audience.models import SUBSCRIBED, Subscriber
 from samizdat.audience.numbers import one_number
 from samizdat.audience.queries import details_of
 from samizdat.core import address as addresses
+from samizdat.core import consent
 
 # So many readers are looked at for what is usual: which fields are filled and with what.
 SAMPLE = 200
@@ -69,9 +71,14 @@ def plant(home: people.House, by: Any) -> Planted | None:
         joined=like.joined,
         tags=like.tags,
         lists=like.lists,
-        records=like.records,
+        records=[_like_record(record, chance) for record in like.records],
     )
     return Planted(person, home.keys.blind(addresses.comparable(address)))
+
+
+def is_free(home: people.House, planted: Planted) -> bool:
+    """Whether nobody has signed up with her number since she was made up."""
+    return not Subscriber.objects.filter(id=home.start + planted.id).exists()
 
 
 def domain_of(home: people.House, by: Any) -> str:
@@ -114,6 +121,19 @@ def _usual(sample: list[people.Person], like: people.Person) -> dict[int, str]:
     """Those of her values that others have as well: a telephone number twice in a list would be seen."""
     seen = Counter((number, text) for one in sample for number, text in one.values.items())
     return {number: text for number, text in like.values.items() if seen[number, text] > 1}
+
+
+def _like_record(record: tuple[Any, ...], chance: Random) -> tuple[Any, ...]:
+    """The same day and words; another moment of the day, and another line of the file that she came in by."""
+    words = dict(record[5])
+    for word in (consent.AT, consent.ASKED_AT):
+        if len(words.get(word, "")) > 10:
+            clock = f"{chance.randrange(7, 23):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
+            words[word] = f"{words[word][:11]}{clock}Z"
+    if consent.SOURCE in words:
+        words[consent.SOURCE] = re.sub(r"\d+$", lambda _: str(chance.randrange(2, 5_000)), words[consent.SOURCE])
+    words.pop(consent.REASON, None)
+    return (*record[:5], words)
 
 
 def _name(home: people.House, domain: str, chance: Random) -> tuple[str, str, str]:

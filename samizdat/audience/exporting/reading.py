@@ -46,6 +46,15 @@ def is_ours(head: bytes) -> bool:
     return head[:4] == b"PK\3\4" and head[30 : 30 + len(FIRST_MEMBER)] == FIRST_MEMBER
 
 
+def has_our_names(file: BinaryIO) -> bool:
+    """Whether a zip holds what ours hold."""
+    try:
+        with zipfile.ZipFile(file) as box:
+            return {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT} <= set(box.namelist())
+    except (*DAMAGED, ValueError):
+        return False
+
+
 @dataclass(slots=True)
 class Coming:
     """One subscriber as the file has her. Field values by the file's field number."""

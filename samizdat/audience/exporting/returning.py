@@ -62,10 +62,10 @@ type Tell = Callable[[int, int], None]
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is one of our own exports, sealed or not, by its first bytes."""
+    """Whether a file is one of our own exports, sealed or not: by its first bytes, or, packed anew, by its names."""
     with path.open("rb") as file:
         head = file.read(64)
-    return sealing.is_sealed(head) or reading.is_ours(head)
+        return sealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
 
 
 def bring_back(

@@ -12,6 +12,7 @@ register = template.Library()
 STATES: dict[str, tuple[str, str | Promise]] = {
     "asked": ("", pgettext_lazy("export", "Waiting to begin")),
     "running": ("work", pgettext_lazy("export", "Being made")),
+    "writing": ("work", pgettext_lazy("export", "Being made")),
     "ready": ("work", pgettext_lazy("export", "Waits to be fetched")),
     "fetched": ("good", pgettext_lazy("export", "Left")),
     "over": ("none", pgettext_lazy("export", "Forgotten")),

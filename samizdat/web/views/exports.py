@@ -116,7 +116,7 @@ def _counts(row: Any) -> list[words.Row]:
     """How many people are in it."""
     counts = row.counts or {}
     if "subscribers" in counts:
-        return [words.Row(_("subscribers"), counts["subscribers"])]
+        return [words.Row(_("Subscribers"), counts["subscribers"])]
     found: dict[str, int] = {}
     for by_status in counts.get("lists", {}).values() if isinstance(counts.get("lists"), dict) else []:
         for status, many in by_status.items():
