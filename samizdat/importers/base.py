@@ -39,8 +39,8 @@ ENCODINGS = (
     "cp866",
 )
 
-# `Column.form` where cells that look like formulas begin with an apostrophe.
-GUARDED = "guarded"
+# `Column.form` where cells that look like formulas begin with an apostrophe, and where they are JSON.
+GUARDED, DOCUMENT = "guarded", "json"
 
 # What a column may become, besides "field:<TAG>" and "group:<Category>".
 TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
@@ -189,7 +189,7 @@ class Column:
     example: str = ""
     becomes: str = "out"
     why: str = ""  # a code of OUT_BECAUSE
-    form: str = ""  # GUARDED, or of dates "mdy" or "dmy": the order of day and month where the cells do not tell
+    form: str = ""  # GUARDED, DOCUMENT, or of dates "mdy" or "dmy": what is first where the cells do not tell
     words: dict[str, str] = field(default_factory=dict)  # of a status column: word in the file -> one of MEANINGS
 
 

@@ -20,6 +20,7 @@ class Importer(Service):
 
     name = "buttondown"
     title = "Buttondown"
+    documents = frozenset({"metadata"})
     columns = {
         "email_address": ("address", ""),
         "email": ("address", ""),

@@ -46,6 +46,12 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] in GUARDS else cell
 
 
+def filled(cell: str) -> str:
+    """A cell with JSON in it, "" when that is empty: nobody wants a field that says {}."""
+    cell = cell.strip()
+    return "" if cell in {"{}", "[]", "null"} else cell
+
+
 def phone(cell: str) -> str:
     """Without the apostrophe that keeps spreadsheets from counting with it: `'+12155550100`."""
     cell = cell.strip()

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from samizdat.importers import cells
-from samizdat.importers.base import COMPLAINED, GUARDED, STATUSES, Column, FileFound, Incoming
+from samizdat.importers.base import COMPLAINED, DOCUMENT, GUARDED, STATUSES, Column, FileFound, Incoming
 from samizdat.importers.labels import plain
 from samizdat.importers.times import reader_of
 
@@ -115,6 +115,9 @@ def _field(column: Column, tag: str, names: dict[str, Any]) -> str:
     if tag == "BIRTHDAY":
         names["birthday"] = partial(cells.birthday, order=column.form)
         return f"({cell} and birthday({cell}))"
+    if column.form == DOCUMENT:
+        names["filled"] = cells.filled
+        return f"filled({cell})"
     return f"{_cell(column, names)}.strip()"
 
 

@@ -14,6 +14,7 @@ class Importer(Service):
 
     name = "listmonk"
     title = "listmonk"
+    documents = frozenset({"attributes"})
     columns = {
         "uuid": ("out", "provider"),
         "id": ("out", "provider"),

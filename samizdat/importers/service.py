@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from samizdat.importers import generic, labels, slices
 from samizdat.importers.base import (
+    DOCUMENT,
     GUARDED,
     START,
     STATUSES,
@@ -54,6 +55,8 @@ class Service:
     words: ClassVar[Mapping[str, Words]] = {}
     # Whether cells that look like formulas begin with an apostrophe.
     guarded: ClassVar[bool] = False
+    # Labels of columns with JSON in them.
+    documents: ClassVar[frozenset[str]] = frozenset()
     # "dmy" where a service always writes the day first, so that 4-5-2023 is no question.
     order: ClassVar[str] = ""
 
@@ -129,7 +132,9 @@ class Service:
                 known[index] = (*told, {})
                 taken.add(told[0])
         found = generic.columns(sheet, tagger, known)
-        if self.guarded:
-            for column in found:
+        for column in found:
+            if self.guarded:
                 column.form = GUARDED
+            elif column.label.lower() in self.documents:
+                column.form = DOCUMENT
         return found

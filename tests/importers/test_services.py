@@ -163,6 +163,12 @@ def test_listmonk_says_that_its_file_does_not_tell_who_left_a_list():
     ]
 
 
+def test_an_empty_document_is_an_empty_field():
+    whole = read(named("subscribers.csv", BUTTONDOWN.encode()))
+    documents = {person.address[0]: whole.fields(index) for index, person in enumerate(whole.incoming)}
+    assert documents == {"a": {"METADATA": '{"town": "Riga"}'}, "b": {}, "c": {}, "d": {}, "e": {}}
+
+
 def test_days_are_read_the_way_each_service_writes_them():
     assert read(named("c.csv", BREVO.encode()), status="subscribed").incoming[0].opt_in_time == "2023-12-24T10:15:00Z"
     assert read(named("c.csv", LISTMONK.encode())).incoming[0].opt_in_time == "2023-01-02T03:04:05Z"
