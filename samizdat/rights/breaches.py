@@ -64,6 +64,7 @@ class Told:
     since: str = ""
     person: int | None = None
     route: int | None = None
+    no_risk: bool = False  # Somebody decided that nobody is at risk, so that the authority need not be told.
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def to_authority(breach: Breach, language: str) -> Paper:
             (
                 Section(_("Who notifies"), tuple(" ".join(line.split()) for line in contact if line)),
                 Section(_("When it was noticed"), (_moment(breach.noticed), *_late(breach))),
-                Section(_("What happened"), (str(KINDS[breach.kind]) + ".", told.notes or _blank())),
+                Section(_("What has happened"), (str(KINDS[breach.kind]) + ".", told.notes or _blank())),
                 Section(_("Whose data, and how many"), (readers, *counts)),
                 Section(_("What can follow from it"), (surrenders(breach.kind), _danger())),
                 Section(_("What was done"), (told.done or _blank(),)),
@@ -237,7 +238,7 @@ def to_readers(breach: Breach, language: str) -> Paper:
             _("Something happened to your data"),
             _("Draft. Say what you know, say what you do not know, and send it soon."),
             (
-                Section(_("What happened"), (told.notes or _blank(), surrenders(breach.kind))),
+                Section(_("What has happened"), (told.notes or _blank(), surrenders(breach.kind))),
                 Section(
                     _("What it can mean for you"),
                     (

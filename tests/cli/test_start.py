@@ -49,6 +49,7 @@ STARTS = {
     "doctor": "doctor",
     "upgrade": "upgrade",
     "completion": "completion bash",
+    "paper": "paper record",
     "domain": "domain check --help",
     "demo": "demo --help",
     "worker": "worker --help",

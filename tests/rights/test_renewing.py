@@ -222,3 +222,13 @@ def test_a_kill_between_two_slices_counts_nobody_twice(letter: Any, many: Any) -
     actions.work(renewal.pk, lambda: NOW, lambda: next(stops))
     assert sum(sum(ages.values()) for ages in Renewal.objects.get(pk=renewal.pk).counts.values()) == 2
     assert sum(sum(ages.values()) for ages in worked(renewal).counts.values()) == 7
+
+
+def test_the_letter_of_an_open_question_is_not_folded(letter: Any, many: Any, asked: Renewal) -> None:
+    much_later, rules = NOW + timedelta(days=70), actions.Rules(delivery_months=1)
+    actions.retain(letter, rules, now=NOW)
+    assert actions.preview(letter, rules, much_later).campaigns == 0
+    assert actions.retain_slice(letter, 0, much_later, lambda: False) == (0, 0, None)
+    actions.close(asked, now=much_later)
+    worked(asked, much_later)
+    assert actions.preview(letter, rules, much_later).deliveries == 5

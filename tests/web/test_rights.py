@@ -144,6 +144,12 @@ def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -
     assert "Уведомление" in admin.get(made.headers["Location"] + "?language=ru").content.decode()
     assert admin.post(made.headers["Location"], {"notes": "Taken.", "done": "Changed all."}).status_code == 302
     assert admin.post(made.headers["Location"], {"told": "the press"}).status_code == 404
+    home = f"/o/{here.organisation.slug}/"
+    assert "A breach runs against the clock" in admin.get(home).content.decode()
     assert admin.post(made.headers["Location"], {"told": "authority"}).status_code == 302
     assert "Changed all." in admin.get(made.headers["Location"]).content.decode()
+    other = admin.post(page, {"kind": "disk", "noticed": now}).headers["Location"]
+    assert admin.post(other, {"told": "nobody"}).status_code == 302
+    assert "need not be told" in admin.get(other).content.decode()
+    assert "A breach runs against the clock" not in admin.get(home).content.decode()
     assert signed_in(here.people["editor"]).get(page).status_code == 403

@@ -1,6 +1,6 @@
 """Verbs of this app. Each writes its event in the transaction of the change."""
 
-from samizdat.rights.actions.breaching import note_breach, tell, write_breach
+from samizdat.rights.actions.breaching import decide_no_risk, note_breach, tell, write_breach
 from samizdat.rights.actions.renewing import (
     begin_asking,
     choose,
@@ -24,6 +24,7 @@ __all__ = [
     "choose",
     "close",
     "count_consent",
+    "decide_no_risk",
     "move_out",
     "note_breach",
     "preview",

@@ -46,6 +46,13 @@ def write_breach(breach: Breach, *, notes: str, done: str, now: datetime, by: An
         record("breach.written", breach.organisation, about=breach.pk, by=by, now=now)
 
 
+def decide_no_risk(breach: Breach, *, now: datetime, by: Any = None) -> None:
+    """Nobody is at risk: the authority need not be told (article 33(1)). Why, stands in the notes."""
+    with transaction.atomic():
+        _seal(breach, replace(told_of(breach), no_risk=True))
+        record("breach.no_risk", breach.organisation, about=breach.pk, by=by, now=now)
+
+
 def tell(breach: Breach, whom: str, *, now: datetime, by: Any = None) -> None:
     """Somebody was told: `authority` or `readers`. The first time counts."""
     assert whom in ("authority", "readers")

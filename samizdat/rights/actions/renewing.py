@@ -270,7 +270,7 @@ def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> 
 
 
 def _count(renewal: Renewal, now: datetime) -> None:
-    ids = _next(renewal, COUNT, SUBSCRIBED, may=consent.YES)
+    ids = _next(renewal, COUNT)
     counts = {strength: Counter(renewal.counts.get(strength, {})) for strength in consent.STRENGTHS}
     for _id, (strength, age) in _weighed(renewal, ids, now):
         counts[strength][age] += 1
@@ -279,7 +279,7 @@ def _count(renewal: Renewal, now: datetime) -> None:
 
 
 def _choose(renewal: Renewal, now: datetime) -> None:
-    ids = _next(renewal, TAG, SUBSCRIBED, may=consent.YES)
+    ids = _next(renewal, TAG)
     chosen = {tuple(pair) for pair in renewal.chosen}
     if renewal.tag_id is None:
         renewal.state = "closing"
@@ -308,8 +308,8 @@ def _tagged(ids: Sequence[int], tag: int) -> int:
 
 
 def _move(renewal: Renewal, now: datetime) -> None:
-    ids = _next(renewal, MOVE, SUBSCRIBED, tagged=True)
-    for row in _reached(renewal, ids):
+    ids = _carriers(renewal, MOVE)
+    for row in _reached(renewal, _standing(renewal, ids, SUBSCRIBED)):
         if audience.unsubscribe(row, renewal.list, now=now, way="desk", reason=consent.NO_ANSWER):
             renewal.moved += 1
     _went_on(renewal, ids, MOVE, "moved")
@@ -324,8 +324,9 @@ def _reached(renewal: Renewal, ids: Sequence[int]) -> list[Subscriber]:
 
 
 def _undo(renewal: Renewal, now: datetime) -> None:
-    ids = _next(renewal, MOVE, UNSUBSCRIBED, tagged=True)
-    for row in Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id"):
+    ids = _carriers(renewal, MOVE)
+    left = _standing(renewal, ids, UNSUBSCRIBED)
+    for row in Subscriber.objects.select_related("organisation").filter(id__in=left).order_by("id"):
         # Who left by herself, before or since, stays away.
         if _moved_out(row, renewal.list) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
             renewal.returned += 1
@@ -333,29 +334,33 @@ def _undo(renewal: Renewal, now: datetime) -> None:
 
 
 def _close(renewal: Renewal, now: datetime) -> None:
-    if renewal.tag_id is None:
-        renewal.state = "closed"
-        return
-    rows = SubscriberTag.objects.filter(tag=renewal.tag_id, subscriber__gt=renewal.after).order_by("subscriber_id")
-    ids = [*rows.values_list("subscriber_id", flat=True)[:MOVE]]
+    ids = _carriers(renewal, MOVE)
     for row in Subscriber.objects.select_for_update().filter(id__in=ids).order_by("id"):
-        settling.retag(row, remove=[renewal.tag_id])
+        settling.retag(row, remove=[renewal.tag_id or 0])
     _went_on(renewal, ids, MOVE, "closed")
 
 
 _SLICES = {"counting": _count, "choosing": _choose, "moving": _move, "undoing": _undo, "closing": _close}
 
 
-def _next(renewal: Renewal, limit: int, status: int, *, may: int | None = None, tagged: bool = False) -> list[int]:
-    rows = Subscription.objects.filter(
-        list=renewal.list, status=status, subscriber__gt=max(renewal.after, row_id(renewal.organisation_id, 0))
-    )
-    if may is not None:
-        rows = rows.filter(may=may)
-    if tagged:
-        carries = SubscriberTag.objects.filter(tag=renewal.tag_id, subscriber__gt=renewal.after)
-        rows = rows.filter(subscriber__in=carries.order_by("subscriber_id").values("subscriber_id"))
-    return [*rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)[:limit]]
+def _next(renewal: Renewal, limit: int) -> list[int]:
+    """The next who get this list, along the index of its statuses."""
+    beyond = max(renewal.after, row_id(renewal.organisation_id, 0))
+    rows = Subscription.objects.filter(list=renewal.list, status=SUBSCRIBED, subscriber__gt=beyond)
+    found = rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)
+    return [*found[:limit]]
+
+
+def _carriers(renewal: Renewal, limit: int) -> list[int]:
+    """The next who carry the tag, along its index; nobody where it is gone."""
+    rows = SubscriberTag.objects.filter(tag=renewal.tag_id, subscriber__gt=renewal.after)
+    found = rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)
+    return [*found[:limit]] if renewal.tag_id is not None else []
+
+
+def _standing(renewal: Renewal, ids: Sequence[int], status: int) -> list[int]:
+    rows = Subscription.objects.filter(list=renewal.list, status=status, subscriber__in=ids)
+    return [*rows.values_list("subscriber_id", flat=True)]
 
 
 def _went_on(renewal: Renewal, ids: Sequence[int], limit: int, then: str) -> None:
@@ -368,8 +373,12 @@ def _went_on(renewal: Renewal, ids: Sequence[int], limit: int, then: str) -> Non
 def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[int, tuple[str, str]]]:
     """(subscriber, (strength, age)) of those who agreed, as core/consent reads their records."""
     keys = house.keys(renewal.organisation)
-    log: dict[int, list[tuple[facts.Known, bytes]]] = {id: [] for id in ids}
-    for id, known, blob in dialect.consent_with_words(ids):
+    # Who may not be written to for another reason (stop list, a pause of her own) is not asked, either.
+    may = [
+        id for id, list_id, _s, may in dialect.subscriptions_of(ids) if (list_id, may) == (renewal.list_id, consent.YES)
+    ]
+    log: dict[int, list[tuple[facts.Known, bytes]]] = {id: [] for id in may}
+    for id, known, blob in dialect.consent_with_words(may):
         log[id].append((known, blob))
     found = []
     for id, records in log.items():

@@ -49,9 +49,11 @@ def _people(organisation: Any) -> list[tuple[int, str]]:
 
 
 def _left(row: Breach, now: Any) -> tuple[str, int]:
-    """(told, left or late, hours): where it stands with the 72 hours."""
+    """(told, none, left or late, hours): where it stands with the 72 hours."""
     if row.told_authority:
         return "told", 0
+    if breaches.told_of(row).no_risk:
+        return "none", 0
     seconds = (breaches.deadline(row) - now).total_seconds()
     return ("left", int(seconds // 3600)) if seconds >= 0 else ("late", int(-seconds // 3600))
 
@@ -63,9 +65,12 @@ def breach(request: Any, breach_id: int) -> HttpResponse:
     told = breaches.told_of(found)
     form = NotesForm(request.POST or None, initial={"notes": told.notes, "done": told.done})
     if whom := request.POST.get("told"):
-        if whom not in ("authority", "readers"):
+        if whom not in ("authority", "readers", "nobody"):
             raise Http404
-        actions.tell(found, whom, now=now, by=request.person)
+        if whom == "nobody":
+            actions.decide_no_risk(found, now=now, by=request.person)
+        else:
+            actions.tell(found, whom, now=now, by=request.person)
         return go(request, "breach", breach_id)
     if form.is_valid():
         actions.write_breach(found, **form.cleaned_data, now=now, by=request.person)

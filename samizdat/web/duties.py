@@ -1,0 +1,55 @@
+"""What the law or a deadline asks of somebody, for the first page: breaches that run out, renewals that wait."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.audience import queries
+from samizdat.rights import breaches
+from samizdat.rights.actions import silent, why_not_yet
+from samizdat.rights.models import Breach, Renewal
+from samizdat.web.doors import WRITERS, address
+from samizdat.web.templatetags.desk import count, moment
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """In the shape of home's own: kind, title, text, href, link."""
+    found = []
+    if request.role == "admin":
+        found += [_of_breach(request, row) for row in _untold(request.organisation)]
+    if request.role in WRITERS:
+        found += _of_renewals(request)
+    return found
+
+
+def _untold(organisation: Any) -> list[Breach]:
+    rows = Breach.objects.select_related("organisation").filter(organisation=organisation, told_authority=None)
+    return [row for row in rows.order_by("noticed")[:20] if not breaches.told_of(row).no_risk][:2]
+
+
+def _of_breach(request: Any, row: Breach) -> dict[str, str]:
+    text = _("%(what)s. The authority has to be told until %(until)s, or it is written down why not.")
+    values = {"what": breaches.KINDS[row.kind], "until": moment(breaches.deadline(row))}
+    return _need(
+        "stop", _("A breach runs against the clock"), text % values, address(request.organisation, "breach", row.pk)
+    )
+
+
+def _of_renewals(request: Any) -> list[dict[str, str]]:
+    now, found = timezone.now(), []
+    rows = Renewal.objects.select_related("organisation", "list", "letter", "tag").filter(state="asking")
+    for row in rows.filter(organisation=request.organisation, deadline__lt=now.date()):
+        if why_not_yet(row, now):
+            continue
+        values = {"list": queries.name_of(row.list), "n": count(silent(row))}
+        text = _("%(n)s have not answered. Take them off the list, or end it.")
+        title = _("The time to answer for “%(list)s” is over")
+        found.append(
+            _need("care", title % values, text % values, address(request.organisation, "renewal", row.list_id))
+        )
+    return found
+
+
+def _need(kind: str, title: str, text: str, href: str) -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": _("Look")}

@@ -1,0 +1,14 @@
+"""What a report says once nobody knows any more who got the letter."""
+
+from typing import Any
+
+from django import template
+
+from samizdat.delivery import queries
+
+register = template.Library()
+
+
+@register.inclusion_tag("web/rights/folded.html")
+def folded_note(campaign: Any) -> dict[str, Any]:
+    return {"day": queries.folded(campaign) if campaign.state in ("finished", "cancelled") else None}
