@@ -16,6 +16,7 @@ from tests.conftest import NOW
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
+LATER = (timezone.now() + timedelta(days=30)).date()
 
 
 def _to(here: House, name: str, *args: object) -> str:
@@ -81,3 +82,15 @@ def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk
     preferring.prefer(here.ada, here.list, preferring.Choice("pause", until), now=timezone.now())
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "asked for no letters until" in page
+
+
+def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: Desk) -> None:
+    for local, choice in (("eva", preferring.Choice("monthly")), ("fedor", preferring.Choice("pause", LATER))):
+        added = actions.add_subscriber(
+            here.organisation, f"{local}@example.org", here.list, consent="said so", now=timezone.now()
+        )
+        preferring.prefer(added, here.list, choice, now=timezone.now())
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert "asked for a pause" in page
+    # This month's first letter to the whole list was released already (the cast's winter list).
+    assert "want one letter a month" in page

@@ -1,5 +1,6 @@
 """From the letter to its release: checklist, test, when, and the one red button."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,7 +44,7 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if found.state != "draft":
         return go(request, "report", campaign_id)
     now, organisation = hours.asked(), request.organisation
-    reach = reach_of(found, now)
+    reach, spared = _spared(found, reach_of(found, now), now)
     form = ReleaseForm(
         request.POST or None,
         people=reach.may,
@@ -51,7 +52,7 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
         now=now,
         initial={"quiet": organisation.quiet_hours},
     )
-    facts = _send_facts(request, found, reach, now) | {"form": form}
+    facts = _send_facts(request, found, reach, now) | {"form": form, "rows": [*_reach_rows(reach), *spared]}
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("Something in the checklist stops it. Mend that first."))
     elif form.is_valid():
@@ -93,6 +94,22 @@ def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[s
         "hold": HOLD,
         "now": now,
     }
+
+
+def _spared(found: Any, reach: Reach, now: datetime) -> tuple[Reach, list[words.Row]]:
+    """Who agreed and does not get this letter by her own wish, taken out of the sum, with a line for each wish.
+
+    Of a segment nothing is said: who is spared there is known once it is released.
+    """
+    if found.segment is not None or reach.broken:
+        return reach, []
+    pausing, seldom = actions.spared(found, now)
+    rows = []
+    if pausing:
+        rows.append(words.Row(_("asked for a pause"), pausing, minus=True))
+    if seldom:
+        rows.append(words.Row(_("want one letter a month"), seldom, minus=True))
+    return replace(reach, suppressed=reach.suppressed - pausing, may=reach.may - seldom), rows
 
 
 def _reach_rows(reach: Reach) -> list[words.Row]:
