@@ -49,6 +49,15 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "field": "number; the name is sealed",
         "value": "a number, a day, or the code of a choice, of fields that an admin marked readable for segments",
     },
+    "audience_oddity": {
+        "pk": "",
+        "organisation": "whose",
+        "subscriber": "number",
+        "kind": "typo or double",
+        "mark": "keyed hash of the form that two addresses have in common",
+        "other": "number of the other one",
+        "settled": "somebody looked",
+    },
     "audience_suppression": {
         "id": "order of writing",
         "organisation": "whose",

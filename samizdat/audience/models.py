@@ -18,6 +18,9 @@ ALL, MONTHLY = range(2)
 GROWTH = ("joined", "left", "cleaned")
 JOINED, LEFT, FOUND_DEAD = range(3)
 
+ODDITIES = ("typo", "double")
+TYPO, DOUBLE = range(2)
+
 SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual", "objected")
 
 # subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
@@ -380,3 +383,32 @@ class BulkPiece(models.Model):
     place = models.PositiveIntegerField()
     changed = models.BinaryField()  # core/ledger.pack_numbers
     entered = models.BinaryField(default=b"")
+
+
+class Oddity(models.Model):
+    """Something that somebody should look at: an address that was probably mistyped, or that may be of one who is here
+    twice. `mark`: of a possible double, the keyed hash of the form that both addresses have in common."""
+
+    pk = models.CompositePrimaryKey("subscriber_id", "kind")
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
+    kind = models.PositiveSmallIntegerField()  # ODDITIES
+    mark = models.BinaryField(max_length=16, default=b"")
+    other = models.BigIntegerField(null=True)  # Row of the subscriber whom she may be as well.
+    settled = models.BooleanField(default=False)  # Somebody looked: it is right as it is.
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "kind", "subscriber"], name="oddity_by_kind"),
+            models.Index(fields=["organisation", "mark"], condition=models.Q(kind=1), name="oddity_by_mark"),
+            # Who is erased is looked for as the other one of a pair.
+            models.Index(fields=["other"], condition=models.Q(other__isnull=False), name="oddity_by_other"),
+        ]
+
+
+class OddityScan(models.Model):
+    """How far an organisation's subscribers were looked through for oddities, by row id."""
+
+    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True)
+    looked = models.BigIntegerField(default=0)
+    day = models.DateField(null=True)  # When it was through the last time.

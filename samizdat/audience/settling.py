@@ -12,6 +12,7 @@ from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
     ConsentRecord,
     List,
+    Oddity,
     ReadableValue,
     Subscriber,
     SubscriberTag,
@@ -183,6 +184,8 @@ def remove(subscriber: Subscriber) -> None:
     SubscriberTag.objects.filter(subscriber=subscriber).delete()
     Subscription.objects.filter(subscriber=subscriber).delete()
     ReadableValue.objects.filter(subscriber=subscriber).delete()
+    Oddity.objects.filter(subscriber=subscriber).delete()
+    Oddity.objects.filter(other=subscriber.id).update(other=None)
     ConsentRecord.objects.filter(subscriber=subscriber).update(blob=b"")
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))

@@ -392,6 +392,13 @@ def deliveries_of(organisation: Any, number: int, limit: int = 20) -> list[Fate]
     ]
 
 
+def was_written_to(organisation: Any, number: int) -> bool:
+    """Whether a letter may have reached this subscriber, by what is kept of deliveries."""
+    editions = Edition.objects.filter(organisation=organisation).values_list("id", flat=True)
+    reached = [STATES.index("accepted"), STATES.index("unsure")]
+    return Delivery.objects.filter(edition__in=list(editions), number=number, state__in=reached).exists()
+
+
 def _fate(row: Delivery) -> tuple[str, str]:
     state = STATES[row.state]
     return state, ANSWERS[row.answer] if state in ("refused", "deferred", "unsure") else ""

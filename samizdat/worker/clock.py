@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
+from samizdat.audience import oddities
 from samizdat.audience.actions import bulk
 from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
@@ -48,6 +49,9 @@ NOTED = 60.0
 
 # Seconds of one round in which values of removed fields are taken off the disk, or readable ones brought up to date.
 CLEARING = 2.0
+
+# Seconds of one round in which addresses are looked through for typos and doubles: a million in some minutes.
+LOOKING = 0.3
 
 Deed = Callable[[datetime], object]
 
@@ -104,6 +108,10 @@ def readable_fields(now: datetime) -> None:
     audience.follow_readable(now, CLEARING, tasks.stopping.is_set)
 
 
+def odd_addresses(now: datetime) -> None:
+    oddities.scan(now, LOOKING, tasks.stopping.is_set)
+
+
 def link_chain(now: datetime) -> None:
     for _ in range(CHAIN_SLICES):
         if tasks.stopping.is_set() or chain.append() == 0:
@@ -146,6 +154,7 @@ SLOW: dict[str, Deed] = {
     "undoing that is over": undo_is_over,
     "values of removed fields": removed_fields,
     "readable values of fields": readable_fields,
+    "typos and doubles": odd_addresses,
     "the hash chain": link_chain,
     "what has expired": expired,
     "keys whose overlap is over": domains.retire_due,

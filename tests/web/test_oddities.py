@@ -1,0 +1,108 @@
+"""Likely typos and doubles: found in the background, shown to a person, corrected only where nobody was written to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import oddities, queries
+from samizdat.audience.actions import add_subscriber, erase
+from samizdat.audience.models import Oddity, OddityScan, Subscriber
+from samizdat.core.ledger import STATES
+from samizdat.delivery.models import Delivery
+from tests.audience.conftest import later
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+@pytest.fixture
+def add(here: House) -> Callable[[str], Any]:
+    return lambda address: add_subscriber(here.organisation, address, here.list, consent="yes", now=NOW)
+
+
+def scan(at: Any = NOW) -> None:
+    assert oddities.scan(at, 9)
+
+
+def test_typos_and_doubles_are_found_and_shown(here: House, add: Any, desk: Desk) -> None:
+    typo, dotted, plain = add("eve@gmial.com"), add("o.l.ga+news@gmail.com"), add("olga@gmail.com")
+    twin, other = add("pavel+1@outlook.com"), add("pavel+2@outlook.com")
+    add("alone+tag@outlook.com")
+    scan()
+    assert [(row.number, row.better) for row in oddities.newest(here.organisation, "typo")] == [
+        (typo.number, "eve@gmail.com")
+    ]
+    doubles = {row.number: row.other for row in oddities.newest(here.organisation, "double")}
+    assert doubles == {dotted.number: plain.number, twin.number: other.number, other.number: twin.number}
+    page = desk("viewer").get(_to(here, "odd")).content.decode()
+    assert "eve@<wbr>gmail" in page and "<form" not in page.partition("<main")[2]
+    shown = desk("editor").get(_to(here, "odd") + "?kind=double").content.decode()
+    assert "o<wbr>.l<wbr>.ga+news@" in shown and "?kind=typo" in shown
+    stored = repr([*Oddity.objects.values()])
+    assert "gmail" not in stored and "olga" not in stored
+
+
+def test_one_who_comes_later_is_paired_with_who_is_here(here: House, add: Any) -> None:
+    dotted = add("o.lga@gmail.com")
+    scan()
+    assert oddities.count(here.organisation) == {"typo": 0, "double": 0}
+    plain = add("olga@gmail.com")
+    scan()
+    assert oddities.count(here.organisation)["double"] == 0  # Once a day.
+    scan(later(1))
+    assert [(row.number, row.other) for row in oddities.newest(here.organisation, "double")] == [
+        (dotted.number, plain.number)
+    ]
+
+
+def test_the_look_goes_on_where_it_was_stopped(here: House, add: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oddities, "SLICE", 2)
+    for place in range(5):
+        add(f"r{place}@gmial.com")
+    assert not oddities.scan(NOW, 0)
+    assert OddityScan.objects.get().looked
+    scan()
+    assert oddities.count(here.organisation)["typo"] == 5 and OddityScan.objects.get().looked == 0
+
+
+def test_a_typo_is_corrected_where_nobody_was_written_to(here: House, add: Any, desk: Desk) -> None:
+    eve, boris = add("eve@gmial.com"), add("boris@gmial.com")
+    scan()
+    row = Delivery(
+        edition=here.sent.edition, number=boris.number, state=STATES.index("accepted"), answer=0, day=NOW.date()
+    )
+    row.save(force_insert=True)
+    client = desk("editor")
+    client.post(_to(here, "correct-typo", eve.number))
+    assert queries.address_of(Subscriber.objects.get(id=eve.id)) == "eve@gmail.com"
+    told = client.post(_to(here, "correct-typo", boris.number), follow=True).content.decode()
+    assert "Ask her before you change it" in told
+    assert queries.address_of(Subscriber.objects.get(id=boris.id)) == "boris@gmial.com"
+    assert oddities.count(here.organisation)["typo"] == 1
+
+
+def test_what_was_left_as_it_is_is_not_shown_again(here: House, add: Any, desk: Desk) -> None:
+    eve = add("eve@gmial.com")
+    scan()
+    client, page = desk("editor"), _to(here, "settle-oddity", eve.number)
+    assert client.post(page, {"kind": "colour"}).status_code == 404
+    client.post(page, {"kind": "typo"})
+    scan(later(1))
+    assert oddities.newest(here.organisation, "typo") == []
+
+
+def test_whoever_is_erased_is_no_oddity(here: House, add: Any) -> None:
+    dotted, plain = add("o.lga@gmail.com"), add("olga@gmail.com")
+    scan()
+    erase(here.organisation, subscriber=plain, now=NOW)
+    assert oddities.newest(here.organisation, "double") == [] and not Oddity.objects.exclude(other=None).exists()
+    erase(here.organisation, subscriber=dotted, now=NOW)
+    assert not Oddity.objects.exists()
