@@ -13,6 +13,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, note, say, settings, table
+from samizdat.cli.words import QUIET
 from samizdat.core.address import normalise
 
 PORT = click.IntRange(0, 65535)  # 0: any that is free
@@ -241,6 +242,43 @@ def bring_up_to_date() -> None:
                 "database_newer",
             )
     _migrate()
+
+
+@click.group()
+def organisation() -> None:
+    """The organisation itself."""
+
+
+@organisation.command("show")
+@common
+def organisation_show() -> None:
+    """What is set for it."""
+    opening.open_house()
+    found = opening.organisation()
+    document = _organisation(found)
+    say(document, *(f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()))
+
+
+@organisation.command("set")
+@click.option(
+    "--quiet-hours", "quiet_hours", required=True, metavar=QUIET, help="No letter leaves in them; none for none."
+)
+@common
+def organisation_set(quiet_hours: str) -> None:
+    """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
+    opening.open_house()
+    from samizdat.accounts.actions import change_settings
+
+    found = opening.organisation()
+    wanted = "" if quiet_hours == "none" else quiet_hours
+    change_settings(found, by=None, now=opening.now(), quiet_hours=wanted)
+    kept = f"nothing leaves in {found.quiet_hours}" if found.quiet_hours else "letters leave at any hour"
+    say(_organisation(found), f"{found.name}: {kept} ({found.timezone}).")
+
+
+def _organisation(found: Any) -> dict[str, str]:
+    words = ("name", "slug", "language", "timezone", "quiet_hours", "public_url", "desk_url", "content_url")
+    return {word: getattr(found, word) for word in words}
 
 
 @click.group()

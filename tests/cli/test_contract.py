@@ -241,6 +241,16 @@ def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(br
     assert brought_in.say("subscribers", "settle")["wrong"] == 0
 
 
+def test_quiet_hours_of_the_organisation_are_set_where_the_desk_sets_them(brought_in: House) -> None:
+    set_ = ("organisation", "set", "--quiet-hours")
+    assert brought_in.say(*set_, "22:00-07:00 Europe/Riga")["quiet_hours"] == "22:00-07:00 Europe/Riga"
+    assert brought_in.say("organisation", "show")["quiet_hours"] == "22:00-07:00 Europe/Riga"
+    refused = brought_in(*set_, "22:00-07:00 Atlantis", "--json")
+    assert refused.code == 1 and "Atlantis" in refused.json["sentence"]
+    assert brought_in.say(*set_, "none")["quiet_hours"] == ""
+    assert "quiet hours: none" in brought_in("organisation", "show").out
+
+
 def test_a_person_is_invited_or_added(brought_in: House) -> None:
     assert (
         "http://127.0.0.1:8000/come-in/"

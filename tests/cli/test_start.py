@@ -45,6 +45,7 @@ STARTS = {
     "route": "route ls",
     "list": "list ls",
     "segment": "segment ls",
+    "organisation": "organisation show",
     "person": "person add vera@lantern.example --role viewer",
     "doctor": "doctor",
     "upgrade": "upgrade",

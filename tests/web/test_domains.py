@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import translation
 
 from samizdat.delivery import signing
+from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from tests.conftest import NOW
 from tests.dns_server import NameServer
 from tests.web.conftest import House
 
@@ -129,6 +131,21 @@ def test_a_bad_key_is_refused_at_its_field(here: House, desk: Desk, answers: dic
 def test_a_domain_that_cannot_be_or_is_there_is_refused(here: House, desk: Desk, name: str) -> None:
     SendingDomain.objects.filter(pk=here.key.domain_id).update(name="lantern.example")
     assert desk("admin").post(_to(here, "domains"), {"name": name, "kinds": "ed25519"}).status_code == 422
+
+
+def test_a_domain_is_warmed_up_at_its_page(here: House, desk: Desk) -> None:
+    vera = desk("admin")
+    domain = actions.add_domain(here.organisation, "fresh.example", now=NOW, algorithms=())
+    page = reverse("sending-domain", args=[here.organisation.slug, domain.pk])
+    answer = vera.post(page, {"warm_up": "50, many"})
+    assert answer.status_code == 422 and "warm_up" in answer.context["plan"].errors
+    assert not answer.context["form"].errors
+    said = vera.post(page, {"warm_up": "50, 100,200"}, follow=True).content.decode()
+    assert "From fresh.example go so many letters a day: 50, 100, 200." in said and "today 0 of 50" in said
+    assert 'value="50, 100, 200"' in said
+    assert "today 0 of 50" in desk("viewer").get(page).content.decode()
+    assert desk("viewer").post(page, {"warm_up": ""}).status_code == 403
+    assert "fresh.example has no warm-up" in vera.post(page, {"warm_up": ""}, follow=True).content.decode()
 
 
 def test_a_viewer_sees_the_records_and_no_buttons(here: House, desk: Desk) -> None:

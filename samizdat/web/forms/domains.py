@@ -29,6 +29,16 @@ class DomainForm(DeskForm):
         return ALGORITHMS if kinds == "both" else (kinds,)
 
 
+class WarmUpForm(DeskForm):
+    warm_up = forms.CharField(
+        label=lazy("Letters a day"),
+        required=False,
+        max_length=800,
+        help_text=lazy("As 50, 100, 200, 400: the first day, the second and so on. Empty ends it."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+
+
 class KeyForm(DeskForm):
     algorithm = forms.ChoiceField(label=lazy("Kind"), choices=[("rsa", "RSA"), ("ed25519", "Ed25519")])
     selector = forms.CharField(

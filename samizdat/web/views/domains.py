@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 
 from samizdat.delivery import signing
 from samizdat.delivery.actions import domains as actions
+from samizdat.delivery.actions import pacing
 from samizdat.delivery.errors import DomainRefused
 from samizdat.web import words
 from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
 from samizdat.web.forms.base import refuse
-from samizdat.web.forms.domains import DomainForm, KeyForm
+from samizdat.web.forms.domains import DomainForm, KeyForm, WarmUpForm
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -55,9 +56,13 @@ def _key(request: Any, domain_id: int, key_id: int) -> Any:
 
 @door(see=KEEPERS, do=ADMINS)
 def sending_domain(request: Any, domain_id: int) -> HttpResponse:
-    """Its keys and their records, those that wait first; POST adds one more key."""
+    """Its keys and their records, those that wait first; POST adds one more key, or sets its warm-up."""
     found = _domain(request, domain_id)
-    form = KeyForm(request.POST or None)
+    warms = "warm_up" in request.POST
+    plan = WarmUpForm(request.POST if warms else None, initial={"warm_up": found.warm_up.replace(",", ", ")})
+    if warms and _warmed(request, found, plan):
+        return go(request, "sending-domain", found.pk)
+    form = KeyForm(None if warms else request.POST or None)
     if form.is_valid():
         answers = form.cleaned_data
         private = answers["private"].encode() if answers["private"].strip() else None
@@ -76,8 +81,33 @@ def sending_domain(request: Any, domain_id: int) -> HttpResponse:
             messages.success(request, _("%(selector)s is made. Publish its record.") % {"selector": made.selector})
             return go(request, "sending-domain", found.pk)
     row = signing.domain_row(found)
-    facts = {"row": row, "form": form, **_groups(row)}
-    return render(request, "web/domains/domain.html", facts, status=422 if form.errors else 200)
+    today = dict(pacing.used_of_domains(request.organisation.pk, timezone.now())).get(found.name)
+    facts = {
+        "row": row,
+        "form": form,
+        "plan": plan,
+        "warming": words.used(today) if today else "",
+        **_groups(row),
+    }
+    return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
+
+
+def _warmed(request: Any, found: Any, form: WarmUpForm) -> bool:
+    """Writes the plan; False where it is none, which then stands at its field."""
+    if not form.is_valid():
+        return False
+    try:
+        kept = actions.warm_up(found, form.cleaned_data["warm_up"], now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        refuse(form, refused.field, refused)
+        return False
+    sentence = (
+        _("From %(domain)s go so many letters a day: %(plan)s. The first is the day on which it was set.")
+        if kept.warm_up
+        else _("%(domain)s has no warm-up: its letters go as the routes let them.")
+    )
+    messages.success(request, sentence % {"domain": kept.name, "plan": kept.warm_up.replace(",", ", ")})
+    return True
 
 
 def _groups(row: signing.DomainRow) -> dict[str, Any]:
