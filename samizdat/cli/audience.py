@@ -12,7 +12,7 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
 from samizdat.cli.rights import access, correct, keep, object_
-from samizdat.core.consent import STATUSES
+from samizdat.core.consent import PURPOSES, STATUSES
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
@@ -135,14 +135,17 @@ def subscribers_show(address: str) -> None:
 @click.argument("address")
 @click.option("--list", "name", required=True, metavar="NAME")
 @click.option("--consent", required=True, metavar="TEXT", help="What she agreed to, and how: it is kept word for word.")
+@click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
-def subscribers_add(address: str, name: str, consent: str) -> None:
+def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None:
     """Add somebody who has agreed. `-` reads addresses from standard input."""
     opening.open_house()
     from samizdat.audience.actions import add_subscriber
 
     organisation, to, now = opening.organisation(), _list(name), opening.now()
-    added = _for_each(address, lambda each: add_subscriber(organisation, each, to, consent=consent, now=now))
+    added = _for_each(
+        address, lambda each: add_subscriber(organisation, each, to, consent=consent, purpose=purpose, now=now)
+    )
     say({"added": len(added), "numbers": [each.number for each in added]}, f"{len(added):,} on {name}.")
 
 
@@ -169,14 +172,17 @@ def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
 @subscribers.command("unsubscribe")
 @click.argument("address")
 @click.option("--list", "name", required=True, metavar="NAME")
+@click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
-def subscribers_unsubscribe(address: str, name: str) -> None:
-    """Take somebody off a list. `-` reads addresses from standard input."""
+def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
+    """Take somebody off a list, for one purpose. `-` reads addresses from standard input."""
     opening.open_house()
     from samizdat.audience.actions import unsubscribe
 
     where, now = _list(name), opening.now()
-    left = sum(_for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", now=now)))
+    left = sum(
+        _for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", purpose=purpose, now=now))
+    )
     say({"unsubscribed": left}, f"{left:,} left {name}." if left else "Left already; nothing was changed.")
 
 

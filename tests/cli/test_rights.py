@@ -35,6 +35,16 @@ def test_an_address_is_corrected_and_an_objection_taken_up(lived: House) -> None
     assert lived.say("subscribers", "show", "pia@new.example")["suppressed"] == "objected"
 
 
+def test_a_yes_to_appeals_is_told_apart_from_one_to_letters(lived: House) -> None:
+    words = ("rosa@reader.example", "--list", "Letter", "--consent", "will give", "--purpose", "fundraising")
+    lived.say("subscribers", "add", *words)
+    shown = lived.say("subscribers", "show", "rosa@reader.example")
+    assert shown["lists"][0]["status"] == "nonsubscribed"
+    assert [(one["purpose"], one["wording"]) for one in shown["consent"]] == [("fundraising", "will give")]
+    left = lived.say("subscribers", "unsubscribe", *words[:3], "--purpose", "fundraising")
+    assert left == {"unsubscribed": 1}
+
+
 def test_rules_of_a_list_are_shown_before_they_are_kept(lived: House) -> None:
     assert lived.say("list", "keep", "Letter")["left_days"] is None
     looked = lived.say("list", "keep", "Letter", "--left-days", "30", "--dry-run")

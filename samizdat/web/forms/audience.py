@@ -47,6 +47,13 @@ class AddForm(DeskForm):
         ),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+    purpose = forms.ChoiceField(
+        label=lazy("To what?"),
+        choices=[("newsletter", lazy("Letters")), ("fundraising", lazy("Appeals for money"))],
+        initial="newsletter",
+        required=False,
+        help_text=lazy("A yes to one is none to the other. Add her twice for both."),
+    )
     tags = forms.CharField(
         label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate several with commas.")
     )

@@ -16,10 +16,12 @@ from samizdat.core.address import BadAddress
 from samizdat.core.consent import STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
+from samizdat.rights.keeping import gone_from_backups
 from samizdat.web import alarms, filtering, kinds, plans, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
+from samizdat.web.templatetags.desk import day
 
 PAGE = 50
 # Tags that are offered while one types.
@@ -150,6 +152,7 @@ def add_subscriber(request: Any) -> HttpResponse:
                 answers["address"],
                 queries.list_by_id(organisation, answers["list"]),
                 consent=answers["consent"],
+                purpose=answers["purpose"] or "newsletter",
                 values=form.values(),
                 tags=form.tag_names(),
                 now=timezone.now(),
@@ -197,7 +200,9 @@ def erase(request: Any, number: int) -> HttpResponse:
     form = EraseForm(request.POST or None)
     if form.is_valid():
         actions.erase(request.organisation, subscriber=found, now=timezone.now(), by=request.person)
-        messages.success(request, _("Her data is erased."))
+        until = day(gone_from_backups(timezone.localdate()))
+        text = _("Her data is erased. Backups made before may hold it, sealed, until %(day)s at the latest.")
+        messages.success(request, text % {"day": until})
         return go(request, "subscribers")
     card = queries.card(found, timezone.now())
     facts = {"form": form, "card": card, "fields": len(card.values), "records": len(card.timeline)}
