@@ -115,7 +115,8 @@ def _check(organisation: Any, told: FormFacts) -> None:
 
 def facts_of(form: SignUpForm) -> FormFacts:
     told = open_json(house.keys(form.organisation), form.sealed, "form", "sealed", form.id)
-    return FormFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+    values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in told.items()}
+    return FormFacts(**values)
 
 
 def view_of(form: SignUpForm) -> FormView:
