@@ -6,7 +6,7 @@ beside them. Subscription.status and .may are what core/consent makes of all of 
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 from samizdat.core import consent
@@ -22,6 +22,7 @@ IMPORT = consent.WAYS.index("import")
 _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 
 _heading = struct.Struct(">QQQBBB")
+_u64, _tail = struct.Struct(">Q"), struct.Struct(">QBBB")
 
 # (order, list or None, kind, purpose, way, day)
 type Known = tuple[int, int | None, int, int, int, str]
@@ -33,6 +34,19 @@ def digest(
     """SHA-256 over the readable columns and the sealed ones: what the organisation's hash chain vouches for."""
     heading = _heading.pack(organisation, subscriber, list_id or 0, kind, purpose, way)
     return hashlib.sha256(heading + day.encode() + blob).digest()
+
+
+def digester(
+    organisation: int, list_id: int | None, purpose: int, way: int, day: str
+) -> Callable[[int, int, bytes], bytes]:
+    """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in two thirds."""
+    head, sha256, number = _u64.pack(organisation), hashlib.sha256, _u64.pack
+    tails = [_tail.pack(list_id or 0, kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
+
+    def made(subscriber: int, kind: int, blob: bytes) -> bytes:
+        return sha256(head + number(subscriber) + tails[kind] + blob).digest()
+
+    return made
 
 
 def records(known: Iterable[Known]) -> list[consent.Record]:

@@ -385,6 +385,42 @@ def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second
     assert_projections_hold(lantern, NOW)
 
 
+def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_met(
+    bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
+) -> None:
+    from samizdat.audience.bringing.known import Known
+    from samizdat.audience.bringing.store import Store
+
+    find, looks, slice = Known.find, [], Store.slice
+
+    def counted(self: Any, rows: Any) -> Any:
+        looks.append(1)
+        return find(self, rows)
+
+    def signing_up(self: Any, made: Any) -> Any:
+        monkeypatch.setattr(Store, "slice", slice)
+        actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+        return slice(self, made)
+
+    monkeypatch.setattr(Known, "find", counted)
+    file = export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris")
+    monkeypatch.setattr(Store, "slice", signing_up)
+    # Her own row of the same transaction goes with the first try, as nothing else of it stays.
+    assert split(bring(file).counts) == (2, 0, 0, 0)
+    assert looks == [1]
+    bring(export("subscribed", "clara@post.example,Clara", name="1b"))
+    assert_projections_hold(lantern, NOW)
+
+
+def test_digests_of_many_records_are_those_of_one_each() -> None:
+    from samizdat.audience import facts
+
+    proof = facts.digester(7, 12, facts.NEWSLETTER, facts.IMPORT, "2026-11-25")
+    for kind in range(len(consent.KINDS)):
+        one = facts.digest(7, 99, 12, kind, facts.NEWSLETTER, facts.IMPORT, "2026-11-25", b"sealed")
+        assert proof(99, kind, b"sealed") == one
+
+
 def test_while_the_index_key_is_changed_both_keys_find_her(
     bring: Any, real: Any, lantern: Any, letter: Any, vault: Any
 ) -> None:

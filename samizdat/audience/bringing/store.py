@@ -43,6 +43,9 @@ class Store:
         self.writes = writes
         self._keys = keys
         self._known = Known(organisation, list_id, keys, now)
+        # Into an empty house nobody has to be looked up. Whoever signs up meanwhile is met by the index of addresses:
+        # the slice fails, and is looked at again (`forget`).
+        self._nobody = len(keys.index) == 1 and not Subscriber.objects.filter(organisation=organisation).exists()
         self._seal = keys.data.bound(*facts.SUBSCRIBER, keys.uid).seal
         self._seal_record = keys.data.bound(*facts.RECORD, keys.uid).seal
         self._tags: dict[str, int] = {}
@@ -64,7 +67,7 @@ class Store:
             rows, rejects = _without_erased(made, reasons)
         self._name_tags({row[6] for row in rows})
         again = [Row._make(row) for row in rows if row[9] != NEW]
-        self._wave([row for row in rows if row[9] == NEW] if again else rows, reasons, counts)
+        self._wave([row for row in rows if row[9] == NEW] if again else rows, reasons, counts, look=not self._nobody)
         if self.writes:
             for wave in _waves(again):
                 self._wave(wave, reasons, counts)
@@ -76,7 +79,9 @@ class Store:
         return counts, rejects
 
     def forget(self) -> None:
-        """After a transaction that was rolled back: tags made and numbers reserved in it are gone."""
+        """After a transaction that was rolled back: tags made and numbers reserved in it are gone, and somebody may
+        have come in by another door."""
+        self._nobody = False
         self._tags.clear()
         self._numbers.forget()
         self._totals = self._fresh_totals()
@@ -107,9 +112,9 @@ class Store:
                 name: -1 - place for place, name in enumerate(names, len(self._tags)) if name not in self._tags
             }
 
-    def _wave(self, rows: list[Row], reasons: dict[bytes, str], counts: Counter[str]) -> None:
-        """Rows of which no two are the same address."""
-        known = self._known.find(rows)
+    def _wave(self, rows: list[Row], reasons: dict[bytes, str], counts: Counter[str], *, look: bool = True) -> None:
+        """Rows of which no two are the same address. `look`: whether one of them may be here already."""
+        known = self._known.find(rows) if look else {}
         self._add([row for row in rows if row[0] not in known] if known else rows, reasons, counts)
         if known:
             self._compare([Row._make(row) for row in rows if row[0] in known], known, reasons, counts)
@@ -174,12 +179,14 @@ class Store:
         organisation, list_id, sealed = self.organisation.id, self.list_id, self._seal_record
         day = self.today
         purpose, way = facts.NEWSLETTER, facts.IMPORT
-        rows = []
-        for (subscriber, number, (kind, _, _, words)), nonce in zip(told, _nonces(len(told)), strict=True):
-            blob = sealed(words, number, nonce)
-            proof = facts.digest(organisation, subscriber, list_id, kind, purpose, way, day, blob)
-            rows.append((organisation, subscriber, list_id, kind, purpose, way, day, blob, proof))
-        dialect.insert_consent(rows)
+        proof = facts.digester(organisation, list_id, purpose, way, day)
+        dialect.insert_consent(
+            [
+                (organisation, subscriber, list_id, kind, purpose, way, day, blob, proof(subscriber, kind, blob))
+                for (subscriber, number, (kind, _, _, words)), nonce in zip(told, _nonces(len(told)), strict=True)
+                for blob in (sealed(words, number, nonce),)
+            ]
+        )
 
     def _suppress(self, blinds: list[bytes], reason: str = "bounce") -> None:
         version = self._keys.index_version
