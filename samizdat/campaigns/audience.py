@@ -13,6 +13,7 @@ from samizdat.audience.segments.names import Names
 from samizdat.audience.segments.who import Reader, today_of
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import DRAFTS, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,12 @@ def quick_count(campaign: Campaign, now: datetime) -> int | None:
     if reader and reader.sealed and audience.reach(campaign.list, campaign.tag)["subscribed"] > OPENED_AT_ONCE:
         return None
     return reach_of(campaign, now).may
+
+
+def drafts_to(segment: Any) -> list[Row]:
+    """Drafts that go to a segment, the newest first."""
+    rows = Campaign.objects.select_related("organisation").filter(segment=segment, state="draft").order_by("-pk")
+    return [Row(row, draft_of(row).subject) for row in rows[:DRAFTS]]
 
 
 def names(organisation: Any, words: Callable[[str, str], str] | None = None) -> Names:

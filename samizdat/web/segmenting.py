@@ -34,4 +34,4 @@ def segment_word(kind: str, code: str) -> str:
 
 def language(code: str) -> str:
     """Its name in the language of the page; the code of one that Django does not know."""
-    return str(get_language_info(code)["name_translated"]).capitalize() if code in LANG_INFO else code
+    return str(get_language_info(code)["name_translated"]) if code in LANG_INFO else code

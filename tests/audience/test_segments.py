@@ -230,7 +230,7 @@ def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> N
 def test_the_narrowest_condition_is_walked_along(world: World, kind: str) -> None:
     narrow = {"list": OnList(world.lists[0], "pending"), "tag": segment.Tag(world.tags[0])}[kind]
     source, rest = sql.narrowed(
-        world.organisation.id, All((Language("ru"), narrow)), lambda _leaf: 3, lambda: 30, paged=False, person=False
+        world.organisation.id, All((Language("ru"), narrow)), lambda _leaf: 3, lambda: 30, person=False
     )
     assert source.tables.text.startswith(f"audience_subscri{'ption' if kind == 'list' else 'bertag'} ")
     assert rest == All((Language("ru"),))

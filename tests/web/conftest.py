@@ -42,6 +42,7 @@ class House:
     alarm: int = 0
     field: int = 0
     work: int = 0
+    segment: int = 0
     key: Any = None
     form: int = 0
     breach: int = 0
@@ -54,6 +55,7 @@ class House:
             "number": self.ada.number,
             "list_id": self.list.pk,
             "field_number": self.field,
+            "segment_id": self.segment,
             "import_id": self.import_run.pk,
             "export_id": self.export.pk,
             "work_id": self.work,
@@ -75,12 +77,12 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.accounts import actions as accounts
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
+    from samizdat.audience.actions.forms import FormFacts, make_form
     from samizdat.audience.exporting import actions as exporting
     from samizdat.audience.exporting.leaving import Wish
+    from samizdat.core.segment import OnList
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
-
-    from samizdat.audience.actions.forms import FormFacts, make_form
 
     house = House(organisation)
     for role, (name, local) in PEOPLE.items():
@@ -109,6 +111,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.invitation = Invitation.objects.get(organisation=organisation).pk
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
     house.form = make_form(organisation, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
+    house.segment = audience.add_segment(organisation, "Here", OnList(house.list.pk), now=NOW, by=by).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
     house.work = tagged(house)

@@ -1,5 +1,7 @@
 """Segments at the desk."""
 
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,11 @@ from django.urls import reverse
 
 from samizdat.audience import actions as audience
 from samizdat.audience.models import Segment
+from samizdat.audience.segments import names, saved
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
+from samizdat.core.segment import Day, Not, OnList, Share
+from samizdat.web import building
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -72,3 +77,153 @@ def test_a_segment_of_another_organisation_cannot_be_chosen(here: House, there: 
     foreign = audience.add_segment(there.organisation, "Theirs", segment.EVERYBODY, now=NOW)
     address = at(here, "campaign", here.campaign.pk)
     assert desk("editor").post(address, letter(here, segment=foreign.pk)).status_code == 422
+
+
+# -- the builder --
+
+
+def shown(page: str) -> str:
+    """The panel that says who is in it, as words."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.partition('id="found"')[2].partition("</section>")[0]).split())
+
+
+def group(kind: str = "all") -> dict[str, str]:
+    return {"0-kind": kind, "0-in": "0"}
+
+
+def row(number: int, kind: str, a: str = "", b: str = "", c: str = "", above: int = 0) -> dict[str, str]:
+    told = {"kind": kind, "in": str(above), "a": a, "b": b, "c": c}
+    return {f"{number}-{name}": value for name, value in told.items()}
+
+
+def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), at(here, "new-segment")
+    assert "Everybody. 2 subscribers." in shown(client.get(address).content.decode())
+    page = client.post(address, group() | {"0-new": "tag", "do": "add-0"}).content.decode()
+    assert "Finish this" in shown(page) and 'name="1-b"' in page and 'class="wrong"' not in page
+    tag = str(here.organisation.tags.get().pk)
+    page = client.post(address, group() | row(1, "tag", "", tag) | {"do": "count"}).content.decode()
+    assert "Everybody who has the tag “volunteer”. 1 subscriber." in shown(page)
+    page = client.post(address, group() | row(1, "tag", "!", tag) | {"do": "wrap-1"}).content.decode()
+    assert 'name="2-in" value="1"' in page and "does not have the tag" in shown(page)
+    page = client.post(address, group() | row(1, "tag", "!", tag) | {"do": "remove-1"}).content.decode()
+    assert "Everybody. 2 subscribers." in shown(page)
+    assert not Segment.objects.filter(organisation=here.organisation).exclude(pk=here.segment).exists()
+
+
+def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    city = f"field:{here.field}"
+    form = (
+        group("any")
+        | row(1, "list", "", str(here.list.pk), "unsubscribed")
+        | {"2-kind": "none", "2-in": "0"}
+        | row(3, city, "contains", "Ri", above=2)
+        | row(4, "joined_ago", "!last", "30", above=2)
+        | row(5, "share", "", "10", "77")
+    )
+    refused = client.post(at(here, "new-segment"), form | {"name": "", "do": "save"})
+    assert refused.status_code == 422 and 'value="Ri"' in refused.content.decode()
+    answer = client.post(at(here, "new-segment"), form | {"name": "Of all kinds", "version": "0", "do": "save"})
+    assert answer.headers["Location"] == at(here, "segments")
+    (one,) = [one for one in saved.segments(here.organisation) if one.name == "Of all kinds"]
+    assert one.tree == segment.Any((
+        OnList(here.list.pk, "unsubscribed"),
+        Not(segment.Any((segment.Field(here.field, "contains", "Ri"), Not(Day("joined", "last", days=30))))),
+        Share(10, 77),
+    ))  # fmt: skip
+    page = client.get(at(here, "segment", one.id)).content.decode()
+    for kept in (
+        'value="contains" selected',
+        'value="!last" selected',
+        'name="5-c" value="77"',
+        'value="none" selected',
+    ):
+        assert kept in page
+    sentence = "Everybody who has left “The Thursday Letter” or for whom this is not so: (whose “City” contains “Ri”"
+    assert sentence in html.unescape(client.get(at(here, "segments")).content.decode())
+    changed = {"name": "Of all kinds", "version": "1", "do": "save"}
+    client.post(at(here, "segment", one.id), group() | changed)
+    assert "Somebody else has changed" in client.post(at(here, "segment", one.id), group() | changed).content.decode()
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        segment.EVERYBODY,
+        Not(segment.All((segment.Language("ru"), segment.Language("")))),
+        Not(Not(segment.Provider("gmail"))),
+        segment.Any((Day("confirmed", "before", NOW.date()), Not(segment.Consent(0, "left")))),
+    ],
+)
+def test_every_segment_goes_into_the_form_and_back(tree: segment.Tree, lantern: Any) -> None:
+    root = building.from_tree(tree)
+    laid_out = building.Builder(lantern, names.Names(lantern, str)).laid_out(root)
+    above = {part.number: node.number for node in laid_out.nodes() for part in node.parts}
+    form = {}
+    for node in laid_out.nodes():
+        form |= row(node.number, node.kind, node.a, node.b, node.c, above.get(node.number, 0))
+    again = building.to_tree(building.read(form))
+    facts = segment.Facts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
+    for each in (facts, segment.Facts(provider="gmail", joined=NOW.date())):
+        assert segment.test(again, each, NOW.date()) == segment.test(tree, each, NOW.date())
+
+
+def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, monkeypatch: Any) -> None:
+    monkeypatch.setattr("samizdat.audience.segments.who.PAGE", 1)
+    monkeypatch.setattr("samizdat.web.views.segments.COUNTING", 0)
+    client, address = desk("editor"), at(here, "new-segment")
+    form = group() | row(1, f"field:{here.field}", "!filled")
+    page = client.post(address, form).content.decode()
+    assert "1 of the 1 subscribers opened so far." in shown(page)
+    for _look in range(3):
+        on = re.search(r'name="on" value="([^"]+)"', page)
+        if on is None:
+            break
+        page = client.post(address, form | {"on": on[1]}).content.decode()
+    assert "2 subscribers." in shown(page)
+    other = client.post(address, form | {"on": "1:500:500:of another tree"}).content.decode()
+    assert "1 of the 1 subscribers opened so far." in shown(other)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"0-kind": "nonsense"},
+        {"0-kind": "tag", "0-b": "1"},
+        row(0, "all") | row(1, "tag", "", "9" * 400),
+        row(0, "all") | row(1, "field:99999999999", "is", "x"),
+        row(0, "all") | row(1, "joined", "around", "yesterday"),
+        row(0, "all") | row(1, "share", "", "500", "-1"),
+        {f"{at}-kind": "any" for at in range(100)} | {f"{at}-in": str(at - 1) for at in range(1, 100)},
+        {"do": "remove-0"},
+        {"do": "add-77", "0-new": "tag"},
+        {"on": "1:2:3"},
+    ],
+)  # fmt: skip
+def test_no_form_breaks_the_builder(here: House, desk: Desk, form: dict[str, str]) -> None:
+    answer = desk("editor").post(at(here, "new-segment"), form)
+    assert answer.status_code == 200
+    saving = desk("editor").post(at(here, "new-segment"), form | {"do": "save", "name": "X"})
+    assert saving.status_code in (302, 422)
+
+
+def test_a_segment_whose_field_was_removed_says_so_and_can_be_mended(here: House, desk: Desk) -> None:
+    made = audience.add_segment(here.organisation, "City", segment.Field(here.field, "filled"), now=NOW)
+    audience.remove_field(here.organisation, here.field, now=NOW)
+    client = desk("editor")
+    assert "Does not work" in client.get(at(here, "segments")).content.decode()
+    page = client.get(at(here, "segment", made.pk)).content.decode()
+    assert "asks for a field that was removed" in shown(page) and "a field that was removed" in page
+    client.post(at(here, "segment", made.pk), group() | {"name": "City", "version": "1", "do": "save"})
+    assert "Does not work" not in client.get(at(here, "segments")).content.decode()
+
+
+def test_a_segment_is_removed_after_the_drafts_were_named(here: House, desk: Desk, volunteers: Segment) -> None:
+    client = desk("editor")
+    client.post(at(here, "campaign", here.campaign.pk), letter(here, segment=volunteers.pk))
+    assert "What the river took" in client.get(at(here, "remove-segment", volunteers.pk)).content.decode()
+    client.post(at(here, "remove-segment", volunteers.pk))
+    assert client.get(at(here, "segment", volunteers.pk)).status_code == 404
+    assert desk("viewer").get(at(here, "segments")).status_code == 200

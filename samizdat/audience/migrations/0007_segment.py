@@ -25,8 +25,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('organisation', 'name_index'), name='segment_name_once')],
             },
         ),
-        migrations.AddIndex(
-            model_name='subscriber',
-            index=models.Index(fields=['organisation', 'provider', 'language', 'joined', 'id'], name='subscriber_narrow'),
-        ),
     ]

@@ -160,10 +160,8 @@ def day(value: date) -> Any:
 # -- where to begin ----------------------------------------
 
 
-def everybody(organisation: int, *, paged: bool) -> Source:
-    """All subscribers of an organisation: along the narrow index, which leaves the blobs alone; or by their numbers."""
-    if not paged:
-        return Source(Sql("audience_subscriber s WHERE s.organisation_id = %s", (organisation,)))
+def everybody(organisation: int) -> Source:
+    """All subscribers of an organisation, along the index subscriber_facets where their blobs are not asked for."""
     values = (row_id(organisation, 0), row_id(organisation + 1, 0))
     return Source(Sql("audience_subscriber s WHERE s.id >= %s AND s.id < %s", values))
 
@@ -174,7 +172,6 @@ def narrowed(
     size: Callable[[segment.Leaf], int | None],
     total: Callable[[], int],
     *,
-    paged: bool,
     person: bool,
 ) -> tuple[Source, segment.Tree]:
     """The smallest set of rows that everybody of the segment is in, and what is still to be asked of them.
@@ -185,7 +182,7 @@ def narrowed(
     parts = tree.parts if isinstance(tree, All) else (tree,)
     sized = [(count, place) for place, part in enumerate(parts) if (count := _size(part, size)) is not None]
     if not sized or min(sized)[0] >= total():
-        return everybody(organisation, paged=paged), tree
+        return everybody(organisation), tree
     _, place = min(sized)
     rest = All(parts[:place] + parts[place + 1 :])
     tables, id = _driver(parts[place])

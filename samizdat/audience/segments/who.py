@@ -103,7 +103,7 @@ class Reader:
             return self.look(after=0, seconds=None).count
         if self._split.where == segment.EVERYBODY:
             return dialect.count_subscribers(self.organisation.id)
-        source, rest = self._narrowed(paged=False, person=False)
+        source, rest = self._narrowed(person=False)
         told = self._where(rest, source.id)
         query = f"SELECT COUNT(*) FROM {source.tables.text} AND {told.text}"
         count: int = sql.rows(query, (*source.tables.values, *told.values))[0][0]
@@ -138,7 +138,7 @@ class Reader:
 
     def _pages(self, after: int, first: int = 0) -> Iterator["Page"]:
         """By rising number. first: size of the first page, which has to be there at once."""
-        origin = self._narrowed(paged=True, person=self.sealed)
+        origin = self._narrowed(person=self.sealed)
         in_it = self.decider() if self.sealed else None
         size = first or (PAGE if self.sealed else IDS)
         while True:
@@ -162,9 +162,9 @@ class Reader:
         asked = [value for one in asks for value in one.values]
         return sql.rows(query, (*asked, *origin.tables.values, *told.values, after, limit))
 
-    def _narrowed(self, *, paged: bool, person: bool) -> tuple[Source, segment.Tree]:
+    def _narrowed(self, *, person: bool) -> tuple[Source, segment.Tree]:
         total = partial(dialect.count_subscribers, self.organisation.id)
-        return sql.narrowed(self.organisation.id, self._split.where, _size, total, paged=paged, person=person)
+        return sql.narrowed(self.organisation.id, self._split.where, _size, total, person=person)
 
 
 @dataclass(frozen=True, slots=True)

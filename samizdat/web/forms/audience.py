@@ -215,3 +215,10 @@ class FormForm(DeskForm):
         help_text=lazy("They read it above the button, and it goes into each consent record in these words."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class SegmentForm(DeskForm):
+    """The name of a segment; its conditions are web/building's."""
+
+    name = forms.CharField(label=lazy("Name of the segment"), max_length=100)
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
