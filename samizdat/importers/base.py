@@ -90,6 +90,8 @@ SENTENCES = {
     "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "
     "Run `list_members -f LIST` and give what it prints.",
     "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
+    "other_people": "{file} holds addresses, but is not from the same service as the others. It is left out: "
+    "bring it in by itself.",
     "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
     "Export the people of one list who are subscribed to it, or say what they are.",
     "out_ip": "Left out: {labels}. They were derived from an IP address. We do not keep where somebody was.",

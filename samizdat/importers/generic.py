@@ -34,7 +34,7 @@ class Importer:
 
     def looks_like(self, name: str, sheet: Sheet) -> bool:
         """Whether a column holds addresses."""
-        return _address_column(sheet) is not None
+        return holds_addresses(sheet)
 
     def inspect(self, given: Given, *, thorough: bool = True) -> Found:
         tagger = labels.Tagger()
@@ -54,6 +54,10 @@ class Importer:
     def read(self, given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
         """The rows of a plan, in slices; see `slices.read`."""
         return slices.read(given, plan, start, size)
+
+
+def holds_addresses(sheet: Sheet) -> bool:
+    return _address_column(sheet) is not None
 
 
 def without_other_sheets(given: Given, files: list[FileFound], problems: list[Problem]) -> list[Problem]:

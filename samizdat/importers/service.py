@@ -92,6 +92,8 @@ class Service:
                 if found:
                     self._settle_order(found)
                     files.append(self.status_of(found))
+            elif self._has_others(given, index):
+                problems.append(Problem("other_people", given.members[index].name, stops=False))
         problems = generic.without_other_sheets(given, files, problems)
         if reading:
             problems.append(Problem("reading_files", "", {"count": len(reading)}, stops=False))
@@ -104,6 +106,11 @@ class Service:
     def read(self, given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
         """The rows of a plan, in slices; see `slices.read`."""
         return slices.read(given, plan, start, size)
+
+    def _has_others(self, given: Given, index: int) -> bool:
+        """People of another service, who must not be lost without a word."""
+        name, sheet = given.members[index].name, given.sheet(index)
+        return isinstance(sheet, Sheet) and not self.passes_over(name) and generic.holds_addresses(sheet)
 
     def _settle_order(self, found: FileFound) -> None:
         for column in found.columns:

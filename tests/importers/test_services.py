@@ -157,6 +157,13 @@ def test_substacks_zip_gives_the_people_and_passes_over_who_read_what():
     assert whole.problems == ["reading_files"] and not whole.found.problems[0].stops
 
 
+def test_people_of_another_service_in_the_same_zip_are_named_and_left_out():
+    content = zipped({"email_list.x.csv": SUBSTACK.encode(), "fair.csv": b"email\nnina@x.org\n"})
+    whole = read(named("export.zip", content))
+    assert whole.counts == {"subscribed": 1, "unsubscribed": 1}
+    assert [(problem.code, problem.file) for problem in whole.found.problems] == [("other_people", "fair.csv")]
+
+
 def test_listmonk_says_that_its_file_does_not_tell_who_left_a_list():
     assert [problem.code for problem in inspect(named("subscribers.csv", LISTMONK.encode())).problems] == [
         "lists_unsaid"
