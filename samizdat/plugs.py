@@ -14,9 +14,11 @@ from typing import Any
 
 # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
 from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, read_url
+from samizdat.transports.base import Transport as BaseTransport
 
 __all__ = [
     "BadRoute",
+    "BaseTransport",
     "Message",
     "NoSuchPlug",
     "RouteDown",

@@ -15,6 +15,9 @@ What it answers is a list of rules; the first that fits is used, and none means 
     api.on(b"HTTP/1.1 200 OK\\r\\n…")      bytes go out as they are, then it hangs up
     api.on(Endless(200))                  a body that never ends
 
+    api.states = [Reply(200, {"domain": {"state": "disabled"}})]   what a GET is told, the last one again and again;
+                                          none: 401, as to a key that may only send. api.asked: their paths
+
     api.letters   Letter(recipient, content, fields, path, authorization), in order, also those without a yes
     api.accepted  to whom a yes was said
     api.connected, api.most_open, api.requests
@@ -101,6 +104,8 @@ class ScriptedApi:
         self.letters: list[Letter] = []
         self.accepted: list[str] = []
         self.connected = self.open = self.most_open = self.requests = 0
+        self.states: list[Answer] = []
+        self.asked: list[str] = []
         self.port = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
@@ -163,6 +168,12 @@ class ScriptedApi:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         self.requests += 1
+        if head.startswith("GET "):
+            self.asked.append(head.split()[1])
+            state: Answer = Reply(401, {"message": "Forbidden"})
+            if self.states:
+                state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            return await self._act(state, writer)
         size = int(re.search(r"content-length: *(\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
         body = await reader.readexactly(min(size, HALF))
         recipient = self._recipient(body)

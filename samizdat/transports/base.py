@@ -292,6 +292,13 @@ class Transport:
         """Does the route answer, let us in and out again? Sends nothing."""
         raise NotImplementedError
 
+    async def standing(self) -> RouteVerdict | None:
+        """How the provider says that the account stands, beside any letter: some close one and go on taking letters.
+
+        None where it does not say, or not to this key: no news. Only a clear word is a verdict.
+        """
+        return None
+
 
 class Teller:
     """Tells outcomes to the feed, and holds refusals back while they may turn out to mean the route.

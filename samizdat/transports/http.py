@@ -223,7 +223,24 @@ class Pool:
     async def post(
         self, path: str, headers: Mapping[str, str], start: bytes, end: bytes, finishing: Callable[[], None]
     ) -> Answer:
-        """The body is `start` + `end`. Raises Lost.
+        """The body is `start` + `end`. Raises Lost."""
+        length = ("Content-Length", str(len(start) + len(end)))
+        return await self._ask("POST", path, [length, *headers.items()], start, end, finishing)
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """A question beside any letter. Raises Lost."""
+        return await self._ask("GET", path, list(headers.items()), b"", b"", no_finishing)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: list[tuple[str, str]],
+        start: bytes,
+        end: bytes,
+        finishing: Callable[[], None],
+    ) -> Answer:
+        """One request, one answer. Raises Lost.
 
         A connection that was used before may have been closed by the server meanwhile: if so, and the end has not left,
         a fresh one is taken.
@@ -236,14 +253,13 @@ class Pool:
             handed_over = True
 
         request = h11.Request(
-            method="POST",
+            method=method,
             target=path,
             headers=[
                 ("Host", self.place.name),
                 ("User-Agent", "samizdat"),
                 ("Accept", "application/json"),
-                ("Content-Length", str(len(start) + len(end))),
-                *headers.items(),
+                *headers,
             ],
         )
         while True:

@@ -95,12 +95,38 @@ class Transport(base.Transport):
         _, verdict = self.read(answer, "")
         return replace(verdict, values={**values, **verdict.values})
 
-    def headers(self) -> dict[str, str]:
+    async def standing(self) -> RouteVerdict | None:
+        """The state of the sending domain. A key that may only send is not told; then nobody knows more than before."""
+        pool = Pool(self.place, self.connect, self.timeout)
+        try:
+            for version in ("v4", "v3"):
+                answer = await pool.get(f"/{version}/domains/{self.route.host}", self.authorization())
+                if answer.status != 404:
+                    return self.read_state(answer)
+        except Lost:
+            return None
+        finally:
+            pool.close()
+        return None
+
+    def read_state(self, answer: Answer) -> RouteVerdict | None:
+        """What `state` says: active, unverified or disabled. None for any other answer."""
+        found = document(answer)
+        domain = found.get("domain") if answer.status == 200 and isinstance(found, dict) else None
+        state = domain.get("state") if isinstance(domain, dict) else None
+        values = {"host": self.place.name, "answer": f"{self.route.host}: {state}"}
+        if state == "active":
+            return replace(OK, values=values)
+        if state == "disabled":
+            return RouteVerdict("dead", "suspended", values)
+        return RouteVerdict("config", "sender", values) if state == "unverified" else None
+
+    def authorization(self) -> dict[str, str]:
         secret = base64.b64encode(f"api:{self.route.password}".encode()).decode()
-        return {
-            "Authorization": f"Basic {secret}",
-            "Content-Type": f"multipart/form-data; boundary={self.boundary}",
-        }
+        return {"Authorization": f"Basic {secret}"}
+
+    def headers(self) -> dict[str, str]:
+        return self.authorization() | {"Content-Type": f"multipart/form-data; boundary={self.boundary}"}
 
     def form(self, recipient: str, content: bytes) -> tuple[bytes, bytes]:
         """The body in two parts; without the second it is no letter yet."""

@@ -57,6 +57,10 @@ class Fake:
         """The account is closed; the secret of the route stands in the answer where that is possible."""
         raise NotImplementedError
 
+    def close_account(self) -> bool:
+        """What it says of the account beside any letter. False: it says nothing."""
+        return False
+
     def cut_off_early(self, recipient: str | None) -> None:
         """Hangs up before the letter was handed over."""
         raise NotImplementedError
@@ -172,6 +176,10 @@ class FakeMailgun(Fake):
 
     def throttle(self) -> None:
         self.server.on(api.Reply(429, {"message": "Too many requests"}, {"Retry-After": "92"}))
+
+    def close_account(self) -> bool:
+        self.server.states.append(api.Reply(200, {"domain": {"name": "lantern.example", "state": "disabled"}}))
+        return True
 
     def suspend(self) -> None:
         words = f"Domain lantern.example is not allowed to send: account of {SECRET} disabled"

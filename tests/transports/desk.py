@@ -118,3 +118,9 @@ def probe(url: str, **options: object) -> RouteVerdict:
     defaults: dict[str, object] = {"timeout": 3, "connect": 3} if url.startswith("smtp") else {}
     route = read_url("main", add_options(url, defaults | options))
     return asyncio.run(transport(route.scheme)(route).probe())
+
+
+def standing(url: str) -> RouteVerdict | None:
+    """What the provider says of the account."""
+    route = read_url("main", url)
+    return asyncio.run(transport(route.scheme)(route).standing())

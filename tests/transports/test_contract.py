@@ -15,7 +15,7 @@ from samizdat import plugs
 from samizdat.core.outcome import REASONS, TABLE, Deferred, Refused, Unsure
 from samizdat.transports.base import Ask, BadRoute, Message, RouteDown, read_url
 from tests.transports.contract import ANSWERING, BAD_ROUTES, FAKES, ODD, SECRET, TELLING, Fake
-from tests.transports.desk import Desk, add_options, carried, carry, letter, letters, probe
+from tests.transports.desk import Desk, add_options, carried, carry, letter, letters, probe, standing
 
 PLUGS = sorted({plug.name: plug for plug in plugs.transports().values()}.items())
 PATHS = ("folder", "sendmail")
@@ -157,6 +157,16 @@ def test_a_good_route_answers_a_probe_and_nothing_is_sent(fake: Fake) -> None:
     assert not fake.taken
 
 
+def test_an_account_that_was_closed_is_told_where_a_provider_tells_and_nothing_is_sent(fake: Fake) -> None:
+    verdict = standing(fake.url)
+    assert verdict is None or verdict.state == "ok"
+    if fake.close_account():
+        closed = standing(fake.url)
+        assert closed is not None and (closed.state, closed.reason) == ("dead", "suspended")
+        assert SECRET not in closed.sentence
+    assert not fake.taken
+
+
 def test_a_route_to_nowhere_is_down_and_everything_is_still_owed(fake: Fake, tmp_path: Path) -> None:
     url = {
         "smtp": "smtp+plain://127.0.0.1:1",
@@ -168,6 +178,7 @@ def test_a_route_to_nowhere_is_down_and_everything_is_still_owed(fake: Fake, tmp
     assert verdict.state in ("dead", "throttled")
     assert desk.told.keys() == {message.recipient for message in desk.taken} == set(desk.deferred)
     assert probe(url).reason == verdict.reason
+    assert standing(url) is None
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

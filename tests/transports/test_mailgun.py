@@ -18,7 +18,7 @@ from samizdat.transports.mailgun import Transport
 from tests.http_server import HANG_UP, RESET, STALL_EARLY, Reply, ScriptedApi
 from tests.smtp_server import Certificates
 from tests.transports.contract import SECRET
-from tests.transports.desk import Desk, carried, carry, letter, letters, probe
+from tests.transports.desk import Desk, carried, carry, letter, letters, probe, standing
 
 ADA, BORIS, CLARA = (letter(f"{name}@north.example", number) for number, name in enumerate(("ada", "boris", "clara")))
 PAGE = b"<!DOCTYPE html><html><title>Your account is suspended</title></html>"
@@ -291,3 +291,41 @@ def test_a_moment_is_measured_by_the_clock_of_whoever_names_it() -> None:
     text = "account has been disabled until Tue, 23 Oct 2018 08:42:36 GMT."
     for date, wait in (("Tue, 23 Oct 2018 08:42:00 GMT", 36), ("", None), ("nonsense", None)):
         assert seconds_asked(Answer(403, {"date": date}, b"", True), text) == wait
+
+
+def state(word: Any, status: int = 200) -> Reply:
+    return Reply(status, {"domain": {"name": "lantern.example", "state": word}})
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"),
+    [
+        (state("active"), ("ok", "ok")),
+        (state("disabled"), ("dead", "suspended")),
+        (state("unverified"), ("config", "sender")),
+        # No news: a key that may only send, another version, a page in front, silence.
+        (Reply(401, {"message": "Forbidden"}), None),
+        (Reply(403, {"message": "Domain lantern.example is not allowed to send: disabled"}), None),
+        (Reply(404, {"message": "Domain not found"}), None),
+        (state("disabled", 500), None),
+        (state("resting"), None),
+        (state(None), None),
+        (Reply(200, {"domain": ["disabled"]}), None),
+        (Reply(200, []), None),
+        (Reply(200, PAGE), None),
+        (RESET, None),
+    ],
+)
+def test_only_a_clear_word_about_the_domain_is_a_verdict(api: ScriptedApi, answer: Any, means: Any) -> None:
+    api.states.append(answer)
+    verdict = standing(url_of(api))
+    assert (verdict and (verdict.state, verdict.reason)) == means
+    assert verdict is None or (SECRET not in verdict.sentence and "127.0.0.1" in verdict.sentence) or means[0] == "ok"
+    assert not api.letters and api.asked[0] == "/v4/domains/lantern.example"
+
+
+def test_an_older_interface_is_asked_in_its_own_way(api: ScriptedApi) -> None:
+    api.states += [Reply(404, {"message": "not found"}), state("disabled")]
+    verdict = standing(url_of(api))
+    assert verdict is not None and verdict.reason == "suspended"
+    assert api.asked == ["/v4/domains/lantern.example", "/v3/domains/lantern.example"]
