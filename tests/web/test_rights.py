@@ -86,6 +86,19 @@ def test_her_objection_ends_every_letter(here: House) -> None:
     )
 
 
+def test_a_yes_to_appeals_is_shown_and_withdrawn_apart(here: House) -> None:
+    editor, page = signed_in(here.people["editor"]), f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/"
+    audience.add_subscriber(
+        here.organisation, "ada@lantern.example", here.list, consent="Will give.", purpose="fundraising", now=NOW
+    )
+    assert "For appeals for money" in editor.get(page).content.decode()
+    leave = {"list": here.list.pk, "purpose": "fundraising"}
+    assert editor.post(f"{page}unsubscribe", leave | {"purpose": "war"}).status_code == 404
+    assert editor.post(f"{page}unsubscribe", leave).status_code == 302
+    assert audience.verdict(here.ada, here.list, NOW, purpose="fundraising").reason == "left"
+    assert audience.verdict(here.ada, here.list, NOW).reason == "given"
+
+
 def test_a_list_is_asked_again_from_counting_to_the_letter(here: House) -> None:
     editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/ask-again")
     assert editor.post(page, {"step": "count"}).status_code == 302

@@ -23,6 +23,12 @@ def consent_of(card: Any) -> dict[str, Any]:
     }
 
 
+@register.filter
+def allows(verdict: Any) -> bool:
+    """Whether this answer of core/consent.may is a yes."""
+    return isinstance(verdict, Yes)
+
+
 def answer(verdict: Any) -> tuple[bool, str]:
     """Whether we may write to her, and the sentence that says why."""
     sentence = str(words.VERDICTS.get(verdict.reason, ""))

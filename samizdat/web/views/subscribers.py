@@ -13,7 +13,7 @@ from samizdat.accounts import people
 from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.core.address import BadAddress
-from samizdat.core.consent import STATUSES
+from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.rights.keeping import gone_from_backups
@@ -175,8 +175,14 @@ def unsubscribe(request: Any, number: int) -> HttpResponse:
         chosen = queries.list_by_id(request.organisation, int(request.POST.get("list", "0")))
     except (AudienceError, ValueError):
         raise Http404 from None
-    actions.unsubscribe(found, chosen, now=timezone.now(), by=request.person)
-    messages.success(request, _("She gets nothing more from this list."))
+    purpose = request.POST.get("purpose", "newsletter")
+    if purpose not in PURPOSES:
+        raise Http404
+    actions.unsubscribe(found, chosen, purpose=purpose, now=timezone.now(), by=request.person)
+    if purpose == "fundraising":
+        messages.success(request, _("She is not asked for money any more. Letters go on as they are."))
+    else:
+        messages.success(request, _("She gets nothing more from this list."))
     return go(request, "subscriber", number)
 
 
