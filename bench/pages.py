@@ -461,6 +461,15 @@ QUESTIONS: dict[str, Question] = {
     "subscribers, a tag of few": _listed("tag={tag:circle}"),
     "subscribers, a tag and nonsubscribed": _listed("tag={tag:monthly}&status=nonsubscribed&before={before}"),
     "subscribers, the last rows of a tag": _listed("tag={tag:volunteer}&status=cleaned&before=900"),
+    "subscribers, a mailbox": _listed("provider=gmail&before={before}"),
+    "subscribers, a language of nobody": _listed("language=xx&before={before}"),
+    "subscribers, list, status, mailbox, tag": _listed(
+        "list={list}&status=unsubscribed&provider=yandex&tag={tag:monthly}&before={before}"
+    ),
+    "subscribers, suppressed": _listed("suppressed=any&before={before}"),
+    "stop list": _at("subscribers/stop-list"),
+    "typos and doubles": _at("subscribers/odd"),
+    "growth of a year": _at("lists/growth?days=365"),
     "subscribers, a whole address": _search,
     "one subscriber": _one,
     "campaigns": _at("campaigns/"),
