@@ -1,6 +1,7 @@
 """Leaving whole: what an export holds, to whom it is sealed, and that it comes back as it was."""
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -417,3 +418,57 @@ def test_among_files_of_other_services_an_export_of_ours_is_said_to_be_one(audie
         with pytest.raises(ImportRefused) as refused:
             actions.look(audience, letter, [str(tmp_path / "export.zip")], now=NOW)
         assert refused.value.code == code
+
+
+def test_what_she_chose_about_her_letters_comes_along(audience: Any, vault: Any, tmp_path: Path) -> None:
+    from samizdat.audience.models import Subscription
+
+    ada = queries.subscriber_at(audience, "ada@post.example")
+    letter = queries.list_named(audience, "The Thursday Letter")
+    day = (NOW + timedelta(days=30)).date()
+    Subscription.objects.filter(subscriber=ada, list=letter).update(paused=day, frequency=1)
+    there, _ = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
+    row = Subscription.objects.get(
+        subscriber=queries.subscriber_at(there, "ada@post.example"),
+        list=queries.list_named(there, "The Thursday Letter"),
+    )
+    assert (row.paused, row.frequency) == (day, 1)
+    card = queries.card(queries.subscriber_at(there, "ada@post.example"), NOW)  # type: ignore[arg-type]
+    assert _standing(card)["The Thursday Letter"] == ("subscribed", "paused")
+
+
+def _forged(data: bytes, name: str, change: Any) -> bytes:
+    """Changed by somebody who knows the format: with the checksums that belong to it."""
+    changed = _changed(data, name, change)
+    with zipfile.ZipFile(io.BytesIO(changed)) as box:
+        text, manifest = box.read(name), json.loads(box.read("manifest.json"))
+    manifest["files"][name] |= {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    return _changed(changed, "manifest.json", lambda _: json.dumps(manifest).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("subscribers.csv", "boris@post.example", "Ada@post.example"),
+        ("subscribers.csv", "boris@post.example", "boris at post.example"),
+        ("subscribers.csv", ",2026-11-25,", ",2026-11-35,"),
+        ("subscriptions.csv", ",subscribed,", ",pleased,"),
+        ("subscriptions.csv", "subscribed,2026-11-25,,", "subscribed,2026-11-25,,many"),
+        ("consent.csv", ",given,", ",taken,"),
+        ("consent.csv", ",confirmed,newsletter,", ",confirmed,"),
+        ("tags.json", '"monthly"', '"\\ud800"'),
+        ("lists.json", '"Courts, weekly"', '"THE THURSDAY LETTER"'),
+    ],
+)
+def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(
+    audience: Any, tmp_path: Path, vault: Any, name: str, old: str, new: str
+) -> None:
+    data = _forged(made(audience, Wish("samizdat")), name, lambda text: text.replace(old.encode(), new.encode()))
+    with pytest.raises(ExportRefused) as refused:
+        in_another_house(data, tmp_path, vault)
+    assert refused.value.code == "altered_file"
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience.models import List
+
+    there = Organisation.objects.get(slug="harbour-bell")
+    assert not List.objects.filter(organisation=there).exists()

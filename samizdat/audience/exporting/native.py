@@ -270,9 +270,10 @@ def _subscriptions(
     hers = [[planted.id, of[0], STATUSES[of[1]], of[2], *of[3:]] for of in planted.person.lists] if planted else []
     for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
         rows: list[list[Any]] = []
-        for id, list_id, status, *rest in dialect.subscriptions_between(after, last, wishes):
+        for id, list_id, status, since, *rest in dialect.subscriptions_between(after, last, wishes):
             if id in ids and list_id in home.lists:
-                rows.append([id & NUMBER_MASK, list_id, STATUSES[status], *rest])
+                chosen = [wish or "" for wish in rest]
+                rows.append([id & NUMBER_MASK, list_id, STATUSES[status], since, *chosen])
                 counts[str(list_id)][STATUSES[status]] += 1
         box.write(lines.of(_with(rows, hers, inside, behind)), len(rows))
         progress.on(len(ids))

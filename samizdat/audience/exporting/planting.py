@@ -70,7 +70,7 @@ def plant(home: people.House, by: Any) -> Planted | None:
         language=like.language,
         joined=like.joined,
         tags=like.tags,
-        lists=like.lists,
+        lists=[(*of[:3], *("" for _ in of[3:])) for of in like.lists],  # She chose nothing about her letters.
         records=[_like_record(record, chance) for record in like.records],
     )
     return Planted(person, home.keys.blind(addresses.comparable(address)))

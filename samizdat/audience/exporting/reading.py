@@ -18,12 +18,14 @@ from datetime import date
 from itertools import islice
 from typing import Any, BinaryIO
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from samizdat.audience.exporting import native
+from samizdat.audience.exporting import native, people
 from samizdat.audience.exporting.cells import unescaped
 from samizdat.audience.exporting.errors import ExportRefused
-from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS
+from samizdat.audience.incoming.seen import Seen
+from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.core import address as addresses
 from samizdat.core import consent, planted, seal
 
@@ -158,9 +160,11 @@ class Opened:
         if hashlib.sha256(data).hexdigest() != self._sha[name]:
             raise altered(name)
         try:
-            return json.loads(data)
-        except ValueError as wrong:
+            told = json.loads(data)
+            json.dumps(told, ensure_ascii=False).encode()  # Half a character cannot be stored.
+        except (ValueError, RecursionError) as wrong:
             raise altered(name) from wrong
+        return told
 
     def _check_tables(self) -> None:
         try:
@@ -170,7 +174,11 @@ class Opened:
                 assert int(row["number"]) > 0 and str(row["name"]).strip()
             for row in self.fields:
                 assert 16 <= int(row["number"]) <= 0xFFFF and str(row["tag"]).strip() and isinstance(row["label"], str)
-        except (AssertionError, KeyError, TypeError, ValueError) as wrong:
+            for rows, name in ((self.lists, "number"), (self.tags, "number"), (self.fields, "number")):
+                assert len({int(row[name]) for row in rows}) == len(rows)
+            assert len({row["tag"] for row in self.fields}) == len(self.fields)
+            assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as wrong:
             raise altered("lists.json, tags.json, fields.json") from wrong
 
     # -- rows ---------------------------------------------------------------------------------------------------
@@ -183,11 +191,12 @@ class Opened:
             records = _Group(self._opened(native.CONSENT), native.CONSENT)
             suppressed = self._suppressed()
             known = {int(row["number"]) for row in self.lists}
-            tags, last = {int(row["number"]) for row in self.tags}, -1
+            tags, last, met = {int(row["number"]) for row in self.tags}, -1, Seen()
             for line, row in subscribers:
                 with _line(native.SUBSCRIBERS, line):
                     one = _coming(row, self.fields, tags)
                     assert one.number > last
+                    assert met.meet(_mark(one.address), 0) is None
                     last = one.number
                 for line, row in lists.of(one.number):
                     with _line(native.SUBSCRIPTIONS, line):
@@ -195,6 +204,8 @@ class Opened:
                 for line, row in records.of(one.number):
                     with _line(native.CONSENT, line):
                         one.records.append(_record(row, known))
+                with _line(native.SUBSCRIPTIONS, line):
+                    assert len({of[0] for of in one.lists}) == len(one.lists)
                 one.suppressed = suppressed.get(one.number, [])
                 if not self._is_planted(one.address):
                     yield one
@@ -315,7 +326,7 @@ def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int
     held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
     assert seal.ADDRESS not in held
     carried = [int(tag) for tag in row["tags"].split()]
-    assert tags.issuperset(carried)
+    assert tags.issuperset(carried) and "\0" not in row["language"]
     day = date.fromisoformat(row["joined"]).isoformat()
     filled = {place: text for place, text in {**values, **held}.items() if text}
     return Coming(number, address, row["language"][:8], day, carried, filled)
@@ -328,14 +339,29 @@ def _back(cell: str) -> str:
 def _numbered(cell: str) -> dict[int, str]:
     held = {int(number): str(text) for number, text in json.loads(cell).items()} if cell else {}
     assert all(0 <= number <= 0xFFFF for number in held)
+    "".join(held.values()).encode()  # A ValueError for half a character, which JSON can write and nobody can store.
     return held
+
+
+def _mark(address: str) -> bytes:
+    return hashlib.sha256(addresses.comparable(address).encode()).digest()[:16]
 
 
 def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str]]:
     number = int(row["list"])
     assert number in known and row["status"] in STATUSES
     wishes = {name: cell for name, cell in row.items() if name not in native.SUBSCRIPTION_HEAD}
+    for name, cell in wishes.items():
+        if cell and name in people.WISHES:
+            _insist_on_wish(name, cell)
     return number, date.fromisoformat(row["since"]).isoformat(), wishes
+
+
+def _insist_on_wish(name: str, cell: str) -> None:
+    try:
+        Subscription._meta.get_field(name).clean(cell, None)  # type: ignore[union-attr]
+    except ValidationError as wrong:
+        raise ValueError from wrong
 
 
 def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int, int, str, dict[int, str]]:

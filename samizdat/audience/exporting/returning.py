@@ -92,10 +92,12 @@ def bring_back(
         if begun is None:
             _insist_on_nobody(organisation)
         steps = _Steps(opened, tell)
-        counts = _prove(opened, steps)
+        counts, highest = _prove(opened, steps)
         if dry:
             return counts
-        coming = _Coming(organisation, opened, begun or _begin(organisation, opened, mark, list_named, now(), by), now)
+        if begun is None:
+            begun = _begin(organisation, opened, mark, list_named, highest, now(), by)
+        coming = _Coming(organisation, opened, begun, now)
         coming.take(steps)
         return coming.finish(by)
 
@@ -170,12 +172,15 @@ def _insist_on_nobody(organisation: Any) -> None:
         raise ExportRefused("not_empty", sentence)
 
 
-def _prove(opened: reading.Opened, steps: _Steps) -> dict[str, int]:
-    """Everything is read and compared with the manifest; nothing is written. Errors: ExportRefused."""
+def _prove(opened: reading.Opened, steps: _Steps) -> tuple[dict[str, int], int]:
+    """Everything is read and compared with the manifest; nothing is written. Counts, and the highest number of a
+    subscriber. Errors: ExportRefused."""
+    highest = 0
     for _bytes in opened.prove():
         continue
     counts = dict.fromkeys(COUNTS, 0)
     for page in opened.in_pages(SLICE):
+        highest = page[-1].number
         counts["rows"] += len(page)
         counts["consent"] += sum(len(one.records) for one in page)
         steps.on(len(page))
@@ -185,14 +190,17 @@ def _prove(opened: reading.Opened, steps: _Steps) -> dict[str, int]:
     for _other in opened.others_suppressed():
         counts["others_suppressed"] += 1
     counts["added"] = counts["rows"]
-    return counts
+    return counts, highest
 
 
 # -- beginning --------------------------------------------------------------------------------------------------
 
 
-def _begin(organisation: Any, opened: reading.Opened, mark: bytes, named: str, now: datetime, by: Any) -> Import:
-    """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all."""
+def _begin(
+    organisation: Any, opened: reading.Opened, mark: bytes, named: str, highest: int, now: datetime, by: Any
+) -> Import:
+    """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
+    out from now on lie above `highest`."""
     keys = house.keys(organisation)
     with transaction.atomic():
         lists = _lists(organisation, opened, named, now, by)
@@ -218,8 +226,6 @@ def _begin(organisation: Any, opened: reading.Opened, mark: bytes, named: str, n
         row.plan_sealed = seal_json(keys, told, "import", "plan", row.pk)
         row.counts["segments"] = tables.take_segments(organisation, opened, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
-        highest = max((page[-1].number for page in opened.in_pages(SLICE)), default=0)
-        # Numbers given out from now on lie above those that came.
         rows = Organisation.objects.filter(pk=organisation.pk, next_number__lte=highest)
         rows.update(next_number=highest + 1)
     house.forget_idle(-1)
@@ -262,14 +268,19 @@ def _new_list(organisation: Any, told: dict[str, Any], name: str, now: datetime,
 
 
 def _fields(organisation: Any, opened: reading.Opened) -> dict[int, int]:
-    """Number in the file -> number here: a field of that merge tag, or a new one."""
+    """Number in the file -> number here: a field of that merge tag, or a new one, with the number it had if that is
+    free: what a form asked for may name it."""
     keys = house.keys(organisation)
+    used = set(Field.objects.filter(organisation=organisation).values_list("number", flat=True))
     known = {tag: number for tag, (number, *_rest) in tagging.all_fields(organisation, keys).items()}
     found: dict[int, int] = {}
     for told in opened.fields:
         tag, held = str(told["tag"]), {name: of for name, of in told.items() if name not in ("number", "readable")}
         if tag not in known:
-            number = tagging.following_number(organisation)
+            number = int(told["number"])
+            if number in used:
+                number = tagging.following_number(organisation)
+            used.add(number)
             row = Field(organisation=organisation, number=number)
             row.sealed = seal_json(keys, {"default": "", **held}, "field", "sealed", number)
             if told.get("readable") and hasattr(row, "readable"):
@@ -381,7 +392,7 @@ class _Coming:
                 status, may, day = self._verdict(told, here, reason, wish)
                 subscriptions.append((id, here, status, may, day or since))
                 self._totals.enter(here, status, tags)
-                if any(wish.values()):
+                if any(cell not in ("", "0") for cell in wish.values()):
                     wishes.append((id, here, wish))
         dialect.insert_subscribers(subscribers)
         dialect.insert_subscriptions(subscriptions)
