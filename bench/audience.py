@@ -3,7 +3,8 @@
 python -m bench audience [PART ...] [--size 1000000] [--rounds 3] [--only sqlite|postgresql]
 
 Parts: `export`, the whole command `samizdat export`, sealed, from its start to its last word: seconds, and the most
-memory that its process tree held at once, shared pages counted by their share.
+memory that its process tree held at once, shared pages counted by their share. `segments`: how long a count of a
+readable segment takes, and of one that opens what is sealed.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import common, import_
+from bench.segments import segments
 
 EXPORT_SECONDS = 30.0
 EXPORT_MEMORY_MB = 300.0
@@ -107,7 +109,7 @@ def one_export(house: House, form: str) -> tuple[float, float, int]:
     return seconds, memory, size
 
 
-PARTS: dict[str, Callable[[House, int], list[common.Target]]] = {"export": export}
+PARTS: dict[str, Callable[[House, int], list[common.Target]]] = {"export": export, "segments": segments}
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from samizdat.campaigns.queries import DRAFTS, Row
 class Reach:
     """`subscribed` on its list (and with its tag) less `outside` the segment less `suppressed` is `may`.
 
+    paused, monthly: counted of a segment alone, as segments.audience.Reached has them.
     broken: why the segment does not work any more, as a sentence; then nobody is reached.
     """
 
@@ -28,6 +29,8 @@ class Reach:
     suppressed: int
     may: int
     broken: str = ""
+    paused: int = 0
+    monthly: int = 0
 
 
 def reader_of(campaign: Campaign, now: datetime) -> Reader | None:
@@ -48,8 +51,8 @@ def reach_of(campaign: Campaign, now: datetime) -> Reach:
     if reader is None:
         counts = audience.reach(campaign.list, campaign.tag)
         return Reach(counts["subscribed"], 0, counts["suppressed"], counts["may"])
-    counts = reach_in(campaign.list, campaign.tag, reader)
-    return Reach(counts["subscribed"], counts["outside"], counts["suppressed"], counts["may"])
+    of = reach_in(campaign.list, campaign.tag, reader)
+    return Reach(of.subscribed, of.outside, of.suppressed, of.may, paused=of.paused, monthly=of.monthly)
 
 
 # Subscribers of a list whose blobs are opened for a number beside a letter that is being written: 60 ms.

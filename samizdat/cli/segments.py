@@ -64,15 +64,16 @@ def segment_count(name: str, list_name: str | None) -> None:
     from samizdat.audience.segments.names import check
     from samizdat.audience.segments.who import Reader, today_of
 
-    found, tree = _opened(name)
-    organisation = found.organisation
+    row, tree = _opened(name)
+    organisation = row.organisation
     check(organisation, tree)
     reader = Reader(organisation, tree, today_of(organisation, opening.now()))
     if list_name is None:
         number = reader.count()
         say({"count": number}, f"{number:,}")
         return
-    counts = reach_in(list_named(organisation, list_name), None, reader)
+    found = reach_in(list_named(organisation, list_name), None, reader)
+    counts = {word: getattr(found, word) for word in ("subscribed", "outside", "suppressed", "may")}
     say(counts, *[f"{number:>12,}  {word}" for word, number in counts.items()])
 
 

@@ -299,6 +299,16 @@ def test_what_a_segment_asks_for_has_to_be_there(lantern: Any) -> None:
         saved.tree_of(made)
 
 
+def test_who_got_a_letter_is_not_asked_once_its_deliveries_are_totals(world: World) -> None:
+    from samizdat.campaigns.models import Edition
+    from samizdat.delivery.models import Folded
+
+    made = add_segment(world.organisation, "Readers", Campaign(world.campaigns[0]), now=NOW)
+    Folded.objects.create(edition=Edition.objects.get(campaign=world.campaigns[0]), state=2, count=7, day=TODAY)
+    with pytest.raises(SegmentBroken, match="not known any more"):
+        saved.tree_of(made)
+
+
 def test_a_segment_says_itself_with_the_names_of_this_house(lantern: Any) -> None:
     number = add_field(lantern, "CITY", "City", now=NOW)
     tree = All((riga(lantern), segment.Field(number, "is", "Riga"), Day("joined", "before", date(2026, 1, 31))))

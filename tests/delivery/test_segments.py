@@ -7,12 +7,13 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import Shape, add_field, add_segment, add_subscriber, change_segment
-from samizdat.audience.models import Subscription, row_id
+from samizdat.audience.models import MONTHLY, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.audience import Reach, quick_count, reach_of
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
+from samizdat.core.consent import PAUSED
 from samizdat.core.ledger import unpack_numbers
 from samizdat.delivery.actions import release
 from samizdat.delivery.errors import NobodyToWrite, NotReleasable
@@ -97,6 +98,18 @@ def test_readable_and_sealed_conditions_go_together_with_a_tag_of_the_campaign(l
     assert reach_of(campaign, NOW).may == 1
     release(campaign, now=NOW)
     assert letter.frozen() == ["ada"]
+
+
+@pytest.mark.parametrize("kind", ["readable", "sealed"])
+def test_whoever_pauses_or_reads_little_is_counted_by_her_reason(letter: Letter, kind: str) -> None:
+    rows = Subscription.objects.filter(list=letter.list)
+    rows.filter(subscriber=row_id(letter.organisation.id, letter.people["ada"].number)).update(frequency=MONTHLY)
+    rows.filter(subscriber=row_id(letter.organisation.id, letter.people["eva"].number)).update(may=PAUSED)
+    tree = {"readable": segment.EVERYBODY, "sealed": segment.Field(letter.city, "filled")}[kind]
+    campaign = letter.to(tree)
+    assert reach_of(campaign, NOW) == Reach(subscribed=5, outside=0, suppressed=2, may=3, paused=1, monthly=1)
+    assert release(campaign, now=NOW).frozen == 2
+    assert sorted(letter.frozen()) == ["clara", "dmitri"]
 
 
 def riga_tag(letter: Letter) -> Any:

@@ -1,10 +1,12 @@
 """Whom a letter goes to: those of a list, with a tag or not, who are in a segment."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience.models import NUMBER_MASK, SUBSCRIBED, List, Tag
+from samizdat.audience.models import MONTHLY, NUMBER_MASK, SUBSCRIBED, List, Tag
 from samizdat.audience.queries import reach
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.who import Reader
@@ -16,28 +18,48 @@ _ID = "u.subscriber_id"
 PAGE = 5_000
 
 
-def reach_in(list: List, tag: Tag | None, reader: Reader) -> dict[str, int]:
-    """Who a letter would go to, as queries.reach, but for those `outside` the segment."""
-    counts = reach(list, tag)
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Of the `subscribed` ones of a list (with a tag) some are `outside` the segment, some `suppressed`; the rest `may`
+    get a letter. Of the suppressed `paused` asked for a pause, of those who may `monthly` want one letter a month.
+    """
+
+    subscribed: int
+    outside: int
+    suppressed: int
+    may: int
+    paused: int = 0
+    monthly: int = 0
+
+
+def reach_in(list: List, tag: Tag | None, reader: Reader) -> Reached:
+    """Who a letter to those of the segment would go to."""
+    subscribed = reach(list, tag)["subscribed"]
     written = _by_verdict(list, tag, reader)
-    inside, may = sum(written.values()), written.get(consent.YES, 0)
-    outside = counts["subscribed"] - inside
-    return {"subscribed": counts["subscribed"], "outside": outside, "suppressed": inside - may, "may": may}
+    inside = sum(written.values())
+    may = sum(count for (verdict, _often), count in written.items() if verdict == consent.YES)
+    paused = sum(count for (verdict, _often), count in written.items() if verdict == consent.PAUSED)
+    monthly = written.get((consent.YES, MONTHLY), 0)
+    return Reached(subscribed, subscribed - inside, inside - may, may, paused, monthly)
 
 
-def _by_verdict(list: List, tag: Tag | None, reader: Reader) -> dict[int, int]:
-    """How many of the subscribed ones in the segment have which verdict (consent.REASONS)."""
+# Verdict and how often, as one column.
+_VERDICT, _OFTEN = "u.may * 16 + u.frequency", 16
+
+
+def _by_verdict(list: List, tag: Tag | None, reader: Reader) -> dict[tuple[int, int], int]:
+    """(verdict of consent.REASONS, how often she wants letters) -> how many of the subscribed ones in the segment."""
     told = reader.where(_ID)
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     values: Any = [*([tag.id] if tag else []), list.id, SUBSCRIBED, *told.values]
     rows = f"FROM audience_subscription u {tagged} {_PERSON} WHERE u.list_id = %s AND u.status = %s AND {told.text}"
     if not reader.sealed:
-        return dict(sql.rows(f"SELECT u.may, COUNT(*) {rows} GROUP BY u.may", values))
-    counts: dict[int, int] = {}
-    for found, _last in _opened(reader, "u.may", rows, values, PAGE):
-        for _id, may in found:
-            counts[may] = counts.get(may, 0) + 1
-    return counts
+        counted = sql.rows(f"SELECT {_VERDICT}, COUNT(*) {rows} GROUP BY {_VERDICT}", values)
+        return {divmod(code, _OFTEN): count for code, count in counted}
+    counts: Counter[int] = Counter()
+    for found, _last in _opened(reader, _VERDICT, rows, values, PAGE):
+        counts.update(code for _id, code in found)
+    return {divmod(code, _OFTEN): count for code, count in counts.items()}
 
 
 def _opened(

@@ -110,7 +110,7 @@ def broken(organisation: Any, tree: segment.Tree) -> str:
         "list": _("The segment asks for a list that is not here any more. Change that condition or take it out."),
         "field": _("The segment asks for a field that was removed. Change that condition or take it out."),
         "campaign": _(
-            "The segment asks for a campaign that is not here any more. Change that condition or take it out."
+            "The segment asks who got a campaign, and that is not known any more. Change that condition or take it out."
         ),
     }
     return next((sentence for kind, sentence in sentences.items() if kind in gone), "")

@@ -97,13 +97,10 @@ def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[s
 
 
 def _spared(found: Any, reach: Reach, now: datetime) -> tuple[Reach, list[words.Row]]:
-    """Who agreed and does not get this letter by her own wish, taken out of the sum, with a line for each wish.
-
-    Of a segment nothing is said: who is spared there is known once it is released.
-    """
-    if found.segment is not None or reach.broken:
+    """Who agreed and does not get this letter by her own wish, taken out of the sum, with a line for each wish."""
+    if reach.broken:
         return reach, []
-    pausing, seldom = actions.spared(found, now)
+    pausing, seldom = (reach.paused, reach.monthly) if found.segment else actions.spared(found, now)
     rows = []
     if pausing:
         rows.append(words.Row(_("asked for a pause"), pausing, minus=True))

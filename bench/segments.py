@@ -1,0 +1,95 @@
+"""What counting a segment takes: a part of `./run bench audience`, and by itself on a house that is there.
+
+python -m bench.segments                     measures on the house of SAMIZDAT_DATA and prints JSON
+
+Readable segments are one query. Sealed ones open everybody whom the other conditions leave in question; their first
+rows have to be there long before the count. Times are of the process itself, without its start.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench import common
+
+READABLE_MS, SEALED_SECONDS, FIRST_MS = 200.0, 4.0, 200.0
+
+
+def segments(house: Any, rounds: int) -> list[common.Target]:
+    """The part of bench audience. Limits are those of a million; of fewer the figures are only told."""
+    runs = [_run(house) for _ in range(rounds)]
+    targets = []
+    for name in runs[0]:
+        seconds = [run[name]["seconds"] for run in runs]
+        found = f"{runs[0][name]['count']:,} of {house.size:,}"
+        common.say(f"{house.vendor}, {name}: {common.spread([1000 * one for one in seconds], 1)} ms, {found}")
+        if house.size >= 1_000_000:
+            targets.append(_target(f"{house.vendor}: {name}", common.median(seconds)))
+    return targets
+
+
+def _target(name: str, seconds: float) -> common.Target:
+    if "first rows" in name:
+        return common.Target(name, 1000 * seconds, FIRST_MS, "ms")
+    if "sealed" in name:
+        return common.Target(name, seconds, SEALED_SECONDS, "s")
+    return common.Target(name, 1000 * seconds, READABLE_MS, "ms")
+
+
+def _run(house: Any) -> dict[str, dict[str, float]]:
+    words = [sys.executable, "-m", "bench.segments"]
+    done = subprocess.run(words, env=house.environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return found
+
+
+def main() -> int:
+    from samizdat.cli.opening import open_house
+
+    open_house()
+    from datetime import UTC, datetime
+
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience import queries
+    from samizdat.audience.segments.audience import reach_in
+    from samizdat.audience.segments.who import Reader
+    from samizdat.core.segment import All, Day, Field, Language, Not, OnList, Provider, Share, Tag
+
+    organisation, today = Organisation.objects.get(), datetime.now(UTC).date()
+    list_ = queries.list_by_id(organisation, queries.lists(organisation)[0].id)
+    tags = sorted((queries.count(organisation, tag=name), id) for id, name in queries.tags(organisation))
+    few, many = Tag(tags[0][1]), Tag(tags[-1][1])
+    fields = {view.tag: view.number for view in queries.fields(organisation)}
+    name = Field(next(iter(fields.values())), "begins", "А")
+    on_list = OnList(list_.id, "subscribed")
+    trees = {
+        "readable, a tag, a provider, on the list": All((few, Provider("gmail"), on_list)),
+        "readable, a language and joined": All((Language("ru"), Day("joined", "last", days=30))),
+        "readable, a large tag, a provider, on the list": All((many, Provider("gmail"), on_list)),
+        "readable, without a large tag": Not(many),
+        "readable, a random tenth": Share(10, 77),
+        "sealed, a name": name,
+        "sealed, a name and a tag": All((few, name)),
+    }
+    told: dict[str, dict[str, float]] = {}
+
+    def measure(word: str, deed: Callable[[], int]) -> None:
+        deed()  # Once for the caches: whoever builds a segment asks again and again.
+        begun = time.perf_counter()
+        count = deed()
+        told[word] = {"seconds": time.perf_counter() - begun, "count": count}
+
+    for word, tree in trees.items():
+        measure(word, Reader(organisation, tree, today).count)
+    measure("first rows of a sealed one", lambda: len(Reader(organisation, name, today).sample(10)))
+    reader = Reader(organisation, All((few, Provider("gmail"))), today)
+    measure("readable, whom a letter reaches", lambda: reach_in(list_, None, reader).may)
+    print(json.dumps(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
