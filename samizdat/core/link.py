@@ -32,7 +32,7 @@ from samizdat.core import seal
 # A purpose is part of the key, so a token for one opens nothing of another. Names are for ever; append only.
 PURPOSES = (
     *("leave", "return", "message-id", "confirm", "preferences", "archive", "test", "undo"),
-    *("data", "erase", "move"),  # proven by her mailbox: the public process can neither make nor read one
+    *("data", "erase", "move", "allow"),  # proven by her mailbox: the public process can neither make nor read one
 )
 
 TOKEN_CHARACTERS = 52

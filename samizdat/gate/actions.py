@@ -18,7 +18,7 @@ from samizdat.core import link, sheet
 from samizdat.gate import plain
 from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
 
-STATES = ("left", "back", "pending", "confirmed", "forgotten", "asked", "erased", "moved")
+STATES = ("left", "back", "pending", "confirmed", "forgotten", "asked", "erased", "moved", "allowed")
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet")

@@ -160,14 +160,23 @@ def _form_page(
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the confirmation mail. Its token names the list or form where others name an edition."""
     holder, place = holder_of(request, token, "confirm")
-    form = queries.form_of_list(place, holder.edition)
+    # The last four bits of a form's number say which of its lists were chosen (audience/actions/forms.number_of).
+    form = queries.form_of_list(place, holder.edition & ~15 if holder.edition >> 32 else holder.edition)
     language = form.language if form else place.language
     state = queries.token_state(holder.text)
     if request.method == "POST" and state != "forgotten":
         drop_in(place, "confirm", token=holder.text)
         state = "confirmed"
-    name = state if state in ("confirmed", "forgotten") else "confirm"
+    page = state if state in ("confirmed", "forgotten") else "confirm"
     with override(language):
-        thanks = details_of(form).get("thanks", "") if form else ""
-        values = {"list": form.name if form else place.name, "token": holder.text, "form": form, "thanks": thanks}
-        return page_of(request, place, language, name, values)
+        details = details_of(form) if form else {}
+        name = _chosen(details, holder.edition) or (form.name if form else place.name)
+        values = {"list": name, "token": holder.text, "form": form, "thanks": details.get("thanks", "")}
+        return page_of(request, place, language, page, values)
+
+
+def _chosen(details: dict[str, Any], number: int) -> str:
+    """The names of the lists that a link confirms, where its form speaks for several."""
+    order, named = details.get("order", []), details.get("lists", [])
+    chosen = {one for place, one in enumerate(order) if number >> place & 1}
+    return ", ".join(name for one, name in named if one in chosen) if len(named) > 1 else ""

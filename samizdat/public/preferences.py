@@ -35,7 +35,9 @@ LANGUAGES = {"en": "English", "ru": "Русский"}
 OFTEN = ("all", "monthly", "pause")
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
-_MAILED = {"data": "d", "erase": "e", "move": "n"}
+_MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
+# What the house says of a link that has done its work.
+_DONE = ("erased", "moved", "allowed")
 
 
 @takes("GET", "HEAD", "POST")
@@ -208,15 +210,13 @@ def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
     state = queries.token_state(text)
     with override(place.language):
         sheet = queries.sheet(place, text, timezone.now()) if purpose == "data" else None
-        if (state != "asked" and not (state in ("erased", "moved") and purpose != "data")) or (
-            purpose == "data" and sheet is None
-        ):
+        if (state != "asked" and not (state in _DONE and purpose != "data")) or (purpose == "data" and sheet is None):
             return page_of(request, place, place.language, "by_mail_old", {}, status=404)
         if request.method == "POST" and sheet is not None:
             return _file(sheet)
         done = state != "asked"
         if request.method == "POST" and not done:
-            drop_in(place, "proven", token=text, purpose=purpose)
+            drop_in(place, "allowed" if purpose == "allow" else "proven", token=text, purpose=purpose)
             done = True
         return page_of(
             request, place, place.language, "by_mail_link", {"what": purpose, "done": done, "path": f"/{kind}/{text}"}

@@ -12,6 +12,7 @@ urlpatterns = [
     path("d/<str:token>", preferences.by_mail, {"kind": "d"}),
     path("e/<str:token>", preferences.by_mail, {"kind": "e"}),
     path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
+    path("o/<str:token>", preferences.by_mail, {"kind": "o"}),
     path("c/<str:token>", joining.confirm),
     path("y/<str:token>", staying.stay),
     path("f/<str:slug>", joining.sign_up),

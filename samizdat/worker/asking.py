@@ -1,4 +1,7 @@
-"""Mails to one reader about herself: a link to her data, one that erases her, and one that proves a new mailbox.
+"""Mails to one reader about herself: links to her data, to her erasing, and for moving one to each of both mailboxes.
+
+A link of a letter may be in other hands, since letters are forwarded. So all of these go to the mailbox that gets her
+letters; only when that one has allowed it the new one is asked.
 
 Its loop is that of the sign-ups, and so is what keeps a flood away: one such mail a subscriber and kind in a day.
 """
@@ -7,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,20 +28,20 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
 from samizdat.worker import signups
-from samizdat.worker.choosing import mailed_token
-from samizdat.worker.intake import Leaving, Said, all_proven, opened
+from samizdat.worker.choosing import mailed_token, read_mailed
+from samizdat.worker.intake import Said, all_proven, opened
 
 log = logging.getLogger("samizdat.worker")
 
 # Hours that a copy of her data lies in the gate, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
-_PATHS = {"data": "d", "erase": "e", "move": "n"}
+_PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 
 def take(now: datetime) -> int:
     """Takes up what waits and is due; returns how many are done with."""
     done = 0
-    for one in opened(now, ("ask", "move"), skip=lambda row: not signups.memory.due(row)):
+    for one in opened(now, ("ask", "move", "allowed"), skip=lambda row: not signups.memory.due(row)):
         try:
             finished = _take(one, now)
         except AudienceError:
@@ -54,52 +58,81 @@ def take(now: datetime) -> int:
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One mail about one reader. mark: of the mailbox she wants, where it is about moving; new: what is said of it."""
+
+    subscriber: Any
+    list: Any
+    what: str
+    to: str
+    mark: int = 0
+    new: str = ""
+
+
 def _take(said: Said, now: datetime) -> bool:
     """True when the box may go."""
-    proven = next(iter(all_proven([said])), None)
-    what = "move" if said.kind == "move" else str(said.words.get("what", ""))
-    if proven is None or not proven.lists or what not in _PATHS:
+    wanted = _allowed(said, now) if said.kind == "allowed" else _asked(said)
+    if wanted is None:
         return True
-    subscriber = proven.subscriber
-    if not once_a_day(said.organisation, f"{what} {subscriber.number}", said.row, now):
+    if not once_a_day(said.organisation, f"{wanted.what} {wanted.subscriber.number}", said.row, now):
         return True
     if not signups.memory.may_send(said.organisation.id):
         return False
-    return _mail(said, proven, what, now)
+    return _mail(said, wanted, now)
 
 
-def _mail(said: Said, proven: Leaving, what: str, now: datetime) -> bool:
-    organisation, subscriber = said.organisation, proven.subscriber
-    sender = signups.sender_of(proven.lists[0])
+def _asked(said: Said) -> Wanted | None:
+    """By a link that anybody may have who was forwarded a letter: so it goes to her own mailbox, whatever it is."""
+    proven = next(iter(all_proven([said])), None)
+    what = "allow" if said.kind == "move" else str(said.words.get("what", ""))
+    if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
+        return None
+    subscriber, mark, hint = proven.subscriber, 0, ""
+    if what == "allow":
+        try:
+            new = preferring.ask_to_move(subscriber, str(said.words.get("address", "")))
+        except address.BadAddress:
+            return None
+        mark, hint = preferring.mark_of(said.organisation, new), _hinted(new)
+    return Wanted(subscriber, proven.lists[0], what, audience_queries.address_of(subscriber), mark, hint)
+
+
+def _allowed(said: Said, now: datetime) -> Wanted | None:
+    """Her own mailbox has said yes; now the new one is asked whether it is hers."""
+    text = str(said.words.get("token", ""))
+    found = read_mailed(said.organisation, "allow", text, now)
+    if found is None:
+        return None
+    subscriber, mark = found
+    lists, to = preferring.lists_of(subscriber), preferring.wish_of(subscriber, mark)
+    if not lists or not to or audience_queries.suppression_of(said.organisation, to) in ("manual", "objected"):
+        return None  # Its owner or the organisation decided that; a form does not undo it.
+    gate.set_token_state(text, "allowed")
+    return Wanted(subscriber, lists[0], "move", to, mark)
+
+
+def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
+    organisation, subscriber, what = said.organisation, wanted.subscriber, wanted.what
+    sender = signups.sender_of(wanted.list)
     if sender is None:
         return now - said.at > signups.GIVE_UP
-    own, mark = audience_queries.address_of(subscriber), 0
-    to = own
-    if what == "move":
-        try:
-            to = preferring.ask_to_move(subscriber, str(said.words.get("address", "")))
-        except address.BadAddress:
-            return True
-        if audience_queries.suppression_of(organisation, to) in ("manual", "objected"):
-            return True  # Its owner or the organisation decided that; a form does not undo it.
-        mark = preferring.mark_of(organisation, to)
-    token = mailed_token(organisation, what, subscriber.number, now, mark)
+    token = mailed_token(organisation, what, subscriber.number, now, wanted.mark)
     if what == "data":
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
         gate.lay_out(bytes(organisation.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
     language = subscriber.language if subscriber.language in ("en", "ru") else organisation.language
     with override(language):
-        subject, lines = _words(what, organisation.name, f"{organisation.public_url}/{_PATHS[what]}/{token}")
-        if not _carried(organisation, sender, to, subject, lines, now):
+        url = f"{organisation.public_url}/{_PATHS[what]}/{token}"
+        subject, lines = _words(what, organisation.name, url, wanted.new)
+        if not _carried(organisation, sender, wanted.to, subject, lines, now):
             return now - said.at > signups.GIVE_UP
-        gate.set_token_state(token, "asked")
-        if what == "move" and address.comparable(to) != address.comparable(own):
-            _carried(organisation, sender, own, *_told(organisation.name), now)
+    gate.set_token_state(token, "asked")
     return True
 
 
-def _words(what: str, name: str, url: str) -> tuple[str, Iterable[str]]:
-    """(subject, paragraphs) in the language that is active."""
+def _words(what: str, name: str, url: str, new: str = "") -> tuple[str, Iterable[str]]:
+    """(subject, paragraphs) in the language that is active. new: what may be said of another mailbox."""
     subject, why, press, otherwise = {
         "data": (
             _("What %(name)s knows about you"),
@@ -113,6 +146,15 @@ def _words(what: str, name: str, url: str) -> tuple[str, Iterable[str]]:
             _("If it was you, open this page within a week and press the button:"),
             _("If not, do nothing: all stays as it is."),
         ),
+        # Enough of the new address to know one's own by; somebody else may read the old mailbox as well.
+        "allow": (
+            _("Shall your letters from %(name)s go to another mailbox?"),
+            _("Somebody who has one of our letters to you asked that they go to another mailbox: %(new)s"),
+            _(
+                "If it was you, and this is yours, open this page within a week and press the button; then we ask there:"
+            ),
+            _("If not, do nothing: all stays as it is."),
+        ),
         "move": (
             _("Is this mailbox yours? %(name)s"),
             _("Somebody asked that letters to another mailbox should come to this one instead."),
@@ -120,15 +162,13 @@ def _words(what: str, name: str, url: str) -> tuple[str, Iterable[str]]:
             _("If not, do nothing: nothing comes."),
         ),
     }[what]
-    return subject % {"name": name}, (why, press, url, otherwise)
+    return subject % {"name": name}, (why % {"new": new}, press, url, otherwise)
 
 
-def _told(name: str) -> tuple[str, Iterable[str]]:
-    """For the old mailbox. The new address is not named: somebody else may read this one."""
-    return _("Your letters from %(name)s") % {"name": name}, (
-        _("Somebody who has one of our letters to you asked that they go to another mailbox."),
-        _("If it was you, confirm it there. If not, answer this mail: we will see to it."),
-    )
+def _hinted(address: str) -> str:
+    """The first letter and the domain."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"
 
 
 def _carried(

@@ -29,7 +29,7 @@ from samizdat.worker.intake import Leaving, Said, all_proven, opened
 log = logging.getLogger("samizdat.worker")
 
 # What a mailed token does; the public process has reading keys for none of them (worker/links.py).
-MAILED = ("data", "erase", "move")
+MAILED = ("data", "erase", "move", "allow")
 # Days that a mailed link works; the page says a week.
 MAILED_DAYS = 8
 # Hours that her settings lie in the gate for her.

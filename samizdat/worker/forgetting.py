@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from samizdat.audience.actions import forget_unconfirmed
+from samizdat.audience.actions import forget_unconfirmed, forms
 from samizdat.audience.models import NUMBER_MASK, List, SignUpForm
 from samizdat.core import link
 from samizdat.events.actions import detail_of
@@ -59,7 +59,8 @@ def say_so(event: Event, now: datetime) -> None:
     number = event.about & NUMBER_MASK
     for key in house.keys(event.organisation).links.values():
         gate.set_token_state(link.make(key, "confirm", list_id, number), "forgotten")
-        for form in SignUpForm.objects.filter(organisation=event.organisation):
-            token = link.make(key, "confirm", form.id, number)
-            if token_state(token) == "pending":
-                gate.set_token_state(token, "forgotten")
+        for form in SignUpForm.objects.select_related("organisation").filter(organisation=event.organisation):
+            for chosen in forms.numbers_about(form, list_id):
+                token = link.make(key, "confirm", chosen, number)
+                if token_state(token) == "pending":
+                    gate.set_token_state(token, "forgotten")

@@ -20,7 +20,7 @@ from samizdat.accounts.models import Organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
-from samizdat.audience.models import SUBSCRIBED, List, ListTotal, SignUpForm, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.actions import count_leaving
 from samizdat.campaigns.models import Edition
 from samizdat.core import link, seal
@@ -331,17 +331,18 @@ def _confirm(said: list[Said], now: datetime) -> None:
     with transaction.atomic():
         for one in said:
             found = _pending(one, now)
-            for subscriber, list_ in found:
+            for subscriber, list_, number in found:
                 audience.confirm(subscriber, list_, way="form", now=one.at)
-                forms.take_told(subscriber, list_, now=one.at)
+                forms.take_told(subscriber, list_, number, now=one.at)
             if found:
                 confirmed.append(one)
     _settle(said, "confirmed", confirmed)
 
 
-def _pending(said: Said, now: datetime) -> list[tuple[Any, Any]]:
-    """(subscriber, list) of a confirm token, for each list whose sign-up still waits. An old link confirms nothing:
-    somebody who has left since must not come back because a mail is pressed again."""
+def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:
+    """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
+    waits. An old link confirms nothing: somebody who has left since must not come back because a mail is pressed again.
+    """
     try:
         token = link.read(house.keys(said.organisation).links, "confirm", str(said.words.get("token", "")))
     except link.BadToken:
@@ -349,9 +350,7 @@ def _pending(said: Said, now: datetime) -> list[tuple[Any, Any]]:
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
     if subscriber is None:
         return []
-    numbers = [token.edition]
-    form = SignUpForm.objects.select_related("organisation").filter(id=token.edition, organisation=said.organisation)
-    if found := form.first():  # One that was removed since, too: she was asked, and answers.
-        numbers = [*forms.facts_of(found).lists]
+    # By a form, also one that was removed since: she was asked, and answers.
+    numbers = forms.lists_asked(subscriber, token.edition) if token.edition >> 32 else [token.edition]
     lists = List.objects.filter(id__in=numbers, organisation=said.organisation).order_by("id")
-    return [(subscriber, list_) for list_ in lists if audience.waits(list_, subscriber, now)]
+    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, now)]

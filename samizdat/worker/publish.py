@@ -75,6 +75,7 @@ def form_itself(form: Any) -> None:
         "intro": told.intro,
         "thanks": told.thanks,
         "lists": [*view.lists.items()],
+        "order": list(told.lists),  # By it a link says which of them were chosen.
         "topics": [*view.topics.items()],
         "fields": [
             {

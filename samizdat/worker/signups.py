@@ -110,7 +110,7 @@ def take(now: datetime) -> int:
 class Target:
     """What somebody asks for: a list by its own form, or the lists of a form that she chose.
 
-    number: of that list or form; it stands in the link that confirms.
+    number: of that list, or of the form and what was chosen (forms.number_of); it stands in the link that confirms.
     """
 
     number: int
@@ -167,7 +167,12 @@ def _form_target(said: Said, number: int) -> Target | None:
         _numbers(said.words.get("topics")),
     )
     lists = List.objects.select_related("organisation").filter(organisation=said.organisation, id__in=typed.lists)
-    return Target(form.id, view.facts.title, tuple(lists), view, typed) if lists else None
+    if not lists:
+        return None
+    # Of several lists the mail names those that were chosen: she agrees to them and to no other.
+    names = [view.lists[one] for one in typed.lists]
+    name = ", ".join(names) if len(view.lists) > 1 else view.facts.title
+    return Target(forms.number_of(form.id, view.facts, typed.lists), name, tuple(lists), view, typed)
 
 
 def _numbers(told: Any) -> list[int]:

@@ -23,6 +23,7 @@ GOLDEN = {
     "undo": "aebagbgtwuu4yekassbuyktuwfhyhnyiejlhv3e2745vjgjef7da",
     "data": "aebagbh5ody4exygbvfg6hj6bn3mawbblsdv4w7ypbd5iygmfq6q",
     "erase": "aebagbgzxah4rjwwalianh7jl4o3whih7johwdx35hefjlxlsp5q",
+    "allow": "aebagbhyftfgpv6ecxsijx5ebphakddy5m2ikh4jcqvloq43whcq",
     "move": "aebagbcvbyaq5dzdpbmt2jekn3rz7jz7fj2k6kocjhw537mewoya",
 }
 number = st.integers(0, 2**64 - 1)

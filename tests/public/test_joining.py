@@ -36,7 +36,7 @@ WHOLE = ADA | {"list": "4", "v16": "Ada", "v17": "Riga", "topic": "7"}
 @pytest.fixture
 def form() -> None:
     words = {"name": "Our letters", "purpose": "I want these letters.", "language": "en"}
-    actions.publish_form(UID, "ours", list=(1 << 32) + 5, details=json.dumps(DETAILS), **words)
+    actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=json.dumps(DETAILS), **words)
 
 
 @pytest.mark.usefixtures("form")
@@ -46,7 +46,7 @@ class TestFormsOfTheirOwn:
         assert "Look into your mailbox" in answer.content.decode()
         (said,) = opened()
         assert {name: said[name] for name in ("list", "lists", "values", "topics", "wording")} == {
-            "list": str((1 << 32) + 5),
+            "list": str(1 << 32 | 5 << 4),
             "lists": [4],
             "values": {"16": "Ada", "17": "Riga"},
             "topics": [7],
@@ -79,7 +79,7 @@ class TestFormsOfTheirOwn:
         from samizdat.core import link
         from tests.public.conftest import KEY
 
-        confirm = link.make(KEY, "confirm", (1 << 32) + 5, 9)
+        confirm = link.make(KEY, "confirm", 1 << 32 | 5 << 4 | 1, 9)
         assert "Our letters" in reader.get(f"/c/{confirm}").content.decode()
         assert "Welcome aboard!" in reader.post(f"/c/{confirm}").content.decode()
 
@@ -92,7 +92,7 @@ class TestFormsOfTheirOwn:
             "fields": [DETAILS["fields"][0] | {"number": n, "label": long} for n in range(4)],
         }
         words = {"name": "П" * 100, "purpose": "Ж" * 600, "language": "en"}
-        actions.publish_form(UID, "ours", list=(1 << 32) + 5, details=json.dumps(details), **words)
+        actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=json.dumps(details), **words)
         page = reader.post("/f/ours", {"email": "x"})
         whole = len(page.content) + len(style.sheet("#b3261e").encode()) + len(reader.get("/work.js").content)
         assert whole <= LIMIT, whole

@@ -1,6 +1,10 @@
 """Forms with lists, fields and topics of their own, from the desk to a confirmed reader."""
 
+import email
+import email.policy
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +64,13 @@ def ask(form: SignUpForm, *lists: Any, address: str = "ada@example.org", **words
     say(form.organisation, "signup", address=address, **(chosen | words))
 
 
-def token(form: SignUpForm, address: str = "ada@example.org") -> str:
+def token(form: SignUpForm, *lists: Any, address: str = "ada@example.org") -> str:
+    """The link that was mailed when these lists were asked for."""
     found = queries.subscriber_at(form.organisation, address)
     keys = house.keys(form.organisation)
     assert found is not None and keys.link is not None
-    return link.make(keys.link, "confirm", form.id, found.number)
+    chosen = forms.number_of(form.id, forms.facts_of(form), [one.id for one in lists])
+    return link.make(keys.link, "confirm", chosen, found.number)
 
 
 def numbers(form: SignUpForm) -> dict[str, int]:
@@ -91,13 +97,13 @@ def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any,
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert ada is not None
     assert status(ada, thursday) == "pending" and queries.values_of(ada)["FNAME"] == ""
-    say(lantern, "confirm", token=token(form))
+    say(lantern, "confirm", token=token(form, thursday))
     intake.take(NOW)
     ada.refresh_from_db()
     card = queries.card(ada, NOW)
     assert (card.values["FNAME"], card.tags) == ("Ada", ["Books"])
     assert [(one.name, one.status) for one in card.lists] == [("the Thursday Letter", "subscribed")]
-    assert token_state(token(form)) == "confirmed"
+    assert token_state(token(form, thursday)) == "confirmed"
     asked = next(entry for entry in card.timeline if entry.kind == "asked")
     assert asked.wording == "I want these letters."
 
@@ -122,7 +128,39 @@ def test_one_mail_confirms_all_lists_that_she_chose(
     ask(form, thursday, friday)
     signups.take(NOW)
     assert len([*tmp_path.rglob("*.eml")]) == 1
-    say(lantern, "confirm", token=token(form))
+    say(lantern, "confirm", token=token(form, thursday, friday))
+    intake.take(NOW)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
+
+
+def test_a_link_confirms_what_was_asked_for_when_it_was_mailed_and_nothing_that_a_stranger_added(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, tmp_path: Path
+) -> None:
+    ask(form, thursday, friday)  # A stranger.
+    signups.take(NOW)
+    tomorrow = NOW + timedelta(days=1)
+    ask(form, thursday, at=tomorrow.isoformat())
+    signups.take(tomorrow)
+    mails = [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in tmp_path.rglob("*.eml")
+    ]
+    told = sorted(mail["Subject"] for mail in mails)
+    assert told == ["Is it you? the Thursday Letter", "Is it you? the Thursday Letter, Friday"]
+    say(lantern, "confirm", token=token(form, thursday), at=tomorrow.isoformat())
+    intake.take(tomorrow)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
+
+
+def test_a_list_that_the_form_has_no_more_is_confirmed_by_a_link_that_asked_for_it(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any
+) -> None:
+    ask(form, thursday, friday)
+    signups.take(NOW)
+    mailed = token(form, thursday, friday)
+    forms.change_form(form, replace(forms.facts_of(form), lists=(friday.id,)), now=NOW)
+    say(lantern, "confirm", token=mailed)
     intake.take(NOW)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
@@ -156,7 +194,7 @@ def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
     odd = {"0": "eve@evil.example", "2": "notes", "x": "y", str(numbers(form)["CITY"]): "Ж" * 2000}
     ask(form, thursday, values=odd, topics=[tag.id, "x", -1])
     signups.take(NOW)
-    say(lantern, "confirm", token=token(form))
+    say(lantern, "confirm", token=token(form, thursday))
     intake.take(NOW)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert ada is not None
@@ -165,8 +203,6 @@ def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
 
 
 def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> None:
-    from dataclasses import replace
-
     from samizdat.audience.actions.wordings import wordings
 
     forms.change_form(form, replace(forms.facts_of(form), wording="I want them, once a week."), now=NOW)
@@ -186,8 +222,6 @@ def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> Non
     ],
 )
 def test_a_form_that_cannot_be_is_a_sentence(form: SignUpForm, change: dict[str, Any]) -> None:
-    from dataclasses import replace
-
     with pytest.raises(FormRefused, match=r"\."):
         forms.change_form(form, replace(forms.facts_of(form), **change), now=NOW)
     assert consent.TOLD == 8

@@ -6,7 +6,7 @@ Until then it lies sealed in the record that she was asked.
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -135,6 +135,24 @@ def view_of(form: SignUpForm) -> FormView:
     )
 
 
+def number_of(form: int, told: FormFacts, lists: Iterable[int]) -> int:
+    """What a confirmation link names: the form, and which of its lists she chose, one bit each in the last four.
+
+    So a link confirms what was asked when it was mailed, whatever else somebody typed into the same form since.
+    """
+    chosen = {*lists}
+    return form | sum(1 << place for place, number in enumerate(told.lists) if number in chosen)
+
+
+def numbers_about(form: SignUpForm, list_id: int) -> list[int]:
+    """number_of() of every choice with this list in it."""
+    lists = facts_of(form).lists
+    if list_id not in lists:
+        return []
+    bit = 1 << lists.index(list_id)
+    return [form.id | chosen for chosen in range(1 << len(lists)) if chosen & bit]
+
+
 def forms_of(organisation: Any) -> list[FormView]:
     """The newest first."""
     rows = SignUpForm.objects.select_related("organisation").filter(organisation=organisation, removed=None)
@@ -183,7 +201,9 @@ def sign_up_by_form(
         row = settling.find(organisation, keys, address, lock=True)
         if row is None:
             row = settling.create(organisation, keys, address, {}, language, now.astimezone(UTC).date())
-        told = json.dumps({"values": {str(n): text for n, text in said.values.items()}, "topics": said.topics})
+        number = number_of(view.id, view.facts, said.lists)
+        values = {str(n): text for n, text in said.values.items()}
+        told = json.dumps({"values": values, "topics": said.topics, "asked": number, "lists": said.lists})
         words = {consent.SOURCE: "form", consent.TOLD: told}
         lists = List.objects.filter(organisation=organisation, id__in=said.lists)
         told_facts = [Fact("asked", "form", one, words_of(one, view.facts.wording) | words) for one in lists]
@@ -193,12 +213,20 @@ def sign_up_by_form(
     return row
 
 
-def take_told(subscriber: Subscriber, list_: List, *, now: datetime) -> None:
+def lists_asked(subscriber: Subscriber, number: int) -> list[int]:
+    """The lists that she asked for when the link with this number was mailed, from the newest record of that."""
+    keys = house.keys(subscriber.organisation)
+    told = next((told for _list, told in _told(keys, subscriber) if told.get("asked") == number), {})
+    return [one for one in told.get("lists", ()) if isinstance(one, int)]
+
+
+def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime) -> None:
     """What she typed when she asked for this list becomes hers, once she has confirmed it. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = settling.lock(subscriber)
         keys = house.keys(row.organisation)
-        told = _told(keys, row, list_)
+        asked = (one for about, one in _told(keys, row) if about == list_.id and one.get("asked") == number)
+        told: dict[str, Any] = next(asked, {})
         if not told:
             return
         known = {
@@ -212,11 +240,11 @@ def take_told(subscriber: Subscriber, list_: List, *, now: datetime) -> None:
         record("subscriber.changed", row.organisation, about=row.id, now=now, detail={"fields": []})
 
 
-def _told(keys: Any, row: Subscriber, list_: List) -> dict[str, Any]:
-    """From the newest record that she was asked for this list."""
+def _told(keys: Any, row: Subscriber) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    """(list, what she typed) of the records that she was asked by a form, the newest first."""
     asked = consent.KINDS.index("asked")
     for _id, (_number, list_id, kind, *_rest), blob in reversed(dialect.consent_with_words([row.id])):
-        if list_id == list_.id and kind == asked and blob:
+        if kind == asked and blob:
             text = seal.unpack(keys.open(blob, *facts.RECORD, row.number)).get(consent.TOLD, "")
-            return json.loads(text) if text else {}
-    return {}
+            if text:
+                yield list_id, json.loads(text)

@@ -160,8 +160,8 @@ def end_pauses(now: datetime) -> int:
 
 
 def ask_to_move(subscriber: Subscriber, address: str) -> str:
-    """Remembers, sealed beside her address, where she wants her letters; she is written to there once that mailbox
-    has said yes. The address, normalised. Errors: BadAddress, NoSuchSubscriber."""
+    """Remembers, sealed beside her address, where she wants her letters; she is written to there once her mailbox has
+    allowed it and that one has said yes. The address, normalised. Errors: BadAddress, NoSuchSubscriber."""
     address = addresses.normalise(address)
     with transaction.atomic():
         row = settling.lock(subscriber)
@@ -169,6 +169,13 @@ def ask_to_move(subscriber: Subscriber, address: str) -> str:
         if held.get(seal.MOVING) != address:
             settling.reseal(row, held | {seal.MOVING: address})
     return address
+
+
+def wish_of(subscriber: Subscriber, mark: int) -> str:
+    """Where she wanted her letters when a link with this mark was mailed; "" when she wants something else by now."""
+    held = settling.values_of(house.keys(subscriber.organisation), subscriber)
+    address = held.get(seal.MOVING, "")
+    return address if address and mark_of(subscriber.organisation, address) == mark else ""
 
 
 def mark_of(organisation: Any, address: str) -> int:
@@ -216,11 +223,11 @@ def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetim
     )
     row.refresh_from_db()
     # The new mailbox asked for what the old one had agreed to: a fact of its own.
-    settling.write(row, [_confirmed(list_) for list_ in _lists_of(row)], now)
+    settling.write(row, [_confirmed(list_) for list_ in lists_of(row)], now)
 
 
 def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
-    lists = _lists_of(row)
+    lists = lists_of(row)
     settling.write(other, [_confirmed(list_) for list_ in lists], now)
     settling.write(row, [Fact("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now)
 
@@ -229,6 +236,6 @@ def _confirmed(list: List) -> Fact:
     return Fact("confirmed", "form", list, {consent.SOURCE: "moved"})
 
 
-def _lists_of(row: Subscriber) -> list[List]:
+def lists_of(row: Subscriber) -> list[List]:
     mine = Subscription.objects.filter(subscriber=row, status=SUBSCRIBED).values("list_id")
     return [*List.objects.filter(id__in=mine).order_by("id")]
