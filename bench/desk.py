@@ -48,6 +48,7 @@ def work(data: Path, options: argparse.Namespace) -> int:
             cursor.execute("VACUUM ANALYZE")
     targets = [filters(organisation, list_, today, options), tagging(organisation, options)]
     moving(organisation, list_)
+    looking(options)
     return common.conclude(targets)
 
 
@@ -103,6 +104,14 @@ def moving(organisation: Any, list_: Any) -> None:
     seconds, work_ = done(organisation, bulk.Plan(bulk.REMOVE, Filter(provider=1), list=list_.id, words="benchmark"))
     back = timed(lambda: undone(work_))
     common.say(f"  taking {work_.changed:,} off a list: {seconds:.2f} s; undone in {back:.2f} s")
+
+
+def looking(options: argparse.Namespace) -> None:
+    """The daily look for typos and doubles: every address is opened."""
+    from samizdat.audience import oddities
+
+    seconds = timed(partial(oddities.scan, datetime.now(UTC), 3600))
+    common.say(f"  looking through {options.subscribers:,} addresses for typos and doubles: {seconds:.2f} s")
 
 
 def done(organisation: Any, plan: Any) -> tuple[float, Any]:
