@@ -45,9 +45,10 @@ def postgresql(url: str, search_path: str = "public") -> dict[str, Any]:
         "OPTIONS": {
             **query,
             # A dead peer is noticed in under 30 s on both sides: by the server too, which otherwise keeps the locks of
-            # a machine that has lost its power for two hours (design.md, 6.3). No compiling of queries: for a count of a
-            # segment it takes longer than the count (128 ms instead of 58 of 100,000).
-            "options": f"-c search_path={search_path} -c jit=off -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
+            # a machine that has lost its power for two hours (design.md, 6.3). No compiling of queries: for a count of
+            # a segment it takes longer than the count (128 ms instead of 58 of 100,000).
+            "options": f"-c search_path={search_path} -c jit=off "
+            "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
             "-c tcp_keepalives_count=3 -c tcp_user_timeout=25000",
             "keepalives_idle": 10,
             "keepalives_interval": 5,

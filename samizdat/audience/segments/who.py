@@ -104,8 +104,8 @@ class Reader:
         if self.tree == segment.EVERYBODY:
             return dialect.count_subscribers(self.organisation.id)
         if isinstance(self.tree, segment.Not):  # Who carries a tag is a walk along its index, who does not is not.
-            rest = Reader(self.organisation, self.tree.part, self.today)
-            return dialect.count_subscribers(self.organisation.id) - rest.count()
+            others = Reader(self.organisation, self.tree.part, self.today)
+            return dialect.count_subscribers(self.organisation.id) - others.count()
         source, rest = self._narrowed(person=False)
         told = self._where(rest, source.id)
         query = f"SELECT COUNT(*) FROM {source.tables.text} AND {told.text}"
