@@ -56,6 +56,7 @@ class Member:
     size: int  # bytes, unpacked
     opening: Callable[[], IO[bytes]]
     of_book: bool = False  # a sheet among others, of which some may hold no people
+    counting: Callable[[], int] | None = None  # of a sheet: reads it through for less, and counts its rows
 
     def open(self) -> BinaryIO:
         return cast(BinaryIO, self.opening())
@@ -99,8 +100,11 @@ class Given:
     def scan(self, index: int) -> Writing:
         """Read a member to its end. Raises ImportFailed when it is torn."""
         member = self.members[index]
-        with sound(member.name), member.open() as file:
-            return scan(file)
+        with sound(member.name):
+            if member.counting:
+                return Writing("utf-8", True, member.counting())
+            with member.open() as file:
+                return scan(file)
 
     def reglance(self, index: int, encoding: str) -> Sheet | Problem:
         """The top of a member once more, now that its encoding is known."""
@@ -203,10 +207,10 @@ class Given:
         if not found:
             raise ImportFailed("empty", file=name)
         self.problems += problems
-        for title, size in found:
+        for title, size, part in found:
             called = name if len(found) == 1 else f"{name}/{title}"
-            opening = partial(_opened_sheet, name, file, title)
-            self._add(Member(called, size, opening, of_book=len(found) > 1))
+            opening, counting = partial(_opened_sheet, name, file, title), partial(workbook.count_rows, box, part)
+            self._add(Member(called, size, opening, of_book=len(found) > 1, counting=counting))
 
     def _take_inner_zip(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         with sound(entry.filename):

