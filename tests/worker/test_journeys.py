@@ -84,7 +84,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_twenty_readers_join_confirm_change_pause_leave_and_are_erased(site: InProcess, lantern: Any) -> None:
     addresses = [f"reader{number}@example.org" for number in range(20)]
-    walk = Walk(site, "thursday")
+    walk = Walk(site, ["thursday"])
     walk.go(addresses)
     assert not Subscriber.objects.exists()
     assert {queries.suppression_of(lantern, address) for address in addresses} == {"erased"}

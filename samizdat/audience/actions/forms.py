@@ -28,7 +28,7 @@ from samizdat.vault.sealed import open_json, seal_json
 
 # What a public page of 14 KB holds.
 MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
-LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING = 100, 200, 600
+LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING = 100, 160, 600
 LANGUAGES = ("en", "ru")
 
 
