@@ -227,8 +227,8 @@ class Suppression(models.Model):
 
 
 def new_form_number() -> int:
-    """Above all numbers of lists: a confirmation link names one or the other. Its last four bits are nought: there the
-    link says which of the form's lists it is about (actions/forms.number_of).
+    """Above all numbers of lists, and below 2**40: a confirmation link names one or the other. Its last four bits are
+    nought: there the link says which of the form's lists it is about (actions/forms.number_of).
     """
     return 1 << 32 | secrets.randbits(27) << 4
 

@@ -125,6 +125,12 @@ def set_token_state(token: str, state: str) -> None:
     TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})
 
 
+def forget_tokens(tokens: Iterable[str]) -> None:
+    """Those of them that wait say from now on that their sign-up is forgotten. Errors: BadToken."""
+    hashes = [token_hash(token) for token in tokens]
+    TokenState.objects.filter(token_hash__in=hashes, state="pending").update(state="forgotten")
+
+
 def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:
     """Something for the one who holds this secret, for so many hours. The same secret again: the newer text stands."""
     until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours + 1)

@@ -160,8 +160,9 @@ def _form_page(
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the confirmation mail. Its token names the list or form where others name an edition."""
     holder, place = holder_of(request, token, "confirm")
-    # The last four bits of a form's number say which of its lists were chosen (audience/actions/forms.number_of).
-    form = queries.form_of_list(place, holder.edition & ~15 if holder.edition >> 32 else holder.edition)
+    # Below the day the number of a list, or of a form with its choice in the last four bits (audience/actions/forms).
+    number = holder.edition & (1 << 40) - 1
+    form = queries.form_of_list(place, number & ~15 if number >> 32 else number)
     language = form.language if form else place.language
     state = queries.token_state(holder.text)
     if request.method == "POST" and state != "forgotten":
@@ -170,7 +171,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     page = state if state in ("confirmed", "forgotten") else "confirm"
     with override(language):
         details = details_of(form) if form else {}
-        name = _chosen(details, holder.edition) or (form.name if form else place.name)
+        name = _chosen(details, number) or (form.name if form else place.name)
         values = {"list": name, "token": holder.text, "form": form, "thanks": details.get("thanks", "")}
         return page_of(request, place, language, page, values)
 

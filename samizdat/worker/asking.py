@@ -150,9 +150,7 @@ def _words(what: str, name: str, url: str, new: str = "") -> tuple[str, Iterable
         "allow": (
             _("Shall your letters from %(name)s go to another mailbox?"),
             _("Somebody who has one of our letters to you asked that they go to another mailbox: %(new)s"),
-            _(
-                "If it was you, and this is yours, open this page within a week and press the button; then we ask there:"
-            ),
+            _("If it was you, open this page within a week and press the button; then we ask there:"),
             _("If not, do nothing: all stays as it is."),
         ),
         "move": (

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from samizdat.audience.actions import forget_unconfirmed, forms
@@ -11,12 +11,13 @@ from samizdat.core import link
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
-from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import tasks
 
 # Of one round.
 SECONDS = 0.5
+# Days back on which the sign-up may have been: they are forgotten after a week, and a worker may have stood still.
+LOOKED_BACK = 15
 
 
 @dataclass(slots=True)
@@ -56,11 +57,10 @@ def say_so(event: Event, now: datetime) -> None:
     list_id: Any = detail_of(event).get("list")
     if event.organisation is None or event.about is None or list_id is None:
         return
-    number = event.about & NUMBER_MASK
+    number, today = event.about & NUMBER_MASK, now.astimezone(UTC).date()
+    rows = SignUpForm.objects.select_related("organisation").filter(organisation=event.organisation)
+    about = [list_id, *(one for form in rows for one in forms.numbers_about(form, list_id))]
+    days = [today - timedelta(days=back) for back in range(LOOKED_BACK)]
     for key in house.keys(event.organisation).links.values():
-        gate.set_token_state(link.make(key, "confirm", list_id, number), "forgotten")
-        for form in SignUpForm.objects.select_related("organisation").filter(organisation=event.organisation):
-            for chosen in forms.numbers_about(form, list_id):
-                token = link.make(key, "confirm", chosen, number)
-                if token_state(token) == "pending":
-                    gate.set_token_state(token, "forgotten")
+        maker = link.Maker(key, "confirm")
+        gate.forget_tokens(maker(forms.dated(one, day), number) for one in about for day in days)

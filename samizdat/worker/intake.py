@@ -351,6 +351,7 @@ def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:
     if subscriber is None:
         return []
     # By a form, also one that was removed since: she was asked, and answers.
-    numbers = forms.lists_asked(subscriber, token.edition) if token.edition >> 32 else [token.edition]
+    about, day = forms.without_day(token.edition), forms.day_in(token.edition)
+    numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organisation=said.organisation).order_by("id")
-    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, now)]
+    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, day, now)]

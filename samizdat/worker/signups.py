@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
@@ -110,7 +110,7 @@ def take(now: datetime) -> int:
 class Target:
     """What somebody asks for: a list by its own form, or the lists of a form that she chose.
 
-    number: of that list, or of the form and what was chosen (forms.number_of); it stands in the link that confirms.
+    number: of that list, or of the form and what was chosen, with the day; it stands in the link that confirms.
     """
 
     number: int
@@ -151,7 +151,13 @@ def _target(said: Said) -> Target | None:
         return _form_target(said, int(text))
     rows = List.objects.select_related("organisation").filter(organisation=said.organisation).exclude(form_slug="")
     list_ = rows.filter(id=int(text)).first()
-    return Target(list_.id, audience_queries.name_of(list_), (list_,)) if list_ else None
+    if list_ is None:
+        return None
+    return Target(forms.dated(list_.id, _day(said)), audience_queries.name_of(list_), (list_,))
+
+
+def _day(said: Said) -> date:
+    return said.at.astimezone(UTC).date()
 
 
 def _form_target(said: Said, number: int) -> Target | None:
@@ -172,7 +178,7 @@ def _form_target(said: Said, number: int) -> Target | None:
     # Of several lists the mail names those that were chosen: she agrees to them and to no other.
     names = [view.lists[one] for one in typed.lists]
     name = ", ".join(names) if len(view.lists) > 1 else view.facts.title
-    return Target(forms.number_of(form.id, view.facts, typed.lists), name, tuple(lists), view, typed)
+    return Target(forms.number_of(form.id, view.facts, typed.lists, _day(said)), name, tuple(lists), view, typed)
 
 
 def _numbers(told: Any) -> list[int]:

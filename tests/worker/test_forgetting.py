@@ -8,13 +8,15 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import checking, queries
 from samizdat.audience.actions import forgetting as pages
+from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord, ListTotal, Subscriber, SubscriberTag, Subscription, TagTotal
 from samizdat.core import link
 from samizdat.events.models import Event
+from samizdat.gate import actions as gate
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import after, clock, forgetting, tasks
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +110,8 @@ def test_many_are_forgotten_in_pages_and_a_stop_leaves_the_rest(
 @pytest.mark.django_db(transaction=True)
 def test_her_link_says_afterwards_that_it_is_too_late(lantern: Any, thursday: Any) -> None:
     ada = ask(lantern, thursday, "ada")
-    token = link.make(house.keys(lantern).link, "confirm", thursday.id, ada.number)
+    token = link.make(house.keys(lantern).link, "confirm", forms.dated(thursday.id, TODAY), ada.number)
+    gate.set_token_state(token, "pending")
     forgetting.forget(LATER)
     after.follow(LATER)
     assert token_state(token) == "forgotten"

@@ -4,7 +4,7 @@ import email
 import email.policy
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from samizdat.gate.models import Form, Intake
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import after, intake, signups
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
 pytestmark = pytest.mark.django_db
@@ -64,12 +64,12 @@ def ask(form: SignUpForm, *lists: Any, address: str = "ada@example.org", **words
     say(form.organisation, "signup", address=address, **(chosen | words))
 
 
-def token(form: SignUpForm, *lists: Any, address: str = "ada@example.org") -> str:
+def token(form: SignUpForm, *lists: Any, address: str = "ada@example.org", day: date = TODAY) -> str:
     """The link that was mailed when these lists were asked for."""
     found = queries.subscriber_at(form.organisation, address)
     keys = house.keys(form.organisation)
     assert found is not None and keys.link is not None
-    chosen = forms.number_of(form.id, forms.facts_of(form), [one.id for one in lists])
+    chosen = forms.number_of(form.id, forms.facts_of(form), [one.id for one in lists], day)
     return link.make(keys.link, "confirm", chosen, found.number)
 
 
@@ -147,10 +147,38 @@ def test_a_link_confirms_what_was_asked_for_when_it_was_mailed_and_nothing_that_
     ]
     told = sorted(mail["Subject"] for mail in mails)
     assert told == ["Is it you? the Thursday Letter", "Is it you? the Thursday Letter, Friday"]
-    say(lantern, "confirm", token=token(form, thursday), at=tomorrow.isoformat())
+    say(lantern, "confirm", token=token(form, thursday, day=tomorrow.date()), at=tomorrow.isoformat())
     intake.take(tomorrow)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
+
+
+def test_what_a_stranger_types_later_is_not_what_she_confirms(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any
+) -> None:
+    name = str(numbers(form)["FNAME"])
+    ask(form, thursday, values={name: "Ada"})
+    signups.take(NOW)
+    tomorrow = NOW + timedelta(days=1)
+    ask(form, thursday, values={name: "Mallory"}, at=tomorrow.isoformat())
+    signups.take(tomorrow)
+    say(lantern, "confirm", token=token(form, thursday), at=tomorrow.isoformat())
+    intake.take(tomorrow)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert ada is not None
+    assert queries.values_of(ada)["FNAME"] == "Ada" and status(ada, thursday) == "subscribed"
+
+
+def test_an_old_link_does_not_confirm_a_later_sign_up(form: SignUpForm, lantern: Any, thursday: Any) -> None:
+    ask(form, thursday)
+    signups.take(NOW)
+    later = NOW + timedelta(days=10)
+    ask(form, thursday, at=later.isoformat())
+    signups.take(later)
+    say(lantern, "confirm", token=token(form, thursday), at=later.isoformat())
+    intake.take(later)
+    ada = queries.subscriber_at(lantern, "ada@example.org")
+    assert status(ada, thursday) == "pending"
 
 
 def test_a_list_that_the_form_has_no_more_is_confirmed_by_a_link_that_asked_for_it(

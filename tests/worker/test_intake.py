@@ -10,6 +10,7 @@ import pytest
 from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
@@ -383,7 +384,7 @@ def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday:
 
 def test_confirming_makes_a_pending_sign_up_a_subscription(lantern: Any, thursday: Any) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
-    press = token(lantern, ada, thursday.id, "confirm")
+    press = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
     say(lantern, "confirm", token=press)
     intake.take(NOW)
     assert status(ada, thursday) == "subscribed"
@@ -392,7 +393,7 @@ def test_confirming_makes_a_pending_sign_up_a_subscription(lantern: Any, thursda
 
 def test_an_old_confirmation_brings_nobody_back(lantern: Any, thursday: Any) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
-    press = token(lantern, ada, thursday.id, "confirm")
+    press = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
     audience.confirm(ada, thursday, now=NOW)
     audience.unsubscribe(ada, thursday, now=NOW)
     say(lantern, "confirm", token=press)
@@ -402,7 +403,7 @@ def test_an_old_confirmation_brings_nobody_back(lantern: Any, thursday: Any) -> 
 
 def test_a_confirmation_after_eight_days_is_too_late(lantern: Any, thursday: Any) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
-    say(lantern, "confirm", token=token(lantern, ada, thursday.id, "confirm"))
+    say(lantern, "confirm", token=token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm"))
     intake.take(NOW + timedelta(days=9))
     assert status(ada, thursday) == "pending"
 

@@ -10,6 +10,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions import forms
 from samizdat.core import link
 from samizdat.delivery import signing
 from samizdat.delivery.actions import add_route, domains, pause_route
@@ -18,7 +19,7 @@ from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.worker import signups
 from tests import dkim_judge
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,7 @@ def test_a_sign_up_becomes_pending_and_one_plain_mail(lantern: Any, thursday: An
     text = mail.get_content()
     token = text.split("https://lantern.example/c/")[1].split()[0]
     keys = house.keys(lantern)
-    assert link.read(keys.links, "confirm", token).edition == thursday.id
+    assert link.read(keys.links, "confirm", token).edition == forms.dated(thursday.id, TODAY)
     assert token_state(token) == "pending"
     assert "samizdat" not in mail.as_string().lower()
     assert not Intake.objects.exists()

@@ -46,11 +46,11 @@ def forget_unconfirmed(list: List, after: int, now: datetime) -> tuple[int, int 
     return forgotten, ids[-1] if len(ids) == PAGE else None
 
 
-def waits(list: List, subscriber: Subscriber, now: datetime) -> bool:
-    """Whether her sign-up may still be confirmed: it is not, and she asked within the last days."""
+def waits(list: List, subscriber: Subscriber, asked: date, now: datetime) -> bool:
+    """Whether her sign-up of that day may still be confirmed: it is not, and it is of the last days."""
     status = Subscription.objects.filter(list=list, subscriber=subscriber).values_list("status", flat=True).first()
-    asked = [day for found, day in _asked(list, [subscriber.id])[subscriber.id] if found[0] == _ASKED]
-    return status == PENDING and bool(asked) and max(asked) >= last_day(now).isoformat()
+    days = [day for found, day in _asked(list, [subscriber.id])[subscriber.id] if found[0] == _ASKED]
+    return status == PENDING and asked >= last_day(now) and asked.isoformat() in days
 
 
 def _asked(list: List, ids: Iterable[int]) -> dict[int, Sequence[tuple[tuple[int, int], str]]]:

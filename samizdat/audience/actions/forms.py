@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -30,6 +30,8 @@ from samizdat.vault.sealed import open_json, seal_json
 MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
 LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING = 100, 160, 600
 LANGUAGES = ("en", "ru")
+# Where the day stands in the number of a confirmation link; those of lists and forms are below.
+_DAY = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +137,32 @@ def view_of(form: SignUpForm) -> FormView:
     )
 
 
-def number_of(form: int, told: FormFacts, lists: Iterable[int]) -> int:
-    """What a confirmation link names: the form, and which of its lists she chose, one bit each in the last four.
+def number_of(form: int, told: FormFacts, lists: Iterable[int], day: date) -> int:
+    """What a confirmation link names: the form, which of its lists she chose, one bit each in the last four, and when.
 
-    So a link confirms what was asked when it was mailed, whatever else somebody typed into the same form since.
+    At most one sign-up of a mailbox is taken up in a day, so this is one sign-up and no other: a link confirms what was
+    asked when it was mailed, whatever somebody typed into the same form since.
     """
     chosen = {*lists}
-    return form | sum(1 << place for place, number in enumerate(told.lists) if number in chosen)
+    return dated(form | sum(1 << place for place, number in enumerate(told.lists) if number in chosen), day)
+
+
+def dated(number: int, day: date) -> int:
+    """The number of a list or form, and above it the day of a sign-up."""
+    return (day - date(1970, 1, 1)).days << _DAY | number
+
+
+def day_in(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=min(number >> _DAY, 100_000))
+
+
+def without_day(number: int) -> int:
+    """The number of a list, or of a form with its choice."""
+    return number & (1 << _DAY) - 1
 
 
 def numbers_about(form: SignUpForm, list_id: int) -> list[int]:
-    """number_of() of every choice with this list in it."""
+    """number_of() of every choice with this list in it, without a day."""
     lists = facts_of(form).lists
     if list_id not in lists:
         return []
@@ -201,7 +218,7 @@ def sign_up_by_form(
         row = settling.find(organisation, keys, address, lock=True)
         if row is None:
             row = settling.create(organisation, keys, address, {}, language, now.astimezone(UTC).date())
-        number = number_of(view.id, view.facts, said.lists)
+        number = number_of(view.id, view.facts, said.lists, now.astimezone(UTC).date())
         values = {str(n): text for n, text in said.values.items()}
         told = json.dumps({"values": values, "topics": said.topics, "asked": number, "lists": said.lists})
         words = {consent.SOURCE: "form", consent.TOLD: told}
