@@ -27,6 +27,7 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     "row for each subscriber.",
 )
 @click.option("--list", "names", multiple=True, metavar="NAME", help="mailchimp, csv, xlsx: of this list alone.")
+@click.option("--segment", "segment", metavar="NAME", help="csv, xlsx: of this segment alone.")
 @click.option(
     "--recipient",
     "recipients",
@@ -48,6 +49,7 @@ def export(
     to: str | None,
     form: str,
     names: tuple[str, ...],
+    segment: str | None,
     recipients: tuple[str, ...],
     plain: bool,
     reason: str,
@@ -72,6 +74,7 @@ def export(
         tuple(_lists(names)),
         form == "samizdat" and (not plain if keys is None else keys),
         zipped,
+        _segment(segment),
     )
     actions.check(wish, plain=plain, reason=reason)
     with progress("Writing", "rows") as shown, _into(to) as out:
@@ -111,6 +114,17 @@ def _keys_of(recipients: tuple[str, ...]) -> Iterator[str]:
             continue
         lines = Path(text).read_text("utf-8-sig").splitlines()
         yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _segment(name: str | None) -> int | None:
+    """Errors: NoSuchSegment; SegmentBroken before anything is written."""
+    from samizdat.audience.segments import saved
+
+    if name is None:
+        return None
+    found = saved.segment_named(opening.organisation(), name)
+    saved.tree_of(found)
+    return found.id
 
 
 def _lists(names: tuple[str, ...]) -> Iterator[int]:

@@ -53,8 +53,8 @@ def settings() -> Settings:
 
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
-    r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|paper|campaign|"
-    r"route|demo)\b)"
+    r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|"
+    r"paper|campaign|route|demo)\b)"
 )
 
 

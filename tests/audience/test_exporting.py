@@ -20,6 +20,7 @@ from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export, ExportPiece
 from samizdat.audience.models import Subscriber
+from samizdat.core import segment
 from tests.conftest import NOW
 
 KEY = pyrage.x25519.Identity.generate()
@@ -273,6 +274,15 @@ def test_a_house_takes_no_planted_address_of_its_own_whatever_file_it_stands_in(
 def test_a_formula_is_escaped_and_comes_back_as_it_was(text: str) -> None:
     assert escape(text)[:1] not in set("=+-@\t\r")
     assert unescape(escape(text)) == text
+
+
+def test_a_table_can_be_of_a_segment(audience: Any) -> None:
+    made_of = actions.add_segment(audience, "Russian", segment.Language("ru"), now=NOW)
+    rows = rows_of(made(audience, Wish("csv", segment=made_of.pk)), "subscribers.csv")
+    cells = {cell for row in rows for cell in row.values()}
+    assert "ada@post.example" in cells and "boris@post.example" not in cells
+    with pytest.raises(ExportRefused, match="Only a table"):
+        made(audience, Wish("samizdat", segment=made_of.pk))
 
 
 def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:

@@ -178,6 +178,8 @@ def pages(here: House) -> list[str]:
         to("odd"),
         to("field", here.field),
         to("remove-field", here.field),
+        to("segments"),
+        to("segment", here.segment),
         to("imports"),
         to("import", here.import_run.pk),
         to("import", found.pk),

@@ -44,6 +44,8 @@ def check(wish: Wish, *, plain: bool, reason: str) -> None:
     if wish.lists and wish.format == "samizdat":
         sentence = _("Our own format always takes every list along. Choose another format for one of them.")
         raise ExportRefused("lists_elsewhere", sentence)
+    if wish.segment is not None and wish.format not in ("csv", "xlsx"):
+        raise ExportRefused("segment_elsewhere", _("Only a table, CSV or XLSX, can be of a segment."))
     if len(wish.lists) > 1 and wish.format in ("csv", "xlsx"):
         raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
 
@@ -69,6 +71,7 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
             "lists": list(wish.lists),
             "keys": wish.keys,
             "zipped": wish.zipped,
+            "segment": wish.segment,
             "reason": reason.strip()[:1000],
             "planted": _plain(planted.person) if planted else None,
         }
@@ -97,7 +100,8 @@ def told_of(row: Export) -> dict[str, Any]:
 
 def wish_of(row: Export) -> Wish:
     told = told_of(row)
-    return Wish(row.format, tuple(told["recipients"]), tuple(told["lists"]), told["keys"], told["zipped"])
+    told_lists, segment = tuple(told["lists"]), told.get("segment")
+    return Wish(row.format, tuple(told["recipients"]), told_lists, told["keys"], told["zipped"], segment)
 
 
 def planted_of(row: Export) -> planting.Planted | None:

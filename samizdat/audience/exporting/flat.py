@@ -15,6 +15,7 @@ from samizdat.audience.exporting import people, planting
 from samizdat.audience.exporting.cells import escaped
 from samizdat.audience.exporting.packing import Plain, Zip
 from samizdat.audience.models import STATUSES
+from samizdat.audience.segments.who import Reader
 from samizdat.core import consent, seal
 
 PAGE = 2_000
@@ -41,11 +42,12 @@ def write(
     planted: planting.Planted | None,
     progress: people.Progress,
     list_id: int | None,
+    reader: Reader | None = None,
 ) -> dict[str, Any]:
-    """Everybody, or everybody who is on one list. How many."""
+    """Everybody, or everybody who is on one list, or in the segment of `reader`. How many."""
     table.head(_head(home, list_id))
     count, hers = 0, planted
-    for page in _pages(home, list_id):
+    for page in _pages(home, list_id, reader):
         rows = [_row(home, one, list_id) for one in page]
         count += len(rows)
         if hers is not None and page[-1].number > hers.id:
@@ -60,15 +62,26 @@ def write(
     return {"subscribers": count}
 
 
-def _pages(home: people.House, list_id: int | None) -> Iterator[list[people.Person]]:
-    after = home.start
-    while ids := dialect.subscribers_after(after, home.end, PAGE):
+def _pages(home: people.House, list_id: int | None, reader: Reader | None) -> Iterator[list[people.Person]]:
+    for ids in _all_ids(home) if reader is None else _ids_in(reader):
         page = people.whole(home, ids)
         if list_id is not None:
             page = [one for one in page if any(of[0] == list_id for of in one.lists)]
         if page:
             yield page
+
+
+def _all_ids(home: people.House) -> Iterator[list[int]]:
+    after = home.start
+    while ids := dialect.subscribers_after(after, home.end, PAGE):
+        yield ids
         after = ids[-1]
+
+
+def _ids_in(reader: Reader) -> Iterator[list[int]]:
+    """Those of a segment, in pages of the same size: what is held of them in memory is all about them."""
+    for ids in reader.ids():
+        yield from (ids[at : at + PAGE] for at in range(0, len(ids), PAGE))
 
 
 def _lists(home: people.House, list_id: int | None) -> list[int]:

@@ -9,6 +9,8 @@ from samizdat import dialect
 from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
 from samizdat.audience.numbers import one_number
+from samizdat.audience.segments import saved
+from samizdat.audience.segments.who import Reader, today_of
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 VERSION = "0.1.0"
@@ -20,13 +22,14 @@ ROUNDS = {"samizdat": 3, "mailchimp": 1, "csv": 1, "xlsx": 1}
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
-    format alone); `zipped`: a CSV in a zip."""
+    format alone); `zipped`: a CSV in a zip; `segment`: of a table, its row number, None for everybody."""
 
     format: str
     recipients: tuple[str, ...] = ()
     lists: tuple[int, ...] = ()
     keys: bool = False
     zipped: bool = True
+    segment: int | None = None
 
 
 class Counting:
@@ -85,14 +88,25 @@ def _write(
 ) -> dict[str, Any]:
     if wish.format == "csv":
         only = wish.lists[0] if wish.lists else None
-        return flat.write(flat.CsvTable(box, "subscribers.csv"), home, planted, progress, only)
+        return flat.write(
+            flat.CsvTable(box, "subscribers.csv"), home, planted, progress, only, _reader(home, wish, now)
+        )
     assert isinstance(box, Zip)
     if wish.format == "xlsx":
         only = wish.lists[0] if wish.lists else None
-        return flat.write(flat.XlsxTable(box), home, planted, progress, only)
+        return flat.write(flat.XlsxTable(box), home, planted, progress, only, _reader(home, wish, now))
     if wish.format == "mailchimp":
         return {"lists": mailchimp.write(box, home, planted, progress, list(wish.lists) or list(home.lists))}
     return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, extras=tables.extras)
+
+
+def _reader(home: people.House, wish: Wish, now: datetime) -> Reader | None:
+    """Whom the segment means now. Errors: NoSuchSegment, SegmentBroken."""
+    if wish.segment is None:
+        return None
+    organisation = home.organisation
+    tree = saved.tree_of(saved.segment_by_id(organisation, wish.segment))
+    return Reader(organisation, tree, today_of(organisation, now))
 
 
 def ending(wish: Wish) -> str:
