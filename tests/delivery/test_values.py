@@ -17,9 +17,13 @@ NOW = datetime(2026, 11, 25, 12, 34, 56, tzinfo=UTC)
 
 
 def compiled(**more: object):  # type: ignore[no-untyped-def]
+    return compiled_of("Dear {{ FNAME }}, [read]({{ archive }}).", **more)
+
+
+def compiled_of(body: str, **more: object):  # type: ignore[no-untyped-def]
     content = Content(
         subject="News",
-        body="Dear {{ FNAME }}, [read]({{ archive }}).",
+        body=body,
         from_name="Lantern",
         from_address="news@lantern.example",
         to_name="*|FNAME|*",
@@ -94,3 +98,16 @@ def test_how_she_wants_her_letters_comes_along() -> None:
     people = [(41, {0: "ada@example.org", seal.WISHES: "td"}), (42, {0: "boris@example.org"})]
     ada, boris = letterer.address([(number, seal.pack(values)) for number, values in people])
     assert (ada.wishes, boris.wishes) == ("td", "")
+
+
+def test_a_letter_that_asks_again_has_a_page_to_say_yes_on_and_others_have_none() -> None:
+    asking = MessageMaker(compiled_of("Do you want to stay? [Yes]({{ stay }}) or [no]({{ unsubscribe }})."))
+    (one,) = Letterer(3, PLACE, KEY, {}, asking.needs).address([(41, seal.pack({0: "ada@example.org"}))])
+    token = one.values["UNSUB_URL"].rpartition("/")[2]
+    assert one.values["STAY_URL"] == f"https://lantern.example/y/{token}"
+    one.values["DATE"] = date_text(NOW)
+    assert b"https://lantern.example/y/" in asking(one.values).replace(b"=\r\n", b"")
+    (other,) = Letterer(3, PLACE, KEY, {}, MessageMaker(compiled()).needs).address(
+        [(41, seal.pack({0: "a@b.example"}))]
+    )
+    assert "STAY_URL" not in other.values
