@@ -482,3 +482,29 @@ def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(
 
     there = Organisation.objects.get(slug="harbour-bell")
     assert not List.objects.filter(organisation=there).exists()
+
+
+def test_a_return_that_was_killed_goes_on_where_it_was(
+    audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.audience.exporting import returning
+
+    class Killed(BaseException):
+        pass
+
+    slices = returning._Coming._slice
+
+    def killed(self: Any, page: Any) -> None:
+        if self.row.counts["rows"] == 2:
+            raise Killed
+        slices(self, page)
+
+    monkeypatch.setattr(returning, "SLICE", 1)
+    data = made(audience, Wish("samizdat", keys=True))
+    monkeypatch.setattr(returning._Coming, "_slice", killed)
+    with pytest.raises(Killed):
+        in_another_house(data, tmp_path, vault)
+    monkeypatch.setattr(returning._Coming, "_slice", slices)
+    there, counts = _again(data, tmp_path)
+    assert (counts["rows"], counts["others_suppressed"]) == (3, 1) and queries.count(there) == 3
+    assert queries.count(there, tag="monthly") == queries.count(audience, tag="monthly")

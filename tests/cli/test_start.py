@@ -40,6 +40,7 @@ def lived(house: House) -> House:
 
 STARTS = {
     "import": "import people.csv --list Letter --status subscribed",
+    "export": "export --to all.csv --format csv --plain --reason moving",
     "subscribers": "subscribers show olga@reader.example",
     "campaign": "campaign send 1 --wait",
     "route": "route ls",

@@ -7,11 +7,12 @@ before the first row is written; then it goes slice by slice, and a killed one g
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -98,8 +99,14 @@ def bring_back(
         if begun is None:
             begun = _begin(organisation, opened, mark, list_named, highest, now(), by)
         coming = _Coming(organisation, opened, begun, now)
-        coming.take(steps)
-        return coming.finish(by)
+        try:
+            coming.take(steps)
+            return coming.finish(by)
+        except BaseException:
+            # Whatever broke may keep us from writing this too; a dead owner is noticed all the same.
+            with suppress(DatabaseError):
+                Import.objects.filter(pk=coming.row.pk, owner=coming.row.owner).update(owner="")
+            raise
 
 
 def _open(path: Path, identity: str) -> BinaryIO:
