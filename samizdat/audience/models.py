@@ -400,7 +400,7 @@ class Oddity(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "kind", "subscriber"], name="oddity_by_kind"),
-            models.Index(fields=["organisation", "mark"], condition=models.Q(kind=1), name="oddity_by_mark"),
+            models.Index(fields=["organisation", "mark"], name="oddity_by_mark"),
             # Who is erased is looked for as the other one of a pair.
             models.Index(fields=["other"], condition=models.Q(other__isnull=False), name="oddity_by_other"),
         ]

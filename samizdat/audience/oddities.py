@@ -5,6 +5,7 @@ settled stays settled.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,20 +94,21 @@ def _keep(organisation: Any, kind: int, ids: Sequence[int], marks: dict[int, byt
 
 def _pair(organisation: Any, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
     """Who has the form that several addresses have in common, or another address of that form."""
-    here = {bytes(blind): id for blind, id, _b, _l in dialect.subscribers_by_blind(organisation.id, [*marks.values()])}
     rows = Oddity.objects.filter(organisation=organisation, kind=DOUBLE)
-    for id, mark in marks.items():
-        other = (
-            here.get(mark)
-            or rows.filter(mark=mark).exclude(subscriber=id).values_list("subscriber_id", flat=True).first()
-        )
-        rows.filter(subscriber=id).exclude(other=other).update(other=other)
-        if other is not None:
-            rows.filter(mark=mark, other=None).exclude(subscriber=id).update(other=id)
-    known = [blind for blind in blinds if blind]
-    for at in range(0, len(known), 500):
-        for row in rows.filter(mark__in=known[at : at + 500], other=None):
-            rows.filter(subscriber=row.subscriber_id).update(other=blinds[bytes(row.mark)])
+    base = {bytes(blind): id for blind, id, _b, _l in dialect.subscribers_by_blind(organisation.id, [*marks.values()])}
+    # Those of this slice, and earlier ones whose common form is an address of this slice.
+    base |= {blind: id for blind, id in blinds.items() if blind not in base}
+    alike: dict[bytes, list[tuple[int, int | None]]] = defaultdict(list)
+    wanted = sorted({*marks.values(), *blinds})
+    for at in range(0, len(wanted), 500):  # SQLite takes so many values in one query everywhere.
+        found = rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id", "other")
+        for mark, id, other in found:
+            alike[bytes(mark)].append((id, other))
+    for mark, held in alike.items():
+        for id, other in held:
+            now = base.get(mark) or next((one for one, _other in held if one != id), None)
+            if now != other:
+                rows.filter(subscriber=id).update(other=now)
 
 
 @dataclass(frozen=True, slots=True)

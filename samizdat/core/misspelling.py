@@ -6,6 +6,8 @@ few, another, or two exchanged. Domains that exist and look alike are left alone
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from samizdat.core import address
 
 # Whose names are typed most, and long enough that one stroke between is no chance.
@@ -34,6 +36,7 @@ _PLUS = frozenset({"gmail", "outlook", "icloud", "proton", "yandex"})
 _DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 
 
+@lru_cache(maxsize=4096)
 def likely(domain: str) -> str | None:
     """The domain that was probably meant; None where it looks right. `domain` as address.domain() gives it."""
     if domain in TYPED:

@@ -50,7 +50,7 @@ NOTED = 60.0
 # Seconds of one round in which values of removed fields are taken off the disk, or readable ones brought up to date.
 CLEARING = 2.0
 
-# Seconds of one round in which addresses are looked through for typos and doubles: a million in some minutes.
+# Seconds of one round in which addresses are looked through for typos and doubles: a million in half an hour.
 LOOKING = 0.3
 
 Deed = Callable[[datetime], object]
