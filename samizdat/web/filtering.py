@@ -41,6 +41,7 @@ class Asked:
     filter: Filter
     values: dict[str, str] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  # of each, what it and its value are called
+    unknown: list[str] = field(default_factory=list)  # Parts that were not understood, and ask for nothing.
 
     def query(self, **other: str) -> str:
         """The filters as an address, with other values for some; an empty one takes it away."""
@@ -76,6 +77,8 @@ def read(asked: Mapping[str, str], lists: Iterable[Any], tags: Iterable[tuple[in
             known[name] = when
             found.values[name], found.names[name] = when.isoformat(), (label, day(when))
     found.filter = Filter(**known)
+    every = (*_offered((), ()), "language", "since", "until")
+    found.unknown = [name for name in every if asked.get(name) and name not in found.values]
     return found
 
 

@@ -113,8 +113,11 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
     assert statuses(people[5]) == {"The Thursday Letter": "unsubscribed"}
     assert any(entry.wording == WORDS for entry in queries.card(people[3], NOW).timeline)
     assert_projections_hold(lantern, NOW)
+    unsubscribe(people[4], other, now=NOW, way="form")
     undo(work)
     assert statuses(people[3]) == {"The Thursday Letter": "subscribed", "Court Diary": "unsubscribed"}
+    # She left it herself: she is not brought back to where she was.
+    assert statuses(people[4]) == {"The Thursday Letter": "unsubscribed", "Court Diary": "unsubscribed"}
     assert statuses(people[1]) == {"The Thursday Letter": "subscribed", "Court Diary": "subscribed"}
     assert_projections_hold(lantern, NOW)
 

@@ -31,7 +31,7 @@ def test_those_ticked_are_asked_about_tagged_and_untagged(here: House, desk: Des
     asked = client.post(page, form).content.decode()
     assert "Give 1 subscriber the tag “spring”?" in asked and not SubscriberTag.objects.filter(tag__id=0).exists()
     assert "spring" not in dict(queries.tags(here.organisation)).values()
-    done = client.post(page, form | {"sure": "1"}, follow=True).content.decode()
+    done = client.post(page, form | {"sure": "1", "counted": "1"}, follow=True).content.decode()
     assert "Done" in done and "Can be undone until" in done
     assert queries.card(here.ada, NOW).tags == ["spring", "volunteer"]
     work = BulkWork.objects.latest("id")
@@ -47,37 +47,52 @@ def test_all_who_fit_are_moved_with_the_words_that_were_said(here: House, desk: 
     form["do-words"] = "Asked at the meeting."
     asked = client.post(page, form).content.decode()
     assert "Move 1 subscriber from “The Thursday Letter” to “Court Diary”?" in asked
-    client.post(page, form | {"sure": "1"})
+    client.post(page, form | {"sure": "1", "counted": "1"})
     assert _status(here, here.ada) == "unsubscribed"
     assert any(entry.wording == "Asked at the meeting." for entry in queries.card(here.ada, NOW).timeline)
 
 
 def test_nobody_ticked_is_nobody(here: House, desk: Desk) -> None:
-    form = {"whom": "ticked", "deed": "remove", "do-list": str(here.list.id), "sure": "1"}
+    form = {"whom": "ticked", "deed": "remove", "do-list": str(here.list.id), "sure": "1", "counted": "1"}
     shown = desk("editor").post(_to(here, "bulk"), form, follow=True).content.decode()
     assert "Nobody would be changed" in shown and _status(here, here.ada) == "subscribed"
 
 
 def test_many_are_erased_only_with_the_word(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "bulk")
-    form = {"deed": "erase", "status": "unsubscribed", "sure": "1", "word": "yes"}
+    form = {"deed": "erase", "status": "unsubscribed", "sure": "1", "counted": "1", "word": "yes"}
     assert "Erase 1 subscriber?" in (refused := client.post(page, form)).content.decode()
     assert refused.status_code == 422 and Subscriber.objects.count() == 2
     client.post(page, form | {"word": "erase"})
     assert [*Subscriber.objects.values_list("id", flat=True)] == [here.ada.id]
 
 
+def test_a_filter_that_means_nothing_any_more_is_not_everybody(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "bulk")
+    for gone in ({"status": "bogus"}, {"list": "77"}, {"tag": "77"}, {"since": "yesterday"}):
+        form = gone | {"deed": "erase", "sure": "1", "counted": "9", "word": "erase"}
+        assert "means nothing any more" in client.post(page, form, follow=True).content.decode()
+    assert Subscriber.objects.count() == 2
+
+
+def test_when_more_would_be_changed_than_were_counted_it_asks_again(here: House, desk: Desk) -> None:
+    form = {"deed": "erase", "sure": "1", "counted": "1", "word": "erase"}
+    shown = desk("editor").post(_to(here, "bulk"), form).content.decode()
+    assert "More are changed by now" in shown and "Erase 2 subscribers?" in shown
+    assert Subscriber.objects.count() == 2
+
+
 def test_a_forged_form_does_nothing(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "bulk")
     for form in (
-        {"deed": "burn", "sure": "1"},
-        {"deed": "untag", "do-tag": "0", "sure": "1"},
-        {"deed": "move", "do-list": str(here.list.id), "do-to": "77", "do-words": "x", "sure": "1"},
-        {"deed": "tag", "do-name": "x" * 101, "sure": "1"},
-        {"deed": "tag", "do-name": " ", "sure": "1"},
+        {"deed": "burn", "sure": "1", "counted": "1"},
+        {"deed": "untag", "do-tag": "0", "sure": "1", "counted": "1"},
+        {"deed": "move", "do-list": str(here.list.id), "do-to": "77", "do-words": "x", "sure": "1", "counted": "1"},
+        {"deed": "tag", "do-name": "x" * 101, "sure": "1", "counted": "1"},
+        {"deed": "tag", "do-name": " ", "sure": "1", "counted": "1"},
     ):
         assert client.post(page, form).status_code in (404, 422), form
-    assert desk("viewer").post(page, {"deed": "erase", "sure": "1", "word": "erase"}).status_code == 403
+    assert desk("viewer").post(page, {"deed": "erase", "sure": "1", "counted": "1", "word": "erase"}).status_code == 403
     assert BulkWork.objects.get().id == here.work
 
 
@@ -88,7 +103,7 @@ def test_another_organisation_sees_and_undoes_nothing(here: House, there: House,
         client = desk("admin")
         ask = client.get if name == "one-bulk-work" else client.post
         assert ask(_to(here, name, work.pk)).status_code == 404
-    form = {"deed": "remove", "do-list": str(there.list.id), "sure": "1"}
+    form = {"deed": "remove", "do-list": str(there.list.id), "sure": "1", "counted": "1"}
     assert desk("admin").post(_to(here, "bulk"), form).status_code == 422
 
 

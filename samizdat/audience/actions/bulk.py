@@ -28,6 +28,7 @@ from samizdat.audience.models import (
     BulkWork,
     List,
     Subscriber,
+    Subscription,
     row_id,
 )
 from samizdat.audience.totals import Totals
@@ -291,9 +292,14 @@ def _take_back(plan: Plan, ids: Sequence[int], entered: set[int], now: datetime)
         return _retag(plan.tag or 0, ids, -1 if plan.deed == TAG else 1)
     here = _list(plan.list)
     back = crowds.last_by_desk(here, ids, "withdrawn")
-    crowds.write(here, back, "returned", {}, now)
     if plan.deed == MOVE:
         there = _list(plan.to)
+        # Who left the other list since by her own doing wants nothing: she was not to be found there before.
+        stands = Subscription.objects.filter(list=there, subscriber__in=back, status__in=(UNSUBSCRIBED, CLEANED))
+        gone = {*stands.values_list("subscriber_id", flat=True)}
+        back = [id for id in back if id not in gone]
+    crowds.write(here, back, "returned", {}, now)
+    if plan.deed == MOVE:
         out = crowds.last_by_desk(there, sorted(entered), "given")
         crowds.write(there, out, "withdrawn", {consent.REASON: "moved_back"}, now)
     return back

@@ -67,6 +67,10 @@ def bulk_work(request: Any) -> HttpResponse:
     name = request.POST.get("deed", "")
     if name not in FORMS:
         raise Http404
+    if _whom(request, request.POST)[0].unknown:
+        # Left out it would mean everybody: a list or tag of the page that was open is gone meanwhile.
+        messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
+        return go(request, "subscribers")
     lists, tags = queries.lists(request.organisation), queries.tags(request.organisation)
     form = FORMS[name](request.POST, lists=lists, tags=tags)
     if not form.is_valid():
@@ -78,7 +82,17 @@ def bulk_work(request: Any) -> HttpResponse:
     except AudienceError as refused:
         form.add_error(None, str(refused))
         return render(request, "web/audience/bulk.html", _facts(request, request.POST, **{name: form}), status=422)
+    if sure and not _as_counted(request, plan):
+        messages.error(request, _("More are changed by now than were counted. Look at the number once more."))
+        sure = False
     return _begin(request, plan) if sure else _ask(request, plan, form, word)
+
+
+def _as_counted(request: Any, plan: bulk.Plan) -> bool:
+    """Whether it changes no more than the page said that somebody is sure about."""
+    said = request.POST.get("counted", "")
+    most = int(said) if said.isascii() and said.isdigit() and len(said) < 12 else 0
+    return bulk.count(request.organisation, plan)[1] <= most
 
 
 def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.Plan:

@@ -62,7 +62,9 @@ def _chosen(request: Any) -> dict[str, Any]:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+    """A subscriber's number; what is too large for one would lead into another organisation's rows."""
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+    return found if found is not None and found <= queries.NUMBER_MASK else None
 
 
 def _tabs(organisation: Any, asked: Any, tags: Any) -> list[dict[str, Any]]:
