@@ -66,6 +66,8 @@ SENTENCES = {
     "not_json": "The line is not a JSON list like the rest. Write it anew or leave it out.",
     "unknown_status": "The status “{word}” is none we know. Say under Columns what it means, then read again.",
     # a file
+    "own_table": "{file} is a table that Samizdat wrote for people; everybody who left would come in as a subscriber. "
+    "Export once more in the format “samizdat”, and bring in that file.",
     "missing": "{file} cannot be found. Check the name.",
     "unreadable": "{file} cannot be read ({reason}). Check that you may read it.",
     "empty": "{file} is empty. Download it again.",

@@ -32,6 +32,8 @@ def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tup
         sure = writing.sure
     if isinstance(sheet, Problem):
         return None, [sheet]
+    if _is_our_table(sheet):
+        return None, [Problem("own_table", member.name)]
     columns = with_forms(guess(sheet), sheet)
     if not any(column.becomes == "address" for column in columns):
         return None, [Problem("no_address_column", member.name)]
@@ -48,6 +50,14 @@ def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tup
         about_rows=max(breaks - sheet.skip, len(sheet.rows)),
     )
     return found, warnings(found, sheet, sure=sure if thorough else sheet.sure)
+
+
+def _is_our_table(sheet: Sheet) -> bool:
+    """The CSV or workbook of an export of ours (audience/exporting/flat): a status for each list, and a stop list, in
+    columns that no importer reads. With one status for all, everybody who left would be back, and the planted one in.
+    """
+    labels_ = [label.strip() for label in sheet.heading]
+    return labels_[:1] == ["Email address"] and labels_[-5:] == ["Tags", "Suppressed", "Joined", "Consent", "Notes"]
 
 
 def column_of(sheet: Sheet, index: int, becomes: str, why: str = "") -> Column:

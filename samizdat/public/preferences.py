@@ -33,6 +33,7 @@ AGAIN, MOST_TIMES = 2, 15
 MOST_TOPICS, MOST_OTHERS = 12, 5
 LANGUAGES = {"en": "English", "ru": "Русский"}
 OFTEN = ("all", "monthly", "pause")
+LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
@@ -138,7 +139,7 @@ def _ask(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict
 def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
     """Takes what the form has, whole or not at all: half a form would switch things off that nobody touched."""
     often, until = posted.get("often", ""), posted.get("until", "")
-    if often not in OFTEN or (often == "pause" and not _is_day(until)):
+    if often not in OFTEN or (often == "pause" and not _may_pause_until(until)):
         return _incomplete(request, holder, place)
     topics = [
         number for number in request.POST.getlist("topic")[:MOST_TOPICS] if number.isdecimal() and len(number) < 19
@@ -166,12 +167,14 @@ def _incomplete(request: HttpRequest, holder: tokens.Holder, place: Place) -> Ht
     return _page(request, holder, place, "preferences_closed", {"again": True}, status=422)
 
 
-def _is_day(text: str) -> bool:
+def _may_pause_until(text: str) -> bool:
+    """A day that the house takes (audience/actions/preferring); what it would not is not promised."""
     try:
-        date.fromisoformat(text)
+        until = date.fromisoformat(text)
     except ValueError:
         return False
-    return len(text) == 10
+    today = timezone.now().date()
+    return len(text) == 10 and today < until <= today + timedelta(days=LONGEST_PAUSE)
 
 
 def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:

@@ -25,6 +25,13 @@ def test_a_label_that_means_a_postal_address_here_is_not_taken_for_mail():
     assert found["Почта"] == "address" and found["Адрес"].startswith("field:")
 
 
+def test_a_table_of_ours_for_people_is_refused_since_whoever_left_would_be_back():
+    content = b"Email address,First name,Language,Letter,Tags,Suppressed,Joined,Consent,Notes\n"
+    content += b"ada@example.org,Ada,en,unsubscribed,,manual,2026-01-01,,\n"
+    (problem,) = inspect(named("subscribers.csv", content)).problems
+    assert (problem.code, problem.stops) == ("own_table", True)
+
+
 def test_a_list_of_addresses_alone_needs_no_heading():
     whole = read(named("medium.txt", b"a@example.org\n\nb@example.org"))
     assert whole.addresses == ["a@example.org", "b@example.org"]

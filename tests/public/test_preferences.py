@@ -95,6 +95,8 @@ def test_what_she_chose_is_sealed_and_said_back(reader: Client) -> None:
         {"do": "save", "often": "never"},
         {"do": "save", "often": "pause"},
         {"do": "save", "often": "pause", "until": "tomorrow"},
+        {"do": "save", "often": "pause", "until": "2020-01-01"},
+        {"do": "save", "often": "pause", "until": "9999-12-31"},
         {"do": "save", "often": ["all", "weekly"]},
     ],
 )
