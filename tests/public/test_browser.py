@@ -54,7 +54,17 @@ def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None
     base = f"http://127.0.0.1:{house.ports[1]}"
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
     page.on("request", lambda asked: None if asked.url.startswith(base) else wrong.append(f"asked {asked.url}"))
-    for path in (f"/u/{token}", f"/p/{token}", f"/c/{confirm}", "/f/thursday", "/", "/a/", "/a/river", "/nowhere"):
+    for path in (
+        f"/u/{token}",
+        f"/y/{token}",
+        f"/p/{token}",
+        f"/c/{confirm}",
+        "/f/thursday",
+        "/",
+        "/a/",
+        "/a/river",
+        "/nowhere",
+    ):
         page.goto(path)
         wrong += [f"{path}: no single h1"] if page.locator("h1").count() != 1 else []
         for viewport, scheme in LOOKS:
