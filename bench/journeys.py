@@ -320,6 +320,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=32)
     parser.add_argument("--only", choices=common.VENDORS)
     options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
     return common.on_each_database(
         options, "bench.journeys", lambda data: measure(data.parent, options.only, options.readers, options.threads)
     )
