@@ -140,6 +140,7 @@ TASKS = {
 # (web/uploads.py), so the handlers that would do that are not listed.
 FILE_UPLOAD_HANDLERS = ["samizdat.web.uploads.RefusingUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # A segment of 200 conditions has five for each.
 
 # No address, request line or body may reach a log: the filter of samizdat/logs.py is on every handler.
 LOGGING_CONFIG = "samizdat.logs.configure"

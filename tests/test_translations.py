@@ -20,6 +20,7 @@ NAMES = set(
     MJML Mailchimp KEY Mailgun Markdown Message NUL PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
     Tab URL UTF WebP Zip and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or
     age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
+    Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
@@ -28,7 +29,7 @@ LITERAL = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
     r"-----[A-Z ]+-----|_domainkey\b|\bnews2026\b|"
-    r"\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
+    r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
 )
 
 

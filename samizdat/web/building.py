@@ -190,14 +190,21 @@ def _leaf(leaf: segment.Leaf, no: str) -> Node:
 # -- from a form --
 
 
+class OddForm(ValueError):
+    """A form that is none of ours: a condition left out of it would make the segment larger, up to everybody."""
+
+
 def read(data: Mapping[str, str]) -> Node:
-    """The nodes of a posted form. What makes no sense there is left out; it never comes from our own pages."""
+    """The nodes of a posted form. Errors: OddForm."""
     nodes: list[Node] = []
+    whole = sum(name.endswith("-kind") for name in data)
     levels: list[int] = []
     for number in range(segment.MOST_CONDITIONS + 1):
         kind = data.get(f"{number}-kind", "")
-        if kind not in GROUPS and kind not in KINDS and not kind.startswith("field:"):
+        if not kind and number == whole:
             break
+        if kind not in GROUPS and kind not in KINDS and not kind.startswith("field:"):
+            raise OddForm
         a, b, c = (data.get(f"{number}-{name}", "")[:500] for name in "abc")
         node = Node(kind, a, b, c, number=number)
         above = _digits(data.get(f"{number}-in", ""))
@@ -206,9 +213,11 @@ def read(data: Mapping[str, str]) -> Node:
                 above = 0
             nodes[above].parts.append(node)
         elif not node.is_group:
-            break
+            raise OddForm
         levels.append(levels[above] + 1 if nodes else 0)
         nodes.append(node)
+    if len(nodes) < whole:
+        raise OddForm
     return nodes[0] if nodes else Node("all")
 
 

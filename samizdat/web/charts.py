@@ -136,12 +136,15 @@ def growth_chart(days: Iterable[tuple[date, int, int, int]], since: date, until:
     # One scale for both halves, so that a bar above and one below can be compared.
     ceiling = _round_up(max(up, down * RISE // HANG, 1))
     scale = RISE / ceiling
+    # The whole width, so that the last bar stands at its end: what is empty beside it would look like days to come.
+    step = (WIDTH - LEFT - 4) / len(table)
+    bar = max(BAR, round(step * BAR / STEP))
     for place, (joined, left, cleaned) in enumerate(table):
-        x = LEFT + 4 + place * STEP
+        x = LEFT + 4 + round(place * step)
         begin = since + timedelta(days=place * chart.span)
         chart.rows.append((begin, joined, left, cleaned))
-        _hang(chart, x, joined * scale, left * scale, cleaned * scale)
-        if place % 10 == 0:
+        _hang(chart, (x, bar), joined * scale, left * scale, cleaned * scale)
+        if place % max(1, round(140 / step)) == 0:
             chart.times.append((x, begin))
     chart.best = up
     for part in (1, 2, 3, 4):
@@ -150,16 +153,17 @@ def growth_chart(days: Iterable[tuple[date, int, int, int]], since: date, until:
     return chart
 
 
-def _hang(chart: GrowthChart, x: int, joined: float, left: float, cleaned: float) -> None:
-    """A bar of one day, both halves; what happened at all is seen."""
+def _hang(chart: GrowthChart, at: tuple[int, int], joined: float, left: float, cleaned: float) -> None:
+    """A bar of one day, both halves; what happened at all is seen. at: x and width."""
+    x, width = at
     if joined:
         height = max(1, round(joined))
-        chart.rects.append(Rect(x, MIDDLE - height, BAR, height, "a"))
+        chart.rects.append(Rect(x, MIDDLE - height, width, height, "a"))
     y = MIDDLE + 1
     for kind, size in (("b", left), ("c", cleaned)):
         if size:
             height = max(1, round(size))
-            chart.rects.append(Rect(x, y, BAR, height, kind))
+            chart.rects.append(Rect(x, y, width, height, kind))
             y += height
 
 

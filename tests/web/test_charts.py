@@ -47,5 +47,7 @@ def test_growth_stands_on_the_line_and_hangs_below_it() -> None:
     assert chart.rows[0] == (since, 1_005, 3, 1) and chart.rows[23][1:] == (0, 700, 40)
     assert all(rect.y >= 0 and rect.y + rect.height <= FLOOR for rect in chart.rects)
     assert growth_chart([], since, since) is None
+    month = growth_chart([(since, 1, 0, 0), (date(2026, 11, 30), 1, 0, 0)], since, date(2026, 11, 30))
+    assert month is not None and 782 - 30 < month.rects[-1].x + month.rects[-1].width <= 782
     year = growth_chart([(since, 1, 0, 0)], since, date(2027, 10, 31))
     assert year is not None and len(year.rows) <= MOST_BARS and year.span == 7

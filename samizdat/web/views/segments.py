@@ -65,7 +65,11 @@ def _builder(request: Any, row: Any) -> HttpResponse:
     known = saved.opened(house.keys(row.organisation), row) if row else None
     posted = request.method == "POST"
     button = request.POST.get("do", "") if posted else ""
-    root = building.read(request.POST) if posted else building.from_tree(known.tree if known else segment.EVERYBODY)
+    try:
+        root = building.read(request.POST) if posted else building.from_tree(known.tree if known else segment.EVERYBODY)
+    except building.OddForm:
+        messages.error(request, _("These conditions did not arrive as they were. Open the segment anew."))
+        return go(request, "segments")
     initial = {"name": known.name, "version": known.version} if known else {"version": 0}
     form = SegmentForm(request.POST if button == "save" else None, initial=initial | _typed(request))
     building.press(root, button, request.POST)
