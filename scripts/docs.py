@@ -29,8 +29,9 @@ names the data folder.
 that are gone with messages on their way.
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
-`pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`, `outside`,
-`suppressed` and `may`; `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`; `campaign new` prints `id`.
+`pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
+`outside`, `suppressed` and `may`; `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
+`campaign new` prints `id`.
 
 Completion: `samizdat completion bash >> ~/.bashrc` (also zsh, fish).
 """
