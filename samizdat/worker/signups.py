@@ -27,7 +27,7 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import PENDING, List, SignUpForm, Subscription
+from samizdat.audience.models import PENDING, SUBSCRIBED, List, SignUpForm, Subscription
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import address, link
@@ -127,6 +127,8 @@ def _take(said: Said, now: datetime) -> bool:
         return True
     try:
         wanted = address.normalise(str(said.words.get("address", "")))
+        if _has_all(said.organisation, wanted, target):
+            return True  # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
         if not once_a_day(said.organisation, f"confirm {address.comparable(wanted)}", said.row, now):
             return True
@@ -141,6 +143,12 @@ def _take(said: Said, now: datetime) -> bool:
     if not memory.may_send(said.organisation.id):
         return False
     return _write(said, wanted, subscriber, target, now)
+
+
+def _has_all(organisation: Any, wanted: str, target: Target) -> bool:
+    known = audience_queries.subscriber_at(organisation, wanted)
+    hers = Subscription.objects.filter(subscriber=known, list__in=target.lists, status=SUBSCRIBED)
+    return known is not None and hers.count() == len(target.lists)
 
 
 def _target(said: Said) -> Target | None:

@@ -194,6 +194,18 @@ def test_a_list_that_the_form_has_no_more_is_confirmed_by_a_link_that_asked_for_
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
 
 
+def test_who_asks_for_what_she_has_may_ask_for_more_on_the_same_day(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, tmp_path: Path
+) -> None:
+    audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+    ask(form, thursday)
+    signups.take(NOW)
+    assert not [*tmp_path.rglob("*.eml")]
+    ask(form, friday)
+    signups.take(NOW)
+    assert len([*tmp_path.rglob("*.eml")]) == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
