@@ -50,10 +50,10 @@ class UntagForm(DeedForm):
 
 class MoveForm(DeedForm):
     deed = MOVE
-    list = forms.TypedChoiceField(label=lazy("From"), coerce=int)
-    to = forms.TypedChoiceField(label=lazy("To"), coerce=int)
+    list = forms.TypedChoiceField(label=lazy("From the list"), coerce=int)
+    to = forms.TypedChoiceField(label=lazy("To the list"), coerce=int)
     words = forms.CharField(
-        label=lazy("Why may they be written to there?"),
+        label=lazy("Why may the other list write to them?"),
         max_length=1000,
         help_text=lazy("Goes into the consent record of each of them in these words. Agreeing to one list is no more."),
         widget=forms.Textarea(attrs={"rows": 3}),
