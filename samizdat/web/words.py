@@ -250,6 +250,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.cancelled": ("stop", lazy("Stopped for good.")),
     "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
     "campaign.thrown_away": ("stop", lazy("Thrown away.")),
+    "campaign.folded": ("", lazy("Old: who got it is forgotten, and only totals are kept.")),
 }
 
 # What servers meant when they did not take a message: the classes of core/outcome.ANSWERS.
