@@ -24,6 +24,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # Headers that a page may know. No address, no program, no cookie, no referrer, no language.
 HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}
 MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
+# Nothing of it was read, so nobody knows yet whose page it is, nor in which language.
+TOO_LONG = (
+    "This is more than a form here takes. Shorten it.\nЭто больше, чем принимает здесь форма. Сократите.\n".encode()
+)
 THREADS = 4
 UVICORN = asgi.QUIET | {
     "lifespan": "off",
@@ -44,7 +48,7 @@ class Public:
             return
         body = await _body(scope, receive)
         if body is None:
-            await _answer(send, 413, [], b"")
+            await _answer(send, 413, [(b"content-type", b"text/plain; charset=utf-8")], TOO_LONG)
             return
         loop = asyncio.get_running_loop()
         status, headers, content = await loop.run_in_executor(self._threads, self._call, environ(scope, body))
