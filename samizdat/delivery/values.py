@@ -79,9 +79,12 @@ class Letterer:
         leaves = self._leave.many(self._edition, numbers)
         ids = self._message_id.many(self._edition, numbers)
         senders = self._senders(numbers)
+        settings = self._preferences.many(self._edition, numbers) if self._preferences else [""] * len(numbers)
         return [
-            self._one(number, plain, leave, identity, sender)
-            for (number, plain), leave, identity, sender in zip(people, leaves, ids, senders, strict=True)
+            self._one(number, plain, leave, identity, sender, preferences)
+            for (number, plain), leave, identity, sender, preferences in zip(
+                people, leaves, ids, senders, settings, strict=True
+            )
         ]
 
     def _senders(self, numbers: list[int]) -> list[str]:
@@ -90,7 +93,7 @@ class Letterer:
             return [self._place.from_email] * len(numbers)
         return [plus(self._place.return_address, token) for token in self._return.many(self._edition, numbers)]
 
-    def _one(self, number: int, plain: bytes, leave: str, identity: str, sender: str) -> Addressed:
+    def _one(self, number: int, plain: bytes, leave: str, identity: str, sender: str, preferences: str) -> Addressed:
         recipient = seal.pick(plain, seal.ADDRESS)
         values = {
             **self._fixed,
@@ -104,7 +107,7 @@ class Letterer:
             values["STAY_URL"] = self._stay + leave
         if self._mailto:
             values["LEAVE_MAILTO"] = f"mailto:{plus(self._mailto, leave)}?subject=leave"
-        if self._preferences:
-            values["PREFERENCES_URL"] = self._settings + self._preferences(self._edition, number)
+        if preferences:
+            values["PREFERENCES_URL"] = self._settings + preferences
         wishes = seal.pick(plain, seal.WISHES)
         return Addressed(number, sender, recipient, values, variants.known(wishes) if wishes else "")
