@@ -143,7 +143,8 @@ def campaign_check(number: int) -> None:
     except BadAddress:
         sender = ""  # The letter's own flaw names it already.
     signature = signing.signature_of(found.organisation, sender)
-    records = check_domain(sender, ours=signature.keys) if sender else []
+    waiting = signature.domain if signature.by == "waiting" else ""
+    records = check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
     live = [route for route in routes(found.organisation) if route.state == "live"]
     size = _size(found)
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]

@@ -99,6 +99,11 @@ def test_the_check_of_a_campaign_says_who_signs(known: House) -> None:
     number = str(known.say("campaign", "new", *words)["id"])
     checked = known("campaign", "check", number, "--json").json
     assert checked["signing"]["by"] == "nobody" and "Sending domains" in checked["signing"]["sentence"]
+    known.say("domain", "add", "nobody.example", "--algorithm", "ed25519")
+    record = next(one for one in known("campaign", "check", number, "--json").json["domain"] if one["name"] == "DKIM")
+    assert record["sentence"] == (
+        "The keys of nobody.example do not sign yet. Publish their records, then activate them."
+    ), "not told to add a key that is there"
 
 
 def test_a_record_that_went_away_is_missed(known: House, names: NameServer) -> None:
