@@ -1,0 +1,117 @@
+"""Two people wrote in one letter at the same time: both sets of changes in one letter, block by block.
+
+A three-way merge on plain JSON blocks, as dicts: what both began from, mine, theirs. A block that only one of them
+touched is as she left it; one that both changed stands twice, mine first, and somebody decides. Changing is stronger
+than removing, so nothing that was typed is lost. Blocks are known by their `attrs.id` (docs/letter-format.md); one
+without is known by what it says.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+type Block = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """`doubled`: for each block that both changed, the ids of my version and of hers, which stands behind mine."""
+
+    blocks: list[Block]
+    doubled: list[tuple[str, str]]
+
+
+def merge(base: Sequence[Block], mine: Sequence[Block], theirs: Sequence[Block], new_id: Callable[[], str]) -> Merged:
+    """All three are the blocks of a document, top level. `new_id` gives an id that no block has.
+
+    Without a common beginning (`base` empty) a block that differs stands twice.
+    """
+    began, ours, hers = _named(base), _named(mine), _named(theirs)
+    kept: dict[str, Block] = {}
+    behind: dict[str, Block] = {}
+    doubled: list[tuple[str, str]] = []
+    for name in [*ours, *(name for name in hers if name not in ours)]:
+        block, other = _one(began.get(name), ours.get(name), hers.get(name))
+        if block is not None:
+            kept[name] = block
+        if block is not None and other is not None and block["type"] != "footer":
+            behind[name] = with_id(other, new_id())
+            doubled.append((id_of(block), id_of(behind[name])))
+        elif block is not None and other is not None:
+            kept[name] = _joined(block, other)
+    blocks = []
+    for name in _order(list(began), list(ours), list(hers)):
+        blocks += [found for found in (kept.get(name), behind.get(name)) if found is not None]
+    return Merged(_footer_last(blocks), doubled)
+
+
+def _one(base: Block | None, mine: Block | None, theirs: Block | None) -> tuple[Block | None, Block | None]:
+    """The block as it is to be, and the other version where both changed it."""
+    if mine == theirs or theirs == base:
+        return mine, None
+    if mine == base:
+        return theirs, None
+    if mine is None or theirs is None:
+        return mine or theirs, None
+    return mine, theirs
+
+
+def _order(base: list[str], mine: list[str], theirs: list[str]) -> list[str]:
+    """Hers, unless I moved something; what only the other has comes behind what it stands behind there."""
+    moved = _common(mine, base) != _common(base, mine)
+    first, second = (mine, theirs) if moved else (theirs, mine)
+    result, place = list(first), set(first)
+    before: str | None = None
+    for name in second:
+        if name not in place:
+            result.insert(result.index(before) + 1 if before is not None else 0, name)
+            place.add(name)
+        before = name
+    return result
+
+
+def _common(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    there = set(others)
+    return [name for name in names if name in there]
+
+
+def _named(blocks: Sequence[Block]) -> dict[str, Block]:
+    """By id where there is one that no block before it has; else by what the block says and how often it was said."""
+    found: dict[str, Block] = {}
+    said: Counter[str] = Counter()
+    for block in blocks:
+        name = id_of(block)
+        if not name or name in found:
+            words = json.dumps(block, sort_keys=True, ensure_ascii=False)
+            said[words] += 1
+            # A sign that no id has stands first.
+            name = f"#{said[words]} {words}"
+        found[name] = block
+    return found
+
+
+def _joined(mine: Block, theirs: Block) -> Block:
+    """A letter has one footer: what hers says besides comes under mine."""
+    lines = list(mine.get("content", ()))
+    return {**mine, "content": lines + [line for line in theirs.get("content", ()) if line not in lines]}
+
+
+def _footer_last(blocks: list[Block]) -> list[Block]:
+    footers = [block for block in blocks if block["type"] == "footer"]
+    if not footers:
+        return blocks
+    whole = footers[0]
+    for other in footers[1:]:
+        whole = _joined(whole, other)
+    return [block for block in blocks if block["type"] != "footer"] + [whole]
+
+
+def id_of(block: Block) -> str:
+    """The id of a block; empty for none."""
+    return str((block.get("attrs") or {}).get("id") or "")
+
+
+def with_id(block: Block, name: str) -> Block:
+    return {**block, "attrs": {**(block.get("attrs") or {}), "id": name}}

@@ -1,0 +1,86 @@
+"""Two writers of one letter: tables for what is decided, and chance for what must never happen."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from samizdat.core.document.merge import Merged, merge
+
+
+def block(name: str, text: str = "") -> dict[str, Any]:
+    return {"type": "paragraph", "attrs": {"id": name}, "content": [{"type": "text", "text": text or name}]}
+
+
+def letter(words: str) -> list[dict[str, Any]]:
+    """`a b=two`: block a saying a, block b saying two."""
+    return [block(*word.split("=", 1)) for word in words.split()]
+
+
+def together(base: str, mine: str, theirs: str) -> tuple[str, Merged]:
+    fresh = itertools.count(1)
+    found = merge(letter(base), letter(mine), letter(theirs), lambda: f"new{next(fresh)}")
+    return " ".join(_said(one) for one in found.blocks), found
+
+
+def _said(one: Any) -> str:
+    name, text = one["attrs"]["id"], one["content"][0]["text"]
+    return name if name == text else f"{name}={text}"
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "expected"),
+    [
+        ("a b c", "a=1 b c", "a b c=2", "a=1 b c=2"),  # different blocks
+        ("a b c", "a x b c", "a b c y", "a x b c y"),  # both added
+        ("a b", "a x b", "a y b", "a x y b"),  # both added at one place
+        ("a b c", "c a b", "a b=2 c", "c a b=2"),  # I moved, she changed
+        ("a b c", "a=1 b c", "b c a", "b c a=1"),  # she moved, I changed
+        ("a b c", "a c", "a b c=2", "a c=2"),  # I removed
+        ("a b c", "a c", "a b=2 c", "a b=2 c"),  # I removed what she changed: changing is stronger
+        ("a b", "a=1 b", "a=2 b", "a=1 new1=2 b"),  # both changed one: both are there, mine first
+        ("a b", "a=1 b", "a=1 b", "a=1 b"),  # both the same
+        ("", "a=1", "a=2", "a=1 new1=2"),  # where it began is not known any more
+    ],
+)
+def test_what_two_writers_did_comes_together(base: str, mine: str, theirs: str, expected: str) -> None:
+    assert together(base, mine, theirs)[0] == expected
+
+
+def test_a_block_that_both_changed_is_named_so_that_both_can_be_shown() -> None:
+    assert together("a", "a=1", "a=2")[1].doubled == [("a", "new1")]
+
+
+def test_there_is_one_footer_and_it_is_last() -> None:
+    def footer(name: str, text: str) -> dict[str, Any]:
+        return {"type": "footer", "attrs": {"id": name}, "content": [block("line", text)]}
+
+    found = merge([block("a")], [block("a"), footer("f", "one")], [footer("g", "two")], lambda: "new")
+    assert [one["type"] for one in found.blocks] == ["footer"]
+    assert len(found.blocks[0]["content"]) == 2
+
+
+letters = some.lists(
+    some.tuples(some.sampled_from("abcdef"), some.sampled_from("0123")), max_size=6, unique_by=lambda pair: pair[0]
+).map(lambda pairs: [block(name, text) for name, text in pairs])
+
+
+@settings(max_examples=60, deadline=None)
+@given(letters, letters, letters)
+def test_nothing_that_either_wrote_is_lost_and_no_id_stands_twice(base: Any, mine: Any, theirs: Any) -> None:
+    fresh = itertools.count(1)
+    blocks = merge(base, mine, theirs, lambda: f"new{next(fresh)}").blocks
+    texts = [one["content"][0]["text"] for one in blocks]
+    for written in (mine, theirs):
+        assert all(one["content"][0]["text"] in texts for one in written if one not in base)
+    names = [one["attrs"]["id"] for one in blocks]
+    assert len(names) == len(set(names))
+
+
+@settings(max_examples=30, deadline=None)
+@given(letters, letters)
+def test_one_writer_alone_gets_what_she_wrote(base: Any, mine: Any) -> None:
+    for begun, ours, hers in ((base, mine, base), (base, base, mine), (base, mine, mine)):
+        assert merge(begun, ours, hers, lambda: "new").blocks == mine
