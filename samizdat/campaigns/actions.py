@@ -18,6 +18,9 @@ from samizdat.campaigns.letter import findings, proof_of
 from samizdat.campaigns.models import Campaign, Edition, Template
 from samizdat.core import mergetags
 from samizdat.core.address import domain
+from samizdat.core.document import BadDocument
+from samizdat.core.document import dumps as dumps_document
+from samizdat.core.document import parse as parse_document
 from samizdat.core.message import dumps
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -37,7 +40,7 @@ def create(
     language: str | None = None,
 ) -> Campaign:
     """A new draft. Errors: CampaignError (format, list or segment of another organisation)."""
-    _check_format(draft)
+    draft = _checked(draft)
     if list_.organisation_id != organisation.id:
         raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
     if segment is not None and segment.organisation_id != organisation.id:
@@ -68,9 +71,10 @@ _CHOSEN = ("list", "tag", "segment", "template", "language")
 def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, **changes: Any) -> int:
     """Writes a draft over the version that was opened, and returns the new version.
 
-    changes: list, tag, segment, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft.
+    changes: list, tag, segment, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft,
+    CampaignError for blocks that are no document.
     """
-    _check_format(draft)
+    draft = _checked(draft)
     values: dict[str, Any] = {key: changes[key] for key in _CHOSEN if key in changes}
     # WHERE is the lock: one of two who save the same version finds nothing to update.
     values["draft_sealed"] = drafts.sealed(campaign, draft)
@@ -199,6 +203,13 @@ def save_template(
     return template
 
 
-def _check_format(draft: Draft) -> None:
+def _checked(draft: Draft) -> Draft:
+    """The draft as it is stored: blocks in their one spelling. Errors: CampaignError."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")
+    if draft.format != "blocks":
+        return draft
+    try:
+        return draft.with_(body=dumps_document(parse_document(draft.body)))
+    except BadDocument as bad:
+        raise CampaignError(findings((bad.flaw,))[0].sentence) from None

@@ -7,12 +7,15 @@ from samizdat.campaigns.models import Campaign
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
-FORMATS = ("markdown", "html")
+FORMATS = ("markdown", "html", "blocks")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A letter as typed. from_email and reply_to are bare addresses; reply_to empty means From."""
+    """A letter as typed. from_email and reply_to are bare addresses; reply_to empty means From.
+
+    body: Markdown, HTML, or in the format "blocks" the JSON of core/document, in its canonical spelling.
+    """
 
     subject: str = ""
     preheader: str = ""

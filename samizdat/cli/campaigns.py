@@ -30,7 +30,10 @@ def campaign() -> None:
 @click.option("--subject", required=True)
 @click.option("--from", "sender", required=True, metavar='"Name <a@b>"')
 @click.option(
-    "--body", required=True, type=click.Path(), help="FILE.md or FILE.html; - reads Markdown from standard input."
+    "--body",
+    required=True,
+    type=click.Path(),
+    help="FILE.md, FILE.html or FILE.json (blocks); - reads Markdown from standard input.",
 )
 @click.option("--preheader", default="", help="The line that mailboxes show beside the subject.")
 @click.option("--reply-to", default="")
@@ -70,7 +73,7 @@ def campaign_new(
         from_email=address,
         reply_to=words["reply_to"],
         body=_read(body),
-        format="html" if body.lower().endswith((".html", ".htm")) else "markdown",
+        format=_format_of(body),
     )
     made = create(
         organisation,
@@ -84,6 +87,12 @@ def campaign_new(
         language=words["language"],
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
+
+
+def _format_of(file: str) -> str:
+    """By the ending of its name; standard input is Markdown."""
+    endings = {".html": "html", ".htm": "html", ".json": "blocks"}
+    return endings.get(Path(file).suffix.lower(), "markdown")
 
 
 def _tag(organisation: Any, name: str | None) -> Any:

@@ -83,6 +83,24 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
+    # a letter of blocks (core/document)
+    "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "
+    "Reload the page, or correct the file.",
+    "doc_no_doc": 'The letter is no document of blocks: it must begin with {"type":"doc". Choose another file.',
+    "doc_version": "The letter is of version %(version)s, which this house does not know. Bring Samizdat up to date.",
+    "doc_big": "The letter has %(size)s bytes; %(limit)s is the most. Move a part to a web page.",
+    "doc_blocks": "Block %(block)s is one too many: a letter has %(limit)s at most. Move a part to a web page.",
+    "doc_deep": "Block %(block)s lies more than %(limit)s deep in others. Take it out of some of them.",
+    "doc_no_block": "Block %(block)s is none. Remove it, or give it a type.",
+    "doc_type": "Block %(block)s: there is no block called %(type)s. Remove it, or use another one.",
+    "doc_attr": "Block %(block)s: %(type)s has no setting called %(attr)s. Remove it.",
+    "doc_value": "Block %(block)s: the setting %(attr)s of %(type)s cannot be %(value)s. Correct it.",
+    "doc_mark": "Block %(block)s: text cannot be marked as %(mark)s. Use bold, italic or link.",
+    "doc_place": "Block %(block)s: %(type)s cannot stand inside of %(parent)s. Move it out.",
+    "doc_last": "Block %(block)s: the footer stands once, as the last block. Move it to the end.",
+    "doc_item": "Block %(block)s: an item of a list holds one paragraph, and after it one list at most.",
+    "doc_count": "Block %(block)s: %(type)s cannot hold %(count)s of what it is made of. Add some, or remove it.",
+    "doc_script": "Block %(block)s: the address %(url)s could run a program. Use https, mailto or tel.",
     """Something wrong in a letter, with the line it stands on (1 = first) and what to do.
 
     `severity` "stop" keeps the letter from going out, "care" is worth a look. `fix` "remove" means that

@@ -144,3 +144,16 @@ def test_a_draft_can_be_thrown_away_and_a_sent_letter_cannot(letter: Campaign) -
 def test_an_own_template_needs_a_place_for_the_letter(lantern: Any) -> None:
     with pytest.raises(CampaignError):
         actions.save_template(lantern, "Ours", "<mjml></mjml>", now=NOW)
+
+
+def test_a_letter_of_blocks_is_kept_in_one_spelling_and_a_wrong_block_is_named(letter: Campaign) -> None:
+    loose = '{ "type": "doc", "content": [{"type": "heading", "content": [{"type": "text", "text": "Hello"}]}] }'
+    blocks = LETTER.with_(body=loose, format="blocks")
+    actions.save(letter, blocks, version=1, by=None, now=NOW)
+    kept = draft_of(letter).body
+    assert '"level":1' in kept
+    actions.save(letter, blocks.with_(body=kept), version=2, by=None, now=NOW)
+    assert draft_of(letter).body == kept
+    with pytest.raises(CampaignError, match="Block 1: there is no block called marquee"):
+        actions.save(letter, blocks.with_(body=loose.replace("heading", "marquee")), version=3, by=None, now=NOW)
+    assert draft_of(letter).body == kept
