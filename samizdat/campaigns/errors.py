@@ -33,3 +33,9 @@ class LetterHasFlaws(CampaignError):
 
 class BadPicture(CampaignError):
     code = "bad_picture"
+
+
+class PictureShown(CampaignError):
+    """A letter that was sent shows it; nothing was removed."""
+
+    code = "picture_shown"

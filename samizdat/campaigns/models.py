@@ -127,5 +127,13 @@ class Picture(models.Model):
     kind = models.CharField(max_length=5)  # jpeg, png, gif, webp
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    weight = models.PositiveIntegerField(default=0, db_default=0)  # Bytes that readers load; 0: not written down yet.
     sealed = models.BinaryField()
+    facts_sealed = models.BinaryField(default=b"", db_default=b"")  # JSON: campaigns/pictures.Facts.
+    whole_sealed = models.BinaryField(default=b"", db_default=b"")  # What cuts are made from, where that is more.
+    thumb_sealed = models.BinaryField(default=b"", db_default=b"")  # For the desk alone.
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="cuts")  # What it was cut from.
     created = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-id"], name="picture_newest")]

@@ -120,6 +120,10 @@ def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
     Picture.objects.update_or_create(slug=slug, defaults={"place_id": uid, "kind": kind, "data": data})
 
 
+def withdraw_picture(uid: bytes, slug: str) -> None:
+    Picture.objects.filter(place_id=uid, slug=slug).delete()
+
+
 def set_token_state(token: str, state: str) -> None:
     """What the page of this token offers from now on. Errors: BadToken."""
     TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})

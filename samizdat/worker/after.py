@@ -39,6 +39,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
     "campaign.tested": (publish.pictures,),
+    "picture.removed": (publish.picture_gone,),
 }
 
 # Events of one look.

@@ -1,7 +1,6 @@
 """Carries what became public from the house to the gate. Each verb may be repeated at any time."""
 
 import json
-import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,9 +13,10 @@ from samizdat.audience.models import List, SignUpForm
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.campaigns.pictures import open_picture
+from samizdat.campaigns.pictures import named_in, open_picture
 from samizdat.campaigns.queries import picture_named
 from samizdat.core.letter import archive_html, fill, render
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Page, Place
@@ -26,8 +26,6 @@ PUBLIC_STATES = ("sending", "paused", "waiting", "finished")
 
 # Editions looked at for a missing web copy; a lost gate is filled again from `samizdat upgrade`.
 NEWEST_EDITIONS = 50
-
-_PICTURE = re.compile(r"/m/([0-9a-f]{8,40})\.(?:jpeg|jpg|png|gif|webp)\b")
 
 
 def place(event: Event, now: datetime) -> None:
@@ -116,11 +114,20 @@ def pictures(event: Event, now: datetime) -> None:
     """The uploaded pictures that a letter shows; before its release or test they are sealed."""
     campaign = Campaign.objects.select_related("organisation").filter(id=event.about or 0).first()
     if campaign is not None:
-        campaign_pictures(campaign)
+        campaign_pictures(campaign, now)
 
 
-def campaign_pictures(campaign: Campaign) -> None:
-    for slug in sorted(set(_PICTURE.findall(draft_of(campaign).body))):
+def picture_gone(event: Event, now: datetime) -> None:
+    if event.organisation is not None:
+        gate.withdraw_picture(bytes(event.organisation.uid), detail_of(event).get("slug", ""))
+
+
+def campaign_pictures(campaign: Campaign, now: datetime) -> None:
+    """Those of the letter as it is rendered: of its text, its template and whatever else puts a picture there."""
+    zone = ZoneInfo(campaign.organisation.timezone)
+    letter = render(content_of(campaign, draft_of(campaign)), now=now.astimezone(zone))
+    shown = named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
+    for slug in sorted(shown):
         found = picture_named(campaign.organisation, slug)
         if found is not None:
             gate.publish_picture(bytes(campaign.organisation.uid), slug, found.kind, open_picture(found))
@@ -177,7 +184,7 @@ def everything(now: datetime) -> None:
         all_forms(organisation)
     for edition in _editions().iterator(chunk_size=100):
         edition_as_letter(edition, now)
-        campaign_pictures(edition.campaign)
+        campaign_pictures(edition.campaign, now)
 
 
 def _editions() -> Any:

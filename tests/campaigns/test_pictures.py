@@ -1,14 +1,18 @@
-"""Pictures come in without place, camera or author, or not at all."""
+"""Pictures come in without place, camera or author, or not at all; the library finds, cuts and removes them."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from samizdat.campaigns.errors import BadPicture
-from samizdat.campaigns.models import Picture
+from samizdat.campaigns import pictures
+from samizdat.campaigns.errors import BadPicture, PictureShown
+from samizdat.campaigns.models import Campaign, Picture
 from samizdat.campaigns.pictures import WIDEST, open_picture, take_in
+from samizdat.campaigns.pixels import MOST_FRAMES, Cut, box_of
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -24,45 +28,144 @@ def picture(kind: str = "JPEG", size: tuple[int, int] = (80, 60), mode: str = "R
     return out.getvalue()
 
 
+def moving(frames: int = 2, size: tuple[int, int] = (20, 20)) -> bytes:
+    made = [Image.new("L", size, number % 256) for number in range(frames)]
+    out = io.BytesIO()
+    made[0].save(out, "GIF", save_all=True, append_images=made[1:])
+    return out.getvalue()
+
+
+def huge() -> bytes:
+    """A PNG of 200 million points in a few bytes: its heading alone says so."""
+    chunks = [b"IHDR" + struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"")]
+    coded = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(coded)
+
+
+def opened(stored: Picture) -> Image.Image:
+    return Image.open(io.BytesIO(open_picture(stored)))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_metadata_stays_behind(lantern: Any, kind: str) -> None:
-    data = picture(kind)
+    data = picture(kind, size=(1400, 60))
     assert b"SECRETCAMERA" in data
-    clean = open_picture(take_in(lantern, data, NOW))
-    assert b"SECRETCAMERA" not in clean
-    assert b"Clara" not in clean
-    assert Image.open(io.BytesIO(clean)).size == (80, 60)
+    stored = take_in(lantern, data, NOW)
+    for clean in (open_picture(stored), pictures.open_whole(stored), pictures.open_thumb(stored)[0]):
+        assert b"SECRETCAMERA" not in clean
+        assert b"Clara" not in clean
+    assert opened(stored).size == (1200, 51)
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1"])
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16"])
 def test_every_kind_of_png_keeps_its_looks(lantern: Any, mode: str) -> None:
     stored = take_in(lantern, picture("PNG", mode=mode), NOW)
     assert (stored.width, stored.height) == (80, 60)
 
 
-def test_a_wide_picture_is_made_as_wide_as_a_letter_needs(lantern: Any) -> None:
-    assert take_in(lantern, picture(size=(4000, 1000)), NOW).width == WIDEST
+def test_a_wide_picture_is_made_as_wide_as_a_letter_needs_and_its_whole_is_kept_to_cut_from(lantern: Any) -> None:
+    stored = take_in(lantern, picture(size=(4000, 1000)), NOW)
+    assert stored.width == WIDEST
+    assert pictures.whole_size(stored) == (3000, 750)
 
 
-def test_a_moving_picture_still_moves(lantern: Any) -> None:
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
-    out = io.BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
-    stored = open_picture(take_in(lantern, out.getvalue(), NOW))
-    assert getattr(Image.open(io.BytesIO(stored)), "n_frames", 1) == 2
+def test_a_moving_picture_still_moves_and_is_cut_frame_by_frame(lantern: Any) -> None:
+    stored = take_in(lantern, moving(), NOW)
+    assert getattr(opened(stored), "n_frames", 1) == 2
+    cut = opened(pictures.remake(stored, Cut((5, 5, 15, 10)), now=NOW))
+    assert (cut.size, getattr(cut, "n_frames", 1)) == ((10, 5), 2)
+    with pytest.raises(BadPicture, match="moving"):
+        pictures.remake(stored, Cut(kind="jpeg"), now=NOW)
 
 
-def test_a_picture_is_sealed_in_the_database(lantern: Any) -> None:
-    stored = Picture.objects.get(pk=take_in(lantern, picture(), NOW).pk)
-    assert b"JFIF" not in bytes(stored.sealed)
+def test_a_picture_is_sealed_in_the_database_and_so_are_its_words(lantern: Any) -> None:
+    stored = take_in(lantern, picture(), NOW, name="Pavel at the river.jpg")
+    pictures.describe(stored, name="Pavel", alt="A man in a boat", plain=False, now=NOW)
+    stored = Picture.objects.get(pk=stored.pk)
+    row = b"".join(bytes(getattr(stored, name)) for name in ("sealed", "thumb_sealed", "facts_sealed"))
+    assert not any(word in row for word in (b"JFIF", b"WEBP", b"Pavel", b"boat"))
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"no picture", picture()[:200], b"%PDF-1.7"],
-    ids=["empty", "svg", "text", "torn", "pdf"],
+    ("data", "said"),
+    [
+        (b"", "no picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"no picture", "no picture"),
+        (picture()[:200], "no picture"),
+        (b"%PDF-1.7", "no picture"),
+        (huge(), "40 million"),
+        (moving(MOST_FRAMES + 1, (1, 1)), "frames"),
+    ],
+    ids=["empty", "svg", "text", "torn", "pdf", "huge", "bomb"],
 )
-def test_what_is_no_picture_is_refused_with_a_sentence(lantern: Any, data: bytes) -> None:
-    with pytest.raises(BadPicture):
+def test_what_is_no_picture_is_refused_with_a_sentence(lantern: Any, data: bytes, said: str) -> None:
+    with pytest.raises(BadPicture, match=said):
         take_in(lantern, data, NOW)
+    assert not Picture.objects.exists()
+
+
+def test_a_cut_comes_from_the_whole_and_weighs_less_while_the_old_picture_stays(lantern: Any) -> None:
+    image = Image.effect_noise((2400, 1600), 60).convert("RGB")
+    image.paste("red", (1200, 800, 2400, 1600))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=95)
+    stored = take_in(lantern, out.getvalue(), NOW, name="Noise")
+    made = pictures.remake(stored, Cut((1200, 800, 2400, 1600), width=600, quality=40), now=NOW)
+    assert opened(made).size == (600, 400)
+    assert opened(made).convert("RGB").getpixel((300, 200))[0] > 240  # type: ignore[index]
+    assert made.weight < stored.weight == len(open_picture(stored))
+    assert pictures.facts_of(made).name == "Noise"
+    again = pictures.remake(made, Cut((0, 0, 2400, 1600), kind="webp"), now=NOW)
+    assert (opened(again).format, opened(again).size) == ("WEBP", (1200, 800))
+
+
+def test_a_part_outside_of_the_picture_is_refused(lantern: Any) -> None:
+    with pytest.raises(BadPicture, match="80 × 60"):
+        pictures.remake(take_in(lantern, picture(), NOW), Cut((0, 0, 81, 60)), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("shape", "focus", "box"),
+    [
+        ("whole", "top", None),
+        ("square", "middle", (150, 0, 450, 300)),
+        ("square", "right", (300, 0, 600, 300)),
+        ("banner", "bottom-left", (0, 100, 600, 300)),
+    ],
+)
+def test_a_shape_keeps_hold_of_the_side_that_matters(shape: str, focus: str, box: Any) -> None:
+    assert box_of((600, 300), shape, focus) == box
+
+
+def test_the_library_is_searched_by_name_and_by_what_a_picture_shows(lantern: Any) -> None:
+    river, bridge = (take_in(lantern, picture(), NOW, name=name) for name in ("IMG_1.jpg", "Bridge.jpg"))
+    pictures.describe(river, name="IMG_1.jpg", alt="Вода у моста", plain=False, now=NOW)
+
+    def found(words: str) -> list[Picture]:
+        return [view.picture for view in pictures.library(lantern, words)[0]]
+
+    assert found("") == [bridge, river]
+    assert found("вода img") == [river]
+    assert found("BRIDGE") == [bridge]
+    assert [view.picture for view in pictures.undescribed(lantern)] == [bridge]
+    first, more = pictures.library(lantern, limit=1)
+    assert [view.picture for view in first] == [bridge]
+    assert [view.picture for view in pictures.library(lantern, before=more)[0]] == [river]
+
+
+def test_a_picture_that_readers_were_sent_stays_until_somebody_says_that_it_must_go(lantern: Any) -> None:
+    from samizdat.audience.actions import new_list
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+
+    stored = take_in(lantern, picture(), NOW)
+    body = f"![x]({pictures.url_of(lantern, stored)})"
+    letter = create(lantern, new_list(lantern, "Letter", now=NOW), Draft(subject="River", body=body), by=None, now=NOW)
+    [use] = pictures.uses(lantern, [stored.slug])[stored.slug]
+    assert (use.kind, use.number, use.name, use.sent) == ("letter", letter.pk, "River", False)
+    Campaign.objects.filter(pk=letter.pk).update(state="finished")
+    with pytest.raises(PictureShown, match="River"):
+        pictures.remove(stored, also_sent=False, now=NOW)
+    pictures.remove(stored, also_sent=True, now=NOW)
     assert not Picture.objects.exists()

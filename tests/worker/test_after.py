@@ -143,9 +143,12 @@ def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) ->
     body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
     campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
     campaign.refresh_from_db()
-    publish.campaign_pictures(campaign)
+    publish.campaign_pictures(campaign, NOW)
     assert [picture.slug for picture in Picture.objects.all()] == [shown.slug]
     assert hidden.slug != shown.slug
+    pictures.remove(shown, also_sent=True, now=NOW)
+    after.follow(NOW)
+    assert not Picture.objects.exists(), "what was removed is not shown any longer"
 
 
 def test_a_lost_gate_is_filled_again(campaign: Any) -> None:

@@ -1,0 +1,264 @@
+"""What an uploaded file shows, written anew from its pixels: cut, made smaller, without place, camera and author.
+
+No database and no organisation here: bytes in, bytes out. Errors: BadPicture, with a sentence.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from samizdat.campaigns.errors import BadPicture
+
+LARGEST_FILE = 10 * 1024 * 1024
+# Wider than twice the letter's 600 px shows no difference and costs a slow line dearly.
+WIDEST = 1200
+# What is kept to cut from: a face out of a photograph of 4,000 points has to stay sharp.
+WHOLE = 3000
+THUMB = (240, 180)
+NARROWEST = 16
+# A picture that unpacks to more is a bomb, not a photograph.
+MOST_PIXELS = 40_000_000
+# All frames of a moving picture together: each is held as four bytes a point.
+MOST_MOVING = 30_000_000
+MOST_FRAMES = 300
+QUALITY = 85
+
+FORMATS = {"JPEG": "jpeg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
+KINDS = {kind: name for name, kind in FORMATS.items()}
+
+# Width to height. "whole": as it is.
+SHAPES: dict[str, tuple[int, int] | None] = {
+    "whole": None,
+    "square": (1, 1),
+    "photo": (3, 2),
+    "wide": (16, 9),
+    "banner": (3, 1),
+    "tall": (3, 4),
+}
+# Where the cut keeps hold of the picture: shares of what is left over, across and down.
+FOCUSES = {
+    "top-left": (0.0, 0.0),
+    "top": (0.5, 0.0),
+    "top-right": (1.0, 0.0),
+    "left": (0.0, 0.5),
+    "middle": (0.5, 0.5),
+    "right": (1.0, 0.5),
+    "bottom-left": (0.0, 1.0),
+    "bottom": (0.5, 1.0),
+    "bottom-right": (1.0, 1.0),
+}
+
+type Box = tuple[int, int, int, int]  # left, top, right, bottom, in points
+type Step = Callable[[Image.Image], Image.Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A file as it is stored; `size` is (width, height) in points."""
+
+    data: bytes
+    kind: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What becomes of an upload: what readers get, what later cuts are made from (where that is more), and a thumb."""
+
+    shown: Shot
+    whole: Shot | None
+    thumb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """`box` of the whole picture, None for all of it; at most `width` wide; `kind` "" as it is; quality of 30 to 95."""
+
+    box: Box | None = None
+    width: int = WIDEST
+    kind: str = ""
+    quality: int = QUALITY
+
+
+def take(data: bytes) -> Taken:
+    if len(data) > LARGEST_FILE:
+        raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+    if b"<svg" in data[:1024].lower():
+        raise BadPicture(_("SVG pictures can carry scripts and are not taken. Save it as PNG and upload that."))
+    with _opened(data) as image:
+        kind = _kind(image)
+        if _moves(image):
+            shown = _moving(image, kind, lambda frame: frame)
+            return Taken(shown, None, _thumb(image))
+        upright = _upright(image)
+        whole = _fitted(upright, WHOLE)
+        shown = _still(_fitted(whole, WIDEST), kind)
+        kept = _still(whole, kind, quality=90) if whole.width > shown.size[0] else None
+        return Taken(shown, kept, _thumb(upright))
+
+
+def remake(data: bytes, cut: Cut) -> tuple[Shot, bytes]:
+    """Another picture made from this one, and its thumb."""
+
+    def step(image: Image.Image) -> Image.Image:
+        return _fitted(image.crop(_inside(cut.box, image.size)) if cut.box else image, cut.width)
+
+    with _opened(data) as image:
+        kind = KINDS.get(cut.kind, _kind(image))
+        if not _moves(image):
+            made = step(_upright(image))
+            return _still(made, kind, quality=cut.quality), _thumb(made)
+        if kind not in ("GIF", "WEBP", _kind(image)):
+            raise BadPicture(_("A moving picture stays a GIF or becomes a WebP. Choose one of these."))
+        shot = _moving(image, kind, step)
+        image.seek(0)
+        return shot, _thumb(step(image.convert("RGBA")))
+
+
+def box_of(size: tuple[int, int], shape: str, focus: str) -> Box | None:
+    """The largest part of this shape, at that side of the picture; None where nothing is cut off."""
+    ratio = SHAPES.get(shape)
+    if ratio is None:
+        return None
+    width, height = size
+    across, down = min(width, height * ratio[0] // ratio[1]), min(height, width * ratio[1] // ratio[0])
+    x, y = FOCUSES.get(focus, FOCUSES["middle"])
+    left, top = round((width - across) * x), round((height - down) * y)
+    return left, top, left + max(across, 1), top + max(down, 1)
+
+
+def _inside(box: Box, size: tuple[int, int]) -> Box:
+    left, top, right, bottom = box
+    if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
+        text = _("The part lies outside of the picture, which is %(width)s × %(height)s points.")
+        raise BadPicture(text % {"width": size[0], "height": size[1]})
+    return box
+
+
+# What the decoder trips over in files that are torn, misnamed or made to hurt it.
+_TRIPS = (
+    UnidentifiedImageError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    many = _("The picture has more than 40 million points. Save it smaller and upload it again.")
+    try:
+        with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise BadPicture(many)
+            image.draft(image.mode, (WHOLE, WHOLE))  # JPEG alone: not unpacked finer than it is kept.
+            yield image
+    except Image.DecompressionBombError as bomb:
+        raise BadPicture(many) from bomb
+    except _TRIPS as broken:
+        raise BadPicture(_("This is no picture we can read. Save it as JPEG, PNG, GIF or WebP.")) from broken
+
+
+def _kind(image: Any) -> str:
+    """Cameras put a second view behind the first and call it MPO; the first is a JPEG like any other."""
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _moves(image: Any) -> bool:
+    return _kind(image) != "JPEG" and bool(getattr(image, "is_animated", False))
+
+
+def _upright(image: Any) -> Image.Image:
+    return ImageOps.exif_transpose(image) or image
+
+
+def _fitted(image: Image.Image, width: int) -> Image.Image:
+    if image.width <= width:
+        return image
+    if image.mode in ("P", "1"):  # These have no shades between two points.
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    return image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+
+
+def _still(image: Image.Image, kind: str, quality: int = QUALITY) -> Shot:
+    bare = image.copy()
+    # What Pillow keeps in .info (EXIF, XMP, comments, profiles) would be written again.
+    kept: dict[Any, Any] = (
+        {"transparency": image.info["transparency"]} if "transparency" in image.info and kind != "JPEG" else {}
+    )
+    bare.info = kept if bare.mode == "P" else {}
+    if kind == "JPEG" and bare.mode not in ("RGB", "L"):
+        bare = _on_white(bare)
+    if kind == "WEBP" and bare.mode not in ("RGB", "RGBA"):
+        bare = bare.convert("RGBA" if kept or bare.mode in ("LA", "PA") else "RGB")
+    out = io.BytesIO()
+    bare.save(out, kind, **_options(kind, quality))
+    return Shot(out.getvalue(), FORMATS[kind], bare.size)
+
+
+def _options(kind: str, quality: int) -> dict[str, Any]:
+    match kind:
+        case "JPEG":
+            return {"quality": quality, "optimize": True, "progressive": True}
+        case "WEBP":
+            return {"quality": quality, "method": 4}
+        case _:
+            return {"optimize": True}
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """JPEG knows no transparency: what was clear becomes white, not black."""
+    if "transparency" not in image.info and image.mode not in ("RGBA", "LA", "PA", "P"):
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    ground = Image.new("RGB", clear.size, "white")
+    ground.paste(clear, mask=clear.getchannel("A"))
+    return ground
+
+
+def _thumb(image: Image.Image) -> bytes:
+    small = image.convert("RGBA")
+    small.thumbnail(THUMB)
+    small.info = {}
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=70)
+    return out.getvalue()
+
+
+def _moving(image: Any, kind: str, step: Step) -> Shot:
+    frames, waits = [], []
+    for frame in _frames(image):
+        waits.append(int(frame.info.get("duration") or 100))
+        frames.append(step(frame.convert("RGBA")))
+    for made in frames:
+        made.info = {}
+    out = io.BytesIO()
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=waits, loop=0)
+    return Shot(out.getvalue(), FORMATS[kind], frames[0].size)
+
+
+def _frames(image: Any) -> Iterator[Any]:
+    """Each frame, counted as it comes: a file of 10 MB may hold a million, and a frame may be larger than the first."""
+    points = number = 0
+    while True:
+        try:
+            image.seek(number)
+        except EOFError:
+            return
+        points, number = points + image.width * image.height, number + 1
+        if points > MOST_MOVING or number > MOST_FRAMES:
+            raise BadPicture(_("The moving picture has too many frames. Make it shorter or smaller, or use a still."))
+        yield image
