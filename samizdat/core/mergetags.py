@@ -8,6 +8,7 @@ a tag that we do not know would otherwise be sent as it stands. Mailchimp's lang
 pages; which of its tags mean what here stands in three tables below.
 """
 
+import difflib
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,27 @@ Severity = Literal["stop", "care"]
 SENTENCES: dict[str, str] = {
     "tag_unknown": "There is no merge tag or field called %(tag)s. Correct the name, or add the field to the list.",
     "tag_gone": "%(tag)s works only inside Mailchimp. Remove it.",
+    "tag_forward": "%(tag)s leads to Mailchimp's page for forwarding. Remove it, or write: forward this letter to whom "
+    "you like.",
+    "tag_rewards": "%(tag)s is an advertisement for Mailchimp. Remove it.",
+    "tag_about": "%(tag)s leads to Mailchimp's page about the list. Remove it, or link {{ website }} or {{ signup }}.",
+    "tag_number": "%(tag)s is a number of Mailchimp's, and readers have no use for it. Remove it.",
+    "tag_translate": "%(tag)s sends the letter to a translation service that then knows who reads it. Remove it, or "
+    "write the letter in each language.",
+    "tag_contents": "%(tag)s makes a table of contents inside Mailchimp. Write the contents as a list.",
+    "tag_recent": "%(tag)s lists earlier letters inside Mailchimp. Link them by hand, or your archive.",
+    "tag_survey": "%(tag)s asks by a page of Mailchimp's. Ask for an answer by mail, or link a page of your own.",
+    "tag_shop": "%(tag)s needs Mailchimp's shop. Write the code or the goods into the letter.",
+    "tag_card": "%(tag)s is Mailchimp's business card. Write {{ postal_address }} for the postal address.",
+    "tag_count": "%(tag)s counts the list in each letter, and whoever gets one learns how many you are. Remove it.",
+    "tag_social": "%(tag)s needs a social network connected to Mailchimp. Link your page there by its address.",
+    "tag_feed": "%(tag)s fills in a feed inside Mailchimp. Paste what the letter should say.",
+    "tag_raw": "%(tag)s has an end of its own that does not exist here. Remove it.",
+    "tag_place": "%(tag)s is the place of a field in Mailchimp, and here every field has a name. "
+    "Write its tag instead: %(known)s.",
+    "tag_near": "There is no merge tag or field called %(tag)s. Probably %(near)s was meant.",
+    "group_unknown": "Nobody here is in a group of “%(group)s”. Groups come in as tags like “%(group)s: Name”; look at "
+    "the spelling.",
     "tag_personal": "%(tag)s would give each reader a number of her own in the letter. Remove it.",
     "tag_endless": "The tag that begins with %(tag)s never ends. Close it with %(end)s.",
     "tag_stray_end": "%(tag)s closes a tag that was never opened. Remove it, or open the tag before it.",
@@ -61,6 +83,24 @@ SENTENCES: dict[str, str] = {
     "names_reader": "%(tag)s puts something about the reader into the letter. "
     "Look whether it must be there: whoever finds or gets the letter forwarded reads it, too.",
     "no_unsubscribe": "The letter has no link to unsubscribe. Put {{ unsubscribe }} into it.",
+    # a letter of blocks (core/document)
+    "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "
+    "Reload the page, or correct the file.",
+    "doc_no_doc": 'The letter is no document of blocks: it must begin with {"type":"doc". Choose another file.',
+    "doc_version": "The letter is of version %(version)s, which this house does not know. Bring Samizdat up to date.",
+    "doc_big": "The letter has %(size)s bytes; %(limit)s is the most. Move a part to a web page.",
+    "doc_blocks": "Block %(block)s is one too many: a letter has %(limit)s at most. Move a part to a web page.",
+    "doc_deep": "Block %(block)s lies more than %(limit)s deep in others. Take it out of some of them.",
+    "doc_no_block": "Block %(block)s is none. Remove it, or give it a type.",
+    "doc_type": "Block %(block)s: there is no block called %(type)s. Remove it, or use another one.",
+    "doc_attr": "Block %(block)s: %(type)s has no setting called %(attr)s. Remove it.",
+    "doc_value": "Block %(block)s: the setting %(attr)s of %(type)s cannot be %(value)s. Correct it.",
+    "doc_mark": "Block %(block)s: text cannot be marked as %(mark)s. Use bold, italic or link.",
+    "doc_place": "Block %(block)s: %(type)s cannot stand inside of %(parent)s. Move it out.",
+    "doc_last": "Block %(block)s: the footer stands once, as the last block. Move it to the end.",
+    "doc_item": "Block %(block)s: an item of a list holds one paragraph, and after it one list at most.",
+    "doc_count": "Block %(block)s: %(type)s cannot hold %(count)s of what it is made of. Add some, or remove it.",
+    "doc_script": "Block %(block)s: the address %(url)s could run a program. Use https, mailto or tel.",
     # the headers
     "subject_empty": "The letter has no subject. Write one.",
     "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
@@ -83,24 +123,6 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    # a letter of blocks (core/document)
-    "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "
-    "Reload the page, or correct the file.",
-    "doc_no_doc": 'The letter is no document of blocks: it must begin with {"type":"doc". Choose another file.',
-    "doc_version": "The letter is of version %(version)s, which this house does not know. Bring Samizdat up to date.",
-    "doc_big": "The letter has %(size)s bytes; %(limit)s is the most. Move a part to a web page.",
-    "doc_blocks": "Block %(block)s is one too many: a letter has %(limit)s at most. Move a part to a web page.",
-    "doc_deep": "Block %(block)s lies more than %(limit)s deep in others. Take it out of some of them.",
-    "doc_no_block": "Block %(block)s is none. Remove it, or give it a type.",
-    "doc_type": "Block %(block)s: there is no block called %(type)s. Remove it, or use another one.",
-    "doc_attr": "Block %(block)s: %(type)s has no setting called %(attr)s. Remove it.",
-    "doc_value": "Block %(block)s: the setting %(attr)s of %(type)s cannot be %(value)s. Correct it.",
-    "doc_mark": "Block %(block)s: text cannot be marked as %(mark)s. Use bold, italic or link.",
-    "doc_place": "Block %(block)s: %(type)s cannot stand inside of %(parent)s. Move it out.",
-    "doc_last": "Block %(block)s: the footer stands once, as the last block. Move it to the end.",
-    "doc_item": "Block %(block)s: an item of a list holds one paragraph, and after it one list at most.",
-    "doc_count": "Block %(block)s: %(type)s cannot hold %(count)s of what it is made of. Add some, or remove it.",
-    "doc_script": "Block %(block)s: the address %(url)s could run a program. Use https, mailto or tel.",
     """Something wrong in a letter, with the line it stands on (1 = first) and what to do.
 
     `severity` "stop" keeps the letter from going out, "care" is worth a look. `fix` "remove" means that
@@ -139,7 +161,7 @@ class Tag:
     name: str
     default: str | None = None
     url: bool = False  # percent-encode, as *|URL:EMAIL|* asks
-    argument: str = ""  # PHP letters of DATE:
+    argument: str = ""  # PHP letters: of DATE:, or of a field that is a day
     line: int = 1
     start: int = 0
     end: int = 0
@@ -148,7 +170,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any (one of a comma list)."""
+    """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any and none (of a comma list)."""
 
     name: str
     operator: str
@@ -211,7 +233,11 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "<=": _ordered(lambda a, b: a <= b),
     ">=": _ordered(lambda a, b: a >= b),
     "any": _any,
+    "none": lambda value, wanted: not _any(value, wanted),
 }
+
+# A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all her tags.
+GROUPS = "INTERESTED:"
 
 # Filled for each subscriber when her message is made out.
 PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL", "STAY_URL"})
@@ -228,6 +254,7 @@ MAILCHIMP: dict[str, str] = {
     "DATE": "date",
     "CURRENT_YEAR": "year",
     "MC_LANGUAGE": "language",
+    "MC_LANGUAGE_LABEL": "language_label",
     "LIST:NAME": "list",
     "LISTNAME": "list",
     "LIST:COMPANY": "organisation",
@@ -259,6 +286,7 @@ OURS: dict[str, str] = {
     "stay": "STAY_URL",  # The page on which she says that she wants to go on getting this list.
     "content": "content",
     **{name: name for name in ("subject", "preheader", "date", "year", "language", "list", "organisation")},
+    "language_label": "language_label",
     **{
         name: name
         for name in (
@@ -275,15 +303,33 @@ OURS: dict[str, str] = {
 }
 KNOWN = frozenset({*MAILCHIMP.values(), *OURS.values()} - PERSONAL)
 
-# What only Mailchimp's own machines can do; by prefix. Its removal is offered as a button.
-GONE = re.compile(
-    r"(?:HTML:)?(?:FORWARD|REWARDS|REWARDS_TEXT|ABOUT_LIST|CAMPAIGN_UID|MC_LANGUAGE_LABEL|SURVEY|POLL"
-    r"|MC:TRANSLATE|TRANSLATE|MC:TOC|MC:TOC_TEXT|LIST:RECENT\d*|LIST:ADDRESS_VCARD|LIST:ADDRESS_VCARD_HREF"
-    r"|LIST_ADDRESS_VCARD|LIST_ADDRESS_VCARD_HREF|LIST:UID|LIST:SUBSCRIBERS|PROMO_CODE|TWITTER|FACEBOOK|INSTAGRAM"
-    r"|LINKEDIN|PINTEREST|YOUTUBE|RSS\w*|FEED\w*|COUPON|CART|MC_REWARDS|SHARE)(?:[:\s].*)?$"
-    r"|END:(?!IF$|INTERESTED$).*$|END:?$"
+# What only Mailchimp's own machines can do, with what to do instead. Its removal is offered as a button.
+_ONLY_THERE: tuple[tuple[str, str], ...] = (
+    ("tag_forward", r"FORWARD"),
+    ("tag_rewards", r"(?:MC_)?REWARDS(?:_TEXT)?"),
+    ("tag_about", r"ABOUT_LIST"),
+    ("tag_number", r"CAMPAIGN_UID|LIST:UID"),
+    ("tag_translate", r"(?:MC:)?TRANSLATE"),
+    ("tag_contents", r"MC:TOC(?:_TEXT)?"),
+    ("tag_recent", r"LIST:RECENT\d*"),
+    ("tag_survey", r"SURVEY|POLL|END:(?:POLL|SURVEY)"),
+    ("tag_shop", r"PROMO_CODE|COUPON|CART|PRODUCT\w*|END:(?:PROMO_CODE|COUPON|CART|PRODUCT\w*)"),
+    ("tag_card", r"LIST[:_]ADDRESS_VCARD(?:_HREF)?"),
+    ("tag_count", r"LIST:SUBSCRIBERS"),
+    ("tag_social", r"TWITTER|FACEBOOK|INSTAGRAM|LINKEDIN|PINTEREST|YOUTUBE|SHARE"),
+    ("tag_feed", r"RSS\w*|FEED\w*|END:(?:RSS|FEED)\w*"),
+    ("tag_raw", r"END(?::(?!IF$|INTERESTED$).*)?:?"),
 )
+_GONE = [(code, re.compile(rf"(?:HTML:)?(?:{words})(?:[:\s].*)?$")) for code, words in _ONLY_THERE]
 NUMBERED = frozenset({"UNIQID", "EMAIL_UID", "MC_UID"})
+_BY_PLACE = re.compile(r"M?MERGE\d{1,3}$")
+
+
+def gone(inner: str) -> str:
+    """The code of what is only there inside Mailchimp; "" for a tag that may be known here."""
+    return next((code for code, tag in _GONE if tag.match(inner)), "")
+
+
 # Names that conditions may ask for besides fields, and that the compiler answers.
 FLAGS = {"ARCHIVE_PAGE": "archive_page", "REWARDS": "rewards", "LIST": "list"}
 
@@ -306,7 +352,8 @@ _MAILCHIMP_CONDITION = re.compile(r"([A-Za-z][\w:]*)\s*(?:(!=|<=|>=|=|<|>)\s*(.*
 _OUR_CONDITION = re.compile(
     r"(not\s+)?([A-Za-z]\w*)\s*(?:(==|!=|<=|>=|=|<|>)\s*(\"[^\"]*\"|'[^']*'|[-+]?\d+(?:[.,]\d+)?))?$"
 )
-_FILTER = re.compile(r"(default)\s*(?::\s*|\(\s*)(\"[^\"]*\"|'[^']*')\s*\)?$|(url)$")
+_OUR_GROUP = re.compile(r"(not\s+)?tagged\s+(\"[^\"]+\"|'[^']+')$")
+_FILTER = re.compile(r"(default|date)\s*(?::\s*|\(\s*)(\"[^\"]*\"|'[^']*')\s*\)?$|(url)$")
 _DATE_OF_OURS = re.compile(r"date\s*:\s*(\"[^\"]*\"|'[^']*')$")
 
 
@@ -490,21 +537,39 @@ class _Reader:
             self._flaw("tag_unread", match)
             return
         default: str | None = None
+        argument = ""
         url = False
         for words in filters:
             found = _FILTER.match(words)
             if not found:
                 self._flaw("filter_unknown", match, filter=_short(words))
                 return
-            if found[1]:
+            if found[1] == "default":
                 default = found[2][1:-1]
+            elif found[1]:
+                argument = found[2][1:-1]
             else:
                 url = True
         canonical = OURS.get(name) or self._field(name)
         if canonical is None:
-            self._flaw("tag_unknown", match, fix="remove", tag=_short(name))
+            self._unknown(match, name, "{{ %s }}")
         else:
-            self._tag(match, canonical, default, url)
+            self._tag(match, canonical, default, url, argument)
+
+    def _unknown(self, match: re.Match[str], name: str, shape: str) -> None:
+        """A name that nobody knows: with the one that was probably meant, where one is near."""
+        known = sorted(name for name in self.fields if not name.startswith(GROUPS))
+        values = {"tag": _short(name if shape == "{{ %s }}" else match[0])}
+        if _BY_PLACE.match(name):
+            self._flaw("tag_place", match, fix="remove", known=", ".join(known[:12]) or "EMAIL", **values)
+            return
+        words = [*known, "EMAIL", *(MAILCHIMP if shape != "{{ %s }}" else OURS)]
+        near = difflib.get_close_matches(name.upper() if shape != "{{ %s }}" else name, words, 1, 0.75)
+        near = near or difflib.get_close_matches(name.upper(), known, 1, 0.75)
+        if near:
+            self._flaw("tag_near", match, fix="remove", near=shape % near[0], **values)
+        else:
+            self._flaw("tag_unknown", match, fix="remove", **values)
 
     def _field(self, name: str) -> str | None:
         upper = name.upper()
@@ -525,16 +590,17 @@ class _Reader:
             self._tag(match, MAILCHIMP[inner])
         elif word == "DATE":
             self._tag(match, "date", argument=rest)
-        elif GONE.match(inner):
-            self._flaw("tag_gone", match, fix="remove")
+        elif code := gone(inner):
+            self._flaw(code, match, fix="remove")
         elif inner in NUMBERED:
             self._flaw("tag_personal", match, fix="remove")
         else:
             url = word == "URL"
             # *|HTML:TAG|* asks for raw HTML from a subscriber's field; that door stays shut, her text is escaped.
-            name = self._field(rest if word in ("URL", "HTML") and rest else inner)
+            asked = rest if word in ("URL", "HTML") and rest else inner
+            name = MAILCHIMP.get(asked) or self._field(asked)
             if name is None:
-                self._flaw("tag_unknown", match, fix="remove")
+                self._unknown(match, asked, "*|%s|*")
             else:
                 self._tag(match, name, url=url)
 
@@ -546,7 +612,8 @@ class _Reader:
         else:
             condition = self._mailchimp_test(word, rest)
             if isinstance(condition, str):
-                self._unreadable(match, condition, opens=word != "ELSEIF", closer=_mailchimp_end(word))
+                values = {"group": _short(rest.partition(":")[0])} if condition == "group_unknown" else {}
+                self._unreadable(match, condition, word != "ELSEIF", _mailchimp_end(word), **values)
             elif word == "ELSEIF":
                 self._turn(match, condition)
             else:
@@ -556,10 +623,10 @@ class _Reader:
         """A condition, or the code of what is wrong with it."""
         if word == "INTERESTED":
             category, _, groups = rest.partition(":")
-            name = f"INTERESTED:{category.strip()}"
+            name = f"{GROUPS}{category.strip()}"
             if not groups.strip():
                 return "if_unread"
-            return Condition(name, "any", groups) if name in self.fields else "tag_unknown"
+            return Condition(name, "any", groups) if name in self.fields else "group_unknown"
         found = _MAILCHIMP_CONDITION.match(rest.strip())
         if not found or (word == "IFNOT" and found[2]):
             return "if_unread"
@@ -584,13 +651,16 @@ class _Reader:
         elif word in ("if", "elif", "elsif", "elseif"):
             found = _OUR_CONDITION.match(rest.strip())
             condition: Condition | str = "if_unread"
-            if found:
+            if tagged := _OUR_GROUP.match(rest.strip()):
+                name = tagged[2][1:-1].replace(",", "\\,")
+                condition = Condition(GROUPS, "none" if tagged[1] else "any", name)
+            elif found:
                 value = found[4] or ""
                 condition = self._condition(
                     found[2], (found[3] or "").replace("==", "="), value.strip("\"'"), bool(found[1])
                 )
             if isinstance(condition, str):
-                self._unreadable(match, condition, opens=word == "if", closer="{% endif %}")
+                self._unreadable(match, condition, word == "if", "{% endif %}")
             elif word == "if":
                 self._open(match, condition, "{% endif %}")
             else:
@@ -598,9 +668,9 @@ class _Reader:
         else:
             self._flaw("tag_unread", match)
 
-    def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str) -> None:
+    def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str, **values: str) -> None:
         """Note the flaw, and go on as if the condition were there, so that its end is not called stray as well."""
-        self._flaw(code, match)
+        self._flaw(code, match, **values)
         if opens:
             self._open(match, Condition("", "has"), closer)
         elif self.stack:

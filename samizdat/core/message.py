@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
+from samizdat.core import dates
 from samizdat.core.mergetags import Condition
 
 Kind = Literal[
@@ -347,6 +348,23 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
 FALL_BACK = {"PREFERENCES_URL": "UNSUB_URL"}
 
 
+# --- days of a reader, said in the language of the letter ---
+
+
+def dated(field: str, letters: str, language: str) -> str:
+    """The name of a slot that says a field's day by PHP's letters; the day is known when a message is made."""
+    return f"{field}|{language}|{letters}"
+
+
+def said(name: str, values: Mapping[str, str]) -> str:
+    """The value of a slot's name, also of one of `dated`."""
+    field, bar, asked = name.partition("|")
+    if not bar:
+        return values.get(name, "")
+    language, _, letters = asked.partition("|")
+    return dates.shown(values.get(field, ""), letters, language)
+
+
 # --- making ---
 
 
@@ -368,13 +386,14 @@ class MessageMaker:
         self._where = [len(self._parts) + plan[slot] for slot in compiled.slots]
         self._orders: dict[tuple[int, ...], Any] = {}
         self._straight = self._lay(self._run(0, 2 * len(self._where) + 1))
-        self.needs = frozenset(name for _, name, _ in self._plan if name) | {
+        self._days = [name for _, name, _ in self._plan if "|" in name]
+        self.needs = frozenset(name.partition("|")[0] for _, name, _ in self._plan if name) | {
             condition.name for choice in compiled.choices for condition, _, _ in choice.branches if condition
         }
         self._aliases = [(name, other) for name, other in FALL_BACK.items() if name in self.needs]
 
     def __call__(self, values: Mapping[str, str]) -> bytes:
-        if self._to_name or self._aliases:
+        if self._to_name or self._aliases or self._days:
             values = self._completed(values)
         get = values.get
         filled = [encode(get(name) or default) for encode, name, default in self._plan]
@@ -385,6 +404,8 @@ class MessageMaker:
         complete = dict(values)
         for name, other in self._aliases:
             complete[name] = values.get(name) or values.get(other, "")
+        for name in self._days:
+            complete[name] = said(name, values)
         if self._to_name:
             complete["TO_NAME"] = "".join(
                 piece if isinstance(piece, str) else values.get(piece.name) or piece.default for piece in self._to_name

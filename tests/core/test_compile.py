@@ -247,7 +247,7 @@ def test_a_subject_with_tags_stands_in_title_label_and_text_with_its_conditions(
         ({"body": ""}, "body_empty"),
         ({"body": "<p>\n <b></b> </p>", "format": "html"}, "body_empty"),
         ({"body": "*|FNAME"}, "tag_endless"),
-        ({"body": "*|FORWARD|*"}, "tag_gone"),
+        ({"body": "*|FORWARD|*"}, "tag_forward"),
         ({"body": "x" * 600_000}, "body_long"),
     ],
 )
@@ -373,3 +373,16 @@ def test_a_message_of_the_usual_size_is_made_in_microseconds() -> None:
 def test_content_is_a_value() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         content().subject = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "on 23 May"), ("ru", "on 23 мая"), ("fr", "on 23 mai")])
+def test_a_day_of_a_reader_is_said_in_the_language_of_the_letter(language: str, said: str) -> None:
+    body = '{% if BORN %}on {{ BORN | date: "j F" }}{% endif %}, {{ BORN | date: "Y" | default: "once" }}.'
+    edition, proof = compiled(body=body, language=language, fields={"BORN": ""}, to_name="")
+    maker = MessageMaker(loads(dumps(edition)))
+    assert "BORN" in maker.needs and edition.fields == ("BORN",)
+    born = VALUES | {"BORN": "1984-05-23"}
+    assert body_of(parsed(maker(born)), "plain").count(f"\n{said}, 1984.\n")
+    assert fill(proof.letter.text, born).count(f"\n{said}, 1984.\n")
+    assert body_of(parsed(maker(VALUES | {"BORN": "05/23"})), "plain").count(f"\n{said}, 05/23.\n")
+    assert body_of(parsed(maker(VALUES)), "plain").count("\n, once.\n")

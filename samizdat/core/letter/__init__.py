@@ -15,7 +15,7 @@ from typing import Literal
 
 from samizdat.core.letter.chain import Chain
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, php_date, tidy
-from samizdat.core.message import ESCAPES, FALL_BACK, Slot
+from samizdat.core.message import ESCAPES, FALL_BACK, Slot, said
 
 __all__ = ["Content", "Edge", "Letter", "Piece", "archive_html", "fill", "php_date", "render", "settle", "tidy"]
 
@@ -53,7 +53,7 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
 
 
 def _filled(slot: Slot, values: Mapping[str, str]) -> str:
-    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, ""))
+    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or said(slot.name, values)
     return ESCAPES[slot.kind](value or slot.default)
 
 

@@ -21,7 +21,7 @@ from samizdat.core.letter.markdown import markdown
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, Flaw, If, Node, Severity, Tag, Text
-from samizdat.core.message import ESCAPES, Kind, Slot
+from samizdat.core.message import ESCAPES, Kind, Slot, dated
 
 # Characters. Gmail shows 102 KB; a pasted document brings styles and comments that do not go out. The parsers'
 # cost grows with the square of some inputs (100,000 times "["): at these sizes the worst found takes 4 s.
@@ -132,7 +132,8 @@ class Chain:
     def _slot(self, tag: Tag, kind: Kind) -> Slot:
         self.used.add(tag.name)
         default = tag.default if tag.default is not None else self.content.fields.get(tag.name, "")
-        return Slot("url" if tag.url else kind, tag.name, default)
+        name = dated(tag.name, tag.argument, self.content.language) if tag.argument else tag.name
+        return Slot("url" if tag.url else kind, name, default)
 
     def _known_text(self, tag: Tag) -> str:
         if tag.name == "date" and tag.argument:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from samizdat.core import dates
+from samizdat.core.dates import php_date
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import Slot
 
@@ -75,41 +77,6 @@ WHY = {
 _FOR = {"en": " for %s", "ru": " на рассылку «%s»"}
 LEAVE = {"en": "Unsubscribe", "ru": "Отписаться"}
 
-MONTHS = {
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    "ru": [
-        "января",
-        "февраля",
-        "марта",
-        "апреля",
-        "мая",
-        "июня",
-        "июля",
-        "августа",
-        "сентября",
-        "октября",
-        "ноября",
-        "декабря",
-    ],
-}
-DAYS = {
-    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-    "ru": ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"],
-}
-
 
 def direction(language: str) -> str:
     return "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
@@ -132,34 +99,14 @@ def known_values(content: Content, now: datetime, archive: bool) -> dict[str, st
         "signup": content.signup_url,
         "sender": content.reply_to or content.from_address,
         "language": content.language,
+        "language_label": dates.OWN_NAMES.get(content.language.split("-")[0].lower(), content.language),
         "direction": direction(content.language),
         "year": f"{now.year}",
-        "date": php_date("j F Y" if spoken == "ru" else "F j, Y", now, content.language),
+        "date": php_date(dates.usual(content.language), now, content.language),
         "subject": content.subject,
         "preheader": content.preheader,
         "content": "",
     }
-
-
-def php_date(letters: str, now: datetime, language: str = "en") -> str:
-    """A date by PHP's letters, as *|DATE:F j, Y|* asks; a backslash keeps the next letter as it is."""
-    months = MONTHS.get(language, MONTHS["en"])
-    days = DAYS.get(language, DAYS["en"])
-    month, day = months[now.month - 1], days[now.weekday()]
-    hour = now.hour % 12 or 12
-    table = {
-        "d": f"{now.day:02}", "j": f"{now.day}", "D": day[:3], "l": day, "N": f"{now.isoweekday()}",
-        "w": f"{now.isoweekday() % 7}", "z": f"{now.timetuple().tm_yday - 1}", "S": _ordinal(now.day),
-        "W": f"{now.isocalendar().week:02}", "F": month, "M": month[:3], "m": f"{now.month:02}", "n": f"{now.month}",
-        "Y": f"{now.year}", "y": f"{now.year % 100:02}", "o": f"{now.isocalendar().year}",
-        "a": "am" if now.hour < 12 else "pm", "A": "AM" if now.hour < 12 else "PM", "g": f"{hour}", "h": f"{hour:02}",
-        "G": f"{now.hour}", "H": f"{now.hour:02}", "i": f"{now.minute:02}", "s": f"{now.second:02}",
-    }  # fmt: skip
-    return re.sub(r"\\(.)|([A-Za-z])", lambda m: m[1] or table.get(m[2], m[2]), letters)
-
-
-def _ordinal(day: int) -> str:
-    return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
