@@ -88,3 +88,15 @@ def test_a_lone_surrogate_or_control_character_never_gets_into_a_letter() -> Non
         '{"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"a\\ud800\\u0000\\nb"}]}]}'
     )["content"]
     assert made["content"] == [text("a\ufffd b")]
+
+
+def test_a_block_keeps_its_id_and_no_two_have_the_same() -> None:
+    blocks = [
+        {"type": "paragraph", "attrs": {"id": "abcd"}},
+        {"type": "divider", "attrs": {"id": "abcd"}},
+        {"type": "heading", "attrs": {"id": None, "level": 2}},
+        {"type": "blockquote", "attrs": {"id": "quote"}, "content": [{"type": "paragraph", "attrs": {"id": "inner"}}]},
+    ]
+    first, second, third, fourth = parse(json.dumps({"type": "doc", "content": blocks}))["content"]
+    assert (first["attrs"], second, third["attrs"]) == ({"id": "abcd"}, {"type": "divider"}, {"level": 2})
+    assert fourth["attrs"] == {"id": "quote"} and "attrs" not in fourth["content"][0]

@@ -18,6 +18,7 @@ from samizdat.core.document.schema import (
     MAX_LINKS,
     MAX_TEXTS,
     VERSION,
+    WITH_ID,
     Attr,
     Node,
 )
@@ -107,6 +108,7 @@ def _line(text: str) -> str:
 class _Check:
     def __init__(self) -> None:
         self.blocks = 0
+        self.ids: set[str] = set()
 
     def node(self, raw: Any, path: _Path, parent: str = "") -> Node:
         if not isinstance(raw, dict):
@@ -125,7 +127,7 @@ class _Check:
         if strange := set(raw) - _KEYS:
             raise _bad("doc_attr", path, type=name, attr=_shown(min(strange, key=str)))
         made: Node = {"type": name}
-        if attrs := self.attrs(raw.get("attrs"), kind.attrs, name, path):
+        if attrs := self.with_id(raw.get("attrs"), kind.attrs, name, path, parent):
             made["attrs"] = attrs
         content = raw.get("content")
         if content is None:
@@ -196,6 +198,17 @@ class _Check:
             attrs = self.attrs(mark.get("attrs"), MARKS[name], name, path)
             found.setdefault(name, {"type": name, **({"attrs": attrs} if attrs else {})})
         return sorted(found.values(), key=lambda mark: _MARK_ORDER.index(mark["type"]))
+
+    def with_id(self, raw: Any, known: Mapping[str, Attr], name: str, path: _Path, parent: str) -> Node:
+        """The attributes, with the id of a block first. A second block with the same id has none."""
+        if name not in WITH_ID or not isinstance(raw, dict) or "id" not in raw:
+            return self.attrs(raw, known, name, path)
+        made = self.attrs(raw, {"id": _ID, **known}, name, path)
+        if made["id"] is None or made["id"] in self.ids or parent not in ("doc", "column"):
+            del made["id"]
+        else:
+            self.ids.add(made["id"])
+        return made
 
     def attrs(self, raw: Any, known: Mapping[str, Attr], name: str, path: _Path) -> Node:
         if raw is None:
@@ -302,7 +315,15 @@ def _links(value: Any) -> list[Node]:
     return made
 
 
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9]{4,20}", value):
+        raise ValueError
+    return value
+
+
+_ID = Attr("id", None)
 _READ = {
+    "id": _id,
     "text": _text,
     "link": _link,
     "source": _link,

@@ -15,7 +15,9 @@ MAX_LINKS = 20  # of a social block
 
 type Node = dict[str, Any]
 
-type Value = Literal["text", "link", "source", "flag", "width", "moment", "html", "texts", "links", "number", "version"]
+type Value = Literal[
+    "text", "link", "source", "flag", "width", "moment", "html", "texts", "links", "number", "version", "id"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ BLOCKS = LISTS | {
     "callout", "social", "donation", "event", "video", "html",
 }  # fmt: skip
 MARKS: Mapping[str, Mapping[str, Attr]] = {"link": {"href": Attr("link")}, "bold": {}, "italic": {}}
+
+# Blocks at the top and in a column may have an id, which says nothing about the letter: merging and comments use it.
+WITH_ID = BLOCKS | {"columns", "footer"}
 
 _TEXT, _LINK, _SOURCE = Attr("text"), Attr("link"), Attr("source")
 
