@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
 
+from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import template_source
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
-from samizdat.core.letter import Content
+from samizdat.core.letter import Content, conditions_of
 from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
 
@@ -53,7 +54,7 @@ def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, arch
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
     organisation = campaign.organisation
     known = {view.tag: view.default for view in audience.fields(organisation)}
-    base = organisation.public_url
+    base, template = organisation.public_url, template_source(campaign.template)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,
@@ -63,7 +64,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
         to_name=_to_name(known),
-        template=template_source(campaign.template),
+        template=template,
         language=campaign.language,
         organisation=organisation.name,
         postal_address=organisation.postal_address,
@@ -74,8 +75,21 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
-        fields=dict.fromkeys(ALWAYS, "") | known,
+        fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
     )
+
+
+def _groups(organisation: Any, draft: Draft, template: str) -> dict[str, str]:
+    """Groups and tags that conditions may ask for; opened only where one does, for there may be thousands of them."""
+    said = (draft.subject, draft.preheader, draft.body, template)
+    asks = any("INTERESTED:" in text or "tagged" in text for text in said)
+    return groups.names(organisation) if asks else {}
+
+
+def values_of(subscriber: Any, proof: Proof) -> dict[str, str]:
+    """What a letter says and asks of one subscriber: her fields, and her groups where its conditions ask for them."""
+    tags = groups.asked(subscriber.organisation, conditions_of(proof.letter))
+    return audience.values_of(subscriber) | groups.values([subscriber.id], tags).get(subscriber.id, {})
 
 
 def _to_name(fields: dict[str, str]) -> str:

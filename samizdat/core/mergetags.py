@@ -47,7 +47,7 @@ SENTENCES: dict[str, str] = {
     "tag_endless": "The tag that begins with %(tag)s never ends. Close it with %(end)s.",
     "tag_stray_end": "%(tag)s closes a tag that was never opened. Remove it, or open the tag before it.",
     "tag_unread": "The tag %(tag)s cannot be read. Write it like {{ FNAME }} or *|FNAME|*.",
-    "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default: or url.",
+    "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default:, date: or url.",
     "if_endless": "The condition %(tag)s never ends. Add %(end)s where it should stop.",
     "if_unread": "The condition %(tag)s cannot be read. Compare one field with one value, "
     'like {% if CITY == "Riga" %}; there is no and, no or.',
@@ -56,6 +56,7 @@ SENTENCES: dict[str, str] = {
     "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
     "comment_endless": "The comment that begins here never ends. Close it with -->.",
     "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
+    "tagged_unknown": "No subscriber here has a tag called “%(group)s”. Look at the spelling.",
     # the letter
     "body_empty": "There is no text yet. Write the letter.",
     "body_long": "There are %(size)s characters here; %(limit)s is the most. Move a part to a web page.",
@@ -215,7 +216,8 @@ def _ordered(compare: Callable[[float, float], bool]) -> Callable[[str, str], bo
 
 
 def _any(value: str, wanted: str) -> bool:
-    return bool(split_groups(value) & split_groups(wanted))
+    """Upper and lower case alike, as tags are."""
+    return bool(split_groups(value.casefold()) & split_groups(wanted.casefold()))
 
 
 def split_groups(text: str) -> set[str]:
@@ -238,6 +240,14 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 
 # A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all her tags.
 GROUPS = "INTERESTED:"
+# Among the fields that are known: a tag by its name, in small letters.
+TAGGED = "TAGGED:"
+
+
+def escaped_group(name: str) -> str:
+    """A name as it stands in a comma list."""
+    return name.replace(",", "\\,")
+
 
 # Filled for each subscriber when her message is made out.
 PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL", "STAY_URL"})
@@ -558,7 +568,7 @@ class _Reader:
 
     def _unknown(self, match: re.Match[str], name: str, shape: str) -> None:
         """A name that nobody knows: with the one that was probably meant, where one is near."""
-        known = sorted(name for name in self.fields if not name.startswith(GROUPS))
+        known = sorted(name for name in self.fields if ":" not in name)
         values = {"tag": _short(name if shape == "{{ %s }}" else match[0])}
         if _BY_PLACE.match(name):
             self._flaw("tag_place", match, fix="remove", known=", ".join(known[:12]) or "EMAIL", **values)
@@ -652,21 +662,25 @@ class _Reader:
             found = _OUR_CONDITION.match(rest.strip())
             condition: Condition | str = "if_unread"
             if tagged := _OUR_GROUP.match(rest.strip()):
-                name = tagged[2][1:-1].replace(",", "\\,")
-                condition = Condition(GROUPS, "none" if tagged[1] else "any", name)
+                condition = self._tagged(tagged[2][1:-1], bool(tagged[1]))
             elif found:
                 value = found[4] or ""
                 condition = self._condition(
                     found[2], (found[3] or "").replace("==", "="), value.strip("\"'"), bool(found[1])
                 )
             if isinstance(condition, str):
-                self._unreadable(match, condition, word == "if", "{% endif %}")
+                values = {"group": _short(tagged[2][1:-1])} if tagged else {}
+                self._unreadable(match, condition, word == "if", "{% endif %}", **values)
             elif word == "if":
                 self._open(match, condition, "{% endif %}")
             else:
                 self._turn(match, condition)
         else:
             self._flaw("tag_unread", match)
+
+    def _tagged(self, name: str, negated: bool) -> Condition | str:
+        known = f"{TAGGED}{name.casefold()}" in self.fields
+        return Condition(GROUPS, "none" if negated else "any", escaped_group(name)) if known else "tagged_unknown"
 
     def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str, **values: str) -> None:
         """Note the flaw, and go on as if the condition were there, so that its end is not called stray as well."""

@@ -346,12 +346,18 @@ def test_every_condition_of_mailchimps_table_is_asked(condition: str, yes: str, 
 
 
 def test_a_tag_of_a_subscriber_is_a_condition_of_ours() -> None:
-    tree = parse("""{% if tagged "Food, drink" %}a{% elif not tagged 'Law' %}b{% endif %}""")
+    tree = parse(
+        """{% if tagged "Food, drink" %}a{% elif not tagged 'law' %}b{% endif %}""",
+        ["TAGGED:food, drink", "TAGGED:law"],
+    )
     assert tree.flaws == ()
     first, second = walk(tree.nodes)
     assert isinstance(first, Condition) and isinstance(second, Condition)
     assert first.holds(r"Law,Food\, drink") and not first.holds("Food")
     assert second.holds("Food") and not second.holds("Food,Law")
+    assert [flaw.code for flaw in parse('{% if tagged "Lwa" %}x{% endif %}', ["TAGGED:law"]).flaws] == [
+        "tagged_unknown"
+    ]
 
 
 def test_a_name_that_was_nearly_right_is_told() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from samizdat.campaigns.models import Campaign
 from samizdat.core.link import read
 from samizdat.delivery import queries
-from samizdat.delivery.actions import cancel, pause, resume, settle
+from samizdat.delivery.actions import cancel, pause, release, resume, settle
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
 from tests.delivery.conftest import House, Running, until
@@ -66,6 +66,25 @@ def test_a_message_carries_the_values_and_tokens_of_its_own_reader(house: House,
     assert message["To"] == f"Reader {number} <{address}>"
     assert caught.sender == "news@lantern.example"
     assert f"Reader {number}" in message.get_payload(0).get_payload(decode=True).decode()
+
+
+def test_conditions_on_groups_and_tags_are_asked_of_each_reader(house: House, server: ScriptedServer) -> None:
+    from samizdat.audience.actions import add_tags
+    from samizdat.audience.queries import subscriber_at
+
+    both, water, nobody = house.people(3)
+    for address, tags in ((both, ["Topics: Law", "Topics: Water", "Volunteer"]), (water, ["Topics: Water"])):
+        found = subscriber_at(house.organisation, address)
+        assert found is not None
+        add_tags(found, tags, now=now())
+    house.route(server)
+    groups = "*|INTERESTED:Topics:Law,Birds|*LAW*|ELSE:|*REST*|END:INTERESTED|*"
+    campaign = house.draft(groups + ' {% if tagged "volunteer" %}HELPS{% endif %}')
+    release(campaign, now=now())
+    run_campaign(campaign.pk, 30)
+    texts = {one.recipient: message_from_bytes(one.content).get_payload(0).as_string() for one in server.messages}
+    said = {address: [word for word in ("LAW", "REST", "HELPS") if word in text] for address, text in texts.items()}
+    assert said == {both: ["LAW", "HELPS"], water: ["REST"], nobody: ["REST"]}
 
 
 def test_bounces_come_back_to_the_return_address_with_her_token(house: House, server: ScriptedServer) -> None:

@@ -297,7 +297,7 @@ def _free_tag(organisation: Any, keys: OrganisationKeys, tag: str, besides: int 
     if not TAG.fullmatch(tag):
         text = _("A merge tag has up to 10 Latin letters, digits and _, and begins with a letter, like CITY.")
         raise FieldRefused("bad_tag", text, "tag")
-    if tag in TAKEN or mergetags.GONE.match(tag):
+    if tag in TAKEN or mergetags.gone(tag):
         text = _("%(tag)s means something of its own in a letter. Choose another merge tag.")
         raise FieldRefused("tag_taken", text % {"tag": tag}, "tag")
     for known, (number, _label, _default) in tagging.all_fields(organisation, keys).items():

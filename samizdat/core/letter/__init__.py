@@ -15,9 +15,22 @@ from typing import Literal
 
 from samizdat.core.letter.chain import Chain
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, php_date, tidy
+from samizdat.core.mergetags import Condition
 from samizdat.core.message import ESCAPES, FALL_BACK, Slot, said
 
-__all__ = ["Content", "Edge", "Letter", "Piece", "archive_html", "fill", "php_date", "render", "settle", "tidy"]
+__all__ = [
+    "Content",
+    "Edge",
+    "Letter",
+    "Piece",
+    "archive_html",
+    "conditions_of",
+    "fill",
+    "php_date",
+    "render",
+    "settle",
+    "tidy",
+]
 
 
 def render(content: Content, *, now: datetime, images: bool = True, archive: bool = False) -> Letter:
@@ -55,6 +68,12 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
 def _filled(slot: Slot, values: Mapping[str, str]) -> str:
     value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or said(slot.name, values)
     return ESCAPES[slot.kind](value or slot.default)
+
+
+def conditions_of(letter: Letter) -> list[Condition]:
+    """All that the letter asks of a reader."""
+    pieces = (*letter.subject, *letter.html, *letter.text)
+    return [piece.condition for piece in pieces if isinstance(piece, Edge) and piece.condition]
 
 
 def archive_html(content: Content, *, now: datetime) -> str:

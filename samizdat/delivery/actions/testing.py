@@ -11,10 +11,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat import plugs
-from samizdat.audience import queries as audience
 from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.letter import proof_of, values_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import link
 from samizdat.core.address import domain, normalise
@@ -91,8 +90,9 @@ def send_test(
         raise flaws_error(proof.flaws)
     own = signing.signing_keys(campaign.organisation, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
+    hers = values_of(subscriber, proof) if subscriber is not None else {}
     messages = [
-        plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, subscriber)))
+        plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, hers)))
         for i, address in enumerate(addresses)
     ]
     for _message in messages:
@@ -140,18 +140,17 @@ def _known_sender(organisation: Any) -> str:
 
 
 def _values(
-    campaign: Campaign, address: str, sender: str, place: int, now: datetime, subscriber: Any
+    campaign: Campaign, address: str, sender: str, place: int, now: datetime, hers: dict[str, str]
 ) -> dict[str, str]:
     keys = house.keys(campaign.organisation)
     assert keys.link is not None
     base = campaign.organisation.public_url.rstrip("/")
-    values = audience.values_of(subscriber) if subscriber is not None else {}
     # The time makes each test a message of its own: mailboxes drop what carries an identity they know.
     moment = int(now.timestamp())
     identity = link.message_id(link.Maker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
     leave = link.make(keys.link, "test", 0, 0)
     return {
-        **values,
+        **hers,
         "EMAIL": address,
         "DATE": date_text(now),
         "MESSAGE_ID": identity,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from samizdat import dialect
+from samizdat.audience import groups
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger, outcome, seal
@@ -237,7 +238,13 @@ class Feeder:
                 self._book(claim, number, News.SUPPRESSED, _SUPPRESSED, 0)
         claim.sliced += len(allowed)
         # In the order of the chunk: in a warm-up the newest come first.
-        return Slice(claim, [allowed[number] for number in numbers if number in allowed], checked)
+        people = [allowed[number] for number in numbers if number in allowed]
+        return Slice(claim, people, checked, groups=self._groups(opened, people))
+
+    def _groups(self, opened: Opened, people: list[tuple[int, bytes, int]]) -> dict[int, dict[str, str]]:
+        """Number -> the groups that the letter's conditions ask for; a query only where they ask for any."""
+        rows = [row_id(opened.organisation, number) for number, _, _ in people] if opened.groups else []
+        return {row & NUMBER_MASK: told for row, told in groups.values(rows, opened.groups).items()}
 
     def _book(self, claim: Claim, number: int, news: News, answer: int, provider: int) -> None:
         self._sender.recorder.tell(

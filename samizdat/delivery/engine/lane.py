@@ -92,6 +92,7 @@ class Slice:
     rows: list[tuple[int, bytes, int]]
     checked: float
     items: deque[Item] = field(default_factory=deque)
+    groups: dict[int, dict[str, str]] = field(default_factory=dict)  # By number: what conditions on groups ask.
 
 
 class RouteRun:
@@ -557,6 +558,8 @@ class Lane:
             addressed = letterer.address(people)
         except seal.SealBroken:
             addressed = [one for row in piece.rows for one in self._open_one(piece, *row)]
+        for one in addressed if piece.groups else ():
+            one.values.update(piece.groups.get(one.number, {}))
         providers = {number: provider for number, _, provider in piece.rows}
         piece.items.extend(Item(piece.claim, one, providers[one.number], piece.checked) for one in addressed)
         piece.rows = []

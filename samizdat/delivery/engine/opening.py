@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import plugs
+from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.models import Edition
 from samizdat.core import address, seal, variants
 from samizdat.core.dkim import SigningKey, SigningMaker
+from samizdat.core.mergetags import Condition
 from samizdat.core.message import Compiled, MessageMaker, loads
 from samizdat.delivery import signing
 from samizdat.delivery.actions.pacing import Allowance, allowance_of
@@ -44,6 +46,7 @@ class Opened:
     compiled: Compiled
     own: list[SigningKey]
     neutral: str  # The subject of discreet letters.
+    groups: groups.Asked  # Tags that its conditions ask for.
     variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
 
     def maker_for(self, wishes: str, signs: bool) -> MessageMaker:
@@ -105,7 +108,12 @@ def open_edition(number: int) -> Opened:
         compiled=compiled,
         own=own,
         neutral=neutral,
+        groups=groups.asked(edition.organisation, _conditions(compiled)),
     )
+
+
+def _conditions(compiled: Compiled) -> list[Condition]:
+    return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
 def place_of(edition: Edition, keys: OrganisationKeys) -> Place:

@@ -19,7 +19,7 @@ from samizdat.campaigns import actions, pictures, queries
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
-from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.letter import proof_of, values_of
 from samizdat.campaigns.models import STATES
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.errors import DeliveryError
@@ -226,7 +226,7 @@ def _save(request: Any, found: Any, form: ComposeForm) -> None:
 def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     organisation, now = request.organisation, timezone.now()
     proof = proof_of(found, now)
-    values, seen = _values(request)
+    values, seen = _values(request, found, proof)
     if seen:
         about = row_id(organisation.id, seen)
         record("subscriber.previewed", organisation, now=now, by=request.person, about=about)
@@ -251,7 +251,7 @@ def _asked(request: Any) -> str:
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
 
 
-def _values(request: Any) -> tuple[dict[str, str], int | None]:
+def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
     # As the desk writes it, "No. 5,000" and "№ 5 000", it is understood as well.
     asked = "".join(
@@ -260,7 +260,7 @@ def _values(request: Any) -> tuple[dict[str, str], int | None]:
     if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
         found = audience.subscriber_numbered(request.organisation, int(asked))
         if found is not None:
-            return previews.sample() | audience.values_of(found), found.number
+            return previews.sample() | values_of(found, proof or proof_of(letter, timezone.now())), found.number
     return previews.sample(), None
 
 
@@ -308,7 +308,7 @@ def throw_away(request: Any, campaign_id: int) -> HttpResponse:
 def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
     """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
     found = campaign_at(request, campaign_id)
-    values, _seen = _values(request)
+    values, _seen = _values(request, found)
     page = previews.page(found, timezone.now(), kind, values)
     if page is None:
         raise Http404
