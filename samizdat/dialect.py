@@ -668,6 +668,45 @@ def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
     return _numbers(f"{query} AND EXISTS ({carries})", [list_id, tag])[0]
 
 
+def count_not_written_to_by_verdict(list_id: int, tag: int | None) -> dict[int, int]:
+    """The same by their verdict."""
+    source = "audience_subscription s" + (" INDEXED BY subscription_stopped" if _on_sqlite() else "")
+    query = f"SELECT may, COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
+    return _pairs(*_with_tag(query, [list_id], tag), "GROUP BY may")
+
+
+def count_seldom(list_id: int, tag: int | None) -> dict[int, int]:
+    """Who may be written to and does not want every letter: frequency -> how many."""
+    source = "audience_subscription s" + (" INDEXED BY subscription_seldom" if _on_sqlite() else "")
+    query = f"SELECT frequency, COUNT(*) FROM {source} WHERE list_id = %s AND frequency > 0 AND status = 1 AND may = 1"
+    return _pairs(*_with_tag(query, [list_id], tag), "GROUP BY frequency")
+
+
+def count_suppressed_unnoticed(organisation: int, list_id: int, tag: int | None) -> dict[int, int]:
+    """Suppressed ones whose verdict is still a yes, by frequency; along the suppressions, which are fewer."""
+    # CROSS JOIN keeps SQLite to this order.
+    query = """
+        SELECT s.frequency, COUNT(*) FROM audience_suppression p
+        CROSS JOIN audience_subscriber b CROSS JOIN audience_subscription s
+        WHERE p.organisation_id = %s AND b.organisation_id = p.organisation_id AND b.blind = p.blind
+        AND s.subscriber_id = b.id AND s.list_id = %s AND s.status = 1 AND s.may = 1"""
+    return _pairs(*_with_tag(query, [organisation, list_id], tag), "GROUP BY s.frequency")
+
+
+def _with_tag(query: str, values: list[Any], tag: int | None) -> tuple[str, list[Any]]:
+    """Of the subscriptions `s` those of people with this tag."""
+    if tag is None:
+        return query, values
+    carries = "SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = s.subscriber_id AND t.tag_id = %s"
+    return f"{query} AND EXISTS ({carries})", [*values, tag]
+
+
+def _pairs(query: str, values: list[Any], end: str) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} {end}", values)
+        return dict(cursor.fetchall())
+
+
 def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     query = "SELECT id FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
     return _numbers(query, [start, below, limit])

@@ -5,7 +5,9 @@ On SQLite there is one machine and its clock is the clock.
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
@@ -34,6 +36,18 @@ def asked() -> datetime:
     """The time by the database, asked for now: for doors, which other machines act upon."""
     sync()
     return now()
+
+
+def in_zone(day: date, at: clock, zone: ZoneInfo) -> datetime | None:
+    """The moment in the zone; None for an hour that summer time leaps over. Of one that comes twice it is the first."""
+    moment = datetime.combine(day, at, zone)
+    there_and_back = moment.astimezone(UTC).astimezone(zone)
+    return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
+
+
+def comes_twice(moment: datetime) -> bool:
+    """Are the clocks put back then, so that the same time comes once more?"""
+    return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
 
 
 def hear(told: datetime, began: float) -> None:

@@ -44,6 +44,7 @@ write = [
     path("campaigns/<int:campaign_id>/preview/<str:kind>", campaigns.preview, name="preview"),
     path("campaigns/pictures/<slug:slug>", campaigns.picture, name="picture"),
     path("campaigns/<int:campaign_id>/send", sending.send, name="send"),
+    path("campaigns/<int:campaign_id>/when", sending.when, name="when"),
     path("campaigns/<int:campaign_id>/test", sending.test, name="test-campaign"),
     path("campaigns/<int:campaign_id>/domain", sending.domain_cards, name="domain"),
     path("campaigns/<int:campaign_id>/report", reports.report, name="report"),

@@ -23,6 +23,7 @@ class Organisation(models.Model):
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
     quiet_hours = models.CharField(max_length=80, blank=True, default="", db_default="")  # "22:00-07:00": no campaigns.
     feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/reach.REACH.
+    second_person = models.BooleanField(default=False, db_default=False)  # Nothing is released without another's yes.
     accent = models.CharField(max_length=7, default="#b3261e")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
     fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
@@ -39,6 +40,7 @@ class Person(AbstractBaseUser):
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
+    timezone = models.CharField(max_length=64, blank=True, default="", db_default="")  # Hers; "": the organisation's.
     theme = models.CharField(
         max_length=5,
         default="auto",

@@ -23,7 +23,7 @@ COMMANDS = {
     "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),
     "paper": ("rights", "paper"),
-    "campaign": ("campaigns", "campaign"),
+    "campaign": ("sending", "campaign"),
     "route": ("routes", "route"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),

@@ -125,7 +125,7 @@ def _template(organisation: Any, name: str | None) -> Any:
     raise Failed(f"There is no template {name}. Leave --template out for the built-in one.", "no_such_template")
 
 
-def _campaign(number: int) -> Any:
+def campaign_numbered(number: int) -> Any:
     opening.open_house()
     from samizdat.campaigns.queries import campaign_of
 
@@ -137,7 +137,7 @@ def _campaign(number: int) -> Any:
 @common
 def campaign_check(number: int) -> None:
     """What stands in the way: flaws in the letter, routes, the sender's domain."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.campaigns.domain import check_domain
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.letter import findings, proof_of
@@ -192,7 +192,7 @@ def campaign_check(number: int) -> None:
 @common
 def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
     """Send it to a few addresses as a test; nobody is counted."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.delivery.actions import send_test
 
     wanted = [line.strip() for line in sys.stdin if line.strip()] if addresses == ("-",) else list(addresses)
@@ -227,9 +227,9 @@ def campaign_send(
     number: int, when: str | None, minutes: int, quiet: str, wait: bool, wait_limit: float | None, **wave: Any
 ) -> None:
     """Release it: freeze letter and audience, and send."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     if found.state == "draft":
-        found = _release(found, _time(when, found.organisation.timezone), minutes, quiet, **wave)
+        found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, **wave)
     if not wait:
         say(_status(found), _headline(found))
         _say_who_sends()
@@ -275,14 +275,19 @@ def _size(found: Any) -> int:
     return reach_of(found, opening.now()).may
 
 
-def _time(text: str | None, zone: str) -> datetime | None:
+def time_of(text: str | None, zone: str) -> datetime | None:
     if text is None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise Failed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
-    at = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
+    from samizdat.hours import in_zone
+
+    at = parsed if parsed.tzinfo else in_zone(parsed.date(), parsed.time(), ZoneInfo(zone))
+    if at is None:
+        sentence = f"The clocks are put forward then: {text} does not exist in {zone}. Name another time."
+        raise Failed(sentence, "bad_time")
     if at < opening.now():
         raise Failed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
     return at
@@ -331,7 +336,7 @@ def _watched(number: int, shown: Progress) -> Iterator[None]:
 @common
 def campaign_pause(number: int) -> None:
     """Stop sending for now. What is in flight is finished."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.delivery import actions
 
     _changed(actions.pause(found, now=opening.now()))
@@ -342,7 +347,7 @@ def campaign_pause(number: int) -> None:
 @common
 def campaign_resume(number: int) -> None:
     """Go on with a paused one, or with the rest after a first wave."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.delivery import actions
 
     _changed(actions.resume(found, now=opening.now()))
@@ -353,7 +358,7 @@ def campaign_resume(number: int) -> None:
 @common
 def campaign_cancel(number: int) -> None:
     """Stop for good. Who was not reached yet is booked as cancelled."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.delivery import actions
 
     if found.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
@@ -367,7 +372,7 @@ def campaign_cancel(number: int) -> None:
 @common
 def campaign_settle(number: int, how: str) -> None:
     """Decide about messages whose answer never came: send them again, or leave them."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     from samizdat.delivery import actions
 
     doubtful = found.unsure
@@ -382,7 +387,7 @@ def campaign_settle(number: int, how: str) -> None:
 @common
 def campaign_status(number: int) -> None:
     """The books: what became of every message, by route, mailbox provider and class of answer."""
-    found = _campaign(number)
+    found = campaign_numbered(number)
     status = _status(found) | _more(found)
     say(status, *_books(status), *_more_lines(status))
 

@@ -114,6 +114,35 @@ def test_above_a_thousand_the_number_has_to_be_typed() -> None:
     assert ReleaseForm({"when": "now"}, people=1000, zone=RIGA, now=NOW).is_valid()
 
 
+def test_who_does_not_get_it_stands_in_the_addition(here: House, desk: Desk) -> None:
+    page = desk("viewer").get(_to(here, "send", here.campaign.pk))
+    told = {row.word: row.count for row in page.context["rows"]}
+    assert told["subscribers known here"] - sum(told.values()) + told["subscribers known here"] == 1
+    assert told["unsubscribed"] == 1
+    assert 'class="minus"' in page.content.decode()
+
+
+def test_the_time_is_shown_in_the_readers_zone_and_in_her_own(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "when", here.campaign.pk)
+    chosen = {"when": "later", "day": "2027-10-31", "time": "03:30"}
+    assert "<dt>You</dt>" not in client.get(address, chosen).content.decode()
+    profile = {"language": "en", "theme": "auto", "timezone": "Asia/Tbilisi"}
+    assert client.post(reverse("profile"), {**profile, "timezone": "Tbilisi"}).status_code == 422
+    client.post(reverse("profile"), profile)
+    part = client.get(address, chosen).content.decode()
+    assert "Sun 31 Oct, 03:30 (Riga)" in part and "Sun 31 Oct, 04:30 (Tbilisi)" in part
+    assert "this time comes twice" in part
+    skipped = client.get(address, {"when": "later", "day": "2027-03-28", "time": "03:30"}).content.decode()
+    assert "this time does not exist" in skipped
+
+
+def test_the_number_to_type_is_that_of_the_time_which_was_chosen() -> None:
+    later = {"when": "later", "day": "2026-12-01", "time": "10:00"}
+    for number, right in (("1500", True), ("1200", False)):
+        form = ReleaseForm({**later, "number": number}, people=1200, zone=RIGA, now=NOW, people_at=lambda at: 1500)
+        assert form.is_valid() is right
+
+
 def test_without_a_route_nothing_is_released(here: House, desk: Desk) -> None:
     delivery.pause_route(here.route, now=NOW)
     client, address = desk("editor"), _to(here, "send", here.campaign.pk)

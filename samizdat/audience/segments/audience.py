@@ -12,6 +12,9 @@ from samizdat.audience.segments import sql
 from samizdat.audience.segments.who import Reader
 from samizdat.core import consent
 
+# Suppressed, and the verdict does not say so yet: beside the codes of consent.REASONS.
+STOPPED = -1
+
 _PERSON = "JOIN audience_subscriber s ON s.id = u.subscriber_id"
 _ID = "u.subscriber_id"
 # Rows of a page of those whose blobs are opened: 30 ms.
@@ -43,8 +46,34 @@ def reach_in(list: List, tag: Tag | None, reader: Reader) -> Reached:
     return Reached(subscribed, subscribed - inside, inside - may, may, paused, monthly)
 
 
-# Verdict and how often, as one column.
-_VERDICT, _OFTEN = "u.may * 16 + u.frequency", 16
+# Verdict and how often, as one column. The suppressions of a subscriber stand in the verdict; where one does not yet, a
+# release looks at them all the same, and so does this.
+_OFTEN = 16
+_VERDICT = f"""CASE WHEN u.may = 1 AND EXISTS (
+    SELECT 1 FROM audience_suppression p WHERE p.organisation_id = s.organisation_id AND p.blind = s.blind
+) THEN {STOPPED * _OFTEN} ELSE u.may * {_OFTEN} + u.frequency END"""
+
+
+def verdicts(list: List, tag: Tag | None, reader: Reader | None) -> dict[tuple[int, int], int]:
+    """(code of consent.REASONS or STOPPED, how often she wants letters) -> how many of the subscribed ones of the list
+    (with the tag) who are in the segment. Whoever is YES is whom a release finds (dialect.release_rows).
+    """
+    if reader is not None:
+        return _by_verdict(list, tag, reader)
+    counts = Counter(dialect.count_not_written_to_by_verdict(list.id, tag.id if tag else None))
+    seldom = dialect.count_seldom(list.id, tag.id if tag else None)
+    rest = reach(list, tag)["subscribed"] - counts.total() - sum(seldom.values())
+    lagging = dialect.count_suppressed_unnoticed(list.organisation_id, list.id, tag.id if tag else None)
+    found = {(code, 0): count for code, count in counts.items()}
+    found |= {(consent.YES, often): count for often, count in seldom.items()}
+    for often, count in lagging.items():
+        found[STOPPED, 0] = found.get((STOPPED, 0), 0) + count
+        if often:
+            found[consent.YES, often] -= count
+        else:
+            rest -= count
+    found[consent.YES, 0] = rest
+    return {key: count for key, count in found.items() if count}
 
 
 def _by_verdict(list: List, tag: Tag | None, reader: Reader) -> dict[tuple[int, int], int]:

@@ -3,7 +3,7 @@
 from samizdat.delivery.actions.barring import lift as lift_bar
 from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
-from samizdat.delivery.actions.releasing import release, spared
+from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.routes import (
     add_route,
     change_route,
@@ -39,7 +39,6 @@ __all__ = [
     "send_probe",
     "send_test",
     "settle",
-    "spared",
     "start_due",
     "unsettled",
 ]

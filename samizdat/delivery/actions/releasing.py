@@ -10,13 +10,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience.models import MONTHLY, NUMBER_MASK, SUBSCRIBED, SubscriberTag, Subscription, Suppression
+from samizdat.audience.models import FREQUENCIES, MONTHLY, NUMBER_MASK, Subscription, Suppression
 from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import consent, pace
+from samizdat.core import pace
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import LATER, read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
@@ -128,20 +128,16 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = Subscription.objects.filter(list=campaign.list_id, frequency=MONTHLY)
-    if not seldom.exists() or (_to_all(campaign) and _first_of_month(campaign, when)):
+    seldom = Subscription.objects.filter(list=campaign.list_id, frequency__gt=0)
+    if not seldom.exists():
         return frozenset()
-    return frozenset(seldom.values_list("subscriber_id", flat=True))
+    waiting = [often for often in range(1, len(FREQUENCIES)) if waits(campaign, often, when)]
+    return frozenset(seldom.filter(frequency__in=waiting).values_list("subscriber_id", flat=True))
 
 
-def spared(campaign: Campaign, when: datetime) -> tuple[int, int]:
-    """How many of its list (with its tag) agreed and do not get it now: (they pause, they want one letter a month)."""
-    rows = Subscription.objects.filter(list=campaign.list_id, status=SUBSCRIBED)
-    if campaign.tag_id is not None:
-        rows = rows.filter(subscriber__in=SubscriberTag.objects.filter(tag=campaign.tag_id).values("subscriber_id"))
-    pausing = rows.filter(paused__isnull=False, may=consent.PAUSED).count()
-    seldom = rows.filter(frequency=MONTHLY, may=consent.YES)
-    return pausing, seldom.count() if seldom.exists() and who_waits(campaign, when) else 0
+def waits(campaign: Campaign, often: int, when: datetime) -> str:
+    """Why this letter, leaving at `when`, is none of those that somebody with this frequency wants; "" where it is."""
+    return "monthly" if often == MONTHLY and not (_to_all(campaign) and _first_of_month(campaign, when)) else ""
 
 
 def _to_all(campaign: Campaign) -> bool:

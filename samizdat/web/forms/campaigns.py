@@ -1,6 +1,7 @@
 """What is written, and when it goes."""
 
-from datetime import date, datetime, time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
 from samizdat.delivery.errors import WrongPace
+from samizdat.hours import in_zone
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import LANGUAGES, AddressField
 from samizdat.web.templatetags.desk import count
@@ -138,9 +140,18 @@ class ReleaseForm(DeskForm):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "mono"}),
     )
 
-    def __init__(self, *args: Any, people: int, zone: ZoneInfo, now: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        people: int,
+        zone: ZoneInfo,
+        now: datetime,
+        people_at: Callable[[datetime], int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """people: who would get it now; people_at: who would at another time."""
         super().__init__(*args, **kwargs)
-        self._people, self._zone, self._now = people, zone, now
+        self._people, self._zone, self._now, self._people_at = people, zone, now, people_at
         if not self.asks_number:
             del self.fields["number"]
         else:
@@ -178,21 +189,24 @@ class ReleaseForm(DeskForm):
     def asks_number(self) -> bool:
         return self._people > TYPED_ABOVE
 
-    def clean_number(self) -> str:
-        digits = "".join(sign for sign in self.cleaned_data["number"] if sign.isdigit())
-        if digits != str(self._people):
-            raise forms.ValidationError(
-                _("It goes to %(number)s people now. Type that number if it is right.")
-                % {"number": count(self._people)}
-            )
-        return digits
-
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or self.cleaned_data
         answers["at"] = None
         if answers.get("when") == "later":
             self._read_time(answers)
+        if self.asks_number and "number" not in self.errors:
+            self._check_number(answers)
         return answers
+
+    def _check_number(self, answers: dict[str, Any]) -> None:
+        """Of the time that was chosen: whoever wants one letter a month may get it then, and not now."""
+        at = answers["at"]
+        people = self._people_at(at) if at and self._people_at else self._people
+        if "".join(sign for sign in answers.get("number", "") if sign.isdigit()) != str(people):
+            sentence = _("It goes to %(number)s people then. Type that number if it is right.")
+            if not at:
+                sentence = _("It goes to %(number)s people now. Type that number if it is right.")
+            self.add_error("number", sentence % {"number": count(people)})
 
     def _read_time(self, answers: dict[str, Any]) -> None:
         day, at = answers.get("day"), answers.get("time")
@@ -207,13 +221,6 @@ class ReleaseForm(DeskForm):
             self.add_error("time", _("That time has passed. Choose a later one, or send now."))
         else:
             answers["at"] = moment
-
-
-def in_zone(day: date, at: time, zone: ZoneInfo) -> datetime | None:
-    """The moment in the zone; None for an hour that summer time leaps over."""
-    moment = datetime.combine(day, at, zone)
-    there_and_back = moment.astimezone(ZoneInfo("UTC")).astimezone(zone)
-    return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
 
 
 class StopForm(DeskForm):

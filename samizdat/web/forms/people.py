@@ -20,6 +20,14 @@ LANGUAGES = [(code, get_language_info(code)["name_local"].capitalize()) for code
 LONGEST_PASSWORD = 1000  # argon2 takes any length; a megabyte of it would be work for nothing.
 
 
+def _known_zone(text: str) -> str:
+    zone = text.strip()
+    if zone and zone not in available_timezones():
+        sentence = _("There is no time zone called %(zone)s. Write one like Europe/Riga.")
+        raise forms.ValidationError(sentence % {"zone": zone})
+    return zone
+
+
 class AddressField(forms.CharField):
     """A mail address by our own rules, given back in its one form."""
 
@@ -105,6 +113,13 @@ class RoleForm(DeskForm):
 class ProfileForm(DeskForm):
     name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100, required=False)
     language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
+    timezone = forms.CharField(
+        label=lazy("Your time zone"),
+        max_length=64,
+        required=False,
+        help_text=lazy("Before a letter goes you see its time in your readers’ zone and in this one. Empty: the same."),
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
+    )
     theme = forms.ChoiceField(
         label=lazy("Light or dark"),
         choices=[("auto", lazy("as my device")), ("light", lazy("light")), ("dark", lazy("dark"))],
@@ -117,6 +132,9 @@ class ProfileForm(DeskForm):
             "It is kept in this browser."
         ),
     )
+
+    def clean_timezone(self) -> str:
+        return _known_zone(self.cleaned_data["timezone"])
 
 
 class ChangePasswordForm(NewPasswordForm):
@@ -208,12 +226,7 @@ class SettingsForm(DeskForm):
     )
 
     def clean_timezone(self) -> str:
-        zone = self.cleaned_data["timezone"].strip()
-        if zone not in available_timezones():
-            raise forms.ValidationError(
-                _("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone}
-            )
-        return zone
+        return _known_zone(self.cleaned_data["timezone"])
 
     def clean_accent(self) -> str:
         colour = self.cleaned_data["accent"]

@@ -122,8 +122,9 @@ def profile(request: Any) -> HttpResponse:
     if form.is_valid():
         answers = form.cleaned_data
         person.language, person.theme = answers["language"], answers["theme"]
+        person.timezone = answers["timezone"]
         person.name_sealed = people.seal_text(answers["name"].strip(), "name")
-        person.save(update_fields=["language", "theme", "name_sealed"])
+        person.save(update_fields=["language", "theme", "timezone", "name_sealed"])
         with override(person.language):
             messages.success(request, _("Saved."))
         response = redirect("profile")
@@ -158,11 +159,22 @@ def password(request: Any) -> HttpResponse:
 
 def _as_it_is(request: Any) -> dict[str, Any]:
     person, kept = request.person, request.COOKIES.get("shortcuts") != "off"
-    return {"name": people.name_of(person), "language": person.language, "theme": person.theme, "shortcuts": kept}
+    return {
+        "name": people.name_of(person),
+        "language": person.language,
+        "timezone": person.timezone,
+        "theme": person.theme,
+        "shortcuts": kept,
+    }
 
 
 def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
-    facts = {"form": form, "change": change, "email": people.email_of(request.person)}
+    facts = {
+        "form": form,
+        "change": change,
+        "email": people.email_of(request.person),
+        "zones": sorted(available_timezones()),
+    }
     return render(request, "web/profile.html", facts, status=422 if form.errors or change.errors else 200)
 
 

@@ -1,7 +1,6 @@
 """From the letter to its release: checklist, test, when, and the one red button."""
 
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
 from samizdat.campaigns import domain
-from samizdat.campaigns.audience import Reach, names, reach_of
+from samizdat.campaigns.audience import names
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
@@ -24,9 +23,11 @@ from samizdat.core.address import BadAddress, normalise
 from samizdat.core.address import domain as domain_of
 from samizdat.delivery import actions, queries, signing
 from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.whom import Whom, whom
 from samizdat.events import queries as events
 from samizdat.vault import house
 from samizdat.web import previews, words
+from samizdat.web import whom as saying
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
@@ -44,15 +45,17 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if found.state != "draft":
         return go(request, "report", campaign_id)
     now, organisation = hours.asked(), request.organisation
-    reach, spared = _spared(found, reach_of(found, now), now)
+    reach = whom(found, now)
     form = ReleaseForm(
         request.POST or None,
         people=reach.may,
         zone=ZoneInfo(organisation.timezone),
         now=now,
         initial={"quiet": organisation.quiet_hours},
+        people_at=lambda at: whom(found, now, at).may,
     )
-    facts = _send_facts(request, found, reach, now) | {"form": form, "rows": [*_reach_rows(reach), *spared]}
+    at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
+    facts = _send_facts(request, found, reach, now) | {"form": form, **_times(request, at, now)}
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("Something in the checklist stops it. Mend that first."))
     elif form.is_valid():
@@ -75,7 +78,25 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
 
 
-def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[str, Any]:
+def _times(request: Any, at: datetime | None, now: datetime) -> dict[str, Any]:
+    """When it would go: at a time that was chosen, or after the hold."""
+    leaves = at or now + timedelta(minutes=HOLD)
+    return {"leaves": saying.times(request.person, leaves), "twice": bool(at and saying.twice(at))}
+
+
+@door(see=EVERYONE)
+def when(request: Any, campaign_id: int) -> HttpResponse:
+    """The time that is being chosen, as the readers and the writer have it."""
+    campaign_at(request, campaign_id)
+    now = hours.asked()
+    form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organisation.timezone), now=now)
+    at = form.cleaned_data["at"] if form.is_valid() else None
+    wrong = [*form.errors.get("time", []), *form.errors.get("day", [])]
+    facts = {**_times(request, at, now), "wrong": " ".join(wrong)}
+    return render(request, "web/campaigns/parts/when.html", facts)
+
+
+def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[str, Any]:
     draft = draft_of(found)
     items = _checklist(request, found, draft, reach, now)
     return {
@@ -85,7 +106,7 @@ def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[s
         "items": items,
         "blocked": any(item["kind"] == "stop" for item in items),
         "reach": reach,
-        "rows": _reach_rows(reach),
+        "rows": saying.rows(reach),
         "list_name": audience.name_of(found.list),
         "segment": _segment(found),
         "test": TestForm(initial={"to": people.email_of(request.person)}, prefix="test"),
@@ -94,29 +115,6 @@ def _send_facts(request: Any, found: Any, reach: Reach, now: datetime) -> dict[s
         "hold": HOLD,
         "now": now,
     }
-
-
-def _spared(found: Any, reach: Reach, now: datetime) -> tuple[Reach, list[words.Row]]:
-    """Who agreed and does not get this letter by her own wish, taken out of the sum, with a line for each wish."""
-    if reach.broken:
-        return reach, []
-    pausing, seldom = (reach.paused, reach.monthly) if found.segment else actions.spared(found, now)
-    rows = []
-    if pausing:
-        rows.append(words.Row(_("asked for a pause"), pausing, minus=True))
-    if seldom:
-        rows.append(words.Row(_("want one letter a month"), seldom, minus=True))
-    return replace(reach, suppressed=reach.suppressed - pausing, may=reach.may - seldom), rows
-
-
-def _reach_rows(reach: Reach) -> list[words.Row]:
-    rows = [words.Row(_("subscribed"), reach.subscribed)]
-    if reach.outside:
-        rows.append(words.Row(_("not in the segment"), reach.outside, minus=True))
-    if reach.suppressed:
-        note = _("bounced for good or asked never to be written to")
-        rows.append(words.Row(_("on the stop list"), reach.suppressed, note=note, minus=True))
-    return rows
 
 
 def _segment(found: Any) -> dict[str, str] | None:
@@ -134,7 +132,7 @@ def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _checklist(request: Any, found: Any, draft: Any, reach: Reach, now: datetime) -> list[dict[str, str]]:
+def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime) -> list[dict[str, str]]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organisation = request.organisation
     items = [
@@ -202,7 +200,7 @@ def _routes(request: Any, organisation: Any, domain: str) -> dict[str, str]:
     return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
 
 
-def _people(request: Any, found: Any, reach: Reach) -> dict[str, str]:
+def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
     if reach.broken:
         href = address(request.organisation, "campaign", found.pk)
         return _item("stop", _("Its segment does not work"), reach.broken, href, _("Choose"))

@@ -1,0 +1,105 @@
+"""Who exactly gets a letter, and who does not, counted by reason: an addition that comes out right."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Min, Sum
+
+from samizdat import dialect
+from samizdat.audience.models import (
+    CLEANED,
+    NONSUBSCRIBED,
+    PENDING,
+    UNSUBSCRIBED,
+    ListTotal,
+    Subscription,
+    TagTotal,
+)
+from samizdat.audience.segments.audience import STOPPED, verdicts
+from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.audience.segments.who import Reader
+from samizdat.campaigns.audience import reader_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core import consent
+from samizdat.delivery.actions.releasing import waits
+
+# What a status says of whoever is not subscribed.
+_STATUSES = {
+    PENDING: "pending",
+    UNSUBSCRIBED: "unsubscribed",
+    CLEANED: "cleaned",
+    NONSUBSCRIBED: "nonsubscribed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """`known` less the sum of `without` is `may`. Everybody who does not get it stands under the first reason that
+    holds, in the order of `without`: not_listed, untagged, the statuses, outside (of the segment), the verdicts of
+    consent.REASONS, stopped (suppressed this moment), and what releasing.waits says.
+
+    back: when the first of those who pause is written to again. broken: why its segment does not work, as a sentence.
+    """
+
+    known: int
+    without: dict[str, int]
+    may: int
+    back: date | None = None
+    broken: str = ""
+
+
+def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Whom:
+    """Counted now, for a letter that leaves at `when`. It asks what a release asks: the same statuses, verdicts,
+    suppressions and segment, so that what is frozen at this instant is `may`.
+
+    A segment that asks for what is sealed takes 3 us a subscriber of the list.
+    """
+    known = dialect.count_subscribers(campaign.organisation_id)
+    without = _by_status(campaign, known)
+    subscribed = known - sum(without.values())
+    try:
+        reader = reader_of(campaign, now)
+    except SegmentBroken as broken:
+        return Whom(known, _some(without | {"outside": subscribed}), 0, broken=str(broken))
+    without |= _by_verdict(campaign, subscribed, reader, when or now)
+    back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, may=consent.PAUSED)
+    return Whom(
+        known,
+        _some(without),
+        known - sum(without.values()),
+        back.aggregate(first=Min("paused"))["first"] if without.get("paused") else None,
+    )
+
+
+def _some(without: dict[str, int]) -> dict[str, int]:
+    return {reason: count for reason, count in without.items() if count}
+
+
+def _by_status(campaign: Campaign, known: int) -> dict[str, int]:
+    """Who is not on the list, has not its tag, or is not subscribed."""
+    listed = _counts(ListTotal.objects.filter(list=campaign.list_id))
+    without = {"not_listed": known - sum(listed.values())}
+    if campaign.tag_id is not None:
+        tagged = _counts(TagTotal.objects.filter(list=campaign.list_id, tag=campaign.tag_id))
+        without["untagged"] = sum(listed.values()) - sum(tagged.values())
+        listed = tagged
+    return without | {word: listed.get(status, 0) for status, word in _STATUSES.items()}
+
+
+def _counts(totals: object) -> dict[int, int]:
+    return dict(totals.values_list("status").annotate(sum=Sum("count")))  # type: ignore[attr-defined]
+
+
+def _by_verdict(campaign: Campaign, subscribed: int, reader: Reader | None, when: datetime) -> dict[str, int]:
+    found = verdicts(campaign.list, campaign.tag, reader)
+    without = {"outside": subscribed - sum(found.values())}
+    asked: dict[int, str] = {}
+    for (code, often), count in sorted(found.items(), reverse=True):
+        if code != consent.YES:
+            reason = "stopped" if code == STOPPED else consent.REASONS[code]
+        else:
+            reason = asked.setdefault(often, waits(campaign, often, when))
+        if not reason:
+            continue
+        without[reason] = without.get(reason, 0) + count
+    return without
