@@ -101,6 +101,19 @@ def test_readable_and_sealed_conditions_go_together_with_a_tag_of_the_campaign(l
 
 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
+def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: Letter, kind: str) -> None:
+    other = audience.new_list(letter.organisation, "Appeals", now=NOW)
+    for name in ("ada", "boris"):
+        audience.add_subscriber(letter.organisation, f"{name}@post.example", other, consent="Signed another.", now=NOW)
+    also = {"readable": segment.Not(letter.tag), "sealed": segment.Field(letter.city, "is", "Minsk")}[kind]
+    campaign = letter.to(segment.Any((segment.OnList(other.id, "subscribed"), also)))
+    expected = {"readable": ["ada", "dmitri", "eva"], "sealed": ["ada", "clara", "dmitri"]}[kind]
+    assert reach_of(campaign, NOW).may == len(expected)
+    release(campaign, now=NOW)
+    assert sorted(letter.frozen()) == expected
+
+
+@pytest.mark.parametrize("kind", ["readable", "sealed"])
 def test_whoever_pauses_or_reads_little_is_counted_by_her_reason(letter: Letter, kind: str) -> None:
     rows = Subscription.objects.filter(list=letter.list)
     rows.filter(subscriber=row_id(letter.organisation.id, letter.people["ada"].number)).update(frequency=MONTHLY)

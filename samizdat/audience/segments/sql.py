@@ -84,27 +84,31 @@ def _joined(parts: Sequence[segment.Tree], word: str, empty: str, today: date, i
 
 
 def _leaf(leaf: segment.Leaf, today: date, id: str, columns: Columns) -> Sql:
+    # Tables have doubled letters here, which no query around uses: its `u` would be hidden by one of ours, and the
+    # question would be about anybody.
     match leaf:
         case Tag(tag):
-            return _exists("audience_subscribertag t", f"t.tag_id = %s AND t.subscriber_id = {id}", tag)
+            return _exists("audience_subscribertag tt", f"tt.tag_id = %s AND tt.subscriber_id = {id}", tag)
         case Language(code):
             return Sql("s.language = %s", (code,))
         case Provider(name):
             return Sql("s.provider = %s", (PROVIDERS.index(name),))
         case OnList() | Consent():
             wanted = _subscription(leaf)
-            return _exists("audience_subscription u", f"u.subscriber_id = {id}{wanted.text}", *wanted.values)
+            return _exists("audience_subscription uu", f"uu.subscriber_id = {id}{wanted.text}", *wanted.values)
         case Day("joined"):
             return _between("s.joined", leaf, today)
         case Day():
-            days = _between("c.day", leaf, today)
-            text = f"c.subscriber_id = {id} AND c.kind = {CONFIRMED} AND c.purpose = {NEWSLETTER} AND {days.text}"
-            return _exists("audience_consentrecord c", text, *days.values)
+            days = _between("cc.day", leaf, today)
+            text = f"cc.subscriber_id = {id} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
+            return _exists("audience_consentrecord cc", text, *days.values)
         case Campaign(campaign):
             # Looked up by the whole key of a delivery: edition and number.
-            edition = "(SELECT e.id FROM campaigns_edition e WHERE e.campaign_id = %s)"
-            text = f"d.edition_id = {edition} AND d.number = {_number(id)} AND d.state = {int(ledger.State.ACCEPTED)}"
-            return _exists("delivery_delivery d", text, campaign)
+            edition = "(SELECT ee.id FROM campaigns_edition ee WHERE ee.campaign_id = %s)"
+            text = (
+                f"dd.edition_id = {edition} AND dd.number = {_number(id)} AND dd.state = {int(ledger.State.ACCEPTED)}"
+            )
+            return _exists("delivery_delivery dd", text, campaign)
         case Share():
             x = f"(({_number(id)} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
             return Sql(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
@@ -114,14 +118,14 @@ def _leaf(leaf: segment.Leaf, today: date, id: str, columns: Columns) -> Sql:
 
 def _readable(leaf: Field, column: Column, id: str) -> Sql:
     """A condition on a field whose values stand readable as numbers."""
-    start = f"r.subscriber_id = {id} AND r.field_id = %s"
+    start = f"rr.subscriber_id = {id} AND rr.field_id = %s"
     if leaf.op == "is":
         wanted = leaf.value.strip().casefold()
         codes = [code for text, code in column.choices.items() if text.strip().casefold() == wanted]
         among = ", ".join(["%s"] * len(codes)) or "NULL"
-        return _exists("audience_readablevalue r", f"{start} AND r.value IN ({among})", column.id, *codes)
+        return _exists("audience_readablevalue rr", f"{start} AND rr.value IN ({among})", column.id, *codes)
     sign = "<" if leaf.op in segment.BELOW else ">" if leaf.op in segment.ABOVE else "="
-    return _exists("audience_readablevalue r", f"{start} AND r.value {sign} %s", column.id, segment.code_in(leaf))
+    return _exists("audience_readablevalue rr", f"{start} AND rr.value {sign} %s", column.id, segment.code_in(leaf))
 
 
 def _number(id: str) -> str:
@@ -133,14 +137,14 @@ def _exists(table: str, condition: str, *values: Any) -> Sql:
 
 
 def _subscription(leaf: OnList | Consent) -> Sql:
-    """More of a condition on subscription `u`."""
+    """More of a condition on subscription `uu`."""
     text, values = "", []
     if leaf.list:
-        text, values = " AND u.list_id = %s", [leaf.list]
+        text, values = " AND uu.list_id = %s", [leaf.list]
     if isinstance(leaf, Consent):
-        return Sql(f"{text} AND u.may = %s", (*values, consent.REASONS.index(leaf.state)))
+        return Sql(f"{text} AND uu.may = %s", (*values, consent.REASONS.index(leaf.state)))
     if leaf.status:
-        return Sql(f"{text} AND u.status = %s", (*values, STATUSES.index(leaf.status)))
+        return Sql(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
     return Sql(text, tuple(values))
 
 
