@@ -260,7 +260,8 @@ class Import(models.Model):
     """One bringing-in. Counts and place are committed with every slice, so that a killed import goes on."""
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="imports")
-    list = models.ForeignKey(List, models.CASCADE, related_name="+")
+    # None: an export of our own format that has not begun; it brings its lists along.
+    list = models.ForeignKey(List, models.CASCADE, related_name="+", null=True)
     state = models.CharField(max_length=10)  # uploading, reading, found, waiting, running, stopped, finished, failed
     source = models.CharField(max_length=20)
     fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognised.

@@ -103,10 +103,9 @@ SENTENCES = {
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
     "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
-    "own_export": "{file} is an export of Samizdat. It comes back on the server by `samizdat import`, into an "
-    "organisation that never had a subscriber.",
-    "sealed_file": "{file} is sealed with age. Bring it in on the server by `samizdat import` with `--identity`, or "
-    "open it first.",
+    "own_export": "{file} is an export of Samizdat. Bring it in by itself: it goes into an organisation that never had "
+    "a subscriber.",
+    "sealed_file": "{file} is sealed with age. Bring it in by itself, with what opens it, or open it first.",
     "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
     "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
     "sms_only": "{file} holds telephone numbers without addresses. It is left out.",

@@ -61,10 +61,12 @@ def run_import(number: int) -> None:
     """Brings in what stands in an import, from where it was left."""
     from samizdat.audience import actions
     from samizdat.audience.errors import ImportRefused, ImportTaken
+    from samizdat.audience.exporting import arriving
     from samizdat.audience.models import Import
 
     try:
-        actions.run_import(number, now=hours.now, stop=stopping.is_set)
+        run = arriving.run if arriving.is_one(number) else actions.run_import
+        run(number, now=hours.now, stop=stopping.is_set)
     except (ImportTaken, ImportRefused):
         return  # Somebody else is at it, or the import has written down why it stopped.
     if stopping.is_set():
@@ -79,9 +81,11 @@ def inspect_import(number: int) -> None:
     """Looks through what was uploaded, before anything is written."""
     from samizdat.audience import actions
     from samizdat.audience.errors import ImportRefused, ImportTaken
+    from samizdat.audience.exporting import arriving
 
     try:
-        actions.inspect(number, now=hours.now)
+        inspect = arriving.inspect if arriving.is_one(number) else actions.inspect
+        inspect(number, now=hours.now)
     except (ImportTaken, ImportRefused):
         return
 

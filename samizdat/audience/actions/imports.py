@@ -149,8 +149,8 @@ def _new(
 # -- from the browser -------------------------------------------------------------------------------------------
 
 
-def begin_upload(organisation: Any, list: List, *, now: datetime, by: Any) -> Import:
-    """A place for the pieces of files."""
+def begin_upload(organisation: Any, list: List | None, *, now: datetime, by: Any) -> Import:
+    """A place for the pieces of files. Without a list it can only be an export of our own format."""
     return Import.objects.create(
         organisation=organisation,
         list=list,
@@ -202,6 +202,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
             plan = opening.plan_from(told["plan"])
         else:
             problems = [*problems, *memory.recall(row.organisation, keys, plan)]
+        assert row.list_id is not None
         seen = look_at(
             row.organisation, row.list_id, keys, things, plan, problems, now=now(), piece=piece, tell=progress
         )
@@ -394,7 +395,7 @@ def _bring(
     with transaction.atomic():
         fields = tagging.fields_for(row.organisation, keys, plan.fields())
     # The day of the import is that of its beginning, so that one gone on with after midnight says the same.
-    assert row.started is not None
+    assert row.started is not None and row.list_id is not None
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     things = paths if paths is not None else _things(row)

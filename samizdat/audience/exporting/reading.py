@@ -67,7 +67,7 @@ class Coming:
     joined: str
     tags: list[int]
     values: dict[int, str]
-    lists: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)  # (list, since, wishes)
+    lists: list[tuple[int, str, dict[str, str], str]] = field(default_factory=list)  # (list, since, wishes, status)
     records: list[tuple[int | None, int, int, int, str, dict[int, str]]] = field(default_factory=list)
     suppressed: list[tuple[str, str]] = field(default_factory=list)
 
@@ -347,14 +347,14 @@ def _mark(address: str) -> bytes:
     return hashlib.sha256(addresses.comparable(address).encode()).digest()[:16]
 
 
-def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str]]:
+def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str], str]:
     number = int(row["list"])
     assert number in known and row["status"] in STATUSES
     wishes = {name: cell for name, cell in row.items() if name not in native.SUBSCRIPTION_HEAD}
     for name, cell in wishes.items():
         if cell and name in people.WISHES:
             _insist_on_wish(name, cell)
-    return number, date.fromisoformat(row["since"]).isoformat(), wishes
+    return number, date.fromisoformat(row["since"]).isoformat(), wishes, row["status"]
 
 
 def _insist_on_wish(name: str, cell: str) -> None:

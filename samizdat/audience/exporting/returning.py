@@ -6,8 +6,10 @@ before the first row is written; then it goes slice by slice, and a killed one g
 
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +22,7 @@ from samizdat import dialect
 from samizdat.accounts.models import Organisation
 from samizdat.audience import facts, tagging
 from samizdat.audience.actions.lists import list_name
-from samizdat.audience.bringing import owner
+from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.exporting import people, reading, sealing, tables
 from samizdat.audience.exporting.errors import ExportRefused
@@ -60,6 +62,7 @@ COUNTS = (
 
 type Clock = Callable[[], datetime]
 type Tell = Callable[[int, int], None]
+type Stop = Callable[[], bool]
 
 
 def is_ours(path: Path) -> bool:
@@ -92,21 +95,65 @@ def bring_back(
         begun = _begun_before(organisation, mark, now())
         if begun is None:
             _insist_on_nobody(organisation)
-        steps = _Steps(opened, tell)
-        counts, highest = _prove(opened, steps)
+        steps = Steps(opened, tell)
+        proven = prove(opened, steps)
         if dry:
-            return counts
+            return proven.counts
         if begun is None:
-            begun = _begin(organisation, opened, mark, list_named, highest, now(), by)
-        coming = _Coming(organisation, opened, begun, now)
-        try:
-            coming.take(steps)
-            return coming.finish(by)
-        except BaseException:
-            # Whatever broke may keep us from writing this too; a dead owner is noticed all the same.
-            with suppress(DatabaseError):
-                Import.objects.filter(pk=coming.row.pk, owner=coming.row.owner).update(owner="")
-            raise
+            begun = _begin(organisation, opened, mark, list_named, proven.highest, now(), by)
+        return _take(organisation, opened, begun, steps, now, by)
+
+
+def bring_upload(
+    row: Import, opened: reading.Opened, highest: int, *, now: Clock, tell: Tell | None = None, stop: Stop | None = None
+) -> None:
+    """Brings in, or goes on with, an export that was uploaded and proven (arriving.inspect) into the import `row`,
+    which this process owns. `highest`: number of a subscriber in it. Errors: ExportRefused, people.Stopped."""
+    organisation = row.organisation
+    mark = _fingerprint(organisation, opened)
+    if done := _done_before(organisation, mark):
+        _finish_unchanged(row, done, now())
+        return
+    if _places(row) is None:
+        begun = _begun_before(organisation, mark, now())
+        if begun is None:
+            _begin(organisation, opened, mark, "", highest, now(), row.by, row)
+        else:
+            _take_over(begun, row)
+    row.refresh_from_db()
+    _take(organisation, opened, row, Steps(opened, tell, proven=True), now, row.by, stop)
+
+
+def _take(
+    organisation: Any, opened: reading.Opened, row: Import, steps: "Steps", now: Clock, by: Any,
+    stop: Stop | None = None,
+) -> dict[str, int]:  # fmt: skip
+    coming = _Coming(organisation, opened, row, now)
+    try:
+        coming.take(steps, stop)
+        return coming.finish(by)
+    except BaseException:
+        # Whatever broke may keep us from writing this too; a dead owner is noticed all the same.
+        with suppress(DatabaseError):
+            Import.objects.filter(pk=coming.row.pk, owner=coming.row.owner).update(owner="")
+        raise
+
+
+def why_not(organisation: Any, opened: reading.Opened, now: datetime) -> str:
+    """Why this export could not come in: a sentence, "" for nothing. Errors: ImportTaken."""
+    mark = _fingerprint(organisation, opened)
+    if is_here(organisation, opened) or _begun_before(organisation, mark, now) is not None:
+        return ""
+    try:
+        _insist_on_nobody(organisation)
+    except ExportRefused as refused:
+        return str(refused)
+    return ""
+
+
+def is_here(organisation: Any, opened: reading.Opened) -> bool:
+    """Whether the same export came in before, whole."""
+    return _done_before(organisation, _fingerprint(organisation, opened)) is not None
 
 
 def _open(path: Path, identity: str) -> BinaryIO:
@@ -121,7 +168,7 @@ def _open(path: Path, identity: str) -> BinaryIO:
             raise ExportRefused("sealed_file", sentence)
         file.seek(0)
         plain = io.BytesIO()
-        sealing.open_sealed(file, sealing.identities(identity), lambda piece: _put(plain, piece), 1 << 20)
+        sealing.open_by_secret(file, identity, lambda piece: _put(plain, piece), 1 << 20)
     plain.seek(0)
     return plain
 
@@ -130,11 +177,11 @@ def _put(plain: io.BytesIO, piece: bytes) -> None:
     plain.write(piece)
 
 
-class _Steps:
-    """How far it is: everybody twice, once read and once written."""
+class Steps:
+    """How far it is: everybody twice, once read and once written; once alone where it was proven before."""
 
-    def __init__(self, opened: reading.Opened, tell: Tell | None) -> None:
-        self._whole = 2 * int(opened.manifest["counts"].get("subscribers", 0))
+    def __init__(self, opened: reading.Opened, tell: Tell | None, *, proven: bool = False) -> None:
+        self._whole = (1 if proven else 2) * int(opened.manifest["counts"].get("subscribers", 0))
         self._done, self._tell = 0, tell
 
     def on(self, steps: int) -> None:
@@ -158,12 +205,48 @@ def _done_before(organisation: Any, mark: bytes) -> dict[str, int] | None:
 
 
 def _begun_before(organisation: Any, mark: bytes, now: datetime) -> Import | None:
-    rows = Import.objects.filter(organisation=organisation, source=SOURCE, fingerprint=mark, state="running")
+    """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
+    came in by then waits for the same file to be given again. Errors: ImportTaken."""
+    rows = Import.objects.filter(organisation=organisation, source=SOURCE, fingerprint=mark)
+    rows = rows.filter(Q(state="running") | Q(state__in=("waiting", "stopped", "failed"), row__gt=0))
     for row in rows.order_by("-id"):
         if owner.is_alive(row, now):
             raise ImportTaken
         return row
     return None
+
+
+def _take_over(begun: Import, row: Import) -> None:
+    """What was begun goes on under the number of a new upload."""
+    keys = house.keys(row.organisation)
+    told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    told["places"] = _places(begun)
+    done = {
+        "plan_sealed": seal_json(keys, told, "import", "plan", row.pk), "counts": begun.counts, "row": begun.row,
+        "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,
+    }  # fmt: skip
+    with transaction.atomic():
+        left = Import.objects.filter(pk=begun.pk, owner=begun.owner)
+        if not left.update(state="failed", problem="gone_on", fingerprint=os.urandom(32), row=0):
+            raise ImportTaken
+        if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
+            raise ImportTaken
+
+
+def _places(row: Import) -> dict[str, Any] | None:
+    """Number in the file -> number here, of lists, fields, tags and keys; None where it has not begun."""
+    told = open_json(house.keys(row.organisation), row.plan_sealed, "import", "plan", row.pk) or {}
+    places: dict[str, Any] | None = told.get("places")
+    return places
+
+
+def _finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None:
+    """The same export came in before: nothing is left to do."""
+    done = {"state": "finished", "owner": "", "problem": "", "finished": now, "counts": counts}
+    with transaction.atomic():
+        if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
+            raise ImportTaken
+        uploads.drop(row)
 
 
 def _insist_on_nobody(organisation: Any) -> None:
@@ -179,17 +262,28 @@ def _insist_on_nobody(organisation: Any) -> None:
         raise ExportRefused("not_empty", sentence)
 
 
-def _prove(opened: reading.Opened, steps: _Steps) -> tuple[dict[str, int], int]:
-    """Everything is read and compared with the manifest; nothing is written. Counts, and the highest number of a
-    subscriber. Errors: ExportRefused."""
-    highest = 0
+@dataclass(slots=True)
+class Proven:
+    """What is in an export. `lists`: number in the file -> how many by status, as the file says it."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    highest: int = 0  # number of a subscriber
+    lists: dict[int, Counter[str]] = field(default_factory=dict)
+
+
+def prove(opened: reading.Opened, steps: Steps) -> Proven:
+    """Everything is read and compared with the manifest; nothing is written. Errors: ExportRefused."""
     for _bytes in opened.prove():
         continue
-    counts = dict.fromkeys(COUNTS, 0)
+    proven = Proven(lists={int(row["number"]): Counter() for row in opened.lists})
+    counts = proven.counts
     for page in opened.in_pages(SLICE):
-        highest = page[-1].number
+        proven.highest = page[-1].number
         counts["rows"] += len(page)
         counts["consent"] += sum(len(one.records) for one in page)
+        counts["suppressed"] += sum(len(one.suppressed) for one in page)
+        for list_id, _since, _wish, status in (of for one in page for of in one.lists):
+            proven.lists[list_id][status] += 1
         steps.on(len(page))
     told = opened.manifest["counts"]
     if (counts["rows"], counts["consent"]) != (told.get("subscribers"), told.get("consent")):
@@ -197,19 +291,26 @@ def _prove(opened: reading.Opened, steps: _Steps) -> tuple[dict[str, int], int]:
     for _other in opened.others_suppressed():
         counts["others_suppressed"] += 1
     counts["added"] = counts["rows"]
-    return counts, highest
+    for found in proven.lists.values():
+        for status, many in found.items():
+            counts[status] += many
+    return proven
 
 
 # -- beginning --------------------------------------------------------------------------------------------------
 
 
 def _begin(
-    organisation: Any, opened: reading.Opened, mark: bytes, named: str, highest: int, now: datetime, by: Any
-) -> Import:
+    organisation: Any, opened: reading.Opened, mark: bytes, named: str, highest: int, now: datetime, by: Any,
+    row: Import | None = None,
+) -> Import:  # fmt: skip
     """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
-    out from now on lie above `highest`."""
+    out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
     keys = house.keys(organisation)
     with transaction.atomic():
+        # One after the other: of two who begin at once the second finds the first one's rows.
+        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        _insist_on_nobody(organisation)
         lists = _lists(organisation, opened, named, now, by)
         if not lists:
             raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
@@ -218,18 +319,26 @@ def _begin(
         ids = tagging.tags_for(organisation, keys, names.values())
         versions = _keys(organisation, opened, now)
         tables.take_wordings(organisation, opened, lists)
-        row = Import.objects.create(
-            organisation=organisation, list_id=next(iter(lists.values())), state="running", source=SOURCE,
-            fingerprint=mark, counts=dict.fromkeys(COUNTS, 0), rows_total=opened.manifest["counts"]["subscribers"],
-            by=by, created=now, started=now, owner=owner.myself(), beat=now,
-        )  # fmt: skip
+        names_of_files = [_("An export of Samizdat")]
+        if row is None:
+            row = Import(organisation=organisation, source=SOURCE, by=by, created=now, owner=owner.myself())
+        else:
+            names_of_files = open_json(keys, row.plan_sealed, "import", "plan", row.pk)["names"]
+        row.list_id, row.state, row.fingerprint = next(iter(lists.values())), "running", mark
+        row.counts, row.rows_total = dict.fromkeys(COUNTS, 0), opened.manifest["counts"]["subscribers"]
+        row.started, row.beat = row.started or now, now
+        row.save(
+            update_fields=None
+            if row.pk is None
+            else ["list", "state", "fingerprint", "counts", "rows_total", "started", "beat"]
+        )
         places = {
             "lists": _texts(lists),
             "fields": _texts(fields),
             "tags": {str(number): ids[name] for number, name in names.items()},
             "keys": _texts(versions),
         }
-        told = {"names": [_("An export of Samizdat")], "plan": None, "basis": "", "places": places}
+        told = {"names": names_of_files, "plan": None, "basis": "", "places": places}
         row.plan_sealed = seal_json(keys, told, "import", "plan", row.pk)
         row.counts["segments"] = tables.take_segments(organisation, opened, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
@@ -355,17 +464,22 @@ class _Coming:
 
     def _taken(self, row: Import) -> Import:
         free = Q(owner="") | Q(owner=row.owner)
-        if not Import.objects.filter(free, pk=row.pk, state="running").update(owner=owner.myself(), beat=self.now()):
+        states = ("running", "waiting", "stopped", "failed")
+        taken = {"owner": owner.myself(), "beat": self.now(), "state": "running", "problem": ""}
+        if not Import.objects.filter(free, pk=row.pk, state__in=states).update(**taken):
             raise ImportTaken
         row.refresh_from_db()
         return row
 
-    def take(self, steps: _Steps) -> None:
+    def take(self, steps: Steps, stop: Stop | None = None) -> None:
+        """Errors: people.Stopped, between two slices."""
         with dialect.bulk_writing():
             for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
                 with transaction.atomic():
                     self._slice(page)
                 steps.on(len(page))
+                if stop and stop():
+                    raise people.Stopped
             counts = self.row.counts
             counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
             for others in _cut(self.opened.others_suppressed(), SLICE):
@@ -394,7 +508,7 @@ class _Coming:
             records += told
             suppressed += [(organisation, blind, keys.index_version, *of) for of in one.suppressed]
             reason = facts.foremost(of[0] for of in one.suppressed)
-            for list_id, since, wish in one.lists:
+            for list_id, since, wish, _status in one.lists:
                 here = self._lists[list_id]
                 status, may, day = self._verdict(told, here, reason, wish)
                 subscriptions.append((id, here, status, may, day or since))
@@ -451,6 +565,7 @@ class _Coming:
             done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
             if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):
                 raise ImportTaken
+            uploads.drop(self.row)
             detail = {"counts": self.row.counts, "source": SOURCE, "list": self.row.list_id}
             record("subscribers.imported", self.organisation, about=self.row.pk, by=by, now=self.now(), detail=detail)
             # The gate reads links by the keys that came along.

@@ -17,6 +17,8 @@ from samizdat.audience.exporting.packing import Out
 PIECE = 64 << 10
 MOST_RECIPIENTS = 20
 _SECRET = "AGE-SECRET-KEY-"
+# A file sealed by passphrase is opened in memory, twice its size: 200 MB are some two million subscribers.
+MOST_BY_PASSPHRASE = 200 << 20
 
 
 def recipient(text: str) -> Any:
@@ -121,6 +123,11 @@ def is_sealed(head: bytes) -> bool:
     return head.startswith(b"age-encryption.org/v1")
 
 
+def is_by_passphrase(head: bytes) -> bool:
+    """Whether a sealed file asks for a passphrase and no key: then nothing else stands in its heading."""
+    return is_sealed(head) and head.partition(b"\n")[2].startswith(b"-> scrypt ")
+
+
 def identities(text: str) -> list[Any]:
     """Secret keys of a file as age-keygen writes it, or an SSH key. Errors: ExportRefused."""
     try:
@@ -180,3 +187,27 @@ def open_sealed(source: BinaryIO, keys: Sequence[Any], take: Callable[[bytes], N
         sentence = _("This sealed file is damaged or cut short. Copy it again from where it was made.")
         raise ExportRefused("torn_file", sentence) from None
     into.rest()
+
+
+def open_by_secret(source: BinaryIO, secret: str, take: Callable[[bytes], None], size: int) -> None:
+    """Opens a sealed file by what somebody has for it: the text of an age key file, or the passphrase it was sealed by.
+
+    Errors: ExportRefused.
+    """
+    head = source.read(64)
+    source.seek(0)
+    if not is_by_passphrase(head):
+        open_sealed(source, identities(secret), take, size)
+        return
+    data = source.read(MOST_BY_PASSPHRASE + 1)
+    if len(data) > MOST_BY_PASSPHRASE:
+        sentence = _("More than 200 MB are sealed by a passphrase. Open the file with `age -d`, then bring it in.")
+        raise ExportRefused("too_large", sentence)
+    try:
+        plain = pyrage.passphrase.decrypt(data, secret.strip("\r\n"))
+    except (pyrage.DecryptError, ValueError):
+        sentence = _("This passphrase does not open the file, or the file is damaged. Type it again.")
+        raise ExportRefused("other_key", sentence) from None
+    del data
+    for at in range(0, len(plain), size):
+        take(plain[at : at + size])

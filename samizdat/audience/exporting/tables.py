@@ -47,6 +47,17 @@ def _wordings(home: House) -> list[dict[str, Any]]:
     ]
 
 
+def many(opened: Opened) -> dict[str, int]:
+    """How much of it an export holds, by the name of the file without its ending. Errors: ExportRefused."""
+    found = {}
+    for name in (SEGMENTS, WORDINGS):
+        told = opened.table(name) or []
+        if not isinstance(told, list):
+            raise altered(name)
+        found[name.removesuffix(".json")] = len(told)
+    return found
+
+
 def take_wordings(organisation: Any, opened: Opened, lists: dict[int, int]) -> None:
     """Version by version, since consent records name them. Errors: ExportRefused."""
     keys = house.keys(organisation)

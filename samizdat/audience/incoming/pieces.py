@@ -44,8 +44,10 @@ class PieceFile(io.RawIOBase):
         return len(data)
 
     def _piece(self, number: int) -> bytes:
-        if number not in self._held:
+        piece = self._held.pop(number, None)
+        if piece is None:
             if len(self._held) >= HELD:
                 del self._held[next(iter(self._held))]
-            self._held[number] = self._ask(self._place, number)
-        return self._held[number]
+            piece = self._ask(self._place, number)
+        self._held[number] = piece  # The last one used is the last one let go: files of a zip are read in turns.
+        return piece

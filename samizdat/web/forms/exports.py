@@ -87,3 +87,25 @@ class WhoseForm(DeskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, prefix="whose", **kwargs)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
+
+
+class _NeverShown(forms.Textarea):
+    """What was typed is not sent back, not even into a form that was refused."""
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
+class SecretForm(DeskForm):
+    """What opens a sealed export. A box of several lines, since a key file has them."""
+
+    secret = forms.CharField(
+        label=lazy("Key or passphrase"),
+        max_length=20_000,
+        strip=False,
+        widget=_NeverShown(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=lazy(
+            "The text of the key file, with the line that begins with `AGE-SECRET-KEY`, or the passphrase. It opens "
+            "the file once, and is not kept."
+        ),
+    )

@@ -15,10 +15,12 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from samizdat.audience import actions, queries
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.exporting import arriving
 from samizdat.web import plans, words
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.forms.audience import ListForm
 from samizdat.web.uploads import PIECE, PieceUploadHandler
+from samizdat.web.views import returns
 
 LARGEST = 500 * 1024 * 1024
 MOST_FILES = 20
@@ -42,10 +44,9 @@ def _takes_pieces(view: View) -> View:
 
     def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         lists = queries.lists(request.organisation)
-        if not lists:
-            return go(request, "imports")
-        # Which list it goes into is asked on the next page; until then it is the first.
-        first = queries.list_by_id(request.organisation, lists[0].id)
+        # Which list it goes into is asked on the next page; until then it is the first. An export of our own format
+        # brings its lists along.
+        first = queries.list_by_id(request.organisation, lists[0].id) if lists else None
         started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
 
         def take(file: int, piece: int, data: bytes) -> None:
@@ -72,6 +73,8 @@ def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpRespo
         refusal = _("Choose a file first.")
     elif len(files) > MOST_FILES:
         refusal = _("These are too many files at once. Put them into one zip.")
+    elif not arriving.claim(started, len(files)) and started.list_id is None:
+        refusal = _("This is no export of Samizdat’s own format. Make a list first, then bring it into that.")
     else:
         try:
             actions.finish_upload(started, [file.name for file in files], now=timezone.now())
@@ -112,12 +115,15 @@ def _import(request: Any, import_id: int) -> Any:
 def one_import(request: Any, import_id: int) -> HttpResponse:
     """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
     row = _import(request, import_id)
+    ours = row.source == arriving.SOURCE
     if request.method == "POST":
-        return _decide(request, row)
-    if row.state == "found":
-        return render(request, "web/imports/found.html", _found_facts(request, row))
+        return returns.decide(request, row) if ours else _decide(request, row)
     if row.state in GOING:
         return render(request, "web/imports/running.html", _progress_facts(row))
+    if ours:
+        return returns.page(request, row)
+    if row.state == "found":
+        return render(request, "web/imports/found.html", _found_facts(request, row))
     return render(request, "web/imports/result.html", _result_facts(request, row))
 
 
@@ -269,7 +275,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
-        "list_name": queries.name_of(row.list),
+        "list_name": queries.name_of(row.list) if row.list else "",
     }
 
 
@@ -287,8 +293,11 @@ def cancel_import(request: Any, import_id: int) -> HttpResponse:
 @deed(WRITERS)
 def go_on(request: Any, import_id: int) -> HttpResponse:
     """A stopped import goes on where it was."""
+    row = _import(request, import_id)
+    if row.source == arriving.SOURCE:
+        return returns.go_on(request, row)
     try:
-        actions.start(_import(request, import_id), now=timezone.now(), by=request.person)
+        actions.start(row, now=timezone.now(), by=request.person)
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", import_id)

@@ -1,0 +1,219 @@
+"""An export of our own format that somebody drops at the desk: known, opened, looked through, brought in by the worker.
+
+It is an import like any other (actions/imports.py has its uploading and cancelling), with this instead of columns: it
+goes into an organisation that nobody was in before, or nowhere, and everything in it is told before a row is written.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.audience.bringing import owner, uploads
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.exporting import people, reading, returning, sealing, tables
+from samizdat.audience.exporting.errors import ExportRefused
+from samizdat.audience.incoming.pieces import PieceFile
+from samizdat.audience.models import Import
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+SOURCE = returning.SOURCE
+
+# Files of the upload: as it came, and what came out of a sealed one.
+GIVEN, OPENED = 0, 1
+
+
+def claim(row: Import, files: int) -> bool:
+    """Whether an upload whose pieces are all here is one of our own exports; it is marked as one then."""
+    if files != 1 or not uploads.complete(row, 1) or not _is_ours(_file(row, GIVEN)):
+        return False
+    return bool(Import.objects.filter(pk=row.pk, state="uploading").update(source=SOURCE))
+
+
+def _is_ours(file: BinaryIO) -> bool:
+    head = file.read(64)
+    return sealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
+
+
+def is_one(number: int) -> bool:
+    return Import.objects.filter(pk=number, source=SOURCE).exists()
+
+
+def _file(row: Import, number: int) -> BinaryIO:
+    """Buffered, since a zip's reader takes it for granted that it gets as much as it asks for."""
+    keys = house.keys(row.organisation)
+    size = uploads.sizes(keys, row)[number]
+    return io.BufferedReader(PieceFile(number, uploads.PIECE, size, partial(uploads.get, keys, row)), 16 << 10)
+
+
+@contextmanager
+def _opened(row: Import) -> Iterator[reading.Opened]:
+    with _file(row, OPENED if OPENED in _files(row) else GIVEN) as file, reading.Opened(file) as opened:
+        yield opened
+
+
+def _files(row: Import) -> set[int]:
+    return set(row.pieces.values_list("file", flat=True).distinct())
+
+
+def read_report(row: Import) -> dict[str, Any]:
+    """What inspect() found: `sealed` alone ("key" or "passphrase") as long as nobody has opened it, else `from`,
+    `made`, `made_by`, `counts`, `lists`, `also`, `keys`, `why_not`, `here`; `sentence` of one that failed."""
+    return open_json(house.keys(row.organisation), row.report_sealed, "import", "report", row.pk) or {}
+
+
+def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
+    """Proves an upload and tells what is in it; writes nothing else. What cannot be read becomes state 'failed'."""
+    row = owner.take(number, ("reading", "found"), now())
+    try:
+        with override(row.organisation.language):
+            report, highest = _look(row, now)
+    except ExportRefused as refused:
+        return _failed(row, refused)
+    except BaseException:
+        Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="")
+        raise
+    keys = house.keys(row.organisation)
+    told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    done = {
+        "state": "found", "owner": "", "rows_total": report["counts"]["rows"] if "counts" in report else None,
+        "report_sealed": seal_json(keys, report, "import", "report", row.pk),
+        "plan_sealed": seal_json(keys, told | {"highest": highest}, "import", "plan", row.pk),
+    }  # fmt: skip
+    Import.objects.filter(pk=row.pk, owner=row.owner, state="reading").update(**done)
+    row.refresh_from_db()
+    return row
+
+
+def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int]:
+    if OPENED not in _files(row):
+        with _file(row, GIVEN) as file:
+            head = file.read(64)
+        if sealing.is_sealed(head):
+            return {"sealed": "passphrase" if sealing.is_by_passphrase(head) else "key"}, 0
+    with _opened(row) as opened:
+
+        def beat(_done: int, _whole: int) -> None:
+            if not Import.objects.filter(pk=row.pk, owner=row.owner).update(beat=now()):
+                raise ImportTaken
+
+        proven = returning.prove(opened, returning.Steps(opened, beat))
+        told = opened.manifest.get("organisation")
+        report = {
+            "from": str(told.get("name", ""))[:200] if isinstance(told, dict) else "",
+            "made": str(opened.manifest.get("made", ""))[:40],
+            "made_by": str(opened.manifest.get("made_by", ""))[:40],
+            "counts": proven.counts,
+            "lists": [
+                {"name": str(of["name"])[:200], "statuses": dict(proven.lists[int(of["number"])])}
+                for of in opened.lists
+            ],
+            "also": {"tags": len(opened.tags), "fields": len(opened.fields), **tables.many(opened)},
+            "keys": bool(opened.table("keys.json")),
+            "why_not": returning.why_not(row.organisation, opened, now()),
+            "here": returning.is_here(row.organisation, opened),
+        }
+        return report, proven.highest
+
+
+def unseal(row: Import, secret: str, *, now: datetime, by: Any) -> None:
+    """Opens a sealed upload by the text of an age key file or a passphrase, which is forgotten at once: what comes out
+    lies sealed with the organisation's key, as the upload did. Errors: ExportRefused, and it waits on."""
+    if row.state != "found" or not read_report(row).get("sealed"):
+        return
+    if not secret.strip():
+        raise ExportRefused("sealed_file", _("This file is sealed. Give the key or the passphrase that opens it."))
+    keys, number = house.keys(row.organisation), 0
+
+    def take(piece: bytes) -> None:
+        nonlocal number
+        uploads.put(keys, row, OPENED, number, piece)
+        number += 1
+
+    row.pieces.filter(file=OPENED).delete()
+    try:
+        with _file(row, GIVEN) as file:
+            sealing.open_by_secret(file, secret, take, uploads.PIECE)
+    except BaseException:
+        row.pieces.filter(file=OPENED).delete()
+        raise
+    with _file(row, OPENED) as file:
+        ours = _is_ours(file)
+    with transaction.atomic():
+        if Import.objects.filter(pk=row.pk, state="found").update(state="reading", report_sealed=b""):
+            row.pieces.filter(file=GIVEN).delete()
+            if not ours and row.list_id is not None:
+                _hand_over(row)
+            record("subscribers.import.uploaded", row.organisation, about=row.pk, by=by, now=now)
+    row.refresh_from_db()
+
+
+def _hand_over(row: Import) -> None:
+    """A table of ours, or whatever else was sealed: it is looked at like any file (actions/imports.inspect)."""
+    keys = house.keys(row.organisation)
+    for number in list(row.pieces.filter(file=OPENED).values_list("number", flat=True)):
+        uploads.put(keys, row, GIVEN, number, uploads.get(keys, row, OPENED, number))
+    row.pieces.filter(file=OPENED).delete()
+    told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    told["names"] = [name.removesuffix(".age") for name in told["names"]]
+    Import.objects.filter(pk=row.pk).update(source="", plan_sealed=seal_json(keys, told, "import", "plan", row.pk))
+
+
+def start(row: Import, *, now: datetime, by: Any) -> None:
+    """What was found shall come in; the worker does it. Errors: ExportRefused."""
+    report = read_report(row)
+    if "counts" not in report:
+        return
+    if report["why_not"]:
+        raise ExportRefused("not_empty", report["why_not"])
+    with transaction.atomic():
+        if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(state="waiting", by=by):
+            record("subscribers.import.started", row.organisation, about=row.pk, by=by, now=now)
+    row.refresh_from_db()
+
+
+def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:
+    """The worker brings it in, or goes on with it. Errors: ImportTaken."""
+    row = owner.take(number, ("waiting", "running", "stopped"), now())
+
+    def stopped() -> bool:
+        return bool(stop and stop()) or Import.objects.filter(pk=number, problem="stop_asked").exists()
+
+    highest = open_json(house.keys(row.organisation), row.plan_sealed, "import", "plan", row.pk).get("highest", 0)
+    mine = Import.objects.filter(pk=row.pk, owner=row.owner)
+    mine.update(state="running", started=row.started or now())
+    row.refresh_from_db()
+    try:
+        with override(row.organisation.language), _opened(row) as opened:
+            returning.bring_upload(row, opened, int(highest), now=now, stop=stopped)
+    except people.Stopped:
+        # Let go of by now: whoever stops it leaves it to the next one.
+        Import.objects.filter(pk=row.pk, state="running", owner="").update(state="stopped", problem="")
+    except ExportRefused as refused:
+        return _failed(row, refused)
+    except BaseException:
+        mine.update(owner="")
+        raise
+    row.refresh_from_db()
+    return row
+
+
+def _failed(row: Import, refused: ExportRefused) -> Import:
+    keys = house.keys(row.organisation)
+    done = {
+        "state": "failed", "owner": "", "problem": refused.code[:40],
+        "report_sealed": seal_json(keys, {"sentence": str(refused)}, "import", "report", row.pk),
+    }  # fmt: skip
+    with transaction.atomic():
+        Import.objects.filter(pk=row.pk, owner__in=("", row.owner)).update(**done)
+        uploads.drop(row)
+    row.refresh_from_db()
+    return row

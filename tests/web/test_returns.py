@@ -1,0 +1,182 @@
+"""Coming back at the desk: an export of our own format is looked at, opened, brought in, and adds up."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pyrage
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.segments import add_segment
+from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting import arriving
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.models import Import, ImportPiece
+from samizdat.core.segment import OnList
+from tests.conftest import NOW, TODAY
+from tests.web.conftest import make_person, signed_in
+
+KEY = pyrage.x25519.Identity.generate()
+# Three words and no export, sealed by “four words of hers” at the cost of a test instead of a second.
+BY_PASSPHRASE = base64.b64decode(
+    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBMTFVucHBwLys4TEFpYmJUUUxnayt3IDQKZ0E4cHhEUDlLbTlkZjUyT0NtTm9ERmJBSUVw"
+    "ZmVQOUpVVEt1a0E4V2tZQQotLS0gTEM2SitRU2JCQkJxZ2N5bnB6dWZNWXk5dWpHOXlzcmY2NjZZUVNuaVNpQQrd8c80akVtF3WocWMuSSwTUEt5"
+    "nsAlJa3rImylAyHT3nlzVHWtrt2gpxuh86H4GCeFtcs="
+)
+SECRET = f"# created: today\n# public key: {KEY.to_public()}\n{KEY}\n"
+
+
+@pytest.fixture
+def left(lantern: Any) -> Callable[..., bytes]:
+    """What Northern Lantern took along: Ada with a tag, Boris who left, a segment."""
+    letter = actions.new_list(lantern, "The Thursday Letter", now=NOW)
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="By form.", now=NOW, tags=["monthly"])
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="By form.", now=NOW)
+    actions.unsubscribe(boris, letter, now=NOW)
+    add_segment(lantern, "Here", OnList(letter.pk), now=NOW)
+
+    def make(*recipients: str) -> bytes:
+        out = io.BytesIO()
+        wish = Wish("samizdat", recipients, keys=bool(recipients))
+        exporting.direct(lantern, wish, out, reason="" if recipients else "We move.", now=lambda: NOW)
+        return out.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def harbour(db: Any, vault: Any) -> Any:
+    from samizdat.accounts.actions import found_organisation
+
+    return found_organisation("Harbour Bell", source=vault, today=TODAY)
+
+
+@pytest.fixture
+def vera(harbour: Any) -> Client:
+    return signed_in(make_person("Vera", "vera@bell.example", harbour, "admin"))
+
+
+def at(organisation: Any, *words: Any) -> str:
+    return "/".join(["", "o", organisation.slug, "imports", *map(str, words)])
+
+
+def dropped(organisation: Any, client: Client, data: bytes, name: str = "lantern.zip") -> Import:
+    client.post(at(organisation, "upload"), {"files": [SimpleUploadedFile(name, data)]})
+    row = Import.objects.get()
+    return arriving.inspect(row.pk, now=lambda: NOW) if row.state == "reading" else row
+
+
+def page(organisation: Any, client: Client, row: Import, **answers: str) -> str:
+    where = at(organisation, row.pk, "")
+    return (client.post(where, answers, follow=True) if answers else client.get(where)).content.decode()
+
+
+def test_it_is_shown_before_anything_is_written_and_what_came_adds_up(
+    left: Callable[..., bytes], harbour: Any, vera: Client
+) -> None:
+    row = dropped(harbour, vera, left())
+    assert row.state == "found" and not queries.lists(harbour)
+    seen = page(harbour, vera, row)
+    assert "Northern Lantern" in seen and "2 subscribers" in seen and "The Thursday Letter" in seen
+    assert "Subscribed: 1, Unsubscribed: 1" in seen and "1 segment" in seen and "are not in it" in seen
+    page(harbour, vera, row, then="start")
+    arriving.run(row.pk, now=timezone.now)
+    row.refresh_from_db()
+    assert row.state == "finished" and not ImportPiece.objects.filter(import_run=row).exists()
+    result = page(harbour, vera, row)
+    assert "They are home" in result and "otherwise than the file says" not in result
+    assert queries.count(harbour, queries.list_named(harbour, "The Thursday Letter"), "subscribed") == 1
+
+
+def test_a_sealed_one_waits_for_the_key_and_keeps_nothing_of_it(
+    left: Callable[..., bytes], harbour: Any, vera: Client
+) -> None:
+    row = dropped(harbour, vera, left(str(KEY.to_public())), "lantern.zip.age")
+    assert "Open it with its key" in page(harbour, vera, row)
+    wrong = str(pyrage.x25519.Identity.generate())
+    refused = page(harbour, vera, row, secret=wrong)
+    assert "sealed to another key" in refused and wrong not in refused
+    page(harbour, vera, row, secret=SECRET)
+    row.refresh_from_db()
+    assert row.state == "reading"
+    assert "2 subscribers" in page(harbour, vera, arriving.inspect(row.pk, now=lambda: NOW))
+    page(harbour, vera, row, then="start")
+    assert arriving.run(row.pk, now=timezone.now).counts["added"] == 2
+
+
+def test_one_that_is_sealed_by_a_passphrase_asks_for_that(harbour: Any, vera: Client) -> None:
+    row = dropped(harbour, vera, BY_PASSPHRASE, "lantern.zip.age")
+    assert "Open it with its passphrase" in page(harbour, vera, row)
+    assert "does not open the file" in page(harbour, vera, row, secret="four words of his")
+    page(harbour, vera, row, secret="four words of hers\r\n")
+    assert "damaged or cut short" in page(harbour, vera, arriving.inspect(row.pk, now=lambda: NOW))
+
+
+def test_a_sealed_file_of_another_layout_is_looked_at_like_any_file(lantern: Any, left: Callable[..., bytes]) -> None:
+    zoya, out = signed_in(make_person("Zoya", "zoya@lantern.example", lantern, "admin")), io.BytesIO()
+    left()
+    exporting.direct(lantern, Wish("mailchimp", (str(KEY.to_public()),)), out, now=lambda: NOW)
+    row = dropped(lantern, zoya, out.getvalue(), "lantern-mailchimp.zip.age")
+    page(lantern, zoya, row, secret=SECRET)
+    row = actions.inspect(row.pk, now=lambda: NOW)
+    assert row.state == "found", actions.read_report(row)
+    assert actions.read_report(row)["counts"]["here"] == 2
+
+
+def test_an_editor_may_drop_it_and_an_admin_decides(left: Callable[..., bytes], harbour: Any) -> None:
+    clara = signed_in(make_person("Clara", "clara@bell.example", harbour, "editor"))
+    row = dropped(harbour, clara, left())
+    assert "An admin brings this in" in page(harbour, clara, row, then="start")
+    row.refresh_from_db()
+    assert row.state == "found"
+
+
+def test_a_house_with_people_says_so_before_anybody_presses(
+    left: Callable[..., bytes], lantern: Any, vera: Client
+) -> None:
+    zoya = signed_in(make_person("Zoya", "zoya@lantern.example", lantern, "admin"))
+    row = dropped(lantern, zoya, left())
+    assert "never had a subscriber" in page(lantern, zoya, row)
+    assert "never had a subscriber" in page(lantern, zoya, row, then="start")
+    row.refresh_from_db()
+    assert row.state == "found"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda data: data[:-200], "damaged or cut short"),
+        (lambda data: data.replace(b"subscribers.csv", b"subscribers.cvs"), "not what was written there"),
+        (lambda data: b"PK\3\4 something else", "no export of Samizdat"),
+    ],
+)
+def test_a_spoilt_one_is_one_sentence_and_leaves_nothing(
+    left: Callable[..., bytes], harbour: Any, vera: Client, spoil: Any, sentence: str
+) -> None:
+    row = dropped(harbour, vera, spoil(left()))
+    assert sentence in page(harbour, vera, row) + vera.get(at(harbour, "")).content.decode()
+    assert not queries.lists(harbour) and not ImportPiece.objects.exists()
+
+
+def test_what_stopped_goes_on_also_when_the_file_has_to_be_given_again(
+    left: Callable[..., bytes], harbour: Any, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.exporting.returning.SLICE", 1)
+    data = left()
+    row = dropped(harbour, vera, data)
+    page(harbour, vera, row, then="start")
+    arriving.run(row.pk, now=timezone.now, stop=lambda: True)
+    row.refresh_from_db()
+    assert row.state == "stopped" and queries.count(harbour) == 1
+    assert "Stopped half way" in page(harbour, vera, row)
+    actions.sweep_uploads(timezone.now().replace(year=2100))
+    vera.post(at(harbour, "upload"), {"files": [SimpleUploadedFile("again.zip", data)]})
+    again = arriving.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    page(harbour, vera, again, then="start")
+    done = arriving.run(again.pk, now=timezone.now)
+    assert done.state == "finished" and done.counts["added"] == 2 and queries.count(harbour) == 2
