@@ -1,4 +1,4 @@
-"""Prints docs/command-line.md and docs/options.md from the code. `.venv/bin/python scripts/docs.py`."""
+"""Prints the pages of the handbook that the code tells. `.venv/bin/python scripts/docs.py`."""
 
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE))
 
 from samizdat.cli.__main__ import samizdat  # noqa: E402
 from samizdat.options import OPTIONS  # noqa: E402
+from scripts.tagpage import merge_tags  # noqa: E402
 
 _SHARED = {"--json", "--organisation", "--yes", "--debug", "--help"}
 
@@ -86,7 +87,7 @@ def options() -> str:
     )
 
 
-PAGES = {"command-line.md": command_line, "options.md": options}
+PAGES = {"command-line.md": command_line, "options.md": options, "merge-tags.md": merge_tags}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -38,6 +38,7 @@ TABLES = (
     ("samizdat.core.address", "_SENTENCES"),
     ("samizdat.core.dkim", "BAD_KEYS"),
     ("samizdat.core.fields", "_SENTENCES"),
+    ("samizdat.core.mergetable", "WORDS"),
     ("samizdat.core.mergetags", "SENTENCES"),
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),

@@ -75,6 +75,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
+        signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
     )
 

@@ -35,6 +35,7 @@ _MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<mjml[\s>]")
 # A word or a picture: tags alone are no letter.
 _SOMETHING = re.compile(r"<img\b|(?:^|>)[^<]*\w", re.IGNORECASE)
 _ABOUT_HER = frozenset({"EMAIL", "FNAME", "LNAME", "NAME", "ADDRESS", "PHONE", "BIRTHDAY"})
+_SET_ELSEWHERE = frozenset({"postal_address", "postal_line", "phone", "website", "signup", "list", "organisation"})
 _WAYS_OUT = frozenset({"UNSUB_URL", "PREFERENCES_URL"})
 _OWN_LINKS = PERSONAL - {"EMAIL"}  # whole addresses that we make ourselves
 
@@ -247,6 +248,8 @@ class Chain:
             if isinstance(item, Tag) and item.name in _ABOUT_HER and item.name not in seen:
                 seen.add(item.name)
                 self._flaw("names_reader", item.line, severity="care", tag=item.written)
+            elif isinstance(item, Tag) and item.name in _SET_ELSEWHERE and not (self.known[item.name] or item.default):
+                self._flaw("tag_nothing", item.line, severity="care", tag=item.written)
 
     def _markdown(self, source: str) -> str:
         """A condition on a line of its own stands between blocks: with air around it first, and no paragraph after."""
