@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.utils.translation import gettext as _
 
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
@@ -49,6 +49,28 @@ class MemoryUploadHandler(FileUploadHandler):
         return InMemoryUploadedFile(
             self._held, self.field_name, self.file_name, self.content_type, file_size, self.charset
         )
+
+
+class SeveralUploadHandler(MemoryUploadHandler):
+    """Several small files in memory. One that is too large is left out and named in `refused`; `most` bytes of all
+    together, and beyond that the rest is read past (`too_large`).
+    """
+
+    def __init__(self, request: Any = None, *, limit: int, most: int) -> None:
+        super().__init__(request, limit=limit)
+        self.most, self.total = most, 0
+        self.refused: list[str] = []
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.total += len(raw_data)
+        if self.total > self.most:
+            self.too_large = True
+            raise StopUpload(connection_reset=False)
+        if start + len(raw_data) > self.limit:
+            self.total -= start + len(raw_data)
+            self.refused.append(self.file_name or _("unnamed"))
+            raise SkipFile
+        self._held.write(raw_data)
 
 
 class SealedFile:

@@ -157,6 +157,10 @@ def pages(here: House) -> list[str]:
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",
         to("throw-away", here.campaign.pk),
+        to("media") + f"?for={here.campaign.pk}",
+        to("one-picture", here.picture.slug),
+        to("cut-picture", here.picture.slug),
+        to("remove-picture", here.picture.slug),
         to("send", here.campaign.pk) + "?look=1",
         to("report", here.sent.pk),
         to("report", finished.pk) + "?table=1",
@@ -267,7 +271,7 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
     seen = [
         path
         for path in pages(here)
-        if not path.endswith(("/new", "/add", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
+        if not path.endswith(("/new", "/add", "/cut", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
     ]
     with window(browser, dmitri, served, viewport=PHONE) as (page, _complaints):
         # Colours and structure are those of the pages above; words and what they are called are not.

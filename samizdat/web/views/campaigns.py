@@ -342,14 +342,14 @@ def add_picture(request: Any, campaign_id: int) -> HttpResponse:
             raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
         if file is None:
             raise BadPicture(_("Choose a picture first."))
-        made = pictures.take_in(request.organisation, file.read(), timezone.now())
+        name = file.name.rpartition(".")[0] or file.name
+        pictures.take_in(request.organisation, file.read(), timezone.now(), name=name, by=request.person)
     except BadPicture as refused:
         messages.error(request, str(refused))
     else:
         messages.success(
             request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
         )
-        record("picture.added", request.organisation, now=timezone.now(), by=request.person, about=made.pk)
     return go(request, "campaign", campaign_id, anchor="pictures")
 
 

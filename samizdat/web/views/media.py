@@ -1,0 +1,250 @@
+"""The library of pictures: finding, taking in, describing, cutting, removing, and putting one into a letter."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.campaigns import pictures, queries
+from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
+from samizdat.campaigns.pictures import View as PictureView
+from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.media import CutForm, FactsForm
+from samizdat.web.templatetags.media import weight_word
+from samizdat.web.uploads import SeveralUploadHandler
+from samizdat.web.views.campaigns import campaign_at
+
+# Files and bytes of one upload: they are held in memory, and unpacked one after the other.
+MOST_FILES = 20
+MOST_BYTES = 60 * 1024 * 1024
+
+
+def picture_at(request: Any, slug: str) -> Any:
+    found = queries.picture_named(request.organisation, slug)
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=EVERYONE)
+def library(request: Any) -> HttpResponse:
+    """With `?for=` a letter, each picture has a button that puts it there."""
+    words = request.GET.get("q", "").strip()[:200]
+    views, more = pictures.library(request.organisation, words, before=_number(request.GET.get("before", "")))
+    wanted = _number(request.GET.get("for", ""))
+    letter = campaign_at(request, wanted) if wanted else None
+    facts = {
+        "views": views,
+        "more": more,
+        "words": words,
+        "letter": letter if letter is not None and letter.state == "draft" else None,
+        "undescribed": pictures.undescribed(request.organisation) if not words else [],
+        "has_any": bool(views) or request.organisation.pictures.exists(),
+        "most": MOST_FILES,
+    }
+    return render(request, "web/media/library.html", facts)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+
+
+@door(see=EVERYONE)
+def as_list(request: Any) -> JsonResponse:
+    """The library for the editor: `{"pictures": […], "before": number or null}`; `?q=` words, `?before=` goes on."""
+    words = request.GET.get("q", "").strip()[:200]
+    views, more = pictures.library(request.organisation, words, before=_number(request.GET.get("before", "")))
+    return JsonResponse({"pictures": [_document(request, view) for view in views], "before": more})
+
+
+def _document(request: Any, view: PictureView) -> dict[str, Any]:
+    """`url` is where readers find it and what a letter says; `thumb` and `shown` are the desk's own."""
+    picture = view.picture
+    return {
+        "slug": picture.slug,
+        "name": view.facts.name,
+        "alt": view.facts.alt,
+        "decoration": view.facts.plain,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": picture.weight,
+        "kind": picture.kind,
+        "url": view.url,
+        "thumb": address(request.organisation, "picture-thumb", picture.slug),
+        "shown": address(request.organisation, "picture", picture.slug),
+        "page": address(request.organisation, "one-picture", picture.slug),
+    }
+
+
+# -- taking in --
+
+
+def _takes_pictures(view: View) -> View:
+    """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        request.upload_handlers = [SeveralUploadHandler(request, limit=pictures.LARGEST_FILE, most=MOST_BYTES)]
+        return checked(request, *args, **kwargs)
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_pictures
+def add_pictures(request: Any) -> HttpResponse:
+    """Several files. To a script that asks for JSON: `{"pictures": […], "refused": [{"name", "sentence"}]}`."""
+    made, refused = _taken_in(request)
+    if "application/json" in request.headers.get("Accept", ""):
+        told = [{"name": name, "sentence": sentence} for name, sentence in refused]
+        status = 200 if made or not refused else 422
+        return JsonResponse({"pictures": [_document(request, view) for view in made], "refused": told}, status=status)
+    for name, sentence in refused:
+        messages.error(request, f"{name}: {sentence}" if name else sentence)
+    if made:
+        text = ngettext(
+            "%(n)s picture is here, without place, camera and author. Say what it shows.",
+            "%(n)s pictures are here, without place, camera and author. Say what they show.",
+            len(made),
+        )
+        messages.success(request, text % {"n": len(made)})
+    return go(request, "media", anchor="describe" if made else "")
+
+
+def _taken_in(request: Any) -> tuple[list[PictureView], list[tuple[str, str]]]:
+    """What came in, and (name of the file, sentence) of what did not."""
+    files = request.FILES.getlist("pictures")
+    handler = request.upload_handlers[0]
+    large = _("The picture is larger than 10 MB. Save it smaller and upload it again.")
+    refused = [(name, large) for name in handler.refused]
+    if handler.too_large:
+        refused.append(("", _("These are more than 60 MB together. Upload the rest in a second go.")))
+    elif not files and not refused:
+        refused.append(("", _("Choose a picture first.")))
+    made = []
+    for file in files[:MOST_FILES]:
+        try:
+            picture = pictures.take_in(
+                request.organisation, file.read(), timezone.now(), name=_bare(file.name), by=request.person
+            )
+        except BadPicture as bad:
+            refused.append((file.name, str(bad)))
+        else:
+            made.append(pictures.view_of(picture))
+    if len(files) > MOST_FILES:
+        text = _("%(n)s files at a time. Upload the rest in a second go.")
+        refused.append(("", text % {"n": MOST_FILES}))
+    return made, refused
+
+
+def _bare(name: str) -> str:
+    """A file's name without its ending."""
+    return name.rpartition(".")[0] or name
+
+
+# -- one picture --
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_picture(request: Any, slug: str) -> HttpResponse:
+    found = picture_at(request, slug)
+    told = pictures.facts_of(found)
+    initial = {"name": told.name, "alt": told.alt, "plain": told.plain}
+    form = FactsForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        pictures.describe(found, **form.cleaned_data, now=timezone.now(), by=request.person)
+        messages.success(request, _("Saved."))
+        return go(request, "media") if request.POST.get("then") == "library" else go(request, "one-picture", slug)
+    facts = {
+        "view": pictures.view_of(found),
+        "picture": found,
+        "origin": found.parent,
+        "whole": pictures.whole_size(found),
+        "uses": pictures.uses(request.organisation, [slug])[slug],
+        "form": form,
+    }
+    return render(request, "web/media/picture.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=WRITERS, do=WRITERS)
+def cut_picture(request: Any, slug: str) -> HttpResponse:
+    """Cut, made smaller, pressed: another picture comes of it."""
+    found = picture_at(request, slug)
+    size = pictures.whole_size(pictures.origin_of(found))
+    form = CutForm(request.POST or None, size=size, initial=_first_cut(size))
+    if form.is_valid():
+        try:
+            made = pictures.remake(found, form.cut(), now=timezone.now(), by=request.person)
+        except BadPicture as refused:
+            refuse(form, None, refused)
+        else:
+            text = _("Made: %(before)s before, %(after)s now. The old one is still here.")
+            told = {"before": weight_word(found), "after": weight_word(made)}
+            messages.success(request, text % told)
+            return go(request, "one-picture", made.slug)
+    facts = {"view": pictures.view_of(found), "picture": found, "size": size, "form": form}
+    return render(request, "web/media/cut.html", facts, status=422 if form.errors else 200)
+
+
+def _first_cut(size: tuple[int, int]) -> dict[str, int]:
+    return {"left": 0, "top": 0, "across": size[0], "down": size[1]}
+
+
+@door(see=WRITERS, do=WRITERS)
+def remove_picture(request: Any, slug: str) -> HttpResponse:
+    found = picture_at(request, slug)
+    uses = pictures.uses(request.organisation, [slug])[slug]
+    if request.method == "POST":
+        try:
+            pictures.remove(found, also_sent=bool(request.POST.get("also")), now=timezone.now(), by=request.person)
+        except PictureShown as refused:
+            messages.error(request, str(refused))
+            return go(request, "remove-picture", slug)
+        messages.success(request, _("The picture is gone."))
+        return go(request, "media")
+    facts = {
+        "view": pictures.view_of(found),
+        "sent": [use for use in uses if use.sent],
+        "drafts": [use for use in uses if not use.sent],
+    }
+    return render(request, "web/media/remove.html", facts)
+
+
+# -- bytes, for whoever is signed in --
+
+
+def _bytes(opened: Callable[[Any], tuple[bytes, str]]) -> View:
+    def view(request: Any, slug: str) -> HttpResponse:
+        data, kind = opened(picture_at(request, slug))
+        response = HttpResponse(data, content_type=f"image/{kind}")
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response
+
+    return door(see=EVERYONE)(view)
+
+
+thumb = _bytes(pictures.open_thumb)
+whole = _bytes(lambda picture: (pictures.open_whole(pictures.origin_of(picture)), pictures.origin_of(picture).kind))
+
+
+# -- into a letter --
+
+
+@deed(WRITERS)
+def put_in(request: Any, campaign_id: int, slug: str) -> HttpResponse:
+    """The picture at the end of a draft, by whoever has no script or likes buttons."""
+    letter = campaign_at(request, campaign_id)
+    try:
+        pictures.put_in(letter, picture_at(request, slug), by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("The picture stands at the end of the letter."))
+    return go(request, "campaign", campaign_id)

@@ -1,0 +1,109 @@
+"""The library at the desk: several files at once, words, search, cuts, and a picture's way into a letter and out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.campaigns import pictures
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Picture
+from tests.web.conftest import House, make_campaign, make_picture, png
+
+pytestmark = pytest.mark.django_db
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: Any) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def _file(name: str, data: bytes = b"") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, data or png())
+
+
+def test_of_several_files_the_good_ones_come_in_and_each_of_the_others_gets_its_sentence(
+    here: House, desk: Desk
+) -> None:
+    client = desk("editor")
+    files = [_file("River.png"), _file("plan.png", b"<svg/>"), _file("large.png", b"x" * (10 * 1024 * 1024 + 1))]
+    page = client.post(_to(here, "add-pictures"), {"pictures": [*files, _file("bridge.png")]}, follow=True)
+    page_text = page.content.decode()
+    assert "2 pictures are here" in page_text
+    assert "plan.png: SVG pictures can carry scripts" in page_text
+    assert "large.png: The picture is larger than 10 MB" in page_text
+    names = [view.facts.name for view in pictures.library(here.organisation)[0]]
+    assert names[:2] == ["bridge", "River"]
+
+
+def test_a_script_gets_what_came_in_as_json_and_lists_the_library(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    answer = client.post(
+        _to(here, "add-pictures"),
+        {"pictures": [_file("River.png"), _file("no.png", b"no")]},
+        headers={"Accept": "application/json"},
+    ).json()
+    assert [one["name"] for one in answer["pictures"]] == ["River"]
+    assert [one["name"] for one in answer["refused"]] == ["no.png"]
+    [found] = client.get(_to(here, "media-list"), {"q": "riv"}).json()["pictures"]
+    assert found["url"] == f"https://lantern.example/m/{found['slug']}.png"
+    assert (found["width"], found["height"], found["alt"]) == (8, 6, "")
+    assert client.get(found["thumb"]).headers["Content-Type"] == "image/webp"
+
+
+def test_a_description_is_asked_for_until_somebody_gives_one_or_says_it_is_decoration(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "one-picture", here.picture.slug)
+    assert 'id="describe"' in client.get(_to(here, "media")).content.decode()
+    assert client.post(page, {"name": "River", "alt": " "}).status_code == 422
+    client.post(page, {"name": "River", "alt": "A boat on the river", "then": "library"})
+    assert 'id="describe"' not in client.get(_to(here, "media")).content.decode()
+    assert 'alt="A boat on the river"' in client.get(_to(here, "media"), {"q": "boat"}).content.decode()
+    assert "Nothing has these words" in client.get(_to(here, "media"), {"q": "bridge"}).content.decode()
+
+
+def test_a_cut_by_shape_or_by_numbers_says_what_it_weighs(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "cut-picture", here.picture.slug)
+    form = {"shape": "square", "focus": "right", "width": 600, "kind": "jpeg", "quality": 50}
+    answer = client.post(page, form, follow=True)
+    made = Picture.objects.order_by("-pk")[0]
+    assert (made.kind, made.width, made.height) == ("jpeg", 6, 6)
+    assert "Made: 1 kB before, 1 kB now." in answer.content.decode()
+    numbers = form | {"shape": "numbers", "left": 2, "top": 1, "across": 4, "down": 3}
+    client.post(page, numbers)
+    made = Picture.objects.order_by("-pk")[0]
+    assert (made.width, made.height) == (4, 3)
+    for wrong in (numbers | {"across": 40}, numbers | {"left": ""}, form | {"width": 5000}):
+        assert client.post(page, wrong).status_code == 422
+
+
+@pytest.mark.parametrize("format", ["markdown", "html", "blocks"])
+def test_a_picture_is_put_into_a_draft_and_removed_only_knowingly_once_that_was_sent(
+    here: House, desk: Desk, format: str
+) -> None:
+    from samizdat.campaigns.actions import save
+    from samizdat.delivery import actions as delivery
+    from tests.conftest import NOW
+
+    client, by = desk("editor"), here.people["editor"]
+    picture = make_picture(here.organisation)
+    pictures.describe(picture, name="R", alt='A [boat] & a "net"', plain=False, now=NOW)
+    body = {"markdown": "Hello", "html": "<html><body><p>Hello</p></body></html>", "blocks": '{"type":"doc"}'}[format]
+    letter = make_campaign(here, "River")
+    save(letter, draft_of(letter).with_(format=format, body=body), version=letter.version, by=by, now=NOW)
+    client.post(_to(here, "put-picture-in", letter.pk, picture.slug))
+    letter.refresh_from_db()
+    assert picture.slug in draft_of(letter).body
+    if format != "blocks":
+        shown = client.get(_to(here, "preview", letter.pk, "off")).content.decode()
+        assert 'aria-label="A [boat] &amp; a &quot;net&quot;"' in shown
+    page = client.get(_to(here, "remove-picture", picture.slug)).content.decode()
+    assert "These show it and will have a hole" in page
+    delivery.release(letter, now=NOW, by=by)
+    client.post(_to(here, "remove-picture", picture.slug))
+    assert Picture.objects.filter(pk=picture.pk).exists()
+    client.post(_to(here, "remove-picture", picture.slug), {"also": "on"})
+    assert not Picture.objects.filter(pk=picture.pk).exists()
