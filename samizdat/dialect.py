@@ -163,7 +163,8 @@ _WRITABLE = """
 SELECT {what} FROM {source}
 WHERE {which} EXISTS (
     SELECT 1 FROM audience_subscription u
-    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {apart}
+    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1
+    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
 ) AND NOT EXISTS (
     SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s AND p.blind = s.blind {apart}
 )
@@ -204,17 +205,26 @@ class Fed:
 
 
 def feed(
-    chunk: int, worker: int, size: int, unfed: int, edition: int, organisation: int, list_id: int, rows: Sequence[int]
+    chunk: int,
+    worker: int,
+    size: int,
+    unfed: int,
+    edition: int,
+    organisation: int,
+    list_id: int,
+    round: int,
+    rows: Sequence[int],
 ) -> Fed:
     """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unfed` of the chunk are fed now.
 
     Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
-    PostgreSQL: SQLite's one machine can always read the journal.
+    PostgreSQL: SQLite's one machine can always read the journal. `round`: whoever gets the letters of this round in a
+    digest (core/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers.
     """
     if _on_sqlite():
-        ((goes_on, found),) = _ask(_SLICE_SQLITE, [edition, _list(rows), list_id, organisation])
+        ((goes_on, found),) = _ask(_SLICE_SQLITE, [edition, _list(rows), list_id, round, round, organisation])
         return Fed(True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(found)])
-    arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, organisation]
+    arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, round, round, organisation]
     told = _ask(_SLICE_POSTGRESQL, arguments)
     ours, goes_on = told[0][:2]
     return Fed(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in told if row is not None])
@@ -256,6 +266,60 @@ def release_newest(organisation: int, list_id: int, tag: int | None, limit: int,
     """Those of them who agreed last, the newest first."""
     more, values = release_rows(organisation, list_id, tag, suppressions)
     return _numbers(f"SELECT u.subscriber_id {more} ORDER BY u.since DESC, u.subscriber_id LIMIT %s", [*values, limit])
+
+
+# core/digest.in_digest of a subscription `u` and a round, which is said twice. The bare `frequency > 0` is what the
+# index of the few needs.
+_IN_DIGEST = """u.frequency > 0 AND ((u.frequency IN (2, 4) AND u.digest_turn <= %s)
+    OR (u.frequency = 3 AND u.digest_turn > %s))"""
+
+
+def _seldom() -> str:
+    """Subscriptions `u` by the index of those who do not want every letter."""
+    return "audience_subscription u" + (" INDEXED BY subscription_seldom" if _on_sqlite() else "")
+
+
+def digest_page(organisation: int, list_id: int, round: int, after: int, limit: int, suppressions: bool) -> list[int]:
+    """The next subscriber rows above `after` that may get a letter of this list and want the digest of this round."""
+    more, values = release_rows(organisation, list_id, None, suppressions)
+    query = f"""SELECT u.subscriber_id {more} AND {_IN_DIGEST} AND u.subscriber_id > %s
+        ORDER BY u.subscriber_id LIMIT %s"""
+    return _numbers(query.replace("audience_subscription u", _seldom()), [*values, round, round, after, limit])
+
+
+def seldom_of(list_id: int) -> list[tuple[int, int, int]]:
+    """(subscriber row, frequency, digest turn) of those who do not want every letter of a list by itself."""
+    columns = "u.subscriber_id, u.frequency, u.digest_turn"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {_seldom()} WHERE u.list_id = %s AND u.frequency > 0", [list_id])
+        return [(row, frequency, turn) for row, frequency, turn in cursor.fetchall()]
+
+
+def lists_with_digest() -> list[int]:
+    """Lists on which anybody ever chose a digest and has not left it for good."""
+    return _numbers(f"SELECT DISTINCT u.list_id FROM {_seldom()} WHERE u.frequency > 0 AND u.frequency >= 2", [])
+
+
+def round_begins(list_id: int, round: int) -> None:
+    """Who chose the digest is in it from this round on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE audience_subscription SET frequency = 2 WHERE list_id = %s AND frequency > 0 AND frequency = 4 "
+            "AND digest_turn <= %s",
+            [list_id, round],
+        )
+
+
+def digest_is_out(list_id: int, round: int, everybody: bool) -> None:
+    """Whoever left the digest before this round gets letters one by one again; `everybody`: the list makes none any
+    more."""
+    which = "frequency >= 2" if everybody else "frequency = 3 AND digest_turn <= %s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE audience_subscription SET frequency = 0, digest_turn = 0 "
+            f"WHERE list_id = %s AND frequency > 0 AND {which}",
+            [list_id] if everybody else [list_id, round],
+        )
 
 
 def release_rows(

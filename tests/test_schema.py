@@ -27,7 +27,8 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "may": "the verdict of consent.may",
         "since": "a day",
         "paused": "a day, of her own choice",
-        "frequency": "every letter or one a month: release asks it in the database",
+        "frequency": "every letter, one a month or a digest: release asks it in the database",
+        "digest_turn": "from which digest of the list on that counts: a small number, the same for many",
     },
     "audience_consentrecord": {
         "id": "order of writing",

@@ -73,3 +73,7 @@ class TooManyAddresses(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(_("At most 50,000 addresses are taken at once. Give them in several parts."))
+
+
+class WrongDigest(AudienceError):
+    code = "wrong_digest"

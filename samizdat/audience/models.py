@@ -5,14 +5,15 @@ import secrets
 from django.db import models
 
 from samizdat.audience.columns import RowNumber
+from samizdat.core import digest
 
 # Small numbers in the database, these words everywhere else. Append only.
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 
-# How often she wants letters of a list: each of them, or the first of a month that goes to the whole list.
-FREQUENCIES = ("all", "monthly")
-ALL, MONTHLY = range(2)
+# How often she wants letters of a list: each of them, the first of a month that goes to the whole list, or a digest.
+FREQUENCIES = digest.FREQUENCIES
+ALL, MONTHLY, DIGEST, AGAIN, SOON = range(5)
 
 # What is counted of a list from day to day.
 GROWTH = ("joined", "left", "cleaned")
@@ -55,6 +56,10 @@ class List(models.Model):
     details_sealed = models.BinaryField(default=b"")  # From, permission reminder, purpose text of the form.
     form_slug = models.CharField(max_length=40, blank=True)  # Of the public sign-up page; empty: no form.
     created = models.DateField()
+    # Letters are gathered for who wants a digest: on which days, when the next one is due, which round is gathered.
+    digest_when = models.CharField(max_length=5, blank=True, default=digest.USUAL, db_default=digest.USUAL)
+    digest_due = models.DateTimeField(null=True)
+    digest_round = models.PositiveIntegerField(default=1, db_default=1)
 
 
 class Field(models.Model):
@@ -129,6 +134,7 @@ class Subscription(models.Model):
     since = models.DateField()
     paused = models.DateField(null=True)  # Not written to before this day: she asked.
     frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
+    digest_turn = models.PositiveIntegerField(default=0, db_default=0)  # core/digest: from which round on.
 
     class Meta:
         indexes = [

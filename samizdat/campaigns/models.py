@@ -57,6 +57,10 @@ class Campaign(models.Model):
     cancelled = models.BigIntegerField(default=0)
     deferred = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
+    # Of a letter to a whole list: in which round of the list's digest it began to go out (core/digest); 0: in none. Of
+    # a digest itself: which round it gathers.
+    digest_round = models.PositiveIntegerField(default=0, db_default=0)
+    is_digest = models.BooleanField(default=False, db_default=False)
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
     left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
 
@@ -95,6 +99,11 @@ class Campaign(models.Model):
             models.Index(fields=["organisation", "-changed"], name="campaign_newest"),
             models.Index("state", name="campaign_state"),
         ]
+
+
+def is_gathered(campaign: Campaign) -> bool:
+    """Does it stand in the digest of its list? A letter to a few does not, since everybody would read it there."""
+    return campaign.tag_id is None and campaign.segment_id is None and not campaign.is_digest
 
 
 def new_edition_number() -> int:

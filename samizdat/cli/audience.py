@@ -13,6 +13,7 @@ from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
 from samizdat.cli.rights import access, correct, keep, object_
 from samizdat.core.consent import PURPOSES, STATUSES
+from samizdat.core.digest import WHEN
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
@@ -54,6 +55,27 @@ def list_ls() -> None:
             ("name", "subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "together"),
             [(row.name, *[row.totals.get(word, 0) for word in BY_STATUS], row.total) for row in found],
         ),
+    )
+
+
+@lists.command("digest")
+@click.argument("name")
+@click.option("--when", type=click.Choice(["off", *WHEN[1:]]), help="Without it: as it is.")
+@common
+def list_digest(name: str, when: str | None) -> None:
+    """On which days letters are gathered for readers who want a digest."""
+    opening.open_house()
+    from samizdat.audience.actions.digests import set_digest
+    from samizdat.delivery.actions.digests import how_many
+
+    found = _list(name)
+    if when is not None:
+        set_digest(found, "" if when == "off" else when, now=opening.now())
+    due = found.digest_due.isoformat() if found.digest_when and found.digest_due else None
+    people, when = how_many(found), found.digest_when or "off"
+    say(
+        {"list": name, "when": when, "due": due, "readers": people},
+        f"{when}; {people:,} want it." + (f" The next one is due {due}." if due else ""),
     )
 
 

@@ -22,6 +22,8 @@ _WITHOUT = {
     "paused": "asked for a pause",
     "stopped": "on the stop list since a moment ago",
     "monthly": "want one letter a month",
+    "digest": "get it in the digest",
+    "singly": "want their letters one by one",
 }
 
 

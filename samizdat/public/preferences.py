@@ -32,7 +32,7 @@ AGAIN, MOST_TIMES = 2, 15
 # More are not shown: the page stays under 14 KB.
 MOST_TOPICS, MOST_OTHERS = 12, 5
 LANGUAGES = {"en": "English", "ru": "Русский"}
-OFTEN = ("all", "monthly", "pause")
+OFTEN = ("all", "monthly", "digest", "pause")
 LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
@@ -84,7 +84,9 @@ def _waiting(request: HttpRequest, holder: tokens.Holder, place: Place, secret: 
     return response
 
 
-_SAMPLE: dict[str, Any] = {"list": 0, "often": "all", "until": "", "language": "", "wishes": "", "topics": []}
+_SAMPLE: dict[str, Any] = {
+    "list": 0, "often": "all", "until": "", "language": "", "wishes": "", "topics": [], "gathers": True
+}  # fmt: skip
 
 
 def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
@@ -97,6 +99,7 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "left": sheet.get("status", "subscribed") != "subscribed",
             "often": "pause" if sheet["until"] else sheet["often"],
             "days": _days(sheet["until"]),
+            "gathers": sheet.get("gathers"),
             "languages": _languages(str(sheet["language"]), language),
             "text": "t" in sheet["wishes"],
             "discreet": "d" in sheet["wishes"],

@@ -250,6 +250,8 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.cancelled": ("stop", lazy("Stopped for good.")),
     "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
     "campaign.thrown_away": ("stop", lazy("Thrown away.")),
+    "digest.made": ("", lazy("Made by the clock, of the letters since the last digest.")),
+    "digest.stuck": ("stop", lazy("It could not be released by itself. Look at what stops it, and release it.")),
     "campaign.folded": ("", lazy("Old: who got it is forgotten, and only totals are kept.")),
 }
 

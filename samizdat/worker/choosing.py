@@ -83,6 +83,7 @@ def _sheet(proven: Leaving) -> dict[str, Any] | None:
                 "language": found.language,
                 "wishes": found.wishes,
                 "topics": found.topics,
+                "gathers": found.gathers,
             }
     return None
 

@@ -19,7 +19,7 @@ from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
 from samizdat.audience.exporting import actions as exporting
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import domains, standing
+from samizdat.delivery.actions import digests, domains, standing
 from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.gate import actions as gate
@@ -146,6 +146,7 @@ QUICK: dict[str, Deed] = {
 # Every ten seconds.
 SLOW: dict[str, Deed] = {
     "campaigns that are due": delivery.start_due,
+    "digests": digests.make_due,
     "second tries": delivery.retry_due,
     "how accounts stand at their providers": standing.ask_standings,
     "organisations for the gate": publish.missing_places,

@@ -55,6 +55,12 @@ def test_rules_of_a_list_are_shown_before_they_are_kept(lived: House) -> None:
     assert lived.say("list", "keep", "Letter", "--for-ever")["left_days"] is None
 
 
+def test_a_list_says_and_takes_when_its_digest_is_made(lived: House) -> None:
+    assert lived.say("list", "digest", "Letter") == {"list": "Letter", "when": "fri", "due": None, "readers": 0}
+    assert lived.say("list", "digest", "Letter", "--when", "month")["due"][8:10] == "01"
+    assert lived.say("list", "digest", "Letter", "--when", "off")["when"] == "off"
+
+
 @pytest.mark.parametrize(("language", "word"), [("en", "Drafted on"), ("ru", "Составлено")])
 def test_a_paper_is_drafted_in_either_language(lived: House, language: str, word: str) -> None:
     drafted = lived.say("paper", "notice", "--language", language)

@@ -65,6 +65,16 @@ def test_her_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -
     assert "One moment" in reader.get(f"{preferences(8)}?s={said['secret']}").content.decode(), "another's token"
 
 
+def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
+    assert 'value="digest"' not in shown(reader).content.decode()
+    page = shown(reader, gathers=True, often="digest").content.decode()
+    assert 'value="digest" id="f4" checked' in page
+    opened()
+    saved = reader.post(preferences(), WHOLE | {"often": "digest"}).content.decode()
+    assert "Until the next one is made they still come one by one" in saved
+    assert opened()[-1]["often"] == "digest"
+
+
 def test_a_page_that_waits_gives_up_with_a_sentence(reader: Client) -> None:
     page = reader.get(f"{preferences()}?s={'a' * 26}&n=15")
     assert "Refresh" not in page and "could not be fetched" in page.content.decode()

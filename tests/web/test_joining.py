@@ -94,3 +94,12 @@ def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: 
     assert "asked for a pause" in page
     # This month's first letter to the whole list was released already (the cast's winter list).
     assert "want one letter a month" in page
+
+
+def test_the_page_of_a_list_says_and_takes_when_its_digest_is_made(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.post(_to(here, "list-digest", here.list.id), {"digest-when": "sun"}, follow=True).content.decode()
+    assert '<option value="sun" selected>' in page and "0 readers want it." in page
+    assert client.post(_to(here, "list-digest", here.list.id), {"digest-when": "someday"}).status_code == 302
+    here.list.refresh_from_db()
+    assert here.list.digest_when == "sun"

@@ -88,6 +88,7 @@ def test_what_she_asked_to_see_lies_in_the_gate_without_her_address(lantern: Any
         "language": "",
         "wishes": "",
         "topics": [],
+        "gathers": True,
     }
     assert b"ada@" not in bytes(Sheet.objects.get().box)
     place = Place.objects.get(uid=bytes(lantern.uid))

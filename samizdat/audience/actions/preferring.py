@@ -22,7 +22,7 @@ from samizdat.audience.models import (
 )
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
-from samizdat.core import consent, seal, variants
+from samizdat.core import consent, digest, seal, variants
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -31,12 +31,14 @@ LONGEST_PAUSE = 400
 # Subscriptions of one transaction when pauses end.
 PAGE = 50
 
-PAUSE = "pause"
+PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it)."""
+    """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it). gathers:
+    does the list make digests?
+    """
 
     list_name: str
     status: str
@@ -45,11 +47,12 @@ class Settings:
     language: str
     wishes: str
     topics: list[tuple[int, str, bool]]
+    gathers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What she chose. often: of FREQUENCIES or PAUSE; "" leaves it. wishes: core/variants. topics: tag numbers."""
+    """What she chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/variants. topics: tag numbers."""
 
     often: str = ""
     until: date | None = None
@@ -68,11 +71,12 @@ def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
     return Settings(
         list_name=list_name(keys, list),
         status=STATUSES[row.status],
-        often=FREQUENCIES[row.frequency],
+        often=digest.CHOSEN.get(FREQUENCIES[row.frequency], FREQUENCIES[row.frequency]),
         until=row.paused,
         language=subscriber.language,
         wishes=variants.known(settling.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
+        gathers=bool(list.digest_when),
     )
 
 
@@ -111,14 +115,18 @@ def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime)
 
 def _how_often(row: Subscriber, subscription: Subscription, choice: Choice, now: datetime) -> Iterable[str]:
     today = now.astimezone(UTC).date()
-    paused, frequency = subscription.paused, subscription.frequency
+    paused, frequency, turn = before = subscription.paused, subscription.frequency, subscription.digest_turn
     if choice.often == PAUSE and choice.until and today < choice.until <= today + timedelta(days=LONGEST_PAUSE):
         paused = choice.until
-    elif choice.often in FREQUENCIES:
-        paused, frequency = None, FREQUENCIES.index(choice.often)
-    if (paused, frequency) != (subscription.paused, subscription.frequency):
+    elif choice.often in OFTEN:
+        paused = None
+        # Held, so that no letter begins and no round ends between this look and what is written.
+        list_ = List.objects.select_for_update().get(id=subscription.list_id)
+        if choice.often != "digest" or list_.digest_when:
+            frequency, turn = digest.chosen(frequency, turn, list_.digest_round, choice.often)
+    if (paused, frequency, turn) != before:
         mine = Subscription.objects.filter(subscriber=row, list=subscription.list_id)
-        mine.update(paused=paused, frequency=frequency)
+        mine.update(paused=paused, frequency=frequency, digest_turn=turn)
         yield "often"
 
 

@@ -11,6 +11,7 @@ from samizdat import dialect
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import Hold
+from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
 
@@ -33,6 +34,8 @@ def start_due(now: datetime) -> int:
                 kind = "campaign.late" if late else "campaign.started"
                 record(kind, campaign.organisation, now=now, about=campaign.pk)
                 begun += not late
+            if changed and not late:
+                enter_round(campaign.pk)
     return begun
 
 

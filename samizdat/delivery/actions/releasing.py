@@ -10,16 +10,17 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience.models import FREQUENCIES, MONTHLY, NUMBER_MASK, Subscription, Suppression
+from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression
 from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.audience import reader_of
-from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import pace
+from samizdat.campaigns.models import Campaign, Edition, is_gathered
+from samizdat.core import digest, pace
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import LATER, read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
+from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, Route, SendingDomain
@@ -123,31 +124,42 @@ def _wave_columns(edition: Edition, wave: Wave) -> dict[str, Any]:
 
 
 def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
-    """Row ids of readers who want one letter a month, where this one, leaving at `when`, is not that one.
+    """Row ids of readers who get this letter, leaving at `when`, gathered in a digest, or who want one letter a month
+    and it is not that one.
 
     That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = Subscription.objects.filter(list=campaign.list_id, frequency__gt=0)
-    if not seldom.exists():
+    seldom = [] if campaign.is_digest else dialect.seldom_of(campaign.list_id)
+    if not seldom:
         return frozenset()
-    waiting = [often for often in range(1, len(FREQUENCIES)) if waits(campaign, often, when)]
-    return frozenset(seldom.filter(frequency__in=waiting).values_list("subscriber_id", flat=True))
+    monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
+    round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
+    return frozenset(
+        row
+        for row, often, turn in seldom
+        if (monthly and often == MONTHLY) or (gathered and digest.in_digest(often, turn, round))
+    )
 
 
 def waits(campaign: Campaign, often: int, when: datetime) -> str:
-    """Why this letter, leaving at `when`, is none of those that somebody with this frequency wants; "" where it is."""
-    return "monthly" if often == MONTHLY and not (_to_all(campaign) and _first_of_month(campaign, when)) else ""
-
-
-def _to_all(campaign: Campaign) -> bool:
-    return campaign.tag_id is None and campaign.segment_id is None
+    """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
+    "monthly"; of a digest "singly". "" where it is one of them.
+    """
+    digested = often in (DIGEST, AGAIN)
+    if campaign.is_digest:
+        return "" if digested else "singly"
+    if digested and is_gathered(campaign):
+        return "digest"
+    to_all = is_gathered(campaign) and _first_of_month(campaign, when)
+    return "monthly" if often == MONTHLY and not to_all else ""
 
 
 def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
+    others = others.filter(is_digest=False)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -205,6 +217,9 @@ def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[li
     """
     organisation = campaign.organisation_id
     suppressions = Suppression.objects.filter(organisation=organisation).exists()
+    if campaign.is_digest:
+        yield from _of_digest(campaign, suppressions)
+        return
     if campaign.segment is not None:
         reader = reader_of(campaign, now or campaign.changed)
         assert reader is not None
@@ -223,6 +238,14 @@ def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[li
             return
         if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
             yield fresh
+        after = rows[-1]
+
+
+def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
+    after = 0
+    where = campaign.organisation_id, campaign.list_id, campaign.digest_round
+    while rows := dialect.digest_page(*where, after, PAGE, suppressions):
+        yield [row & NUMBER_MASK for row in rows]
         after = rows[-1]
 
 
@@ -262,6 +285,8 @@ def _make_sendable(
                     "Look at it and release again."
                 )
             )
+        if state == "sending":
+            enter_round(campaign.pk)
         record(
             "campaign.released",
             campaign.organisation,

@@ -11,6 +11,7 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
+from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import WrongState
@@ -44,7 +45,12 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     if (campaign.state, campaign.reason) in (("waiting", "wave"), ("paused", "refusals")):
         return _let_the_rest_go(campaign, sentence, now, by)
     ahead = campaign.due is not None and campaign.due > now
-    return _move(campaign, ("paused",), "scheduled" if ahead else "sending", "", "campaign.resumed", now, by, sentence)
+    with transaction.atomic():
+        state = "scheduled" if ahead else "sending"
+        _move(campaign, ("paused",), state, "", "campaign.resumed", now, by, sentence)
+        if not ahead:
+            enter_round(campaign.pk)
+    return campaign
 
 
 def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Any) -> Campaign:

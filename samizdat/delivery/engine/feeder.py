@@ -224,7 +224,7 @@ class Feeder:
         assert self.worker is not None
         rows = [row_id(opened.organisation, number) for number in numbers]
         mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
-        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, rows)
+        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, opened.round, rows)
         if not fed.ours:
             # Taken from us, since the others took us for dead: nothing of it goes out here.
             claim.closing = True

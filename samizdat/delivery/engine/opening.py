@@ -11,7 +11,7 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.models import Edition, is_gathered
 from samizdat.core import address, seal, variants
 from samizdat.core.dkim import SigningKey, SigningMaker
 from samizdat.core.mergetags import Condition
@@ -38,6 +38,7 @@ class Opened:
     organisation: int
     domain: str
     list_id: int
+    round: int  # Of the list's digest; -1: nobody gets this letter gathered.
     maker: MessageMaker
     signing: MessageMaker
     signers: tuple[int, ...]
@@ -100,6 +101,7 @@ def open_edition(number: int) -> Opened:
         organisation=edition.organisation_id,
         domain=edition.message_id_domain,
         list_id=edition.campaign.list_id,
+        round=edition.campaign.digest_round if is_gathered(edition.campaign) else -1,
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,

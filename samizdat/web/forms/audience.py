@@ -217,6 +217,31 @@ class FormForm(DeskForm):
     )
 
 
+class DigestForm(DeskForm):
+    """When a list gathers its letters."""
+
+    when = forms.ChoiceField(
+        label=lazy("A digest is made"),
+        required=False,
+        choices=[
+            ("day", lazy("each day")),
+            ("mon", lazy("each Monday")),
+            ("tue", lazy("each Tuesday")),
+            ("wed", lazy("each Wednesday")),
+            ("thu", lazy("each Thursday")),
+            ("fri", lazy("each Friday")),
+            ("sat", lazy("each Saturday")),
+            ("sun", lazy("each Sunday")),
+            ("month", lazy("on the first of each month")),
+            ("", lazy("never")),
+        ],
+        help_text=lazy(
+            "At nine in the morning, your time. After “never” what was gathered still goes out; then they get every "
+            "letter by itself again."
+        ),
+    )
+
+
 class SegmentForm(DeskForm):
     """The name of a segment; its conditions are web/building's."""
 

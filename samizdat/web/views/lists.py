@@ -11,10 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.audience import actions, queries
+from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.errors import AudienceError
+from samizdat.delivery.actions import digests
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.forms.audience import FormForm, ListForm
-from samizdat.web.forms.base import refuse
+from samizdat.web.forms.audience import DigestForm, FormForm, ListForm
+from samizdat.web.forms.base import refuse, sentences
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -75,6 +77,19 @@ def sign_up_form(request: Any, list_id: int) -> HttpResponse:
     return go(request, "list", list_id)
 
 
+@deed(WRITERS)
+def digest(request: Any, list_id: int) -> HttpResponse:
+    """On which days letters are gathered for those who want a digest."""
+    found = _list(request, list_id)
+    form = DigestForm(request.POST, prefix="digest")
+    if not form.is_valid():
+        messages.error(request, sentences(form))
+        return go(request, "list", list_id)
+    set_digest(found, form.cleaned_data["when"], now=timezone.now(), by=request.person)
+    messages.success(request, _("Saved."))
+    return go(request, "list", list_id)
+
+
 def _wording(found: Any) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(found)
@@ -95,5 +110,16 @@ def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> H
     view = next(view for view in queries.lists(request.organisation) if view.id == found.id)
     base = request.organisation.public_url
     address = f"{base}/f/{found.form_slug}" if base and found.form_slug else ""
-    facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address}
+    facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address, **_gathering(found)}
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
+
+
+def _gathering(found: Any) -> dict[str, Any]:
+    """What the page says of its digest: for how many, and when the next one is made."""
+    waits = digests.paused(found)
+    return {
+        "digest": DigestForm(initial={"when": found.digest_when}, prefix="digest"),
+        "gatherers": digests.how_many(found),
+        "next_digest": None if waits else found.digest_due,
+        "digest_waits": waits,
+    }

@@ -1,0 +1,102 @@
+"""What a digest says: of each letter its subject, its first lines, and where it stands on the web."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from html.parser import HTMLParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat import wording
+from samizdat.audience import queries as audience
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.letter import content_of
+from samizdat.campaigns.models import Edition
+from samizdat.core.letter import archive_html, fill, render
+from samizdat.gate import plain
+
+# Characters of a letter; whoever wants more reads on.
+FIRST_LINES = 280
+# A frame without the masthead and the foot, which are the same in every letter.
+_BARE = "<!doctype html><html><head><title></title></head><body>{{ content }}</body></html>"
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@^=$%])")
+
+
+def digest_draft(list_: Any, editions: Sequence[Edition], now: datetime) -> Draft:
+    """A letter of the newest one's sender and language. `editions`: at least one, the oldest first."""
+    newest = editions[-1].campaign
+    sender, language = draft_of(newest), newest.language
+    with override(language):
+        zone = ZoneInfo(list_.organisation.timezone)
+        day = wording.shaped(now.astimezone(zone).date(), "day")
+        subject = _("%(list)s: the letters up to %(day)s") % {"list": audience.name_of(list_), "day": day}
+        parts = [_part(edition, now) for edition in editions]
+        first = _("You get these letters gathered, because you asked for a digest.")
+    return Draft(
+        subject=_unmerged(subject),
+        preheader="",
+        from_name=sender.from_name,
+        from_email=sender.from_email,
+        reply_to=sender.reply_to,
+        body="\n\n".join([_plain(first), *parts]) + "\n",
+        format="markdown",
+    )
+
+
+def _part(edition: Edition, now: datetime) -> str:
+    """One letter, as somebody without a name sees it."""
+    campaign = edition.campaign
+    content = content_of(campaign, draft_of(campaign), edition.archive_slug)
+    there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
+    bare = replace(content, template=_BARE, preheader="")
+    subject = fill(render(bare, now=there, archive=True).subject, {})
+    lines = first_lines(archive_html(bare, now=there))
+    read_on = f"[{_plain(_('Read the whole letter'))}]({content.archive_url})"
+    return f"## {_plain(subject)}\n\n" + (f"{_plain(lines)}\n\n" if lines else "") + read_on
+
+
+def first_lines(html: str, most: int = FIRST_LINES) -> str:
+    """The beginning of a letter's text, cut where a word ends; headings are passed over."""
+    blocks = [block for block in plain.reduce(html).split(plain.BREAK) if not block.startswith(("<h2", "<h3"))]
+    text = " ".join(filter(None, (_text(block) for block in blocks)))
+    if len(text) <= most:
+        return text
+    cut = text.rfind(" ", most // 2, most)
+    return text[: cut if cut > 0 else most].rstrip(" ,;:–—-") + " …"
+
+
+class _Words(HTMLParser):
+    """The text of a block."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag in ("br", "li"):
+            self.words.append(" ")
+
+
+def _text(block: str) -> str:
+    reader = _Words()
+    reader.feed(block)
+    reader.close()
+    return " ".join("".join(reader.words).split())
+
+
+def _plain(text: str) -> str:
+    """Words that Markdown and the merge language take for nothing but words."""
+    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+
+
+def _unmerged(text: str) -> str:
+    """A subject cannot escape: what would be a merge tag in it is taken apart."""
+    return text.replace("{{", "{ {").replace("*|", "* |")

@@ -1,0 +1,127 @@
+"""The clock makes digests: a letter of its own to those who want the letters of a list gathered.
+
+The round is closed in one transaction, with the draft of its digest; what follows is an ordinary release. A kill in
+between leaves a draft, which the next look releases. Where it cannot be released, it stays as a draft with a reason,
+and a person does it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience.models import List
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.digest import digest_draft
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import digest
+from samizdat.delivery.actions.releasing import release
+from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
+from samizdat.events.actions import record
+
+# Minutes that a digest waits before it leaves: nobody has read it yet.
+HOLD = 30
+# What stands as the reason of a draft that could not be released.
+STUCK = "digest"
+
+
+def make_due(now: datetime) -> int:
+    """Digests whose day has come, and those that a kill left as drafts; how many were released."""
+    rows = List.objects.select_related("organisation").filter(id__in=dialect.lists_with_digest())
+    # Without public pages there is nothing to lead to.
+    for list_ in rows.filter(organisation__fenced=False).exclude(organisation__public_url=""):
+        if list_.digest_due is None:
+            _put_off(list_, now)
+        elif list_.digest_due <= now and not paused(list_):
+            _close(list_, now)
+    return sum(_send(one, now) for one in _drafts().filter(reason="", organisation__fenced=False))
+
+
+def _drafts() -> Any:
+    return Campaign.objects.select_related("organisation", "list").filter(is_digest=True, state="draft")
+
+
+def _put_off(list_: List, now: datetime) -> None:
+    due = digest.next_due(list_.digest_when, now, ZoneInfo(list_.organisation.timezone))
+    List.objects.filter(id=list_.id).update(digest_due=due or now)
+
+
+def paused(list_: List) -> bool:
+    """A letter of this round was stopped by somebody, or by too many refusals: it may be wrong, or go on. Its digest
+    waits until that is decided."""
+    return _gathered(list_, list_.digest_round).filter(campaign__state="paused").exists()
+
+
+def how_many(list_: List) -> int:
+    """Who gets the letters of a list gathered now, or will from the next digest on."""
+    return sum(often in (digest.DIGEST, digest.SOON) for _row, often, _turn in dialect.seldom_of(list_.id))
+
+
+def _gathered(list_: List, round: int) -> Any:
+    """The letters of a round, the oldest first."""
+    rows = Edition.objects.filter(campaign__list=list_, campaign__digest_round=round, campaign__is_digest=False)
+    return rows.exclude(campaign__state="cancelled").order_by("campaign__due", "pk")
+
+
+def _close(list_: List, now: datetime) -> None:
+    """The next round begins, and the one that ends has a digest, if there is a letter in it and somebody wants it.
+
+    Letters are read before the transaction; where another one began meanwhile, the next look makes the digest.
+    """
+    round = list_.digest_round
+    rows = _gathered(list_, round).select_related("campaign__organisation", "campaign__list", "campaign__template")
+    wanted = dialect.digest_page(list_.organisation_id, list_.id, round, 0, 1, suppressions=True)
+    editions = [*rows] if wanted else []
+    draft = digest_draft(list_, editions, now) if editions else None
+    with transaction.atomic():
+        held = List.objects.select_for_update().get(id=list_.id)
+        there = [edition.pk for edition in _gathered(list_, round)]
+        if held.digest_round != round or (wanted and there != [edition.pk for edition in editions]):
+            return
+        waiting = _drafts().filter(list=list_).exists()
+        if waiting and not held.digest_when:
+            return
+        if not waiting:
+            dialect.digest_is_out(list_.id, round, everybody=not held.digest_when and draft is None)
+        if draft is not None:
+            _write(list_, draft, editions, now)
+        List.objects.filter(id=list_.id).update(digest_round=round + 1)
+        dialect.round_begins(list_.id, round + 1)
+        _put_off(held, now)
+
+
+def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime) -> None:
+    newest = editions[-1].campaign
+    made = campaigns.create(
+        list_.organisation,
+        list_,
+        draft,
+        by=None,
+        now=now,
+        template=newest.template,
+        language=newest.language,
+    )
+    Campaign.objects.filter(pk=made.pk).update(is_digest=True, digest_round=list_.digest_round)
+    record("digest.made", list_.organisation, about=made.pk, now=now, detail={"letters": len(editions)})
+
+
+def _send(campaign: Campaign, now: datetime) -> bool:
+    try:
+        release(campaign, now=now, hold_minutes=HOLD)
+    except BeingReleased:
+        return False
+    except NobodyToWrite:
+        campaigns.throw_away(campaign, by=None, now=now)
+        return False
+    except (CampaignError, DeliveryError):
+        with transaction.atomic():
+            Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
+            record("digest.stuck", campaign.organisation, about=campaign.pk, now=now)
+        return False
+    dialect.digest_is_out(campaign.list_id, campaign.digest_round + 1, everybody=False)
+    return True

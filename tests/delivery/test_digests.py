@@ -1,0 +1,165 @@
+"""Letters gathered for those who want a digest: each of them once, by itself or gathered."""
+
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+
+from samizdat.audience.actions.digests import set_digest
+from samizdat.audience.models import List, Subscription
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core.digest import FREQUENCIES
+from samizdat.delivery import actions
+from samizdat.delivery.actions import digests
+from samizdat.delivery.actions.digests import make_due
+from samizdat.delivery.actions.releasing import waits
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.errors import DeliveryError
+from tests.delivery.conftest import House
+from tests.delivery.test_wishes import wish
+from tests.smtp_server import ScriptedServer
+
+
+def close(house: House, server: ScriptedServer) -> Any:
+    """The day of the digest comes; the one that was made and has left, or None."""
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    if not make_due(datetime.now(UTC)):
+        return None
+    made = Campaign.objects.filter(is_digest=True).order_by("-pk")[0]
+    assert (made.state, made.pending) == ("held", made.frozen)
+    Campaign.objects.filter(pk=made.pk).update(due=datetime.now(UTC))
+    actions.start_due(datetime.now(UTC))
+    run_campaign(made.pk, 30)
+    return made
+
+
+def got(server: ScriptedServer) -> dict[str, list[str]]:
+    """Subjects by reader, in the order in which they came."""
+    found: dict[str, list[str]] = {}
+    for one in server.messages:
+        subject = str(message_from_bytes(one.content, policy=policy.default)["subject"])
+        found.setdefault(one.recipient, []).append("digest" if "up to" in subject else subject)
+    return found
+
+
+def often(house: House) -> list[str]:
+    rows = Subscription.objects.filter(list=house.list).order_by("subscriber_id")
+    return [FREQUENCIES[row.frequency] for row in rows]
+
+
+def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server: ScriptedServer) -> None:
+    always, gathers, leaves = house.people(3)
+    house.route(server)
+    for one in (gathers, leaves):
+        wish(house, one, often="digest")
+    run_campaign(house.released().pk, 30)  # Chosen in this round, it counts from the next one on.
+    assert close(house, server) is None
+    assert often(house) == ["all", "digest", "digest"]
+    second = house.released()
+    assert second.frozen == 1
+    run_campaign(second.pk, 30)
+    wish(house, leaves, often="all")
+    made = close(house, server)
+    assert made.frozen == 2
+    assert often(house) == ["all", "digest", "all"]
+    run_campaign(house.released().pk, 30)
+    assert got(server) == {always: ["News"] * 3, gathers: ["News", "digest"], leaves: ["News", "digest", "News"]}
+
+
+def test_a_letter_that_was_frozen_for_later_comes_once_as_well(house: House, server: ScriptedServer) -> None:
+    always, chooses = house.people(2)
+    house.route(server)
+    later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
+    wish(house, chooses, often="digest")
+    close(house, server)
+    Campaign.objects.filter(pk=later.pk).update(due=datetime.now(UTC))
+    actions.start_due(datetime.now(UTC))
+    ended = run_campaign(later.pk, 30)
+    assert (ended["accepted"], ended["suppressed"]) == (1, 1)
+    close(house, server)
+    assert got(server) == {always: ["News"], chooses: ["digest"]}
+
+
+def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: ScriptedServer) -> None:
+    (reader,) = house.people(1)
+    house.route(server)
+    wish(house, reader, often="digest")
+    close(house, server)
+    body = "Dear {{ FNAME }},\n\n**bread** costs more, and [so] do eggs\n"
+    letter = create(
+        house.organisation,
+        house.list,
+        draft_of(house.draft()).with_(subject="Bread & *prices*", body=body),
+        by=None,
+        now=datetime.now(UTC),
+    )
+    house.people(1)
+    actions.release(letter, now=datetime.now(UTC))
+    close(house, server)
+    mail = message_from_bytes(
+        [one.content for one in server.messages if one.recipient == reader][-1], policy=policy.default
+    )
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    text = plain.get_content()
+    assert mail["subject"].startswith("News: the letters up to ")
+    assert "Bread & *prices*" in text
+    assert "bread costs more, and [so] do eggs" in text
+    assert f"https://lantern.example/a/{letter.edition.archive_slug}" in text
+    assert "Reader" not in text
+
+
+def test_letters_to_a_few_are_not_gathered(house: House) -> None:
+    letter = house.draft()
+    assert [waits(letter, frequency, datetime.now(UTC)) for frequency in range(5)] == ["", "", "digest", "digest", ""]
+    letter.tag_id = 1
+    assert [waits(letter, frequency, datetime.now(UTC)) for frequency in (2, 3, 4)] == ["", "", ""]
+
+
+def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: ScriptedServer) -> None:
+    gathers, _other = house.people(2)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter = house.released()
+    actions.pause(letter, now=datetime.now(UTC))
+    assert close(house, server) is None
+    actions.cancel(letter, now=datetime.now(UTC))
+    assert close(house, server) is None
+    assert List.objects.get().digest_round == 3
+
+
+def test_switching_digests_off_sends_the_last_one_first(house: House, server: ScriptedServer) -> None:
+    gathers, _other = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 30)
+    set_digest(house.list, "", now=datetime.now(UTC))
+    assert close(house, server).frozen == 1
+    assert close(house, server) is None
+    assert often(house) == ["all", "all"]
+    wish(house, gathers, often="digest")
+    assert often(house) == ["all", "all"]
+
+
+def test_a_digest_that_cannot_go_out_stays_as_a_draft_for_a_person(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathers, _other = house.people(2)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    house.released()
+
+    def refuse(*_what: object, **_how: object) -> None:
+        raise DeliveryError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "release", refuse)
+        assert close(house, server) is None
+    assert close(house, server) is None
+    draft = Campaign.objects.get(is_digest=True)
+    assert (draft.state, draft.reason) == ("draft", "digest")
+    assert actions.release(draft, now=datetime.now(UTC)).frozen == 1
