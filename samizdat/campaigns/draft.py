@@ -8,6 +8,8 @@ from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
 FORMATS = ("markdown", "html", "blocks")
+# Whether readers' programs fetch the pictures, or the message carries them.
+PICTURES = ("linked", "inside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Draft:
     reply_to: str = ""
     body: str = ""
     format: str = "markdown"
+    pictures: str = "linked"
 
     def with_(self, **changes: str) -> "Draft":
         return replace(self, **changes)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
+from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import template_source
@@ -46,9 +47,11 @@ class Finding:
 
 def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, archive_slug: str = "") -> Proof:
     """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed."""
-    content = content_of(campaign, draft or draft_of(campaign), archive_slug)
-    zone = ZoneInfo(campaign.organisation.timezone)
-    return compile_letter(content, now=now.astimezone(zone), boundary=secrets.token_hex(12))
+    draft = draft or draft_of(campaign)
+    content = content_of(campaign, draft, archive_slug)
+    there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
+    inside = carries(campaign.organisation, draft)
+    return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside)
 
 
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:

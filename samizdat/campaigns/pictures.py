@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.html import escape
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import pixels
-from samizdat.campaigns.actions import save
-from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import PictureShown
 from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.campaigns.pixels import LARGEST_FILE, WIDEST, Cut, Shot
-from samizdat.core import document
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -29,7 +25,6 @@ from samizdat.vault.sealed import open_json, seal_json
 __all__ = ["LARGEST_FILE", "WIDEST"]  # What doors ask for here.
 
 PAGE = 24
-LETTER = 600  # Points across a letter.
 LONGEST_NAME, LONGEST_ALT = 120, 500
 # How a letter, a template or a draft says one of ours: the end of its public address.
 ADDRESS = re.compile(rb"/m/([0-9a-f]{8,40})\.(?:jpeg|jpg|png|gif|webp)\b")
@@ -239,13 +234,13 @@ def uses(organisation: Any, slugs: Iterable[str]) -> Mapping[str, list[Use]]:
     letters = Campaign.objects.filter(organisation=organisation).order_by("-pk")
     for number, state, blob in letters.values_list("pk", "state", "draft_sealed").iterator(chunk_size=100):
         text = keys.open(blob, "campaign", "draft", number)
-        for slug in named_in(text) & found.keys():
+        for slug in _any_in(text) & found.keys():
             subject = json.loads(text).get("subject") or _("without a subject")
             found[slug].append(Use("letter", number, subject, state != "draft"))
     templates = Template.objects.filter(organisation=organisation).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed"):
         text = keys.open(blob, "template", "source", number)
-        for slug in named_in(text) & found.keys():
+        for slug in _any_in(text) & found.keys():
             found[slug].append(Use("template", number, json.loads(text)["name"]))
     return found
 
@@ -256,37 +251,9 @@ def named_in(text: bytes | str) -> set[str]:
     return {slug.decode() for slug in ADDRESS.findall(data)}
 
 
-# --- into a letter ---
+# Blocks say a picture by its slug alone.
+_SLUG = re.compile(rb"(?<![0-9a-f])[0-9a-f]{8,40}(?![0-9a-f])")
 
 
-def put_in(campaign: Campaign, picture: Picture, *, by: Any, now: datetime) -> None:
-    """The picture at the end of a draft, in the draft's own format. Errors: CampaignError, as of saving."""
-    draft, facts = draft_of(campaign), facts_of(picture)
-    body = _WITH[draft.format](draft.body, url_of(picture.organisation, picture), picture, facts)
-    save(campaign, draft.with_(body=body), version=campaign.version, by=by, now=now)
-
-
-def _with_markdown(body: str, url: str, picture: Picture, facts: Facts) -> str:
-    alt = re.sub(r"([\\\[\]])", r"\\\1", facts.alt)
-    return f"{body.rstrip()}\n\n![{alt}]({url})\n".lstrip()
-
-
-def _with_html(body: str, url: str, picture: Picture, facts: Facts) -> str:
-    """Before the end of the page, where it is a whole one."""
-    width = min(picture.width, LETTER)
-    line = f'<p><img src="{url}" alt="{escape(facts.alt)}" width="{width}" style="max-width:100%;height:auto"></p>\n'
-    at = body.lower().rfind("</body>")
-    return f"{body.rstrip()}\n{line}" if at < 0 else f"{body[:at]}{line}{body[at:]}"
-
-
-def _with_block(body: str, url: str, picture: Picture, facts: Facts) -> str:
-    """Before a footer, which stays the last block."""
-    letter = document.parse(body)
-    attrs = {"src": url, "alt": facts.alt, "decorative": facts.plain, "link": "", "width": None}
-    blocks = letter.setdefault("content", [])
-    at = len(blocks) - 1 if blocks and blocks[-1]["type"] == "footer" else len(blocks)
-    blocks.insert(at, {"type": "picture", "attrs": attrs})
-    return document.dumps(letter)
-
-
-_WITH = {"markdown": _with_markdown, "html": _with_html, "blocks": _with_block}
+def _any_in(text: bytes) -> set[str]:
+    return {slug.decode() for slug in _SLUG.findall(text)}

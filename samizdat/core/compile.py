@@ -6,7 +6,10 @@ a physical line and a soft break follows it, so it moves no other line; no line 
 no blank stands twice or at a line's end, so the body is a fixed point of DKIM's relaxed canonicalisation.
 """
 
+import html
 import re
+from base64 import encodebytes
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,18 +31,41 @@ from samizdat.core.message import (
 
 MAX_SUBJECT = 255  # a subject is read on one line; more is a body in the wrong field, or an attempt at headers
 MAX_NAME = 128
+# Bytes of all pictures inside a message, as they travel. Every reader's copy carries them: a million for ten thousand
+# readers are 10 GB through the relay, and filters look twice at a newsletter that weighs more.
+MAX_INSIDE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A picture that travels in the message. `url` is how the letter says it, `cid` its Content-ID without brackets,
+    `kind` what stands after image/.
+    """
+
+    url: str
+    cid: str
+    kind: str
+    data: bytes
+
+
+# From the addresses of pictures that a letter shows to those of them that it carries.
+type Carries = Callable[[Collection[str]], Iterable[Inside]]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What came of compiling: the edition when nothing stops it, and all flaws in either case."""
+    """What came of compiling: the edition when nothing stops it, and all flaws in either case.
+
+    `inside`: bytes of the pictures that the message carries, as they travel.
+    """
 
     compiled: Compiled | None
     flaws: tuple[Flaw, ...]
     letter: Letter
+    inside: int = 0
 
 
-def compile_letter(content: Content, *, now: datetime, boundary: str) -> Proof:
+def compile_letter(content: Content, *, now: datetime, boundary: str, carries: Carries | None = None) -> Proof:
     """Compile a letter.
 
     `now` is aware and in the organisation's time zone: it fills DATE and CURRENT_YEAR. `boundary` is 8 to 60 letters
@@ -49,10 +75,38 @@ def compile_letter(content: Content, *, now: datetime, boundary: str) -> Proof:
         raise ValueError("A boundary is 8 to 60 letters and digits.")
     content = tidy(content)
     letter = render(content, now=now)
-    flaws = (*_header_flaws(content), *letter.flaws)
+    inside = _carried(letter, carries) if carries else {}
+    weight = sum(len(coded) for _picture, coded in inside.values())
+    flaws = (*_header_flaws(content), *letter.flaws, *_weight_flaws(weight))
     if any(flaw.severity == "stop" for flaw in flaws):
-        return Proof(None, flaws, letter)
-    return Proof(_assemble(content, letter, boundary), flaws, letter)
+        return Proof(None, flaws, letter, weight)
+    return Proof(_assemble(content, letter, boundary, inside), flaws, letter, weight)
+
+
+# --- pictures that travel in the message ---
+
+_SOURCE = re.compile(r'(?<=[\s"])(src|background)="([^"]*)"')
+
+
+def _carried(letter: Letter, carries: Carries) -> dict[str, tuple[Inside, bytes]]:
+    """By the address that the letter has for it, each picture and its base64 in lines of 76, which hold no blank."""
+    said = {html.unescape(url) for piece in letter.html if isinstance(piece, str) for _, url in _SOURCE.findall(piece)}
+    return {one.url: (one, encodebytes(one.data).replace(b"\n", b"\r\n")) for one in carries(sorted(said))}
+
+
+def _weight_flaws(weight: int) -> list[Flaw]:
+    if weight <= MAX_INSIDE:
+        return []
+    values = {"size": f"{weight / 1000:,.0f}", "limit": f"{MAX_INSIDE // 1000:,}"}
+    return [Flaw(1, "pictures_heavy", values, place="letter")]
+
+
+def _by_cid(pieces: Iterable[Piece], inside: dict[str, tuple[Inside, bytes]]) -> tuple[Piece, ...]:
+    def named(source: re.Match[str]) -> str:
+        found = inside.get(html.unescape(source[2]))
+        return f'{source[1]}="cid:{found[0].cid}"' if found else source[0]
+
+    return tuple(_SOURCE.sub(named, piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
 # --- checks of what goes into headers ---
@@ -127,19 +181,46 @@ def _shown(text: str) -> str:
 # --- assembling ---
 
 
-def _assemble(content: Content, letter: Letter, boundary: str) -> Compiled:
-    boundary = f"=_{boundary}"  # "=_" never occurs in quoted-printable, so no text can hold the boundary
+def _assemble(
+    content: Content, letter: Letter, boundary: str, inside: dict[str, tuple[Inside, bytes]] | None = None
+) -> Compiled:
+    outer = f"=_{boundary}"  # "=_" never occurs in quoted-printable, so no text can hold the boundary
     message = _Assembly()
-    _headers(message, content, letter, boundary)
-    for subtype, pieces in (("plain", letter.text), ("html", letter.html)):
-        message.write(
-            f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
-            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-        )
-        message.body(pieces)
-        message.write("\r\n")
-    message.write(f"--{boundary}--\r\n")
+    _headers(message, content, letter, outer)
+    _text(message, outer, "plain", letter.text)
+    if inside:
+        _related(message, outer, f"=_r_{boundary}", letter, inside)
+    else:
+        _text(message, outer, "html", letter.html)
+    message.write(f"--{outer}--\r\n")
     return message.compiled(letter)
+
+
+def _text(message: "_Assembly", boundary: str, subtype: str, pieces: tuple[Piece, ...]) -> None:
+    message.write(
+        f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    message.body(pieces)
+    message.write("\r\n")
+
+
+def _related(
+    message: "_Assembly", outer: str, inner: str, letter: Letter, inside: dict[str, tuple[Inside, bytes]]
+) -> None:
+    """RFC 2387: the HTML and the pictures that it shows by their Content-ID, as the second of the two alternatives.
+
+    They come last and are static, so all messages of an edition share these bytes; hashing them is what they cost.
+    """
+    message.write(f'--{outer}\r\nContent-Type: multipart/related; type="text/html";\r\n boundary="{inner}"\r\n\r\n')
+    _text(message, inner, "html", _by_cid(letter.html, inside))
+    for number, (picture, coded) in enumerate(inside.values(), start=1):
+        message.write(
+            f"--{inner}\r\nContent-Type: image/{picture.kind}\r\nContent-Transfer-Encoding: base64\r\n"
+            f"Content-ID: <{picture.cid}>\r\n"
+            f'Content-Disposition: inline; filename="picture-{number}.{picture.kind}"\r\n\r\n'
+        ).write(coded).write("\r\n")
+    message.write(f"--{inner}--\r\n\r\n")
 
 
 def _headers(message: "_Assembly", content: Content, letter: Letter, boundary: str) -> None:

@@ -72,6 +72,7 @@ SENTENCES: dict[str, str] = {
     "image_inline": "A picture is pasted into the text itself; mail programs do not show those. Upload it instead.",
     "image_per_reader": "The address of a picture holds %(tag)s, so each reader would fetch her own. Remove the tag.",
     "image_counter": "A picture of one pixel counts readers. Remove it: we do not record who opens.",
+    "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
     "image_http": "The picture %(url)s is fetched without encryption. Use https.",
     "image_foreign": "A picture comes from %(host)s, and that host sees who reads. Upload it here instead.",
     "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",

@@ -169,3 +169,25 @@ def test_a_picture_that_readers_were_sent_stays_until_somebody_says_that_it_must
         pictures.remove(stored, also_sent=False, now=NOW)
     pictures.remove(stored, also_sent=True, now=NOW)
     assert not Picture.objects.exists()
+
+
+def test_a_letter_carries_its_pictures_when_that_was_chosen_and_its_web_copy_shows_them_by_address(
+    lantern: Any,
+) -> None:
+    from samizdat.audience.actions import new_list
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.letter import content_of, proof_of
+    from samizdat.core.letter import archive_html
+
+    url = pictures.url_of(lantern, take_in(lantern, picture("PNG"), NOW))
+    draft = Draft(
+        subject="River", from_email="a@lantern.example", body=f"![x]({url})\n\n![y]({url}0)", pictures="inside"
+    )
+    letter = create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
+    inside, linked = proof_of(letter, NOW), proof_of(letter, NOW, draft.with_(pictures="linked"))
+    assert inside.compiled is not None and linked.compiled is not None
+    assert b"Content-Type: image/png" in b"".join(inside.compiled.parts)
+    assert b"image/png" not in b"".join(linked.compiled.parts)
+    assert (inside.inside > 0, linked.inside) == (True, 0)
+    assert f'src="{url}"' in archive_html(content_of(letter, draft), now=NOW)

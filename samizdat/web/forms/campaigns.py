@@ -55,6 +55,12 @@ class ComposeForm(DeskForm):
     format = forms.ChoiceField(
         label=lazy("Written in"), choices=[("markdown", "Markdown"), ("html", "HTML")], widget=forms.RadioSelect
     )
+    pictures = forms.ChoiceField(
+        label=lazy("Pictures"),
+        choices=[("linked", lazy("fetched by the mail program")), ("inside", lazy("inside the letter"))],
+        required=False,
+        help_text=lazy("Inside: for readers whose network lets nothing of ours through. The letter grows by them."),
+    )
     body = forms.CharField(
         label=lazy("Letter"),
         required=False,
@@ -75,7 +81,9 @@ class ComposeForm(DeskForm):
         words = ("subject", "preheader", "from_name", "from_email", "reply_to", "format")
         # Browsers send CRLF; a letter has one kind of line end, or its lines would be counted twice.
         body = answers["body"].replace("\r\n", "\n").replace("\r", "\n")
-        return Draft(**{name: answers[name] for name in words}, body=body)
+        # A page that does not ask keeps what was chosen.
+        pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
+        return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures)
 
 
 class TestForm(DeskForm):

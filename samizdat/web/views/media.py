@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from samizdat.campaigns import pictures, queries
+from samizdat.campaigns import inserting, pictures, queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
 from samizdat.campaigns.pictures import View as PictureView
 from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go
@@ -242,7 +242,7 @@ def put_in(request: Any, campaign_id: int, slug: str) -> HttpResponse:
     """The picture at the end of a draft, by whoever has no script or likes buttons."""
     letter = campaign_at(request, campaign_id)
     try:
-        pictures.put_in(letter, picture_at(request, slug), by=request.person, now=timezone.now())
+        inserting.put_in(letter, picture_at(request, slug), by=request.person, now=timezone.now())
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:

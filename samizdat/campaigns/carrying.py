@@ -1,0 +1,32 @@
+"""Pictures inside the message, for readers whose network lets nothing of ours through. A choice of each letter.
+
+The web copy shows them by their address; so does every preview.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.pictures import open_picture
+from samizdat.campaigns.queries import picture_named
+from samizdat.core.compile import Carries, Inside
+
+_SLUG = re.compile(r"/m/([0-9a-f]{8,40})\.[a-z]{3,4}")
+
+
+def carries(organisation: Any, draft: Draft) -> Carries | None:
+    """None for letters whose pictures are fetched: nothing is opened for those."""
+    if draft.pictures != "inside" or not organisation.public_url:
+        return None
+
+    def found(urls: Collection[str]) -> Iterator[Inside]:
+        for url in urls:
+            slug = _SLUG.fullmatch(url.removeprefix(organisation.public_url))
+            picture = picture_named(organisation, slug[1]) if slug else None
+            if picture is not None:
+                # The slug is random, so no other picture has this Content-ID (RFC 2392); the host is the sender's.
+                host = draft.from_email.rpartition("@")[2].strip() or "picture.invalid"
+                yield Inside(url, f"{picture.slug}@{host}", picture.kind, open_picture(picture))
+
+    return found
