@@ -98,8 +98,8 @@ def _empty(case: Any) -> None:
 def _tables(alias: str) -> list[str]:
     from django.db import connections
 
-    kept = {"django_migrations", "django_content_type", "auth_permission"}
-    return sorted(set(connections[alias].introspection.django_table_names(only_existing=True)) - kept)
+    names = connections[alias].introspection.django_table_names(only_existing=True)
+    return sorted(set(names) - moulds.WRITTEN_BY_MIGRATIONS)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

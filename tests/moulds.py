@@ -10,10 +10,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from tests import warm
 
+WRITTEN_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
 FILES = ("samizdat.sqlite3", "gate.sqlite3")
 MIGRATE = (
     "import django; django.setup(); from django.core.management import call_command; "
@@ -53,6 +55,39 @@ def database(name: str) -> None:
     _migrated()
     as_admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     as_admin(f'CREATE DATABASE "{name}" TEMPLATE "{_name()}"')
+
+
+class Rows:
+    """All rows that the house has now; the gate has none. On PostgreSQL their numbers are never given out again, as nothing takes
+    a sequence back; on SQLite the next number is the one after the highest row.
+    """
+
+    def __init__(self) -> None:
+        from django.db import connection
+
+        self._kept = list(_filled(connection))
+
+    def put_back(self) -> None:
+        """Into tables that have none of them."""
+        from django.db import connection, transaction
+
+        # In one piece: a row may come before the one that it points to.
+        with transaction.atomic(), connection.cursor() as cursor:
+            for statement, rows in self._kept:
+                cursor.executemany(statement, rows)
+
+
+def _filled(connection: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Each table with rows, as the statement that puts them back and the rows."""
+    with connection.cursor() as cursor:
+        for name in sorted(set(connection.introspection.table_names(cursor)) - WRITTEN_BY_MIGRATIONS):
+            quoted = connection.ops.quote_name(name)
+            cursor.execute(f"SELECT * FROM {quoted}")
+            rows = cursor.fetchall()
+            columns = [connection.ops.quote_name(column[0]) for column in cursor.description]
+            if rows:
+                places = ", ".join(["%s"] * len(columns))
+                yield f"INSERT INTO {quoted} ({', '.join(columns)}) VALUES ({places})", rows
 
 
 def forget() -> None:

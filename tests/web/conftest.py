@@ -1,5 +1,7 @@
 """The cast at the desk: Vera keeps, Clara edits, Dmitri may only look. Another organisation is Harbour Bell."""
 
+import copy
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import pytest
 from django.test import Client
 
 from tests.conftest import NOW, PASSWORD, TODAY
+from tests.moulds import Rows
 
 PEOPLE = {"admin": ("Vera", "vera"), "editor": ("Clara", "clara"), "viewer": ("Dmitri", "dmitri")}
 CONSENT = "Signed the paper list at the book fair."
@@ -46,6 +49,7 @@ class House:
     key: Any = None
     form: int = 0
     breach: int = 0
+    letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
@@ -72,6 +76,15 @@ class House:
         }
 
 
+@dataclass(repr=False)
+class Furnished:
+    """What furnishing came to, kept by each worker: the rows are put back in a tenth of the time it took."""
+
+    folder: Path
+    house: House | None = None
+    rows: Rows | None = None
+
+
 def furnish(organisation: Any, folder: Path, domain: str) -> House:
     """Fills an organisation: people, a list with Ada and Boris, a draft, a letter that was released, a route."""
     from samizdat.accounts import actions as accounts
@@ -84,7 +97,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
 
-    house = House(organisation)
+    house = House(organisation, letters=folder)
     for role, (name, local) in PEOPLE.items():
         house.people[role] = make_person(name, f"{local}@{domain}", organisation, role)
     by = house.people["editor"]
@@ -185,16 +198,31 @@ def quick_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
+    return Furnished(tmp_path_factory.mktemp("letters"))
+
+
 @pytest.fixture
-def here(lantern: Any, tmp_path: Path) -> House:
-    """Northern Lantern, furnished."""
+def here(db: Any, vault: Any, furnished: Furnished) -> House:
+    """Northern Lantern, furnished. Not to be asked for beside `lantern`, which is the same group without furniture."""
+    shutil.rmtree(furnished.folder)
+    furnished.folder.mkdir()
+    if furnished.rows:
+        furnished.rows.put_back()
+        return copy.deepcopy(furnished.house)
+    from samizdat.accounts.actions import found_organisation
+
+    lantern = found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
     lantern.timezone = "Europe/Riga"
     lantern.save(update_fields=["timezone"])
-    return furnish(lantern, tmp_path, "lantern.example")
+    furnished.house = furnish(lantern, furnished.folder, "lantern.example")
+    furnished.rows = Rows()
+    return copy.deepcopy(furnished.house)
 
 
 @pytest.fixture
-def there(db: Any, vault: Any, tmp_path: Path) -> House:
+def there(here: House, vault: Any, tmp_path: Path) -> House:
     """Harbour Bell, a foreign organisation, furnished as well."""
     from samizdat.accounts.actions import found_organisation
     from samizdat.audience.actions import add_field

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -46,12 +45,12 @@ def test_the_sender_of_the_last_letter_is_offered_again(here: House, desk: Desk)
     assert 'value="letter@lantern.example"' in page
 
 
-def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, desk: Desk, tmp_path: Path) -> None:
+def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, desk: Desk) -> None:
     address = _to(here, "campaign", here.campaign.pk)
     answer = desk("editor").post(address, _answers(here, subject="Typed just now", then="test"), follow=True)
     assert "A test for clara@lantern.example" in answer.content.decode()
     assert answer.redirect_chain[-1][0] == address
-    assert "Typed just now" in next(tmp_path.rglob("*.eml")).read_text()
+    assert "Typed just now" in next(here.letters.rglob("*.eml")).read_text()
 
 
 def test_enter_in_a_field_saves_and_does_nothing_else(here: House, desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -160,11 +159,11 @@ def test_release_is_the_only_red_button(here: House, desk: Desk) -> None:
     assert page.count("btn final") == 1
 
 
-def test_a_test_goes_to_one_address_and_into_no_count(here: House, desk: Desk, tmp_path: Path) -> None:
+def test_a_test_goes_to_one_address_and_into_no_count(here: House, desk: Desk) -> None:
     client = desk("editor")
     answer = client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "friend@post.example"}, follow=True)
     assert "is with the next server" in answer.content.decode()
-    assert list(tmp_path.rglob("*.eml"))
+    assert list(here.letters.rglob("*.eml"))
     assert "A test was sent" in client.get(_to(here, "send", here.campaign.pk)).content.decode()
     here.campaign.refresh_from_db()
     assert here.campaign.frozen == 0
