@@ -3,6 +3,7 @@
 import os
 import secrets
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.password_validation import validate_password
@@ -43,6 +44,7 @@ SETTINGS = (
     "return_address",
     "leave_mailbox",
     "feared",
+    "second_person",
     "accent",
 )
 
@@ -72,7 +74,7 @@ def _latin(name: str) -> str:
     return next(slug for number in range(1, 10_000) if (slug := f"organisation-{number}") not in taken)
 
 
-def change_settings(organisation: Organisation, *, by: Person | None, now: datetime, **settings: str) -> None:
+def change_settings(organisation: Organisation, *, by: Person | None, now: datetime, **settings: Any) -> None:
     """Writes only the settings named. Errors: AccountError with what to put there."""
     check_settings(settings)
     with transaction.atomic():
@@ -82,7 +84,7 @@ def change_settings(organisation: Organisation, *, by: Person | None, now: datet
         record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
 
 
-def check_settings(settings: dict[str, str]) -> None:
+def check_settings(settings: dict[str, Any]) -> None:
     """Looks at what somebody wants written, and takes slashes from the ends of addresses. Errors: AccountError."""
     unknown = set(settings) - set(SETTINGS)
     if unknown:

@@ -128,6 +128,17 @@ class Edition(models.Model):
     created = models.DateTimeField()
 
 
+class Approval(models.Model):
+    """A second person's yes to a draft (campaigns/approving.py): when it was asked for, who gave it, and to what."""
+
+    campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="approval")
+    asked = models.DateTimeField(null=True)
+    asked_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    given = models.DateTimeField(null=True)
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    bond_sealed = models.BinaryField(default=b"")  # approving.bond_of the text and audience that it was given to.
+
+
 class Picture(models.Model):
     """An uploaded picture without its metadata; sealed until a letter that shows it is released or tested."""
 

@@ -161,6 +161,11 @@ def campaign_check(number: int) -> None:
         stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
     if not size:
         stops.append("Nobody on the list may be written to. Import or add subscribers first.")
+    from samizdat.campaigns.approving import standing
+
+    approval = standing(found)
+    if found.organisation.second_person and approval.state != "given":
+        stops.append("A second person has to agree to it. She does so at the desk, on its send page.")
     bounces = found.organisation.return_address or draft.from_email
     document = {
         "id": found.id,
@@ -171,6 +176,7 @@ def campaign_check(number: int) -> None:
         "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
+        "second_person": {"needed": found.organisation.second_person, "state": approval.state},
     }
     lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {f.place}, line {f.line}: {f.sentence}" for f in flaws]
     # Only the letter itself can stop it; a missing record costs trust.

@@ -260,24 +260,30 @@ def organisation_show() -> None:
 
 
 @organisation.command("set")
-@click.option(
-    "--quiet-hours", "quiet_hours", required=True, metavar=QUIET, help="No letter leaves in them; none for none."
-)
+@click.option("--quiet-hours", "quiet_hours", metavar=QUIET, help="No letter leaves in them; none for none.")
+@click.option("--second-person", type=click.Choice(["on", "off"]), help="Whether a letter needs another person's yes.")
 @common
-def organisation_set(quiet_hours: str) -> None:
+def organisation_set(quiet_hours: str | None, second_person: str | None) -> None:
     """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
+    if quiet_hours is None and second_person is None:
+        raise click.UsageError("Name what to change: --quiet-hours or --second-person.")
     opening.open_house()
     from samizdat.accounts.actions import change_settings
 
+    wanted: dict[str, Any] = {}
     found = opening.organisation()
-    wanted = "" if quiet_hours == "none" else quiet_hours
-    change_settings(found, by=None, now=opening.now(), quiet_hours=wanted)
+    if quiet_hours is not None:
+        wanted["quiet_hours"] = "" if quiet_hours == "none" else quiet_hours
+    if second_person is not None:
+        wanted["second_person"] = second_person == "on"
+    change_settings(found, by=None, now=opening.now(), **wanted)
     kept = f"nothing leaves in {found.quiet_hours}" if found.quiet_hours else "letters leave at any hour"
-    say(_organisation(found), f"{found.name}: {kept} ({found.timezone}).")
+    asked = "with a second person's yes" if found.second_person else "without a second person's yes"
+    say(_organisation(found), f"{found.name}: {kept} ({found.timezone}), {asked}.")
 
 
-def _organisation(found: Any) -> dict[str, str]:
-    words = ("name", "slug", "language", "timezone", "quiet_hours", "public_url", "desk_url", "content_url")
+def _organisation(found: Any) -> dict[str, Any]:
+    words = ("name", "slug", "language", "timezone", "quiet_hours", "second_person", "public_url", "desk_url", "content_url")
     return {word: getattr(found, word) for word in words}
 
 

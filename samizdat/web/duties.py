@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.audience import queries
+from samizdat.campaigns import approving
 from samizdat.rights import breaches
 from samizdat.rights.actions import silent, why_not_yet
 from samizdat.rights.models import Breach, Renewal
@@ -20,6 +21,7 @@ def needs(request: Any) -> list[dict[str, str]]:
         found += [_of_breach(request, row) for row in _untold(request.organisation)]
     if request.role in WRITERS:
         found += _of_renewals(request)
+        found += _of_approvals(request)
     return found
 
 
@@ -48,6 +50,17 @@ def _of_renewals(request: Any) -> list[dict[str, str]]:
         found.append(
             _need("care", title % values, text % values, address(request.organisation, "renewal", row.list_id))
         )
+    return found
+
+
+def _of_approvals(request: Any) -> list[dict[str, str]]:
+    """Letters that wait for the yes of a second person, who is anybody but the one who asked."""
+    found = []
+    for row in approving.waiting_for(request.organisation, request.person):
+        title = _("“%(subject)s” waits for a second person") % {"subject": row.subject[:80]}
+        text = _("Read it, look at whom it goes to, and agree, or tell your colleague what is wrong.")
+        href = address(request.organisation, "send", row.campaign.pk) + "#second"
+        found.append(_need("care", title, text, href))
     return found
 
 

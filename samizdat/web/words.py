@@ -229,6 +229,8 @@ PASSING = ("quiet", "wave", "limit", "warm_up")
 EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.created": ("", lazy("Written.")),
     "campaign.tested": ("", lazy("A test was sent.")),
+    "campaign.approval_asked": ("", lazy("A second person was asked for a yes.")),
+    "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
     "campaign.released": ("", lazy("Released: text and audience are frozen.")),
     "campaign.started": ("now", lazy("It began to go out.")),
     "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),

@@ -241,6 +241,16 @@ def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(br
     assert brought_in.say("subscribers", "settle")["wrong"] == 0
 
 
+def test_a_second_person_is_wanted_and_the_command_line_goes_no_other_way(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    assert brought_in.say("organisation", "set", "--second-person", "on")["second_person"] is True
+    refused = brought_in("campaign", "send", number, "--json")
+    assert (refused.code, refused.json["error"]) == (1, "not_approved")
+    checked = brought_in("campaign", "check", number, "--json")
+    assert checked.json["second_person"] == {"needed": True, "state": "none"}
+    assert brought_in.say("organisation", "set", "--second-person", "off")["second_person"] is False
+
+
 def test_quiet_hours_of_the_organisation_are_set_where_the_desk_sets_them(brought_in: House) -> None:
     set_ = ("organisation", "set", "--quiet-hours")
     assert brought_in.say(*set_, "22:00-07:00 Europe/Riga")["quiet_hours"] == "22:00-07:00 Europe/Riga"

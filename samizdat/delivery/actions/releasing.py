@@ -14,6 +14,7 @@ from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, 
 from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import approving
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import digest, pace
@@ -77,6 +78,7 @@ def release(
         campaign.refresh_from_db()
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
+        approving.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
             reader_of(campaign, now)  # Before anything is written.
@@ -267,6 +269,7 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
+        approving.check(campaign, by)
         changed = Campaign.objects.filter(pk=campaign.pk, state="draft", version=campaign.version).update(
             state=state,
             reason="",

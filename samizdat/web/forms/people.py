@@ -219,6 +219,11 @@ class SettingsForm(DeskForm):
         ],
         help_text=lazy("Sign-up forms warn whoever gives a mailbox that this state can have read."),
     )
+    second_person = forms.BooleanField(
+        label=lazy("No letter leaves without the yes of a second person"),
+        required=False,
+        help_text=lazy("Somebody else than whoever releases it agrees to its text and its audience."),
+    )
     accent = forms.CharField(
         label=lazy("Colour of buttons in letters"),
         max_length=7,

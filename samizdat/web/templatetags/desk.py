@@ -217,6 +217,8 @@ def answer_word(name: str) -> str:
 def shown(bound: Any) -> str:
     """What stands in a field, for whoever may only look; of a choice its words."""
     value = bound.value()
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
     return str(dict(getattr(bound.field, "choices", ())).get(value, value) or "–")
 
 

@@ -14,7 +14,7 @@ from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
-from samizdat.campaigns import domain
+from samizdat.campaigns import approving, domain
 from samizdat.campaigns.audience import names
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
@@ -106,6 +106,8 @@ def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[st
         "items": items,
         "blocked": any(item["kind"] == "stop" for item in items),
         "reach": reach,
+        "approval": (standing := approving.standing(found)),
+        "agreed_by_her": standing.by == request.person,
         "rows": saying.rows(reach),
         "list_name": audience.name_of(found.list),
         "segment": _segment(found),
@@ -140,6 +142,7 @@ def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime)
         *_house(request, organisation),
         _routes(request, organisation, _domain(draft.from_email)),
         _people(request, found, reach),
+        *_second_person(request, found),
         _test(organisation, found),
         _bounces(request, organisation, draft),
         _signed(request, organisation, draft),
@@ -218,6 +221,31 @@ def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
     )
 
 
+def _second_person(request: Any, found: Any) -> list[dict[str, str]]:
+    """What a second person has said. It stops the release where the organisation wants her yes."""
+    standing, stops = approving.standing(found), request.organisation.second_person
+    kind = "stop" if stops else "care"
+    if standing.state == "given":
+        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        text = _("%(name)s agreed to this text for this audience: %(when)s. If you change either, it is asked again.")
+        if stops and standing.by == request.person:
+            return [_item("stop", _("Somebody else has to release it"), _("You agreed to it; two people are needed."))]
+        return [_item("good", _("A second person agrees"), text % facts)]
+    if standing.state == "changed":
+        text = _("%(name)s agreed: %(when)s. Since then the letter or its audience was changed.")
+        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        return [_item(kind, _("The yes was for another version"), text % facts, "#second", _("Ask again"))]
+    if standing.state == "asked":
+        name = people.name_of(standing.asked_by) if standing.asked_by else _("Somebody")
+        text = _("%(name)s asked for it: %(when)s. Colleagues see it on their first page.")
+        facts = {"name": name, "when": moment(standing.asked)}
+        return [_item(kind, _("It waits for the yes of a second person"), text % facts, "#second", _("Agree"))]
+    if not stops:
+        return []
+    text = _("Here no letter leaves before somebody else than whoever releases it agrees to it.")
+    return [_item("stop", _("A second person has not agreed yet"), text, "#second", _("Ask"))]
+
+
 def _test(organisation: Any, found: Any) -> dict[str, str]:
     tested = events.about(organisation, "campaign.tested", found.pk, limit=1)
     if tested:
@@ -273,6 +301,32 @@ def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
     draft = draft_of(campaign_at(request, campaign_id))
     facts = {"domain": _domain(draft.from_email), **_look(request.organisation, draft.from_email)}
     return render(request, "web/campaigns/parts/domain.html", facts)
+
+
+@deed(WRITERS)
+def ask(request: Any, campaign_id: int) -> HttpResponse:
+    """Asks for a second person's yes."""
+    found = campaign_at(request, campaign_id)
+    try:
+        approving.ask(found, by=request.person, now=hours.asked())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Asked. Your colleagues see it on their first page."))
+    return go(request, "send", campaign_id)
+
+
+@deed(WRITERS)
+def agree(request: Any, campaign_id: int) -> HttpResponse:
+    """The second person's yes, to the version that her page showed."""
+    found, version = campaign_at(request, campaign_id), request.POST.get("version", "")
+    try:
+        approving.agree(found, int(version) if version.isdecimal() else 0, by=request.person, now=hours.asked())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("You agreed to this text for this audience."))
+    return go(request, "send", campaign_id)
 
 
 @deed(WRITERS)

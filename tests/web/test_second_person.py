@@ -1,0 +1,95 @@
+"""A second person's yes: asked for, given to what was seen, asked again after a change, and looked at by the release."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import approving
+from samizdat.campaigns.approving import NotApproved, agree, standing
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import Overtaken
+from samizdat.campaigns.models import Campaign
+from samizdat.core.segment import Language, OnList
+from samizdat.delivery.actions import release
+from tests.conftest import NOW
+from tests.web.conftest import House
+from tests.web.test_sending import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def strict(here: House) -> House:
+    here.organisation.second_person = True
+    here.organisation.save(update_fields=["second_person"])
+    return here
+
+
+def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> None:
+    vera, clara = desk("admin"), desk("editor")
+    vera.post(_to(here, "settings"), _settings(here, second_person="on"))
+    address = _to(here, "send", here.campaign.pk)
+    page = clara.get(address).content.decode()
+    assert "A second person has not agreed yet" in page and "btn final" not in page
+    assert clara.post(address, {"when": "now"}).status_code == 422
+    clara.post(_to(here, "ask-second", here.campaign.pk))
+    waits = "“What the river took” waits for a second person"
+    assert waits in vera.get(_to(here, "home")).content.decode()
+    assert waits not in clara.get(_to(here, "home")).content.decode()
+    vera.post(_to(here, "agree", here.campaign.pk), {"version": here.campaign.version})
+    assert waits not in vera.get(_to(here, "home")).content.decode()
+    assert "Somebody else has to release it" in vera.get(address).content.decode()
+    assert vera.post(address, {"when": "now"}).status_code == 422
+    assert "Vera agreed to this text for this audience" in clara.get(address).content.decode()
+    clara.post(address, {"when": "now"})
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "held"
+
+
+@pytest.mark.parametrize("what", ["text", "audience", "segment"])
+def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what: str) -> None:
+    letter, vera, clara = strict.campaign, strict.people["admin"], strict.people["editor"]
+    part = audience.add_segment(strict.organisation, "Some", OnList(strict.list.pk), now=NOW)
+    campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, segment=part)
+    agree(letter, letter.version, by=vera, now=NOW)
+    with pytest.raises(NotApproved, match="somebody else has to release"):
+        release(letter, now=NOW, by=vera)
+    if what == "segment":
+        audience.change_segment(part, "Some", Language("ru"), version=part.version, now=NOW)
+    else:
+        changes: Any = {"segment": None} if what == "audience" else {}
+        draft = draft_of(letter).with_(subject="Another" if what == "text" else "What the river took")
+        campaigns.save(letter, draft, version=letter.version, by=clara, now=NOW, **changes)
+    letter = Campaign.objects.get(pk=letter.pk)
+    assert standing(letter).state == "changed"
+    for by in (clara, None):  # The command line goes no other way.
+        with pytest.raises(NotApproved, match="changed since"):
+            release(letter, now=NOW, by=by)
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
+def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    agree(letter, letter.version, by=strict.people["admin"], now=NOW)
+    genuine = campaigns.freeze
+
+    def slow(campaign: Campaign, now: Any) -> Any:
+        other = Campaign.objects.get(pk=campaign.pk)
+        campaigns.save(other, draft_of(other).with_(subject="Other"), version=other.version, by=clara, now=now)
+        return genuine(campaign, now)
+
+    monkeypatch.setattr("samizdat.delivery.actions.releasing.campaigns.freeze", slow)
+    with pytest.raises(NotApproved):
+        release(letter, now=NOW, by=clara)
+
+
+def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: Desk) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    seen = letter.version
+    campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=seen, by=clara, now=NOW)
+    with pytest.raises(Overtaken):
+        agree(letter, seen, by=strict.people["admin"], now=NOW)
+    page = desk("admin").post(_to(strict, "agree", letter.pk), {"version": "x"}, follow=True).content.decode()
+    assert "Read it again, then agree." in page
+    assert approving.standing(letter).state == "none"
