@@ -58,8 +58,10 @@ def database(name: str) -> None:
 
 
 class Rows:
-    """All rows that the house has now; the gate has none. On PostgreSQL their numbers are never given out again, as nothing takes
-    a sequence back; on SQLite the next number is the one after the highest row.
+    """All rows that the house has now; the gate has none.
+
+    On PostgreSQL their numbers are never given out again, as nothing takes a sequence back; on SQLite the next number
+    is the one after the highest row.
     """
 
     def __init__(self) -> None:
