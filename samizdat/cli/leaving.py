@@ -27,7 +27,8 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     "row for each subscriber.",
 )
 @click.option("--list", "names", multiple=True, metavar="NAME", help="mailchimp, csv, xlsx: of this list alone.")
-@click.option("--segment", "segment", metavar="NAME", help="csv, xlsx: of this segment alone.")
+@click.option("--segment", "segment", metavar="NAME", help="mailchimp, csv, xlsx: of this segment alone.")
+@click.option("--tag", "tag", metavar="NAME", help="mailchimp, csv, xlsx: of those who have this tag alone.")
 @click.option(
     "--recipient",
     "recipients",
@@ -50,6 +51,7 @@ def export(
     form: str,
     names: tuple[str, ...],
     segment: str | None,
+    tag: str | None,
     recipients: tuple[str, ...],
     plain: bool,
     reason: str,
@@ -75,6 +77,7 @@ def export(
         form == "samizdat" and (not plain if keys is None else keys),
         zipped,
         _segment(segment),
+        _tagged(tag),
     )
     actions.check(wish, plain=plain, reason=reason)
     with progress("Writing", "rows") as shown, _into(to) as out:
@@ -125,6 +128,18 @@ def _segment(name: str | None) -> int | None:
     found = saved.segment_named(opening.organisation(), name)
     saved.tree_of(found)
     return found.id
+
+
+def _tagged(name: str | None) -> Any:
+    from samizdat.audience.filters import Filter
+    from samizdat.audience.queries import tag_named
+
+    if name is None:
+        return None
+    found = tag_named(opening.organisation(), name)
+    if found is None:
+        raise Failed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+    return Filter(tag=found.id)
 
 
 def _lists(names: tuple[str, ...]) -> Iterator[int]:

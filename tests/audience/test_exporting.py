@@ -278,12 +278,15 @@ def test_a_formula_is_escaped_and_comes_back_as_it_was(text: str) -> None:
     assert unescape(escape(text)) == text
 
 
-def test_a_table_can_be_of_a_segment(audience: Any) -> None:
+def test_a_table_and_mailchimps_layout_can_be_of_a_segment(audience: Any) -> None:
     made_of = actions.add_segment(audience, "Russian", segment.Language("ru"), now=NOW)
     rows = rows_of(made(audience, Wish("csv", segment=made_of.pk)), "subscribers.csv")
     cells = {cell for row in rows for cell in row.values()}
     assert "ada@post.example" in cells and "boris@post.example" not in cells
-    with pytest.raises(ExportRefused, match="Only a table"):
+    with zipfile.ZipFile(io.BytesIO(made(audience, Wish("mailchimp", segment=made_of.pk)))) as box:
+        text = "".join(box.read(name).decode() for name in box.namelist())
+    assert text.count("ada@post.example") == 2 and "boris@post.example" not in text
+    with pytest.raises(ExportRefused, match="takes everybody along"):
         made(audience, Wish("samizdat", segment=made_of.pk))
 
 

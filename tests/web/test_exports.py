@@ -1,6 +1,8 @@
 """Leaving whole at the desk: an admin asks, the worker makes it, it is fetched once; of a plain one all admins hear."""
 
+import csv
 import io
+import re
 import zipfile
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from samizdat.audience import queries
 from samizdat.audience.exporting import actions
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
@@ -16,7 +19,8 @@ from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
 
 KEY = pyrage.x25519.Identity.generate()
-SEALED = {"format": "samizdat", "list": "0", "seal": "sealed", "recipients": f"{KEY.to_public()}\n", "keys": "on"}
+FILLED = {"format": "samizdat", "list": "0", "seal": "sealed", "recipients": f"{KEY.to_public()}\n", "keys": "on"}
+SEALED = FILLED | {"sure": "1"}
 
 
 def at(house: House, *words: Any) -> str:
@@ -33,6 +37,9 @@ def newest() -> Export:
 
 
 def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, vera: Client) -> None:
+    asked = vera.post(at(here), FILLED)
+    assert asked.status_code == 200 and b"Make a file of 2 subscribers?" in asked.content
+    assert newest().pk == here.export.pk
     answer = vera.post(at(here), SEALED)
     row = newest()
     assert answer.headers["Location"] == at(here, row.pk) and row.state == "asked" and not row.plain
@@ -59,15 +66,61 @@ def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, v
         ({"seal": "plain", "reason": " "}, b"Say why"),
         ({"format": "doc"}, b"to correct"),
         ({"list": "999999"}, b"to correct"),
+        ({"tag": "volunteer"}, b"always takes everybody along"),
     ],
 )
 def test_a_wish_that_cannot_be_is_one_sentence_and_makes_nothing(
     here: House, vera: Client, change: dict[str, str], words: bytes
 ) -> None:
     before = Export.objects.count()
+    if change.get("tag"):
+        change = {"tag": str(queries.tags(here.organisation)[0][0])}
     answer = vera.post(at(here), {**SEALED, **change})
     assert answer.status_code == 422 and words in answer.content
     assert Export.objects.count() == before
+
+
+def _table(here: House, vera: Client, asked: str, **more: Any) -> tuple[str, list[str]]:
+    """What the form of this address asks before it makes a table, and the addresses in the table."""
+    page = vera.get(at(here) + asked).content.decode()
+    end = page.index("Count and ask")
+    form = page[page.rindex("<form", 0, end) : end]
+    hidden: dict[str, Any] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="(\w*)">', form):
+        hidden.setdefault(name, []).append(value)
+    answers = {name: value for name, value in SEALED.items() if name != "list"} | {"format": "csv"} | hidden | more
+    sure = vera.post(at(here), {**answers, "sure": ""}).content.decode()
+    vera.post(at(here), answers)
+    row = actions.run(newest().pk, now=lambda: NOW)
+    data = pyrage.decrypt(b"".join(actions.fetch(row, now=lambda: NOW, by=None)), [KEY])
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        rows = list(csv.DictReader(io.StringIO(box.read("subscribers.csv").decode("utf-8-sig"))))
+    planted = actions.told_of(row)["planted"]["address"]
+    assert planted in [one["Email address"] for one in rows]
+    assert row.counts == {"subscribers": len(rows) - 1}
+    return sure, sorted({one["Email address"] for one in rows} - {planted})
+
+
+def test_those_who_fit_a_filter_leave_and_nobody_else(here: House, vera: Client) -> None:
+    sure, found = _table(here, vera, "?whom=all&status=unsubscribed")
+    assert "Make a file of 1 subscriber?" in sure and "Status: Unsubscribed" in sure
+    assert found == ["boris@lantern.example"]
+    assert b"Status: Unsubscribed" in vera.get(at(here, newest().pk)).content
+    gone = vera.get(at(here) + "?whom=all&tag=999999")
+    assert gone.status_code == 302, "a filter that means nothing any more would mean everybody"
+
+
+def test_those_who_were_ticked_leave_and_nobody_else(here: House, vera: Client) -> None:
+    sure, found = _table(here, vera, f"?whom=ticked&n={here.ada.number}")
+    assert "Make a file of 1 subscriber?" in sure and "those who were ticked" in sure
+    assert found == ["ada@lantern.example"]
+
+
+def test_the_form_has_a_tag_and_a_segment(here: House, vera: Client) -> None:
+    tag = {name: id for id, name in queries.tags(here.organisation)}["volunteer"]
+    sure, found = _table(here, vera, "", tag=str(tag), segment=str(here.segment))
+    assert "Segment: Here; Tag: volunteer" in sure and "Make a file of 1 subscriber?" in sure
+    assert found == ["ada@lantern.example"]
 
 
 def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: House, vera: Client) -> None:

@@ -9,6 +9,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from samizdat.audience import filters
 from samizdat.audience.bringing import owner
 from samizdat.audience.exporting import leaving, people, pieces, planting, sealing
 from samizdat.audience.exporting.errors import ExportRefused, ExportTaken
@@ -44,8 +45,9 @@ def check(wish: Wish, *, plain: bool, reason: str) -> None:
     if wish.lists and wish.format == "samizdat":
         sentence = _("Our own format always takes every list along. Choose another format for one of them.")
         raise ExportRefused("lists_elsewhere", sentence)
-    if wish.segment is not None and wish.format not in ("csv", "xlsx"):
-        raise ExportRefused("segment_elsewhere", _("Only a table, CSV or XLSX, can be of a segment."))
+    if (wish.segment is not None or wish.fit is not None) and wish.format == "samizdat":
+        sentence = _("Our own format always takes everybody along. Choose another format for some of them.")
+        raise ExportRefused("some_elsewhere", sentence)
     if len(wish.lists) > 1 and wish.format in ("csv", "xlsx"):
         raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
 
@@ -65,13 +67,14 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
             organisation=organisation, format=wish.format, state=state, plain=plain, by=by, created=now,
             owner=owner.myself() if state == "writing" else "", beat=now,
         )  # fmt: skip
-        planted = planting.plant(people.House(organisation), by)
+        planted = planting.plant(people.House(organisation), by, wish.wanted, now)
         told: dict[str, Any] = {
             "recipients": list(wish.recipients),
             "lists": list(wish.lists),
             "keys": wish.keys,
             "zipped": wish.zipped,
             "segment": wish.segment,
+            "fit": wish.fit.told() if wish.fit else None,
             "reason": reason.strip()[:1000],
             "planted": _plain(planted.person) if planted else None,
         }
@@ -100,8 +103,16 @@ def told_of(row: Export) -> dict[str, Any]:
 
 def wish_of(row: Export) -> Wish:
     told = told_of(row)
-    told_lists, segment = tuple(told["lists"]), told.get("segment")
-    return Wish(row.format, tuple(told["recipients"]), told_lists, told["keys"], told["zipped"], segment)
+    fit = filters.read(told["fit"]) if told.get("fit") else None
+    return Wish(
+        row.format,
+        tuple(told["recipients"]),
+        tuple(told["lists"]),
+        told["keys"],
+        told["zipped"],
+        told.get("segment"),
+        fit,
+    )
 
 
 def planted_of(row: Export) -> planting.Planted | None:

@@ -14,8 +14,8 @@ from samizdat import dialect
 from samizdat.audience.exporting import people, planting
 from samizdat.audience.exporting.cells import escaped
 from samizdat.audience.exporting.packing import Plain, Zip
+from samizdat.audience.exporting.whom import Only
 from samizdat.audience.models import STATUSES
-from samizdat.audience.segments.who import Reader
 from samizdat.core import consent, seal
 
 PAGE = 2_000
@@ -42,12 +42,12 @@ def write(
     planted: planting.Planted | None,
     progress: people.Progress,
     list_id: int | None,
-    reader: Reader | None = None,
+    only: Only | None = None,
 ) -> dict[str, Any]:
-    """Everybody, or everybody who is on one list, or in the segment of `reader`. How many."""
+    """Everybody, or everybody who is on one list, or whom `only` holds. How many."""
     table.head(_head(home, list_id))
     count, hers = 0, planted
-    for page in _pages(home, list_id, reader):
+    for page in _pages(home, list_id, only):
         rows = [_row(home, one, list_id) for one in page]
         count += len(rows)
         if hers is not None and page[-1].number > hers.id:
@@ -62,8 +62,8 @@ def write(
     return {"subscribers": count}
 
 
-def _pages(home: people.House, list_id: int | None, reader: Reader | None) -> Iterator[list[people.Person]]:
-    for ids in _all_ids(home) if reader is None else _ids_in(reader):
+def _pages(home: people.House, list_id: int | None, only: Only | None) -> Iterator[list[people.Person]]:
+    for ids in _all_ids(home) if only is None else only.pages(PAGE):
         page = people.whole(home, ids)
         if list_id is not None:
             page = [one for one in page if any(of[0] == list_id for of in one.lists)]
@@ -76,12 +76,6 @@ def _all_ids(home: people.House) -> Iterator[list[int]]:
     while ids := dialect.subscribers_after(after, home.end, PAGE):
         yield ids
         after = ids[-1]
-
-
-def _ids_in(reader: Reader) -> Iterator[list[int]]:
-    """Those of a segment, in pages of the same size: what is held of them in memory is all about them."""
-    for ids in reader.ids():
-        yield from (ids[at : at + PAGE] for at in range(0, len(ids), PAGE))
 
 
 def _lists(home: people.House, list_id: int | None) -> list[int]:

@@ -8,9 +8,9 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
+from samizdat.audience.exporting.whom import Only, Wanted
+from samizdat.audience.filters import Filter
 from samizdat.audience.numbers import one_number
-from samizdat.audience.segments import saved
-from samizdat.audience.segments.who import Reader, today_of
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 VERSION = "0.1.0"
@@ -22,7 +22,8 @@ ROUNDS = {"samizdat": 3, "mailchimp": 1, "csv": 1, "xlsx": 1}
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
-    format alone); `zipped`: a CSV in a zip; `segment`: of a table, its row number, None for everybody."""
+    format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
+    these filters or were ticked."""
 
     format: str
     recipients: tuple[str, ...] = ()
@@ -30,6 +31,11 @@ class Wish:
     keys: bool = False
     zipped: bool = True
     segment: int | None = None
+    fit: Filter | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.lists[0] if len(self.lists) == 1 else None, self.segment, self.fit)
 
 
 class Counting:
@@ -86,27 +92,19 @@ def _write(
     progress: people.Progress,
     now: datetime,
 ) -> dict[str, Any]:
+    only = None
+    if wish.segment is not None or wish.fit is not None:
+        only = Only(wish.wanted.ids(home.organisation, now))
+    one_list = wish.lists[0] if wish.lists else None
     if wish.format == "csv":
-        only = wish.lists[0] if wish.lists else None
-        return flat.write(
-            flat.CsvTable(box, "subscribers.csv"), home, planted, progress, only, _reader(home, wish, now)
-        )
+        return flat.write(flat.CsvTable(box, "subscribers.csv"), home, planted, progress, one_list, only)
     assert isinstance(box, Zip)
     if wish.format == "xlsx":
-        only = wish.lists[0] if wish.lists else None
-        return flat.write(flat.XlsxTable(box), home, planted, progress, only, _reader(home, wish, now))
+        return flat.write(flat.XlsxTable(box), home, planted, progress, one_list, only)
     if wish.format == "mailchimp":
-        return {"lists": mailchimp.write(box, home, planted, progress, list(wish.lists) or list(home.lists))}
+        lists = list(wish.lists) or list(home.lists)
+        return {"lists": mailchimp.write(box, home, planted, progress, lists, only)}
     return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, extras=tables.extras)
-
-
-def _reader(home: people.House, wish: Wish, now: datetime) -> Reader | None:
-    """Whom the segment means now. Errors: NoSuchSegment, SegmentBroken."""
-    if wish.segment is None:
-        return None
-    organisation = home.organisation
-    tree = saved.tree_of(saved.segment_by_id(organisation, wish.segment))
-    return Reader(organisation, tree, today_of(organisation, now))
 
 
 def ending(wish: Wish) -> str:

@@ -15,6 +15,7 @@ from samizdat import dialect
 from samizdat.audience.exporting import people, planting
 from samizdat.audience.exporting.cells import escaped
 from samizdat.audience.exporting.packing import Zip
+from samizdat.audience.exporting.whom import Only
 from samizdat.audience.models import STATUSES
 from samizdat.core import consent, seal
 from samizdat.core import planted as marks
@@ -40,8 +41,9 @@ def write(
     planted: planting.Planted | None,
     progress: people.Progress,
     lists: list[int],
+    only: Only | None = None,
 ) -> dict[str, Any]:
-    """Counts by list and status of the files."""
+    """Counts by list and status of the files; of those alone whom `only` holds."""
     counts: dict[str, dict[str, int]] = {}
     # Without anybody planted any code will do, and Mailchimp's has ten signs.
     code = marks.code(planted.person.address) if planted else secrets.token_hex(5)
@@ -50,7 +52,7 @@ def write(
         counts[str(list_id)] = found = {}
         for status in FILES:
             hers = _hers(planted, list_id, status)
-            rows = _pages(home, list_id, status)
+            rows = _pages(home, list_id, status, only)
             first = next(rows, None)
             if first is None and not hers and status in ("pending", "nonsubscribed"):
                 continue  # As theirs: what is empty is not there. The three others always are.
@@ -122,7 +124,7 @@ def file_of(status: int, may: int) -> str:
     return "unsubscribed"
 
 
-def _pages(home: people.House, list_id: int, wanted: str) -> Iterator[list[people.Person]]:
+def _pages(home: people.House, list_id: int, wanted: str, only: Only | None) -> Iterator[list[people.Person]]:
     """Those of a file. Each status is walked through along its index; most have nobody for most files."""
     own = STATUSES.index(wanted)
     from_others = wanted in ("cleaned", "unsubscribed")
@@ -130,6 +132,8 @@ def _pages(home: people.House, list_id: int, wanted: str) -> Iterator[list[peopl
         after = 0
         while found := dialect.subscribed_after(list_id, status, after, PAGE):
             ids = [id for id, may in found if file_of(status, may) == wanted]
+            if only is not None:
+                ids = [id for id in ids if only.has(id)]
             if ids and (page := people.whole(home, ids)):
                 yield page
             after = found[-1][0]

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from samizdat import dialect
 from samizdat.accounts import people as accounts
 from samizdat.audience.exporting import people
 from samizdat.audience.exporting.models import Export
+from samizdat.audience.exporting.whom import Wanted
 from samizdat.audience.models import SUBSCRIBED, Subscriber
 from samizdat.audience.numbers import one_number
 from samizdat.audience.queries import details_of
@@ -51,10 +53,10 @@ class Planted:
         return self.person.number
 
 
-def plant(home: people.House, by: Any) -> Planted | None:
-    """A reader like the others, made up; None where there is nobody to be like. Inside a transaction."""
+def plant(home: people.House, by: Any, wanted: Wanted, now: datetime) -> Planted | None:
+    """A reader like the others of the file, made up; None where there is nobody to be like. Inside a transaction."""
     chance = Random(secrets.randbits(128))
-    sample = _sample(home, chance)
+    sample = _sample(home, chance) if wanted.everybody else _some(home, wanted, now, chance)
     if not sample:
         return None
     like = _like(sample, chance)
@@ -109,6 +111,11 @@ def _sample(home: people.House, chance: Random) -> list[people.Person]:
     if len(ids) < SAMPLE:
         ids = sorted({*ids, *dialect.subscribers_after(home.start, home.end, SAMPLE)})
     return people.whole(home, ids)
+
+
+def _some(home: people.House, wanted: Wanted, now: datetime, chance: Random) -> list[people.Person]:
+    ids = wanted.some(home.organisation, now, SAMPLE, chance)
+    return people.whole(home, ids) if ids else []
 
 
 def _like(sample: list[people.Person], chance: Random) -> people.Person:

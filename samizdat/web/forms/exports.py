@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.filters import Filter
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
 
@@ -22,15 +23,17 @@ SEALS = {
 
 
 class ExportForm(DeskForm):
-    """A wish. `keys` counts for our own format alone, `list` for all others."""
+    """A wish. `keys` counts for our own format alone; `list`, `tag` and `segment` for all others."""
 
     format = forms.ChoiceField(label=lazy("Format"), widget=forms.RadioSelect, choices=[*FORMATS.items()])
-    list = forms.TypedChoiceField(
-        label=lazy("Which list"),
+    list = forms.TypedChoiceField(label=lazy("Which list"), coerce=int, required=False, empty_value=None)
+    tag = forms.TypedChoiceField(label=lazy("Which tag"), coerce=int, required=False, empty_value=None)
+    segment = forms.TypedChoiceField(
+        label=lazy("Which segment"),
         coerce=int,
         required=False,
         empty_value=None,
-        help_text=lazy("Samizdat’s own format always takes all of them."),
+        help_text=lazy("Samizdat’s own format always takes everybody along."),
     )
     seal = forms.ChoiceField(label=lazy("Who can open it"), widget=forms.RadioSelect, choices=[*SEALS.items()])
     recipients = forms.CharField(
@@ -55,10 +58,22 @@ class ExportForm(DeskForm):
         help_text=lazy("Stands in the log, and every admin finds it on her first page."),
     )
 
-    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"format": "samizdat", "seal": "sealed", "keys": True, "list": 0})
+    def __init__(
+        self, *args: Any, lists: Any, tags: Any = (), segments: Any = (), fit: Filter | None = None, **kwargs: Any
+    ) -> None:
+        """`fit`: it is of those who fit filters or were ticked, and of nobody else."""
+        own = "samizdat" if fit is None else "csv"
+        kwargs.setdefault("initial", {"format": own, "seal": "sealed", "keys": True, "list": 0, "tag": 0, "segment": 0})
         super().__init__(*args, **kwargs)
+        self._fit = fit
+        if fit is not None:
+            for name in ("list", "tag", "segment", "keys"):
+                del self.fields[name]
+            offer(self, "format", [(name, word) for name, word in FORMATS.items() if name != "samizdat"])
+            return
         offer(self, "list", [(0, lazy("All lists")), *((row.id, row.name) for row in lists)])
+        offer(self, "tag", [(0, lazy("With and without tags")), *tags])
+        offer(self, "segment", [(0, lazy("Everybody")), *((row.id, row.name) for row in segments)])
 
     @property
     def reason_told(self) -> str:
@@ -68,11 +83,15 @@ class ExportForm(DeskForm):
         told = self.cleaned_data
         sealed, own = told["seal"] == "sealed", told["format"] == "samizdat"
         recipients = tuple(line.strip() for line in told["recipients"].splitlines() if line.strip())
+        tag, fit = told.get("tag"), self._fit
+        listed = fit.list if fit is not None and not fit.numbers else told.get("list")
         return Wish(
             format=told["format"],
             recipients=recipients if sealed else (),
-            lists=(told["list"],) if told["list"] and not own else (),
-            keys=bool(told["keys"] and sealed and own),
+            lists=(listed,) if listed else (),
+            keys=bool(told.get("keys") and sealed and own),
+            segment=told.get("segment") or None,
+            fit=Filter(tag=tag) if tag else fit,
         )
 
 

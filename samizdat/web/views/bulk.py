@@ -28,7 +28,7 @@ MOST_TICKED = 1_000
 NEWEST = 10
 
 
-def _whom(request: Any, told: Any) -> tuple[filtering.Asked, list[int]]:
+def whom_of(request: Any, told: Any) -> tuple[filtering.Asked, list[int]]:
     """Those who were ticked, or the filters. `told` is what a form or an address brings."""
     organisation = request.organisation
     asked = filtering.read(told, queries.lists(organisation), queries.tags(organisation))
@@ -39,8 +39,13 @@ def _whom(request: Any, told: Any) -> tuple[filtering.Asked, list[int]]:
     return asked, numbers
 
 
+def filter_of(told: Any, asked: filtering.Asked, numbers: list[int]) -> Filter:
+    """Nobody ticked is nobody, not everybody: no row has the number 0."""
+    return Filter(numbers=tuple(numbers) or (0,)) if told.get("whom") == "ticked" else asked.filter
+
+
 def _facts(request: Any, told: Any, **forms: Any) -> dict[str, Any]:
-    asked, numbers = _whom(request, told)
+    asked, numbers = whom_of(request, told)
     ticked = told.get("whom") == "ticked"
     lists, tags = queries.lists(request.organisation), queries.tags(request.organisation)
     many, following = len(numbers), None
@@ -67,7 +72,7 @@ def bulk_work(request: Any) -> HttpResponse:
     name = request.POST.get("deed", "")
     if name not in FORMS:
         raise Http404
-    if _whom(request, request.POST)[0].unknown:
+    if whom_of(request, request.POST)[0].unknown:
         # Left out it would mean everybody: a list or tag of the page that was open is gone meanwhile.
         messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
         return go(request, "subscribers")
@@ -97,10 +102,8 @@ def _as_counted(request: Any, plan: bulk.Plan) -> bool:
 
 def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.Plan:
     """A tag that is not there yet is made only when somebody is sure. Errors: ImportRefused, for too many tags."""
-    asked, numbers = _whom(request, request.POST)
-    # Nobody ticked is nobody, not everybody: no row has the number 0.
-    ticked = request.POST.get("whom") == "ticked"
-    whom = Filter(numbers=tuple(numbers) or (0,)) if ticked else asked.filter
+    asked, numbers = whom_of(request, request.POST)
+    whom = filter_of(request.POST, asked, numbers)
     tag = answers.get("tag")
     if name == bulk.TAG:
         named = queries.tag_named(request.organisation, answers["name"])
@@ -113,7 +116,7 @@ def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.
 
 def _ask(request: Any, plan: bulk.Plan, form: Any, word: WordForm) -> HttpResponse:
     fit, changed = bulk.count(request.organisation, plan)
-    asked, numbers = _whom(request, request.POST)
+    asked, numbers = whom_of(request, request.POST)
     facts = {
         "deed": plan.deed,
         "question": _question(request, plan, changed),

@@ -1,5 +1,7 @@
 """Leaving whole: asking for a file, watching it being made, fetching it; and who else has been told."""
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -10,45 +12,129 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
+from samizdat.audience.errors import AudienceError
 from samizdat.audience.exporting import actions, queries
 from samizdat.audience.exporting.errors import ExportRefused
-from samizdat.core.address import BadAddress
-from samizdat.web import words
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.filters import Filter
+from samizdat.audience.segments import saved
+from samizdat.core.address import PROVIDERS, BadAddress
+from samizdat.web import filtering, words
 from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.exports import FORMATS, ExportForm, WhoseForm
+from samizdat.web.views.bulk import filter_of, whom_of
 
 GOING = ("asked", "running")
 # What of the form a refusal speaks of.
 FIELDS = {
     "bad_recipient": "recipients", "secret_key": "recipients", "no_recipient": "recipients",
-    "many_recipients": "recipients", "no_reason": "reason",
+    "many_recipients": "recipients", "no_reason": "reason", "lists_elsewhere": "format", "some_elsewhere": "format",
 }  # fmt: skip
 
 
 @door(see=KEEPERS, do=ADMINS)
 def exports(request: Any) -> HttpResponse:
-    """The form, and what left before. POST: the worker makes a file."""
-    form = ExportForm(request.POST or None, lists=audience.lists(request.organisation))
+    """The form, and what left before; an address with filters makes it a form of those who fit. POST says how many
+    would leave and asks; POST with `sure` has the worker make the file."""
+    told = request.POST if request.method == "POST" else request.GET
+    asked, numbers = whom_of(request, told) if "whom" in told else (None, [])
+    if asked is not None and asked.unknown:
+        messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
+        return go(request, "subscribers")
+    chosen = _Chosen(asked, numbers, told.get("whom") == "ticked", filter_of(told, asked, numbers)) if asked else None
+    form = _form(request, request.POST or None, chosen)
     if form.is_valid():
         wish, reason = form.wish(), form.reason_told
         try:
             # One who was asked for a key must not get a plain file for having none.
             actions.check(wish, plain=form.cleaned_data["seal"] == "plain", reason=reason)
+            if not request.POST.get("sure"):
+                return _ask(request, wish, reason)
             row = actions.ask(request.organisation, wish, reason=reason, now=timezone.now(), by=request.person)
         except ExportRefused as refused:
             refuse(form, FIELDS.get(refused.code), refused)
+        except AudienceError as refused:
+            refuse(form, "segment", refused)
         else:
             return go(request, "export", row.pk)
-    return _page(request, form, WhoseForm())
+    return _page(request, form, WhoseForm(), chosen=chosen)
 
 
-def _page(request: Any, form: ExportForm, whose: WhoseForm, found: Any = None) -> HttpResponse:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Whom the filters of an address mean, or who was ticked."""
+
+    asked: filtering.Asked
+    numbers: list[int]
+    ticked: bool
+    fit: Filter
+
+
+def _form(request: Any, data: Any = None, chosen: _Chosen | None = None) -> ExportForm:
+    organisation = request.organisation
+    return ExportForm(
+        data,
+        lists=audience.lists(organisation),
+        tags=audience.tags(organisation),
+        segments=saved.segments(organisation),
+        fit=None if chosen is None else chosen.fit,
+    )
+
+
+def _ask(request: Any, wish: Wish, reason: str) -> HttpResponse:
+    """How many leave, and the last yes."""
+    facts = {
+        "found": wish.wanted.count(request.organisation, timezone.now()),
+        "whom": _whom(request.organisation, wish),
+        "format": _format(wish.format),
+        "keys": wish.recipients,
+        "with_keys": wish.keys,
+        "plain": not wish.recipients,
+        "reason": reason,
+        "again": [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name not in ("csrfmiddlewaretoken", "sure")
+        ],
+    }
+    return render(request, "web/exports/sure.html", facts)
+
+
+def _whom(organisation: Any, wish: Wish) -> str:
+    """Of whom an export is, in words; "" for everybody."""
+    said = []
+    if wish.segment is not None:
+        with suppress(AudienceError):
+            said.append(
+                _("Segment: %(name)s") % {"name": saved.name_of(saved.segment_by_id(organisation, wish.segment))}
+            )
+    if wish.fit is not None and wish.fit.numbers:
+        said.append(_("those who were ticked"))
+    elif wish.fit is not None or wish.lists:
+        told = {name: str(value) for name, value in (wish.fit.told() if wish.fit else {}).items()}
+        if "provider" in told:
+            told["provider"] = PROVIDERS[int(told["provider"])]
+        if wish.lists:
+            told["list"] = str(wish.lists[0])
+        said.append(filtering.read(told, audience.lists(organisation), audience.tags(organisation)).sentence)
+    return "; ".join(filter(None, said))
+
+
+def _page(
+    request: Any, form: ExportForm, whose: WhoseForm, found: Any = None, chosen: _Chosen | None = None
+) -> HttpResponse:
     facts = {
         "form": form,
         "whose": whose,
         "found": found,
-        "earlier": [(row, _name(row), _format(row)) for row in queries.exports(request.organisation)],
+        "chosen": chosen,
+        # The names that audience/parts/whom.html carries along.
+        "asked": chosen and chosen.asked,
+        "numbers": chosen and chosen.numbers,
+        "ticked": chosen and chosen.ticked,
+        "earlier": [(row, _name(row), _format(row.format)) for row in queries.exports(request.organisation)],
     }
     wrong = form.errors or whose.errors
     return render(request, "web/exports/exports.html", facts, status=422 if wrong else 200)
@@ -58,15 +144,14 @@ def _name(row: Any) -> str:
     return people.name_of(row.by) if row.by else _("the command line")
 
 
-def _format(row: Any) -> str:
-    return str(FORMATS.get(row.format, row.format)).partition(":")[0]
+def _format(name: str) -> str:
+    return str(FORMATS.get(name, name)).partition(":")[0]
 
 
 @deed(ADMINS)
 def whose(request: Any) -> HttpResponse:
     """Which export an address was planted in. Posted, so that it stands in no address of a page."""
     form = WhoseForm(request.POST)
-    lists = audience.lists(request.organisation)
     if form.is_valid():
         try:
             found = queries.planted_in(request.organisation, form.cleaned_data["address"])
@@ -76,7 +161,7 @@ def whose(request: Any) -> HttpResponse:
             if found is not None:
                 return go(request, "export", found.pk)
             refuse(form, "address", _("This address was planted in none of your exports."))
-    return _page(request, ExportForm(lists=lists), form)
+    return _page(request, _form(request), form)
 
 
 def _export(request: Any, export_id: int) -> Any:
@@ -94,15 +179,14 @@ def export(request: Any, export_id: int) -> HttpResponse:
 
 def _facts(request: Any, row: Any) -> dict[str, Any]:
     told = actions.told_of(row)
-    names = {found.id: found.name for found in audience.lists(request.organisation)}
     unseen = request.role == "admin" and row in queries.unseen(request.organisation, request.person, timezone.now())
     return {
         "row": row,
         "by": _name(row),
         "told": told,
         "keys": told["recipients"],
-        "lists": ", ".join(names.get(number, "–") for number in told["lists"]),
-        "format": _format(row),
+        "whom": _whom(request.organisation, actions.wish_of(row)),
+        "format": _format(row.format),
         "sums": _counts(row),
         "per_mille": round(1000 * row.done / row.whole) if row.whole else 0,
         "going": row.state in GOING,
