@@ -21,6 +21,7 @@ from samizdat.core.address import domain
 from samizdat.core.document import BadDocument
 from samizdat.core.document import dumps as dumps_document
 from samizdat.core.document import parse as parse_document
+from samizdat.core.document.marked import without
 from samizdat.core.message import dumps
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -98,6 +99,9 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
     """Takes out every tag with this flaw that can be taken out (FORWARD, REWARDS); returns the new version."""
     draft = draft_of(campaign)
     flaws = [flaw for flaw in proof_of(campaign, now).flaws if flaw.code == code and flaw.fix == "remove"]
+    if draft.format == "blocks":
+        in_blocks = [flaw for flaw in flaws if flaw.place == "block"]
+        draft = draft.with_(body=dumps_document(without(parse_document(draft.body), in_blocks)))
     for place in ("subject", "preheader", "body"):
         # From the end: what is cut does not move what stands before it.
         for flaw in sorted((flaw for flaw in flaws if flaw.place == place), key=lambda flaw: -flaw.start):
@@ -180,12 +184,12 @@ def count_leaving(organisation: Any, moved: Mapping[int, int]) -> None:
 def flaws_error(flaws: Any) -> LetterHasFlaws:
     found = findings(tuple(flaws))
     first = next(finding for finding in found if finding.severity == "stop")
-    sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s") % {
-        "place": first.place,
-        "line": first.line,
-        "flaw": first.sentence,
-    }
-    return LetterHasFlaws(sentence, tuple(found))
+    values = {"place": first.place, "line": first.line, "flaw": first.sentence}
+    if first.place == "block":
+        sentence = _("The letter cannot go out yet: block %(line)s: %(flaw)s")
+    else:
+        sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s")
+    return LetterHasFlaws(sentence % values, tuple(found))
 
 
 def save_template(

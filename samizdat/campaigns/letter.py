@@ -1,9 +1,10 @@
 """From a campaign to a letter: gathers what core/compile needs, and translates what it finds."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
@@ -13,9 +14,10 @@ from samizdat.audience import queries as audience
 from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.queries import template_source
+from samizdat.campaigns.queries import picture_url, pictures_named, template_source
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
+from samizdat.core.look import Picture as LetterPicture
 from samizdat.core.letter import Content, conditions_of
 from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
@@ -62,7 +64,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         subject=draft.subject,
         preheader=draft.preheader,
         body=draft.body,
-        format="html" if draft.format == "html" else "markdown",
+        format=_format(draft),
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
@@ -77,9 +79,26 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         list_id=_list_id(campaign, draft),
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
+        pictures=_pictures(organisation, draft),
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
+def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
+    return draft.format if draft.format in ("html", "blocks") else "markdown"  # type: ignore[return-value]
+
+
+_SRC = re.compile(r'"src":\s{0,9}"(?:https?://[^"]{1,300}/m/)?([0-9a-f]{8,40})(?:\.[a-z]{3,4})?"')
+
+
+def _pictures(organisation: Any, draft: Draft) -> dict[str, LetterPicture]:
+    """The pictures of the library that blocks name, by slug or by address."""
+    slugs = set(_SRC.findall(draft.body)) if draft.format == "blocks" else set()
+    return {
+        row.slug: LetterPicture(picture_url(organisation, row.slug, row.kind), row.width, row.height)
+        for row in (pictures_named(organisation, slugs) if slugs else ())
+    }
+
+
     )
 
 

@@ -92,6 +92,18 @@ def pictures(organisation: Any, limit: int = 60) -> list[Picture]:
     return list(Picture.objects.filter(organisation=organisation).defer("sealed").order_by("-pk")[:limit])
 
 
+def picture_url(organisation: Any, slug: str, kind: str) -> str:
+    """Where readers find it."""
+    return f"{organisation.public_url}/m/{slug}.{kind}"
+
+
+def pictures_named(organisation: Any, slugs: Iterable[str]) -> list[Picture]:
+    """Facts of these pictures; bytes are not fetched."""
+    return list(
+        Picture.objects.filter(organisation=organisation, slug__in=slugs).only("slug", "kind", "width", "height")
+    )
+
+
 def picture_named(organisation: Any, slug: str) -> Picture | None:
     return Picture.objects.select_related("organisation").filter(organisation=organisation, slug=slug).first()
 

@@ -132,6 +132,10 @@ def campaign_numbered(number: int) -> Any:
     return campaign_of(opening.organisation(), number)
 
 
+def _where(finding: Any) -> str:
+    return f"block {finding.line}" if finding.place == "block" else f"{finding.place}, line {finding.line}"
+
+
 @campaign.command("check")
 @click.argument("number", metavar="ID", type=int)
 @common
@@ -178,7 +182,7 @@ def campaign_check(number: int) -> None:
         "bounces_go_to": bounces,
         "second_person": {"needed": found.organisation.second_person, "state": approval.state},
     }
-    lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {f.place}, line {f.line}: {f.sentence}" for f in flaws]
+    lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {_where(f)}: {f.sentence}" for f in flaws]
     # Only the letter itself can stop it; a missing record costs trust.
     lines += [
         f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records

@@ -1,6 +1,7 @@
 """Letters as readers will see them, and what is wrong with them, beside the line."""
 
 import html
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ FIELDS = {
     "from": "from_email",
     "reply_to": "reply_to",
     "body": "body",
+    "block": "body",
     "letter": "body",
     "template": "template",
     "to": "list",
@@ -57,7 +59,7 @@ class Checks:
 
 
 def checks(proof: Any, draft: Draft) -> Checks:
-    lines = draft.body.split("\n")
+    lines = draft.body.split("\n") if draft.format != "blocks" else []
     found = []
     for finding in findings(proof.flaws):
         at = finding.line if finding.place == "body" and 0 < finding.line <= len(lines) else 0
@@ -86,15 +88,50 @@ def text(proof: Any, values: dict[str, str]) -> str:
     return fill(proof.letter.text, values)
 
 
-def page(campaign: Any, now: datetime, kind: str, values: dict[str, str]) -> str | None:
-    """The HTML part; None for a kind that does not exist."""
+def page(
+    campaign: Any, now: datetime, kind: str, values: dict[str, str], draft: Draft | None = None, at: int = 0
+) -> str | None:
+    """The HTML part; None for a kind that does not exist.
+
+    draft: what is being typed, instead of what is stored. at: the number of a block that gets the anchor `here`.
+    """
     if kind not in KINDS:
         return None
-    content = content_of(campaign, draft_of(campaign))
+    draft = draft or draft_of(campaign)
+    content = content_of(campaign, _anchored(draft, at) if at else draft)
     zone = ZoneInfo(campaign.organisation.timezone)
     letter = render(content, now=now.astimezone(zone), images=kind != "off")
     whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
+    whole = whole.replace(_HERE, '<span id="here"></span>', 1).replace(_HERE, "") if at else whole
     return _IMAGE.sub(_foreign, _with_own_pictures(campaign.organisation, whole))
+
+
+# A word that no letter says: it goes through the chain as any other, and what comes out of it is where the block is.
+_HERE = "zzhere7q4k9zz"
+
+
+def _anchored(draft: Draft, at: int) -> Draft:
+    """With the word at the beginning of the first text from this block on."""
+    if draft.format != "blocks":
+        return draft
+    try:
+        document = json.loads(draft.body)
+        blocks = document["content"][at - 1 :]
+    except (ValueError, KeyError, TypeError):
+        return draft
+    return draft.with_(body=json.dumps(document)) if any(map(_mark, blocks)) else draft
+
+
+def _mark(node: Any) -> bool:
+    content = node.get("content") or [] if isinstance(node, dict) else []
+    for one in content:
+        # Not before a tag: one that stands alone in its paragraph may begin or end a condition.
+        if isinstance(one, dict) and isinstance(one.get("text"), str) and "{%" not in one["text"] and "*|" not in one["text"]:
+            one["text"] = _HERE + one["text"]
+            return True
+        if _mark(one):
+            return True
+    return False
 
 
 def picture_url(organisation: Any, picture: Any) -> str:

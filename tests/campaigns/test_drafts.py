@@ -1,5 +1,6 @@
 """A letter from first word to frozen edition."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from samizdat.campaigns import actions
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NoSuchCampaign, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, Picture
 from samizdat.campaigns.queries import campaign_of, newest
 from samizdat.core.message import loads
 from samizdat.vault import house
@@ -157,3 +158,24 @@ def test_a_letter_of_blocks_is_kept_in_one_spelling_and_a_wrong_block_is_named(l
     with pytest.raises(CampaignError, match="Block 1: there is no block called marquee"):
         actions.save(letter, blocks.with_(body=loose.replace("heading", "marquee")), version=3, by=None, now=NOW)
     assert draft_of(letter).body == kept
+
+
+def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_cannot_go(letter: Campaign) -> None:
+    shown = Picture.objects.create(
+        organisation=letter.organisation, slug="ab" * 12, kind="png", width=400, height=300, sealed=b"", created=NOW
+    )
+    words = {"type": "text", "text": "Hello *|FORWARD|* {{ FNAME }}"}
+    blocks = [
+        {"type": "paragraph", "content": [words]},
+        {"type": "picture", "attrs": {"src": shown.slug, "alt": "The river"}},
+    ]
+    body = json.dumps({"type": "doc", "content": blocks})
+    actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
+    with pytest.raises(LetterHasFlaws, match="block 1"):
+        actions.freeze(letter, NOW)
+    letter.refresh_from_db()
+    actions.remove_flawed(letter, "tag_forward", version=2, by=None, now=NOW)
+    assert '"Hello  {{ FNAME }}"' in draft_of(letter).body
+    edition = actions.freeze(letter, NOW)
+    sealed = house.keys(letter.organisation).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
+    assert f"/m/{shown.slug}.png".encode() in b"".join(loads(sealed).parts).replace(b"=\r\n", b"")

@@ -14,8 +14,10 @@ import css_inline
 import mjml
 
 from samizdat.core import mergetags
+from samizdat.core.document import BadDocument, Node as Document, dumps, parse
 from samizdat.core.letter import cleaning
-from samizdat.core.letter.checks import foreign_pictures, markup_flaws
+from samizdat.core.letter.blocks import Blocks
+from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
 from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, direction, known_values, php_date
 from samizdat.core.letter.markdown import markdown
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
@@ -25,10 +27,9 @@ from samizdat.core.message import ESCAPES, Kind, Slot, dated
 
 # Characters. Gmail shows 102 KB; a pasted document brings styles and comments that do not go out. The parsers'
 # cost grows with the square of some inputs (100,000 times "["): at these sizes the worst found takes 4 s.
-MAX_BODY = {"markdown": 100_000, "html": 300_000}
+MAX_BODY = {"markdown": 100_000, "html": 300_000, "blocks": 1_000_000}
 MAX_HTML = 102 * 1024  # bytes: Gmail cuts a letter off above, and drops styles above the next
 MAX_STYLE = 8_192
-MAX_NESTING = 200  # HTML parsers slow down with the square of the depth, and tables overflow them at thousands
 
 _DOCUMENT = re.compile(r"<html[\s>]|<!doctype\s+html", re.IGNORECASE)
 _MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<mjml[\s>]")
@@ -50,13 +51,15 @@ class _Value:
 
 
 type _Entry = Tag | _Value | Edge
+_MARK = "mark"
 
 
 class Chain:
     def __init__(self, content: Content, now: datetime, images: bool, archive: bool) -> None:
+        self.flaws: list[Flaw] = []
+        document, content = self._read(content)
         self.content, self.now, self.images, self.archive = content, now, images, archive
         self.known = known_values(content, now, archive)
-        self.flaws: list[Flaw] = []
         self.entries: list[_Entry] = []
         self.choices = 0
         self.used: set[str] = set()  # names that a subscriber's values are asked for
@@ -64,12 +67,26 @@ class Chain:
         self.token = re.compile(rf"{self._prefix()}(\d+)q")
         self.subject = self._nodes(content.subject, "subject", comments=False)
         self.preheader = self._nodes(content.preheader, "preheader", comments=False)
+        self.blocks = Blocks(self, document) if document else None
+
+    def _read(self, content: Content) -> tuple[Document | None, Content]:
+        """The document of a letter of blocks, and the content with its one spelling."""
+        if content.format != "blocks":
+            return None, content
+        try:
+            document = parse(content.body)
+        except BadDocument as bad:
+            self.flaws.append(replace(bad.flaw, place="block"))
+            return None, content
+        return document, replace(content, body=dumps(document))
 
     def run(self) -> Letter:
-        page = self._page()
+        page = self._page() if self.blocks or self.content.format != "blocks" else ""
         html_pieces, text_pieces = self._bodies(page) if page else ((), ())
         if page and not self.archive and not (_way_out(html_pieces) and _way_out(text_pieces)):
             self._flaw("no_unsubscribe")
+        if self.blocks:
+            self.flaws = [self.blocks.placed(flaw) for flaw in self.flaws]
         return Letter(
             _joined(self._plain(self.subject)),
             html_pieces,
@@ -219,6 +236,10 @@ class Chain:
             if len(source) > limit:
                 self._flaw("body_long", place=place, size=f"{len(source):,}", limit=f"{limit:,}")
                 return ""
+        if content.template:
+            self.flaws.extend(taken_out(content.template, "template"))
+        if self.blocks:
+            return self._finish(self.blocks.page(), framed=not content.template)
         in_html = content.format == "html"
         if not content.body.strip() or (in_html and not _SOMETHING.search(content.body)):
             self._flaw("body_empty")
@@ -226,6 +247,8 @@ class Chain:
         self._check_personal(nodes)
         source = self._write(nodes, in_html)
         self.flaws.extend(markup_flaws(source, in_html, self.token))
+        if in_html:
+            self.flaws.extend(taken_out(source))
         self._check_hosts(source, in_html)
         body = source if in_html else self._markdown(source)
         if in_html and _DOCUMENT.search(body):
@@ -300,8 +323,8 @@ class Chain:
 
     def _finish(self, page: str, framed: bool) -> str:
         """Inline, take apart, clean, put together again."""
-        if cleaning.nesting(page) > MAX_NESTING:
-            self._flaw("body_deep", limit=str(MAX_NESTING))
+        if cleaning.nesting(page) > cleaning.MAX_NESTING:
+            self._flaw("body_deep", limit=str(cleaning.MAX_NESTING))
             return ""
         try:
             page = _inliner().inline(page)
@@ -369,7 +392,10 @@ class Chain:
 
     def _bodies(self, page: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         page = self._fill_known(page)
-        text = as_text(cleaning.take_apart(page)[2], self.token, self._is_edge)
+        outline = self.blocks.outline(page) if self.blocks else page
+        text = as_text(cleaning.take_apart(outline)[2], self.token, self._is_edge)
+        if self.blocks:
+            text, page = self.blocks.text(text), self.blocks.without_marks(page)
         self._check_edges(page, text)
         html_pieces = self._split(page, places(page, self.token))
         size = sum(len(piece.encode()) for piece in html_pieces if isinstance(piece, str))
@@ -385,6 +411,8 @@ class Chain:
         written, position = [], 0
         for start, end, number, kind in places(page, self.token):
             entry = self._entry(number)
+            if isinstance(entry, _Value) and entry.name == _MARK:
+                continue
             if isinstance(entry, _Value):
                 text = _value_in(kind, entry.text)
             elif isinstance(entry, Tag) and entry.name == "ARCHIVE_URL" and self.content.archive_url:
@@ -405,6 +433,26 @@ class Chain:
         lines = {entry.line for entry in self.entries if isinstance(entry, Edge) and entry.choice in self.broken}
         for line in sorted(lines):
             self._flaw("if_broken", line)
+
+    def known_in_text(self, number: int) -> str | None:
+        """The text of a token that is known now, for the plain part; None for a reader's own."""
+        entry = self._entry(number)
+        if isinstance(entry, _Value):
+            return _value_in("text", entry.text)
+        is_archive = isinstance(entry, Tag) and entry.name == "ARCHIVE_URL"
+        return self.content.archive_url if is_archive and self.content.archive_url else None
+
+    def mark(self) -> str:
+        """A token that stays in the page until its text is made."""
+        return self._put(_Value("", _MARK))
+
+    def unfinished(self, numbers: Iterable[int]) -> set[int]:
+        """Conditions of these tokens that begin, turn or end here without the rest of them."""
+        return {
+            choice
+            for choice, seen in self._edges(numbers).items()
+            if len(seen) % len(self._edges(range(len(self.entries)))[choice])
+        }
 
     def _broken_in(self, numbers: list[int]) -> set[int]:
         expected = self._edges(range(len(self.entries)))

@@ -23,12 +23,45 @@ class _Found:
 def markup_flaws(source: str, in_html: bool, token: re.Pattern[str]) -> Iterator[Flaw]:
     """What is wrong with the links and pictures of a source in which merge tags are tokens."""
     for item in _found_in_html(source) if in_html else _found_in_markdown(source):
-        code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
-        if code:
-            severity: Severity = "stop" if code in ("link_relative", "link_scheme") else "care"
-            url = token.sub("…", item.url)
-            shown = url if len(url) <= 80 else url[:77] + "..."
-            yield Flaw(item.line, code, {"url": shown}, None, severity)
+        yield from _flaws_of(item, token, "body")
+
+
+def link_flaws(url: str, block: int, token: re.Pattern[str]) -> Iterator[Flaw]:
+    """What is wrong with an address that a block links to."""
+    return _flaws_of(_Found("link", block, url), token, "block")
+
+
+def picture_flaws(url: str, alt: str | None, block: int, token: re.Pattern[str]) -> Iterator[Flaw]:
+    """What is wrong with a block's picture; `alt` is None where it should have words and has none."""
+    return _flaws_of(_Found("image", block, url, alt, "block"), token, "block")
+
+
+def _flaws_of(item: _Found, token: re.Pattern[str], place: str) -> Iterator[Flaw]:
+    code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
+    if code:
+        severity: Severity = "stop" if code in ("link_relative", "link_scheme") else "care"
+        url = token.sub("…", item.url)
+        shown = url if len(url) <= 80 else url[:77] + "..."
+        yield Flaw(item.line, code, {"url": shown}, None, severity, place)
+
+
+# What the cleaner takes out of a page; a form's words stay.
+_TAKEN_OUT = re.compile(
+    r"<(script|form|iframe|frame|object|embed|applet|input|button|select|textarea|svg|math|video|audio|base|link)\b"
+    r"|<[a-z][^<>]{0,2000}?\s(on[a-z]{3,20})\s{0,9}=",
+    re.IGNORECASE,
+)
+
+
+def taken_out(source: str, place: str = "body") -> Iterator[Flaw]:
+    """A sentence for each kind of thing that cannot be in a letter and is taken out of it; by its first line."""
+    seen: set[str] = set()
+    for found in _TAKEN_OUT.finditer(_NOT_SENT.sub(lambda left_out: "\n" * left_out[0].count("\n"), source)):
+        what = f"<{found[1].lower()}>" if found[1] else found[2].lower()
+        if what not in seen:
+            seen.add(what)
+            line = source.count("\n", 0, found.start()) + 1
+            yield Flaw(line, "html_taken_out", {"what": what}, None, "care", place)
 
 
 def foreign_pictures(source: str, in_html: bool, own: frozenset[str], token: re.Pattern[str]) -> Iterator[Flaw]:

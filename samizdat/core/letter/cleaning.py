@@ -4,6 +4,8 @@ import re
 
 import nh3
 
+MAX_NESTING = 200  # HTML parsers slow down with the square of the depth, and tables overflow them at thousands
+
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
@@ -210,6 +212,7 @@ def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> s
     Comments stay when they are Outlook's conditions (if wanted) or hold one of our tokens.
     """
     body = nh3.clean(body, strip_comments=False, attribute_filter=_harmless, **_CLEANER)  # type: ignore[arg-type]
+    body = _IMAGE.sub(_no_pixel, body)
 
     def comment(match: re.Match[str]) -> str:
         kept = (ours and ours.fullmatch(match[1])) or (outlook and _OUTLOOK.match(match[0]))
@@ -220,7 +223,13 @@ def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> s
 
 _OUTLOOK = re.compile(r"<!--\s*\[if [^\]]*(?:mso|IE)[^\]]*\]>|<!--<!\[endif\]-->", re.IGNORECASE)
 _IMAGE = re.compile(r"<img\b((?:[^>\"]|\"[^\"]*\")*)>")
+_PIXEL = tuple(re.compile(rf'\b{side}(?:="|:\s*)0*[01](?:px)?\s*[";]') for side in ("width", "height"))
 _ALT = re.compile(r'\balt="([^"]*)"')
+
+
+def _no_pixel(image: re.Match[str]) -> str:
+    """A picture of one pixel counts readers, or holds a table apart, which mail programs no longer need."""
+    return "" if all(side.search(image[1]) for side in _PIXEL) else image[0]
 
 
 def _described(image: re.Match[str]) -> str:

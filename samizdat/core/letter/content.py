@@ -8,6 +8,7 @@ from typing import Literal
 
 from samizdat.core import dates
 from samizdat.core.dates import php_date
+from samizdat.core.look import Look, Picture
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import Slot
 
@@ -22,7 +23,7 @@ class Content:
     body: str
     from_name: str
     from_address: str
-    format: Literal["markdown", "html"] = "markdown"
+    format: Literal["markdown", "html", "blocks"] = "markdown"  # blocks: JSON of core/document
     preheader: str = ""
     reply_to: str = ""
     to_name: str = ""  # merge source, such as "*|FNAME|* *|LNAME|*"; empty: the address alone
@@ -41,6 +42,8 @@ class Content:
     neutral_url: str = ""  # where links of one's own lead in the web copy
     signup_url: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)  # those of the library that blocks name
+    look: Look = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def known_values(content: Content, now: datetime, archive: bool) -> dict[str, st
     named = _FOR[spoken] % content.list_name if content.list_name else ""
     lines = [line.strip() for line in content.postal_address.splitlines() if line.strip()]
     return {
+        **content.look.values(),
         "archive_page": "yes" if archive else "",
         "rewards": "",
         "list": content.list_name,

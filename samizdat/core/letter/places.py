@@ -32,15 +32,22 @@ _FETCHED = frozenset({"src", "background", "srcset", "poster"})
 def places(page: str, token: re.Pattern[str]) -> Iterator[Token]:
     """(start, end, number, kind) of each token; a comment around one counts as part of it. Page is well-formed HTML."""
     wrapped = re.compile(rf"<!--{token.pattern}-->|{token.pattern}")
-    position = 0
+    # Most elements hold no token, and to look into each of them takes longer than all else here.
+    starts = [found.start() for found in wrapped.finditer(page)]
+    position = at = 0
     for markup in _MARKUP.finditer(page):
+        if at == len(starts):
+            return
         if markup["comment"]:
             continue
-        yield from _in_text(page, wrapped, position, markup.start(), "html")
-        if markup["style"]:
-            yield from _in_text(page, wrapped, markup.start(), markup.end(), "style")
-        else:
-            yield from _in_tag(page, token, markup)
+        if starts[at] < markup.end():
+            yield from _in_text(page, wrapped, position, markup.start(), "html")
+            if markup["style"]:
+                yield from _in_text(page, wrapped, markup.start(), markup.end(), "style")
+            else:
+                yield from _in_tag(page, token, markup)
+            while at < len(starts) and starts[at] < markup.end():
+                at += 1
         position = markup.end()
     yield from _in_text(page, wrapped, position, len(page), "html")
 

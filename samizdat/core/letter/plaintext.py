@@ -60,13 +60,15 @@ def as_text(body: str, token: re.Pattern[str], is_edge: Callable[[str], bool]) -
 
     `is_edge` tells by its number whether a token is the edge of a condition, which takes no room in a line.
     """
-    walker = _Walker(token, is_edge)
+    walker = Walker(token, is_edge)
     walker.feed(body)
     walker.close()
     return walker.text()
 
 
-class _Walker(HTMLParser):
+class Walker(HTMLParser):
+    """Takes what an HTML parser finds, and breaks it into lines."""
+
     def __init__(self, token: re.Pattern[str], is_edge: Callable[[str], bool]) -> None:
         super().__init__(convert_charrefs=True)
         self.token = token
