@@ -17,8 +17,8 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named, template_source
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
-from samizdat.core.look import Picture as LetterPicture
 from samizdat.core.letter import Content, conditions_of
+from samizdat.core.look import Picture as LetterPicture
 from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
 
@@ -79,10 +79,13 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         list_id=_list_id(campaign, draft),
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
-        pictures=_pictures(organisation, draft),
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
+        pictures=_pictures(organisation, draft),
+    )
+
+
 def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
     return draft.format if draft.format in ("html", "blocks") else "markdown"  # type: ignore[return-value]
 
@@ -97,9 +100,6 @@ def _pictures(organisation: Any, draft: Draft) -> dict[str, LetterPicture]:
         row.slug: LetterPicture(picture_url(organisation, row.slug, row.kind), row.width, row.height)
         for row in (pictures_named(organisation, slugs) if slugs else ())
     }
-
-
-    )
 
 
 def _groups(organisation: Any, draft: Draft, template: str) -> dict[str, str]:

@@ -27,7 +27,8 @@ __all__ = ["LARGEST_FILE", "WIDEST"]  # What doors ask for here.
 PAGE = 24
 LONGEST_NAME, LONGEST_ALT = 120, 500
 # How a letter, a template or a draft says one of ours: the end of its public address.
-ADDRESS = re.compile(rb"/m/([0-9a-f]{8,40})\.(?:jpeg|jpg|png|gif|webp)\b")
+# By its address, or by its slug alone, as blocks name it (their JSON lies in the JSON of the draft).
+ADDRESS = re.compile(rb'(?:/m/|\bsrc\\*":\s?\\*")([0-9a-f]{8,40})(?:\.(?:jpeg|jpg|png|gif|webp)\b|\\*")')
 
 _BLOBS = ("sealed", "whole_sealed", "thumb_sealed")
 

@@ -12,6 +12,7 @@ from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NoSuchCampaign, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
 from samizdat.campaigns.models import Campaign, Edition, Picture
+from samizdat.campaigns.pictures import uses
 from samizdat.campaigns.queries import campaign_of, newest
 from samizdat.core.message import loads
 from samizdat.vault import house
@@ -179,3 +180,12 @@ def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_ca
     edition = actions.freeze(letter, NOW)
     sealed = house.keys(letter.organisation).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
     assert f"/m/{shown.slug}.png".encode() in b"".join(loads(sealed).parts).replace(b"=\r\n", b"")
+
+
+def test_a_picture_is_known_to_be_in_use_by_blocks_that_name_it(letter: Campaign) -> None:
+    shown = Picture.objects.create(
+        organisation=letter.organisation, slug="cd" * 12, kind="png", width=4, height=3, sealed=b"", created=NOW
+    )
+    body = json.dumps({"type": "doc", "content": [{"type": "picture", "attrs": {"src": shown.slug}}]})
+    actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
+    assert [use.number for use in uses(letter.organisation, [shown.slug])[shown.slug]] == [letter.pk]
