@@ -128,6 +128,21 @@ class Edition(models.Model):
     created = models.DateTimeField()
 
 
+class Checked(models.Model):
+    """What is kept with a draft about its checks (campaigns/checks/kept.py)."""
+
+    campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="checked")
+    sealed = models.BinaryField()  # JSON: accepted findings, answers of links, counts of empty values.
+    changed = models.DateTimeField()
+
+
+class WritingRules(models.Model):
+    """An organisation's own words and the hosts that its readers cannot reach (campaigns/checks/rules.py)."""
+
+    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
+    sealed = models.BinaryField()  # JSON: words, hosts.
+
+
 class Approval(models.Model):
     """A second person's yes to a draft (campaigns/approving.py): when it was asked for, who gave it, and to what."""
 
