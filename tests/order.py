@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 # Longest first, by the durations of a run on two cores (`./run test -- --durations=70`); all else follows as collected.
-# A file that stands here with single tests is dealt out test by test, the others as a whole. What waits for other
+# A test that stands here by its name is dealt out alone, all others with their file. What waits for other
 # machines to take over stands between what computes.
 SLOW = (
     "tests/worker/test_machines.py::test_a_machine_that_hangs",
@@ -45,7 +45,7 @@ SLOW = (
     "tests/delivery",
     "tests/worker",
 )
-SINGLE = {name.partition("::")[0] for name in SLOW if "::" in name}
+SINGLE = tuple(name for name in SLOW if "::" in name)
 # Fixtures that bring a database along. Without one of them pytest-django lets no test near a database, and no test
 # starts a process that has one.
 DATABASES = {
@@ -75,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def has_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("once"):
+        return False
     return item.get_closest_marker("django_db") is not None or not DATABASES.isdisjoint(item.fixturenames)  # type: ignore[attr-defined]
 
 
@@ -88,8 +90,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return nodeid if file in SINGLE else file
+            return nodeid if nodeid.startswith(SINGLE) else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False  # Ours is the order, not by how many tests a file has.
     return Files(config, log)

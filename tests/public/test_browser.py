@@ -41,6 +41,7 @@ def browser() -> Iterator[Any]:
         yield running
 
 
+@pytest.mark.once
 def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None:
     token = house.made["token"]
     confirm = house.python(
