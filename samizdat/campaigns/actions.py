@@ -12,6 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import draft as drafts
+from samizdat.campaigns import history
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
@@ -41,7 +42,7 @@ def create(
     language: str | None = None,
 ) -> Campaign:
     """A new draft. Errors: CampaignError (format, list or segment of another organisation)."""
-    draft = _checked(draft)
+    draft = checked(draft)
     if list_.organisation_id != organisation.id:
         raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
     if segment is not None and segment.organisation_id != organisation.id:
@@ -69,30 +70,39 @@ def create(
 _CHOSEN = ("list", "tag", "segment", "template", "language")
 
 
-def save(campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, **changes: Any) -> int:
-    """Writes a draft over the version that was opened, and returns the new version.
+def save(
+    campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, page: str = "", **changes: Any
+) -> int:
+    """Writes a draft over the version that was opened, and returns the new version. Both are kept (history.py).
 
-    changes: list, tag, segment, template, language. Errors: Overtaken when somebody saved meanwhile, NotADraft,
-    CampaignError for blocks that are no document.
+    changes: list, tag, segment, template, language. page: of writing.save. Errors: Overtaken when somebody saved
+    meanwhile, NotADraft, CampaignError for blocks that are no document.
     """
-    draft = _checked(draft)
+    draft = checked(draft)
     values: dict[str, Any] = {key: changes[key] for key in _CHOSEN if key in changes}
-    # WHERE is the lock: one of two who save the same version finds nothing to update.
     values["draft_sealed"] = drafts.sealed(campaign, draft)
-    written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
-        version=version + 1, changed=now, **values
-    )
-    if not written:
-        campaign.refresh_from_db(fields=["state"])
-        if campaign.state != "draft":
-            raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
-        raise Overtaken(
-            _("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge.")
+    with transaction.atomic():
+        history.keep_before(campaign, version)
+        # WHERE is the lock: one of two who save the same version finds nothing to update.
+        written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
+            version=version + 1, changed=now, **values
         )
-    for key, value in values.items():
-        setattr(campaign, key, value)
+        if not written:
+            campaign.refresh_from_db(fields=["state"])
+            if campaign.state != "draft":
+                raise NotADraft(
+                    _("This campaign has been released and cannot be changed. Copy it and change the copy.")
+                )
+            raise overtaken()
+        for key, value in values.items():
+            setattr(campaign, key, value)
+        history.keep(campaign, draft, number=version + 1, by=by, at=now, page=page)
     campaign.version, campaign.changed = version + 1, now
     return version + 1
+
+
+def overtaken() -> Overtaken:
+    return Overtaken(_("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge."))
 
 
 def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: datetime) -> int:
@@ -207,7 +217,7 @@ def save_template(
     return template
 
 
-def _checked(draft: Draft) -> Draft:
+def checked(draft: Draft) -> Draft:
     """The draft as it is stored: blocks in their one spelling. Errors: CampaignError."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")

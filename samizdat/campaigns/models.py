@@ -174,25 +174,37 @@ class Picture(models.Model):
         indexes = [models.Index(fields=["organisation", "-id"], name="picture_newest")]
 
 
-class SeedList(models.Model):
-    """Mailboxes of the organisation's own that tests go to: campaigns/seeds.py."""
+class DraftVersion(models.Model):
+    """A draft as it stood after a save: what a merge begins from, and what can be brought back (campaigns/history.py)."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
-    sealed = models.BinaryField()  # JSON: addresses.
-
-
-class ShareLink(models.Model):
-    """A letter shown to somebody without an account, until a day: campaigns/sharing.py."""
-
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="shares")
-    token_hash = models.BinaryField(max_length=32, unique=True)  # Keyed; the token itself is nowhere.
-    note_sealed = models.BinaryField()  # JSON: for whom.
-    until = models.DateTimeField()
-    ended = models.BooleanField(default=False)  # Withdrawn before its time.
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()  # Campaign.version after that save.
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-
-
-class ShareAnswer(models.Model):
-    link = models.ForeignKey(ShareLink, models.CASCADE, related_name="answers")
-    sealed = models.BinaryField()  # JSON: name, text, yes, bond.
     at = models.DateTimeField()
+    page = models.CharField(max_length=32, blank=True)  # By chance, of one opened page: nobody merges with herself.
+    sealed = models.BinaryField()  # Packed JSON: the draft, and what was chosen beside it.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="one_version_of_a_number")]
+
+
+class Writer(models.Model):
+    """Who has a draft open now. The page asks every few seconds; the row goes when its minute is over."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="writers")
+    person = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "person"], name="one_writer_once")]
+
+
+class Comment(models.Model):
+    """What somebody said of a draft or of one block of it; for colleagues, never for readers."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="comments")
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    resolved = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    sealed = models.BinaryField()  # JSON: campaigns/commenting.Words.

@@ -18,6 +18,8 @@ from samizdat.audience.actions import bulk
 from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
 from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting import agreeing
+from samizdat.campaigns import presence
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import digests, domains, standing
 from samizdat.delivery.models import Step
@@ -119,7 +121,8 @@ def link_chain(now: datetime) -> None:
 
 
 def expired(now: datetime) -> None:
-    """Sessions, invitations and failed sign-ins that have had their time."""
+    """Sessions, invitations, failed sign-ins and who was writing, that have had their time."""
+    presence.forget(now)
     Session.objects.filter(expires__lt=now).delete()
     Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
     Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()

@@ -1,0 +1,165 @@
+"""Drafts as they were: what a merge begins from, what somebody can look at, and what can be brought back.
+
+Every save is kept, sealed. Old ones are thinned out: the newest 50 stay, of those before the last of every ten minutes
+for two days, and then the last of every day.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign, DraftVersion
+from samizdat.core.document.words import Part, counted, difference, lines
+from samizdat.vault import house
+
+NEWEST = 50
+FINE, FINE_FOR = timedelta(minutes=10), timedelta(days=2)
+# Saves of one person with less than this between them are one line of the history.
+SITTING = timedelta(minutes=10)
+# A hundred lines of history are more than anybody reads.
+SHOWN = 100
+THINNED_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A version opened: the draft, and the numbers of list, tag, segment, template, and the language beside it."""
+
+    number: int
+    at: datetime
+    by_id: int | None
+    draft: Draft
+    chosen: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the history: the last save of a sitting, and how many words came and went by it."""
+
+    number: int
+    at: datetime
+    by_id: int | None
+    new: int
+    gone: int
+    is_now: bool
+
+
+def keep(
+    campaign: Campaign,
+    draft: Draft,
+    *,
+    number: int,
+    by: Any,
+    at: datetime,
+    page: str = "",
+    chosen: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a version down; call it in the transaction of the save."""
+    row = DraftVersion.objects.create(campaign=campaign, number=number, by=by, at=at, page=page, sealed=b"")
+    packed = json.dumps({"draft": asdict(draft), "chosen": chosen or chosen_of(campaign)}, ensure_ascii=False)
+    row.sealed = house.keys(campaign.organisation).seal(
+        zlib.compress(packed.encode(), 6), "draftversion", "sealed", row.pk
+    )
+    row.save(update_fields=["sealed"])
+    if number % THINNED_EVERY == 0:
+        thin(campaign, at)
+
+
+def keep_before(campaign: Campaign, version: int) -> None:
+    """The version that is about to be saved over, where nobody has kept it: the first one, or one of an old house."""
+    if DraftVersion.objects.filter(campaign=campaign, number=version).exists():
+        return
+    row = Campaign.objects.select_related("organisation", "created_by").filter(pk=campaign.pk, version=version).first()
+    if row is not None:
+        keep(row, draft_of(row), number=version, by=row.created_by, at=row.changed)
+
+
+def chosen_of(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "list": campaign.list_id,
+        "tag": campaign.tag_id,
+        "segment": campaign.segment_id,
+        "template": campaign.template_id,
+        "language": campaign.language,
+    }
+
+
+def version_of(campaign: Campaign, number: int) -> Kept | None:
+    row = DraftVersion.objects.filter(campaign=campaign, number=number).first()
+    return _opened(campaign, row) if row else None
+
+
+def _opened(campaign: Campaign, row: DraftVersion) -> Kept:
+    packed = house.keys(campaign.organisation).open(row.sealed, "draftversion", "sealed", row.pk)
+    stored = json.loads(zlib.decompress(packed))
+    return Kept(row.number, row.at, row.by_id, Draft(**stored["draft"]), stored["chosen"])
+
+
+def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]:
+    """(page, person) of every save after this version, the oldest first."""
+    rows = DraftVersion.objects.filter(campaign=campaign, number__gt=number).order_by("number")
+    return list(rows.values_list("page", "by_id"))
+
+
+# -- looking back --
+
+
+def entries(campaign: Campaign) -> list[Entry]:
+    """The newest first; what came and went is told against the line below."""
+    rows = list(DraftVersion.objects.filter(campaign=campaign).order_by("number"))
+    ends = [row for row, after in zip(rows, [*rows[1:], None], strict=True) if after is None or _apart(row, after)]
+    found: list[Entry] = []
+    before: list[str] | None = None
+    for row in ends[-SHOWN:]:
+        text = text_of(_opened(campaign, row).draft)
+        told = counted(difference(text if before is None else before, text))
+        before = text
+        found.append(Entry(row.number, row.at, row.by_id, told.new, told.gone, row.number == campaign.version))
+    return found[::-1]
+
+
+def _apart(row: DraftVersion, after: DraftVersion) -> bool:
+    return row.by_id != after.by_id or after.at - row.at > SITTING
+
+
+def changes(before: Draft, after: Draft) -> list[Part]:
+    """What is different from one draft to another, envelope and letter."""
+    return difference(text_of(before), text_of(after))
+
+
+def text_of(draft: Draft) -> list[str]:
+    """Everything that somebody wrote, line by line."""
+    if draft.format == "blocks":
+        body = lines(json.loads(draft.body)) if draft.body else []
+    else:
+        body = [line for line in draft.body.split("\n") if line.strip()]
+    return [draft.subject, draft.preheader, *body]
+
+
+# -- thinning out --
+
+
+def kept(rows: Iterable[tuple[int, datetime]], now: datetime) -> set[int]:
+    """Numbers that stay, of (number, time) in any order."""
+    newest_first = sorted(rows, reverse=True)
+    stay = {number for number, _at in newest_first[:NEWEST]}
+    seen: set[Any] = set()
+    for number, at in newest_first:
+        slot: Any = at.date() if now - at > FINE_FOR else (at - datetime.min.replace(tzinfo=at.tzinfo)) // FINE
+        if slot not in seen:
+            seen.add(slot)
+            stay.add(number)
+    return stay
+
+
+def thin(campaign: Campaign, now: datetime) -> int:
+    """Deletes what need not stay; how many versions."""
+    rows = list(DraftVersion.objects.filter(campaign=campaign).values_list("number", "at"))
+    gone = {number for number, _at in rows} - kept(rows, now)
+    if gone:
+        DraftVersion.objects.filter(campaign=campaign, number__in=gone).delete()
+    return len(gone)
