@@ -4,7 +4,9 @@ The JSON is that of a TipTap document; docs/letter-format.md describes it. A doc
 dicts and lists in their one canonical spelling, every attribute filled in: whatever comes after may lean on it.
 """
 
+from samizdat.core.document.markdown import from_markdown, to_markdown
+from samizdat.core.document.page import to_html
 from samizdat.core.document.reading import BadDocument, dumps, parse
 from samizdat.core.document.schema import VERSION, Node
 
-__all__ = ["VERSION", "BadDocument", "Node", "dumps", "parse"]
+__all__ = ["VERSION", "BadDocument", "Node", "dumps", "from_markdown", "parse", "to_html", "to_markdown"]

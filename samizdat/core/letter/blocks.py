@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, source_of
 from samizdat.core.document.marked import marked, spots, unmarked, without_comments
+from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, source_of
 from samizdat.core.document.plain import Plain
 from samizdat.core.document.schema import Node
 from samizdat.core.document.spoken import words

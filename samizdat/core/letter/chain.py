@@ -14,7 +14,8 @@ import css_inline
 import mjml
 
 from samizdat.core import mergetags
-from samizdat.core.document import BadDocument, Node as Document, dumps, parse
+from samizdat.core.document.reading import BadDocument, dumps, parse
+from samizdat.core.document.schema import Node as Document
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out

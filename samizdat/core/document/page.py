@@ -1,0 +1,69 @@
+"""A document as plain HTML that a person can read and go on with: for the switch to HTML, which has no way back."""
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from samizdat.core.dates import php_date
+from samizdat.core.document.markup import Markup, Setting, source_of
+from samizdat.core.document.schema import Node
+from samizdat.core.document.spoken import words
+from samizdat.core.look import Look, Picture
+
+
+def to_html(
+    document: Node, *, language: str = "en", direction: str = "ltr", look: Look | None = None,
+    pictures: Mapping[str, Picture] | None = None,
+) -> str:  # fmt: skip
+    """One line for each block. Pictures of the library that are not in `pictures` are left out."""
+    spoken = words(language)
+
+    def moment(at: datetime) -> str:
+        return php_date(spoken["moment"], at, language)
+
+    setting = Setting(
+        look=look or Look(),
+        words=spoken,
+        pictures=pictures or {},
+        direction=direction,
+        moment=moment,
+        edges=re.compile("((?!))"),
+        clean=lambda source: source,
+        fragment="zf",
+    )
+    page = _Page(setting)
+    return "".join(f"{made}\n" for block in document.get("content", ()) if (made := page._flow(block)))
+
+
+class _Page(Markup):
+    def _of_picture(self, block: Node) -> str:
+        attrs = block["attrs"]
+        picture = source_of(attrs["src"], self.set.pictures)
+        if picture is None:
+            return ""
+        alt = "" if attrs.get("decorative") else attrs["alt"]
+        width = attrs.get("width") or min(picture.width, 540) or 540
+        image = (
+            f'<img src="{html.escape(picture.url)}" alt="{html.escape(alt)}" width="{width}" '
+            'style="max-width:100%;height:auto">'
+        )
+        return f"<p>{_linked(attrs['link'], image)}</p>"
+
+    def _of_video(self, block: Node) -> str:
+        attrs = block["attrs"]
+        watch = f"<p>{_linked(attrs['link'], '▶ ' + html.escape(self.set.words['watch']))}</p>" if attrs["link"] else ""
+        return self._of_picture(block) + watch
+
+    def _of_button(self, block: Node) -> str:
+        attrs = block["attrs"]
+        return f"<p>{_linked(attrs['link'], html.escape(attrs['text']))}</p>" if attrs["text"] else ""
+
+    def _of_columns(self, block: Node) -> str:
+        width = 100 // len(block["content"])
+        cells = "".join(f'<td width="{width}%" valign="top">{self._all(column)}</td>' for column in block["content"])
+        return f'<table role="presentation" width="100%"><tr>{cells}</tr></table>'
+
+
+def _linked(url: str, inner: str) -> str:
+    return f'<a href="{html.escape(url)}">{inner}</a>' if url else inner
