@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from samizdat import wording
-from samizdat.core import address, link
+from samizdat.core import address, link, pages
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
@@ -29,8 +29,8 @@ from samizdat.public.sealing import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
 AGAIN, MOST_TIMES = 2, 15
-# More are not shown: the page stays under 14 KB.
-MOST_TOPICS, MOST_OTHERS = 12, 5
+# More are not shown: the page stays under 14 KB. No page ever has more topics than that.
+MOST_OTHERS, MOST_TOPICS = 5, 64
 LANGUAGES = {"en": "English", "ru": "Русский"}
 OFTEN = ("all", "monthly", "digest", "pause")
 LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
@@ -103,7 +103,7 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "languages": _languages(str(sheet["language"]), language),
             "text": "t" in sheet["wishes"],
             "discreet": "d" in sheet["wishes"],
-            "topics": sheet["topics"][:MOST_TOPICS],
+            "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]])],
             "others": others[:MOST_OTHERS],
         }
         return _page(request, holder, place, "preferences", values)
@@ -144,9 +144,7 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
     often, until = posted.get("often", ""), posted.get("until", "")
     if often not in OFTEN or (often == "pause" and not _may_pause_until(until)):
         return _incomplete(request, holder, place)
-    topics = [
-        number for number in request.POST.getlist("topic")[:MOST_TOPICS] if number.isdecimal() and len(number) < 19
-    ]
+    offered, topics = _numbers(posted.get("topics", "").split(",")), _numbers(request.POST.getlist("topic"))
     if holder.purpose != "test":
         drop_in(
             place,
@@ -158,12 +156,17 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             language=posted.get("language", "")[:8],
             wishes=("t" if posted.get("text") else "") + ("d" if posted.get("discreet") else ""),
             topics=",".join(topics),
+            offered=",".join(offered),
         )
     _name, language = named(holder, place)
     with override(language):
         day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
         return _page(request, holder, place, "preferences_saved", values)
+
+
+def _numbers(texts: list[str]) -> list[str]:
+    return [text for text in texts[:MOST_TOPICS] if text.isascii() and text.isdecimal() and len(text) < 20]
 
 
 def _incomplete(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:

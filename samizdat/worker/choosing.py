@@ -93,13 +93,17 @@ def _prefer(said: Said, now: datetime) -> None:
     if proven is None:
         return
     words = said.words
-    topics = [int(number) for number in str(words.get("topics", "")).split(",") if number.isdecimal()]
+    topics, offered = (
+        frozenset(int(number) for number in str(words.get(name, "")).split(",") if number.isdecimal())
+        for name in ("topics", "offered")
+    )
     choice = Choice(
         often=str(words.get("often", "")),
         until=_day(str(words.get("until", ""))),
         language=_language(str(words.get("language", ""))),
         wishes=str(words.get("wishes", ""))[:8],
-        topics=frozenset(topics),
+        topics=topics,
+        offered=offered,
     )
     for list_ in proven.lists:
         preferring.prefer(proven.subscriber, list_, choice, now=now)

@@ -68,7 +68,7 @@ def form_itself(form: Any) -> None:
     if form.removed or not view.lists:
         gate.withdraw_form(uid, form.id)
         return
-    told = view.facts
+    told, written = view.facts, forms.written(view)
     details = {
         "intro": told.intro,
         "thanks": told.thanks,
@@ -82,6 +82,7 @@ def form_itself(form: Any) -> None:
                 "kind": one.kind,
                 "choices": list(one.choices),
                 "required": one.number in told.required,
+                "written": one.number in written,
             }
             for one in view.fields
         ],

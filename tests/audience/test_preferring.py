@@ -74,7 +74,10 @@ def test_only_topics_that_the_list_offers_are_hers_to_change(lantern: Any, ada: 
         (tags["Books"], "Books", False),
         (tags["Trips"], "Trips", True),
     ]
-    preferring.prefer(ada, thursday, Choice(topics=frozenset({tags["Books"], tags["VIP"]})), now=NOW)
+    chosen = frozenset({tags["Books"], tags["VIP"]})
+    preferring.prefer(ada, thursday, Choice(topics=chosen), now=NOW)
+    assert queries.card(ada, NOW).tags == ["Books", "Trips", "VIP"], "her page did not show Trips"
+    preferring.prefer(ada, thursday, Choice(topics=chosen, offered=frozenset(tags.values())), now=NOW)
     assert queries.card(ada, NOW).tags == ["Books", "VIP"]
 
 

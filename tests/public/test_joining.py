@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from samizdat.core import reach
+from samizdat.core import pages, reach
 from samizdat.gate import actions
 from samizdat.gate.models import Intake, Place
 from samizdat.public import joining, stamps, style
@@ -96,6 +96,37 @@ class TestFormsOfTheirOwn:
         page = reader.post("/f/ours", {"email": "x"})
         whole = len(page.content) + len(style.sheet("#b3261e").encode()) + len(reader.get("/work.js").content)
         assert whole <= LIMIT, whole
+
+    @pytest.mark.parametrize("letters", [10, 25])
+    def test_all_choices_that_the_house_lets_her_pick_fit_on_the_page(self, reader: Client, letters: int) -> None:
+        Place.objects.update(name="С" * 200, leave_mailbox=f"{'leave' * 12}@{'long.' * 37}example", feared="ru")
+        choices = {n: [f"{i}{'Ж' * letters}" for i in range(20 * (n - 15))] for n in (16, 17, 18)}
+        title, words, names = "П" * 30, "Ж" * 200, ["Л" * 40] * 2
+        written = pages.written((title, title, words), names, ["Ж" * 40] * 3, choices)
+        assert written and written != {*choices}
+        fields = [
+            {
+                "number": n,
+                "label": "Ж" * 40,
+                "kind": "choice",
+                "choices": some,
+                "required": False,
+                "written": n in written,
+            }
+            for n, some in choices.items()
+        ]
+        details = {"lists": [[n, name] for n, name in enumerate(names)], "topics": [], "fields": fields}
+        form = {"list": 5, "name": title, "purpose": words, "language": "ru"}
+        actions.publish_form(UID, "long", details=json.dumps(details), **form)
+        values = ADA | {f"v{n}": choices[n][-1].lower() for n in choices}
+        answers = [sign_up(reader, values | change, "long") for change in ({}, {"list": "1", "email": "ada@mail.ru"})]
+        more = len(style.sheet("#b3261e").encode()) + len(reader.get("/work.js").content)
+        for answer in (reader.get("/f/long"), *answers):
+            page = answer.content.decode()
+            assert len(answer.content) + more <= LIMIT
+            assert page.count("<option") == sum(1 + len(some) for n, some in choices.items() if n not in written)
+        assert sign_up(reader, values | {"list": "1"}, "long").status_code == 200
+        assert opened()[-1]["values"] == {str(n): some[-1] for n, some in choices.items()}
 
 
 class TestStamps:

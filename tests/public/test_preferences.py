@@ -60,7 +60,7 @@ def test_her_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -
     lay_out(token("preferences") + said["secret"], **SHEET, topics=[[5, "Books", True]])
     page = reader.get(asked["Location"]).content.decode()
     assert re.search(r'value="monthly" id="f2" checked', page)
-    assert re.search(r'name="topic" value="5" id="t5" checked', page)
+    assert re.search(r'name="topic" value="5" id="t1" checked', page)
     assert re.search(r'value="ru" lang="ru" selected', page)
     assert "One moment" in reader.get(f"{preferences(8)}?s={said['secret']}").content.decode(), "another's token"
 
@@ -82,16 +82,25 @@ def test_a_page_that_waits_gives_up_with_a_sentence(reader: Client) -> None:
 
 def test_what_she_chose_is_sealed_and_said_back(reader: Client) -> None:
     day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
-    words = {"do": "save", "often": "pause", "until": day, "language": "ru", "discreet": "1", "topic": ["5", "7"]}
+    words = {
+        "do": "save",
+        "often": "pause",
+        "until": day,
+        "language": "ru",
+        "discreet": "1",
+        "topic": ["5", "7"],
+        "topics": "5,6,7,",
+    }
     page = reader.post(preferences(), words).content.decode()
     assert "does not come before" in page and "tell nothing" in page
     (said,) = opened()
-    assert {name: said[name] for name in ("kind", "often", "until", "wishes", "topics", "language")} == {
+    assert {name: said[name] for name in ("kind", "often", "until", "wishes", "topics", "offered", "language")} == {
         "kind": "prefer",
         "often": "pause",
         "until": day,
         "wishes": "d",
         "topics": "5,7",
+        "offered": "5,6,7",
         "language": "ru",
     }
 

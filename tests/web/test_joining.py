@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from samizdat.audience import actions
+from samizdat.audience import actions, queries
 from samizdat.audience.actions import forms, preferring
 from samizdat.audience.models import SignUpForm
 from tests.conftest import NOW
@@ -103,3 +103,11 @@ def test_the_page_of_a_list_says_and_takes_when_its_digest_is_made(here: House, 
     assert client.post(_to(here, "list-digest", here.list.id), {"digest-when": "someday"}).status_code == 302
     here.list.refresh_from_db()
     assert here.list.digest_when == "sun"
+
+
+def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(here: House, desk: Desk) -> None:
+    shape = actions.Shape("choice", choices=tuple(f"{n} {'Ж' * 30}" for n in range(120)))
+    actions.add_field(here.organisation, tag="TOWN", label="Town", default="", shape=shape, now=NOW)
+    number = next(one.number for one in queries.fields(here.organisation) if one.tag == "TOWN")
+    page = desk("editor").post(_to(here, "joining-forms"), _words(here, asked=[number], required=[]), follow=True)
+    assert "“Town” has 120 choices, more than a public page of 14 KB holds" in page.content.decode()

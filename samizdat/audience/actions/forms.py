@@ -21,7 +21,7 @@ from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import List, SignUpForm, Subscriber
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
-from samizdat.core import consent, fields, seal
+from samizdat.core import consent, fields, pages, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -135,6 +135,15 @@ def view_of(form: SignUpForm) -> FormView:
         fields=tuple(known[number] for number in told.fields if number in known),
         topics={number: tags[number] for number in told.topics if number in tags},
     )
+
+
+def written(view: FormView) -> frozenset[int]:
+    """Numbers of its fields whose choices do not fit on the public page: readers write one instead of choosing it."""
+    told = view.facts
+    choices = {one.number: [*one.choices] for one in view.fields if one.kind == "choice"}
+    texts = (told.title, told.title, told.wording, told.intro)
+    boxes = (*view.lists.values(), *view.topics.values())
+    return pages.written(texts, boxes, [one.label or one.tag for one in view.fields], choices)
 
 
 def number_of(form: int, told: FormFacts, lists: Iterable[int], day: date) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from samizdat.audience import settling
 from samizdat.audience.actions import forms
@@ -22,7 +23,7 @@ from samizdat.audience.models import (
 )
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
-from samizdat.core import consent, digest, seal, variants
+from samizdat.core import consent, digest, pages, seal, variants
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -52,13 +53,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What she chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/variants. topics: tag numbers."""
+    """What she chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/variants. topics: tag numbers; offered:
+    those that the page showed her, and none of the others is taken from her.
+    """
 
     often: str = ""
     until: date | None = None
     language: str = ""
     wishes: str | None = None
     topics: frozenset[int] | None = None
+    offered: frozenset[int] = frozenset()
 
 
 def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
@@ -87,6 +91,29 @@ def topics_of(list: List) -> dict[int, str]:
         view = forms.view_of(form)
         offered |= view.topics if list.id in view.lists else {}
     return offered
+
+
+def remarks(organisation: Any, view: forms.FormView) -> list[str]:
+    """What of a form does not fit on the public pages, as sentences; they show the rest."""
+    said = []
+    written = forms.written(view)
+    for one in view.fields:
+        if one.number in written:
+            text = _(
+                "“%(field)s” has %(count)s choices, more than a public page of 14 KB holds: readers write one instead, "
+                "and only what is one of them is taken. Fewer or shorter choices can be picked."
+            )
+            said.append(text % {"field": one.label or one.tag, "count": len(one.choices)})
+    for list_ in List.objects.select_related("organisation").filter(organisation=organisation, id__in=view.lists):
+        topics = [*topics_of(list_).values()]
+        shown = pages.shown(topics)
+        if shown < len(topics):
+            text = _(
+                "The settings of readers of “%(list)s” show %(shown)s of its %(count)s topics, and their page holds no "
+                "more. Whoever has one of the others keeps it."
+            )
+            said.append(text % {"list": view.lists[list_.id], "shown": shown, "count": len(topics)})
+    return said
 
 
 def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> bool:
@@ -148,7 +175,7 @@ def _topics(row: Subscriber, list: List, choice: Choice) -> Iterable[str]:
     if choice.topics is None:
         return
     offered = {*topics_of(list)}
-    if settling.retag(row, offered & choice.topics, offered - choice.topics):
+    if settling.retag(row, offered & choice.topics, (offered & choice.offered) - choice.topics):
         yield "topics"
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import override
 
 from samizdat.audience import queries
 from samizdat.audience.actions import forms as actions
+from samizdat.audience.actions.preferring import remarks
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
@@ -52,6 +53,7 @@ def one_form(request: Any, form_id: int) -> HttpResponse:
     base = request.organisation.public_url
     address = f"{base}/f/{view.slug}" if base else ""
     facts = {"view": view, "form": form, "address": address, "markup": embedded(view, address) if address else ""}
+    facts["remarks"] = remarks(request.organisation, view)
     return render(request, "web/audience/joining_form.html", facts, status=422 if form.errors else 200)
 
 
