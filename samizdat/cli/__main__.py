@@ -18,6 +18,7 @@ COMMANDS = {
     "person": ("house", "person"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
+    "form": ("joining", "forms"),
     "segment": ("segments", "segments"),
     "import": ("audience", "import_"),
     "export": ("leaving", "export"),

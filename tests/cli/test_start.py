@@ -45,6 +45,7 @@ STARTS = {
     "campaign": "campaign send 1 --wait",
     "route": "route ls",
     "list": "list ls",
+    "form": "form ls",
     "segment": "segment ls",
     "organisation": "organisation show",
     "person": "person add vera@lantern.example --role viewer",
