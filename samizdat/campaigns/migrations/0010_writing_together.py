@@ -18,7 +18,7 @@ def number() -> models.BigAutoField:
 
 
 class Migration(migrations.Migration):
-    dependencies = [migrations.swappable_dependency(PERSON), ("campaigns", "0007_approval")]
+    dependencies = [migrations.swappable_dependency(PERSON), ("campaigns", "0009_seen_outside")]
 
     operations = [
         migrations.CreateModel(
