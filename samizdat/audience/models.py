@@ -127,7 +127,7 @@ class Subscription(models.Model):
     """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction of the facts."""
 
     pk = models.CompositePrimaryKey("subscriber_id", "list_id")
-    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False)
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     list = models.ForeignKey(List, models.CASCADE, db_index=False, db_constraint=False)
     status = models.PositiveSmallIntegerField()
     may = models.PositiveSmallIntegerField()

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import IntegrityError
+
 from samizdat import dialect
 from samizdat.audience import facts, readable, settling, tagging
 from samizdat.audience.bringing.known import Change, Known, Person
@@ -210,7 +212,10 @@ class Store:
         if touched and self.writes:
             people = {change.row.blind: change.person for change in touched}
             # On PostgreSQL somebody may have changed them between our look and now: lock, look again, decide.
-            if dialect.lock_subscribers([person.id for person in people.values()]):
+            ids = [person.id for person in people.values()]
+            if dialect.lock_subscribers(ids):
+                if len(dialect.there(ids)) < len(ids):
+                    raise IntegrityError  # Erased in this moment: the slice is looked at again.
                 touched = self._changes([change.row for change in touched], people, reasons)
             self._apply(touched)
         counts["unchanged" if again else "updated"] += len(touched)
