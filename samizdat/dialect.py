@@ -965,10 +965,18 @@ def sweep_after_erasing() -> bool:
 
 
 def learn_sizes() -> None:
-    """After an import: PostgreSQL's planner would go by tables that were empty until autovacuum comes by."""
-    if not _on_sqlite():
-        with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {', '.join(_COLUMNS)}, audience_listtotal, audience_tagtotal")
+    """After an import: PostgreSQL's planner would go by tables that were empty until autovacuum comes by.
+
+    A look along an index has to ask the table of each row whether everybody may see it, until a vacuum has noted that
+    of whole pages: a count among a million takes three times as long before. The vacuum itself takes 0.4 s; indexes,
+    out of which nothing was deleted, are left alone, and so is a table that autovacuum is at.
+    """
+    if _on_sqlite():
+        return
+    with connection.cursor() as cursor:
+        if not connection.in_atomic_block:
+            cursor.execute(f"VACUUM (SKIP_LOCKED, INDEX_CLEANUP OFF, TRUNCATE OFF) {', '.join(_COLUMNS)}")
+        cursor.execute(f"ANALYZE {', '.join(_COLUMNS)}, audience_listtotal, audience_tagtotal")
 
 
 # For the time of an import, on its own connection. Half the cache, for the reader needs memory too. No window onto
