@@ -93,6 +93,11 @@ def fields_of(request: HttpRequest) -> dict[str, str]:
     return {name: str(value) for name, value in posted_of(request).items()}
 
 
+def repeated(request: HttpRequest, *names: str) -> bool:
+    """Does one of these fields come more than once?"""
+    return any(len(posted_of(request).getlist(name)) > 1 for name in names)
+
+
 def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.Holder, Place]:
     """Who holds this token, where it may be shown. Http404 for everything else, without saying what was wrong."""
     try:

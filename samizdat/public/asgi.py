@@ -6,6 +6,7 @@ memory, and is never spooled to a file as Django's own ASGI handler would do.
 """
 
 import asyncio
+import contextlib
 import io
 import os
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # Headers that a page may know. No address, no program, no cookie, no referrer, no language.
 HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}
 MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
+# What is too long is read on and forgotten, so many bytes and seconds: who still sends hears no answer, and a browser
+# shows a broken line instead. What is longer than that is cut off.
+MOST_HEARD, PATIENCE = 32 * 1024 * 1024, 20.0
 # Nothing of it was read, so nobody knows yet whose page it is, nor in which language.
 TOO_LONG = (
     "This is more than a form here takes. Shorten it.\nЭто больше, чем принимает здесь форма. Сократите.\n".encode()
@@ -48,6 +52,7 @@ class Public:
             return
         body = await _body(scope, receive)
         if body is None:
+            await _hear_out(scope, receive)
             await _answer(send, 413, [(b"content-type", b"text/plain; charset=utf-8")], TOO_LONG)
             return
         loop = asyncio.get_running_loop()
@@ -86,6 +91,22 @@ async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body"):
             return body
+
+
+async def _hear_out(scope: dict[str, Any], receive: Receive) -> None:
+    """Reads a body that nobody wants to its end. Who asked before sending is answered at once."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0")
+    if b"expect" in headers or not length.isdigit() or int(length) > MOST_HEARD:
+        return
+    heard = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while heard <= MOST_HEARD:
+                message = await receive()
+                heard += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
 
 
 def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:

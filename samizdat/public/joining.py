@@ -105,6 +105,8 @@ def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
 def _value(posted: QueryDict, one: dict[str, Any]) -> str:
     text = posted.get(f"v{one['number']}", "")
     try:
+        if len(posted.getlist(f"v{one['number']}")) > 1:
+            raise fields.BadValue("too_long")
         kept = fields.read(one["kind"], text, dict.fromkeys(one["choices"], 0))
     except fields.BadValue:
         raise Wrong(str(one["number"]), _("This does not fit here. Write it another way.")) from None

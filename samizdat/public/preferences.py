@@ -24,7 +24,7 @@ from samizdat.core import address, link, pages
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
-from samizdat.public.answers import fields_of, holder_of, host_of, mailto_of, named, page_of, takes
+from samizdat.public.answers import fields_of, holder_of, host_of, mailto_of, named, page_of, repeated, takes
 from samizdat.public.sealing import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
@@ -33,6 +33,8 @@ AGAIN, MOST_TIMES = 2, 15
 MOST_OTHERS, MOST_TOPICS = 5, 64
 LANGUAGES = {"en": "English", "ru": "Русский"}
 OFTEN = ("all", "monthly", "digest", "pause")
+# A field that comes twice says two things; nothing is done then. (Of two addresses the page of moving says so itself.)
+ONCE = ("do", "often", "until", "language", "topics", "text", "discreet")
 LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
@@ -51,6 +53,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, holder, place)
     posted = fields_of(request)
+    if repeated(request, *ONCE):
+        return _incomplete(request, holder, place)
     deed = {"show": _ask, "save": _save, "data": _by_mail, "erase": _by_mail, "move": _move}.get(posted.get("do", ""))
     if deed is not None:
         return deed(request, holder, place, posted)
@@ -194,6 +198,8 @@ def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: 
 def _move(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
     written = posted.get("email", "")
     try:
+        if repeated(request, "email"):
+            raise address.BadAddress("two_at")
         asked = address.normalise(written)
     except address.BadAddress:
         return _page(request, holder, place, "preferences_move", {"written": written[:254]}, status=422)

@@ -1,11 +1,18 @@
 """What reaches the public pages at all."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
-from samizdat.public.asgi import MOST_BODY, Public
+from samizdat.public.asgi import MOST_BODY, UVICORN, Public
+
+
+def unasked(*_asked: Any) -> Any:
+    raise AssertionError("A page was asked.")
 
 
 def answer(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:
@@ -18,10 +25,7 @@ def answer(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[dict[str, An
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    def page(*_asked: Any) -> Any:
-        raise AssertionError("A page was asked.")
-
-    asyncio.run(Public(page)({"type": "http", "headers": headers}, receive, send))
+    asyncio.run(Public(unasked)({"type": "http", "headers": headers}, receive, send))
     return sent
 
 
@@ -30,3 +34,25 @@ def test_a_post_that_is_too_long_is_a_sentence_in_both_languages(headers: list[t
     start, body = answer(bytes(MOST_BODY + 1), headers)
     assert start["status"] == 413
     assert b"Shorten it." in body["body"] and "Сократите.".encode() in body["body"]
+
+
+def test_a_post_of_20_mb_is_heard_out_so_that_its_sender_reads_the_sentence() -> None:
+    served = Path(tempfile.mkdtemp()) / "public.sock"
+    settings: dict[str, Any] = UVICORN
+    server = uvicorn.Server(uvicorn.Config(Public(unasked), uds=str(served), **settings))
+    head = b"POST /f/x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 20000000\r\n\r\n"
+
+    async def posted() -> bytes:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(str(served))
+        writer.write(head + bytes(20_000_000))
+        await writer.drain()
+        heard = await reader.read(1000)
+        server.should_exit = True
+        writer.close()
+        await serving
+        return heard
+
+    assert asyncio.run(posted()).startswith(b"HTTP/1.1 413 ")

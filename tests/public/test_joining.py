@@ -62,6 +62,7 @@ class TestFormsOfTheirOwn:
             ({"v17": "Paris"}, "does not fit here"),
             ({"v18": "yesterday"}, "does not fit here"),
             ({"v16": "x" * 1001}, "does not fit here"),
+            ({"v16": ["Ada", "Eva"]}, "does not fit here"),
             ({"email": ["a@example.org", "b@example.org"]}, "not an e-mail address"),
             ({"email": []}, "not an e-mail address"),
         ],

@@ -117,6 +117,8 @@ def test_what_she_chose_is_sealed_and_said_back(reader: Client) -> None:
         {"do": "save", "often": "pause", "until": "2020-01-01"},
         {"do": "save", "often": "pause", "until": "9999-12-31"},
         {"do": "save", "often": ["all", "weekly"]},
+        WHOLE | {"often": ["monthly", "all"]},
+        {"do": ["erase", "data"]},
     ],
 )
 def test_half_a_form_changes_nothing_and_says_so(reader: Client, words: dict[str, Any]) -> None:
@@ -143,6 +145,8 @@ def test_her_data_and_its_end_go_by_her_mailbox(reader: Client, do: str) -> None
 def test_another_mailbox_is_an_address_or_a_sentence(reader: Client) -> None:
     wrong = reader.post(preferences(), {"do": "move", "email": "ada@"})
     assert wrong.status_code == 422 and "not an e-mail address" in wrong.content.decode()
+    twice = reader.post(preferences(), {"do": "move", "email": ["ada@new.example", "eve@new.example"]})
+    assert twice.status_code == 422 and "not an e-mail address" in twice.content.decode()
     reader.post(preferences(), {"do": "move", "email": "Ada@New.example"})
     assert [(said["kind"], said["address"]) for said in opened()] == [("move", "Ada@new.example")]
 
