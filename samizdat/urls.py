@@ -122,6 +122,7 @@ audience = [
     path("exports/<int:export_id>/progress", exports.progress, name="export-progress"),
     path("exports/<int:export_id>/fetch", exports.fetch, name="fetch-export"),
     path("exports/<int:export_id>/drop", exports.drop, name="drop-export"),
+    path("exports/<int:export_id>/held", exports.held, name="held-export"),
     path("exports/<int:export_id>/seen", exports.seen, name="seen-export"),
 ]
 

@@ -16,6 +16,7 @@ from tests.conftest import NOW, PASSWORD, TODAY
 from tests.moulds import Rows
 
 PEOPLE = {"admin": ("Vera", "vera"), "editor": ("Clara", "clara"), "viewer": ("Dmitri", "dmitri")}
+AGE_KEY = "age10fp8tyn65y293cv6j7tyynv9qrag0s9d04a22v7ua02xgzzelv5svc8md6"
 CONSENT = "Signed the paper list at the book fair."
 
 
@@ -118,7 +119,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.campaign = make_campaign(house, "What the river took")
     house.sent = delivery.release(make_campaign(house, "The winter list"), now=NOW, by=by)
     house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
-    house.export = exporting.ask(organisation, Wish("csv"), reason="We move.", now=NOW, by=house.people["admin"])
+    house.export = exporting.ask(organisation, Wish("csv", (AGE_KEY,)), now=NOW, by=house.people["admin"])
     house.picture = make_picture(organisation)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk

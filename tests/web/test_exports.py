@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import pyrage
@@ -11,11 +12,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import queries
-from samizdat.audience.exporting import actions
+from samizdat.audience.exporting import actions, agreeing
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import House, make_person, signed_in
 
 KEY = pyrage.x25519.Identity.generate()
@@ -123,14 +125,63 @@ def test_the_form_has_a_tag_and_a_segment(here: House, vera: Client) -> None:
     assert found == ["ada@lantern.example"]
 
 
+def admin_since(here: House, name: str, days: int) -> Client:
+    """An admin who became one so many days ago."""
+    person = add_person(f"{name}@lantern.example", name=name, password=PASSWORD, today=TODAY)
+    give_role(person, here.organisation, "admin", by=None, now=timezone.now() - timedelta(days=days))
+    return signed_in(person)
+
+
+PLAIN = SEALED | {"format": "xlsx", "seal": "plain", "reason": "The auditor asks for it."}
+
+
+def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client) -> None:
+    zoya, fresh, home = admin_since(here, "Zoya", 3), admin_since(here, "Fresh", 0), f"/o/{here.organisation.slug}/"
+    assert b"Another admin has to agree before" in vera.post(at(here), {**PLAIN, "sure": ""}).content
+    vera.post(at(here), PLAIN)
+    held = at(here, newest().pk) + "held"
+    assert newest().state == "held" and newest().pk not in actions.waiting(timezone.now())
+    assert b"another admin has to agree" in vera.get(home).content
+    assert b"waits for your yes" in zoya.get(home).content
+    for nobody in (vera, fresh):
+        assert b"I agree" not in nobody.get(held).content
+        nobody.post(held, {"answer": "agree"})
+        assert newest().state == "held"
+    assert b"The auditor asks for it." in zoya.get(held).content
+    zoya.post(held, {"answer": "agree"})
+    assert actions.run(newest().pk, now=timezone.now).state == "ready"
+    page = vera.get(at(here, newest().pk)).content
+    assert b"Who agreed" in page and b"Zoya" in page
+    assert b"plain file of your subscribers was made" not in zoya.get(home).content
+    assert b"plain file of your subscribers was made" in fresh.get(home).content
+
+
+def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House, vera: Client) -> None:
+    assert b"it is made after a day" in vera.post(at(here), {**PLAIN, "sure": ""}).content
+    vera.post(at(here), PLAIN)
+    asked, day = newest().created, timedelta(days=1)
+    agreeing.wait(asked + day * 30, timedelta(seconds=10))  # Somebody has set the machine's clock.
+    assert newest().state == "held"
+    agreeing.wait(asked + timedelta(hours=1), day)
+    assert newest().state == "held"
+    agreeing.wait(asked + day, timedelta(0))
+    assert newest().pk in actions.waiting(asked + day)
+
+
+def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, vera: Client) -> None:
+    vera.post(at(here), PLAIN)
+    clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "held"
+    assert held.encode() in clara.get(f"/o/{here.organisation.slug}/").content
+    clara.post(held, {"answer": "stop"})
+    assert newest().state == "over" and list(actions.told_of(newest())["planted"]) == ["address"]
+
+
 def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: House, vera: Client) -> None:
     other = make_person("Zoya", "zoya@lantern.example", here.organisation, "admin")
     zoya, home = signed_in(other), f"/o/{here.organisation.slug}/"
-    vera.post(at(here), {**SEALED, "format": "xlsx", "seal": "plain", "reason": "The auditor asks for it."})
-    row = newest()
+    row = actions.ask(here.organisation, Wish("xlsx"), reason="The auditor asks for it.", now=timezone.now(), by=None)
     assert row.plain
     assert b"The auditor asks for it." in zoya.get(home).content
-    assert b"The auditor asks for it." not in vera.get(home).content
     assert b"I have seen it" in zoya.get(at(here, row.pk)).content
     # Of the command line nobody can say who it was.
     actions.direct(here.organisation, Wish("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)

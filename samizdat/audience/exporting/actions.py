@@ -53,9 +53,10 @@ def check(wish: Wish, *, plain: bool, reason: str) -> None:
 
 
 def ask(organisation: Any, wish: Wish, *, reason: str = "", now: datetime, by: Any) -> Export:
-    """The worker shall make a file that waits here to be fetched. A plain one has no recipients. Errors:
-    ExportRefused."""
-    return _new(organisation, wish, "asked", reason=reason, now=now, by=by)
+    """The worker shall make a file that waits here to be fetched. A plain one has no recipients, and what a person asks
+    for is held before (agreeing.py). Errors: ExportRefused."""
+    state = "asked" if wish.recipients or by is None else "held"
+    return _new(organisation, wish, state, reason=reason, now=now, by=by)
 
 
 def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetime, by: Any) -> Export:
@@ -152,14 +153,18 @@ def direct(
 
 
 def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
-    """Whole. Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
+    """Whole."""
+    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
+    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, told_sealed=_told_without_her_like(row))
+    row.refresh_from_db()
+
+
+def _told_without_her_like(row: Export) -> bytes:
+    """Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
     told = told_of(row)
     if told["planted"]:
         told["planted"] = {"address": told["planted"]["address"]}
-    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
-    done["told_sealed"] = seal_json(house.keys(row.organisation), told, "export", "told", row.pk)
-    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done)
-    row.refresh_from_db()
+    return seal_json(house.keys(row.organisation), told, "export", "told", row.pk)
 
 
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
@@ -179,7 +184,7 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
 
     try:
         counts, size = leaving.write(
-            row.organisation, wish_of(row), planted_of(row), out, now=row.created, tell=tell, stop=stop
+            row.organisation, wish_of(row), planted_of(row), out, now=row.begun or row.created, tell=tell, stop=stop
         )
         out.close()
     except people.Stopped:
@@ -228,8 +233,8 @@ def waiting(now: datetime) -> list[int]:
 
 def cancel(row: Export, *, now: datetime, by: Any) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
-    moved = Export.objects.filter(pk=row.pk, state__in=("asked", "running", "ready")).update(state="over", owner="")
-    if moved:
+    moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
+    if moved.update(state="over", owner="", told_sealed=_told_without_her_like(row)):
         pieces.drop(row)
         record("subscribers.export.dropped", row.organisation, about=row.pk, by=by, now=now)
 
@@ -248,7 +253,8 @@ def _fetched(row: Export) -> Iterator[bytes]:
 
 def sweep(now: datetime) -> int:
     """Drops what has lain here for a day, and pieces that a cancelled making left; how many files there were."""
-    old = Export.objects.filter(created__lt=now - LIFETIME, state__in=("asked", "running", "ready", "writing"))
+    begun = Q(begun=None, created__lt=now - LIFETIME) | Q(begun__lt=now - LIFETIME)
+    old = Export.objects.filter(begun, state__in=("asked", "running", "ready", "writing"))
     rows = [row for row in old if row.state == "ready" or not is_alive(row, now)]
     for row in rows:
         Export.objects.filter(pk=row.pk, owner=row.owner).update(state="over", owner="")

@@ -5,9 +5,10 @@ An app of its own inside the audience: none of its rows is about a reader, and w
 
 from django.db import models
 
-# In order: asked for, being made by the worker, lies ready, was fetched, is over (a day has passed), could not be made;
-# and being written by the command line, whose file nobody else can go on with.
-EXPORT_STATES = ("asked", "running", "ready", "fetched", "over", "failed", "writing")
+# In order: plain and held for another admin or for a day (agreeing.py), asked for, being made by the worker, lies
+# ready, was fetched, is over (a day has passed), could not be made; and being written by the command line, whose file
+# nobody else can go on with.
+EXPORT_STATES = ("held", "asked", "running", "ready", "fetched", "over", "failed", "writing")
 
 
 class Export(models.Model):
@@ -33,6 +34,9 @@ class Export(models.Model):
     owner = models.CharField(max_length=40, blank=True)
     beat = models.DateTimeField(null=True)
     created = models.DateTimeField()
+    waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
+    begun = models.DateTimeField(null=True)  # Was held: when it no longer was.
+    agreed_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     finished = models.DateTimeField(null=True)
 
 

@@ -26,12 +26,14 @@ def export_by_id(organisation: Any, number: int) -> Export | None:
 
 
 def unseen(organisation: Any, person: Any, now: datetime) -> list[Export]:
-    """Plain files that this person has not said she saw; those of her own doing she knows."""
+    """Plain files that this person has not said she saw; those that she asked for or agreed to she knows, and those
+    that are held or were stopped before they were made are none."""
     rows = Export.objects.select_related("organisation", "by").filter(
         organisation=organisation, plain=True, created__gt=now - ANNOUNCED_FOR
     )
     seen = Event.objects.filter(organisation=organisation, kind=SEEN, by=person).values_list("about", flat=True)
-    return list(rows.exclude(by=person).exclude(pk__in=list(seen)).order_by("-id")[:10])
+    rows = rows.exclude(by=person).exclude(agreed_by=person).exclude(state="held").exclude(state="over", finished=None)
+    return list(rows.exclude(pk__in=list(seen)).order_by("-id")[:10])
 
 
 def planted_in(organisation: Any, address: str) -> Export | None:

@@ -10,6 +10,7 @@ from samizdat.web.templatetags.desk import state
 register = template.Library()
 
 STATES: dict[str, tuple[str, str | Promise]] = {
+    "held": ("care", pgettext_lazy("export", "Held")),
     "asked": ("", pgettext_lazy("export", "Waiting to begin")),
     "running": ("work", pgettext_lazy("export", "Being made")),
     "writing": ("work", pgettext_lazy("export", "Being made")),

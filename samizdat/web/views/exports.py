@@ -10,19 +10,21 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.exporting import actions, queries
+from samizdat.audience.exporting import actions, agreeing, queries
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.filters import Filter
 from samizdat.audience.segments import saved
 from samizdat.core.address import PROVIDERS, BadAddress
 from samizdat.web import filtering, words
-from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.doors import ADMINS, EVERYONE, KEEPERS, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.exports import FORMATS, ExportForm, WhoseForm
+from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.bulk import filter_of, whom_of
 
 GOING = ("asked", "running")
@@ -51,7 +53,7 @@ def exports(request: Any) -> HttpResponse:
             actions.check(wish, plain=form.cleaned_data["seal"] == "plain", reason=reason)
             if not request.POST.get("sure"):
                 return _ask(request, wish, reason)
-            row = actions.ask(request.organisation, wish, reason=reason, now=timezone.now(), by=request.person)
+            row = actions.ask(request.organisation, wish, reason=reason, now=hours.asked(), by=request.person)
         except ExportRefused as refused:
             refuse(form, FIELDS.get(refused.code), refused)
         except AudienceError as refused:
@@ -91,6 +93,7 @@ def _ask(request: Any, wish: Wish, reason: str) -> HttpResponse:
         "keys": wish.recipients,
         "with_keys": wish.keys,
         "plain": not wish.recipients,
+        "others": wish.recipients or agreeing.others(request.organisation, request.person, hours.asked()),
         "reason": reason,
         "again": [
             (name, value)
@@ -171,10 +174,49 @@ def _export(request: Any, export_id: int) -> Any:
     return found
 
 
+def _held_facts(request: Any, row: Any) -> dict[str, Any]:
+    now = hours.asked()
+    agreeing_ones = agreeing.others(request.organisation, row.by, now)
+    return {
+        "row": row,
+        "by": _name(row),
+        "reason": actions.told_of(row)["reason"],
+        "hers": row.by_id == request.person.pk,
+        "agree": request.person in agreeing_ones,
+        "alone": not agreeing_ones,
+        "made": agreeing.until(row, now),
+        "lapses": row.created + agreeing.LAPSE,
+    }
+
+
+@door(see=EVERYONE, do=WRITERS)
+def held(request: Any, export_id: int) -> HttpResponse:
+    """A plain one before it is made: another admin says yes, or whoever works here stops it."""
+    row = _export(request, export_id)
+    if row.state != "held":
+        return go(request, "export", row.pk) if request.role in KEEPERS else go(request, "home")
+    if request.method == "GET":
+        facts = _held_facts(request, row) | {"whom": _whom(request.organisation, actions.wish_of(row))}
+        return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
+    if request.POST.get("answer") == "stop":
+        actions.cancel(row, now=timezone.now(), by=request.person)
+        messages.success(request, _("Stopped: no file was made."))
+        return go(request, "home")
+    try:
+        agreeing.agree(row, now=hours.asked(), by=request.person)
+    except ExportRefused as refused:
+        messages.error(request, str(refused))
+        return go(request, "held-export", row.pk)
+    return go(request, "export", row.pk)
+
+
 @door(see=KEEPERS)
 def export(request: Any, export_id: int) -> HttpResponse:
     """One export, by how far it is."""
-    return render(request, "web/exports/export.html", _facts(request, _export(request, export_id)))
+    row = _export(request, export_id)
+    if row.state == "held":
+        return go(request, "held-export", row.pk)
+    return render(request, "web/exports/export.html", _facts(request, row))
 
 
 def _facts(request: Any, row: Any) -> dict[str, Any]:
@@ -191,7 +233,8 @@ def _facts(request: Any, row: Any) -> dict[str, Any]:
         "per_mille": round(1000 * row.done / row.whole) if row.whole else 0,
         "going": row.state in GOING,
         "unseen": unseen,
-        "until": row.created + actions.LIFETIME,
+        "agreed": people.name_of(row.agreed_by) if row.agreed_by else "",
+        "until": (row.begun or row.created) + actions.LIFETIME,
         "file": actions.name_of(row),
     }
 
@@ -250,11 +293,12 @@ def seen(request: Any, export_id: int) -> HttpResponse:
 
 
 def needs(request: Any) -> list[dict[str, str]]:
-    """For the first page of an admin: plain files that others made, and files of her own that wait."""
-    if request.role != "admin":
-        return []
+    """For the first page: plain files that are held, for everybody; for an admin also those that others made, and files
+    of her own that wait."""
     organisation, now = request.organisation, timezone.now()
-    found = []
+    found = [_held_need(request, row) for row in agreeing.held(organisation)[:3]]
+    if request.role != "admin":
+        return found
     for row in queries.unseen(organisation, request.person, now)[:3]:
         facts = {"who": _name(row), "why": actions.told_of(row)["reason"][:200]}
         found.append(
@@ -278,3 +322,22 @@ def needs(request: Any) -> list[dict[str, str]]:
                 }
             )
     return found
+
+
+def _held_need(request: Any, row: Any) -> dict[str, str]:
+    facts = _held_facts(request, row)
+    told = {"who": facts["by"], "why": facts["reason"][:200], "when": moment(facts["made"])}
+    title = _("Somebody wants a plain file of your subscribers")
+    if facts["agree"]:
+        title, text = _("A plain file of your subscribers waits for your yes"), _("%(who)s asks. The reason: %(why)s")
+    elif facts["alone"]:
+        text = _("%(who)s asks. It is made on %(when)s unless somebody stops it. The reason: %(why)s")
+    else:
+        text = _("%(who)s asks, and another admin has to agree. The reason: %(why)s")
+    return {
+        "kind": "stop" if facts["agree"] else "care",
+        "title": title,
+        "text": text % told,
+        "href": address(request.organisation, "held-export", row.pk),
+        "link": _("Look"),
+    }
