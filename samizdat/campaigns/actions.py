@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
+from samizdat.campaigns import checks
 from samizdat.campaigns import draft as drafts
 from samizdat.campaigns import history
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
@@ -153,12 +154,12 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
     slug = secrets.token_hex(10)
-    proof = proof_of(campaign, now, archive_slug=slug)
-    if proof.compiled is None:
-        raise flaws_error(proof.flaws)
+    proof, draft = proof_of(campaign, now, archive_slug=slug), draft_of(campaign)
+    stopping = checks.stops(campaign, draft, proof, now)
+    if proof.compiled is None or stopping:
+        raise flaws_error((*proof.flaws, *stopping))
     keys = house.keys(campaign.organisation)
     assert keys.link is not None
-    draft = draft_of(campaign)
     with transaction.atomic():
         Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
         edition = Edition.objects.create(
@@ -197,6 +198,8 @@ def flaws_error(flaws: Any) -> LetterHasFlaws:
     values = {"place": first.place, "line": first.line, "flaw": first.sentence}
     if first.place == "block":
         sentence = _("The letter cannot go out yet: block %(line)s: %(flaw)s")
+    elif not first.line:
+        sentence = _("The letter cannot go out yet: %(flaw)s")
     else:
         sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s")
     return LetterHasFlaws(sentence % values, tuple(found))

@@ -28,7 +28,10 @@ ALWAYS = ("FNAME", "LNAME")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A flaw in words: where it is, what to do, and whether it stops the letter."""
+    """A flaw in words: where it is, what to do, and whether it stops the letter.
+
+    key: what an acceptance holds on to (campaigns/checks/keeping.py); accepted: somebody said that it may stay so.
+    """
 
     place: str
     line: int
@@ -36,6 +39,9 @@ class Finding:
     code: str
     sentence: str
     fix: str | None
+    key: str = ""
+    accepted: bool = False
+    word: str = ""  # The word that is in no dictionary.
 
     def document(self) -> dict[str, Any]:
         return {
@@ -44,6 +50,8 @@ class Finding:
             "severity": self.severity,
             "code": self.code,
             "sentence": self.sentence,
+            "key": self.key,
+            "accepted": self.accepted,
         }
 
 

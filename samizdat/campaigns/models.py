@@ -129,7 +129,7 @@ class Edition(models.Model):
 
 
 class Checked(models.Model):
-    """What is kept with a draft about its checks (campaigns/checks/kept.py)."""
+    """What is kept with a draft about its checks (campaigns/checks/keeping.py)."""
 
     campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="checked")
     sealed = models.BinaryField()  # JSON: accepted findings, answers of links, counts of empty values.

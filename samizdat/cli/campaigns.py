@@ -133,24 +133,28 @@ def campaign_numbered(number: int) -> Any:
 
 
 def _where(finding: Any) -> str:
-    return f"block {finding.line}" if finding.place == "block" else f"{finding.place}, line {finding.line}"
+    if finding.place == "block":
+        return f"block {finding.line}"
+    return f"{finding.place}, line {finding.line}" if finding.line else finding.place
 
 
 @campaign.command("check")
 @click.argument("number", metavar="ID", type=int)
+@click.option("--links", is_flag=True, help="Ask every link whether it works: up to 45 seconds.")
+@click.option("--accept", "accepted", multiple=True, metavar="KEY", help="This finding may stay in this letter.")
 @common
-def campaign_check(number: int) -> None:
-    """What stands in the way: flaws in the letter, routes, the sender's domain."""
+def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
+    """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
     found = campaign_numbered(number)
     from samizdat.campaigns.domain import check_domain
     from samizdat.campaigns.draft import draft_of
-    from samizdat.campaigns.letter import findings, proof_of
+    from samizdat.cli.checking import line_of, looked, spelling_state
     from samizdat.core.address import BadAddress, domain, normalise
     from samizdat.delivery import signing
     from samizdat.delivery.queries import routes
 
     draft = draft_of(found)
-    flaws = findings(proof_of(found, opening.now()).flaws)
+    flaws = looked(found, links, accepted).findings
     try:
         sender = domain(normalise(draft.from_email))
     except BadAddress:
@@ -182,7 +186,10 @@ def campaign_check(number: int) -> None:
         "bounces_go_to": bounces,
         "second_person": {"needed": found.organisation.second_person, "state": approval.state},
     }
-    lines = [f"{'stop' if f.severity == 'stop' else 'look':5} {_where(f)}: {f.sentence}" for f in flaws]
+    spelling = document["spelling"] = spelling_state()
+    lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
+    if spelling["install"]:
+        lines.append(f"note  Spelling is not checked in every language. For all of it: {spelling['install']}")
     # Only the letter itself can stop it; a missing record costs trust.
     lines += [
         f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Severity = Literal["stop", "care"]
+Severity = Literal["stop", "care", "note"]
 
 # One English sentence for each code that a flaw can have, here and in the modules behind. The doors translate the
 # template and fill in `values`.
@@ -109,6 +109,47 @@ SENTENCES: dict[str, str] = {
     "doc_item": "Block %(block)s: an item of a list holds one paragraph, and after it one list at most.",
     "doc_count": "Block %(block)s: %(type)s cannot hold %(count)s of what it is made of. Add some, or remove it.",
     "doc_script": "Block %(block)s: the address %(url)s could run a program. Use https, mailto or tel.",
+    # checks of the compiled letter (core/checks, campaigns/checks)
+    "subject_trial": "“%(word)s” stands here, as in a trial. Take it out before the letter goes to everybody.",
+    "left_over": "“%(word)s” looks like something left over from a template. Write what should stand there.",
+    "date_weekday": "“%(date)s” cannot be: %(whole)s is a %(day)s. Readers who trust the weekday come on another day.",
+    "date_none": "There is no such day: “%(date)s”. Look into the calendar.",
+    "date_year": "“%(date)s” is long past, and the same day comes soon. Probably %(year)s was meant.",
+    "date_far": "“%(date)s” is many years ahead. It is %(year)s now; look whether the year is right.",
+    "year_old": "“%(written)s” was right once; it is %(year)s. Write {{ year }}, and it is right every year.",
+    "link_counter": "The link to %(host)s goes through a click counter of %(whose)s, which learns who reads this, "
+    "when and from where. Link the page itself.",
+    "link_short": "The link to %(host)s only leads on to another page: whoever runs it sees your readers, and spam "
+    "filters distrust it. Link the page itself.",
+    "link_person": "The link to %(host)s carries %(names)s, a mark of %(whose)s that belongs to one person: whoever "
+    "copied it, or each reader. Cut it off.",
+    "link_letter": "The link to %(host)s carries %(names)s, which tell that site from which letter a reader comes. "
+    "Cut them off, unless you want that.",
+    "link_blocked": "%(host)s does not open where some of your readers live. Say the main thing in the letter "
+    "itself, or add a link that opens.",
+    "link_dead": "The link %(url)s does not work: %(why)s. Correct it, or take it out.",
+    "link_moved": "The link %(url)s leads on to %(to)s. Link that page, if it is the one you mean.",
+    "link_inside": "The link %(url)s leads into a private network, where readers cannot follow. Link a public page.",
+    "image_heavy": "The picture %(url)s has %(size)s KB, which is slow on a phone and costs readers money. Make it "
+    "smaller.",
+    "images_heavy": "The pictures have %(size)s KB together, which is slow on a phone. Leave some out, or make them "
+    "smaller.",
+    "donation_unwarned": "The letter asks for money and does not warn whom a gift can harm. Your organisation is at "
+    "risk: write the warning beside it, such as not to give from a bank card there. Nothing goes out without it.",
+    "donation_no_word": "The letter asks for money and says nothing of the risk that a gift can be for the giver. If "
+    "it can be one where your readers live, warn them.",
+    "contrast_low": "“%(text)s” is hard to read: %(ink)s on %(ground)s is %(ratio)s to 1, and 4.5 is the least. Make "
+    "one darker or the other lighter.",
+    "spelling": "“%(word)s” is in no dictionary. Perhaps: %(near)s.",
+    "spelling_alone": "“%(word)s” is in no dictionary. Look at the spelling.",
+    "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
+    "admin adds the domain under Sending domains.",
+    "second_today": "A letter went to this list today already: “%(subject)s”. Two on one day make people leave.",
+    "reach_large": "It goes to %(now)s; the letters before went to %(before)s at the most. Look whether list, tag "
+    "and segment are the ones you mean.",
+    "empty_values": "%(count)s of %(of)s have no %(field)s; they will read “%(default)s”.",
+    "empty_nothing": "%(count)s of %(of)s have no %(field)s, and nothing will stand there for them. Write a default: "
+    "%(hint)s.",
     # the headers
     "subject_empty": "The letter has no subject. Write one.",
     "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
@@ -133,8 +174,8 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 class Flaw:
     """Something wrong in a letter, with the line it stands on (1 = first) and what to do.
 
-    `severity` "stop" keeps the letter from going out, "care" is worth a look. `fix` "remove" means that
-    `without(source, flaw)` gives the corrected source; `start` and `end` are what it would cut.
+    `severity` "stop" keeps the letter from going out, "care" is worth a look, "note" is good to know. `fix` "remove"
+    means that `without(source, flaw)` gives the corrected source; `start` and `end` are what it would cut.
     `place` is where the line is counted: body, template, subject, preheader, to, from, reply_to, letter.
     """
 

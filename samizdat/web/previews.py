@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organisation
 from samizdat.campaigns import queries
+from samizdat.campaigns.checks import Looked, dead, spelling
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.letter import Finding, content_of, findings
 from samizdat.core.letter import fill, render, settle
@@ -54,21 +55,44 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
+    """By weight. slow: spelling and counts have not been asked of this text; links_at: when its links were."""
+
     stops: list[Check]
     cares: list[Check]
+    notes: list[Check] = field(default_factory=list)
+    accepted: list[Check] = field(default_factory=list)
+    slow: bool = False
+    has_links: bool = False
+    links_at: datetime | None = None
+    no_spelling: str = ""
 
 
-def checks(proof: Any, draft: Draft) -> Checks:
+def checks(proof: Any, draft: Draft, looked: Looked | None = None) -> Checks:
+    """What is wrong with a letter, beside its places. looked: of all checks (delivery/checking), else of the proof."""
     lines = draft.body.split("\n") if draft.format != "blocks" else []
     found = []
-    for finding in findings(proof.flaws):
+    for finding in looked.findings if looked else findings(proof.flaws):
         at = finding.line if finding.place == "body" and 0 < finding.line <= len(lines) else 0
         line = lines[at - 1].strip()[:200] if at else ""
         found.append(Check(finding, FIELDS.get(finding.place, "body"), line, at))
     return Checks(
         [check for check in found if check.finding.severity == "stop"],
-        [check for check in found if check.finding.severity != "stop"],
+        [check for check in found if check.finding.severity == "care" and not check.finding.accepted],
+        [check for check in found if check.finding.severity == "note"],
+        [check for check in found if check.finding.accepted],
+        **(_slow(looked) if looked else {}),
     )
+
+
+def _slow(looked: Looked) -> dict[str, Any]:
+    """How it stands with the checks that are asked for."""
+    asked = looked.kept.links.values()
+    return {
+        "slow": bool(looked.waits & {"spelling", "empties"}),
+        "has_links": bool(dead.wanted(looked.reading)),
+        "links_at": max((datetime.fromisoformat(told[2]) for told in asked), default=None),
+        "no_spelling": spelling.missing(),
+    }
 
 
 def sample() -> dict[str, str]:

@@ -1,14 +1,18 @@
 """Beside the letter: the tags it can say, and what the checks found."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience.actions import add_tags
+from samizdat.campaigns.checks import dead, fetching, rules, spelling
 from samizdat.core.mergetags import parse
 from tests.conftest import NOW
-from tests.web.conftest import House
+from tests.web.conftest import House, make_campaign
 
 Desk = Callable[[str], Client]
 
@@ -28,3 +32,67 @@ def test_the_editor_is_offered_every_tag_that_the_letter_can_say(here: House, de
     for one in told:
         written = one["tag"].replace("…|*", "Law|*", 1) if "INTERESTED" in one["tag"] else one["tag"]
         assert parse(written, [*fields, "INTERESTED:Topics"]).flaws == (), one
+
+
+SLOPPY = "Come on Friday, 26 November 2026.\n\n[Read on](https://bit.ly/abc)\n"
+
+
+def _do(here: House, client: Client, campaign: Any, do: str, **more: str) -> str:
+    answer = client.post(_to(here, "checks", campaign.pk), {"do": do} | more, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_finding_is_accepted_with_one_press_and_shown_again_with_another(here: House, desk: Desk) -> None:
+    campaign, client = make_campaign(here, "The river", SLOPPY), desk("editor")
+    page = client.get(_to(here, "campaign", campaign.pk)).content.decode()
+    assert "26 November 2026 is a Thursday" in page and "bit.ly only leads on" in page
+    key = re.findall(r'id="accept-([0-9a-f]+)"', page)[0]
+    page = _do(here, client, campaign, "accept", key=key)
+    assert f'id="accept-{key}"' not in page and "1 finding accepted in this letter" in page
+    send = client.get(_to(here, "send", campaign.pk)).content.decode()
+    assert "bit.ly only leads on" in send or "is a Thursday" in send
+    assert f'id="accept-{key}"' in _do(here, client, campaign, "back", key=key)
+    plain = client.post(_to(here, "checks", campaign.pk), {"do": "accept", "key": key})
+    assert plain.headers["Location"].endswith("#checks"), "without scripts the page itself answers"
+
+
+def test_links_words_and_counts_are_asked_for_beside_the_letter(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, client = (
+        make_campaign(here, "The river", "A wrod for {{ FNAME }}: [x](https://a.example/1)"),
+        desk("editor"),
+    )
+    monkeypatch.setattr(dead.fetching, "ask_all", lambda urls: [(url, fetching.Answer("dead", "410")) for url in urls])
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", ("en_US",)))
+    monkeypatch.setattr(
+        spelling, "_ask", lambda *args: {word: ("word",) if word == "wrod" else None for word in args[2]}
+    )
+    page = client.get(_to(here, "campaign", campaign.pk)).content.decode()
+    assert 'value="slow"' in page and "wrod” is in no" not in page
+    page = _do(here, client, campaign, "slow")
+    assert "“wrod” is in no dictionary. Perhaps: word." in page and 'value="slow"' not in page
+    assert "the page was taken away (410)" in _do(here, client, campaign, "links")
+    assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")
+    assert rules.rules_of(here.organisation).words == {"wrod"}
+    spelling.forget()
+
+
+def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Desk) -> None:
+    here.organisation.feared = "ru"
+    here.organisation.save(update_fields=["feared"])
+    client, address = desk("editor"), _to(here, "writing-rules")
+    page = client.get(address).content.decode()
+    assert "meduza.io" in page and "brings along" in page
+    hosts = re.search(r'name="hosts"[^>]*>([^<]*)<', page)
+    assert hosts
+    client.post(address, {"words": "Zhoplk\nNovaya", "hosts": hosts[1]})
+    assert rules.rules_of(here.organisation) == rules.Rules(frozenset({"zhoplk", "novaya"}), None)
+    client.post(address, {"words": "", "hosts": "blocked.example"})
+    assert rules.rules_of(here.organisation).hosts == ("blocked.example",)
+    refused = client.post(address, {"words": "", "hosts": "example.org this?"})
+    assert refused.status_code == 422 and "“this?” is no host" in refused.content.decode()
+    client.post(address, {"words": "", "hosts": "blocked.example", "hosts_of": "ours"})
+    assert rules.rules_of(here.organisation).hosts is None
+    assert desk("viewer").get(address).status_code == 403

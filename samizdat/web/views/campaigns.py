@@ -22,6 +22,7 @@ from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign,
 from samizdat.campaigns.letter import proof_of, values_of
 from samizdat.campaigns.models import STATES
 from samizdat.delivery import actions as delivery
+from samizdat.delivery import checking
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
 from samizdat.web import previews
@@ -233,7 +234,7 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     return {
         "campaign": found,
         "subject": draft_of(found).subject,
-        "checks": previews.checks(proof, draft_of(found)),
+        "checks": previews.checks(proof, draft_of(found), checking.look(found, now, proof=proof)),
         "text": previews.text(proof, values),
         "seen": seen,
         "asked": _asked(request),

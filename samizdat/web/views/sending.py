@@ -21,7 +21,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.address import BadAddress, normalise
 from samizdat.core.address import domain as domain_of
-from samizdat.delivery import actions, queries, signing
+from samizdat.delivery import actions, checking, queries, signing
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.whom import Whom, whom
 from samizdat.events import queries as events
@@ -152,7 +152,8 @@ def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime)
 
 
 def _flaws(request: Any, found: Any, now: datetime) -> dict[str, str]:
-    checks = previews.checks(proof_of(found, now), draft_of(found))
+    proof = proof_of(found, now)
+    checks = previews.checks(proof, draft_of(found), checking.look(found, now, proof=proof))
     href = address(request.organisation, "campaign", found.pk)
     if checks.stops:
         title = ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(checks.stops)) % {"n": len(checks.stops)}

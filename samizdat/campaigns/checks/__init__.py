@@ -1,0 +1,117 @@
+"""Checks of a letter that need the database or the network, and all of them together.
+
+`look` is what runs while somebody writes: the letter itself (core/checks) and what is kept of the slow checks. The slow
+ones run when they are asked for: `dead.ask` (the network), `spelling.check` (a program), `empties.count_on` (sealed
+fields). `stops` is what the engine asks before it freezes a letter, whichever door the release came by.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from samizdat.campaigns.checks import dead, empties, pictures, spelling
+from samizdat.campaigns.checks.keeping import Kept, kept, key_of
+from samizdat.campaigns.checks.rules import Rules, rules_of
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.letter import Finding, findings
+from samizdat.campaigns.models import Campaign
+from samizdat.core import checks as core
+from samizdat.core.compile import Proof
+from samizdat.core.document.spoken import WORDS as SPOKEN
+from samizdat.core.letter import fill
+from samizdat.core.mergetags import Flaw
+
+__all__ = ["Looked", "look", "reading_of", "stops"]
+
+_DONATION = re.compile(r'"type":\s{0,9}"donation"')
+# A reader without any fields; links of one's own lead nowhere.
+_NOBODY = {"EMAIL": "reader@example.org"}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the checks say of a draft. `waits`: slow checks that have not been asked of this text yet."""
+
+    findings: list[Finding]
+    reading: core.Reading
+    kept: Kept
+    waits: frozenset[str]
+
+
+def reading_of(
+    campaign: Campaign, draft: Draft, proof: Proof, now: datetime, rules: Rules | None = None
+) -> core.Reading:
+    organisation = campaign.organisation
+    rules = rules or rules_of(organisation)
+    letter = proof.letter
+    return core.Reading(
+        subject=fill(letter.subject, _NOBODY),
+        preheader=draft.preheader,
+        html=fill(letter.html, _NOBODY),
+        text=fill(letter.text, _NOBODY),
+        links=letter.links,
+        where=core.Whereabouts(draft.body, draft.format),
+        now=now.astimezone(ZoneInfo(organisation.timezone)),
+        language=campaign.language,
+        feared=organisation.feared,
+        own=_own_hosts(organisation),
+        blocked=rules.blocked(organisation.feared),
+        donation=draft.format == "blocks" and bool(_DONATION.search(draft.body)),
+        warnings=tuple(words["warning"] for words in SPOKEN.values()),
+    )
+
+
+def _own_hosts(organisation: Any) -> frozenset[str]:
+    urls = (organisation.public_url, organisation.content_url, organisation.desk_url)
+    return frozenset(filter(None, (urlsplit(url).hostname or "" for url in urls)))
+
+
+def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: Iterable[Flaw] = ()) -> Looked:
+    """All that is known now; `more` are flaws of whoever knows more than a campaign does (delivery/checking)."""
+    rules = rules_of(campaign.organisation)
+    reading = reading_of(campaign, draft, proof, now, rules)
+    known = kept(campaign)
+    found = [
+        *proof.flaws,
+        *core.look(reading),
+        *pictures.flaws(reading, campaign.organisation),
+        *dead.flaws(reading, known, now),
+        *spelling.flaws(reading, rules.words),
+        *empties.flaws(known, campaign, proof.letter, now),
+        *more,
+    ]
+    return Looked(_told(found, known), reading, known, _waits(campaign, reading, known, proof, now))
+
+
+def _waits(campaign: Campaign, reading: core.Reading, known: Kept, proof: Proof, now: datetime) -> frozenset[str]:
+    waits = set()
+    if dead.unasked(reading, known, now):
+        waits.add("links")
+    if spelling.tool()[0] and spelling.unchecked(spelling.texts(reading)):
+        waits.add("spelling")
+    if not empties.finished(known, campaign, proof.letter, now):
+        waits.add("empties")
+    return frozenset(waits)
+
+
+def _told(flaws: list[Flaw], known: Kept) -> list[Finding]:
+    """In words, the worst first, what was accepted last."""
+    told = []
+    for flaw in flaws:
+        (finding,) = findings((flaw,))
+        key = key_of(flaw)
+        accepted = flaw.severity == "care" and key in known.accepted
+        word = flaw.values.get("word", "") if flaw.code.startswith("spelling") else ""
+        told.append(replace(finding, key=key, accepted=accepted, word=word))
+    order = {"stop": 0, "care": 1, "note": 2}
+    return sorted(told, key=lambda one: (order[one.severity], one.accepted, one.place, one.line))
+
+
+def stops(campaign: Campaign, draft: Draft, proof: Proof, now: datetime) -> tuple[Flaw, ...]:
+    """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
+    found = core.look(reading_of(campaign, draft, proof, now))
+    return tuple(flaw for flaw in found if flaw.severity == "stop")

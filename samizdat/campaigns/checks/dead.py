@@ -1,0 +1,91 @@
+"""Links of a letter, asked one by one because somebody pressed the button; the answers are kept for a day."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.checks import fetching
+from samizdat.campaigns.checks.keeping import Kept, change
+from samizdat.campaigns.models import Campaign
+from samizdat.core.checks import Reading
+from samizdat.core.mergetags import Flaw
+
+GOOD_FOR = timedelta(days=1)
+# Links of one letter that are asked; a digest has some fifty.
+MOST = 200
+HEAVY = 1024 * 1024
+
+
+def wanted(reading: Reading) -> list[str]:
+    """Those that can be asked: of other hosts, without a part of a reader's."""
+    return [url for url in reading.links if _host(url) and _host(url) not in reading.own][:MOST]
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def ask(
+    campaign: Campaign,
+    reading: Reading,
+    now: datetime,
+    asking: Callable[[Iterable[str]], Iterator[tuple[str, fetching.Answer]]] | None = None,
+) -> dict[str, fetching.Answer]:
+    """Asks every link anew and keeps what came of it. Takes up to 45 s; nothing of the database is held meanwhile."""
+    told = dict((asking or fetching.ask_all)(wanted(reading)))
+
+    def changed(known: Kept) -> None:
+        moment = now.isoformat()
+        known.links = {url: [one.verdict, one.detail, moment] for url, one in told.items()}
+
+    change(campaign, changed, now)
+    return told
+
+
+def fresh(known: Kept, now: datetime) -> dict[str, list[str]]:
+    """Answers that are not older than a day."""
+    return {url: told for url, told in known.links.items() if now - datetime.fromisoformat(told[2]) < GOOD_FOR}
+
+
+def unasked(reading: Reading, known: Kept, now: datetime) -> list[str]:
+    answered = fresh(known, now)
+    return [url for url in wanted(reading) if url not in answered]
+
+
+def flaws(reading: Reading, known: Kept, now: datetime) -> Iterator[Flaw]:
+    """What is wrong with the links of this letter, as far as they were asked."""
+    answered = fresh(known, now)
+    for url in reading.links:
+        verdict, detail, _moment = answered.get(url, ("", "", ""))
+        shown = _short(url)
+        if verdict == "dead":
+            yield reading.flaw("link_dead", url, url=shown, why=why(detail))
+        elif verdict == "inside":
+            yield reading.flaw("link_inside", url, url=shown)
+        elif verdict == "moved":
+            yield reading.flaw("link_moved", url, url=shown, to=_short(detail))
+
+
+def why(detail: str) -> str:
+    """Why a link is dead, in the language of whoever looks."""
+    words: dict[str, Any] = {
+        "no_host": lambda: _("there is no such host"),
+        "no_connection": lambda: _("nothing answers there"),
+        "no_certificate": lambda: _("its certificate is not valid"),
+        "no_answer": lambda: _("no answer came"),
+        "loop": lambda: _("it leads on and on"),
+        "bad_address": lambda: _("it is no address"),
+        "404": lambda: _("the page is not there (404)"),
+        "410": lambda: _("the page was taken away (410)"),
+    }
+    return str(words[detail]()) if detail in words else _("its server says %(code)s") % {"code": detail}
+
+
+def _short(url: str) -> str:
+    return url if len(url) <= 80 else url[:77] + "..."

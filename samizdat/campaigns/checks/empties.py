@@ -1,0 +1,94 @@
+"""How many of the chosen audience have no value for a field that the letter says: counted off the page, in pieces."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from samizdat.audience import emptiness
+from samizdat.audience import queries as audience
+from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.campaigns.audience import reader_of
+from samizdat.campaigns.checks.keeping import Kept, change
+from samizdat.campaigns.models import Campaign
+from samizdat.core.letter import Letter
+from samizdat.core.mergetags import Flaw
+from samizdat.core.message import Slot
+
+# Seconds of one piece: short beside a page, long enough that a million is through in twenty.
+PIECE = 0.4
+# A count says how it was at its time; a list moves by a few a day.
+GOOD_FOR = 6 * 3600
+
+
+def said(letter: Letter) -> dict[str, str]:
+    """Field -> what stands there for whoever has none, for each field that the letter itself says."""
+    found: dict[str, str] = {}
+    for piece in (*letter.subject, *letter.html):
+        if isinstance(piece, Slot) and piece.kind != "mark":
+            field = piece.name.partition("|")[0]
+            if field not in found or not piece.default:
+                found[field] = piece.default
+    return {field: default for field, default in found.items() if field in letter.fields}
+
+
+def state(known: Kept, campaign: Campaign, fields: Mapping[str, int], now: datetime) -> dict[str, Any]:
+    """The count that is kept, when it is of this audience and these fields and not old; else a new one that begins."""
+    mark = [
+        campaign.list_id,
+        campaign.tag_id,
+        campaign.segment_id,
+        [[tag, number] for tag, number in sorted(fields.items())],
+    ]
+    told = known.empties
+    if told.get("mark") == mark and now.timestamp() - told.get("begun", 0) < GOOD_FOR:
+        return told
+    return {"mark": mark, "begun": now.timestamp(), "after": 0, "of": 0, "counts": {}, "done": not fields}
+
+
+def fields_of(campaign: Campaign, letter: Letter) -> dict[str, int]:
+    """Tag -> number of the sealed field, of those that the letter says and the organisation has."""
+    tags = said(letter)
+    return (
+        {view.tag: view.number for view in audience.fields(campaign.organisation) if view.tag in tags} if tags else {}
+    )
+
+
+def count_on(campaign: Campaign, letter: Letter, known: Kept, now: datetime, seconds: float | None = PIECE) -> Kept:
+    """One piece of the count, kept with the draft; None of seconds: to the end."""
+    fields = fields_of(campaign, letter)
+    told = state(known, campaign, fields, now)
+    if told["done"]:
+        return known
+    try:
+        reader = reader_of(campaign, now)
+    except SegmentBroken:
+        return known
+    numbers = list(fields.values())
+    found = emptiness.look(campaign.list, campaign.tag, reader, numbers, after=told["after"], seconds=seconds)
+    counts = {tag: told["counts"].get(tag, 0) + found.empty[number] for tag, number in fields.items()}
+    told = told | {
+        "of": told["of"] + found.of, "counts": counts, "after": found.following or 0, "done": found.following is None,
+    }  # fmt: skip
+    return change(campaign, lambda known: setattr(known, "empties", told), now)
+
+
+def finished(known: Kept, campaign: Campaign, letter: Letter, now: datetime) -> bool:
+    return bool(state(known, campaign, fields_of(campaign, letter), now)["done"])
+
+
+def flaws(known: Kept, campaign: Campaign, letter: Letter, now: datetime) -> Iterator[Flaw]:
+    """One line a field that somebody has no value for, once the count is through."""
+    told = state(known, campaign, fields_of(campaign, letter), now)
+    if not told["done"]:
+        return
+    labels = {view.tag: view.label or view.tag for view in audience.fields(campaign.organisation)}
+    for tag, default in said(letter).items():
+        empty = told["counts"].get(tag, 0)
+        if not empty:
+            continue
+        values = {"count": f"{empty:,}", "of": f"{told['of']:,}", "field": labels.get(tag, tag)}
+        if default:
+            yield Flaw(0, "empty_values", values | {"default": default}, None, "note", "letter")
+        else:
+            hint = f'{{{{ {tag} | default: "…" }}}}'
+            yield Flaw(0, "empty_nothing", values | {"hint": hint}, None, "care", "letter")

@@ -1,0 +1,68 @@
+"""What an organisation tells its checks: words that are right, and hosts that its readers cannot reach."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import WritingRules
+from samizdat.core.checks.links import BLOCKED, clean_hosts
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+MOST_WORDS, MOST_HOSTS = 5_000, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """words: in small letters. hosts: the organisation's own list, None while it has none and ours counts."""
+
+    words: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] | None = None
+
+    def blocked(self, feared: str) -> frozenset[str]:
+        """Hosts that do not open for readers: of the own list, else of the state that the organisation fears."""
+        return frozenset(self.hosts if self.hosts is not None else BLOCKED.get(feared, ()))
+
+
+def rules_of(organisation: Any) -> Rules:
+    row = WritingRules.objects.filter(pk=organisation.pk).first()
+    told = open_json(house.keys(organisation), row.sealed, "writingrules", "sealed", organisation.pk) if row else {}
+    hosts = told.get("hosts")
+    return Rules(frozenset(told.get("words", ())), None if hosts is None else tuple(hosts))
+
+
+def learn(organisation: Any, words: Iterable[str], *, by: Any, now: datetime) -> Rules:
+    """Adds words that no dictionary has and that are right here."""
+    known = rules_of(organisation)
+    return save(organisation, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
+
+
+def save(
+    organisation: Any, words: Iterable[str], hosts: Iterable[str] | str | None, *, by: Any, now: datetime
+) -> Rules:
+    """Stores both lists. hosts: a pasted text or hosts; None: ours counts again. Errors: CampaignError."""
+    kept_words = sorted({word.strip().casefold() for word in words if word.strip()})
+    for word in kept_words:
+        if len(word) > 60 or re.search(r"[\s\x00-\x1f]", word):
+            raise CampaignError(_("“%(word)s” is no single word. Write one word a line.") % {"word": word[:60]})
+    kept_hosts = None if hosts is None else _hosts(hosts)
+    if len(kept_words) > MOST_WORDS or len(kept_hosts or ()) > MOST_HOSTS:
+        raise CampaignError(_("That is more than 5,000 words or 2,000 hosts. Leave some out."))
+    document = {"words": kept_words, "hosts": kept_hosts}
+    sealed = seal_json(house.keys(organisation), document, "writingrules", "sealed", organisation.pk)
+    WritingRules.objects.update_or_create(pk=organisation.pk, defaults={"sealed": sealed})
+    record("writing.rules", organisation, now=now, by=by, detail={"words": len(kept_words)})
+    return Rules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
+
+
+def _hosts(hosts: Iterable[str] | str) -> list[str]:
+    good, bad = clean_hosts(hosts if isinstance(hosts, str) else "\n".join(hosts))
+    if bad:
+        raise CampaignError(_("“%(host)s” is no host. Write it like example.org, one a line.") % {"host": bad[0]})
+    return good

@@ -1,0 +1,139 @@
+"""Spelling by hunspell, where the machine has it: English and Russian at once, since letters mix them.
+
+    apt-get install hunspell hunspell-en-us hunspell-ru
+
+The program reads words on its standard input and knows neither who wrote them nor where; nothing leaves the machine.
+What it said of a word is remembered in memory, so that a letter that is being written costs only its new words.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+from samizdat.core.checks import Reading
+from samizdat.core.mergetags import Flaw
+
+# Language -> names of its dictionary, the first that is there counts; and Debian's package with it.
+DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "en": (("en_US", "en_GB", "en_AU"), "hunspell-en-us"),
+    "ru": (("ru_RU",), "hunspell-ru"),
+}
+FOLDERS = ("/usr/share/hunspell", "/usr/share/myspell/dicts", "/usr/share/myspell", "/usr/local/share/hunspell")
+PATIENCE = 10.0
+# Words of one look, and words that are remembered: 10 MB.
+MOST, REMEMBERED = 5_000, 100_000
+SUGGESTED = 3
+
+_known: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()  # Word -> None when right, else what is near.
+_lock = threading.Lock()
+
+# Addresses, hosts, paths, mail addresses, and what stands in brackets of the text part as a link.
+_NOT_WORDS = re.compile(r"<?(?:https?://|mailto:|tel:|www\.)\S+|\S+@\S+|\b[\w-]+(?:\.[\w-]+)+\b|[@#/][\w/.-]+|\S*\d\S*")
+_WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
+_EN, _RU = re.compile(r"[A-Za-zÀ-ž’'-]+"), re.compile(r"[А-Яа-яЁё-]+")
+
+
+def tool() -> tuple[str, tuple[str, ...]]:
+    """(program, dictionaries); the program is "" where it is missing. Looked for each time: somebody may install it."""
+    program = shutil.which("hunspell") or ""
+    names = [name for options, _ in DICTIONARIES.values() if (name := _first(options))]
+    return program if names else "", tuple(names)
+
+
+def _first(options: tuple[str, ...]) -> str:
+    folders = [*os.environ.get("DICPATH", "").split(":"), *FOLDERS]
+    there = (name for name in options for folder in folders if folder and Path(folder, f"{name}.aff").exists())
+    return next(there, "")
+
+
+def missing() -> str:
+    """What to install, as one command; "" when all is there."""
+    packages = [package for options, package in DICTIONARIES.values() if not _first(options)]
+    if not shutil.which("hunspell"):
+        packages.insert(0, "hunspell")
+    return f"apt-get install {' '.join(packages)}" if packages else ""
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text part that a dictionary may know: no addresses, no numbers, no shouting, each once."""
+    found: dict[str, None] = {}
+    for match in _WORD.finditer(_NOT_WORDS.sub(" ", text)):
+        word = match[0].replace("’", "'").strip("-'")
+        if 3 <= len(word) <= 40 and not word.isupper() and (_EN.fullmatch(word) or _RU.fullmatch(word)):
+            found[word] = None
+    return [*found][:MOST]
+
+
+def unchecked(text: str) -> list[str]:
+    with _lock:
+        return [word for word in words_of(text) if word not in _known]
+
+
+def check(text: str) -> None:
+    """Asks for the words that nobody asked for before. Without the program nothing is found."""
+    program, names = tool()
+    words = unchecked(text) if program else []
+    if words:
+        said = _ask(program, names, words)
+        with _lock:
+            _known.update(said)
+            while len(_known) > REMEMBERED:
+                _known.popitem(last=False)
+
+
+def _ask(program: str, names: tuple[str, ...], words: list[str]) -> dict[str, tuple[str, ...] | None]:
+    # "^" keeps a line from being taken for a command; one word a line, so that answers can be told apart.
+    typed = "".join(f"^{word}\n" for word in words)
+    command = [program, "-d", ",".join(names), "-i", "utf-8", "-a"]
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "DICPATH": os.environ.get("DICPATH", "")}
+    try:
+        done = subprocess.run(
+            command, input=typed.encode(), capture_output=True, timeout=PATIENCE, check=True, env=environment
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    blocks = done.stdout.decode("utf-8", "replace").split("\n", 1)[-1].split("\n\n")
+    return {word: _read(block) for word, block in zip(words, blocks, strict=False)}
+
+
+def _read(block: str) -> tuple[str, ...] | None:
+    """One word's answer: None for right; a compound is wrong where one of its parts is."""
+    near: list[str] = []
+    wrong = False
+    for line in block.splitlines():
+        if line.startswith("&"):
+            wrong = True
+            near += line.partition(": ")[2].split(", ")
+        elif line.startswith("#"):
+            wrong = True
+    return tuple(near[:SUGGESTED]) if wrong else None
+
+
+def flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
+    """Words that are wrong as far as they were asked for; `right` are the organisation's own, in small letters."""
+    for place, text in (("subject", reading.subject), ("preheader", reading.preheader), ("", reading.text)):
+        for word in words_of(text):
+            with _lock:
+                near = _known.get(word)
+            if near is None or word.casefold() in right:
+                continue
+            code = "spelling" if near else "spelling_alone"
+            values = {"word": word, "near": ", ".join(near)} if near else {"word": word}
+            at, line = (place, 1) if place else reading.where.word(word)
+            if at != "letter":  # The frame's own words are ours.
+                yield Flaw(line, code, values, None, "care", at)
+
+
+def texts(reading: Reading) -> str:
+    return "\n".join((reading.subject, reading.preheader, reading.text))
+
+
+def forget() -> None:
+    """For tests: nothing was asked yet."""
+    with _lock:
+        _known.clear()

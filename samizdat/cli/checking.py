@@ -1,0 +1,37 @@
+"""What `campaign check` looks at in a letter: every check, the slow ones too, since nobody waits for a keystroke."""
+
+from typing import Any
+
+from samizdat.cli import opening
+
+
+def looked(campaign: Any, links: bool, accepted: tuple[str, ...]) -> Any:
+    """delivery.checking.Looked. links: ask every link as well; accepted: keys of findings that may stay as they are."""
+    from samizdat.campaigns.checks import dead, empties, keeping, spelling
+    from samizdat.campaigns.letter import proof_of
+    from samizdat.delivery.checking import look
+
+    now = opening.now()
+    for key in accepted:
+        keeping.accept(campaign, key, by=None, now=now)
+    proof = proof_of(campaign, now)
+    first = look(campaign, now, proof=proof)
+    spelling.check(spelling.texts(first.reading))
+    empties.count_on(campaign, proof.letter, first.kept, now, seconds=None)
+    if links:
+        dead.ask(campaign, first.reading, now)
+    return look(campaign, now, proof=proof)
+
+
+def line_of(finding: Any, where: str) -> str:
+    """One finding: its weight, where it is, what it says, and its key where it can be accepted."""
+    sign = "good" if finding.accepted else {"stop": "stop", "care": "look", "note": "note"}[finding.severity]
+    key = f" [{finding.key}]" if finding.severity == "care" and not finding.accepted else ""
+    return f"{sign:5} {where}: {finding.sentence}{key}"
+
+
+def spelling_state() -> dict[str, Any]:
+    """Which dictionaries are there, and what to install for the rest."""
+    from samizdat.campaigns.checks import spelling
+
+    return {"dictionaries": list(spelling.tool()[1]) if spelling.tool()[0] else [], "install": spelling.missing()}

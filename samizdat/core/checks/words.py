@@ -1,0 +1,27 @@
+"""Words that were not meant to go out: a test's subject, what was left over from a template."""
+
+import re
+from collections.abc import Iterator
+
+from samizdat.core.checks.reading import Reading
+from samizdat.core.mergetags import Flaw
+
+_TRIAL = re.compile(
+    r"(?<!\w)(test(?:ing)?|draft|copy of|untitled|asdf\w*|qwerty|тест(?:ов\w*)?|проба|проверка|черновик|копия)(?!\w)",
+    re.IGNORECASE,
+)
+_LEFT_OVER = re.compile(
+    r"lorem ipsum|(?<!\w)(?:TODO|FIXME|TBD|XXX+)(?!\w)|\[(?:link|name|date|ссылка|имя|дата)\]", re.IGNORECASE
+)
+
+
+def look(reading: Reading) -> Iterator[Flaw]:
+    for place, text in (("subject", reading.subject), ("preheader", reading.preheader)):
+        if found := _TRIAL.search(text):
+            yield Flaw(1, "subject_trial", {"word": found[0]}, None, "care", place)
+    seen = set()
+    for found in _LEFT_OVER.finditer(reading.text):
+        word = found[0]
+        if word not in seen:
+            seen.add(word)
+            yield reading.flaw("left_over", word, word=word)

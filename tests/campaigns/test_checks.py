@@ -1,0 +1,291 @@
+"""Checks that need the database, a program or the network: asked, kept with the draft, and refused by the engine."""
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.audience import emptiness
+from samizdat.audience.actions import new_list
+from samizdat.audience.models import Subscriber, Tag, row_id
+from samizdat.campaigns import actions
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.checks import dead, empties, fetching, keeping, rules, spelling
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, LetterHasFlaws
+from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign, Checked
+from samizdat.core import seal
+from samizdat.delivery.checking import look
+from tests.conftest import NOW
+from tests.delivery.conftest import House
+
+SENDER = {"subject": "The river", "from_name": "Lantern", "from_email": "news@lantern.example"}
+
+
+def letter(organisation: Any, body: str, **changes: Any) -> Campaign:
+    list_ = changes.pop("list", None) or new_list(organisation, "News", now=NOW)
+    return create(organisation, list_, Draft(**(SENDER | changes | {"body": body})), by=None, now=NOW)
+
+
+def codes(campaign: Campaign) -> set[str]:
+    return {finding.code for finding in look(campaign, NOW).findings if not finding.accepted}
+
+
+# --- the network ---
+
+
+class _Site(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.server.seen.append(self.headers)  # type: ignore[attr-defined]
+        status, where = {
+            "/": (200, ""), "/gone": (404, ""), "/moved": (301, "/"), "/round": (302, "/round"),
+            "/inside": (302, "http://intranet.example/"), "/head": (405, ""), "/shut": (403, ""),
+        }[self.path]  # fmt: skip
+        status = 200 if self.path == "/head" and self.command == "GET" else status
+        self.send_response(status)
+        if where:
+            self.send_header("Location", where)
+        self.send_header("Set-Cookie", "who=ada")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_words: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def site() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
+    server.seen = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def asks(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], fetching.Answer]:
+    """Asks for a path of the site, which is public for this once; names are looked up here."""
+    port = site.server_address[1]
+    monkeypatch.setattr(fetching, "PORTS", fetching.PORTS | {port})
+    names = {"site.example": ["127.0.0.1"], "intranet.example": ["10.0.0.7"]}
+
+    def asked(path: str) -> fetching.Answer:
+        return fetching.ask(
+            f"http://site.example:{port}{path}",
+            resolve=lambda host, _port: names[host],
+            permit=lambda address: address == ipaddress.ip_address("127.0.0.1"),
+        )
+
+    return asked
+
+
+def test_links_are_followed_to_their_end(asks: Callable[[str], fetching.Answer], site: ThreadingHTTPServer) -> None:
+    told = {path: asks(path) for path in ("/", "/gone", "/moved", "/round", "/inside", "/head", "/shut")}
+    assert {path: (one.verdict, one.detail.rpartition(":")[2][-4:]) for path, one in told.items()} == {
+        "/": ("good", ""), "/gone": ("dead", "404"), "/moved": ("moved", told["/moved"].detail[-4:]),
+        "/round": ("dead", "loop"), "/inside": ("inside", ""), "/head": ("good", ""), "/shut": ("unsure", "403"),
+    }  # fmt: skip
+    for headers in site.seen:  # type: ignore[attr-defined]
+        assert not {"Cookie", "Referer", "Authorization"} & {*headers.keys()}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "255.255.255.255", "::1", "fe80::1", "fc00::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "64:ff9b::a00:1",
+     "2002:a00:1::1", "ff02::1", "::"],
+)  # fmt: skip
+def test_no_private_address_is_ever_connected_to(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    shown = f"[{address}]" if ":" in address else address
+    assert fetching.ask(f"http://{shown}/").verdict == "inside"
+    # A name with a public address as well is not taken for it: the second answer of a name server may be the other.
+    both = fetching.ask("https://site.example/", resolve=lambda *_: ["93.184.216.34", address])
+    assert both.verdict == "inside"
+
+
+@pytest.mark.parametrize("url", ["http://site.example:22/", "https://site.example:5432/"])
+def test_only_ports_of_the_web_are_asked(url: str) -> None:
+    assert fetching.ask(url, resolve=lambda *_: ["93.184.216.34"]).verdict == "inside"
+
+
+def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
+    campaign = letter(lantern, "one\n\n[a](https://a.example/x) [b](https://b.example) [us](https://lantern.example/y)")
+    looked = look(campaign, NOW)
+    assert "links" in looked.waits
+    answers = {"https://a.example/x": fetching.Answer("dead", "404"), "https://b.example": fetching.Answer("good")}
+    told = dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, answers[url]) for url in urls))
+    assert {*told} == {*answers}, "our own pages are not asked"
+    looked = look(campaign, NOW)
+    (found,) = (finding for finding in looked.findings if finding.code == "link_dead")
+    assert (found.place, found.line) == ("body", 3) and "404" in found.sentence
+    assert "links" not in looked.waits
+    later = look(campaign, NOW + timedelta(days=1, minutes=1))
+    assert "link_dead" not in {finding.code for finding in later.findings} and "links" in later.waits
+
+
+# --- spelling ---
+
+_HUNSPELL = """#!/bin/sh
+echo "@(#) International Ispell Version 3.2.06 (but really Hunspell 1.7.2)"
+while read -r line; do case "$line" in
+  ^speling) echo "& speling 2 1: spelling, spewing";; ^Zhoplk) echo "# Zhoplk 1";; *) echo "*";; esac; echo; done
+"""
+
+
+@pytest.fixture
+def hunspell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A program that speaks as hunspell does; the real one is not on every machine."""
+    (tmp_path / "hunspell").write_text(_HUNSPELL)
+    (tmp_path / "hunspell").chmod(0o755)
+    (tmp_path / "en_US.aff").touch()
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("DICPATH", str(tmp_path))
+    spelling.forget()
+    yield
+    spelling.forget()
+
+
+def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hunspell: None) -> None:
+    campaign = letter(
+        lantern, "The first line\n\nThe speling of Zhoplk, see https://speling.example", subject="speling"
+    )
+    looked = look(campaign, NOW)
+    assert "spelling" in looked.waits
+    spelling.check(spelling.texts(looked.reading))
+    looked = look(campaign, NOW)
+    found = [(one.place, one.line, one.sentence) for one in looked.findings if one.code.startswith("spelling")]
+    assert found == [
+        ("body", 3, "“speling” is in no dictionary. Perhaps: spelling, spewing."),
+        ("body", 3, "“Zhoplk” is in no dictionary. Look at the spelling."),
+        ("subject", 1, "“speling” is in no dictionary. Perhaps: spelling, spewing."),
+    ]
+    assert "spelling" not in looked.waits
+    rules.learn(lantern, ["zhoplk"], by=None, now=NOW)
+    assert "spelling_alone" not in codes(campaign)
+
+
+def test_without_the_program_it_is_said_how_to_install_it(
+    lantern: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(spelling, "FOLDERS", ())
+    spelling.forget()
+    assert spelling.missing() == "apt-get install hunspell hunspell-en-us hunspell-ru"
+    looked = look(letter(lantern, "The speling"), NOW)
+    spelling.check(spelling.texts(looked.reading))
+    assert "spelling" not in looked.waits
+    spelling.forget()
+
+
+def test_addresses_numbers_and_names_in_capitals_are_no_words() -> None:
+    text = "Go to www.a.example/b or mail x@a.example, OVD 3rd <https://c.example/d> don’t п.3 «Мемориал» #tag"
+    assert spelling.words_of(text) == ["mail", "don't", "Мемориал"]
+
+
+# --- readers without a value ---
+
+
+def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptiness, "PAGE", 2)
+    house = House(lantern)
+    addresses = house.people(5)
+    for address in addresses[:3]:
+        number = house.number(address)
+        blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
+        Subscriber.objects.filter(id=row_id(lantern.id, number)).update(blob=blob)
+    house.leave(addresses[0])
+    campaign = letter(lantern, 'Dear {{ FNAME | default: "friend" }}', list=house.list)
+    proof = proof_of(campaign, NOW)
+    known, pieces = keeping.kept(campaign), 0
+    while not empties.finished(known, campaign, proof.letter, NOW):
+        known = empties.count_on(campaign, proof.letter, known, NOW, seconds=0)
+        pieces += 1
+    assert pieces > 1
+    (found,) = (one for one in look(campaign, NOW).findings if one.code == "empty_values")
+    assert (found.severity, found.sentence) == ("note", "2 of 4 have no First name; they will read “friend”.")
+    bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
+    (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")
+    assert found.severity == "care" and '{{ FNAME | default: "…" }}' in found.sentence
+    campaign.tag = Tag.objects.create(organisation=lantern, name_sealed=b"", name_index=b"1" * 16)
+    assert "empties" in look(campaign, NOW).waits, "another audience is counted anew"
+
+
+# --- what the house knows ---
+
+
+def test_a_second_letter_on_one_day_and_a_much_larger_one_are_worth_a_look(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = letter(lantern, "Hello")
+    assert "no_signature" in codes(campaign)
+    earlier = letter(lantern, "Before", list=campaign.list, subject="This morning")
+    Campaign.objects.filter(pk=earlier.pk).update(
+        state="finished", due=NOW - timedelta(hours=3), frozen=200, accepted=200
+    )
+    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 5_000)
+    assert {"second_today", "reach_large"} <= codes(campaign)
+    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 450)
+    assert "reach_large" not in codes(campaign)
+    assert "second_today" not in {one.code for one in look(campaign, NOW + timedelta(days=1)).findings}
+
+
+def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_it_is_the_same(lantern: Any) -> None:
+    campaign = letter(lantern, "[x](https://bit.ly/abc)")
+    (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_short")
+    keeping.accept(campaign, found.key, by=None, now=NOW)
+    assert "link_short" not in codes(campaign)
+    moved = draft_of(campaign).with_(body="New first line\n\n[x](https://bit.ly/abc)")
+    assert {one.accepted for one in look(campaign, NOW, moved).findings if one.code == "link_short"} == {True}
+    other = moved.with_(body="[x](https://is.gd/abc)")
+    assert {one.accepted for one in look(campaign, NOW, other).findings if one.code == "link_short"} == {False}
+    keeping.accept(campaign, found.key, by=None, now=NOW, back=True)
+    assert "link_short" in codes(campaign)
+
+
+def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(lantern: Any) -> None:
+    lantern.feared = "ru"
+    lantern.save(update_fields=["feared"])
+    campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
+    (found,) = (one for one in look(campaign, NOW).findings if one.code == "donation_unwarned")
+    keeping.accept(campaign, found.key, by=None, now=NOW)
+    with pytest.raises(LetterHasFlaws, match="The letter cannot go out yet: body, line 1: The letter asks for money"):
+        actions.freeze(campaign, NOW)
+    assert not hasattr(campaign, "edition")
+    warned = draft_of(campaign).body + "\n\nDo not give from a Russian bank card or account."
+    actions.save(campaign, draft_of(campaign).with_(body=warned), version=1, by=None, now=NOW)
+    assert actions.freeze(campaign, NOW).pk
+
+
+def test_an_organisation_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
+    campaign = letter(lantern, "[x](https://meduza.io/a) [y](https://blocked.example/b)")
+    assert "link_blocked" not in codes(campaign)
+    lantern.feared = "ru"
+    assert rules.rules_of(lantern).blocked("ru") >= {"meduza.io"}
+    rules.save(lantern, [], "https://blocked.example/\nother.example", by=None, now=NOW)
+    (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_blocked")
+    assert "blocked.example" in found.sentence
+    with pytest.raises(CampaignError, match="“no” is no host"):
+        rules.save(lantern, [], "no host!", by=None, now=NOW)
+    with pytest.raises(CampaignError, match="no single word"):
+        rules.save(lantern, ["two words"], None, by=None, now=NOW)
+
+
+def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> None:
+    campaign = letter(lantern, "Hello")
+    keeping.accept(campaign, "a" * 18, by=None, now=NOW)
+    actions.throw_away(campaign, by=None, now=NOW)
+    assert not Checked.objects.exists()
