@@ -202,14 +202,16 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 def _say_whose(address: str) -> None:
     opening.open_house()
-    from samizdat.audience.exporting import actions, queries
+    from samizdat.audience.exporting import actions
 
-    found = queries.planted_in(opening.organisation(), address)
+    found = actions.whose(opening.organisation(), address, now=opening.now())
     if found is None:
         raise Failed(f"{address} was planted in no export of this house.", "not_planted")
     from samizdat.accounts import people
 
     who = people.name_of(found.by) if found.by else "somebody on the command line"
+    if found.state == "elsewhere":
+        who = "the house that this organisation was in before"
     made = {
         "export": found.pk, "made": found.created, "by": who, "format": found.format, "plain": found.plain,
         "reason": actions.told_of(found)["reason"],

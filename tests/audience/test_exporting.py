@@ -14,7 +14,7 @@ import pytest
 
 from samizdat.audience import actions, queries
 from samizdat.audience.exporting import actions as exporting
-from samizdat.audience.exporting import queries as exported
+from samizdat.audience.exporting import alarms
 from samizdat.audience.exporting.cells import escape, unescape
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
@@ -212,9 +212,9 @@ def test_each_export_has_an_address_of_its_own_that_nobody_counts_and_the_house_
     found = [_planted(made(audience, Wish("samizdat"))) for _ in range(3)]
     assert len(set(found)) == 3
     assert queries.count(audience) == before == Subscriber.objects.filter(organisation=audience).count()
-    rows = [exported.planted_in(audience, address) for address in found]
+    rows = [exporting.whose(audience, address, now=NOW) for address in found]
     assert [row.pk for row in rows if row] == list(Export.objects.order_by("id").values_list("pk", flat=True))
-    assert exported.planted_in(audience, "ada@post.example") is None
+    assert exporting.whose(audience, "ada@post.example", now=NOW) is None
 
 
 def _planted(data: bytes) -> str:
@@ -270,6 +270,23 @@ def test_a_house_takes_no_planted_address_of_its_own_whatever_file_it_stands_in(
     other = actions.new_list(audience, "Another", now=NOW)
     run = actions.direct(audience, other, [str(tmp_path / "subscribers.csv")], status="subscribed", now=lambda: NOW)
     assert (run.counts["rows"], run.counts["here"]) == (3, 3)
+    assert [where for _when, where, _by in alarms.raised(Export.objects.get())] == ["import"]
+
+
+def test_its_own_plant_is_known_in_mailchimps_layout_too(audience: Any, tmp_path: Path) -> None:
+    letter = queries.list_named(audience, "The Thursday Letter")
+    (tmp_path / "audience.zip").write_bytes(made(audience, Wish("mailchimp", lists=(letter.id,))))
+    seen = actions.look(audience, letter, [str(tmp_path / "audience.zip")], now=NOW)
+    assert alarms.exports_of(audience, seen.planted) == [Export.objects.get()]
+
+
+def test_a_house_that_moved_knows_what_was_planted_before(audience: Any, vault: Any, tmp_path: Path) -> None:
+    made(audience, Wish("csv"))
+    planted = exporting.told_of(Export.objects.get())["planted"]["address"]
+    there, _ = in_another_house(made(audience, Wish("samizdat", keys=True)), tmp_path, vault)
+    found = exporting.whose(there, planted, now=NOW)
+    assert found is not None
+    assert (found.organisation, found.format, found.state, found.created) == (there, "csv", "elsewhere", NOW)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+49", "-x", "@a", "\tx", "\rx", "'", "'=x", "''+1", "Ada", "", "a=b"])

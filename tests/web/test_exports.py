@@ -205,6 +205,11 @@ def test_a_planted_address_leads_to_its_export(here: House, vera: Client) -> Non
     planted = actions.told_of(here.export)["planted"]["address"]
     found = vera.post(at(here, "whose")[:-1], {"whose-address": planted})
     assert found.headers["Location"] == at(here, here.export.pk)
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    assert b"planted address of an export turned up" in zoya.get(home).content
+    assert b"somebody found it and asked here" in zoya.get(at(here, here.export.pk)).content
+    zoya.post(at(here, here.export.pk) + "seen")
+    assert b"planted address of an export turned up" not in zoya.get(home).content
     assert b"in none of your exports" in vera.post(at(here, "whose")[:-1], {"whose-address": "x@y.example"}).content
     assert planted.encode() not in vera.get(at(here, here.export.pk)).content
 

@@ -20,6 +20,7 @@ from samizdat.audience.bringing.run import COUNTS, Clock, Progress, Tell
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Rejected, Store
 from samizdat.audience.errors import ImportRefused, ImportTaken
+from samizdat.audience.exporting import alarms
 from samizdat.audience.incoming.prepare import SLICE, STRETCH
 from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, ReadingBroke
 from samizdat.audience.models import Import, List, Reject
@@ -213,7 +214,8 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         raise
     with transaction.atomic():
         _keep(row, "plan_sealed", {**told, "plan": plan.to_json()})
-        _keep(row, "report_sealed", _report(seen))
+        turned_up = alarms.turned_up_in(row, seen.planted, now())
+        _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
         total = sum(file.about_rows for file in plan.in_order())
         Import.objects.filter(id=row.id, owner=row.owner).update(
             state="found", owner="", source=plan.source, rows_total=total
@@ -403,7 +405,7 @@ def _bring(
     order.size, order.stretch = _cut(row, told)
     store = Store(row.organisation, row.list_id, keys, begun)
     with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
-        return run.bring(
+        whole = run.bring(
             row,
             store,
             made,
@@ -413,6 +415,8 @@ def _bring(
             tell=progress,
             tell_reject=partial(_tell_reject, rejected) if rejected else None,
         )
+    alarms.turned_up_in(row, store.planted, now())
+    return whole
 
 
 def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:

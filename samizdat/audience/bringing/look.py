@@ -48,6 +48,7 @@ class Look:
     counts: dict[str, int] | None = None
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
+    planted: set[bytes] = field(default_factory=set)  # blind indices of addresses that this house had planted
 
 
 def make_order(
@@ -102,7 +103,7 @@ def look_at(
                 look.rejects += [(slice.name, *reject) for reject in rejects[:room]]
     except (NoAddresses, BadFiles) as wrong:
         raise refused(wrong) from wrong
-    look.samples = shown.chosen()
+    look.samples, look.planted = shown.chosen(), store.planted
     return look
 
 

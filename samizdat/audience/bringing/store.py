@@ -54,12 +54,17 @@ class Store:
         self._numbers = Numbers(organisation.id)
         self._totals = self._fresh_totals()
         self._planted = planted_in_exports(organisation)
+        self.planted: set[bytes] = set()  # Those of them that were met.
         self._readable = readable.columns(organisation.id, keys)
 
     def slice(self, made: Slice) -> tuple[Counter[str], list[Rejected]]:
         """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
         if self._planted:
-            made.rows = [row for row in made.rows if self._planted.isdisjoint((row[0], *row[10]))]
+            kept = [row for row in made.rows if self._planted.isdisjoint((row[0], *row[10]))]
+            if len(kept) < len(made.rows) or made.planted:
+                met = {blind for row in made.rows for blind in (row[0], *row[10])}
+                self.planted |= self._planted & met.union(*made.planted)
+            made.rows = kept
         counts: Counter[str] = Counter(rows=made.size)
         if made.complained and self.writes:
             self._take_complaints(made.complained)

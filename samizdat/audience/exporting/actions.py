@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import filters
 from samizdat.audience.bringing import owner
-from samizdat.audience.exporting import leaving, people, pieces, planting, sealing
+from samizdat.audience.exporting import alarms, known, leaving, people, pieces, planting, sealing
 from samizdat.audience.exporting.errors import ExportRefused, ExportTaken
 from samizdat.audience.exporting.leaving import FORMATS, Wish
 from samizdat.audience.exporting.models import Export
+from samizdat.core import address as addresses
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -267,6 +268,18 @@ def sweep(now: datetime) -> int:
 def name_of(row: Export) -> str:
     """Of the file, for whoever saves it."""
     return f"{row.organisation.slug}-{row.format}-{row.created.date().isoformat()}.{leaving.ending(wish_of(row))}"
+
+
+# -- where an address came from ----------------------------------------------------------------------------------
+
+
+def whose(organisation: Any, address: str, *, now: datetime, by: Any = None) -> Export | None:
+    """Which export a planted address was in, on record as an alarm; None for any other address. Errors: BadAddress."""
+    blinds = house.keys(organisation).blinds(addresses.comparable(addresses.normalise(address)))
+    found = known.planted_in(organisation, blinds)
+    if found is not None:
+        alarms.raise_alarm(found, "asked", now=now, by=by)
+    return found
 
 
 # -- plain files are told to everybody who keeps the house ------------------------------------------------------

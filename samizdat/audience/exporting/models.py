@@ -7,8 +7,8 @@ from django.db import models
 
 # In order: plain and held for another admin or for a day (agreeing.py), asked for, being made by the worker, lies
 # ready, was fetched, is over (a day has passed), could not be made; and being written by the command line, whose file
-# nobody else can go on with.
-EXPORT_STATES = ("held", "asked", "running", "ready", "fetched", "over", "failed", "writing")
+# nobody else can go on with; and made by another house, of which only the planted address came along.
+EXPORT_STATES = ("held", "asked", "running", "ready", "fetched", "over", "failed", "writing", "elsewhere")
 
 
 class Export(models.Model):

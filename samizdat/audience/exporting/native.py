@@ -11,6 +11,7 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience.exporting import people, planting
 from samizdat.audience.exporting.cells import escaped
+from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.audience.queries import details_of
@@ -23,7 +24,7 @@ VERSION = 1
 
 SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
 CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"
-MANIFEST = "manifest.json"
+PLANTED, MANIFEST = "planted.json", "manifest.json"
 
 SUBSCRIPTION_HEAD = ("number", "list", "status", "since")
 CONSENT_HEAD = (
@@ -123,6 +124,17 @@ def _tables(home: people.House, keys: bool) -> dict[str, Any]:
             "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
             "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
         }
+        tables[PLANTED] = [
+            {
+                "export": row.pk,
+                "made": row.created.astimezone(UTC).isoformat(timespec="seconds"),
+                "format": row.format,
+                "plain": row.plain,
+                "key": row.index_version,
+                "blind": bytes(row.planted).hex(),
+            }
+            for row in Export.objects.filter(organisation=home.organisation).exclude(planted=b"").order_by("id")
+        ]
     return tables
 
 

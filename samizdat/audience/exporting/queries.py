@@ -3,12 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from samizdat.audience.exporting import known
 from samizdat.audience.exporting.actions import SEEN
 from samizdat.audience.exporting.models import Export
-from samizdat.core import address as addresses
 from samizdat.events.models import Event
-from samizdat.vault import house
 
 # After this long a plain file is no news any more; the log keeps it.
 ANNOUNCED_FOR = timedelta(days=30)
@@ -32,11 +29,10 @@ def unseen(organisation: Any, person: Any, now: datetime) -> list[Export]:
         organisation=organisation, plain=True, created__gt=now - ANNOUNCED_FOR
     )
     seen = Event.objects.filter(organisation=organisation, kind=SEEN, by=person).values_list("about", flat=True)
-    rows = rows.exclude(by=person).exclude(agreed_by=person).exclude(state="held").exclude(state="over", finished=None)
+    rows = (
+        rows.exclude(by=person)
+        .exclude(agreed_by=person)
+        .exclude(state__in=("held", "elsewhere"))
+        .exclude(state="over", finished=None)
+    )
     return list(rows.exclude(pk__in=list(seen)).order_by("-id")[:10])
-
-
-def planted_in(organisation: Any, address: str) -> Export | None:
-    """Which export a planted address was in; None for any other address. Errors: BadAddress."""
-    blinds = house.keys(organisation).blinds(addresses.comparable(addresses.normalise(address)))
-    return known.planted_in(organisation, blinds)

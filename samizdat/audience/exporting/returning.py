@@ -318,6 +318,7 @@ def _begin(
         names = {int(row["number"]): str(row["name"]) for row in opened.tags}
         ids = tagging.tags_for(organisation, keys, names.values())
         versions = _keys(organisation, opened, now)
+        tables.take_planted(organisation, opened, versions)
         tables.take_wordings(organisation, opened, lists)
         names_of_files = [_("An export of Samizdat")]
         if row is None:

@@ -6,14 +6,24 @@ from typing import Any
 from samizdat.audience.actions.segments import add_segment
 from samizdat.audience.actions.wordings import wordings
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.exporting.models import Export
+from samizdat.audience.exporting.native import PLANTED
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
 from samizdat.audience.models import List, Wording
 from samizdat.audience.segments import portable, saved
 from samizdat.core import consent
 from samizdat.vault import house
+from samizdat.vault.sealed import seal_json
 
 SEGMENTS, WORDINGS = "segments.json", "wordings.json"
+FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
+
+# What is told of an export that another house made.
+ELSEWHERE: dict[str, Any] = {
+    "recipients": [], "lists": [], "keys": False, "zipped": True, "segment": None, "fit": None, "reason": "",
+    "planted": None,
+}  # fmt: skip
 
 
 def extras(home: House) -> dict[str, Any]:
@@ -97,3 +107,28 @@ def take_segments(organisation: Any, opened: Opened, now: datetime, by: Any) -> 
             continue
         came += 1
     return came
+
+
+def take_planted(organisation: Any, opened: Opened, versions: dict[int, int]) -> None:
+    """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
+    index key in the file -> number here. Errors: ExportRefused."""
+    keys = house.keys(organisation)
+    try:
+        for told in opened.table(PLANTED) or ():
+            blind, made = bytes.fromhex(told["blind"]), datetime.fromisoformat(told["made"])
+            if len(blind) != 16 or made.tzinfo is None or told["format"] not in FORMATS:
+                raise ValueError
+            version = versions[int(told["key"])]
+            row, new = Export.objects.get_or_create(
+                organisation=organisation,
+                planted=blind,
+                defaults={
+                    "format": told["format"], "state": "elsewhere", "plain": bool(told["plain"]), "created": made,
+                    "index_version": version,
+                },
+            )  # fmt: skip
+            if new:
+                row.told_sealed = seal_json(keys, ELSEWHERE, "export", "told", row.pk)
+                row.save(update_fields=["told_sealed"])
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(PLANTED) from wrong

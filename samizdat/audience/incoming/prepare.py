@@ -96,6 +96,7 @@ class Slice:
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
+    planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
 
     @property
     def size(self) -> int:
@@ -144,7 +145,7 @@ def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterat
             after = stretch.after if turn == len(parts) else (*begin, turn)
             rejects, complained = (stretch.rejects, stretch.complained) if turn == 1 else ([], [])
             read, total = stretch.bytes_read, stretch.bytes_total
-            yield Slice(stretch.file, stretch.name, after, read, total, rows, rejects, complained)
+            yield Slice(stretch.file, stretch.name, after, read, total, rows, rejects, complained, stretch.planted)
 
 
 def _insist_on_an_address(batches: Iterator[Any]) -> None:
@@ -208,6 +209,7 @@ class _Maker:
                 continue
             compared = comparable(mail)
             if left_out and planted.mark(compared).startswith(left_out):
+                made.planted.append((blinded(compared), *[older(compared) for older in self._older]))
                 continue  # Made up for that export: she is in nobody's count.
             blind, status = blinded(compared), _STATUS[row.status]
             if row.status == _COMPLAINED:

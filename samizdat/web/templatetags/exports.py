@@ -17,6 +17,7 @@ STATES: dict[str, tuple[str, str | Promise]] = {
     "ready": ("work", pgettext_lazy("export", "Waits to be fetched")),
     "fetched": ("good", pgettext_lazy("export", "Left")),
     "over": ("none", pgettext_lazy("export", "Forgotten")),
+    "elsewhere": ("none", pgettext_lazy("export", "Left the house before")),
     "failed": ("stop", pgettext_lazy("export", "Failed")),
 }
 

@@ -9,12 +9,13 @@ from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpRe
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.exporting import actions, agreeing, queries
+from samizdat.audience.exporting import actions, agreeing, alarms, queries
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.filters import Filter
@@ -28,6 +29,8 @@ from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.bulk import filter_of, whom_of
 
 GOING = ("asked", "running")
+# Where a planted address turned up.
+WHERE = {"asked": lazy("somebody found it and asked here"), "import": lazy("it stood in a file that was brought in")}
 # What of the form a refusal speaks of.
 FIELDS = {
     "bad_recipient": "recipients", "secret_key": "recipients", "no_recipient": "recipients",
@@ -144,6 +147,8 @@ def _page(
 
 
 def _name(row: Any) -> str:
+    if row.state == "elsewhere":
+        return _("the house before this one")
     return people.name_of(row.by) if row.by else _("the command line")
 
 
@@ -157,7 +162,9 @@ def whose(request: Any) -> HttpResponse:
     form = WhoseForm(request.POST)
     if form.is_valid():
         try:
-            found = queries.planted_in(request.organisation, form.cleaned_data["address"])
+            found = actions.whose(
+                request.organisation, form.cleaned_data["address"], now=timezone.now(), by=request.person
+            )
         except BadAddress as wrong:
             refuse(form, "address", wrong)
         else:
@@ -221,7 +228,8 @@ def export(request: Any, export_id: int) -> HttpResponse:
 
 def _facts(request: Any, row: Any) -> dict[str, Any]:
     told = actions.told_of(row)
-    unseen = request.role == "admin" and row in queries.unseen(request.organisation, request.person, timezone.now())
+    now = timezone.now()
+    unseen = request.role == "admin" and row in queries.unseen(request.organisation, request.person, now)
     return {
         "row": row,
         "by": _name(row),
@@ -233,6 +241,8 @@ def _facts(request: Any, row: Any) -> dict[str, Any]:
         "per_mille": round(1000 * row.done / row.whole) if row.whole else 0,
         "going": row.state in GOING,
         "unseen": unseen,
+        "alarms": [(when, WHERE[where], people.name_of(by) if by else "") for when, where, by in alarms.raised(row)],
+        "alarm_unseen": request.role == "admin" and row in alarms.unseen(request.organisation, request.person, now),
         "agreed": people.name_of(row.agreed_by) if row.agreed_by else "",
         "until": (row.begun or row.created) + actions.LIFETIME,
         "file": actions.name_of(row),
@@ -287,8 +297,11 @@ def drop(request: Any, export_id: int) -> HttpResponse:
 
 @deed(ADMINS)
 def seen(request: Any, export_id: int) -> HttpResponse:
-    """An admin has read that a plain file was made."""
-    actions.say_seen(_export(request, export_id), now=timezone.now(), by=request.person)
+    """An admin has read that a plain file was made, or that its planted address turned up."""
+    row, now = _export(request, export_id), timezone.now()
+    if row in queries.unseen(request.organisation, request.person, now):
+        actions.say_seen(row, now=now, by=request.person)
+    alarms.say_seen(row, now=now, by=request.person)
     return go(request, "home")
 
 
@@ -299,6 +312,17 @@ def needs(request: Any) -> list[dict[str, str]]:
     found = [_held_need(request, row) for row in agreeing.held(organisation)[:3]]
     if request.role != "admin":
         return found
+    for row in alarms.unseen(organisation, request.person, now)[:3]:
+        told = {"when": moment(row.created), "who": _name(row), "format": _format(row.format)}
+        found.append(
+            {
+                "kind": "stop",
+                "title": _("The planted address of an export turned up"),
+                "text": _("The file of %(when)s (%(format)s, by %(who)s) was passed on, or brought in here.") % told,
+                "href": address(organisation, "export", row.pk),
+                "link": _("Look"),
+            }
+        )
     for row in queries.unseen(organisation, request.person, now)[:3]:
         facts = {"who": _name(row), "why": actions.told_of(row)["reason"][:200]}
         found.append(

@@ -167,6 +167,7 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "lists": queries.lists(request.organisation),
         "basis": told.get("basis", ""),
         "left_out": _left_out(told, report),
+        "planted": report.get("planted") or [],
         "questions": [_said(found) for found in report.get("questions", [])],
         "problems": [_said(found) for found in report.get("problems", [])],
         "dropped": [sentence_of(found.code, dict(found.values)) for found in plans.dropped(told["plan"])],
