@@ -56,7 +56,7 @@ WHERE id {among}(
     WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
     ORDER BY id LIMIT %s {skip}
 ){end} AND state = 0 AND {goes_on}
-RETURNING id, numbers, retry, size - "left"
+RETURNING id, numbers, retry, size - "left", variant
 """
 
 
@@ -67,14 +67,14 @@ def claim_sql() -> str:
     return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON)
 
 
-def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int]]:
-    """Take the next ready chunks of an edition that may be sent: (id, numbers, retry, how many have a delivery) each,
-    in order."""
+def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int, int]]:
+    """Take the next ready chunks of an edition that may be sent, in order: (id, numbers, retry, how many have a
+    delivery, variant) each."""
     with connection.cursor() as cursor:
         at = moment(now)
         cursor.execute(claim_sql(), [worker, at, edition, at, most, edition])
         rows = cursor.fetchall()
-    return sorted((row[0], bytes(row[1]), bool(row[2]), row[3]) for row in rows)
+    return sorted((row[0], bytes(row[1]), bool(row[2]), row[3], row[4]) for row in rows)
 
 
 def beat(worker: int) -> datetime | None:
@@ -388,7 +388,8 @@ class Totals:
     """What a group of results of one edition adds to its totals.
 
     books: by names of ledger.STATES. left: by chunk, so many numbers got their first result. routes: (route, accepted,
-    refused, deferred, unsure) each; minutes: (route, minute, accepted, refused); providers: (provider, state, count).
+    refused, deferred, unsure) each; minutes: (route, minute, accepted, refused); providers: (provider, state, count);
+    variants: (version or core/contest.REST, state, count).
     """
 
     books: Mapping[str, int]
@@ -396,6 +397,7 @@ class Totals:
     routes: Sequence[tuple[int, ...]]
     minutes: Sequence[tuple[Any, ...]]
     providers: Sequence[tuple[int, int, int]]
+    variants: Sequence[tuple[int, int, int]] = ()
 
 
 def add_totals(edition: int, totals: Totals) -> None:
@@ -413,6 +415,8 @@ def add_totals(edition: int, totals: Totals) -> None:
              [(edition, route, moment(minute), *counts) for route, minute, *counts in totals.minutes]),
         _add("delivery_providertotal", ("edition_id", "provider", "state"), ("count",),
              [(edition, *row) for row in totals.providers]),
+        _add("delivery_varianttotal", ("edition_id", "variant", "state"), ("count",),
+             [(edition, *row) for row in totals.variants]),
     ]  # fmt: skip
     _all(one for one in statements if one is not None)
 

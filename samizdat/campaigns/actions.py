@@ -1,6 +1,7 @@
 """Verbs that change campaigns: begin, save, copy, throw away, freeze."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +18,7 @@ from samizdat.campaigns import history
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
-from samizdat.campaigns.models import Campaign, Edition, Template
+from samizdat.campaigns.models import Campaign, Edition, Template, Variant
 from samizdat.core import mergetags
 from samizdat.core.address import domain
 from samizdat.core.document import BadDocument
@@ -136,8 +137,12 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
 
 
 def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
-    """Deletes a draft. Errors: NotADraft, since what was sent stays on record."""
+    """Deletes a draft. Errors: NotADraft, since what was sent stays on record; also for the text of another's test."""
+    in_tests = Variant.objects.filter(letter=campaign)
+    if in_tests.filter(campaign__state__in=("draft", "scheduled", "held")).exists():
+        raise NotADraft(_("Another letter has this text as a version of its own. Take it out of that test first."))
     with transaction.atomic():
+        in_tests.update(letter=None)  # What was released is compiled and needs it no more.
         gone, _rows = Campaign.objects.filter(pk=campaign.pk, state="draft", edition=None).delete()
         if not gone:
             raise NotADraft(_("Only a draft can be thrown away. What was sent stays on record."))
@@ -179,13 +184,16 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     return edition
 
 
-def count_leaving(organisation: Any, moved: Mapping[int, int]) -> None:
-    """Adds to the letters' sums of readers who left by their link: edition -> by how many, below zero for those who
-    took it back. An edition that is not here (its reader moved in without it) is passed over.
+def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:
+    """Adds to the letters' sums of readers who left by their link: (edition, reader's number) -> by how many, below
+    zero for those who took it back. An edition that is not here (its reader moved in without it) is passed over.
 
     Last in its transaction and in the order of the numbers: a sender that wants the row waits an instant only.
     """
-    for edition, number in sorted(moved.items()):
+    letters: Counter[int] = Counter()
+    for (edition, _reader), many in moved.items():
+        letters[edition] += many
+    for edition, number in sorted(letters.items()):
         if number:
             # Not below zero: who left before this was counted can take it back now.
             after = Greatest(F("left_by_letter") + number, 0)

@@ -1,4 +1,4 @@
-"""A second person's yes. It binds to the text and the audience as they were: whatever is changed, it is asked for again.
+"""A second person's yes. It binds to the text and the audience as they were; whatever is changed, it is asked again.
 
 Who releases and who agreed are two people, so nothing leaves on the word of one. The release itself looks
 (`check`), so no door goes around it.
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience.segments import saved
+from samizdat.campaigns import contest
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
 from samizdat.campaigns.models import Approval, Campaign
@@ -58,6 +59,7 @@ def bond_of(campaign: Campaign) -> str:
         "list": campaign.list_id,
         "tag": campaign.tag_id,
         "segment": _segment(campaign),
+        "test": contest.bound(campaign),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 

@@ -48,6 +48,13 @@ class Campaign(models.Model):
     wave_stop = models.FloatField(default=100, db_default=100)
     wave_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/holds._wave
     wave_until = models.DateTimeField(null=True)
+    # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.
+    test_share = models.PositiveSmallIntegerField(default=0, db_default=0)
+    test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/contest.WAYS
+    test_at = models.DateTimeField(null=True)
+    test_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/contest.py
+    test_winner = models.PositiveSmallIntegerField(null=True)
+    test_plan = models.CharField(max_length=16, blank=True, default="", db_default="")  # Another with each change.
 
     frozen = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)
@@ -125,7 +132,34 @@ class Edition(models.Model):
     link_key = models.BigIntegerField()
     message_id_domain = models.CharField(max_length=253)
     archive_slug = models.CharField(max_length=40, blank=True)
+    marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/contest: who gets which.
     created = models.DateTimeField()
+
+
+class EditionVariant(models.Model):
+    """Another version of an edition, compiled. Who gets it is told by the edition's marks."""
+
+    edition = models.ForeignKey(Edition, models.CASCADE, related_name="variants")
+    place = models.PositiveSmallIntegerField()  # 1 and up; 0 is the edition itself.
+    compiled_sealed = models.BinaryField()
+    details_sealed = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "place"], name="edition_variant_once")]
+
+
+class Variant(models.Model):
+    """A version of a letter in a test. 0 is the letter as it stands; the others say what is different."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="variants")
+    place = models.PositiveSmallIntegerField()
+    sealed = models.BinaryField(default=b"")  # JSON: subject, from_name, from_email, those that are different.
+    letter = models.ForeignKey(Campaign, models.PROTECT, null=True, related_name="+")  # A draft with its other text.
+    left = models.PositiveBigIntegerField(default=0)  # Of those who got it in the test, as Campaign.left_by_letter.
+    replies = models.PositiveBigIntegerField(default=0)  # Counted by a person.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "place"], name="variant_place_once")]
 
 
 class Checked(models.Model):

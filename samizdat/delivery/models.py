@@ -242,6 +242,16 @@ class ProviderTotal(models.Model):
     count = models.BigIntegerField(default=0)
 
 
+class VariantTotal(models.Model):
+    """What became of the messages of one version of an edition in a test, as totals; core/contest.REST: of the rest."""
+
+    pk = models.CompositePrimaryKey("edition_id", "variant", "state")
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    variant = models.PositiveSmallIntegerField()
+    state = models.PositiveSmallIntegerField()
+    count = models.BigIntegerField(default=0)
+
+
 class Answer(models.Model):
     """A server's own words, address taken out, sealed, and how often it said them."""
 

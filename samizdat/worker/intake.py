@@ -21,7 +21,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
-from samizdat.campaigns.actions import count_leaving
+from samizdat.campaigns.contest import count_leaving
 from samizdat.campaigns.models import Edition
 from samizdat.core import link, seal
 from samizdat.events.actions import detail_of, moment_of, record, whole_day
@@ -33,6 +33,9 @@ log = logging.getLogger("samizdat.worker")
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
+
+# (edition, number of a reader) -> by how many the sum of its leavings moves.
+type Moved = Counter[tuple[int, int]]
 
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
@@ -191,7 +194,7 @@ def _lists_of(organisation: Any, edition: int, subscriber: Any, lists: dict[int,
 
 def _leave(said: list[Said], now: datetime) -> None:
     left: dict[int, list[int]] = defaultdict(list)
-    moved: Counter[int] = Counter()
+    moved: Moved = Counter()
     organisation = said[0].organisation
     group = group_of(now)
     proven = all_proven(said)
@@ -216,7 +219,7 @@ def _letter(edition: int) -> str:
 
 def _back(said: list[Said], now: datetime) -> None:
     proven = all_proven(said)
-    moved: Counter[int] = Counter()
+    moved: Moved = Counter()
     with transaction.atomic():
         for one in proven:
             back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at)
@@ -226,10 +229,8 @@ def _back(said: list[Said], now: datetime) -> None:
     _settle(said, "back", (one.said for one in proven))
 
 
-def _counted(
-    subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], moved: Counter[int], now: datetime
-) -> bool:
-    """Does the change; what it makes of the letters she left by goes into `moved`: edition -> by how many.
+def _counted(subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], moved: Moved, now: datetime) -> bool:
+    """Does the change; what it makes of the letters she left by goes into `moved`: (edition, she) -> by how many.
 
     Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
     """
@@ -237,8 +238,8 @@ def _counted(
     if not change(subscriber, list_):
         return False
     after = audience_queries.letters_left_by(subscriber, list_, now)
-    moved.update(int(letter) for letter in after - before)
-    moved.subtract(int(letter) for letter in before - after)
+    moved.update((int(letter), subscriber.number) for letter in after - before)
+    moved.subtract((int(letter), subscriber.number) for letter in before - after)
     return True
 
 
@@ -311,7 +312,7 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by)
     back = 0
     for start in range(0, len(numbers), SLICE):
-        moved: Counter[int] = Counter()
+        moved: Moved = Counter()
         with transaction.atomic():
             for number in numbers[start : start + SLICE]:
                 subscriber = audience_queries.subscriber_numbered(alarm.organisation, number)

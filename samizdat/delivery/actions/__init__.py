@@ -2,6 +2,7 @@
 
 from samizdat.delivery.actions.barring import lift as lift_bar
 from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
+from samizdat.delivery.actions.contest import choose
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.routes import (
@@ -21,6 +22,7 @@ __all__ = [
     "add_route",
     "cancel",
     "change_route",
+    "choose",
     "condemn",
     "finish_if_done",
     "fold",

@@ -8,7 +8,9 @@ from django.db import transaction
 from django.db.models import Max
 
 from samizdat import dialect
+from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.models import Campaign
+from samizdat.core import contest
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.actions.rounds import enter_round
@@ -62,7 +64,7 @@ def retry_due(now: datetime) -> int:
     for edition in list(editions):
         while moved := _chunk_retries(edition, now):
             count += moved
-            if moved < CHUNK:
+            if moved < CHUNK and not marks_of(edition):
                 break
     return count
 
@@ -79,6 +81,7 @@ def _chunk_retries(edition: int, now: datetime) -> int:
         )
         if not numbers:
             return 0
+        variant, numbers = _of_one_version(edition, numbers)
         chunk = Chunk.objects.create(
             edition_id=edition,
             position=next_position(edition),
@@ -86,9 +89,19 @@ def _chunk_retries(edition: int, now: datetime) -> int:
             left=0,
             numbers=pack_numbers(numbers),
             retry=True,
+            variant=variant,
         )
         dialect.retries_into_chunk(edition, chunk.pk, numbers)
     return len(numbers)
+
+
+def _of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
+    """The version of the first of them, and all who get that one: a chunk is of one version."""
+    marks = marks_of(edition)
+    if not marks:
+        return 0, numbers
+    variant = contest.group(edition, numbers[0], marks)
+    return variant, [number for number in numbers if contest.group(edition, number, marks) == variant]
 
 
 def next_position(edition: int) -> int:

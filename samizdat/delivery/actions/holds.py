@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.campaigns.models import Campaign
 from samizdat.core import pace
-from samizdat.delivery.actions import pacing
+from samizdat.delivery.actions import contest, pacing
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
 from samizdat.events.actions import record
@@ -41,6 +41,9 @@ FIELDS = (
     "wave_stop",
     "accepted",
     "refused",
+    "test_state",
+    "test_by",
+    "test_at",
     "organisation__quiet_hours",
     "organisation__timezone",
 )
@@ -60,7 +63,7 @@ def hold_of(row: Mapping[str, Any], no_way: str, spent: Callable[[], Hold | None
     """
     if no_way:
         return Hold(no_way)
-    return quiet_of(row, now) or _wave(row, now) or spent()
+    return quiet_of(row, now) or _wave(row, now) or _test(row, now) or spent()
 
 
 def quiet_of(row: Mapping[str, Any], now: datetime) -> Hold | None:
@@ -123,12 +126,28 @@ def _stop(row: Mapping[str, Any], now: datetime) -> Hold:
 
 
 def _open_rest(row: Mapping[str, Any], now: datetime) -> Hold | None:
-    """Killed in the middle it is done again: the state changes last. In slices, since there can be many thousands."""
+    """Killed in the middle it is done again: the state changes last."""
+    _open_chunks(row)
+    _step(row, row["wave_state"], now, "campaign.wave_passed", wave_state="done", wave_until=None)
+    return None
+
+
+def _open_chunks(row: Mapping[str, Any]) -> None:
+    """In slices, since there can be many thousands."""
     rest = Chunk.objects.filter(edition=row["edition__id"], not_before=LATER)
     while page := list(rest.values_list("pk", flat=True)[:1000]):
         Chunk.objects.filter(pk__in=page).update(not_before=None)
-    _step(row, row["wave_state"], now, "campaign.wave_passed", wave_state="done", wave_until=None)
-    return None
+
+
+def _test(row: Mapping[str, Any], now: datetime) -> Hold | None:
+    """A test of versions: the rest waits for the one that wins."""
+    waits, until, decided = contest.waits_for(row, now) if row["test_state"] else (False, None, False)
+    if decided:
+        _open_chunks(row)
+        Campaign.objects.filter(pk=row["id"], test_state="decided").update(test_state="done", changed=now)
+    if not waits:
+        return None
+    return Hold("test", until) if until else Hold("test_hand")
 
 
 def _step(row: Mapping[str, Any], old: str, now: datetime, kind: str, **new: Any) -> None:

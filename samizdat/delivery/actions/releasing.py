@@ -1,5 +1,6 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,9 +16,10 @@ from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approving
+from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
-from samizdat.core import digest, pace
+from samizdat.core import contest, digest, pace
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import LATER, read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
@@ -78,12 +80,15 @@ def release(
         campaign.refresh_from_db()
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
+        _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
         approving.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
             reader_of(campaign, now)  # Before anything is written.
             edition = campaigns.freeze(campaign, now)
-            frozen = owe(campaign, edition, wave.percent, now, who_waits(campaign, max(at or now, now)))
+            seldom = who_waits(campaign, max(at or now, now))
+            _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
+            frozen = owe(campaign, edition, wave.percent, now, seldom)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken
         if not frozen:
@@ -92,10 +97,60 @@ def release(
                 if campaign.segment is None
                 else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
             )
-        columns = {"quiet": quiet, **_wave_columns(edition, wave)}
+        columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
         _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy, columns)
     campaign.refresh_from_db()
     return campaign
+
+
+def _check_test(campaign: Campaign, wave: Wave, leaves: datetime) -> None:
+    """Errors: BadTest for one whose time does not go with the letter's."""
+    if not campaign.test_share:
+        return
+    if wave.percent:
+        raise contests.BadTest(_("A test of versions is a first wave already. Choose one of the two."), "wave")
+    assert campaign.test_at is not None
+    if not contests.SOONEST <= campaign.test_at - leaves <= contests.LATEST:
+        sentence = _("The winner has to be found between half an hour and two weeks after the letter leaves.")
+        raise contests.BadTest(sentence, "time")
+
+
+def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: frozenset[int], now: datetime) -> None:
+    """Writes into the edition who gets which version. Up to contest.COUNTED people the parts are counted out, so that
+    they are equal; that reads the audience once more.
+
+    Errors: BadTest where a version would go to nobody.
+    """
+    if not versions:
+        return
+    draws: list[int] | None = []
+    left_out = {row & NUMBER_MASK for row in seldom}
+    for page in _pages(campaign, 0, now):
+        assert draws is not None
+        draws += [contest.draw(edition.pk, number) for number in page if number not in left_out]
+        if len(draws) > contest.COUNTED:
+            draws = None
+            break
+    if draws is not None and len(draws) * campaign.test_share // 100 < versions:
+        sentence = _("That is too few people for a test: %(people)s. Make its part larger, or send one version.")
+        raise contests.BadTest(sentence % {"people": len(draws)}, "share")
+    edition.marks = contest.dump(contest.marks(draws, campaign.test_share, versions))
+    edition.save(update_fields=["marks"])
+
+
+def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
+    """(variant, wave, people) of a page. What is of wave 2 waits until the first has passed, or the test is decided."""
+    if edition.marks:
+        marks, groups = contest.load(edition.marks), defaultdict(list)
+        for number in numbers:
+            groups[contest.group(edition.pk, number, marks)].append(number)
+        for variant, people in sorted(groups.items()):
+            yield variant, 2 if variant == contest.REST else 1, people
+    elif first:
+        now, later = pace.first_wave(numbers, first)
+        yield from ((0, 1, now), (0, 2, later))
+    else:
+        yield 0, 0, numbers
 
 
 def clear_half_made(campaign: Campaign) -> None:
@@ -181,10 +236,9 @@ def owe(
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in _pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
-        waves = [(1, pace.first_wave(numbers, first)[0]), (2, pace.first_wave(numbers, first)[1])]
         parts = [
-            (wave, people[at : at + CHUNK])
-            for wave, people in (waves if first else [(0, numbers)])
+            (variant, wave, people[at : at + CHUNK])
+            for variant, wave, people in _parts(edition, numbers, first)
             for at in range(0, len(people), CHUNK)
         ]
         Chunk.objects.bulk_create(
@@ -194,10 +248,11 @@ def owe(
                 size=len(part),
                 left=len(part),
                 numbers=pack_numbers(part),
+                variant=variant,
                 wave=wave,
                 not_before=LATER if wave == 2 else None,
             )
-            for i, (wave, part) in enumerate(parts)
+            for i, (variant, wave, part) in enumerate(parts)
         )
         position += len(parts)
         frozen += len(numbers)
@@ -270,7 +325,9 @@ def _make_sendable(
         state, due = "sending", now
     with transaction.atomic():
         approving.check(campaign, by)
-        changed = Campaign.objects.filter(pk=campaign.pk, state="draft", version=campaign.version).update(
+        # The version of the letter, and the plan of its test: what was read before is what goes.
+        as_it_was = {"version": campaign.version, "test_plan": campaign.test_plan}
+        changed = Campaign.objects.filter(pk=campaign.pk, state="draft", **as_it_was).update(
             state=state,
             reason="",
             due=due,

@@ -73,14 +73,14 @@ class Feeder:
         self._claims: dict[int, list[Claim]] = {}
         self._editions: dict[int, list[int]] = {}
         self._domain_of: dict[int, str] = {}  # By edition: that of its sender.
-        self._opened: dict[int, tuple[Opened, float]] = {}
+        self._opened: dict[tuple[int, int], tuple[Opened, float]] = {}  # By edition and version.
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
         self._domains: dict[tuple[int, str], pacing.Warming] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
-        self._fresh: set[int] = set()  # Editions whose keys were looked at since the last look around.
+        self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -264,33 +264,41 @@ class Feeder:
         most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
         rows = dialect.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
         claims = [self._open_claim(lane, edition, *row) for row in rows]
-        return claims[0] if claims else None
+        return next((claim for claim in claims if claim is not None), None)
 
-    def _open_claim(self, lane: Lane, edition: int, chunk: int, blob: bytes, retry: bool, reported: int) -> Claim:
+    def _open_claim(
+        self, lane: Lane, edition: int, chunk: int, blob: bytes, retry: bool, reported: int, variant: int
+    ) -> Claim | None:
+        opened = self._open(edition, variant)
+        if opened is None:  # Paused: the chunk is given back.
+            assert self.worker is not None
+            dialect.close_chunks([chunk], self.worker.pk)
+            return None
         numbers = list(ledger.unpack_numbers(blob))
         if retry or reported:
             numbers = dialect.unanswered(edition, chunk, retry, numbers)
-        claim = Claim(chunk, retry, self._opened[edition][0], deque(numbers), len(blob) // 8, len(numbers))
+        claim = Claim(chunk, retry, opened, deque(numbers), len(blob) // 8, len(numbers))
         self._claims[lane.organisation].append(claim)
         return claim
 
-    def _open(self, edition: int) -> Opened | None:
+    def _open(self, edition: int, variant: int = 0) -> Opened | None:
         """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
-        found = self._opened.get(edition)
+        found = self._opened.get((edition, variant))
         try:
-            opened = found[0] if found and self._is_fresh(found[0]) else open_edition(edition)
+            opened = found[0] if found and self._is_fresh(found[0]) else open_edition(edition, variant)
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             clock.pause_unreadable(edition, self._sender.clock())
             return None
-        self._opened[edition] = opened, time.monotonic()
+        self._opened[edition, variant] = opened, time.monotonic()
         return opened
 
     def _is_fresh(self, opened: Opened) -> bool:
         """Asked once between two looks around: chunks are claimed many times a second."""
-        if opened.edition not in self._fresh and opened.is_fresh():
-            self._fresh.add(opened.edition)
-        return opened.edition in self._fresh
+        key = opened.edition, opened.signers
+        if key not in self._fresh and opened.is_fresh():
+            self._fresh.add(key)
+        return key in self._fresh
 
     def _take_back(self) -> None:
         while self.returned:
@@ -403,11 +411,11 @@ class Feeder:
     def _drop_idle(self) -> None:
         now = time.monotonic()
         used = {claim.opened.edition for claims in self._claims.values() for claim in claims}
-        for edition, (opened, last) in list(self._opened.items()):
-            if edition in used:
-                self._opened[edition] = opened, now
+        for key, (opened, last) in list(self._opened.items()):
+            if opened.edition in used:
+                self._opened[key] = opened, now
             elif now - last > IDLE:
-                del self._opened[edition]
+                del self._opened[key]
         house.forget_idle(IDLE)
 
     # -- the end ----------------------------------------------------------------------------------------------------

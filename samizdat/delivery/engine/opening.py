@@ -11,8 +11,9 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
-from samizdat.campaigns.models import Edition, is_gathered
+from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
 from samizdat.core import address, seal, variants
+from samizdat.core.contest import REST
 from samizdat.core.dkim import SigningKey, SigningMaker
 from samizdat.core.mergetags import Condition
 from samizdat.core.message import Compiled, MessageMaker, loads
@@ -83,18 +84,20 @@ class RouteInfo:
     barred: frozenset[str] = frozenset()  # Sending domains that its provider does not accept.
 
 
-def open_edition(number: int) -> Opened:
-    """Errors: VaultError when the keys cannot be had, ValueError for a letter of another version."""
+def open_edition(number: int, variant: int = 0) -> Opened:
+    """variant: of its chunk. Errors: LookupError for the rest of a test that has no winner; VaultError when the
+    keys cannot be had, ValueError for a letter of another version."""
     edition = Edition.objects.select_related("organisation", "campaign").get(pk=number)
     keys = house.keys(edition.organisation)
     signers = signing.active_keys(edition.organisation_id)  # Before the keys: what changes in between is seen.
     own = signing.signing_keys(edition.organisation, edition.message_id_domain)
-    compiled = loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk))
+    compiled, details = _version(edition, keys, variant)
     maker = MessageMaker(compiled)
     with override(edition.campaign.language):
         neutral = _("A letter")
     assert keys.ring is not None
     fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
+    place = place_of(edition, keys, details)
     return Opened(
         edition=edition.pk,
         campaign=edition.campaign_id,
@@ -105,7 +108,7 @@ def open_edition(number: int) -> Opened:
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,
-        letterer=Letterer(edition.pk, place_of(edition, keys), keys.links[edition.link_key], fields, maker.needs),
+        letterer=Letterer(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
         opener=keys.ring.bound("subscriber", "blob", keys.uid),
         compiled=compiled,
         own=own,
@@ -118,8 +121,28 @@ def _conditions(compiled: Compiled) -> list[Condition]:
     return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
-def place_of(edition: Edition, keys: OrganisationKeys) -> Place:
-    details = open_json(keys, edition.details_sealed, "edition", "details", edition.pk)
+def _version(edition: Edition, keys: OrganisationKeys, variant: int) -> tuple[Compiled, Any]:
+    """(compiled, details) of one version of a letter; of the rest of a test that is the one that won."""
+    place = edition.campaign.test_winner if variant == REST else variant
+    if place is None:
+        raise LookupError("The test of this letter has no winner yet.")
+    if place == 0:
+        compiled, details = edition.compiled_sealed, edition.details_sealed
+        of = ""
+    else:
+        row = EditionVariant.objects.filter(edition=edition, place=place).first()
+        if row is None:
+            raise LookupError("There is no such version of this letter.")
+        compiled, details, of = row.compiled_sealed, row.details_sealed, f" {place}"
+    return (
+        loads(keys.open(compiled, "edition", f"compiled{of}", edition.pk)),
+        open_json(keys, details, "edition", f"details{of}", edition.pk),
+    )
+
+
+def place_of(edition: Edition, keys: OrganisationKeys, details: Any = None) -> Place:
+    """details: of another version of it."""
+    details = details or open_json(keys, edition.details_sealed, "edition", "details", edition.pk)
     organisation = edition.organisation
     return Place(
         public_url=organisation.public_url.rstrip("/"),

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 
 from samizdat import dialect
+from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import outcome, pace, seal
+from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
 from samizdat.delivery.models import Retry
 from samizdat.vault import house
@@ -46,6 +47,16 @@ class _Account:
     providers: dict[tuple[int, int], int] = field(default_factory=dict)
     again: list[tuple[int, int, datetime, datetime]] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
+    edition: int = 0
+    marks: tuple[int, ...] = ()  # Of a test of versions: whose messages are counted by version as well.
+    variants: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def vary(self, number: int, old: State, new: State) -> None:
+        if self.marks and old != new:
+            variant = contest.group(self.edition, number, self.marks)
+            self.variants[variant, int(new)] += 1
+            if old != State.PENDING:
+                self.variants[variant, int(old)] -= 1
 
     def accept(self, chunk: int, route: int | None, provider: int, count: int) -> None:
         """So many first tries that were accepted."""
@@ -58,6 +69,7 @@ class _Account:
 
     def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
         self.moves[old, new] += 1
+        self.vary(result.number, old, new)
         if old == State.PENDING:
             self.left[result.chunk] = self.left.get(result.chunk, 0) + 1
         if old != new:
@@ -114,7 +126,7 @@ def _write(by_edition: dict[int, list[Result]], now: datetime, trusting: bool) -
 
 
 def _write_edition(edition: int, results: list[Result], now: datetime, trusting: bool) -> None:
-    account = _Account()
+    account = _Account(edition=edition, marks=marks_of(edition))
     fresh = [result for result in results if trusting and not result.retry]
     known = [result for result in results if not trusting or result.retry]
     resend = _resends(edition) if any(result.news == News.UNSURE for result in results) else False
@@ -148,6 +160,7 @@ def _begin_all(account: _Account, results: list[Result], now: datetime, resend: 
         if result.news == News.ACCEPTED:
             key = result.chunk, result.route, result.provider
             taken[key] = taken.get(key, 0) + 1
+            account.vary(result.number, State.PENDING, State.ACCEPTED)
         else:
             _begin(account, result, now, resend)
     for (chunk, route, provider), count in taken.items():
@@ -269,6 +282,7 @@ def _store(edition: int, account: _Account, now: datetime) -> None:
             routes=[(route, *totals) for route, totals in sorted(account.routes.items())],
             minutes=[(route, minute, *totals) for route, totals in sorted(account.minutes.items())],
             providers=[(*key, count) for key, count in sorted(account.providers.items()) if count],
+            variants=[(*key, count) for key, count in sorted(account.variants.items()) if count],
         ),
     )
 

@@ -1,0 +1,267 @@
+"""A test of several versions: what is different in them, who gets them, how one wins. Planned while it is a draft."""
+
+import copy
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import actions
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
+from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Variant
+from samizdat.core import contest
+from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.core.compile import Proof
+from samizdat.core.message import dumps
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# The winner is looked for at least so long after the letter leaves, and at most: a reader has to have had the time.
+SOONEST, LATEST = timedelta(minutes=30), timedelta(days=14)
+
+
+class BadTest(CampaignError):
+    """`field`: what of it is wrong, for a form."""
+
+    code = "bad_test"
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different in a version; "" is as in the letter. letter: another draft, whose text it has."""
+
+    subject: str = ""
+    from_name: str = ""
+    from_email: str = ""
+    letter: Any = None
+    title: str = ""  # Of that draft, for the report: the draft itself may be gone by then.
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as it stands. name: A, B …"""
+
+    place: int
+    change: Change
+    left: int = 0
+    replies: int = 0
+
+    @property
+    def name(self) -> str:
+        return contest.NAMES[self.place]
+
+
+def ways(campaign: Campaign) -> tuple[str, ...]:
+    """How a winner of this letter can be found. By clicks only where totals of its links are kept: of none yet."""
+    return tuple(way for way in contest.WAYS if way != "clicks")
+
+
+def versions(campaign: Campaign) -> list[Version]:
+    """All versions of a test, the letter itself first; none where there is no test."""
+    keys = house.keys(campaign.organisation)
+    rows = Variant.objects.select_related("letter__organisation", "letter__template").filter(campaign=campaign)
+    return [
+        Version(
+            row.place,
+            Change(**(open_json(keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}), letter=row.letter),
+            row.left,
+            row.replies,
+        )
+        for row in rows.order_by("place")
+    ]
+
+
+def plan(
+    campaign: Campaign,
+    changes: Sequence[Change],
+    *,
+    share: int,
+    way: str,
+    at: datetime,
+    by: Any,
+    now: datetime,
+) -> None:
+    """So many per cent get one of the versions each; the rest gets the one that has won at `at`. Errors: BadTest,
+    NotADraft.
+    """
+    _check(campaign, changes, share, way, at, now)
+    keys = house.keys(campaign.organisation)
+    with transaction.atomic():
+        _plan(campaign, test_share=share, test_by=way, test_at=at)
+        Variant.objects.filter(campaign=campaign).delete()
+        for place, change in enumerate([Change(), *changes]):
+            row = Variant.objects.create(campaign=campaign, place=place, letter=change.letter)
+            told = {name: value for name, value in asdict_of(change).items() if value}
+            if change.letter is not None:
+                told["title"] = draft_of(change.letter).subject
+            row.sealed = seal_json(keys, told, "variant", "sealed", row.pk)
+            row.save(update_fields=["sealed"])
+        record("campaign.test_planned", campaign.organisation, now=now, by=by, about=campaign.pk)
+
+
+def asdict_of(change: Change) -> dict[str, str]:
+    return {"subject": change.subject, "from_name": change.from_name, "from_email": change.from_email}
+
+
+def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
+    """Everybody gets the letter itself. Errors: NotADraft."""
+    with transaction.atomic():
+        _plan(campaign, test_share=0, test_by="", test_at=None)
+        if Variant.objects.filter(campaign=campaign).delete()[0]:
+            record("campaign.test_given_up", campaign.organisation, now=now, by=by, about=campaign.pk)
+
+
+def _plan(campaign: Campaign, **columns: Any) -> None:
+    columns["test_plan"] = secrets.token_hex(8)
+    if not Campaign.objects.filter(pk=campaign.pk, state="draft").update(**columns):
+        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+    for name, value in columns.items():
+        setattr(campaign, name, value)
+
+
+def _check(campaign: Campaign, changes: Sequence[Change], share: int, way: str, at: datetime, now: datetime) -> None:
+    if not 1 <= len(changes) < contest.MOST:
+        raise BadTest(_("A test has two to %(most)s versions.") % {"most": contest.MOST}, "subject")
+    if not contest.LEAST_SHARE <= share <= contest.MOST_SHARE:
+        values = {"least": contest.LEAST_SHARE, "most": contest.MOST_SHARE}
+        raise BadTest(_("Between %(least)s and %(most)s per cent get one of the versions.") % values, "share")
+    if way not in ways(campaign):
+        raise BadTest(_("Choose one of the ways in which a version can win."), "way")
+    if at <= now:
+        raise BadTest(_("That time has passed. Choose a later one."), "time")
+    draft = draft_of(campaign)
+    for change in changes:
+        _check_change(campaign, draft, change)
+
+
+def _check_change(campaign: Campaign, draft: Draft, change: Change) -> None:
+    letter = change.letter
+    if letter is not None and (letter.organisation_id != campaign.organisation_id or letter.state != "draft"):
+        raise BadTest(_("The other text has to be a draft of yours. Copy the letter and change the copy."), "letter")
+    if letter is not None and letter.pk == campaign.pk:
+        raise BadTest(_("The other text is this letter itself. Choose another draft."), "letter")
+    if draft_in(draft, change) == draft and letter is None:
+        raise BadTest(_("This version is the same as the letter. Change its subject, sender or text."), "subject")
+    if change.from_email and _domain(change.from_email) != _domain(draft.from_email):
+        raise BadTest(_("All versions come from the same domain. Change what stands before the @."), "from_email")
+
+
+def _domain(address: str) -> str:
+    try:
+        return domain(normalise(address))
+    except BadAddress:
+        raise BadTest(_("“%(address)s” is no mail address.") % {"address": address}, "from_email") from None
+
+
+def draft_in(draft: Draft, change: Change) -> Draft:
+    """The letter as this version has it: the text of another draft, the envelope of the letter, and its own words."""
+    if change.letter is not None:
+        envelope = {name: getattr(draft, name) for name in ("subject", "from_name", "from_email", "reply_to")}
+        draft = draft_of(change.letter).with_(**envelope)
+    return draft.with_(**{name: value for name, value in asdict_of(change).items() if value})
+
+
+def draft_of_version(campaign: Campaign, place: int) -> Draft:
+    """Errors: IndexError where there is no such version."""
+    draft = draft_of(campaign)
+    return draft_in(draft, versions(campaign)[place].change) if place else draft
+
+
+def proof_of_version(campaign: Campaign, change: Change, now: datetime, archive_slug: str = "") -> Proof:
+    """Compiled as the letter itself is, in the frame of the draft whose text it has."""
+    framed = campaign
+    if change.letter is not None:
+        framed = copy.copy(campaign)
+        framed.template = change.letter.template
+    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug)
+
+
+def bound(campaign: Campaign) -> Any:
+    """What a second person's yes binds to besides the letter."""
+    if not campaign.test_share:
+        return None
+    drafts = [[one.place, asdict(draft_in(draft_of(campaign), one.change))] for one in versions(campaign)]
+    return [campaign.test_share, campaign.test_by, campaign.test_at, drafts]
+
+
+def carry_over(campaign: Campaign, to: Campaign, *, by: Any, now: datetime) -> None:
+    """A letter that was taken back is a draft again, with its test, as far as there is time for it still."""
+    if campaign.test_share and campaign.test_at and campaign.test_at > now:
+        changes = [one.change for one in versions(campaign)[1:]]
+        plan(to, changes, share=campaign.test_share, way=campaign.test_by, at=campaign.test_at, by=by, now=now)
+
+
+# --- at release ------------------------------------------------------------------------------------------------------
+
+
+def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
+    """Compiles the other versions beside an edition that was just frozen; how many versions there are. 0: no test.
+
+    Errors: LetterHasFlaws, which says in which version.
+    """
+    found = versions(campaign) if campaign.test_share else []
+    keys = house.keys(campaign.organisation)
+    for one in found[1:]:
+        proof = proof_of_version(campaign, one.change, now, edition.archive_slug)
+        if proof.compiled is None:
+            flawed = actions.flaws_error(proof.flaws)
+            sentence = _("Version %(name)s: %(sentence)s") % {"name": one.name, "sentence": flawed}
+            raise LetterHasFlaws(sentence, flawed.flaws)
+        draft = draft_in(draft_of(campaign), one.change)
+        details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
+        EditionVariant.objects.create(
+            edition=edition,
+            place=one.place,
+            compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {one.place}", edition.id),
+            details_sealed=seal_json(keys, details, "edition", f"details {one.place}", edition.id),
+        )
+    return len(found)
+
+
+# --- while it goes ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def marks_of(edition: int) -> tuple[int, ...]:
+    """Where the parts of an edition's versions end; () where it is no test. They never change after the release."""
+    return contest.load(Edition.objects.values_list("marks", flat=True).get(pk=edition))
+
+
+def count_replies(campaign: Campaign, place: int, replies: int, *, by: Any, now: datetime) -> None:
+    """What a person has counted in the mailbox. Errors: BadTest."""
+    if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
+        raise BadTest(_("There is no such version."))
+    record("campaign.replies_counted", campaign.organisation, now=now, by=by, about=campaign.pk)
+
+
+def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:
+    """Adds to the sums of the letters, and of their versions, who left by their link: (edition, reader's number) -> by
+    how many. Last in its transaction.
+    """
+    actions.count_leaving(organisation, moved)
+    editions = {edition for edition, _reader in moved}
+    rows = Edition.objects.filter(pk__in=editions, organisation=organisation).exclude(marks="")
+    for row in rows.order_by("pk"):
+        marks = contest.load(row.marks)
+        versions = Counter[int]()
+        for (edition, number), many in moved.items():
+            if edition == row.pk:
+                versions[contest.group(edition, number, marks)] += many
+        for place, many in sorted(versions.items()):
+            after = Greatest(F("left") + many, 0)
+            Variant.objects.filter(campaign=row.campaign_id, place=place).update(left=after)

@@ -1,0 +1,102 @@
+"""A test of versions on its way: running -> decided -> done. The rest is chunks that may not be claimed before it is
+decided, as after a first wave; who decides is the clock at its time, or a person before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import contest as campaigns
+from samizdat.campaigns.contest import Version
+from samizdat.campaigns.models import Campaign, Variant
+from samizdat.core import contest
+from samizdat.core.ledger import STATES, State
+from samizdat.delivery.errors import WrongState
+from samizdat.delivery.models import Chunk, Retry, VariantTotal
+from samizdat.events.actions import record
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of one version, or of the rest (version None): frozen is the sum of the counts by state."""
+
+    version: Version | None
+    frozen: int
+    counts: dict[str, int]
+
+
+def parts(campaign: Campaign) -> list[Part]:
+    """Every version with its books, and the rest; together they are the books of the campaign. [] for no test."""
+    if not campaign.test_state:
+        return []
+    totals: dict[int, dict[str, int]] = {}
+    for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
+        totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
+    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, left__gt=0)
+    for variant, left in chunks.values_list("variant").annotate(sum=Sum("left")):
+        totals.setdefault(variant, {})[STATES[State.PENDING]] = left
+    found: list[Part] = []
+    for version in campaigns.versions(campaign):
+        counts = totals.get(version.place, {})
+        found.append(Part(version, sum(counts.values()), counts))
+    rest = totals.get(contest.REST, {})
+    return [*found, Part(None, sum(rest.values()), rest)]
+
+
+def winner_of(campaign: Campaign) -> int:
+    """The version that wins by the numbers as they stand."""
+    scores = {
+        part.version.place: contest.Score(part.counts.get("accepted", 0), part.version.replies, part.version.left)
+        for part in parts(campaign)
+        if part.version is not None
+    }
+    return contest.winner(scores, campaign.test_by)
+
+
+def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> Campaign:
+    """A person has seen enough: the rest gets this version at once. Errors: WrongState."""
+    if not Variant.objects.filter(campaign=campaign, place=place).exists():
+        raise WrongState(_("There is no such version."))
+    if not _decide(campaign, place, now, by):
+        raise WrongState(_("It is decided already, or the letter is not on its way."))
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bool:
+    """The winner is on record before the first of the rest may be claimed; a kill after that changes nothing of it."""
+    with transaction.atomic():
+        mine = Campaign.objects.filter(
+            pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused")
+        ).update(test_state="decided", test_winner=place, changed=now)
+        if mine:
+            detail = {"version": contest.NAMES[place], "by": campaign.test_by if by is None else "hand"}
+            record("campaign.test_decided", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+    return bool(mine)
+
+
+def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | None, bool]:
+    """(does the test hold the rest, and nothing else is left to do; until when; may the rest be opened).
+
+    row: holds.FIELDS. At its time the winner is taken from the numbers, whatever is still being tried again.
+    """
+    if row["test_state"] == "decided":
+        return False, None, True
+    if row["test_state"] != "running":
+        return False, None, False
+    ready = Chunk.objects.filter(edition=row["edition__id"], state__in=(Chunk.READY, Chunk.CLAIMED))
+    if ready.exclude(variant=contest.REST, retry=False).exists():
+        return False, None, False
+    by_hand = row["test_by"] == "hand"
+    if not by_hand and now >= row["test_at"]:
+        campaign = Campaign.objects.select_related("organisation").get(pk=row["id"])
+        _decide(campaign, winner_of(campaign), now)
+        return False, None, Campaign.objects.filter(pk=row["id"], test_state="decided").exists()
+    if Retry.objects.filter(edition=row["edition__id"]).exists():
+        return False, None, False
+    return True, row["test_at"] if now < row["test_at"] else None, False

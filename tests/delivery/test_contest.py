@@ -1,0 +1,169 @@
+"""A test of versions: a part by chance gets them, nobody gets two, the rest gets the winner, and the books add up."""
+
+from datetime import timedelta
+from email import message_from_bytes
+from typing import Any
+
+import pytest
+
+from samizdat import hours
+from samizdat.campaigns import contest as plans
+from samizdat.campaigns.contest import BadTest, Change
+from samizdat.campaigns.models import Campaign, Variant
+from samizdat.core.contest import REST, group
+from samizdat.core.ledger import unpack_numbers
+from samizdat.delivery import queries
+from samizdat.delivery.actions import choose, release
+from samizdat.delivery.actions import contest as running
+from samizdat.delivery.actions.clock import retry_due
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.models import Chunk, Retry
+from tests.delivery.conftest import House, until
+from tests.delivery.test_kills import Child, finish, one_identity_each
+from tests.delivery.test_sending import books_balance
+from tests.smtp_server import ScriptedServer
+
+
+def in_test(house: House, share: int = 40, way: str = "hand", changes: Any = None, **how: Any) -> Campaign:
+    now = hours.now()
+    campaign = house.draft()
+    changes = changes or [Change(subject="Other news")]
+    plans.plan(campaign, changes, share=share, way=way, at=now + timedelta(hours=2), by=None, now=now)
+    return release(campaign, now=now, **how)
+
+
+def subjects(server: ScriptedServer) -> dict[str, list[str]]:
+    """Subject -> who got it."""
+    found: dict[str, list[str]] = {}
+    for caught in server.messages:
+        found.setdefault(str(message_from_bytes(caught.content)["Subject"]), []).append(caught.recipient)
+    return found
+
+
+def parts_add_up(campaign: Campaign) -> dict[str, int]:
+    """Name of the version -> how many it was frozen for."""
+    campaign.refresh_from_db()
+    found = running.parts(campaign)
+    for state in ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending"):
+        assert sum(part.counts.get(state, 0) for part in found) == getattr(campaign, state)
+    assert sum(part.frozen for part in found) == campaign.frozen
+    return {part.version.name if part.version else "": part.frozen for part in found}
+
+
+def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, server: ScriptedServer) -> None:
+    house.people(50)
+    house.route(server)
+    campaign = in_test(house)
+    assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
+    assert run_campaign(campaign.pk, 3)["ended"] != "finished"
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.reason, campaign.accepted) == ("waiting", "test", 20)
+    first = subjects(server)
+    assert {subject: len(people) for subject, people in first.items()} == {"News": 10, "Other news": 10}
+    parts_add_up(campaign)
+    choose(campaign, 1, now=hours.now())
+    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    assert {subject: len(people) for subject, people in subjects(server).items()} == {"News": 10, "Other news": 40}
+    assert set(server.counts().values()) == {1}
+    assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
+    books_balance(campaign)
+    assert queries.recount(campaign).accepted == 50
+
+
+@pytest.mark.parametrize("way", ["replies", "unsubscribes"])
+def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, way: str) -> None:
+    house.people(20)
+    house.route(server)
+    campaign = in_test(house, way=way, changes=[Change(from_name="Ada of Lantern"), Change(subject="Third")], share=60)
+    run_campaign(campaign.pk, 3)
+    Variant.objects.filter(campaign=campaign, place=0).update(left=2, replies=1)
+    Variant.objects.filter(campaign=campaign, place=1).update(left=2)
+    Variant.objects.filter(campaign=campaign, place=2).update(left=1, replies=3)
+    Campaign.objects.filter(pk=campaign.pk).update(test_at=hours.now() - timedelta(minutes=1))
+    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    campaign.refresh_from_db()
+    assert (campaign.test_winner, campaign.test_state) == (2, "done")
+    assert {name: len(people) for name, people in subjects(server).items()} == {"News": 8, "Third": 12}
+    assert parts_add_up(campaign) == {"A": 4, "B": 4, "C": 4, "": 8}
+
+
+def test_another_text_is_that_of_another_draft(house: House, server: ScriptedServer) -> None:
+    house.people(10)
+    house.route(server)
+    other = house.draft("Dear {{ FNAME }},\n\nanother text altogether.\n")
+    campaign = in_test(house, share=40, changes=[Change(letter=other)])
+    run_campaign(campaign.pk, 3)
+    texts = [caught.content for caught in server.messages]
+    assert sum(b"another text altogether" in text for text in texts) == 2 and len(texts) == 4
+    assert set(subjects(server)) == {"News"}
+
+
+def test_who_was_put_off_gets_the_same_version_again(house: House) -> None:
+    people = house.people(30)
+    campaign = in_test(house, share=80)
+    edition, now = campaign.edition, hours.now()
+    numbers = [house.number(address) for address in people]
+    marks = plans.marks_of(edition.pk)
+    Retry.objects.bulk_create(Retry(edition=edition, number=number, first=now, due=now) for number in numbers)
+    Campaign.objects.filter(pk=campaign.pk).update(state="sending")
+    assert retry_due(now) == 30
+    for chunk in Chunk.objects.filter(retry=True):
+        assert {group(edition.pk, number, marks) for number in unpack_numbers(bytes(chunk.numbers))} == {chunk.variant}
+    assert set(Chunk.objects.filter(retry=True).values_list("variant", flat=True)) == {0, 1, REST}
+
+
+@pytest.mark.kill
+def test_kills_in_a_test_send_nobody_two_versions(house: House, server: ScriptedServer) -> None:
+    addresses = house.people(600)
+    server.latency = 0.02
+    house.route(server, connections=4)
+    campaign = in_test(house, share=50)
+    for steps in ({"die": ["after S", 2]}, {"die": ["after the final dot", 2]}, {}):
+        child, taken = Child(**steps), len(server.messages)
+        until(lambda child=child, taken=taken: child.ended or len(server.messages) > taken + 60)
+        child.kill()
+        parts_add_up(campaign)
+    server.latency = 0.0
+    child = Child()
+    until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "test", 40)
+    choose(campaign, 1, now=hours.now())
+    until(lambda: len(server.messages) > 340)
+    child.kill()
+    finish(campaign)
+    got = subjects(server)
+    assert not set(got["News"]) & set(got["Other news"])
+    assert set(server.counts()) == set(addresses)
+    one_identity_each(server)
+    assert parts_add_up(campaign) == {"A": 150, "B": 150, "": 300}
+    books_balance(campaign)
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "field"),
+    [
+        ([], {}, "subject"),
+        ([Change()], {}, "subject"),
+        ([Change(subject="News")], {}, "subject"),
+        ([Change(from_email="news@elsewhere.example")], {}, "from_email"),
+        ([Change(from_email="nobody")], {}, "from_email"),
+        ([Change(subject="B")], {"share": 95}, "share"),
+        ([Change(subject="B")], {"way": "clicks"}, "way"),
+        ([Change(subject="B")], {"at": -1}, "time"),
+    ],
+)
+def test_what_is_no_test_is_a_sentence(house: House, changes: Any, more: Any, field: str) -> None:
+    now, campaign = hours.now(), house.draft()
+    told = {"share": 20, "way": "hand", **more, "at": now + timedelta(hours=more.get("at", 1))}
+    with pytest.raises(BadTest) as refused:
+        plans.plan(campaign, changes, by=None, now=now, **told)
+    assert refused.value.field == field
+
+
+def test_a_version_that_nobody_would_get_and_a_time_that_is_over_stop_the_release(house: House) -> None:
+    house.people(9)
+    now = hours.now()
+    with pytest.raises(BadTest, match="too few people"):
+        in_test(house, share=20)
+    with pytest.raises(BadTest, match="half an hour"):
+        in_test(house, at=now + timedelta(hours=3))
+    assert not Chunk.objects.exists()
