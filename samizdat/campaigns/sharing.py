@@ -102,15 +102,20 @@ def opened(token: str, now: datetime) -> ShareLink:
     return found
 
 
-def answer(link: ShareLink, *, name: str, text: str, yes: bool, bond: str, now: datetime) -> None:
-    """What somebody says by a link, sealed. `bond` of the letter that she read.
+def mark_of(link: ShareLink) -> str:
+    """Tells one state of the letter from another, to whoever has the link; of what it is made nobody outside knows."""
+    return seal.keyed_hash(house.derive("tokens"), bond_of(link.campaign)).hex()[:32]
+
+
+def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: datetime) -> None:
+    """What somebody says by a link, sealed. `mark` of the letter that she read.
 
     Errors: Changed when it is another one by now, TooMany, CampaignError for an answer that says nothing.
     """
     text = text.strip()[:LONGEST_TEXT]
     if not yes and not text:
         raise CampaignError(_("Write what should be different, or agree to it."))
-    if bond != bond_of(link.campaign):
+    if mark != mark_of(link):
         raise Changed(_("The letter was changed while you read it. Look at it again, then answer."))
     with transaction.atomic():
         # Held so that two answers at once are counted one after the other.
@@ -119,7 +124,7 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, bond: str, now: 
         if given.count() >= MOST_ANSWERS or given.filter(at__gt=now - timedelta(minutes=1)).count() >= MOST_A_MINUTE:
             raise TooMany(_("This link has taken many answers. Wait a minute, or write to whoever gave it to you."))
         row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
-        said = {"name": " ".join(name.split())[:LONGEST_NAME], "text": text, "yes": yes, "bond": bond}
+        said = {"name": " ".join(name.split())[:LONGEST_NAME], "text": text, "yes": yes, "bond": bond_of(link.campaign)}
         keys = house.keys(link.campaign.organisation)
         ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, said, "shareanswer", "words", row.pk))
         record("campaign.share_answered", link.campaign.organisation, now=now, about=link.campaign_id)

@@ -7,7 +7,6 @@ import pytest
 
 from samizdat.campaigns import seeds, sharing
 from samizdat.campaigns.actions import create, save
-from samizdat.campaigns.approving import bond_of
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
@@ -26,7 +25,7 @@ def letter(lantern: Any) -> Any:
 
 def say(letter: Any, token: str, text: str, *, yes: bool = False, now: Any = NOW) -> None:
     link = sharing.opened(token, now)
-    sharing.answer(link, name="Pavel", text=text, yes=yes, bond=bond_of(letter), now=now)
+    sharing.answer(link, name="Pavel", text=text, yes=yes, mark=sharing.mark_of(link), now=now)
 
 
 def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves(letter: Any) -> None:
@@ -56,11 +55,11 @@ def test_a_yes_stands_for_the_letter_as_it_was_read(letter: Any) -> None:
     say(letter, token, "", yes=True)
     [given] = sharing.answers(letter)
     assert (given.note, given.name, given.yes, given.stands) == ("For Pavel", "Pavel", True, True)
-    read = bond_of(letter)
+    read = sharing.mark_of(sharing.opened(token, NOW))
     save(letter, draft_of(letter).with_(body="Changed"), version=letter.version, by=None, now=NOW)
     assert not sharing.answers(letter)[0].stands
     with pytest.raises(sharing.Changed):
-        sharing.answer(sharing.opened(token, NOW), name="", text="", yes=True, bond=read, now=NOW)
+        sharing.answer(sharing.opened(token, NOW), name="", text="", yes=True, mark=read, now=NOW)
     with pytest.raises(CampaignError, match="should be different"):
         say(letter, token, " ")
 

@@ -43,6 +43,7 @@ class House:
     export: Any = None
     picture: Any = None
     invitation: int = 0
+    share: int = 0
     alarm: int = 0
     field: int = 0
     work: int = 0
@@ -74,6 +75,7 @@ class House:
             "kind": "light",
             "form_id": self.form,
             "breach_id": self.breach,
+            "share_id": self.share,
         }
 
 
@@ -121,6 +123,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
     house.export = exporting.ask(organisation, Wish("csv", (AGE_KEY,)), now=NOW, by=house.people["admin"])
     house.picture = make_picture(organisation)
+    house.share = share_letter(house)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
@@ -131,6 +134,15 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
+
+
+def share_letter(house: House) -> int:
+    """A link to the draft for somebody outside, who has answered."""
+    from samizdat.campaigns import sharing
+
+    link = sharing.opened(sharing.share(house.campaign, "For Pavel", now=NOW, by=house.people["editor"]), NOW)
+    sharing.answer(link, name="Pavel", text="It was five.", yes=False, mark=sharing.mark_of(link), now=NOW)
+    return link.pk
 
 
 def write_down_a_breach(house: House) -> int:

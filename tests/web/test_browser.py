@@ -153,6 +153,8 @@ def pages(here: House) -> list[str]:
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",
         to("throw-away", here.campaign.pk),
+        to("look", here.campaign.pk),
+        to("look", here.campaign.pk) + "?view=aloud&as=all",
         to("media") + f"?for={here.campaign.pk}",
         to("one-picture", here.picture.slug),
         to("cut-picture", here.picture.slug),

@@ -30,6 +30,8 @@ def _of_organisation(pattern: URLPattern) -> bool:
 
 # Pages of the person herself: no organisation in the address.
 OWN = {"start", "organisations", "profile", "password", "keyboard"}
+# Of whoever has the link of a letter: tests/web/test_looking.py.
+BY_LINK = {"shared-letter", "shared-frame"}
 INSIDE = [pattern for pattern in PATTERNS if _of_organisation(pattern)]
 
 
@@ -53,7 +55,7 @@ def test_every_address_says_who_may_come_in(pattern: URLPattern) -> None:
 
 def test_only_these_pages_are_open_to_strangers() -> None:
     unlocked = {pattern.name for pattern in PATTERNS if pattern.callback.door["open"]}  # type: ignore[attr-defined]
-    assert unlocked == {"sign-in", "sign-out", "language", "set-up", "invitation", "shown-picture"}
+    assert unlocked == {"sign-in", "sign-out", "language", "set-up", "invitation", "shown-picture", *BY_LINK}
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:

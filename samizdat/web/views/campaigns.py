@@ -178,8 +178,8 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
 
 def _then(request: Any, found: Any) -> HttpResponse:
     """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
-    if request.POST.get("then") == "send":
-        return go(request, "send", found.pk)
+    if request.POST.get("then") in ("send", "look"):
+        return go(request, request.POST["then"], found.pk)
     if request.POST.get("then") == "test":
         send_test(request, found, people.email_of(request.person))
     elif code := request.POST.get("remove"):

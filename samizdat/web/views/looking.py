@@ -1,0 +1,175 @@
+"""Seeing a letter before it goes: every view, its weight, tests to several, and a link for somebody outside."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import people
+from samizdat.accounts import queries as accounts
+from samizdat.audience.models import row_id
+from samizdat.campaigns import seeds, sharing
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import proof_of
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.errors import DeliveryError
+from samizdat.events.actions import record
+from samizdat.web import looks, previews
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.views.campaigns import campaign_at
+
+
+@door(see=EVERYONE)
+def look(request: Any, campaign_id: int) -> HttpResponse:
+    return _page(request, campaign_at(request, campaign_id))
+
+
+def _page(request: Any, found: Any, link: str = "") -> HttpResponse:
+    """`link`: one that was made just now, and is shown this once."""
+    now = timezone.now()
+    proof = proof_of(found, now)
+    reader, asked = _reader(request, proof)
+    if reader.number:
+        about = row_id(request.organisation.id, reader.number)
+        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
+    view = request.GET.get("view", "") if request.GET.get("view", "") in looks.LOOKS else "phone"
+    said = looks.lines(proof, reader.values)
+    draft = draft_of(found)
+    facts = {
+        "campaign": found,
+        "draft": draft,
+        "view": view,
+        "look": looks.LOOKS[view],
+        "looks": looks.LOOKS.items(),
+        "reader": reader,
+        "asked": asked,
+        "text": previews.text(proof, reader.values) if view == "text" else "",
+        "said": said if view == "aloud" else (),
+        "nameless": looks.nameless(said),
+        "weights": looks.weights(proof, reader.values),
+        "gmail": looks.GMAIL,
+        "stopped": proof.compiled is None,
+        "link": link,
+        **(_to_whom(request, found) if request.role in WRITERS else {}),
+    }
+    return render(request, "web/campaigns/look.html", facts)
+
+
+def _reader(request: Any, proof: Any) -> tuple[looks.Reader, str]:
+    asked = request.GET.get("as", "").strip()[:20]
+    return looks.reader_for(request.organisation, asked, proof, real=request.role in WRITERS), asked
+
+
+def _to_whom(request: Any, found: Any) -> dict[str, Any]:
+    members = accounts.members(request.organisation)
+    return {
+        "colleagues": [member for member in members if member.person != request.person],
+        "seeds": seeds.seeds(request.organisation),
+        "most_seeds": seeds.MOST,
+        "shares": sharing.links(found, timezone.now()),
+        "answers": sharing.answers(found),
+        "can_share": found.state in sharing.OPEN_STATES,
+        "days": sharing.DAYS,
+    }
+
+
+@door(see=EVERYONE)
+def look_frame(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The letter by itself, for the frame of that page."""
+    found, now = campaign_at(request, campaign_id), timezone.now()
+    reader, _asked = _reader(request, proof_of(found, now))
+    return framed(looks.frame(found, now, kind, reader.values))
+
+
+def framed(page: str | None) -> HttpResponse:
+    """A letter with the one policy that allows inline styles and nothing else. Errors: Http404 for None."""
+    if page is None:
+        raise Http404
+    response = HttpResponse(page)
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+# -- tests --
+
+
+@deed(WRITERS)
+def send_tests(request: Any, campaign_id: int) -> HttpResponse:
+    """One letter to each of the ticked: oneself, colleagues by their numbers, the seed list, and any others."""
+    found = campaign_at(request, campaign_id)
+    addresses = _addresses(request)
+    if not addresses:
+        messages.error(request, _("Tick somebody first."))
+        return go(request, "look", campaign_id, anchor="tests")
+    try:
+        answers = delivery.send_test(found, addresses, now=timezone.now(), by=request.person)
+    except (DeliveryError, CampaignError, ValueError) as refused:
+        messages.error(request, _(str(refused)))
+        return go(request, "look", campaign_id, anchor="tests")
+    taken = sum(tried.ok for tried in answers)
+    if taken:
+        text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
+        messages.success(request, text % {"n": taken})
+    for tried in answers:
+        if not tried.ok:
+            messages.error(request, f"{tried.address}: {tried.sentence}")
+    return go(request, "look", campaign_id, anchor="tests")
+
+
+def _addresses(request: Any) -> list[str]:
+    """Each once, in the order of the page."""
+    ticked = set(request.POST.getlist("to"))
+    found = [people.email_of(request.person)] if "me" in ticked else []
+    for member in accounts.members(request.organisation):
+        if str(member.person.pk) in ticked and member.person != request.person:
+            found.append(member.email)
+    if "seeds" in ticked:
+        found += seeds.seeds(request.organisation)
+    found += [line.strip() for line in request.POST.get("others", "")[:4000].splitlines() if line.strip()][: seeds.MOST]
+    return list({address.casefold(): address for address in found}.values())
+
+
+@deed(WRITERS)
+def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
+    campaign_at(request, campaign_id)
+    lines = request.POST.get("seeds", "")[:20_000].splitlines()
+    try:
+        kept = seeds.keep(request.organisation, lines, now=timezone.now(), by=request.person)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        text = ngettext("The seed list has %(n)s address.", "The seed list has %(n)s addresses.", len(kept))
+        messages.success(request, text % {"n": len(kept)})
+    return go(request, "look", campaign_id, anchor="tests")
+
+
+# -- somebody outside --
+
+
+@door(see=WRITERS, do=WRITERS)
+def share(request: Any, campaign_id: int) -> HttpResponse:
+    """Makes a link and shows it, once: there is nothing to look it up in."""
+    found = campaign_at(request, campaign_id)
+    if request.method != "POST":
+        return go(request, "look", campaign_id, anchor="share")
+    try:
+        token = sharing.share(found, request.POST.get("note", ""), now=timezone.now(), by=request.person)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "look", campaign_id, anchor="share")
+    return _page(request, found, request.build_absolute_uri(reverse("shared-letter", args=[token])))
+
+
+@deed(WRITERS)
+def end_share(request: Any, campaign_id: int, share_id: int) -> HttpResponse:
+    found = campaign_at(request, campaign_id)
+    if not sharing.withdraw(found, share_id, now=timezone.now(), by=request.person):
+        raise Http404
+    messages.success(request, _("The link no longer works."))
+    return go(request, "look", campaign_id, anchor="share")

@@ -1,0 +1,92 @@
+"""A letter for somebody without an account, by a link. No cookie, no referrer, nothing to index, nothing noted of her.
+
+The link is all that lets her in, so a form of another site cannot answer in her place: it would have to know the link.
+That is why these pages do without the check against forgery, which needs a cookie.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from samizdat.campaigns import sharing
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import proof_of
+from samizdat.core.letter import fill
+from samizdat.web import looks, previews
+from samizdat.web.doors import View, open_door
+from samizdat.web.views.entry import says
+from samizdat.web.views.looking import framed
+
+STATUS = {"too_many": 429, "changed": 409}
+
+
+def _by_link(view: Callable[..., HttpResponseBase]) -> View:
+    @wraps(view)
+    def guarded(request: Any, token: str, **more: Any) -> HttpResponseBase:
+        try:
+            link = sharing.opened(token, timezone.now())
+            timezone.activate(ZoneInfo(link.campaign.organisation.timezone))  # DeskMiddleware takes it back.
+            response = view(request, link, token, **more)
+        except sharing.LinkGone as gone:
+            response = says(request, _("This link no longer works"), str(gone), 404)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+        return response
+
+    return csrf_exempt(open_door(guarded))
+
+
+@_by_link
+def shared_letter(request: Any, link: Any, token: str) -> HttpResponse:
+    problem = status = None
+    if request.method == "POST":
+        try:
+            _answer(request, link)
+        except CampaignError as refused:
+            problem, status = str(refused), STATUS.get(refused.code, 422)
+        else:
+            return redirect(f"{request.path}?said=1")
+    campaign, view = link.campaign, request.GET.get("view", "")
+    view = view if view in looks.OUTSIDE else "phone"
+    proof = proof_of(campaign, timezone.now())
+    facts = {
+        "campaign": campaign,
+        "token": token,
+        "draft": draft_of(campaign),
+        "subject": fill(proof.letter.subject, previews.sample()),
+        "mark": sharing.mark_of(link),
+        "view": view,
+        "look": looks.LOOKS[view],
+        "looks": [(name, looks.LOOKS[name]) for name in looks.OUTSIDE],
+        "text": previews.text(proof, previews.sample()) if view == "text" else "",
+        "until": link.until,
+        "said": request.GET.get("said") == "1",
+        "problem": problem,
+        "typed": request.POST if problem else {},
+        "longest": sharing.LONGEST_TEXT,
+    }
+    return render(request, "web/shared.html", facts, status=status or 200)
+
+
+def _answer(request: Any, link: Any) -> None:
+    sharing.answer(
+        link,
+        name=request.POST.get("name", ""),
+        text=request.POST.get("text", ""),
+        yes=request.POST.get("answer") == "yes",
+        mark=request.POST.get("mark", ""),
+        now=timezone.now(),
+    )
+
+
+@_by_link
+def shared_frame(request: Any, link: Any, token: str, kind: str) -> HttpResponse:
+    return framed(looks.frame(link.campaign, timezone.now(), kind, previews.sample()))
