@@ -18,7 +18,7 @@ NAMES = set(
     """
     API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
     MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
-    Tab URL UTF WebP Windows Zip and ca cookie default else endpoint eu fingerprint helo hold https include mailto mj or
+    Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include mailto mj or
     age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     """.split()  # noqa: SIM905

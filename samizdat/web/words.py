@@ -231,6 +231,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.tested": ("", lazy("A test was sent.")),
     "campaign.approval_asked": ("", lazy("A second person was asked for a yes.")),
     "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
+    "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
     "campaign.released": ("", lazy("Released: text and audience are frozen.")),
     "campaign.started": ("now", lazy("It began to go out.")),
     "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
