@@ -64,13 +64,25 @@ class FormView:
     topics: dict[int, str] = field(default_factory=dict)
 
 
-def make_form(organisation: Any, told: FormFacts, *, now: datetime, by: Any = None) -> SignUpForm:
-    """Errors: FormRefused."""
+def make_form(
+    organisation: Any, told: FormFacts, *, now: datetime, by: Any = None, before: tuple[int, str] | None = None
+) -> SignUpForm:
+    """`before`: number and address of a form that comes along from another house, kept where nobody has them: links
+    that wait to be confirmed name the one, pages of others the other. Its words came in their versions.
+
+    Errors: FormRefused.
+    """
+    number, slug = before or (0, "")
+    kept: dict[str, Any] = {}
+    if number & 0xF == 0 and 1 << 32 <= number < 1 << 40 and not SignUpForm.objects.filter(id=number).exists():
+        kept["id"] = number
+    if not slug.isalnum() or SignUpForm.objects.filter(slug=slug).exists():
+        slug = secrets.token_hex(5)
     with transaction.atomic():
         made = SignUpForm.objects.create(
-            organisation=organisation, slug=secrets.token_hex(5), sealed=b"", created=now.astimezone(UTC).date()
+            organisation=organisation, slug=slug[:40], sealed=b"", created=now.astimezone(UTC).date(), **kept
         )
-        _write(made, told, now, by)
+        _write(made, told, now, by, words=before is None)
         record("form.made", organisation, about=made.id, by=by, now=now)
     return made
 
@@ -89,9 +101,9 @@ def remove_form(form: SignUpForm, *, now: datetime, by: Any = None) -> None:
         record("form.removed", form.organisation, about=form.id, by=by, now=now)
 
 
-def _write(form: SignUpForm, told: FormFacts, now: datetime, by: Any) -> None:
+def _write(form: SignUpForm, told: FormFacts, now: datetime, by: Any, *, words: bool = True) -> None:
     _check(form.organisation, told)
-    for list_ in List.objects.filter(organisation=form.organisation, id__in=told.lists):
+    for list_ in List.objects.filter(organisation=form.organisation, id__in=told.lists if words else ()):
         put_wording(list_, told.wording, language=told.language, now=now, by=by)
     keys = house.keys(form.organisation)
     form.sealed = seal_json(keys, asdict(told), "form", "sealed", form.id)

@@ -113,6 +113,7 @@ def _tables(home: people.House, keys: bool) -> dict[str, Any]:
                 "form": row.form_slug,
                 "created": row.created,
                 "details": details_of(row),
+                "digest": {"when": row.digest_when, "round": row.digest_round},
             }
             for row in home.lists.values()
         ],

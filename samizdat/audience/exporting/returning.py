@@ -39,7 +39,7 @@ from samizdat.audience.models import (
 )
 from samizdat.audience.totals import Totals
 from samizdat.core import address as addresses
-from samizdat.core import seal
+from samizdat.core import digest, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
@@ -58,6 +58,7 @@ COUNTS = (
     "suppressed",
     "others_suppressed",
     "segments",
+    "forms",
 )
 
 type Clock = Callable[[], datetime]
@@ -319,6 +320,7 @@ def _begin(
         ids = tagging.tags_for(organisation, keys, names.values())
         versions = _keys(organisation, opened, now)
         tables.take_planted(organisation, opened, versions)
+        tables.take_growth(opened, lists)
         tables.take_wordings(organisation, opened, lists)
         names_of_files = [_("An export of Samizdat")]
         if row is None:
@@ -342,6 +344,8 @@ def _begin(
         told = {"names": names_of_files, "plan": None, "basis": "", "places": places}
         row.plan_sealed = seal_json(keys, told, "import", "plan", row.pk)
         row.counts["segments"] = tables.take_segments(organisation, opened, now, by)
+        labels = {int(number): here for number, here in places["tags"].items()}
+        row.counts["forms"] = tables.take_forms(organisation, opened, lists, fields, labels, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
         rows = Organisation.objects.filter(pk=organisation.pk, next_number__lte=highest)
         rows.update(next_number=highest + 1)
@@ -362,7 +366,17 @@ def _lists(organisation: Any, opened: reading.Opened, named: str, now: datetime,
         name = named if named and len(opened.lists) == 1 else str(told["name"])
         row = here.get(name.strip().casefold()) or _new_list(organisation, told, name, now, by)
         found[int(told["number"])] = row.id
+        _keep_digest(row.id, told.get("digest"))
     return found
+
+
+def _keep_digest(list_id: int, told: Any) -> None:
+    """When letters are gathered, and in which round: what a reader chose counts from a round on."""
+    if not isinstance(told, dict):
+        return
+    when, round = told.get("when"), told.get("round")
+    if when in digest.WHEN and isinstance(round, int) and 0 < round < 1 << 31:
+        List.objects.filter(id=list_id).update(digest_when=when, digest_round=round, digest_due=None)
 
 
 def _new_list(organisation: Any, told: dict[str, Any], name: str, now: datetime, by: Any) -> List:
@@ -497,6 +511,7 @@ class _Coming:
     def _slice(self, page: list[reading.Coming]) -> None:
         keys, organisation = self._keys, self.organisation.id
         subscribers, subscriptions, wishes, tagged, records, suppressed = [], [], [], [], [], []
+        sources: dict[int, list[int]] = {}  # By which way they first came; an import is what a new row says.
         for one in page:
             id = row_id(organisation, one.number)
             blind = keys.blind(addresses.comparable(one.address))
@@ -508,6 +523,8 @@ class _Coming:
             told = [self._record(id, one.number, record) for record in one.records]
             records += told
             suppressed += [(organisation, blind, keys.index_version, *of) for of in one.suppressed]
+            if told and told[0][5]:
+                sources.setdefault(told[0][5], []).append(id)
             reason = facts.foremost(of[0] for of in one.suppressed)
             for list_id, since, wish, _status in one.lists:
                 here = self._lists[list_id]
@@ -521,6 +538,8 @@ class _Coming:
         dialect.insert_subscriber_tags(tagged)
         dialect.insert_consent(records)
         dialect.insert_suppressions(suppressed)
+        for way, ids in sources.items():
+            Subscriber.objects.filter(id__in=ids).update(source=way)
         _wish(wishes)
         self._totals.write()
         self._move_on(page, subscriptions, len(records), len(suppressed))

@@ -1,22 +1,29 @@
-"""What goes along beside the people: saved segments, and the words that they agreed to, in all versions."""
+"""What goes along beside the people: saved segments, sign-up forms, the words that they agreed to in all versions, and
+how the lists grew."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, date, datetime
 from typing import Any
 
+from samizdat import dialect
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.segments import add_segment
 from samizdat.audience.actions.wordings import wordings
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, FormRefused
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.native import PLANTED
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
-from samizdat.audience.models import List, Wording
+from samizdat.audience.models import GROWTH, Growth, List, Wording
 from samizdat.audience.segments import portable, saved
 from samizdat.core import consent
 from samizdat.vault import house
 from samizdat.vault.sealed import seal_json
 
-SEGMENTS, WORDINGS = "segments.json", "wordings.json"
+SEGMENTS, WORDINGS, FORMS, GROWN = "segments.json", "wordings.json", "forms.json", "growth.json"
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
 # What is told of an export that another house made.
@@ -28,7 +35,12 @@ ELSEWHERE: dict[str, Any] = {
 
 def extras(home: House) -> dict[str, Any]:
     """Name of a file -> what stands in it."""
-    return {SEGMENTS: _segments(home), WORDINGS: _wordings(home)}
+    return {
+        SEGMENTS: _segments(home),
+        WORDINGS: _wordings(home),
+        FORMS: list(_forms(home)),
+        GROWN: list(_growth(home)),
+    }
 
 
 def _segments(home: House) -> list[dict[str, Any]]:
@@ -57,10 +69,35 @@ def _wordings(home: House) -> list[dict[str, Any]]:
     ]
 
 
+def _forms(home: House) -> Iterator[dict[str, Any]]:
+    """Fields by their merge tags, lists and tags by their numbers; what was removed since is left out."""
+    for view in forms.forms_of(home.organisation):
+        tags = {one.number: one.tag for one in view.fields}
+        yield {
+            "number": view.id,
+            "slug": view.slug,
+            **asdict(view.facts),
+            "lists": list(view.lists),
+            "fields": list(tags.values()),
+            "required": [tags[number] for number in view.facts.required if number in tags],
+            "topics": list(view.topics),
+        }
+
+
+def _growth(home: House) -> Iterator[dict[str, Any]]:
+    """Sums, and of nobody."""
+    rows = Growth.objects.filter(list__in=list(home.lists)).order_by("list", "day", "what", "way")
+    for row in rows.iterator():
+        yield {
+            "list": row.list_id, "day": row.day, "what": GROWTH[row.what], "way": consent.WAYS[row.way],
+            "count": row.count,
+        }  # fmt: skip
+
+
 def many(opened: Opened) -> dict[str, int]:
     """How much of it an export holds, by the name of the file without its ending. Errors: ExportRefused."""
     found = {}
-    for name in (SEGMENTS, WORDINGS):
+    for name in (SEGMENTS, WORDINGS, FORMS):
         told = opened.table(name) or []
         if not isinstance(told, list):
             raise altered(name)
@@ -107,6 +144,64 @@ def take_segments(organisation: Any, opened: Opened, now: datetime, by: Any) -> 
             continue
         came += 1
     return came
+
+
+def take_forms(
+    organisation: Any,
+    opened: Opened,
+    lists: dict[int, int],
+    fields: dict[int, int],
+    tags: dict[int, int],
+    now: datetime,
+    by: Any,
+) -> int:
+    """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
+    Errors: ExportRefused."""
+    came, numbers = 0, {str(told["tag"]): fields[int(told["number"])] for told in opened.fields}
+    known = {one.name for one in dataclass_fields(FormFacts)}
+    try:
+        for told in opened.table(FORMS) or ():
+            places: dict[str, Any] = {
+                "lists": tuple(lists[int(number)] for number in told["lists"]),
+                "fields": tuple(numbers[str(tag)] for tag in told["fields"]),
+                "required": tuple(numbers[str(tag)] for tag in told["required"]),
+                "topics": tuple(tags[int(number)] for number in told["topics"]),
+            }
+            words: dict[str, Any] = {name: str(text) for name, text in told.items() if name in known - places.keys()}
+            before = int(told["number"]), str(told["slug"])
+            try:
+                forms.make_form(organisation, FormFacts(**words, **places), now=now, by=by, before=before)
+            except FormRefused:
+                continue
+            came += 1
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(FORMS) from wrong
+    return came
+
+
+def take_growth(opened: Opened, lists: dict[int, int]) -> None:
+    """Errors: ExportRefused."""
+    try:
+        dialect.add_growth(
+            [
+                (
+                    lists[int(told["list"])],
+                    date.fromisoformat(told["day"]).isoformat(),
+                    GROWTH.index(told["what"]),
+                    consent.WAYS.index(told["way"]),
+                    _count(told["count"]),
+                )
+                for told in opened.table(GROWN) or ()
+            ]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(GROWN) from wrong
+
+
+def _count(told: Any) -> int:
+    if not 0 <= int(told) < 1 << 40:
+        raise ValueError
+    return int(told)
 
 
 def take_planted(organisation: Any, opened: Opened, versions: dict[int, int]) -> None:

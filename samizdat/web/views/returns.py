@@ -99,6 +99,7 @@ def _also(report: dict[str, Any]) -> list[str]:
         (also["fields"], ngettext("%(n)s field", "%(n)s fields", also["fields"])),
         (also["tags"], ngettext("%(n)s tag", "%(n)s tags", also["tags"])),
         (also["segments"], ngettext("%(n)s segment", "%(n)s segments", also["segments"])),
+        (also.get("forms", 0), ngettext("%(n)s sign-up form", "%(n)s sign-up forms", also.get("forms", 0))),
         (also["wordings"], ngettext("%(n)s wording of an agreement", "%(n)s wordings of agreements", also["wordings"])),
         (
             counts["suppressed"],
@@ -135,7 +136,12 @@ def _result(row: Any) -> dict[str, Any]:
         "statuses": statuses,
         "standings": sum(one.count for one in statuses),
         "others": [name for name in STATUSES if said and said.get(name, 0) != counts.get(name, 0)],
-        "stayed": max(0, (report.get("also") or {}).get("segments", 0) - counts.get("segments", 0)),
+        "stayed": max(0, (report.get("also") or {}).get("segments", 0) - counts.get("segments", 0))
+        if row.state == "finished"
+        else 0,
+        "forms_stayed": max(0, (report.get("also") or {}).get("forms", 0) - counts.get("forms", 0))
+        if row.state == "finished"
+        else 0,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": report.get("sentence", "") if row.state == "failed" else "",
         "nothing_new": bool(rows) and counts.get("unchanged") == rows,
