@@ -30,6 +30,7 @@ from samizdat.web.views import (
     shared,
     stopping,
     subscribers,
+    writing,
 )
 
 handler400 = "samizdat.web.views.entry.bad_request"
@@ -45,6 +46,13 @@ write = [
     path("campaigns/<int:campaign_id>/tags", checking.tags, name="tags"),
     path("campaigns/<int:campaign_id>/checks", checking.checks, name="checks"),
     path("campaigns/rules", checking.writing_rules, name="writing-rules"),
+    path("campaigns/<int:campaign_id>/here", writing.here, name="here"),
+    path("campaigns/<int:campaign_id>/history", writing.past, name="history"),
+    path("campaigns/<int:campaign_id>/history/<int:version_number>/", writing.version, name="version"),
+    path("campaigns/<int:campaign_id>/history/<int:version_number>/restore", writing.restore, name="restore-version"),
+    path("campaigns/<int:campaign_id>/comment", writing.comment, name="comment"),
+    path("campaigns/<int:campaign_id>/comment/<int:comment_id>", writing.settle_comment, name="settle-comment"),
+    path("campaigns/<int:campaign_id>/typed/<str:kind>", campaigns.typed, name="typed"),
     path("campaigns/<int:campaign_id>/copy", campaigns.copy, name="copy-campaign"),
     path("campaigns/<int:campaign_id>/throw-away", campaigns.throw_away, name="throw-away"),
     path("campaigns/<int:campaign_id>/picture", campaigns.add_picture, name="add-picture"),

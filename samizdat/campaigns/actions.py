@@ -12,9 +12,8 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import checks
+from samizdat.campaigns import checks, history
 from samizdat.campaigns import draft as drafts
-from samizdat.campaigns import history
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of

@@ -233,7 +233,7 @@ class ShareAnswer(models.Model):
 
 
 class DraftVersion(models.Model):
-    """A draft as it stood after a save: what a merge begins from, and what can be brought back (campaigns/history.py)."""
+    """A draft as it stood after a save: what a merge begins from, and what can be brought back (history.py)."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()  # Campaign.version after that save.

@@ -150,7 +150,12 @@ def _mark(node: Any) -> bool:
     content = node.get("content") or [] if isinstance(node, dict) else []
     for one in content:
         # Not before a tag: one that stands alone in its paragraph may begin or end a condition.
-        if isinstance(one, dict) and isinstance(one.get("text"), str) and "{%" not in one["text"] and "*|" not in one["text"]:
+        if (
+            isinstance(one, dict)
+            and isinstance(one.get("text"), str)
+            and "{%" not in one["text"]
+            and "*|" not in one["text"]
+        ):
             one["text"] = _HERE + one["text"]
             return True
         if _mark(one):

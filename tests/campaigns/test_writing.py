@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from samizdat.audience.actions import new_list
-from samizdat.campaigns import actions, commenting, history, presence, writing
+from samizdat.campaigns import actions, commenting, history, presence, switching, writing
 from samizdat.campaigns.commenting import Words
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
@@ -155,3 +155,24 @@ def test_a_comment_is_sealed_and_can_be_settled(letter: Campaign, clara: Any, ve
     for words in (Words("  "), Words("x" * 5000)):
         with pytest.raises(CampaignError):
             commenting.say(letter, words, by=clara, now=NOW)
+
+
+def test_a_letter_is_switched_to_markdown_and_back_and_to_html(letter: Campaign, clara: Any) -> None:
+    before = draft_of(letter)
+    switching.switch(letter, "markdown", by=clara, now=NOW)
+    assert (draft_of(letter).format, draft_of(letter).body) == ("markdown", "Hello\n\nBye\n")
+    switching.switch(letter, "blocks", by=clara, now=NOW)
+    assert said(draft_of(letter)) == said(before)
+    switching.switch(letter, "html", by=clara, now=NOW)
+    assert "Hello</p>" in draft_of(letter).body
+    switching.switch(letter, "blocks", by=clara, now=NOW)
+    assert [block["type"] for block in json.loads(draft_of(letter).body)["content"]] == ["html"]
+
+
+def test_what_markdown_cannot_say_stays_in_blocks(letter: Campaign, clara: Any) -> None:
+    button = {"type": "button", "attrs": {"text": "Give", "link": "https://lantern.example"}}
+    body = json.dumps({"type": "doc", "content": [button]})
+    save(letter, draft_of(letter).with_(body=body), clara)
+    with pytest.raises(CampaignError):
+        switching.switch(letter, "markdown", by=clara, now=NOW)
+    assert draft_of(letter).format == "blocks"

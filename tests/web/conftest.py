@@ -51,6 +51,7 @@ class House:
     key: Any = None
     form: int = 0
     breach: int = 0
+    comment: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -75,6 +76,8 @@ class House:
             "kind": "light",
             "form_id": self.form,
             "breach_id": self.breach,
+            "version_number": 1,
+            "comment_id": self.comment,
             "share_id": self.share,
         }
 
@@ -131,6 +134,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.segment = audience.add_segment(organisation, "Here", OnList(house.list.pk), now=NOW, by=by).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
+    house.comment = speak_of(house.campaign, by)
     house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
@@ -143,6 +147,15 @@ def share_letter(house: House) -> int:
     link = sharing.opened(sharing.share(house.campaign, "For Pavel", now=NOW, by=house.people["editor"]), NOW)
     sharing.answer(link, name="Pavel", text="It was five.", yes=False, mark=sharing.mark_of(link), now=NOW)
     return link.pk
+
+
+def speak_of(campaign: Any, by: Any) -> int:
+    """A draft with its first version kept, and a comment on it. The comment's number."""
+    from samizdat.campaigns import commenting, history
+    from samizdat.campaigns.draft import draft_of
+
+    history.keep(campaign, draft_of(campaign), number=1, by=by, at=NOW)
+    return commenting.say(campaign, commenting.Words("Was it not five?"), by=by, now=NOW).pk
 
 
 def write_down_a_breach(house: House) -> int:

@@ -69,8 +69,16 @@ def test_the_scripts_of_others_are_those_that_were_recorded() -> None:
 
 def test_only_three_small_scripts_are_our_own() -> None:
     """Copy buttons, shortcuts, and the caret on the line of a flaw, which no link can set. Without them all works."""
-    ours = {path.name: path.stat().st_size for path in (WEB / "static" / "js").iterdir()}
+    ours = {path.name: path.stat().st_size for path in (WEB / "static" / "js").glob("*.js")}
     drawing = ours.pop("cut.js")  # The part of a picture by mouse or finger; shapes and numbers do the same.
     assert drawing < 5_000
     assert set(ours) == {"copy.js", "keys.js", "line.js"}
     assert max(ours.values()) < 2_000
+
+
+def test_the_block_editor_is_small_modules_and_nothing_that_the_policy_forbids() -> None:
+    for path in (WEB / "static" / "js" / "editor").iterdir():
+        source = path.read_text()
+        assert len(source) < 20_000, path.name
+        for forbidden in (".innerHTML =", "insertAdjacentHTML", "eval(", 'setAttribute("style"', "localStorage"):
+            assert forbidden not in source, (path.name, forbidden)

@@ -21,6 +21,9 @@ from samizdat.web.templatetags.desk import count
 # Above this many people the number has to be typed (shared interface, section 6).
 TYPED_ABOVE = 1000
 LONGEST_BODY = 1_000_000
+# Ways to write a letter, the first is where a new one begins.
+FORMATS = (("blocks", lazy("Blocks")), ("markdown", "Markdown"), ("html", "HTML"))
+EMPTY_BLOCKS = '{"type":"doc"}'
 
 
 class ComposeForm(DeskForm):
@@ -52,9 +55,8 @@ class ComposeForm(DeskForm):
     segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
     language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES)
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
-    format = forms.ChoiceField(
-        label=lazy("Written in"), choices=[("markdown", "Markdown"), ("html", "HTML")], widget=forms.RadioSelect
-    )
+    format = forms.ChoiceField(choices=FORMATS, widget=forms.HiddenInput)
+    page = forms.RegexField(r"^[0-9a-f]{32}$", required=False, widget=forms.HiddenInput)
     pictures = forms.ChoiceField(
         label=lazy("Pictures"),
         choices=[("linked", lazy("fetched by the mail program")), ("inside", lazy("inside the letter"))],
@@ -81,6 +83,8 @@ class ComposeForm(DeskForm):
         words = ("subject", "preheader", "from_name", "from_email", "reply_to", "format")
         # Browsers send CRLF; a letter has one kind of line end, or its lines would be counted twice.
         body = answers["body"].replace("\r\n", "\n").replace("\r", "\n")
+        if answers["format"] == "blocks" and not body.strip():
+            body = EMPTY_BLOCKS
         # A page that does not ask keeps what was chosen.
         pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
         return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures)

@@ -7,6 +7,7 @@ from django.core import signing
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -15,20 +16,24 @@ from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, pictures, queries
+from samizdat.campaigns import actions, pictures, queries, switching
+from samizdat.campaigns import writing as together
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, NoSuchCampaign, Overtaken
-from samizdat.campaigns.letter import proof_of, values_of
+from samizdat.campaigns.letter import findings, proof_of, values_of
 from samizdat.campaigns.models import STATES
+from samizdat.campaigns.offering import offered
+from samizdat.campaigns.writing import Saved
+from samizdat.core.document import BadDocument
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import checking
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
-from samizdat.web import previews
+from samizdat.web import beside, editing, previews
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
 from samizdat.web.forms.base import refuse, sentences
-from samizdat.web.forms.campaigns import ComposeForm
+from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ComposeForm
 from samizdat.web.uploads import MemoryUploadHandler
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -40,6 +45,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
+# What a preview of a letter that is being typed is made of.
+LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
 # Ways of looking at a letter while it is written; the first is shown first.
 VIEWS = ("phone", "desk", "dark", "text", "off")
 
@@ -88,7 +95,7 @@ def with_names(organisation: Any, rows: list[Any]) -> list[tuple[Any, dict[str, 
 @door(see=WRITERS, do=WRITERS)
 def new_campaign(request: Any) -> HttpResponse:
     organisation = request.organisation
-    form = _form(request, _first_draft(organisation), None)
+    form = _form(request, _first_draft(organisation, request.GET.get("in", "")), None)
     if form.is_valid():
         chosen = _choices(organisation, form)
         list_ = chosen.pop("list")
@@ -98,17 +105,20 @@ def new_campaign(request: Any) -> HttpResponse:
             refuse(form, None, refused)
         else:
             return go(request, "campaign", made.pk)
-    facts = {"form": form, "lists": audience.lists(organisation)}
+    facts = {"form": form, "lists": audience.lists(organisation)} | _writing_facts(
+        request, form, form["language"].value()
+    )
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
 
 
-def _first_draft(organisation: Any) -> Draft:
-    """Sender and format of the last letter, so that nobody types them again."""
+def _first_draft(organisation: Any, asked: str = "") -> Draft:
+    """Sender of the last letter, so that nobody types it again. In blocks, or as the address of the page asks."""
     rows = queries.newest(organisation, limit=1)
+    format_ = asked if asked in dict(FORMATS) else FORMATS[0][0]
     if not rows:
-        return Draft(from_name=organisation.name)
+        return Draft(from_name=organisation.name, format=format_)
     last = draft_of(rows[0].campaign)
-    return Draft(from_name=last.from_name, from_email=last.from_email, reply_to=last.reply_to, format=last.format)
+    return Draft(from_name=last.from_name, from_email=last.from_email, reply_to=last.reply_to, format=format_)
 
 
 def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
@@ -163,7 +173,7 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
     theirs = None
     if form.is_valid():
         try:
-            _save(request, found, form)
+            _tell_merged(request, _save(request, found, form))
         except Overtaken as overtaken:
             refuse(form, None, overtaken)
             found = campaign_at(request, campaign_id)
@@ -173,6 +183,7 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
         else:
             return _then(request, found)
     facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
+    facts |= _writing_facts(request, form, found.language) | beside.comment_facts(request.organisation, found)
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
 
 
@@ -182,6 +193,8 @@ def _then(request: Any, found: Any) -> HttpResponse:
         return go(request, request.POST["then"], found.pk)
     if request.POST.get("then") == "test":
         send_test(request, found, people.email_of(request.person))
+    elif request.POST.get("then") in dict(FORMATS):
+        _switch(request, found, request.POST["then"])
     elif code := request.POST.get("remove"):
         _remove_flaw(request, found, code)
     return go(request, "campaign", found.pk)
@@ -211,17 +224,42 @@ def send_test(request: Any, found: Any, to: str) -> None:
             messages.error(request, tried.sentence)
 
 
-def _save(request: Any, found: Any, form: ComposeForm) -> None:
+def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
     """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
     version = int(request.POST.get("over") or form.cleaned_data["version"] or 0)
-    actions.save(
+    return together.save(
         found,
         form.draft(),
         version=version,
         by=request.person,
         now=timezone.now(),
+        page=form.cleaned_data["page"],
         **_choices(request.organisation, form),
     )
+
+
+def _tell_merged(request: Any, saved: Saved) -> None:
+    if saved.doubled:
+        messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
+    elif saved.merged:
+        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+
+
+def _switch(request: Any, found: Any, to: str) -> None:
+    try:
+        switching.switch(found, to, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+
+
+def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, Any]:
+    """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
+    body, format_ = form["body"].value() or "", form["format"].value()
+    return {
+        "formats": [(name, label, name == format_) for name, label in FORMATS],
+        "still": beside.still(format_, body),
+        "editor": editing.facts(offered(request.organisation, language)) if request.role in WRITERS else {},
+    }
 
 
 def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
@@ -270,18 +308,22 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
     """Saves while somebody writes, and answers with the part of the page that depends on the text."""
     found = campaign_at(request, campaign_id)
     form = _form(request, draft_of(found), found)
-    problem = ""
+    problem, stored = "", None
     if found.state != "draft":
         problem = _("This campaign has been released. Copy it and change the copy.")
     elif form.is_valid():
         try:
-            _save(request, found, form)
+            stored = _save(request, found, form)
         except CampaignError as refused:
             problem = str(refused)
     else:
         problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
     facts = _compose_facts(request, found) | {"problem": problem, "version": found.version, "fresh": True}
-    return render(request, "web/campaigns/parts/aside.html", facts)
+    if problem:
+        facts["version"] = form.cleaned_data.get("version") or found.version
+    elif stored and stored.merged:
+        facts |= {"merged": stored.draft.body, "stored": stored} | beside.comment_facts(request.organisation, found)
+    return render(request, "web/campaigns/parts/saved.html", facts)
 
 
 @deed(WRITERS)
@@ -311,6 +353,28 @@ def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     values, _seen = _values(request, found)
     page = previews.page(found, timezone.now(), kind, values)
+    if page is None:
+        raise Http404
+    response = HttpResponse(page)
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+@deed(WRITERS)
+def typed(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The same of what is being typed. Nothing is saved by looking."""
+    found = campaign_at(request, campaign_id)
+    draft = Draft(**{name: request.POST.get(name, "") for name in LOOKED_AT})
+    if len(draft.body) > LONGEST_BODY or draft.format not in dict(FORMATS):
+        raise Http404
+    at = request.POST.get("at", "")
+    values, _seen = _values(request, found)
+    try:
+        page = previews.page(
+            found, timezone.now(), kind, values, draft, int(at) if at.isdecimal() and len(at) < 5 else 0
+        )
+    except BadDocument as bad:
+        page = escape(findings((bad.flaw,))[0].sentence)
     if page is None:
         raise Http404
     response = HttpResponse(page)

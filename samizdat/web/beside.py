@@ -1,0 +1,51 @@
+"""What stands beside a draft on its page: what colleagues said, and the blocks they can speak of."""
+
+import json
+from typing import Any
+
+from samizdat.accounts import queries as accounts
+from samizdat.campaigns import commenting
+from samizdat.campaigns.draft import draft_of
+from samizdat.core.document.words import lines
+
+QUOTED = 80
+
+
+def names_of(organisation: Any) -> dict[int, str]:
+    """People of the organisation by their number."""
+    return {member.person.pk: member.name for member in accounts.members(organisation)}
+
+
+def comment_facts(organisation: Any, found: Any) -> dict[str, Any]:
+    """For parts/comments.html: (comment, who, is its block there) each, and the blocks to choose from."""
+    names, blocks = names_of(organisation), named_blocks(found)
+    there = {block for block, _name in blocks}
+    return {
+        "comments": [
+            (view, names.get(view.by_id or 0, ""), view.words.block in there) for view in commenting.comments(found)
+        ],
+        "blocks": blocks,
+        "in_blocks": draft_of(found).format == "blocks",
+    }
+
+
+def named_blocks(found: Any) -> list[tuple[str, str]]:
+    """(id, how it is called in a list: its number and how it begins) of each block at the top."""
+    draft = draft_of(found)
+    if draft.format != "blocks" or not draft.body:
+        return []
+    named = []
+    for number, block in enumerate(json.loads(draft.body).get("content", ()), 1):
+        if name := (block.get("attrs") or {}).get("id"):
+            named.append((name, f"{number}. {' '.join(lines(block))[:QUOTED]}"))
+    return named
+
+
+def still(format_: str, body: str) -> list[str]:
+    """A letter of blocks as lines to read, for whoever has no script. Nothing for one that is no JSON."""
+    if format_ != "blocks" or not body.strip():
+        return []
+    try:
+        return lines(json.loads(body))
+    except ValueError:
+        return []

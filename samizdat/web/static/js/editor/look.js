@@ -1,0 +1,72 @@
+// The letter as readers see it, while it is typed: what stands in the form is sent to a frame of its own and takes the
+// place of the one before when it is there. Nothing is saved by it. The frame opens at the block that is being written.
+const PAUSE = 40; // ms: letters that come faster than this are drawn together
+
+const KINDS = { phone: "light", desk: "light", dark: "dark", off: "off" };
+const SENT = ["subject", "preheader", "from_name", "from_email", "reply_to", "format", "body", "language", "csrfmiddlewaretoken"];
+
+// block: gives the number of the block with the caret, 1 for the first; 0 for none.
+export function look(form, block) {
+  const glass = document.querySelector(".glass[data-look]");
+  if (!glass) return;
+  let timer = null;
+  let since = 0;
+  let busy = false;
+  let again = false;
+  let count = 0;
+
+  const kind = () => KINDS[document.querySelector("[name=view]:checked")?.value];
+  const draw = () => {
+    const wanted = kind();
+    const old = wanted && glass.querySelector(`iframe.f-${wanted}`);
+    if (!old) return;
+    if (busy) {
+      again = true;
+      return;
+    }
+    const began = since || performance.now();
+    busy = true;
+    since = 0;
+    again = false;
+    count += 1;
+    const frame = old.cloneNode();
+    frame.removeAttribute("src");
+    frame.removeAttribute("loading");
+    frame.name = `look${count}`;
+    frame.classList.add("coming");
+    old.after(frame);
+    frame.addEventListener("load", () => {
+      old.remove();
+      frame.classList.remove("coming");
+      glass.dataset.took = String(Math.round(performance.now() - began));
+      glass.dataset.drawn = String(count);
+      busy = false;
+      if (again) draw();
+    });
+    send(form, glass.dataset.look.replace("KIND", wanted), frame.name, block());
+  };
+  const soon = () => {
+    since ||= performance.now();
+    clearTimeout(timer);
+    timer = setTimeout(draw, PAUSE);
+  };
+  form.addEventListener("input", soon);
+  for (const radio of document.querySelectorAll("[name=view]")) radio.addEventListener("change", () => (since = 0) || draw());
+}
+
+// A form of its own, since the fields of the letter's form are for saving; a frame that was empty makes no step back.
+function send(form, address, target, at) {
+  const sent = document.createElement("form");
+  Object.assign(sent, { method: "post", action: at ? `${address}#here` : address, target, hidden: true });
+  const put = (name, value) => {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name, value });
+    sent.append(field);
+  };
+  for (const name of SENT) if (form.elements[name]) put(name, form.elements[name].value);
+  put("as", document.getElementById("as")?.value ?? "");
+  put("at", at);
+  document.body.append(sent);
+  sent.submit();
+  sent.remove();
+}

@@ -1,0 +1,191 @@
+// The block editor: puts itself in the place of the letter that the page shows, and writes it into the form as JSON.
+import { Editor, Extension, pm } from "../../vendor/editor.js";
+import { blockAt, choose, focus, keeping, named, naming, view } from "./blocks.js";
+import { keys, tabs } from "./keyboard.js";
+import { look } from "./look.js";
+import { adder, slash, toolbar } from "./menus.js";
+import { clean } from "./paste.js";
+import { open } from "./pictures.js";
+import { schema } from "./schema.js";
+import { follow } from "./together.js";
+import { learn, make, say, tell } from "./words.js";
+
+const page = document.getElementById("writing");
+if (page) begin(page);
+
+function begin(page) {
+  learn(page);
+  open(page);
+  const source = document.getElementById("f-body");
+  const frame = make("div", { class: "frame" });
+  let editor = null;
+  let bar = null;
+  const ours = Extension.create({ name: "ours", addProseMirrorPlugins: () => [keeping(), slash(() => editor)] });
+  const actions = {
+    link: () => bar.openLink() || true,
+    formats: () => bar.first().focus() || true,
+  };
+  editor = new Editor({
+    element: frame,
+    injectCSS: false,
+    extensions: [...schema(view), keys(actions), ours],
+    content: null,
+    editorProps: {
+      attributes: { id: "letter-text", role: "textbox", "aria-multiline": "true", "aria-label": say("letter"), "aria-describedby": "writing-help" },
+      transformPastedHTML: clean,
+      // Chromium draws a picture that is dragged out of the page; files are brought in by the block of a picture.
+      handleDrop: (_view, event) => event.dataTransfer?.files.length > 0 && tell(say("drop-files")) === undefined,
+    },
+  });
+  if (!load(editor, source.value)) return editor.destroy();
+
+  bar = toolbar(editor, page);
+  const row = adder(editor);
+  page.replaceChildren(bar.dom, frame, row);
+  tabs(editor, frame, () => bar.first(), () => row.querySelector("button[tabindex='0']"));
+  editor.on("update", () => {
+    source.value = written(editor);
+    source.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  follow({ form: source.form, source, read: () => written(editor), take: (sent, stored) => take(editor, sent, stored) });
+  look(source.form, () => editor.state.selection.$from.index(0) + 1);
+  goThere(editor);
+  comments(editor, source);
+  return undefined;
+}
+
+// -- from JSON and back --
+
+// A letter that this schema does not know stays as the page shows it: better not to be edited than to lose a part.
+function load(editor, text) {
+  let json = null;
+  try {
+    json = text.trim() ? JSON.parse(text) : { type: "doc", content: [] };
+    const doc = pm.model.Node.fromJSON(editor.schema, filled(json));
+    doc.check();
+    const transaction = editor.state.tr.replaceWith(0, editor.state.doc.content.size, doc.content);
+    named(transaction, transaction.doc);
+    choose(transaction, 0);
+    editor.view.dispatch(transaction.setMeta("addToHistory", false));
+    return true;
+  } catch (error) {
+    console.warn(error.message);
+    return false;
+  }
+}
+
+// An empty letter has one empty line to write in.
+function filled(json) {
+  const content = json.content ?? [];
+  const only = content.every((block) => block.type === "footer");
+  return { ...json, content: only ? [{ type: "paragraph" }, ...content] : content };
+}
+
+export function written(editor) {
+  return JSON.stringify(plain(editor.getJSON()));
+}
+
+function plain(node) {
+  const { attrs, content, ...rest } = node;
+  const kept = Object.entries(attrs ?? {}).filter(([key, value]) => key !== "id" || value !== null);
+  return {
+    ...rest,
+    ...(kept.length ? { attrs: Object.fromEntries(kept) } : {}),
+    ...(content ? { content: content.map(plain) } : {}),
+  };
+}
+
+// -- what was stored is more than what was sent: somebody else wrote too --
+
+// Brings into the page what she changed, block by block, and leaves alone what was typed since it was sent.
+function take(editor, sentText, storedText) {
+  const { state, view } = editor;
+  const sent = byId(JSON.parse(sentText).content);
+  const here = byId(JSON.parse(written(editor)).content);
+  const stored = JSON.parse(storedText).content ?? [];
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  const result = [];
+  const placed = new Set();
+  for (const block of stored) {
+    const id = block.attrs?.id;
+    const mine = here.get(id);
+    const typed = mine && sent.has(id) && !same(mine, sent.get(id));
+    result.push(typed ? mine : block);
+    // She changed what I went on typing in: hers comes behind mine.
+    if (typed && !same(block, sent.get(id))) result.push({ ...block, attrs: { ...block.attrs, id: null } });
+    placed.add(id);
+  }
+  let before = null;
+  for (const [id, block] of here) {
+    const fresh = !placed.has(id) && (!sent.has(id) || !same(block, sent.get(id)));
+    if (fresh) {
+      result.splice(before === null ? 0 : result.findIndex((one) => one.attrs?.id === before) + 1, 0, block);
+      placed.add(id);
+    }
+    if (placed.has(id)) before = id;
+  }
+  const nodes = filled({ content: result }).content.map((block) => pm.model.Node.fromJSON(state.schema, block));
+  const wanted = new Set(nodes.map((node) => node.attrs.id));
+  const transaction = state.tr;
+  let pos = 0;
+  for (const node of nodes) {
+    let there = transaction.doc.nodeAt(pos);
+    while (there && !wanted.has(there.attrs.id)) {
+      transaction.delete(pos, pos + there.nodeSize);
+      there = transaction.doc.nodeAt(pos);
+    }
+    if (there && there.attrs.id === node.attrs.id) {
+      if (!there.eq(node)) transaction.replaceWith(pos, pos + there.nodeSize, node);
+    } else transaction.insert(pos, node);
+    wanted.delete(node.attrs.id);
+    pos += node.nodeSize;
+  }
+  if (pos < transaction.doc.content.size) transaction.delete(pos, transaction.doc.content.size);
+  if (transaction.docChanged) view.dispatch(transaction.setMeta("addToHistory", false));
+}
+
+function byId(blocks = []) {
+  return new Map(blocks.map((block) => [block.attrs?.id, block]));
+}
+
+// -- from a flaw or a comment to its block, and from a block to the form for comments --
+
+function comments(editor, source) {
+  document.addEventListener("remark", ({ detail }) => {
+    // The block has to be in the letter that is stored, with its id.
+    source.value = written(editor);
+    source.dispatchEvent(new Event("input", { bubbles: true }));
+    const chosen = document.getElementById("comment-block");
+    if (!chosen) return tell(say("save-first"));
+    if (![...chosen.options].some((option) => option.value === detail.id)) chosen.append(make("option", { value: detail.id }, detail.name));
+    chosen.value = detail.id;
+    return document.getElementById("comment-text").focus();
+  });
+}
+
+function goThere(editor) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-block], a[data-line]");
+    if (!link) return;
+    const pos = position(editor, link.dataset);
+    if (pos === null) return;
+    event.preventDefault();
+    focus(editor, pos);
+    editor.view.nodeDOM(pos)?.scrollIntoView({ block: "center" });
+    tell(say("at", { kind: naming(blockAt(editor.state).node) }));
+  });
+}
+
+// By id, or by the number of the block at the top, from 1.
+function position(editor, { block, line }) {
+  let byId = null;
+  let byNumber = null;
+  let number = 0;
+  editor.state.doc.descendants((node, pos, parent) => {
+    if (parent.type.name === "doc") number += 1;
+    if (block && node.attrs.id === block) byId = pos;
+    if (parent.type.name === "doc" && String(number) === (block ?? line)) byNumber = pos;
+    return ["columns", "column"].includes(node.type.name);
+  });
+  return byId ?? byNumber;
+}

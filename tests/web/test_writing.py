@@ -1,0 +1,162 @@
+"""Around a draft at the desk: blocks that save themselves, colleagues in the letter, history, comments, preview."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.campaigns import actions, commenting, writing
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign, DraftVersion
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organisation.slug, *args])
+
+
+def body(**texts: str) -> str:
+    content = [
+        {"type": "paragraph", "attrs": {"id": name}, "content": [{"type": "text", "text": text}]}
+        for name, text in texts.items()
+    ]
+    return json.dumps({"type": "doc", "content": content})
+
+
+@pytest.fixture
+def letter(here: House) -> Campaign:
+    draft = Draft(
+        subject="What the river took",
+        from_name="Lantern",
+        from_email="letter@lantern.example",
+        body=body(head="The water came at four.", tail="Yours"),
+        format="blocks",
+    )
+    return actions.create(here.organisation, here.list, draft, by=here.people["editor"], now=NOW)
+
+
+def answers(here: House, letter: Campaign, **changes: Any) -> dict[str, Any]:
+    draft = draft_of(letter)
+    return {
+        "version": "1",
+        "subject": draft.subject,
+        "from_name": draft.from_name,
+        "from_email": draft.from_email,
+        "list": here.list.pk,
+        "language": "en",
+        "format": "blocks",
+        "body": draft.body,
+    } | changes
+
+
+def test_a_letter_begins_in_blocks_and_can_begin_otherwise(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "new-campaign")).content.decode()
+    assert 'id="writing"' in page and 'name="format" value="blocks"' in page
+    other = desk("editor").get(_to(here, "new-campaign") + "?in=markdown").content.decode()
+    assert 'id="writing"' not in other and 'name="format" value="markdown"' in other
+    form = {"subject": "New", "from_name": "", "list": here.list.pk, "language": "en", "format": "blocks", "body": ""}
+    answer = desk("editor").post(_to(here, "new-campaign"), form)
+    assert answer.status_code == 302, answer.context["form"].errors
+    made = draft_of(Campaign.objects.order_by("-pk")[0])
+    assert (made.format, json.loads(made.body)["type"]) == ("blocks", "doc")
+
+
+def test_without_script_the_letter_can_still_be_read(here: House, desk: Desk, letter: Campaign) -> None:
+    page = desk("editor").get(_to(here, "campaign", letter.pk)).content.decode()
+    assert "<p>The water came at four.</p>" in page and "this browser runs none" in page
+    assert "<p>The water came at four.</p>" in desk("viewer").get(_to(here, "campaign", letter.pk)).content.decode()
+
+
+def test_what_a_colleague_saved_meanwhile_comes_back_with_the_answer(here: House, desk: Desk, letter: Campaign) -> None:
+    address = _to(here, "autosave", letter.pk)
+    first = desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))
+    assert 'id="merged"' not in first.content.decode()
+    page = desk("editor").post(address, answers(here, letter, body=body(head="The water came at four.", tail="Bye")))
+    shown = page.content.decode()
+    assert 'name="version" value="3"' in shown and 'id="merged"' in shown
+    letter.refresh_from_db()
+    assert "At five." in draft_of(letter).body and "Bye" in draft_of(letter).body
+
+
+def test_a_block_that_both_changed_is_shown_to_both(here: House, desk: Desk, letter: Campaign) -> None:
+    address = _to(here, "autosave", letter.pk)
+    desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))
+    shown = desk("editor").post(address, answers(here, letter, body=body(head="At six.", tail="Yours")))
+    assert "A colleague changed the same block" in shown.content.decode()
+    page = desk("admin").get(_to(here, "campaign", letter.pk)).content.decode()
+    assert "Written by two at once" in page
+    assert "At five." in page and "At six." in page
+
+
+def test_broken_blocks_are_refused_with_a_sentence_and_change_nothing(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    address = _to(here, "autosave", letter.pk)
+    for wrong in ("{", json.dumps({"type": "doc", "content": [{"type": "script"}]})):
+        page = desk("editor").post(address, answers(here, letter, body=wrong)).content.decode()
+        assert 'class="note stop"' in page and 'name="version" value="1"' in page
+    assert not DraftVersion.objects.filter(campaign=letter).exists()
+
+
+def test_who_else_is_here_is_told_by_name(here: House, desk: Desk, letter: Campaign) -> None:
+    address = _to(here, "here", letter.pk)
+    assert desk("admin").post(address).json()["others"] == ""
+    told = desk("editor").post(address).json()
+    assert told["others"].startswith("Vera is writing here too") and told["version"] == 1
+    assert desk("viewer").post(address).status_code == 403
+    # Signed out: a script learns it by being led to the sign-in page.
+    assert Client().get(address).status_code == 302
+
+
+def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk: Desk, letter: Campaign) -> None:
+    vera = here.people["admin"]
+    writing.save(letter, draft_of(letter).with_(body=body(head="At noon.")), version=1, by=vera, now=NOW)
+    page = desk("viewer").get(_to(here, "history", letter.pk)).content.decode()
+    assert "Vera" in page and "Clara" in page and "+" in page
+    old = desk("editor").get(_to(here, "version", letter.pk, 1)).content.decode()
+    assert "<del>" in old and "Bring it back" in old
+    assert "Bring it back" not in desk("viewer").get(_to(here, "version", letter.pk, 1)).content.decode()
+    desk("editor").post(_to(here, "restore-version", letter.pk, 1))
+    letter.refresh_from_db()
+    assert "The water came at four." in draft_of(letter).body and letter.version == 3
+    assert desk("editor").get(_to(here, "version", letter.pk, 77)).status_code == 404
+
+
+def test_a_comment_stands_at_its_block_and_is_settled(here: House, desk: Desk, letter: Campaign) -> None:
+    client = desk("editor")
+    said = {"block": "head", "text": "Was it not five?"}
+    client.post(_to(here, "comment", letter.pk), said)
+    page = desk("viewer").get(_to(here, "campaign", letter.pk)).content.decode()
+    assert "Was it not five?" in page and "1. The water came at four." in page and 'data-block="head"' in page
+    (view,) = commenting.comments(letter)
+    part = client.post(_to(here, "settle-comment", letter.pk, view.number), headers={"HX-Request": "true"})
+    assert "Open again" in part.content.decode() and "<html" not in part.content.decode()
+    assert (
+        "Write what you want to say first"
+        in client.post(_to(here, "comment", letter.pk), {"text": " "}, follow=True).content.decode()
+    )
+
+
+def test_a_preview_shows_what_is_typed_and_saves_nothing(here: House, desk: Desk, letter: Campaign) -> None:
+    typed = answers(here, letter, body=body(head="Typed now <script>", tail="zz"), at="1")
+    answer = desk("editor").post(_to(here, "typed", letter.pk, "light"), typed)
+    page = answer.content.decode()
+    assert "Typed now &lt;script&gt;" in page and '<span id="here"></span>' in page and "zzhere" not in page
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    letter.refresh_from_db()
+    assert letter.version == 1
+    broken = desk("editor").post(_to(here, "typed", letter.pk, "light"), typed | {"body": "{"})
+    assert broken.status_code == 200 and "<script" not in broken.content.decode()
+
+
+def test_the_way_of_writing_is_changed_by_a_button(here: House, desk: Desk, letter: Campaign) -> None:
+    page = desk("editor").post(_to(here, "campaign", letter.pk), answers(here, letter, then="markdown"), follow=True)
+    assert 'name="format" value="markdown"' in page.content.decode()
+    letter.refresh_from_db()
+    assert draft_of(letter).body == "The water came at four.\n\nYours\n"
