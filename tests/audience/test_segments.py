@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from samizdat import dialect
 from samizdat.audience import facts as records
+from samizdat.audience import numbers as numbers_
 from samizdat.audience.actions import Shape, add_field, add_segment, change_segment, new_list, remove_field, tags_for
 from samizdat.audience.actions.segments import remove_segment
 from samizdat.audience.errors import NoName
@@ -22,6 +23,7 @@ from samizdat.audience.segments.errors import (
     SegmentRefused,
 )
 from samizdat.audience.segments.who import Reader
+from samizdat.audience.totals import Totals
 from samizdat.core import address, consent, fields, seal, segment
 from samizdat.core.segment import All, Campaign, Consent, Day, Facts, Language, Not, OnList, Provider, Share
 from samizdat.vault import house
@@ -67,11 +69,11 @@ class World:
         def pick(choices: Any, step: int) -> Any:
             return choices[(number * step + number // 3) % len(choices)]
 
-        lists = {
-            one: (pick(STATUSES, 2 + at), pick(consent.REASONS, 1 + at))
-            for at, one in enumerate(self.lists)
-            if (number + at) % 3
-        }
+        lists = {}
+        for at, one in enumerate(self.lists):
+            reason = pick(consent.REASONS, 1 + at)
+            if (number + at) % 3:  # Only who is subscribed may be written to, and not each of those.
+                lists[one] = ("subscribed" if reason == "yes" else pick(STATUSES, 2 + at), reason)
         return Facts(
             number=number,
             tags=frozenset(tag for at, tag in enumerate(self.tags) if (number >> at) % 2),
@@ -86,6 +88,7 @@ class World:
 
     def write(self) -> None:
         organisation, at = self.organisation.id, lambda one: row_id(self.organisation.id, one.number)
+        numbers_.Numbers(organisation).take(len(self.people))
         dialect.insert_subscribers([
             (at(one), organisation, self.blob(one), one.number.to_bytes(16), 1, address.PROVIDERS.index(one.provider),
              one.language, one.joined.isoformat())
@@ -96,6 +99,11 @@ class World:
             for one in self.people for list_, (status, reason) in one.lists.items()
         ])  # fmt: skip
         dialect.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
+        totals = Totals()
+        for one in self.people:
+            for list_, (status, _reason) in one.lists.items():
+                totals.enter(list_, STATUSES.index(status), one.tags)
+        totals.write()
         kind = consent.KINDS.index("confirmed")
         dialect.insert_consent([
             (organisation, at(one), self.lists[0], kind, 0, 1, day.isoformat(), b"", b"")
@@ -224,6 +232,15 @@ def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> N
     # While its numbers are still being written it is opened, and says the same.
     Field.objects.filter(number=world.fields["AGE"]).update(filled=0)
     assert numbers(Reader(world.organisation, older, TODAY)) == world.inside(older)
+
+
+def test_halves_of_the_numbers_are_counted_as_the_whole_is(world: World) -> None:
+    few, many = segment.Tag(world.tags[0]), segment.Tag(world.tags[1])
+    for tree in (All((few, many, Language("ru"))), Provider("gmail"), segment.Any((few, OnList(world.lists[1])))):
+        counting = Reader(world.organisation, tree, TODAY)._counting
+        low, half, high = (row_id(world.organisation.id, number) for number in (0, 15, 31))
+        halves = counting._one(tree, (low, half)), counting._one(tree, (half, high))
+        assert sum(halves) == len(world.inside(tree)) and 0 not in halves
 
 
 @pytest.mark.parametrize("kind", ["list", "tag"])

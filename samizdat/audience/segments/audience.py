@@ -1,7 +1,7 @@
 """Whom a letter goes to: those of a list, with a tag or not, who are in a segment."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def verdicts(list: List, tag: Tag | None, reader: Reader | None) -> dict[tuple[i
 
 def _by_verdict(list: List, tag: Tag | None, reader: Reader) -> dict[tuple[int, int], int]:
     """(verdict of consent.REASONS, how often she wants letters) -> how many of the subscribed ones in the segment."""
-    told = reader.where(_ID)
+    told = reader.where(_ID, apart=reader.sealed)
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     values: Any = [*([tag.id] if tag else []), list.id, SUBSCRIBED, *told.values]
     rows = f"FROM audience_subscription u {tagged} {_PERSON} WHERE u.list_id = %s AND u.status = %s AND {told.text}"
@@ -97,13 +97,22 @@ def _opened(
     """Pages of (row id, column) of those of `rows` who are in a sealed segment, by rising id, and the last one seen."""
     in_it, asks = reader.decider(), reader.asks(_ID)
     columns = "".join([f", {column}, s.blob", *(f", {one.text}" for one in asks)])
-    query = f"SELECT {_ID}{columns} {rows} AND {_ID} > %s ORDER BY {_ID} LIMIT %s"
-    asked, after = [value for one in asks for value in one.values], 0
-    while found := sql.rows(query, [*asked, *values, after, size]):
-        after = found[-1][0]
-        yield [(row[0], row[1]) for row in found if in_it(row[0], row[2], row[3:])], after
-        if len(found) < size:
-            return
+    query, asked = f"SELECT {_ID}{columns} {rows} {_WITHIN}", [value for one in asks for value in one.values]
+    for found, last in _walked(reader, query, [*asked, *values], size):
+        yield [(row[0], row[1]) for row in found if in_it(row[0], row[2], row[3:])], last
+
+
+# Bounds for both tables: PostgreSQL does not see that those of the one are those of the other.
+_WITHIN = f"AND {_ID} >= %s AND {_ID} < %s AND s.id >= %s AND s.id < %s ORDER BY {_ID}"
+
+
+def _walked(reader: Reader, query: str, values: Sequence[Any], size: int) -> Iterator[tuple[list[Any], int]]:
+    """The rows of a query that ends with _WITHIN, by windows, and the last number of each."""
+    walk = sql.Walk(reader.organisation.id, 0, size)
+    for window in walk:
+        found = sql.rows(query, [*values, *window, *window])
+        walk.met(len(found))
+        yield found, window[1] - 1
 
 
 def numbers(
@@ -114,7 +123,7 @@ def numbers(
     The `newest` of them who agreed last come first. `suppressions`: are there any to look for?
     """
     rows, values = dialect.release_rows(reader.organisation.id, list_id, tag, suppressions, _PERSON)
-    told = reader.where(_ID)
+    told = reader.where(_ID, apart=True)
     rows, values = f"{rows} AND {told.text}", [*values, *told.values]
     first = _newest(reader, rows, values, newest) if newest else []
     known = set(first)
@@ -126,14 +135,24 @@ def numbers(
 
 
 def _pages(reader: Reader, rows: str, values: list[Any], size: int) -> Iterator[list[int]]:
+    """Pages of `size` row ids; windows hold more or fewer."""
+    held: list[int] = []
+    for found in _windows(reader, rows, values, size):
+        held += found
+        while len(held) >= size:
+            yield held[:size]
+            del held[:size]
+    if held:
+        yield held
+
+
+def _windows(reader: Reader, rows: str, values: list[Any], size: int) -> Iterator[list[int]]:
     if reader.sealed:
         for found, _last in _opened(reader, "u.may", rows, values, size):
             yield [row for row, _ in found]
-        return
-    query, after = f"SELECT {_ID} {rows} AND {_ID} > %s ORDER BY {_ID} LIMIT %s", 0
-    while rows_of_page := sql.rows(query, [*values, after, size]):
-        yield [row[0] for row in rows_of_page]
-        after = rows_of_page[-1][0]
+    else:
+        for found, _last in _walked(reader, f"SELECT {_ID} {rows} {_WITHIN}", values, size):
+            yield [row[0] for row in found]
 
 
 def _newest(reader: Reader, rows: str, values: list[Any], limit: int) -> list[int]:

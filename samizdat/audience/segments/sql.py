@@ -4,7 +4,7 @@ Every condition is a question about the subscriber whose row id stands in a colu
 segment serves a count, a page and a release alike.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 
+from samizdat.accounts.models import Organisation
 from samizdat.audience.models import NUMBER_MASK, STATUSES, row_id
 from samizdat.audience.readable import Column
 from samizdat.core import consent, ledger, segment
@@ -44,96 +45,138 @@ class Sql:
     values: tuple[Any, ...] = ()
 
 
+# Row ids from the first on, below the second: only those are asked.
+type Window = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a query over a segment's subscribers reads from, and the columns in which it finds them.
 
-    `person` is false where the row of the subscriber herself is not in it: then `id` alone may be asked for.
+    `person` is false where the row of the subscriber herself is not in it: then `id` alone may be asked for. `whole`:
+    the window that has to be asked for where no smaller one is.
     """
 
     tables: Sql
     id: str = "s.id"
     person: bool = True
+    whole: Window | None = None
+
+    def within(self, window: Window | None) -> Sql:
+        """Its tables, as far as the window goes."""
+        window = window or self.whole
+        if window is None:
+            return self.tables
+        bounds = f" AND {self.id} >= %s AND {self.id} < %s"
+        return Sql(self.tables.text + bounds, (*self.tables.values, *window))
 
 
 type Columns = Mapping[int, Column]
 
 
-def where(tree: segment.Tree, today: date, id: str = "s.id", columns: Columns = MappingProxyType({})) -> Sql:
+@dataclass(frozen=True, slots=True)
+class _About:
+    """Whom the conditions are about: the column of her row id, the day, the readable fields by number, and whether
+    each question is asked for each row by itself."""
+
+    id: str
+    today: date
+    columns: Columns
+    apart: bool = False
+
+    def exists(self, table: str, condition: str, *values: Any) -> Sql:
+        # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them (dialect.py has more).
+        end = " OFFSET 0" if self.apart and not _on_sqlite() else ""
+        return Sql(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
+
+
+def where(
+    tree: segment.Tree,
+    today: date,
+    id: str = "s.id",
+    columns: Columns = MappingProxyType({}),
+    *,
+    apart: bool = False,
+) -> Sql:
     """The condition. Asks `s` for language, provider and joining; whoever is meant stands in the column `id`.
 
-    columns: the readable fields by number. Errors: KeyError for a condition on any other.
+    columns: the readable fields by number. apart: for pages of a few thousand rows, not for everybody at once.
+    Errors: KeyError for a condition on any other field.
     """
+    return _where(tree, _About(id, today, columns, apart))
+
+
+def _where(tree: segment.Tree, about: _About) -> Sql:
     match tree:
         case All(parts):
-            return _joined(parts, "AND", "1 = 1", today, id, columns)
+            return _joined(parts, "AND", "1 = 1", about)
         case segment.Any(parts):
-            return _joined(parts, "OR", "1 = 0", today, id, columns)
+            return _joined(parts, "OR", "1 = 0", about)
         case Not(part):
-            inner = where(part, today, id, columns)
+            inner = _where(part, about)
             return Sql(f"NOT ({inner.text})", inner.values)
-    return _leaf(tree, today, id, columns)
+    return _leaf(tree, about)
 
 
-def _joined(parts: Sequence[segment.Tree], word: str, empty: str, today: date, id: str, columns: Columns) -> Sql:
+def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: _About) -> Sql:
     if not parts:
         return Sql(empty)
-    said = [where(part, today, id, columns) for part in parts]
+    said = [_where(part, about) for part in parts]
     text = f" {word} ".join(one.text for one in said)
     return Sql(f"({text})", tuple(value for one in said for value in one.values))
 
 
-def _leaf(leaf: segment.Leaf, today: date, id: str, columns: Columns) -> Sql:
+def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
     # Tables have doubled letters here, which no query around uses: its `u` would be hidden by one of ours, and the
     # question would be about anybody.
+    id, today = about.id, about.today
     match leaf:
         case Tag(tag):
-            return _exists("audience_subscribertag tt", f"tt.tag_id = %s AND tt.subscriber_id = {id}", tag)
+            return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND tt.subscriber_id = {id}", tag)
         case Language(code):
             return Sql("s.language = %s", (code,))
         case Provider(name):
             return Sql("s.provider = %s", (PROVIDERS.index(name),))
         case OnList() | Consent():
             wanted = _subscription(leaf)
-            return _exists("audience_subscription uu", f"uu.subscriber_id = {id}{wanted.text}", *wanted.values)
+            # SQLite would take the key, and look at the row for the status.
+            along = isinstance(leaf, OnList) and leaf.list and leaf.status and _on_sqlite()
+            table = "audience_subscription uu" + (" INDEXED BY subscription_by_status" if along else "")
+            return about.exists(table, f"uu.subscriber_id = {id}{wanted.text}", *wanted.values)
         case Day("joined"):
             return _between("s.joined", leaf, today)
         case Day():
             days = _between("cc.day", leaf, today)
             text = f"cc.subscriber_id = {id} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
-            return _exists("audience_consentrecord cc", text, *days.values)
+            return about.exists("audience_consentrecord cc", text, *days.values)
         case Campaign(campaign):
             # Looked up by the whole key of a delivery: edition and number.
             edition = "(SELECT ee.id FROM campaigns_edition ee WHERE ee.campaign_id = %s)"
             text = (
                 f"dd.edition_id = {edition} AND dd.number = {_number(id)} AND dd.state = {int(ledger.State.ACCEPTED)}"
             )
-            return _exists("delivery_delivery dd", text, campaign)
+            return about.exists("delivery_delivery dd", text, campaign)
         case Share():
             x = f"(({_number(id)} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
             return Sql(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
         case Field():
-            return _readable(leaf, columns[leaf.number], id)
+            return _readable(leaf, about.columns[leaf.number], about)
 
 
-def _readable(leaf: Field, column: Column, id: str) -> Sql:
+def _readable(leaf: Field, column: Column, about: _About) -> Sql:
     """A condition on a field whose values stand readable as numbers."""
-    start = f"rr.subscriber_id = {id} AND rr.field_id = %s"
+    table, start = "audience_readablevalue rr", f"rr.subscriber_id = {about.id} AND rr.field_id = %s"
     if leaf.op == "is":
         wanted = leaf.value.strip().casefold()
         codes = [code for text, code in column.choices.items() if text.strip().casefold() == wanted]
         among = ", ".join(["%s"] * len(codes)) or "NULL"
-        return _exists("audience_readablevalue rr", f"{start} AND rr.value IN ({among})", column.id, *codes)
+        return about.exists(table, f"{start} AND rr.value IN ({among})", column.id, *codes)
     sign = "<" if leaf.op in segment.BELOW else ">" if leaf.op in segment.ABOVE else "="
-    return _exists("audience_readablevalue rr", f"{start} AND rr.value {sign} %s", column.id, segment.code_in(leaf))
+    return about.exists(table, f"{start} AND rr.value {sign} %s", column.id, segment.code_in(leaf))
 
 
 def _number(id: str) -> str:
     return f"({id} & {NUMBER_MASK})"
-
-
-def _exists(table: str, condition: str, *values: Any) -> Sql:
-    return Sql(f"EXISTS (SELECT 1 FROM {table} WHERE {condition})", values)
 
 
 def _subscription(leaf: OnList | Consent) -> Sql:
@@ -166,8 +209,8 @@ def day(value: date) -> Any:
 
 def everybody(organisation: int) -> Source:
     """All subscribers of an organisation, along the index subscriber_facets where their blobs are not asked for."""
-    values = (row_id(organisation, 0), row_id(organisation + 1, 0))
-    return Source(Sql("audience_subscriber s WHERE s.id >= %s AND s.id < %s", values))
+    whole = (row_id(organisation, 0), row_id(organisation + 1, 0))
+    return Source(Sql("audience_subscriber s WHERE 1 = 1"), whole=whole)
 
 
 def narrowed(
@@ -181,21 +224,56 @@ def narrowed(
     """The smallest set of rows that everybody of the segment is in, and what is still to be asked of them.
 
     size(condition): about how many subscribers fulfil it, None where that is not kept; total(): how many there are.
-    Walking through the few who carry a tag is quicker than asking everybody for it. person: `s` is needed besides.
+    Walking through the few who carry a tag is quicker than asking everybody for it. person: `s` is needed whole.
     """
-    parts = tree.parts if isinstance(tree, All) else (tree,)
+    # What stands in the row itself is asked first: SQLite keeps to the order.
+    parts = tuple(sorted(tree.parts, key=asks_elsewhere)) if isinstance(tree, All) else (tree,)
     sized = [(count, place) for place, part in enumerate(parts) if (count := _size(part, size)) is not None]
     if not sized:
-        return everybody(organisation), tree
+        return everybody(organisation), All(parts)
     count, place = min(sized)
     rest = All(parts[:place] + parts[place + 1 :])
     # Her row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
     if count * (4 if person or _asks_for_person(rest) else 1) >= total():
-        return everybody(organisation), tree
+        return everybody(organisation), All(parts)
     tables, id = _driver(parts[place])
-    person = person or _asks_for_person(rest)
-    joined = f" JOIN audience_subscriber s ON s.id = {id}" if person else ""
+    joined = ""
+    if person or _asks_for_person(rest):
+        # Without the blobs between, an index is half as long a way for SQLite as the row.
+        along = " INDEXED BY subscriber_facets" if not person and _on_sqlite() else ""
+        person, joined = True, f" JOIN audience_subscriber s{along} ON s.id = {id}"
     return Source(Sql(tables.text.format(joined=joined), tables.values), id, person), rest
+
+
+class Walk:
+    """Windows over the numbers of an organisation from behind a row to the end, each with about `size` rows.
+
+    By bounds on both sides and not by LIMIT: SQLite would begin at the first number again for each page, and PostgreSQL
+    would put all rows together to give a few. Whoever comes in meanwhile is not met.
+    """
+
+    def __init__(self, organisation: int, after: int, size: int, first: int = 0) -> None:
+        end = Organisation.objects.values_list("next_number", flat=True).get(id=organisation)
+        self.low, self.end = max(after + 1, row_id(organisation, 0)), row_id(organisation, end)
+        self._size, self._width = size, first or size
+
+    def __iter__(self) -> Iterator[Window]:
+        while self.low < self.end:
+            window = self.low, min(self.low + self._width, self.end)
+            self.low = window[1]
+            yield window
+
+    def met(self, rows: int) -> None:
+        """How many there were in the last window; the next one is wider or narrower."""
+        self._width = max(1, self._width * self._size // max(rows, self._size // 8, 1))
+
+
+def asks_elsewhere(tree: segment.Tree) -> bool:
+    """Whether another table than that of the subscribers is asked for each of them."""
+    return any(
+        isinstance(leaf, Tag | OnList | Consent | Campaign | Field) or (isinstance(leaf, Day) and leaf.what != "joined")
+        for leaf in segment.leaves(tree)
+    )
 
 
 def _size(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
@@ -206,11 +284,20 @@ def _size(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int
 
 
 def _driver(part: segment.Tree) -> tuple[Sql, str]:
+    # Asked for a window of numbers, SQLite would walk through the key, which has everybody's tags and lists in it.
+    by_tag, by_status = (
+        (" INDEXED BY subscribertag_by_tag", " INDEXED BY subscription_by_status") if _on_sqlite() else ("", "")
+    )
     if isinstance(part, Tag):
-        return Sql("audience_subscribertag t0{joined} WHERE t0.tag_id = %s", (part.id,)), "t0.subscriber_id"
+        text = f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s"
+        return Sql(text, (part.id,)), "t0.subscriber_id"
     assert isinstance(part, OnList)
-    text = "audience_subscription u0{joined} WHERE u0.list_id = %s AND u0.status = %s"
+    text = f"audience_subscription u0{by_status}{{joined}} WHERE u0.list_id = %s AND u0.status = %s"
     return Sql(text, (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
+
+
+def _on_sqlite() -> bool:
+    return connection.vendor == "sqlite"
 
 
 def _asks_for_person(tree: segment.Tree) -> bool:

@@ -8,17 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Sum
-
-from samizdat import dialect
 from samizdat.audience import facts
-from samizdat.audience.models import NUMBER_MASK, STATUSES, Field, ListTotal, TagTotal
+from samizdat.audience.models import NUMBER_MASK, Field
 from samizdat.audience.readable import Column, column
 from samizdat.audience.segments import sql
+from samizdat.audience.segments.counting import Counting
 from samizdat.audience.segments.sql import Source, Sql
 from samizdat.core import seal, segment
 from samizdat.vault import house
@@ -43,6 +40,7 @@ class Reader:
         self._columns = self._readable()
         self.sealed = segment.is_sealed(tree, self._is_sealed)
         self._split = segment.split(tree, self._is_sealed)
+        self._counting = Counting(organisation, today, self._columns)
 
     # -- the question --
 
@@ -60,16 +58,13 @@ class Reader:
         kind = segment.coded(leaf.op) or ("choice" if leaf.op == "is" else "")
         return known is None or known.kind != kind
 
-    def where(self, id: str = "s.id") -> Sql:
+    def where(self, id: str = "s.id", *, apart: bool = False) -> Sql:
         """Readable, and true for everybody of the segment; of a readable segment it is the segment."""
-        return self._where(self._split.where, id)
-
-    def _where(self, tree: segment.Tree, id: str) -> Sql:
-        return sql.where(tree, self.today, id, self._columns)
+        return sql.where(self._split.where, self.today, id, self._columns, apart=apart)
 
     def asks(self, id: str = "s.id") -> list[Sql]:
         """What decide() wants to know of each row beside her blob, as columns."""
-        asked = [self._where(tree, id) for tree in self._split.asks]
+        asked = [sql.where(tree, self.today, id, self._columns, apart=True) for tree in self._split.asks]
         return [Sql(f"CASE WHEN {one.text} THEN 1 ELSE 0 END", one.values) for one in asked]
 
     def decider(self) -> Callable[[int, bytes, tuple[Any, ...]], bool]:
@@ -101,16 +96,7 @@ class Reader:
         """How many, exactly."""
         if self.sealed:
             return self.look(after=0, seconds=None).count
-        if self.tree == segment.EVERYBODY:
-            return dialect.count_subscribers(self.organisation.id)
-        if isinstance(self.tree, segment.Not):  # Who carries a tag is a walk along its index, who does not is not.
-            others = Reader(self.organisation, self.tree.part, self.today)
-            return dialect.count_subscribers(self.organisation.id) - others.count()
-        source, rest = self._narrowed(person=False)
-        told = self._where(rest, source.id)
-        query = f"SELECT COUNT(*) FROM {source.tables.text} AND {told.text}"
-        count: int = sql.rows(query, (*source.tables.values, *told.values))[0][0]
-        return count
+        return self._counting.of(self.tree)
 
     def look(self, *, after: int, seconds: float | None) -> "Look":
         """Counts on from the row behind `after` for so many seconds (None: to the end), at least one page."""
@@ -141,33 +127,23 @@ class Reader:
 
     def _pages(self, after: int, first: int = 0) -> Iterator["Page"]:
         """By rising number. first: size of the first page, which has to be there at once."""
-        origin = self._narrowed(person=self.sealed)
+        origin, rest = self._counting.narrowed(self._split.where, person=self.sealed)
         in_it = self.decider() if self.sealed else None
-        size = first or (PAGE if self.sealed else IDS)
-        while True:
-            rows = self._rows(*origin, after, size)
+        walk = sql.Walk(self.organisation.id, after, PAGE if self.sealed else IDS, first)
+        for window in walk:
+            rows = self._rows(origin, rest, window)
+            walk.met(len(rows))
             found = [row[0] for row in rows if in_it is None or in_it(row[0], row[1], row[2:])]
-            last = rows[-1][0] if rows else after
-            end = len(rows) < size
-            yield Page(found, len(rows), last, end)
-            if end:
-                return
-            after, size = last, PAGE if self.sealed else IDS
+            yield Page(found, len(rows), window[1] - 1, walk.low >= walk.end)
 
-    def _rows(self, origin: Source, rest: segment.Tree, after: int, limit: int) -> list[Any]:
-        told = self._where(rest, origin.id)
+    def _rows(self, origin: Source, rest: segment.Tree, window: sql.Window) -> list[Any]:
+        told = sql.where(rest, self.today, origin.id, self._columns, apart=True)
         asks = self.asks(origin.id) if self.sealed else []
         columns = "".join([", s.blob", *(f", {one.text}" for one in asks)]) if self.sealed else ""
-        query = (
-            f"SELECT {origin.id}{columns} FROM {origin.tables.text} AND {told.text} "
-            f"AND {origin.id} > %s ORDER BY {origin.id} LIMIT %s"
-        )
+        tables = origin.within(window)
+        query = f"SELECT {origin.id}{columns} FROM {tables.text} AND {told.text} ORDER BY {origin.id}"
         asked = [value for one in asks for value in one.values]
-        return sql.rows(query, (*asked, *origin.tables.values, *told.values, after, limit))
-
-    def _narrowed(self, *, person: bool) -> tuple[Source, segment.Tree]:
-        total = partial(dialect.count_subscribers, self.organisation.id)
-        return sql.narrowed(self.organisation.id, self._split.where, _size, total, person=person)
+        return sql.rows(query, (*asked, *tables.values, *told.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +163,3 @@ class Look:
     count: int
     seen: int
     following: int | None
-
-
-def _size(leaf: segment.Leaf) -> int | None:
-    """How many subscribers fulfil a condition, from the totals; above it where somebody is on several lists."""
-    match leaf:
-        case segment.Tag(id):
-            rows: Any = TagTotal.objects.filter(tag=id)
-        case segment.OnList(id, status):
-            rows = ListTotal.objects.filter(list=id, status=STATUSES.index(status))
-        case _:
-            return None
-    return int(rows.aggregate(sum=Sum("count"))["sum"] or 0)

@@ -1,0 +1,143 @@
+"""How many are in a readable segment: by sums that are kept, by small sets, and only then by asking everybody.
+
+A sum says how many of a list are in a status, and how many of those carry a tag. What is left is asked of the database:
+who is in one part, in the other, in both. On SQLite two threads ask for half of the numbers each, since it works on one
+core by itself; PostgreSQL shares a large question out on its own, and is told how to join.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from functools import cache, partial
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from samizdat import dialect
+from samizdat.accounts.models import Organisation
+from samizdat.audience.models import STATUSES, SUBSCRIBED, ListTotal, TagTotal, row_id
+from samizdat.audience.segments import sql
+from samizdat.audience.segments.sql import Columns
+from samizdat.core import segment
+from samizdat.core.segment import All, Consent, Not, OnList, Tag
+
+# Numbers of subscribers above which half of them goes to a second thread.
+SHARED = 100_000
+# PostgreSQL: what is counted along lies in memory or will in a moment. Of many, all that is asked for is in the
+# order of subscribers, and walking through it side by side takes half of what hashing it does.
+_FEW = "SET LOCAL random_page_cost = 1.1"
+_MANY = f"{_FEW}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off"
+# Alternatives that are asked for one after the other; of more, all at once.
+MOST = 4
+
+
+class Counting:
+    """The counts of one organisation on one day. columns: its readable fields, as sql.where wants them."""
+
+    def __init__(self, organisation: Any, today: date, columns: Columns) -> None:
+        self.organisation, self.today, self._columns = organisation, today, columns
+
+    def of(self, tree: segment.Tree) -> int:
+        """Exactly, as of now. A part and the whole of it are asked one after the other: whoever comes in between
+        may be in one of them alone, so that a sum of such counts is of about this moment."""
+        return max(0, self._of(tree))
+
+    def _of(self, tree: segment.Tree) -> int:
+        match tree:
+            case Not(part):
+                return self.total() - self._of(part)
+            case All((one,)) | segment.Any((one,)):
+                return self._of(one)
+            case segment.Any((first, *others)) if len(others) < MOST and any(map(sql.asks_elsewhere, tree.parts)):
+                # Everybody would be asked for each of them; so only those who are in the first are, for the others.
+                rest = segment.Any(tuple(others)) if len(others) > 1 else others[0]
+                return self._of(first) + self._of(rest) - self._of(All((first, rest)))
+        parts = tree.parts if isinstance(tree, All) else (tree,)
+        known = self._kept(parts)
+        if known is not None:
+            return known
+        for place, part in enumerate(parts):
+            besides = parts[:place] + parts[place + 1 :]
+            if isinstance(part, Not) and sql.asks_elsewhere(part.part) and (known := self._kept(besides)) is not None:
+                return known - self._of(All((*besides, part.part)))
+        return self._asked(tree)
+
+    def total(self) -> int:
+        return dialect.count_subscribers(self.organisation.id)
+
+    # -- by sums --
+
+    def _kept(self, parts: tuple[segment.Tree, ...]) -> int | None:
+        """What a sum says of those for whom all of these are true; None where none does."""
+        if not parts:
+            return self.total()
+        on = [part for part in parts if isinstance(part, OnList | Consent)]
+        tags = [part for part in parts if isinstance(part, Tag)]
+        if len(on) != 1 or len(tags) > 1 or len(on) + len(tags) < len(parts) or not on[0].list:
+            return None
+        tag = tags[0].id if tags else None
+        if isinstance(on[0], OnList):
+            return self._standing(on[0].list, STATUSES.index(on[0].status), tag) if on[0].status else None
+        if on[0].state != "yes":
+            return None
+        stopped = dialect.count_subscribed_but_not_written_to(on[0].list, tag)
+        return self._standing(on[0].list, SUBSCRIBED, tag) - stopped
+
+    def _standing(self, list_id: int, status: int, tag: int | None) -> int:
+        rows: Any = ListTotal.objects.all() if tag is None else TagTotal.objects.filter(tag=tag)
+        return int(rows.filter(list=list_id, status=status).aggregate(sum=Sum("count"))["sum"] or 0)
+
+    def _size(self, leaf: segment.Leaf) -> int | None:
+        """How many subscribers fulfil a condition, from the sums; above it where somebody is on several lists."""
+        match leaf:
+            case Tag(id):
+                return int(TagTotal.objects.filter(tag=id).aggregate(sum=Sum("count"))["sum"] or 0)
+            case OnList(id, status):
+                return self._standing(id, STATUSES.index(status), None)
+        return None
+
+    # -- by asking --
+
+    def narrowed(self, tree: segment.Tree, *, person: bool) -> tuple[sql.Source, segment.Tree]:
+        """As sql.narrowed."""
+        return sql.narrowed(self.organisation.id, tree, self._size, self.total, person=person)
+
+    def _asked(self, tree: segment.Tree) -> int:
+        end = Organisation.objects.values_list("next_number", flat=True).get(id=self.organisation.id)
+        if connection.vendor != "sqlite":
+            return self._on_postgresql(tree, end)
+        if end < SHARED or connection.in_atomic_block:
+            return self._one(tree, None)
+        low, half, high = (row_id(self.organisation.id, number) for number in (0, end // 2, end))
+        return _both(partial(self._one, tree, (low, half)), partial(self._one, tree, (half, high)))
+
+    def _on_postgresql(self, tree: segment.Tree, end: int) -> int:
+        parts = tree.parts if isinstance(tree, All) else (tree,)
+        sizes = [size for part in parts if isinstance(part, Tag | OnList) and (size := self._size(part)) is not None]
+        many = end >= SHARED and min(sizes, default=end) * 8 > end
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_MANY if many else _FEW)
+            return self._one(tree, None)
+
+    def _one(self, tree: segment.Tree, window: sql.Window | None) -> int:
+        source, rest = self.narrowed(tree, person=False)
+        tables, told = source.within(window), sql.where(rest, self.today, source.id, self._columns)
+        query = f"SELECT COUNT(*) FROM {tables.text} AND {told.text}"
+        count: int = sql.rows(query, (*tables.values, *told.values))[0][0]
+        return count
+
+
+def _both(here: Callable[[], int], there: Callable[[], int]) -> int:
+    """The sum of two counts, one of them made by the helper."""
+    other = _helper().submit(there)
+    try:
+        return here() + other.result()
+    finally:
+        other.cancel()
+
+
+@cache
+def _helper() -> ThreadPoolExecutor:
+    """A thread that keeps its connection: a new one has read nothing yet, and is twice as long at it."""
+    return ThreadPoolExecutor(1, thread_name_prefix="counting")
