@@ -130,6 +130,7 @@ SENTENCES: dict[str, str] = {
     "link_dead": "The link %(url)s does not work: %(why)s. Correct it, or take it out.",
     "link_moved": "The link %(url)s leads on to %(to)s. Link that page, if it is the one you mean.",
     "link_inside": "The link %(url)s leads into a private network, where readers cannot follow. Link a public page.",
+    "image_dead": "The picture %(url)s cannot be fetched: %(why)s. Upload it here instead.",
     "image_heavy": "The picture %(url)s has %(size)s KB, which is slow on a phone and costs readers money. Make it "
     "smaller.",
     "images_heavy": "The pictures have %(size)s KB together, which is slow on a phone. Leave some out, or make them "

@@ -74,6 +74,8 @@ def checks(proof: Any, draft: Draft, looked: Looked | None = None) -> Checks:
     for finding in looked.findings if looked else findings(proof.flaws):
         at = finding.line if finding.place == "body" and 0 < finding.line <= len(lines) else 0
         line = lines[at - 1].strip()[:200] if at else ""
+        if found and found[-1].at == at and found[-1].finding.severity == finding.severity:
+            line = ""  # It stands above already.
         found.append(Check(finding, FIELDS.get(finding.place, "body"), line, at))
     return Checks(
         [check for check in found if check.finding.severity == "stop"],

@@ -1,6 +1,7 @@
 """Checks that need the database, a program or the network: asked, kept with the draft, and refused by the engine."""
 
 import ipaddress
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -123,15 +124,27 @@ def test_only_ports_of_the_web_are_asked(url: str) -> None:
 
 
 def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
-    campaign = letter(lantern, "one\n\n[a](https://a.example/x) [b](https://b.example) [us](https://lantern.example/y)")
+    campaign = letter(
+        lantern,
+        "one\n\n[a](https://a.example/x) [b](https://b.example) [us](https://lantern.example/y)\n\n"
+        "![Large](https://c.example/large.png)\n![Gone](https://c.example/gone.png)",
+    )
     looked = look(campaign, NOW)
     assert "links" in looked.waits
-    answers = {"https://a.example/x": fetching.Answer("dead", "404"), "https://b.example": fetching.Answer("good")}
+    answers = {
+        "https://a.example/x": fetching.Answer("dead", "404"),
+        "https://b.example": fetching.Answer("good"),
+        "https://c.example/large.png": fetching.Answer("good", "", 2_400_000),
+        "https://c.example/gone.png": fetching.Answer("dead", "no_host"),
+    }
     told = dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, answers[url]) for url in urls))
     assert {*told} == {*answers}, "our own pages are not asked"
     looked = look(campaign, NOW)
     (found,) = (finding for finding in looked.findings if finding.code == "link_dead")
     assert (found.place, found.line) == ("body", 3) and "404" in found.sentence
+    told = {one.code: (one.line, one.sentence) for one in looked.findings}
+    assert told["image_heavy"][0] == 5 and "2,400 KB" in told["image_heavy"][1]
+    assert told["image_dead"][0] == 6 and "there is no such host" in told["image_dead"][1]
     assert "links" not in looked.waits
     later = look(campaign, NOW + timedelta(days=1, minutes=1))
     assert "link_dead" not in {finding.code for finding in later.findings} and "links" in later.waits
@@ -289,3 +302,18 @@ def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> Non
     keeping.accept(campaign, "a" * 18, by=None, now=NOW)
     actions.throw_away(campaign, by=None, now=NOW)
     assert not Checked.objects.exists()
+
+
+def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: Any) -> None:
+    lantern.feared = "ru"
+    lantern.save(update_fields=["feared"])
+    blocks = [
+        {"type": "paragraph", "content": [{"type": "text", "text": "Come on Friday, 26 November."}]},
+        {"type": "button", "attrs": {"text": "Read", "link": "https://bit.ly/abc"}},
+        {"type": "donation", "attrs": {"title": "Help", "link": "https://boosty.to/lantern", "label": "Give"}},
+    ]
+    body = json.dumps({"type": "doc", "attrs": {"version": 1}, "content": blocks})
+    campaign = letter(lantern, body, format="blocks")
+    found = {one.code: (one.place, one.line) for one in look(campaign, NOW).findings}
+    assert found["date_weekday"] == ("block", 1) and found["link_short"] == ("block", 2)
+    assert not {"donation_unwarned", "donation_no_word"} & {*found}, "the block brings its warning along"

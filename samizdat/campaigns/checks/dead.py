@@ -1,5 +1,7 @@
-"""Links of a letter, asked one by one because somebody pressed the button; the answers are kept for a day."""
+"""Links and pictures of a letter, asked for because somebody pressed the button; the answers are kept for a day."""
 
+import html
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.campaigns.checks import fetching
 from samizdat.campaigns.checks.keeping import Kept, change
+from samizdat.campaigns.checks.pictures import HEAVY
 from samizdat.campaigns.models import Campaign
 from samizdat.core.checks import Reading
 from samizdat.core.mergetags import Flaw
@@ -16,12 +19,18 @@ from samizdat.core.mergetags import Flaw
 GOOD_FOR = timedelta(days=1)
 # Links of one letter that are asked; a digest has some fifty.
 MOST = 200
-HEAVY = 1024 * 1024
+
+
+_PICTURE = re.compile(r'<img\b[^<>]{0,2000}?\bsrc="(https?://[^"<>]{1,2000})"', re.IGNORECASE)
 
 
 def wanted(reading: Reading) -> list[str]:
-    """Those that can be asked: of other hosts, without a part of a reader's."""
-    return [url for url in reading.links if _host(url) and _host(url) not in reading.own][:MOST]
+    """Links and pictures that can be asked for: of other hosts, without a part of a reader's."""
+    return [url for url in (*reading.links, *pictures(reading)) if _host(url) and _host(url) not in reading.own][:MOST]
+
+
+def pictures(reading: Reading) -> list[str]:
+    return [html.unescape(url) for url in dict.fromkeys(_PICTURE.findall(reading.html))]
 
 
 def _host(url: str) -> str:
@@ -42,7 +51,7 @@ def ask(
 
     def changed(known: Kept) -> None:
         moment = now.isoformat()
-        known.links = {url: [one.verdict, one.detail, moment] for url, one in told.items()}
+        known.links = {url: [one.verdict, one.detail, moment, f"{one.size}"] for url, one in told.items()}
 
     change(campaign, changed, now)
     return told
@@ -62,7 +71,7 @@ def flaws(reading: Reading, known: Kept, now: datetime) -> Iterator[Flaw]:
     """What is wrong with the links of this letter, as far as they were asked."""
     answered = fresh(known, now)
     for url in reading.links:
-        verdict, detail, _moment = answered.get(url, ("", "", ""))
+        verdict, detail, *_rest = answered.get(url, ("", ""))
         shown = _short(url)
         if verdict == "dead":
             yield reading.flaw("link_dead", url, url=shown, why=why(detail))
@@ -70,6 +79,12 @@ def flaws(reading: Reading, known: Kept, now: datetime) -> Iterator[Flaw]:
             yield reading.flaw("link_inside", url, url=shown)
         elif verdict == "moved":
             yield reading.flaw("link_moved", url, url=shown, to=_short(detail))
+    for url in pictures(reading):
+        verdict, detail, _moment, size = answered.get(url, ("", "", "", "0"))
+        if verdict in ("dead", "inside"):
+            yield reading.flaw("image_dead", url, url=_short(url), why=why(detail or "no_answer"))
+        elif int(size) > HEAVY:
+            yield reading.flaw("image_heavy", url, url=_short(url), size=f"{int(size) // 1000:,}")
 
 
 def why(detail: str) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from samizdat.core.checks import Reading
@@ -25,15 +26,20 @@ DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 FOLDERS = ("/usr/share/hunspell", "/usr/share/myspell/dicts", "/usr/share/myspell", "/usr/local/share/hunspell")
 PATIENCE = 10.0
-# Words of one look, and words that are remembered: 10 MB.
-MOST, REMEMBERED = 5_000, 100_000
+# Words of one look, words that are remembered (10 MB), and findings of one letter.
+MOST, REMEMBERED, FOUND = 5_000, 100_000, 50
 SUGGESTED = 3
 
 _known: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()  # Word -> None when right, else what is near.
 _lock = threading.Lock()
 
 # Addresses, hosts, paths, mail addresses, and what stands in brackets of the text part as a link.
-_NOT_WORDS = re.compile(r"<?(?:https?://|mailto:|tel:|www\.)\S+|\S+@\S+|\b[\w-]+(?:\.[\w-]+)+\b|[@#/][\w/.-]+|\S*\d\S*")
+# Each begins where a run of signs begins and is bounded: a pasted line of 100,000 signs must not be gone through anew
+# from each of them.
+_NOT_WORDS = re.compile(
+    r"(?<!\S)[<(]?(?:https?://|mailto:|tel:|www\.)\S+|(?<!\S)\S{1,200}@\S+|(?<!\S)\S{0,80}?\d\S*"
+    r"|(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?![\w-])|(?<!\S)[@#/][\w/.-]+"
+)
 _WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
 _EN, _RU = re.compile(r"[A-Za-zÀ-ž’'-]+"), re.compile(r"[А-Яа-яЁё-]+")
 
@@ -116,6 +122,10 @@ def _read(block: str) -> tuple[str, ...] | None:
 
 def flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
     """Words that are wrong as far as they were asked for; `right` are the organisation's own, in small letters."""
+    yield from islice(_flaws(reading, right), FOUND)
+
+
+def _flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
     for place, text in (("subject", reading.subject), ("preheader", reading.preheader), ("", reading.text)):
         for word in words_of(text):
             with _lock:

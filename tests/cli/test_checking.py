@@ -1,0 +1,21 @@
+"""The check of a campaign on the command line says all that the page says."""
+
+from tests.cli.conftest import House
+
+
+def test_the_check_prints_every_finding_and_accepts_one(house: House) -> None:
+    house.say("list", "new", "Checked")
+    (house.folder / "checked.md").write_text("Come on Friday, 26 November 2026: [x](https://bit.ly/a)\n")
+    words = ("--list", "Checked", "--subject", "Test", "--from", "L <a@l.example>", "--body", "checked.md")
+    number = str(house.say("campaign", "new", *words)["id"])
+    checked = house("campaign", "check", number, "--json").json
+    found = {flaw["code"]: flaw for flaw in checked["flaws"]}
+    assert {"date_weekday", "link_short", "subject_trial", "no_signature"} <= {*found}
+    assert (found["link_short"]["place"], found["link_short"]["line"]) == ("body", 1)
+    assert {*checked["spelling"]} == {"dictionaries", "install"}
+    key = found["link_short"]["key"]
+    again = house("campaign", "check", number, "--accept", key, "--json").json
+    assert [flaw["code"] for flaw in again["flaws"] if flaw["accepted"]] == ["link_short"]
+    told = house("campaign", "check", number).out
+    assert f"[{found['date_weekday']['key']}]" in told and "26 November 2026 is a Thursday" in told
+    assert key not in told and "good  body, line 1: The link to bit.ly" in told
