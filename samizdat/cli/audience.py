@@ -257,7 +257,11 @@ lists.add_command(keep)
 @click.option("--source", help="mailchimp, substack, csv …; found by looking at the file otherwise.")
 @click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
 @click.option("--basis", default="", metavar="TEXT", help="Why you may write to them: kept word for word.")
-@click.option("--identity", metavar="FILE", help="The age key file that opens a sealed export of Samizdat.")
+@click.option(
+    "--identity",
+    metavar="FILE",
+    help="A file with the age key or the passphrase that opens a sealed export of Samizdat.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 @common
 def import_(

@@ -109,6 +109,11 @@ def test_a_sealed_one_waits_for_the_key_and_keeps_nothing_of_it(
     assert arriving.run(row.pk, now=timezone.now).counts["added"] == 2
 
 
+def test_nothing_that_is_sealed_is_a_damaged_file(harbour: Any, vera: Client) -> None:
+    row = dropped(harbour, vera, pyrage.encrypt(b"", [KEY.to_public()]), "lantern.zip.age")
+    assert "damaged or cut short" in page(harbour, vera, row, secret=SECRET)
+
+
 def test_one_that_is_sealed_by_a_passphrase_asks_for_that(harbour: Any, vera: Client) -> None:
     row = dropped(harbour, vera, BY_PASSPHRASE, "lantern.zip.age")
     assert "Open it with its passphrase" in page(harbour, vera, row)

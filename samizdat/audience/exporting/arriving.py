@@ -138,33 +138,37 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Any) -> None:
         uploads.put(keys, row, OPENED, number, piece)
         number += 1
 
-    row.pieces.filter(file=OPENED).delete()
-    try:
-        with _file(row, GIVEN) as file:
-            sealing.open_by_secret(file, secret, take, uploads.PIECE)
-    except BaseException:
+    if GIVEN in _files(row):  # Else somebody was killed just behind it, and all is opened.
         row.pieces.filter(file=OPENED).delete()
-        raise
+        try:
+            with _file(row, GIVEN) as file:
+                sealing.open_by_secret(file, secret, take, uploads.PIECE)
+        except BaseException:
+            row.pieces.filter(file=OPENED).delete()
+            raise
+    if OPENED not in _files(row):
+        raise reading.torn()  # Nothing was sealed in it.
     with _file(row, OPENED) as file:
         ours = _is_ours(file)
+    # Piece by piece, and not in the transaction below: half a gigabyte at once would hold up everybody else.
+    row.pieces.filter(file=GIVEN).delete()
+    other = {} if ours or row.list_id is None else _handed_over(row)
     with transaction.atomic():
-        if Import.objects.filter(pk=row.pk, state="found").update(state="reading", report_sealed=b""):
-            row.pieces.filter(file=GIVEN).delete()
-            if not ours and row.list_id is not None:
-                _hand_over(row)
+        if Import.objects.filter(pk=row.pk, state="found").update(state="reading", report_sealed=b"", **other):
             record("subscribers.import.uploaded", row.organisation, about=row.pk, by=by, now=now)
     row.refresh_from_db()
 
 
-def _hand_over(row: Import) -> None:
-    """A table of ours, or whatever else was sealed: it is looked at like any file (actions/imports.inspect)."""
+def _handed_over(row: Import) -> dict[str, Any]:
+    """Mailchimp's layout, or whatever else was sealed: it is looked at like any file (actions/imports.inspect). What
+    changes of the import."""
     keys = house.keys(row.organisation)
-    for number in list(row.pieces.filter(file=OPENED).values_list("number", flat=True)):
+    for number in list(row.pieces.filter(file=OPENED).order_by("number").values_list("number", flat=True)):
         uploads.put(keys, row, GIVEN, number, uploads.get(keys, row, OPENED, number))
-    row.pieces.filter(file=OPENED).delete()
+        row.pieces.filter(file=OPENED, number=number).delete()
     told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
     told["names"] = [name.removesuffix(".age") for name in told["names"]]
-    Import.objects.filter(pk=row.pk).update(source="", plan_sealed=seal_json(keys, told, "import", "plan", row.pk))
+    return {"source": "", "plan_sealed": seal_json(keys, told, "import", "plan", row.pk)}
 
 
 def start(row: Import, *, now: datetime, by: Any) -> None:

@@ -28,13 +28,7 @@ class ExportForm(DeskForm):
     format = forms.ChoiceField(label=lazy("Format"), widget=forms.RadioSelect, choices=[*FORMATS.items()])
     list = forms.TypedChoiceField(label=lazy("Which list"), coerce=int, required=False, empty_value=None)
     tag = forms.TypedChoiceField(label=lazy("Which tag"), coerce=int, required=False, empty_value=None)
-    segment = forms.TypedChoiceField(
-        label=lazy("Which segment"),
-        coerce=int,
-        required=False,
-        empty_value=None,
-        help_text=lazy("Samizdat’s own format always takes everybody along."),
-    )
+    segment = forms.TypedChoiceField(label=lazy("Which segment"), coerce=int, required=False, empty_value=None)
     seal = forms.ChoiceField(label=lazy("Who can open it"), widget=forms.RadioSelect, choices=[*SEALS.items()])
     recipients = forms.CharField(
         label=lazy("Public keys"),
