@@ -1,14 +1,18 @@
-"""campaign whom: who gets a letter, and who does not."""
+"""campaign whom, versions, choose, replies: who gets a letter, and which version of it."""
 
+from email.utils import parseaddr
+from itertools import zip_longest
 from typing import Any
 
 import click
 
 from samizdat.cli import opening
 from samizdat.cli.campaigns import campaign, campaign_numbered, time_of
-from samizdat.cli.output import common, say
+from samizdat.cli.output import Failed, common, say
 
 __all__ = ["campaign"]
+
+NAMES = "ABCD"  # core/contest.NAMES; not loaded for --help.
 
 # Reasons for which somebody does not get a letter: delivery/whom.Whom.
 _WITHOUT = {
@@ -48,3 +52,98 @@ def campaign_whom(number: int, when: str | None) -> None:
 
 def _reason(code: str) -> str:
     return _WITHOUT.get(code) or f"on the stop list: {code.partition(':')[2] or code}"
+
+
+@campaign.command("versions")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--subject", "subjects", multiple=True, help="Of a version; once for each.")
+@click.option("--from", "senders", multiple=True, metavar='"Name <a@b>"', help="Of a version; once for each.")
+@click.option("--letter", "letters", multiple=True, type=int, metavar="ID", help="A draft that has its text.")
+@click.option("--share", type=int, default=20, show_default=True, help="Per cent that get one of the versions.")
+@click.option("--by", "way", type=click.Choice(["hand", "replies", "unsubscribes"]), help="How one wins; by hand.")
+@click.option("--at", "when", metavar="TIME", help="When the rest gets the winner.")
+@click.option("--none", "give_up", is_flag=True, help="No test: everybody gets the letter as it is.")
+@common
+def campaign_versions(
+    number: int, subjects: tuple[str, ...], senders: tuple[str, ...], letters: tuple[int, ...], **told: Any
+) -> None:
+    """Plan a test: versions B, C and D go to a part by chance, the rest gets the one that wins.
+
+    The first --subject, --from and --letter are of B, the second ones of C. Without any, says what is planned.
+    """
+    found = campaign_numbered(number)
+    from samizdat.campaigns import contest
+
+    if told["give_up"]:
+        contest.give_up(found, by=None, now=opening.now())
+    elif subjects or senders or letters:
+        at = time_of(told["when"], found.organisation.timezone)
+        if at is None:
+            raise Failed("Say when the rest gets the winner: --at 2026-11-26T10:00.", "no_time")
+        changes = [_change(*of) for of in zip_longest(subjects, senders, letters)]
+        way = told["way"] or "hand"
+        contest.plan(found, changes, share=told["share"], way=way, at=at, by=None, now=opening.now())
+    say(*_versions(found))
+
+
+def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
+    from samizdat.campaigns.contest import Change
+
+    name, address = parseaddr(sender or "")
+    if sender and "@" not in address:
+        raise Failed(f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender")
+    return Change(subject or "", name, address, campaign_numbered(letter) if letter else None)
+
+
+def _versions(found: Any) -> tuple[Any, ...]:
+    from samizdat.campaigns.contest import asdict_of, versions
+    from samizdat.delivery.actions.contest import parts
+
+    found.refresh_from_db()
+    books = {part.version.name if part.version else "rest": part for part in parts(found)}
+    rows = []
+    for one in versions(found):
+        text = one.change.letter.pk if one.change.letter else None
+        told = {"name": one.name, **asdict_of(one.change), "letter": text, "left": one.left, "replies": one.replies}
+        rows.append(told | (books[one.name].counts | {"frozen": books[one.name].frozen} if books else {}))
+    rest = books["rest"].counts | {"frozen": books["rest"].frozen} if books else None
+    winner = NAMES[found.test_winner] if found.test_winner is not None else None
+    document = {
+        "id": found.pk,
+        "share": found.test_share,
+        "by": found.test_by,
+        "at": found.test_at.isoformat() if found.test_at else None,
+        "state": found.test_state,
+        "winner": winner,
+        "versions": rows,
+        "rest": rest,
+    }
+    lines = [f"{row['name']}  {row['subject'] or row['from_name'] or row['letter'] or 'as written'}" for row in rows]
+    return document, *(lines or ["No test is planned: everybody gets the letter as it is."])
+
+
+@campaign.command("choose")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--version", "name", required=True, type=click.Choice([*NAMES]), help="The one that the rest gets.")
+@common
+def campaign_choose(number: int, name: str) -> None:
+    """Decide a test of versions: the rest goes at once."""
+    found = campaign_numbered(number)
+    from samizdat.delivery import actions
+
+    actions.choose(found, NAMES.index(name), now=opening.now())
+    say(*_versions(found))
+
+
+@campaign.command("replies")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--version", "name", required=True, type=click.Choice([*NAMES]))
+@click.option("--count", "count", required=True, type=click.IntRange(0), help="As counted in your mailbox.")
+@common
+def campaign_replies(number: int, name: str, count: int) -> None:
+    """Write down how many replied to a version."""
+    found = campaign_numbered(number)
+    from samizdat.campaigns.contest import count_replies
+
+    count_replies(found, NAMES.index(name), count, by=None, now=opening.now())
+    say(*_versions(found))

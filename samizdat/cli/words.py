@@ -23,6 +23,8 @@ _CAMPAIGN = {
     "paused": "paused by a person",
     "quiet": "these are quiet hours",
     "wave": "the first wave is out, and the rest is held",
+    "test": "its versions are being tested, and the rest waits for the one that wins",
+    "test_hand": "its versions are tested; `samizdat campaign choose ID --version A` lets the rest go",
     "limit": "every route has used its limit",
     "warm_up": "today's share of the warm-up is used",
     "refusals": "too many of the first wave were refused; `samizdat campaign resume ID` lets the rest go",

@@ -218,12 +218,14 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "barred": lazy("No route takes letters from its domain."),
     "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
     "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
+    "test": lazy("Its versions are being tested. The rest gets the one that wins: %(until)s."),
+    "test_hand": lazy("Its versions are tested, and the rest waits. Decide in the report which one wins."),
     "limit": lazy("Every route has sent as much as its limit allows. It goes on by itself: %(until)s."),
     "warm_up": lazy("The route is being warmed up and has sent its share of today. It goes on by itself: %(until)s."),
     "refusals": lazy("Too many of the first wave were refused, so the rest was kept back. Resume lets it go."),
 }
 # Reasons to wait that end by themselves at a known time.
-PASSING = ("quiet", "wave", "limit", "warm_up")
+PASSING = ("quiet", "wave", "test", "limit", "warm_up")
 
 # What happened to a campaign, for its timeline: shape, words.
 EVENTS: dict[str, tuple[str, Word]] = {
@@ -232,6 +234,10 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.approval_asked": ("", lazy("A second person was asked for a yes.")),
     "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
     "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
+    "campaign.test_planned": ("", lazy("A test of versions was planned.")),
+    "campaign.test_given_up": ("", lazy("The test of versions was given up.")),
+    "campaign.test_decided": ("", lazy("A version has won; the rest gets it.")),
+    "campaign.replies_counted": ("", lazy("Replies to a version were counted.")),
     "campaign.released": ("", lazy("Released: text and audience are frozen.")),
     "campaign.started": ("now", lazy("It began to go out.")),
     "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
@@ -371,6 +377,8 @@ WAITS: dict[str, Word] = {
     "barred": lazy("No route took letters from its domain: it waits."),
     "quiet": lazy("Quiet hours began: it waits."),
     "wave": lazy("It waits after its first wave."),
+    "test": lazy("It waits for the version that wins."),
+    "test_hand": lazy("It waits until somebody says which version wins."),
     "limit": lazy("The limit of the routes was used up: it waits."),
     "warm_up": lazy("Today’s share of the warm-up was used up: it waits."),
 }

@@ -1,6 +1,7 @@
 """The command line is a contract: others' scripts lean on these words, documents and exit codes."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,23 @@ def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: H
     assert brought_in.say("campaign", "send", number, "--wait")["state"] == "finished"
     refused = brought_in("campaign", "send", new_campaign(brought_in), "--quiet-hours", "at night")
     assert refused.code == 1 and "are no quiet hours" in refused.err
+
+
+def test_versions_are_tested_and_the_rest_gets_the_one_that_is_chosen(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    at = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    planned = brought_in.say("campaign", "versions", number, "--subject", "Other", "--share", "40", "--at", at)
+    assert [row["name"] for row in planned["versions"]] == ["A", "B"] and planned["state"] == ""
+    held = brought_in("campaign", "send", number, "--wait", "--wait-limit", "3", "--quiet-hours", "none")
+    assert held.code == 1 and "versions" in held.out
+    brought_in.say("campaign", "replies", number, "--version", "B", "--count", "3")
+    chosen = brought_in.say("campaign", "choose", number, "--version", "B")
+    assert (chosen["winner"], chosen["versions"][1]["replies"]) == ("B", 3)
+    sent = brought_in.say("campaign", "send", number, "--wait")
+    told = brought_in.say("campaign", "versions", number)
+    assert sum(one["accepted"] for one in [*told["versions"], told["rest"]]) == sent["accepted"] == sent["frozen"]
+    assert brought_in("campaign", "choose", number, "--version", "A").code == 1
+    assert brought_in("campaign", "versions", new_campaign(brought_in), "--subject", "B").code == 1  # No time.
 
 
 def test_a_route_has_several_limits_and_a_warm_up(house: House) -> None:

@@ -13,12 +13,13 @@ from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import contest
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.watching import waits_for
 from samizdat.events.actions import detail_of
-from samizdat.web import charts, words
+from samizdat.web import charts, contests, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.campaigns import StopForm
 from samizdat.web.templatetags.desk import count
@@ -85,6 +86,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": words.why_held(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
+        "contest": contests.table(found),
     }
 
 
@@ -179,6 +181,7 @@ def take_back(request: Any, campaign_id: int) -> HttpResponse:
         messages.error(request, str(refused))
         return go(request, "report", campaign_id)
     draft = campaigns.copy(found, by=request.person, now=hours.asked())
+    contest.carry_over(found, draft, by=request.person, now=hours.asked())
     messages.success(request, _("Taken back: nobody got it. Here it is as a draft again."))
     return go(request, "campaign", draft.pk)
 

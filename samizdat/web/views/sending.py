@@ -26,7 +26,7 @@ from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.whom import Whom, whom
 from samizdat.events import queries as events
 from samizdat.vault import house
-from samizdat.web import previews, words
+from samizdat.web import contests, previews, words
 from samizdat.web import whom as saying
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
@@ -108,6 +108,7 @@ def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[st
         "reach": reach,
         "approval": (standing := approving.standing(found)),
         "agreed_by_her": standing.by == request.person,
+        "contest_planned": contests.planned(found),
         "rows": saying.rows(reach),
         "list_name": audience.name_of(found.list),
         "segment": _segment(found),

@@ -1,0 +1,81 @@
+"""What became of the versions of a letter, as a table whose columns add up."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.draft import draft_of
+from samizdat.core import contest
+from samizdat.delivery.actions.contest import Part, parts
+from samizdat.web import words
+from samizdat.web.templatetags.desk import moment
+
+# Fewer people than this are not shown by what they did (issue of the letters, part 9).
+FEWEST = 20
+
+
+def table(campaign: Any) -> dict[str, Any] | None:
+    """heads, rows, totals; None where there was no test."""
+    found = parts(campaign)
+    if not found:
+        return None
+    states = [name for name, _word, _note in words.BOOKS if any(part.counts.get(name) for part in found)]
+    heads = [str(word) for name, word, _note in words.BOOKS if name in states]
+    totals = [sum(part.counts.get(state, 0) for part in found) for state in states]
+    return {
+        "heads": heads,
+        "rows": [_row(campaign, part, states, heads) for part in found],
+        "totals": [*zip(heads, totals, strict=True)],
+        "frozen": sum(part.frozen for part in found),
+        "said": _said(campaign),
+        "open": campaign.test_state == "running",
+    }
+
+
+def _row(campaign: Any, part: Part, states: list[str], heads: list[str]) -> dict[str, Any]:
+    version = part.version
+    return {
+        "letter": version.name if version else "",
+        "name": version.name if version else _("the rest"),
+        "different": _different(campaign, part),
+        "won": version is not None and version.place == campaign.test_winner,
+        "counts": [*zip(heads, [part.counts.get(state, 0) for state in states], strict=True)],
+        "frozen": part.frozen,
+        "few": bool(version) and part.frozen < FEWEST,
+        "left": version.left if version else None,
+        "replies": version.replies if version else None,
+    }
+
+
+def _different(campaign: Any, part: Part) -> str:
+    if part.version is None:
+        won = campaign.test_winner
+        return _("gets version %(name)s") % {"name": contest.NAMES[won]} if won is not None else _("waits")
+    if part.version.place == 0:
+        return draft_of(campaign).subject[:100]
+    change = part.version.change
+    sender = f"{change.from_name} {change.from_email}".strip()
+    text = _("text of “%(title)s”") % {"title": change.title[:60]} if change.title else ""
+    return "; ".join(filter(None, (change.subject[:100], sender, text)))
+
+
+def _said(campaign: Any) -> str:
+    if campaign.test_state != "running":
+        return ""
+    said = {
+        "hand": _("Somebody here decides; the rest waits for it."),
+        "replies": _("Most replies win: %(at)s."),
+        "unsubscribes": _("Fewest unsubscribed win: %(at)s."),
+        "clicks": _("Most clicks win: %(at)s."),
+    }[campaign.test_by]
+    return said % {"at": moment(campaign.test_at)} if "%(at)s" in said else said
+
+
+def planned(campaign: Any) -> str:
+    """One sentence for the send page; "" where no test is planned."""
+    if not campaign.test_share:
+        return ""
+    facts = {"share": campaign.test_share, "n": campaign.variants.count(), "at": moment(campaign.test_at)}
+    if campaign.test_by == "hand":
+        return _("%(share)s per cent get one of %(n)s versions; the rest goes when somebody decides.") % facts
+    return _("%(share)s per cent get one of %(n)s versions; the rest gets the winner: %(at)s.") % facts

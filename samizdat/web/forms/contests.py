@@ -1,0 +1,93 @@
+"""A test of versions: what is different in each, who gets them, and how one wins."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.campaigns.contest import Change
+from samizdat.core import contest
+from samizdat.hours import in_zone
+from samizdat.web.forms.base import DeskForm, offer
+
+WAYS = {
+    "hand": lazy("Somebody here decides"),
+    "replies": lazy("Most replies, which somebody here counts"),
+    "unsubscribes": lazy("Fewest unsubscribed by its link"),
+    "clicks": lazy("Most clicks, as totals of its links"),
+}
+
+
+class ChangeForm(DeskForm):
+    """A version; what is left empty is as in the letter."""
+
+    subject = forms.CharField(label=lazy("Subject"), required=False, max_length=5000)
+    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=1000)
+    from_email = forms.CharField(
+        label=lazy("From, address"),
+        required=False,
+        max_length=400,
+        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    letter = forms.TypedChoiceField(
+        label=lazy("Text"),
+        coerce=int,
+        required=False,
+        empty_value=None,
+        help_text=lazy("Of another draft: copy this letter, change the copy, and choose it here."),
+    )
+
+    def __init__(self, *args: Any, drafts: list[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._drafts = {row.campaign.pk: row.campaign for row in drafts}
+        titles = [(row.campaign.pk, f"{row.subject[:60]} ({row.campaign.pk})") for row in drafts]
+        offer(self, "letter", [("", _("as in the letter")), *titles])
+
+    def change(self) -> Change:
+        answers = self.cleaned_data
+        words = {name: answers[name].strip() for name in ("subject", "from_name", "from_email")}
+        return Change(**words, letter=self._drafts.get(answers["letter"]))
+
+
+class PlanForm(DeskForm):
+    share = forms.IntegerField(
+        label=lazy("Per cent that get one of the versions"),
+        min_value=contest.LEAST_SHARE,
+        max_value=contest.MOST_SHARE,
+        initial=20,
+        help_text=lazy("Drawn by chance, in equal parts. The rest waits for the version that wins."),
+    )
+    way = forms.ChoiceField(label=lazy("The winner"), widget=forms.RadioSelect, initial="hand")
+    day = forms.DateField(
+        label=lazy("The rest goes on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    time = forms.TimeField(label=lazy("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+
+    def __init__(self, *args: Any, ways: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, "way", [(way, WAYS[way]) for way in ways])
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or self.cleaned_data
+        if answers.get("day") and answers.get("time"):
+            zone = ZoneInfo(timezone.get_current_timezone_name())
+            answers["at"] = in_zone(answers["day"], answers["time"], zone)
+            if answers["at"] is None:
+                sentence = _("The clocks are put forward then: this time does not exist. Choose another one.")
+                self.add_error("time", sentence)
+        return answers
+
+    @property
+    def at(self) -> datetime:
+        at: datetime = self.cleaned_data["at"]
+        return at
+
+
+class RepliesForm(DeskForm):
+    """How many replies a person has counted to one version."""
+
+    replies = forms.IntegerField(label=lazy("Replies"), min_value=0, max_value=10_000_000)

@@ -1,0 +1,85 @@
+"""A test of versions at the desk: planned in plain words, watched, decided, taken back."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from samizdat.audience import actions as audience
+from samizdat.campaigns import contest
+from samizdat.campaigns.models import Campaign, Variant
+from tests.conftest import NOW
+from tests.web.conftest import CONSENT, House, make_campaign
+from tests.web.test_sending import Desk, _to, quiet_names  # noqa: F401 - a fixture
+
+
+def _plan(here: House, hours: int = 5, **more: str) -> dict[str, str]:
+    at = (timezone.now() + timedelta(hours=hours)).astimezone(ZoneInfo(here.organisation.timezone))
+    told = {"share": "50", "way": "hand", "day": at.date().isoformat(), "time": f"{at:%H:%M}"}
+    return told | {"b-subject": "What the sea took"} | more
+
+
+def _readers(here: House, many: int) -> None:
+    for number in range(many):
+        audience.add_subscriber(
+            here.organisation, f"reader{number}@lantern.example", here.list, consent=CONSENT, now=NOW
+        )
+
+
+def test_a_test_is_planned_released_watched_and_decided(here: House, desk: Desk) -> None:
+    _readers(here, 7)
+    client, number = desk("editor"), here.campaign.pk
+    assert "Test two versions first" in client.get(_to(here, "send", number)).content.decode()
+    assert client.post(_to(here, "versions", number), _plan(here)).status_code == 302
+    page = client.get(_to(here, "send", number)).content.decode()
+    assert "50 per cent get one of 2 versions; the rest goes when somebody decides." in page
+    assert 'value="What the sea took"' in client.get(_to(here, "versions", number)).content.decode()
+    client.post(_to(here, "send", number), {"when": "now"})
+    Campaign.objects.filter(pk=number).update(state="sending")
+    page = client.get(_to(here, "report", number)).content.decode()
+    assert "What the sea took" in page and "Send the rest version B" in page
+    told = client.get(_to(here, "report", number)).context["contest"]
+    assert [row["frozen"] for row in told["rows"]] == [2, 2, 4] and told["frozen"] == 8
+    assert "too few to say" in page
+    client.post(_to(here, "count-replies", number), {"version": "B", "replies": "12"})
+    assert Variant.objects.get(campaign=number, place=1).replies == 12
+    client.post(_to(here, "choose-version", number), {"version": "B"})
+    page = client.get(_to(here, "report", number)).content.decode()
+    assert "gets version B" in page and "Send the rest version B" not in page
+    assert client.post(_to(here, "choose-version", number), {"version": "AB"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [
+        ({"b-subject": ""}, "f-b-subject_error"),
+        ({"share": "99"}, "f-share_error"),
+        ({"day": "2020-01-01"}, "f-time_error"),
+        ({"b-from_email": "x@elsewhere.example"}, "f-b-from_email_error"),
+        ({"way": "clicks"}, "f-way_error"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(here: House, desk: Desk, answers: dict[str, str], field: str) -> None:
+    answer = desk("editor").post(_to(here, "versions", here.campaign.pk), _plan(here, **answers))
+    assert answer.status_code == 422 and f'id="{field}"' in answer.content.decode()
+    assert not Variant.objects.exists()
+
+
+def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(here: House, desk: Desk) -> None:
+    _readers(here, 7)
+    other, client, number = make_campaign(here, "Another text"), desk("editor"), here.campaign.pk
+    client.post(_to(here, "versions", number), _plan(here, **{"b-letter": str(other.pk), "b-subject": ""}))
+    page = client.post(_to(here, "throw-away", other.pk), {"word": "x"}, follow=True).content.decode()
+    assert "Take it out of that test first." in page
+    client.post(_to(here, "send", number), {"when": "now"})
+    client.post(_to(here, "take-back", number))
+    draft = Campaign.objects.filter(state="draft").latest("pk")
+    assert [one.change.letter for one in contest.versions(draft)] == [None, other] and draft.test_share == 50
+    client.post(_to(here, "no-versions", draft.pk))
+    assert not contest.versions(draft)
+
+
+def test_no_winner_of_one_that_is_not_on_its_way(here: House, desk: Desk) -> None:
+    page = desk("editor").post(_to(here, "choose-version", here.sent.pk), {"version": "A"}, follow=True)
+    assert "There is no such version." in page.content.decode()
