@@ -38,7 +38,7 @@ def _with_html(body: str, url: str, picture: Picture, facts: Facts) -> str:
 def _with_block(body: str, url: str, picture: Picture, facts: Facts) -> str:
     """Before a footer, which stays the last block."""
     letter = document.parse(body)
-    attrs = {"src": url, "alt": facts.alt, "decorative": facts.plain, "link": "", "width": None}
+    attrs = {"src": picture.slug, "alt": facts.alt, "decorative": facts.plain, "link": "", "width": None}
     blocks = letter.setdefault("content", [])
     at = len(blocks) - 1 if blocks and blocks[-1]["type"] == "footer" else len(blocks)
     blocks.insert(at, {"type": "picture", "attrs": attrs})

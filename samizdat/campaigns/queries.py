@@ -88,8 +88,13 @@ def drafts_with(organisation: Any, tag: str) -> list[Row]:
     ]
 
 
+# What a picture keeps beside itself, of which whoever shows it needs nothing: up to megabytes.
+LARGE = ("whole_sealed", "thumb_sealed")
+
+
 def pictures(organisation: Any, limit: int = 60) -> list[Picture]:
-    return list(Picture.objects.filter(organisation=organisation).defer("sealed").order_by("-pk")[:limit])
+    rows = Picture.objects.filter(organisation=organisation).defer("sealed", *LARGE)
+    return list(rows.order_by("-pk")[:limit])
 
 
 def picture_url(organisation: Any, slug: str, kind: str) -> str:
@@ -105,7 +110,8 @@ def pictures_named(organisation: Any, slugs: Iterable[str]) -> list[Picture]:
 
 
 def picture_named(organisation: Any, slug: str) -> Picture | None:
-    return Picture.objects.select_related("organisation").filter(organisation=organisation, slug=slug).first()
+    rows = Picture.objects.select_related("organisation").defer(*LARGE)
+    return rows.filter(organisation=organisation, slug=slug).first()
 
 
 def templates(organisation: Any) -> list[tuple[int, str]]:

@@ -43,6 +43,12 @@ def campaign() -> None:
     "--template", "template_name", help="One of the organisation's own templates; the built-in one otherwise."
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), help="Of the letter's frame.")
+@click.option(
+    "--pictures",
+    type=click.Choice(["linked", "inside"]),
+    default="linked",
+    help="Of the library: fetched by the mail program, or carried in every message (1 MB at most).",
+)
 @common
 def campaign_new(
     body: str,
@@ -74,6 +80,7 @@ def campaign_new(
         reply_to=words["reply_to"],
         body=_read(body),
         format=_format_of(body),
+        pictures=words["pictures"],
     )
     made = create(
         organisation,

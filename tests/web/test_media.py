@@ -97,9 +97,8 @@ def test_a_picture_is_put_into_a_draft_and_removed_only_knowingly_once_that_was_
     client.post(_to(here, "put-picture-in", letter.pk, picture.slug))
     letter.refresh_from_db()
     assert picture.slug in draft_of(letter).body
-    if format != "blocks":
-        shown = client.get(_to(here, "preview", letter.pk, "off")).content.decode()
-        assert 'aria-label="A [boat] &amp; a &quot;net&quot;"' in shown
+    shown = client.get(_to(here, "preview", letter.pk, "off")).content.decode()
+    assert 'aria-label="A [boat] &amp; a &quot;net&quot;"' in shown
     page = client.get(_to(here, "remove-picture", picture.slug)).content.decode()
     assert "These show it and will have a hole" in page
     delivery.release(letter, now=NOW, by=by)

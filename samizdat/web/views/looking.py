@@ -163,7 +163,10 @@ def share(request: Any, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
         return go(request, "look", campaign_id, anchor="share")
-    return _page(request, found, request.build_absolute_uri(reverse("shared-letter", args=[token])))
+    path = reverse("shared-letter", args=[token])
+    # Whoever works on the machine itself has another name for the desk than the rest of the world.
+    desk = request.organisation.desk_url.rstrip("/")
+    return _page(request, found, f"{desk}{path}" if desk else request.build_absolute_uri(path))
 
 
 @deed(WRITERS)
