@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from samizdat.audience import queries as audience
+from samizdat.audience.actions import wordings
 from samizdat.audience.models import List
 from samizdat.delivery import queries as delivery
 from samizdat.rights.models import Retention
@@ -57,7 +58,7 @@ def facts_of(organisation: Any) -> Facts:
         lists=[
             ListFacts(
                 name=view.name,
-                wording=str(audience.details_of(rows[view.id]).get("purpose") or ""),
+                wording=_wording(rows[view.id]),
                 form=bool(view.form_slug),
                 subscribed=view.totals["subscribed"],
                 known=view.total,
@@ -69,3 +70,13 @@ def facts_of(organisation: Any) -> Facts:
         fields=[one.label or one.tag for one in audience.fields(organisation)],
         routes=[RouteFacts(row.name, row.scheme, row.host) for row in delivery.routes(organisation)],
     )
+
+
+def _wording(list_: List) -> str:
+    """What readers of a list agree to: the words of its own form, else the newest that a form with it asks, in the
+    organisation's language where there are such."""
+    own = str(audience.details_of(list_).get("purpose") or "")
+    kept = wordings(list_, "newsletter")
+    spoken = [one for one in kept if one.language == list_.organisation.language]
+    newest = max(spoken or kept, key=lambda one: (one.since, one.version), default=None)
+    return own or (newest.text if newest else "")

@@ -9,6 +9,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.models import Subscriber
 from samizdat.core import consent
@@ -97,6 +98,15 @@ def test_a_paper_says_what_the_settings_are(
     cyrillic = len(re.findall("[а-я]", text)) > len(text) / 3
     assert cyrillic == (language == "ru")
     assert not re.search(r"%\(|\bNone\b", text)
+
+
+def test_the_words_of_a_form_for_several_lists_need_not_be_written_again(lantern: Any, letter: Any) -> None:
+    asked = [gap for gap in papers.record_of_processing(facts_of(lantern), NOW.date(), "en").gaps if "agree" in gap]
+    make_form(lantern, FormFacts("Ours", "ru", (letter.id,), "Хочу письма."), now=NOW)
+    make_form(lantern, FormFacts("Ours", "en", (letter.id,), "I want the letter."), now=NOW)
+    paper = papers.record_of_processing(facts_of(lantern), NOW.date(), "en")
+    assert asked and not any("agree" in gap for gap in paper.gaps)
+    assert "“The Thursday Letter”: “I want the letter.”" in papers.as_text(paper)
 
 
 def test_what_the_settings_do_not_tell_is_named(lantern: Any) -> None:
