@@ -8,8 +8,18 @@ from typing import Any
 
 from samizdat import dialect
 from samizdat.audience import facts, settling
-from samizdat.audience.models import NUMBER_MASK, List, Subscriber
+from samizdat.audience.models import (
+    NUMBER_MASK,
+    ConsentRecord,
+    List,
+    Oddity,
+    ReadableValue,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+)
 from samizdat.audience.totals import Totals
+from samizdat.core import address as addresses
 from samizdat.core import consent, seal
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -58,6 +68,47 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> N
         totals.move({list_.id: old[0]} if old else {}, carried[id], {list_.id: status}, carried[id])
     dialect.insert_subscriptions(entered)
     dialect.update_subscriptions(moved)
+    totals.write()
+
+
+def erase(organisation: Any, ids: Sequence[int], now: datetime) -> None:
+    """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. The caller writes the
+    event, which has the disk swept."""
+    keys, day = house.keys(organisation), now.astimezone(UTC).date().isoformat()
+    assert keys.data is not None and keys.ring is not None
+    opened, sealed = keys.ring.bound(*facts.SUBSCRIBER, keys.uid), keys.data.bound(*facts.RECORD, keys.uid).seal
+    at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
+    marks, records = [], []
+    for id, blob, _language, _joined, _blind in dialect.subscribers_at(ids):
+        address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
+        blind = keys.blind(addresses.comparable(address))
+        marks.append((organisation.id, blind, keys.index_version, "erased", day))
+        # One record at least outlives her, so that her number is known to have been used. It has no words any more.
+        words = sealed(at, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
+        columns = (organisation.id, id, None, consent.KINDS.index("objected"), facts.NEWSLETTER, _DESK, day)
+        records.append((*columns, b"", facts.digest(*columns, words)))
+    _out_of_totals(ids)
+    ConsentRecord.objects.filter(subscriber__in=ids).update(blob=b"")
+    dialect.insert_consent(records)
+    for rows in (SubscriberTag, Subscription, ReadableValue, Oddity):
+        rows.objects.filter(subscriber__in=ids).delete()
+    Oddity.objects.filter(other__in=ids).update(other=None)
+    # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
+    dialect.update_subscribers([(b"", "", id) for id in ids])
+    Subscriber.objects.filter(id__in=ids).delete()
+    dialect.insert_suppressions(marks)
+
+
+def _out_of_totals(ids: Sequence[int]) -> None:
+    on: dict[int, dict[int, int]] = defaultdict(dict)
+    for id, list_id, status, _may in dialect.subscriptions_of(ids):
+        on[id][list_id] = status
+    carried: dict[int, list[int]] = defaultdict(list)
+    for id, tag in dialect.tags_of(ids):
+        carried[id].append(tag)
+    totals = Totals()
+    for id, lists in on.items():
+        totals.move(lists, carried[id], {}, ())
     totals.write()
 
 

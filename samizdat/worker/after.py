@@ -33,6 +33,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
     "subscriber.erased": (sweep,),
+    "subscribers.erased": (sweep,),
     "subscriber.forgotten": (forgetting.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (intake.undo,),

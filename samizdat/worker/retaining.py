@@ -8,7 +8,7 @@ from samizdat.audience.models import List
 from samizdat.rights.actions import retain_slice
 from samizdat.worker import tasks
 
-# Of one round; a chunk of 500 deliveries or 25 people is one step of it.
+# Of one round; a chunk of 500 deliveries or 500 people is one step of it.
 SECONDS = 0.5
 
 

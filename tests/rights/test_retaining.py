@@ -9,11 +9,14 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.errors import AddressErased
-from samizdat.audience.models import Subscriber
+from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
 from samizdat.rights import actions, keeping
+from samizdat.rights.actions import retaining as retention
 from samizdat.rights.errors import RightsError
 from samizdat.worker import retaining
 from tests.audience.checks import assert_projections_hold
@@ -43,6 +46,25 @@ def test_who_left_long_ago_goes_whole_and_no_hand_brings_her_back(lantern: Any, 
         audience.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", now=NOW)
     assert retaining.keep_no_longer(NOW) == (0, 0)
     assert retaining.keep_no_longer(NOW + timedelta(days=2)) == (1, 0)
+    assert_projections_hold(lantern, NOW)
+    chain.append()
+    assert chain.verify(lantern).whole
+
+
+def test_many_go_in_slices_that_hold_the_database_a_moment_each(
+    lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = people(lantern, letter, 7)
+    for one in crowd:
+        audience.add_tags(one, ["Books"], now=LONG_AGO)
+        audience.unsubscribe(one, letter, now=LONG_AGO)
+    monkeypatch.setattr(retention, "PAGE", 3)
+    actions.retain(letter, actions.Rules(left_days=30), now=NOW)
+    assert retaining.keep_no_longer(NOW) == (7, 0)
+    assert not Subscriber.objects.exists()
+    assert {*ConsentRecord.objects.values_list("blob", flat=True)} == {b""}
+    assert Suppression.objects.filter(reason="erased").count() == 7
+    assert [detail_of(event)["count"] for event in Event.objects.filter(kind="subscribers.erased")] == [3, 3, 1]
     assert_projections_hold(lantern, NOW)
     chain.append()
     assert chain.verify(lantern).whole
