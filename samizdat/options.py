@@ -37,6 +37,12 @@ OPTIONS = (
         "postgresql://… that the public process uses for the gate, with a role of its own. "
         "Empty: made by `samizdat upgrade` where the database lets it.",
     ),
+    Option(
+        "SAMIZDAT_BACKUPS",
+        "",
+        "The folder in which you keep backups. `doctor` names those older than 30 days: whoever was erased is in them, "
+        "sealed. The house itself only looks there.",
+    ),
     Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands before somebody has chosen: en or ru."),
     Option("SAMIZDAT_PUBLIC_USER", "", "User that the public process runs as, when `serve` is started as root."),
     Option(

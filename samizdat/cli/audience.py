@@ -224,7 +224,7 @@ def subscribers_erase(address: str) -> None:
     say(
         {"erased": bool(gone), "backups_until": until},
         "Erased." if gone else "The address was not known; imports will refuse it from now on.",
-        f"A keyed mark of the address stays. Backups made before may hold it, sealed, until {until}.",
+        f"A keyed mark of the address stays. Backups made before still hold her, sealed: throw them away by {until}.",
     )
 
 

@@ -38,6 +38,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from looks.database()
     yield from looks.machines()
     yield from looks.work()
+    yield from looks.backups(opening.now())
     yield from _organisations()
     yield from _public_process()
 

@@ -272,3 +272,37 @@ def _within(work: Callable[[], Any], seconds: float) -> Any:
     thread.start()
     thread.join(seconds)
     return found[0] if found else None
+
+
+# --- backups ---
+
+
+def backups(now: datetime) -> Iterator[Sign]:
+    """Copies of the data that are older than what is erased may live in them: in the folder that is told, and beside
+    the data."""
+    from samizdat.options import data_folder, option
+    from samizdat.rights.keeping import BACKUP_DAYS
+
+    told, data = option("SAMIZDAT_BACKUPS"), data_folder()
+    if not told:
+        text = (
+            "Nobody told where copies of the data lie (SAMIZDAT_BACKUPS), so nobody can look whether any is older than "
+        )
+        yield Sign("amber", "backups", f"{text}{BACKUP_DAYS} days. Whoever was erased is in it, sealed.")
+    elif not Path(told).is_dir():
+        yield Sign("amber", "backups", f"{told} is no folder that can be read. Set SAMIZDAT_BACKUPS anew.")
+    copies = [path for path in data.glob("*.sqlite3?*") if not path.name.endswith(("-wal", "-shm", "-journal"))]
+    kept = [path for path in Path(told).rglob("*") if path.is_file()] if told and Path(told).is_dir() else []
+    old = sorted(
+        (day, path.name)
+        for path in (*copies, *kept)
+        if now - (day := datetime.fromtimestamp(path.stat().st_mtime, UTC)) > timedelta(days=BACKUP_DAYS)
+    )
+    if old:
+        day, name = old[0]
+        text = (
+            f"{len(old):,} are older than {BACKUP_DAYS} days, the oldest of {day:%Y-%m-%d}: {name}. Whoever was erased "
+        )
+        yield Sign("red", "backups", f"{text}since is in them, sealed. Throw them away.")
+    elif kept:
+        yield Sign("good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")

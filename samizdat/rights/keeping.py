@@ -2,7 +2,8 @@
 
 from datetime import date, datetime, timedelta
 
-# Backups of the whole house go after so many days (threat model, T8), so what is erased today is nowhere after that.
+# Backups of the whole house are to go after so many days (threat model, T8), so that what is erased today is nowhere
+# after that. The house makes none and can throw none away; `doctor` looks at the folder that it is told of.
 BACKUP_DAYS = 30
 # The public pages promise this to whoever did not confirm (audience/actions/forgetting.py adds a day of grace).
 UNCONFIRMED_DAYS = 7

@@ -100,6 +100,10 @@ def _gaps(facts: Facts) -> tuple[str, ...]:
         found.append(_("A mailbox that readers can write to."))
     if any(not one.wording for one in facts.lists):
         found.append(_("What readers of each list agree to: switch its form on, or write the words there."))
+    found.append(
+        _("Who throws backups away after %(n)s days, and how: the house does not know of your copies.")
+        % {"n": keeping.BACKUP_DAYS}
+    )
     found.append(_("Under whose law each provider works, and on what ground data go there (articles 44 to 49)."))
     return tuple(found)
 

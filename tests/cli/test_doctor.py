@@ -117,3 +117,19 @@ def test_a_public_host_without_an_answer_does_not_keep_anybody_waiting(house: Ho
     found = signs(house)["Northern Lantern"]
     assert time.monotonic() - began < 20
     assert any("does not answer from here" in sign["sentence"] for sign in found)
+
+
+def test_backups_older_than_a_month_are_named(house: House) -> None:
+    (sign,) = signs(house)["backups"]
+    assert sign["state"] == "amber" and "SAMIZDAT_BACKUPS" in sign["sentence"]
+    kept = house.folder / "backups"
+    kept.mkdir()
+    (kept / "house.tar").write_text("new")
+    house.environment["SAMIZDAT_BACKUPS"] = str(kept)
+    (sign,) = signs(house)["backups"]
+    assert sign["state"] == "good"
+    (kept / "old.tar").write_text("old")
+    os.utime(kept / "old.tar", (time.time() - 31 * 86400,) * 2)
+    (sign,) = signs(house, 1)["backups"]
+    assert sign["state"] == "red" and "old.tar" in sign["sentence"]
+    del house.environment["SAMIZDAT_BACKUPS"]

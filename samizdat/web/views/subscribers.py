@@ -209,7 +209,7 @@ def erase(request: Any, number: int) -> HttpResponse:
     if form.is_valid():
         actions.erase(request.organisation, subscriber=found, now=timezone.now(), by=request.person)
         until = day(gone_from_backups(timezone.localdate()))
-        text = _("Her data is erased. Backups made before may hold it, sealed, until %(day)s at the latest.")
+        text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
         messages.success(request, text % {"day": until})
         return go(request, "subscribers")
     card = queries.card(found, timezone.now())
