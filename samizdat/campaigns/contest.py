@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import actions
+from samizdat.campaigns import actions, checks
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of
@@ -218,11 +218,12 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
     keys = house.keys(campaign.organisation)
     for one in found[1:]:
         proof = proof_of_version(campaign, one.change, now, edition.archive_slug)
-        if proof.compiled is None:
-            flawed = actions.flaws_error(proof.flaws)
+        draft = draft_in(draft_of(campaign), one.change)
+        stopping = checks.stops(campaign, draft, proof, now)
+        if proof.compiled is None or stopping:
+            flawed = actions.flaws_error((*proof.flaws, *stopping))
             sentence = _("Version %(name)s: %(sentence)s") % {"name": one.name, "sentence": flawed}
             raise LetterHasFlaws(sentence, flawed.flaws)
-        draft = draft_in(draft_of(campaign), one.change)
         details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
         EditionVariant.objects.create(
             edition=edition,

@@ -145,7 +145,7 @@ SENTENCES: dict[str, str] = {
     "spelling_alone": "“%(word)s” is in no dictionary. Look at the spelling.",
     "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
     "admin adds the domain under Sending domains.",
-    "second_today": "A letter went to this list today already: “%(subject)s”. Two on one day make people leave.",
+    "second_today": "Another letter goes to this list today: “%(subject)s”. Two on one day make people leave.",
     "reach_large": "It goes to %(now)s; the letters before went to %(before)s at the most. Look whether list, tag "
     "and segment are the ones you mean.",
     "empty_values": "%(count)s of %(of)s have no %(field)s; they will read “%(default)s”.",

@@ -1,7 +1,7 @@
 """The checks of a letter with what only delivery knows: who signs for it, what went out today, how many it reaches."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,7 +45,8 @@ def _unsigned(organisation: Any, draft: Draft) -> Iterator[Flaw]:
 def _second_today(campaign: Campaign, now: datetime) -> Iterator[Flaw]:
     zone = ZoneInfo(campaign.organisation.timezone)
     begin = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    others = Campaign.objects.select_related("organisation").filter(list=campaign.list_id, due__gte=begin, due__lte=now)
+    end = begin + timedelta(days=1)
+    others = Campaign.objects.select_related("organisation").filter(list=campaign.list_id, due__gte=begin, due__lt=end)
     other = others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).order_by("-due").first()
     if other is not None:
         yield Flaw(0, "second_today", {"subject": draft_of(other).subject[:80]}, None, "care", "to")

@@ -70,7 +70,7 @@ class Checks:
 def checks(proof: Any, draft: Draft, looked: Looked | None = None) -> Checks:
     """What is wrong with a letter, beside its places. looked: of all checks (delivery/checking), else of the proof."""
     lines = draft.body.split("\n") if draft.format != "blocks" else []
-    found = []
+    found: list[Check] = []
     for finding in looked.findings if looked else findings(proof.flaws):
         at = finding.line if finding.place == "body" and 0 < finding.line <= len(lines) else 0
         line = lines[at - 1].strip()[:200] if at else ""

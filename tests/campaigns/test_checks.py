@@ -15,9 +15,10 @@ import pytest
 from samizdat.audience import emptiness
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
-from samizdat.campaigns import actions
+from samizdat.campaigns import actions, contest
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.checks import dead, empties, fetching, keeping, rules, spelling
+from samizdat.campaigns.contest import Change
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws
 from samizdat.campaigns.letter import proof_of
@@ -317,3 +318,14 @@ def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: A
     found = {one.code: (one.place, one.line) for one in look(campaign, NOW).findings}
     assert found["date_weekday"] == ("block", 1) and found["link_short"] == ("block", 2)
     assert not {"donation_unwarned", "donation_no_word"} & {*found}, "the block brings its warning along"
+
+
+def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) -> None:
+    lantern.feared = "ru"
+    lantern.save(update_fields=["feared"])
+    campaign = letter(lantern, "Read us.")
+    appeal = letter(lantern, "Help us: [give](https://boosty.to/lantern)", list=campaign.list)
+    contest.plan(campaign, [Change(letter=appeal)], share=20, way="hand", at=NOW + timedelta(hours=2), by=None, now=NOW)
+    edition = actions.freeze(campaign, NOW)
+    with pytest.raises(LetterHasFlaws, match=r"Version B.*asks for money"):
+        contest.freeze(campaign, edition, NOW)
