@@ -265,7 +265,8 @@ class Walk:
 
     def met(self, rows: int) -> None:
         """How many there were in the last window; the next one is wider or narrower."""
-        self._width = max(1, self._width * self._size // max(rows, self._size // 8, 1))
+        few = rows * 8 <= self._size
+        self._width = self._width * 8 if few else max(1, self._width * self._size // rows)
 
 
 def asks_elsewhere(tree: segment.Tree) -> bool:

@@ -99,14 +99,14 @@ class Reader:
         return self._counting.of(self.tree)
 
     def look(self, *, after: int, seconds: float | None) -> "Look":
-        """Counts on from the row behind `after` for so many seconds (None: to the end), at least one page."""
+        """Counts on from the row behind `after` for so many seconds (None: to the end); one page at least is opened."""
         if not self.sealed:
             return Look(self.count(), 0, None)
         until = None if seconds is None else time.monotonic() + seconds
         count = seen = 0
         for page in self._pages(after):
             count, seen, after = count + len(page.found), seen + page.seen, page.last
-            if until is not None and time.monotonic() > until and not page.end:
+            if until is not None and time.monotonic() > until and seen and not page.end:
                 return Look(count, seen, after)
         return Look(count, seen, None)
 
