@@ -1341,6 +1341,18 @@ def untag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
     )
 
 
+def drop_tag_slice(tag: int, limit: int) -> int:
+    """Takes a tag from some of those who carry it; how many they were."""
+    key = "rowid" if _on_sqlite() else "ctid"
+    sql = (
+        f"DELETE FROM audience_subscribertag WHERE {key} IN "
+        f"(SELECT {key} FROM audience_subscribertag WHERE tag_id = %s LIMIT %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [tag, limit])
+        return int(cursor.rowcount)
+
+
 def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
     """(list, status, how many of them)."""
     with connection.cursor() as cursor:

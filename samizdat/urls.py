@@ -31,6 +31,7 @@ from samizdat.web.views import (
     shared,
     stopping,
     subscribers,
+    tags,
     writing,
 )
 
@@ -127,6 +128,8 @@ audience = [
     path("fields/<int:field_number>/remove", fields.remove_field, name="remove-field"),
     path("subscribers/differ", subscribers.differ, name="differ"),
     path("subscribers/left/<int:alarm_id>/", subscribers.left_at_once, name="left-at-once"),
+    path("tags/", tags.tags, name="tags"),
+    path("tags/<int:tag_id>/remove", tags.remove, name="remove-tag"),
     path("segments/", segments.segments, name="segments"),
     path("segments/new", segments.new_segment, name="new-segment"),
     path("segments/<int:segment_id>/", segments.one_segment, name="segment"),

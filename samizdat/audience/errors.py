@@ -37,6 +37,10 @@ class FieldRefused(AudienceError):
         super().__init__(sentence)
 
 
+class TagRefused(AudienceError):
+    code = "tag_refused"
+
+
 class NoSuchSubscriber(AudienceError):
     code = "no_such_subscriber"
 

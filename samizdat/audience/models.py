@@ -82,6 +82,8 @@ class Tag(models.Model):
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="tags")
     name_sealed = models.BinaryField()
     name_index = models.BinaryField(max_length=16)  # Blind index of the name: found without opening all.
+    # Its name is gone; the row stays, so that a draft that went to it never goes to everybody instead.
+    removed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="tag_once")]

@@ -553,10 +553,12 @@ def _standing(ids: list[int], list: List | None, status: str | None) -> dict[int
 def _tag_names(organisation: Any, ids: list[int]) -> dict[int, list[str]]:
     keys = house.keys(organisation)
     pairs = dialect.tags_of(ids)
-    names = {tag.id: tagging.tag_name(keys, tag) for tag in Tag.objects.filter(id__in={tag for _, tag in pairs})}
+    rows = Tag.objects.filter(id__in={tag for _, tag in pairs}, removed=False)
+    names = {tag.id: tagging.tag_name(keys, tag) for tag in rows}
     found: dict[int, list[str]] = {}
     for subscriber, tag in pairs:
-        found.setdefault(subscriber, []).append(names[tag])
+        if tag in names:
+            found.setdefault(subscriber, []).append(names[tag])
     return {subscriber: sorted(held, key=str.casefold) for subscriber, held in found.items()}
 
 

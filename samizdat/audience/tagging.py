@@ -28,7 +28,7 @@ def tags_for(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) ->
     missing = {tag_indices(keys, name)[0]: name for name in names if name not in found}
     if not missing:
         return found
-    if Tag.objects.filter(organisation=organisation).count() + len(missing) > MOST_TAGS:
+    if Tag.objects.filter(organisation=organisation, removed=False).count() + len(missing) > MOST_TAGS:
         raise ImportRefused(
             "too_many_tags",
             "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
@@ -66,7 +66,7 @@ def tag_name(keys: OrganisationKeys, tag: Tag) -> str:
 
 def all_tags(organisation: Any, keys: OrganisationKeys) -> dict[int, str]:
     """Id -> name."""
-    return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organisation=organisation)}
+    return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organisation=organisation, removed=False)}
 
 
 def all_fields(organisation: Any, keys: OrganisationKeys) -> dict[str, tuple[int, str, str]]:

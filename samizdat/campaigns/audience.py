@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
 from samizdat.audience.segments.audience import reach_in
@@ -34,7 +36,9 @@ class Reach:
 
 
 def reader_of(campaign: Campaign, now: datetime) -> Reader | None:
-    """Its segment, ready to be asked; None where it has none. Errors: SegmentBroken."""
+    """Its segment, ready to be asked; None where it has none. Errors: SegmentBroken, also for a tag that is gone."""
+    if campaign.tag is not None and campaign.tag.removed:
+        raise SegmentBroken(_("The tag that it goes to was removed. Choose another one, or none."))
     if campaign.segment is None:
         return None
     tree = saved.tree_of(campaign.segment)
@@ -70,9 +74,10 @@ def quick_count(campaign: Campaign, now: datetime) -> int | None:
     return reach_of(campaign, now).may
 
 
-def drafts_to(segment: Any) -> list[Row]:
-    """Drafts that go to a segment, the newest first."""
-    rows = Campaign.objects.select_related("organisation").filter(segment=segment, state="draft").order_by("-pk")
+def drafts_to(segment: Any = None, *, tag: Any = None) -> list[Row]:
+    """Drafts that go to a segment, or to a tag, the newest first."""
+    to = {"tag": tag} if tag is not None else {"segment": segment}
+    rows = Campaign.objects.select_related("organisation").filter(**to, state="draft").order_by("-pk")
     return [Row(row, draft_of(row).subject) for row in rows[:DRAFTS]]
 
 

@@ -24,7 +24,7 @@ class Campaign(models.Model):
 
     organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="campaigns")
     list = models.ForeignKey("audience.List", models.PROTECT, related_name="+")
-    tag = models.ForeignKey("audience.Tag", models.SET_NULL, null=True, related_name="+")
+    tag = models.ForeignKey("audience.Tag", models.PROTECT, null=True, related_name="+")
     # Of those on the list; a removed segment keeps its row, so that a draft never goes to everybody instead.
     segment = models.ForeignKey("audience.Segment", models.PROTECT, null=True, related_name="+")
     template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="+")

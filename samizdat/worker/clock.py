@@ -117,6 +117,10 @@ def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, tasks.stopping.is_set)
 
 
+def removed_tags(now: datetime) -> None:
+    audience.clear_removed_tags(CLEARING, tasks.stopping.is_set)
+
+
 def readable_fields(now: datetime) -> None:
     audience.follow_readable(now, CLEARING, tasks.stopping.is_set)
 
@@ -170,6 +174,7 @@ SLOW: dict[str, Deed] = {
     "exports that nobody fetched": old_exports,
     "undoing that is over": undo_is_over,
     "values of removed fields": removed_fields,
+    "removed tags": removed_tags,
     "readable values of fields": readable_fields,
     "typos and doubles": odd_addresses,
     "the hash chain": link_chain,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience.actions import Shape, add_field, add_segment, add_subscriber, change_segment
+from samizdat.audience.actions import Shape, add_field, add_segment, add_subscriber, change_segment, tags
 from samizdat.audience.models import MONTHLY, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.audience import Reach, quick_count, reach_of
@@ -18,6 +18,7 @@ from samizdat.core.ledger import unpack_numbers
 from samizdat.delivery.actions import release
 from samizdat.delivery.errors import NobodyToWrite, NotReleasable
 from samizdat.delivery.models import Chunk
+from samizdat.delivery.whom import whom
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a release holds a lock of its own
@@ -138,6 +139,20 @@ def test_who_agreed_last_still_comes_first_for_a_warm_up(letter: Letter, kind: s
     tree = {"readable": segment.Not(letter.tag), "sealed": letter.of_riga}[kind]
     release(letter.to(tree), now=NOW)
     assert letter.frozen() == {"readable": ["dmitri", "eva"], "sealed": ["eva", "ada"]}[kind]
+
+
+def test_a_letter_to_a_tag_that_was_removed_goes_to_nobody_and_not_to_the_whole_list(letter: Letter) -> None:
+    campaign, tag = letter.to(segment.EVERYBODY), riga_tag(letter)
+    campaigns.save(campaign, draft_of(campaign), version=1, by=None, now=NOW, tag=tag, segment=None)
+    assert tags.carriers(tag) == 3
+    tags.remove_tag(tag, now=NOW)
+    assert tags.clear_removed_tags(5) and tags.carriers(tag) == 0
+    campaign = Campaign.objects.get()
+    with pytest.raises(NotReleasable, match="tag that it goes to was removed"):
+        release(campaign, now=NOW)
+    assert whom(campaign, NOW).may == 0 and quick_count(campaign, NOW) == 0
+    again = audience.tags_for(letter.organisation, ["Riga"])["Riga"]
+    assert again != tag.pk  # The name is free again, and is another tag.
 
 
 def test_a_letter_to_a_segment_that_was_removed_goes_to_nobody_and_says_why(letter: Letter) -> None:

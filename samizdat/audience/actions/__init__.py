@@ -45,6 +45,7 @@ from samizdat.audience.actions.subscribers import (
     sign_up,
 )
 from samizdat.audience.actions.suppress import lift, suppress
+from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
 from samizdat.audience.actions.wordings import put_wording, wordings
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "change_segment",
     "change_values",
     "clear_removed",
+    "clear_removed_tags",
     "confirm",
     "correct_address",
     "count_values",
@@ -89,6 +91,7 @@ __all__ = [
     "reject_rows",
     "remove_field",
     "remove_segment",
+    "remove_tag",
     "remove_tags",
     "rename_list",
     "resumable",

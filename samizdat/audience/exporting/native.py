@@ -186,7 +186,7 @@ def _subscribers(
     count = tagged = 0
     for page in people.pages(home):
         ids = [row[0] for row in page]
-        tags = _tags(ids)
+        tags = _tags(home, ids)
         tagged += sum(map(len, tags.values()))
         rows = []
         for id, blob, language, joined in page:
@@ -229,9 +229,11 @@ def _removed_fields(home: people.House) -> frozenset[int]:
     return frozenset(rows.values_list("number", flat=True))
 
 
-def _tags(ids: list[int]) -> dict[int, list[int]]:
+def _tags(home: people.House, ids: list[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for id, tag in dialect.tags_between(ids[0] - 1, ids[-1]):
+        if tag not in home.tags:
+            continue  # Removed, and not yet taken from everybody.
         found.setdefault(id, []).append(tag)
     return found
 

@@ -118,7 +118,7 @@ def whole(home: House, ids: Sequence[int]) -> list[Person]:
     rows = {row[0]: row for row in dialect.subscribers_at(ids)}
     people = {id: _person(home, rows[id]) for id in ids if id in rows}
     for id, tag in dialect.tags_of(ids):
-        if id in people:
+        if id in people and tag in home.tags:
             people[id].tags.append(tag)
     for id, *of in dialect.subscriptions_with(ids, WISHES):
         if id in people:

@@ -92,7 +92,9 @@ def missing(organisation: Any, tree: segment.Tree) -> set[str]:
     for kind, number in segment.references(tree):
         wanted.setdefault(kind, set()).add(number)
     known: dict[str, Callable[[set[int]], set[int]]] = {
-        "tag": lambda ids: {*Tag.objects.filter(organisation=organisation, id__in=ids).values_list("id", flat=True)},
+        "tag": lambda ids: {
+            *Tag.objects.filter(organisation=organisation, id__in=ids, removed=False).values_list("id", flat=True)
+        },
         "list": lambda ids: {*List.objects.filter(organisation=organisation, id__in=ids).values_list("id", flat=True)},
         "field": lambda numbers: {
             *organisation.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)

@@ -137,10 +137,18 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         request.POST if request.method == "POST" else None,
         initial=initial,
         lists=audience.lists(organisation),
-        tags=audience.tags(organisation),
+        tags=_tags(organisation, campaign),
         segments=_segments(organisation, campaign),
         templates=queries.templates(organisation),
     )
+
+
+def _tags(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
+    """As _segments."""
+    offered = audience.tags(organisation)
+    if campaign and campaign.tag and campaign.tag.removed:
+        offered.append((campaign.tag_id, _("a tag that was removed")))
+    return offered
 
 
 def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:

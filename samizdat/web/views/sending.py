@@ -208,7 +208,7 @@ def _routes(request: Any, organisation: Any, domain: str) -> dict[str, str]:
 def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
     if reach.broken:
         href = address(request.organisation, "campaign", found.pk)
-        return _item("stop", _("Its segment does not work"), reach.broken, href, _("Choose"))
+        return _item("stop", _("Whom it goes to is gone"), reach.broken, href, _("Choose"))
     if reach.may:
         return _item(
             "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
