@@ -3,11 +3,13 @@
 from typing import Any
 
 from samizdat.cli import opening
+from samizdat.cli.output import note
 
 
 def looked(campaign: Any, links: bool, accepted: tuple[str, ...]) -> Any:
     """delivery.checking.Looked. links: ask every link as well; accepted: keys of findings that may stay as they are."""
     from samizdat.campaigns.checks import dead, empties, keeping, spelling
+    from samizdat.campaigns.errors import CampaignError
     from samizdat.campaigns.letter import proof_of
     from samizdat.delivery.checking import look
 
@@ -19,7 +21,10 @@ def looked(campaign: Any, links: bool, accepted: tuple[str, ...]) -> Any:
     spelling.check(spelling.texts(first.reading))
     empties.count_on(campaign, proof.letter, first.kept, now, seconds=None)
     if links:
-        dead.ask(campaign, first.reading, now)
+        try:
+            dead.ask(campaign, first.reading, now)
+        except CampaignError as refused:
+            note(str(refused))
     return look(campaign, now, proof=proof)
 
 

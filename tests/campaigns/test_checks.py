@@ -192,6 +192,23 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
     assert "spelling_alone" not in codes(campaign)
 
 
+def test_a_letter_in_a_language_without_a_dictionary_is_left_alone(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = "Liebe Freundinnen das Wasser nahm Kisten voller Briefe aus dem alten Keller"
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", ("en_US",)))
+    monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2], ()))
+    spelling.check(german)
+    monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2]))
+    campaign = letter(lantern, german)
+    spelling.check(spelling.texts(look(campaign, NOW).reading))
+    assert "spelling_alone" not in codes(campaign)
+    mixed = draft_of(campaign).with_(body="The water took boxes of letters " * 3 + "Kisten")
+    spelling.check(mixed.body)
+    assert "spelling_alone" in {one.code for one in look(campaign, NOW, mixed).findings}
+    spelling.forget()
+
+
 def test_without_the_program_it_is_said_how_to_install_it(
     lantern: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,10 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
     page = _do(here, client, campaign, "slow")
     assert "“wrod” is in no dictionary. Perhaps: word." in page and 'value="slow"' not in page
     assert "the page was taken away (410)" in _do(here, client, campaign, "links")
+    nowhere = [("https://a.example/1", fetching.Answer("dead", "no_host")), ("b", fetching.Answer("dead", "no_host"))]
+    monkeypatch.setattr(dead.fetching, "ask_all", lambda _urls: nowhere)
+    page = _do(here, client, campaign, "links")
+    assert "has no way out" in page and "(410)" in page, "what was kept before stays"
     assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")
     assert rules.rules_of(here.organisation).words == {"wrod"}
     spelling.forget()

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns.checks import fetching
 from samizdat.campaigns.checks.keeping import Kept, change
 from samizdat.campaigns.checks.pictures import HEAVY
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.checks import Reading
 from samizdat.core.mergetags import Flaw
@@ -21,6 +22,7 @@ GOOD_FOR = timedelta(days=1)
 MOST = 200
 
 
+_NO_WAY = frozenset({"no_host", "no_connection"})
 _PICTURE = re.compile(r'<img\b[^<>]{0,2000}?\bsrc="(https?://[^"<>]{1,2000})"', re.IGNORECASE)
 
 
@@ -46,8 +48,13 @@ def ask(
     now: datetime,
     asking: Callable[[Iterable[str]], Iterator[tuple[str, fetching.Answer]]] | None = None,
 ) -> dict[str, fetching.Answer]:
-    """Asks every link anew and keeps what came of it. Takes up to 45 s; nothing of the database is held meanwhile."""
+    """Asks every link anew and keeps what came of it. Takes up to 45 s; nothing of the database is held meanwhile.
+
+    Errors: CampaignError when not one of several could be reached: then it is this machine that has no way out.
+    """
     told = dict((asking or fetching.ask_all)(wanted(reading)))
+    if len(told) > 1 and all(one.verdict == "dead" and one.detail in _NO_WAY for one in told.values()):
+        raise CampaignError(_("None of the links could be reached: probably this machine has no way out. Try later."))
 
     def changed(known: Kept) -> None:
         moment = now.isoformat()

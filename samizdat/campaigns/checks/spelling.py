@@ -26,6 +26,8 @@ DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 FOLDERS = ("/usr/share/hunspell", "/usr/share/myspell/dicts", "/usr/share/myspell", "/usr/local/share/hunspell")
 PATIENCE = 10.0
+# Where more of the words of one script are unknown than that, the letter is in another language, not badly spelled.
+FOREIGN, FEW = 0.4, 8
 # Words of one look, words that are remembered (10 MB), and findings of one letter.
 MOST, REMEMBERED, FOUND = 5_000, 100_000, 50
 SUGGESTED = 3
@@ -126,17 +128,33 @@ def flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
 
 
 def _flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
+    foreign = _foreign(words_of(reading.where.words))
     for place, text in (("subject", reading.subject), ("preheader", reading.preheader), ("", reading.text)):
         for word in words_of(text):
-            with _lock:
-                near = _known.get(word)
-            if near is None or word.casefold() in right:
+            near = _near(word)
+            if near is None or word.casefold() in right or any(script.fullmatch(word) for script in foreign):
                 continue
             code = "spelling" if near else "spelling_alone"
             values = {"word": word, "near": ", ".join(near)} if near else {"word": word}
             at, line = (place, 1) if place else reading.where.word(word)
             if at != "letter":  # The frame's own words are ours.
                 yield Flaw(line, code, values, None, "care", at)
+
+
+def _near(word: str) -> tuple[str, ...] | None:
+    with _lock:
+        return _known.get(word)
+
+
+def _foreign(words: list[str]) -> list[re.Pattern[str]]:
+    """Scripts in which the letter speaks a language that no dictionary here has."""
+    found = []
+    for script in (_EN, _RU):
+        mine = [word for word in words if script.fullmatch(word)]
+        wrong = sum(_near(word) is not None for word in mine)
+        if wrong > FEW and wrong > FOREIGN * len(mine):
+            found.append(script)
+    return found
 
 
 def texts(reading: Reading) -> str:

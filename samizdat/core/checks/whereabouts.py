@@ -41,6 +41,11 @@ class Whereabouts:
                     return place, number
         return "letter", 0
 
+    @cached_property
+    def words(self) -> str:
+        """All that was written, as one text."""
+        return "\n".join(self._parts)
+
     def word(self, word: str) -> tuple[str, int]:
         """Where a whole word stands first, upper and lower case as given."""
         place = "block" if self._format == "blocks" else "body"

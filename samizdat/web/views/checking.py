@@ -33,14 +33,22 @@ def tags(request: Any, campaign_id: int) -> HttpResponse:
 def checks(request: Any, campaign_id: int) -> HttpResponse:
     """A button beside the checks; answers with all of them anew."""
     found = campaign_at(request, campaign_id)
-    if found.state == "draft" and (deed := DEEDS.get(request.POST.get("do", ""))):
-        deed(request, found)
+    asked, problem = request.POST.get("do", ""), ""
+    try:
+        if found.state == "draft" and (deed := DEEDS.get(asked)):
+            deed(request, found)
+    except CampaignError as refused:
+        problem = str(refused)
     if not request.htmx:
+        if problem:
+            messages.error(request, problem)
         return go(request, "campaign", campaign_id, anchor="checks")
     now = timezone.now()
     draft, proof = draft_of(found), proof_of(found, now)
     told = previews.checks(proof, draft, look(found, now, draft, proof))
-    return render(request, "web/campaigns/parts/checks.html", {"campaign": found, "checks": told})
+    # The pressed button is gone with its finding: the keyboard goes on from the heading.
+    facts = {"campaign": found, "checks": told, "refused": problem, "pressed": asked in ("accept", "back", "learn")}
+    return render(request, "web/campaigns/parts/checks.html", facts)
 
 
 def _slow(request: Any, found: Any) -> None:
@@ -63,10 +71,7 @@ def _accept(request: Any, found: Any) -> None:
 
 
 def _learn(request: Any, found: Any) -> None:
-    try:
-        rules.learn(request.organisation, [request.POST.get("word", "")], by=request.person, now=timezone.now())
-    except CampaignError as refused:
-        messages.error(request, str(refused))
+    rules.learn(request.organisation, [request.POST.get("word", "")], by=request.person, now=timezone.now())
 
 
 DEEDS: dict[str, Callable[[Any, Any], None]] = {
