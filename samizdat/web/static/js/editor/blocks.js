@@ -6,6 +6,7 @@ import { ATOMS, BLOCKS } from "./schema.js";
 import { kind, make, say, tell } from "./words.js";
 
 const { NodeSelection, Plugin, PluginKey, TextSelection } = pm.state;
+const { closeHistory } = pm.history;
 const { Decoration, DecorationSet } = pm.view;
 
 // What a block's words stand in on this page. No h1 to h3: headings here are those of the desk.
@@ -146,7 +147,7 @@ export function move(editor, pos, way) {
   }
   // The neighbour is carried over the block: so the block keeps caret and focus.
   const start = way < 0 ? pos - other.nodeSize : pos + node.nodeSize;
-  const transaction = state.tr.delete(start, start + other.nodeSize);
+  const transaction = closeHistory(state.tr).delete(start, start + other.nodeSize);
   transaction.insert(way < 0 ? pos - other.nodeSize + node.nodeSize : pos, other);
   view.dispatch(transaction.scrollIntoView());
   tell(say("moved", { kind: naming(node), place: index + way + 1, count: parent.childCount }));
@@ -160,7 +161,7 @@ export function carry(editor, pos, target) {
   const at = state.doc.resolve(target);
   if (!node || (target >= pos && target <= pos + node.nodeSize)) return false;
   if (!at.parent.canReplaceWith(at.index(), at.index(), node.type)) return false;
-  const transaction = state.tr;
+  const transaction = closeHistory(state.tr);
   const from = state.doc.resolve(pos);
   if (from.parent.childCount === 1) transaction.replaceWith(pos, pos + node.nodeSize, state.schema.nodes.paragraph.create());
   else transaction.delete(pos, pos + node.nodeSize);
@@ -175,7 +176,7 @@ export function carry(editor, pos, target) {
 
 export function copy(editor, pos) {
   const node = editor.state.doc.nodeAt(pos);
-  const transaction = editor.state.tr.insert(pos + node.nodeSize, node.type.create({ ...node.attrs, id: null }, node.content));
+  const transaction = closeHistory(editor.state.tr).insert(pos + node.nodeSize, node.type.create({ ...node.attrs, id: null }, node.content));
   editor.view.dispatch(transaction.scrollIntoView());
   tell(say("copied", { kind: naming(node) }));
 }
@@ -183,7 +184,7 @@ export function copy(editor, pos) {
 export function remove(editor, pos) {
   const { state, view } = editor;
   const { parent, node, index } = place(state.doc, pos);
-  const transaction = state.tr;
+  const transaction = closeHistory(state.tr);
   const alone = parent.childCount === 1 || (parent.childCount === 2 && parent.child(1).type.name === "footer" && index === 0);
   if (alone) transaction.replaceWith(pos, pos + node.nodeSize, state.schema.nodes.paragraph.create());
   else transaction.delete(pos, pos + node.nodeSize);
@@ -204,7 +205,7 @@ export function insert(editor, name, attrs = {}) {
   const { state, view } = editor;
   const node = fresh(state.schema, name, attrs);
   const here = blockAt(state);
-  const transaction = state.tr;
+  const transaction = closeHistory(state.tr);
   let pos;
   if (name === "footer") {
     const last = state.doc.lastChild;
@@ -296,6 +297,15 @@ export function keeping() {
     appendTransaction: (transactions, _before, state) =>
       transactions.some((one) => one.docChanged) ? named(state.tr, state.doc) : null,
     props: {
+      // What is typed while an atom is chosen comes behind it, and not in its place.
+      handleTextInput(view, _from, _to, text) {
+        const { selection, schema } = view.state;
+        if (!(selection instanceof NodeSelection) || !selection.node.isBlock) return false;
+        const behind = selection.to;
+        const transaction = view.state.tr.insert(behind, schema.nodes.paragraph.create(null, schema.text(text)));
+        view.dispatch(transaction.setSelection(TextSelection.create(transaction.doc, behind + 1 + text.length)).scrollIntoView());
+        return true;
+      },
       decorations(state) {
         const here = blockAt(state);
         if (!here) return null;

@@ -3,7 +3,7 @@ import { Extension, pm } from "../../vendor/editor.js";
 import { blockAt, copy, focus, move, remove } from "./blocks.js";
 import { positions } from "./drag.js";
 
-const { TextSelection } = pm.state;
+const { Selection, TextSelection } = pm.state;
 
 export function keys(actions) {
   return Extension.create({
@@ -20,6 +20,9 @@ export function keys(actions) {
         "Alt-Shift-ArrowDown": at((editor, pos) => move(editor, pos, 1)),
         "Mod-Shift-d": at(copy),
         "Mod-Shift-Backspace": at(remove),
+        // Browsers stop at the first island that cannot be edited.
+        "Mod-Home": () => to(this.editor, Selection.atStart),
+        "Mod-End": () => to(this.editor, Selection.atEnd),
         "Mod-k": () => actions.link(),
         "Alt-F10": () => actions.formats(),
         // Into the tools of the block; Escape there leads back.
@@ -29,12 +32,22 @@ export function keys(actions) {
   });
 }
 
+function to(editor, edge) {
+  const { state, view } = editor;
+  view.dispatch(state.tr.setSelection(edge(state.doc)).scrollIntoView());
+  return true;
+}
+
 // Tab walks through the letter as it is read: the tools of a block, then its words or its fields. `frame` holds the letter.
 export function tabs(editor, frame, before, behind) {
   frame.addEventListener(
     "keydown",
     (event) => {
       if (event.key === "Escape" && event.target.closest(".kind, .form")) return back(event, editor);
+      if (event.key === "F10" && event.altKey && event.target.closest(".form, .kind")) {
+        event.preventDefault();
+        return before().focus();
+      }
       // Enter in a field of a block would send the whole form.
       if (event.key === "Enter" && event.target.matches(".form input")) event.preventDefault();
       if (event.key !== "Tab" || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;

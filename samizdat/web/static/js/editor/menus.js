@@ -82,6 +82,7 @@ export function toolbar(editor, page) {
     return [button, active];
   });
   row.addEventListener("keydown", walk);
+  row.addEventListener("keydown", (event) => event.key === "Escape" && editor.view.focus());
   const show = () => {
     shape.show();
     for (const [button, active] of buttons) if (active) button.setAttribute("aria-pressed", String(active(editor)));
@@ -256,7 +257,10 @@ export function slash(getEditor) {
   };
   const take = (view, name, attrs) => {
     const { $from } = view.state.selection;
-    view.dispatch(view.state.tr.delete($from.start(), $from.end()));
+    const around = $from.node(-1);
+    // The line with the slash goes: inside of a call-out or a quote whole, if others are left.
+    const whole = !["doc", "column"].includes(around.type.name) && around.childCount > 1;
+    view.dispatch(whole ? view.state.tr.delete($from.before(), $from.after()) : view.state.tr.delete($from.start(), $from.end()));
     insert(getEditor(), name, attrs);
   };
   const put = (view) => {

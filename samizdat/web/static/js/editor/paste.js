@@ -27,11 +27,13 @@ export function clean(html) {
   return body.innerHTML;
 }
 
-// Styles are read as data: the page's policy forbids them, also in a document that nobody sees.
+// Styles are read as data, and handlers not at all: the page's policy forbids both, also in a document that nobody sees.
 function inert(html) {
   return html
     .replace(/<(style|xml|script)\b[\s\S]*?<\/\1\s*>/gi, "")
-    .replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/\sstyle\s*=/gi, " data-style="));
+    .replace(/<[a-z][^<>]*>/gi, (tag) =>
+      tag.replace(/[\s/"'](style|on[a-z]+)\s*=/gi, (all, name) => `${all[0]} data-${/^style$/i.test(name) ? "style" : "off"}=`),
+    );
 }
 
 function comments(page, body) {
@@ -84,7 +86,7 @@ function wordLists(page, body) {
 // Bold and italic by style become the elements that say so; Google's <b style="font-weight:normal"> becomes nothing.
 function marks(page, element) {
   const style = element.dataset.style ?? "";
-  const weight = style.match(/font-weight\s*:\s*([a-z0-9]+)/i)?.[1];
+  const weight = style.match(/(?:^|;)\s*font-weight\s*:\s*([a-z0-9]+)/i)?.[1];
   const heading = /^H[1-6]$/.test(element.tagName);
   if (/^(B|STRONG)$/.test(element.tagName) && /^(normal|[1-4]00)$/.test(weight ?? "")) return element.replaceWith(...element.childNodes);
   if (!INLINE.has(element.tagName) || heading) return undefined;
@@ -111,7 +113,12 @@ function nested(body) {
 function lines(page, box) {
   const nodes = [...box.childNodes];
   const inline = (node) => node.nodeType === 3 || node.nodeName === "BR" || INLINE.has(node.nodeName);
-  if (!nodes.every(inline) || box.nodeName === "LI") return;
+  if (box.nodeName === "LI") return;
+  if (!nodes.every(inline)) {
+    // A break between blocks means nothing.
+    for (const node of nodes) if (node.nodeName === "BR") node.remove();
+    return;
+  }
   const parts = [[]];
   let breaks = 0;
   for (const node of nodes) {
@@ -124,13 +131,14 @@ function lines(page, box) {
       parts.at(-1).push(node);
     }
   }
-  const paragraphs = parts.filter((part) => part.length).map((part) => {
+  const filled = parts.filter((part) => part.length);
+  // One line in the middle of a sentence stays one: it is pasted into the text at the caret.
+  if (filled.length < 2 && box.nodeName !== "DIV") return;
+  const paragraphs = filled.map((part) => {
     const paragraph = page.createElement("p");
     paragraph.append(...part);
     return paragraph;
   });
-  // One line in the middle of a sentence stays one: it is pasted into the text at the caret.
-  if (paragraphs.length < 2 && box.nodeName !== "DIV") return;
   if (box.nodeName === "P") box.replaceWith(...paragraphs);
   else box.replaceChildren(...paragraphs);
 }

@@ -43,6 +43,10 @@ function begin(page) {
   const row = adder(editor);
   page.replaceChildren(bar.dom, frame, row);
   tabs(editor, frame, () => bar.first(), () => row.querySelector("button[tabindex='0']"));
+  // Whoever comes in by Tab has no caret in Chromium: it is put where it was.
+  editor.view.dom.addEventListener("focus", () => {
+    if (!editor.view.dom.contains(document.getSelection().anchorNode)) editor.view.focus();
+  });
   editor.on("update", () => {
     source.value = written(editor);
     source.dispatchEvent(new Event("input", { bubbles: true }));

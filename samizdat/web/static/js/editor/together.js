@@ -18,7 +18,13 @@ export function follow({ form, source, read, take }) {
   const save = () => window.htmx.trigger(form, "again");
 
   form.addEventListener("input", () => (dirty = true));
-  form.addEventListener("submit", () => (dirty = false));
+  form.addEventListener("submit", (event) => {
+    // What cannot be saved now is not sent away with the page.
+    if (failed) {
+      event.preventDefault();
+      look();
+    } else dirty = false;
+  });
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target !== form) return;
     sent = source.value;

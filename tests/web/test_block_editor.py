@@ -1,0 +1,223 @@
+"""The block editor in a real browser: by keyboard alone, clean paste, two in one letter, a session that ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from samizdat.campaigns import actions
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign
+from tests.browser import started, violations
+from tests.conftest import NOW
+from tests.web.conftest import House, signed_in
+from tests.web.test_browser import PHONE, window
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+CLIPBOARD = Path(__file__).parent.parent / "payloads" / "clipboard"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with started() as running:
+        yield running
+
+
+def paragraph(text: str) -> dict[str, Any]:
+    return {"type": "paragraph", "content": [{"type": "text", "text": text}]}
+
+
+def make(here: House, *blocks: Any) -> tuple[Campaign, str]:
+    body = json.dumps({"type": "doc", "content": list(blocks)})
+    draft = Draft("River", from_name="Lantern", from_email="letter@lantern.example", body=body, format="blocks")
+    letter = actions.create(here.organisation, here.list, draft, by=here.people["editor"], now=NOW)
+    return letter, reverse("campaign", args=[here.organisation.slug, letter.pk])
+
+
+def written(page: Any) -> list[Any]:
+    """The blocks as the form has them."""
+    return list(json.loads(page.input_value("#f-body"))["content"])
+
+
+def kinds(page: Any) -> list[str]:
+    return [block["type"] for block in written(page)]
+
+
+def focused(page: Any) -> str:
+    said = "document.activeElement.getAttribute('aria-label') || document.activeElement.id"
+    return str(page.evaluate(said))
+
+
+def saved(page: Any, version: int) -> None:
+    expect(page.locator("#f-version")).to_have_value(str(version))
+
+
+def paste(page: Any, name: str) -> None:
+    script = """html => {
+        const data = new DataTransfer();
+        data.setData("text/html", html);
+        data.setData("text/plain", "plain");
+        const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+        document.querySelector(".ProseMirror").dispatchEvent(event);
+    }"""
+    page.evaluate(script, (CLIPBOARD / f"{name}.html").read_text())
+
+
+def told(block: Any) -> str:
+    """A block in short: what it says, with its marks as signs."""
+    signs = {"bold": "*", "italic": "/", "link": "_"}
+    if block["type"] == "text":
+        around = "".join(signs[mark["type"]] for mark in block.get("marks", ()))
+        return f"{around}{block['text']}{around[::-1]}"
+    inner = "".join(told(one) for one in block.get("content", ()))
+    names = {"bulletList": "ul", "listItem": "li", "hardBreak": "br", "heading": "h", "paragraph": "p"}
+    return f"<{names.get(block['type'], block['type'])} {inner}>" if inner else f"<{names.get(block['type'], '?')}>"
+
+
+def test_keyboard_alone_reaches_every_function(browser: Any, served: str, here: House) -> None:
+    letter, path = make(here, paragraph("First"))
+    with window(browser, here.people["editor"], served, viewport=PHONE) as (page, complaints):
+        page.goto(path)
+        # In by Tab from the field before, down to the words of the first block.
+        page.focus("#f-language")
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if focused(page) == "Letter":
+                break
+        page.keyboard.press("Control+End")
+        # Every kind of block by the slash menu, its own fields reached by Tab.
+        kinds_of_blocks = {
+            "Heading": "heading", "Picture": "picture", "Button": "button", "Call-out": "callout",
+            "Donation": "donation", "Event": "event", "Video": "video", "Social": "social", "Line": "divider",
+            "HTML": "html", "Columns": "columns",
+        }  # fmt: skip
+        for typed in kinds_of_blocks:
+            page.keyboard.press("Alt+F10")  # Out of a field, and back to the letter behind its block.
+            page.keyboard.press("Escape")
+            expect(page.locator(".ProseMirror")).to_be_focused()
+            page.keyboard.press("End")
+            page.keyboard.press("Enter")
+            page.keyboard.type(f"/{typed}")
+            expect(page.locator("#slash")).to_be_visible()
+            page.keyboard.press("Enter")
+            if focused(page) == "Letter":
+                page.keyboard.type("words")
+        assert all(f'"type":"{name}"' in page.input_value("#f-body") for name in kinds_of_blocks.values())
+        # Move, copy, remove, undo of the block with the caret.
+        page.locator(".ProseMirror").focus()
+        page.keyboard.press("Control+Home")
+        before = kinds(page)
+        page.keyboard.press("Alt+Shift+ArrowDown")
+        assert kinds(page) == [before[1], before[0], *before[2:]]
+        page.keyboard.press("Control+Shift+D")
+        assert kinds(page).count("paragraph") == before.count("paragraph") + 1
+        page.keyboard.press("Control+Shift+Backspace")
+        assert kinds(page) == [before[1], before[0], *before[2:]]
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        assert kinds(page) == before
+        # The tools of a block by Escape, from tool to tool by arrows, and back; formats by Alt F10.
+        page.keyboard.press("Escape")
+        assert focused(page).startswith("Move up")
+        page.keyboard.press("ArrowRight")
+        assert focused(page).startswith("Move down")
+        page.keyboard.press("Escape")
+        assert focused(page) == "Letter"
+        page.keyboard.press("Alt+F10")
+        assert focused(page) == "Bold"
+        page.locator(".ProseMirror").focus()
+        page.keyboard.press("Shift+Home")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("javascript:alert(1)")
+        page.keyboard.press("Enter")
+        expect(page.locator("#link-wrong")).to_contain_text("https, mailto or tel")
+        page.fill("#link-to", "https://lantern.example")
+        page.keyboard.press("Enter")
+        assert "https://lantern.example" in page.input_value("#f-body")
+        # Out again: Tab leads through every block to the row that adds, and on.
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("Boolean(document.activeElement.closest('.adder'))"):
+                break
+        assert page.evaluate("Boolean(document.activeElement.closest('.adder'))")
+        assert violations(page) == {}
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 0
+    assert complaints == []
+
+
+def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here: House) -> None:
+    letter, path = make(here, paragraph(""))
+    lists = "<ul <li <p Paper><ul <li <p acid-free>>>><li <p Fans>>>"
+    sentence = "<p The water came at *four* in the /morning/. _Read on_.>"
+    expected = {
+        "word": ["<h What the river took>", "<h The lower street>", sentence, lists],
+        "google-docs": ["<h What the river took>", sentence, lists],
+        "telegram": [
+            "<p *What the river took* 🌊>",
+            "<p The water came at *four* in the /morning/.<br>By noon the street was gone.>",
+            "<p _Read on_>",
+        ],
+    }
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        for name, blocks in expected.items():
+            page.locator(".ProseMirror").focus()
+            page.keyboard.press("Control+a")
+            page.keyboard.press("Delete")
+            paste(page, name)
+            assert [told(block) for block in written(page) if told(block) != "<p>"] == blocks, name
+            assert "https://lantern.example/214" in page.input_value("#f-body")
+            assert "google" not in page.input_value("#f-body")
+        paste(page, "attack")
+        expect(page.locator(".ProseMirror")).to_contain_text("Harmless")
+        assert page.evaluate("window.caught") is None
+        source = page.input_value("#f-body")
+        assert "javascript:" not in source.replace("\\n", "") and "evil.example" not in source
+        with page.expect_response("**/save"):
+            page.keyboard.type(" more")
+        expect(page.frame_locator("iframe.f-light").locator("body")).to_contain_text("Harmless")
+        assert page.evaluate("window.caught") is None
+    assert complaints == []
+
+
+def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
+    browser: Any, served: str, here: House
+) -> None:
+    from samizdat.accounts.models import Session
+
+    letter, path = make(here, paragraph("One"), paragraph("Two"))
+    clara, vera = here.people["editor"], here.people["admin"]
+    with window(browser, clara, served) as (page, _said), window(browser, vera, served) as (other, _heard):
+        page.goto(path)
+        other.goto(path)
+        page.click(".ProseMirror > .block:nth-child(1) p")
+        page.keyboard.press("End")
+        page.keyboard.type(" by Clara")
+        saved(page, 2)
+        other.click(".ProseMirror > .block:nth-child(2) p")
+        other.keyboard.press("End")
+        other.keyboard.type(" by Vera")
+        saved(other, 3)
+        expect(other.locator(".ProseMirror")).to_contain_text("One by Clara")
+        other.keyboard.type("!")  # The caret is where it was.
+        expect(other.locator(".ProseMirror")).to_contain_text("Two by Vera!")
+        expect(other.locator("#here")).to_contain_text("Clara is writing here too")
+        saved(other, 4)
+        # Clara is signed out while she types; she signs in again elsewhere, and what she typed is saved from here.
+        Session.objects.filter(person=clara).delete()
+        page.keyboard.type(", signed out")
+        expect(page.locator("#here")).to_contain_text("You are signed out, and nothing is lost")
+        key = signed_in(clara).cookies["desk"].value
+        page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
+        expect(page.locator("#here")).not_to_contain_text("signed out")
+        expect(page.locator(".ProseMirror")).to_contain_text("Two by Vera!")
+        expect(page.locator("#f-version")).to_have_value("5")
+    letter.refresh_from_db()
+    assert all(text in draft_of(letter).body for text in ("One by Clara, signed out", "Two by Vera!"))
