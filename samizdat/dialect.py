@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from samizdat.core import outcome
+
 # === delivery: claims, slices, results ============================================================================
 
 # Python values that go into raw SQL: SQLite keeps times as text, PostgreSQL as they are.
@@ -255,10 +257,19 @@ def providers(rows: Sequence[int]) -> dict[int, int]:
 
 
 def release_page(
-    organisation: int, list_id: int, tag: int | None, after: int, limit: int, suppressions: bool
+    organisation: int,
+    list_id: int,
+    tag: int | None,
+    after: int,
+    limit: int,
+    suppressions: bool,
+    again: int | None = None,
 ) -> list[int]:
-    """The next subscriber rows above `after` that may get a letter of this list, in order."""
+    """The next subscriber rows above `after` that may get a letter of this list, in order. again: an edition; those
+    alone whom it did not reach."""
     more, values = release_rows(organisation, list_id, tag, suppressions)
+    if again is not None:
+        more, values = f"{more} AND {_unreached()}", [*values, again]
     query = f"SELECT u.subscriber_id {more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s"
     return _numbers(query, [*values, after, limit])
 
@@ -339,6 +350,39 @@ def release_rows(
         WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {unsuppressed if suppressions else ""}
         """
     return sql, [*([tag] if tag else []), list_id, *([organisation] if suppressions else [])]
+
+
+# A letter did not reach them, and not because of them: it was stopped, its answer was lost and nobody tries again, or
+# the way there refused it until the tries were over.
+_WAY = ("expired", "route", "network", "config", "throttled", "greylisted", "system", "bad_answer")
+
+
+def unreached_where() -> str:
+    """Of deliveries `d`."""
+    answers = ", ".join(str(outcome.NUMBERS[answer]) for answer in _WAY)
+    return f"(d.state IN (4, 6) OR (d.state = 3 AND d.answer IN ({answers})))"
+
+
+def _unreached() -> str:
+    """The subscription `u` is of somebody whom an edition did not reach."""
+    number = f"u.subscriber_id & {(1 << 40) - 1}"
+    return f"""EXISTS (
+        SELECT 1 FROM delivery_delivery d WHERE d.edition_id = %s AND d.number = ({number}) AND {unreached_where()}
+    )"""
+
+
+def count_unreached(organisation: int, list_id: int, edition: int) -> int:
+    """Those of them who may get a letter of this list now."""
+    more, values = release_rows(organisation, list_id, None, suppressions=True)
+    return _numbers(f"SELECT COUNT(*) {more} AND {_unreached()}", [*values, edition])[0]
+
+
+def unreached(edition: int) -> list[tuple[int, int]]:
+    """(state, how many) of those whom an edition did not reach."""
+    with connection.cursor() as cursor:
+        sql = f"SELECT d.state, COUNT(*) FROM delivery_delivery d WHERE d.edition_id = %s AND {unreached_where()}"
+        cursor.execute(f"{sql} GROUP BY d.state ORDER BY d.state", [edition])
+        return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
 # What became of a message: state, class of answer, code, route.

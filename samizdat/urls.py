@@ -90,6 +90,7 @@ write = [
     path("campaigns/<int:campaign_id>/pause", reports.pause, name="pause"),
     path("campaigns/<int:campaign_id>/resume", reports.resume, name="resume"),
     path("campaigns/<int:campaign_id>/take-back", reports.take_back, name="take-back"),
+    path("campaigns/<int:campaign_id>/again", reports.write_again, name="write-again"),
     path("campaigns/<int:campaign_id>/settle", reports.settle, name="settle"),
     path("campaigns/<int:campaign_id>/stop", reports.stop, name="stop"),
 ]

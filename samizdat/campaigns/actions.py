@@ -41,8 +41,11 @@ def create(
     segment: Any = None,
     template: Template | None = None,
     language: str | None = None,
+    again: Campaign | None = None,
 ) -> Campaign:
-    """A new draft. Errors: CampaignError (format, list or segment of another organisation)."""
+    """A new draft; again: to those alone whom that letter did not reach.
+
+    Errors: CampaignError (format, list or segment of another organisation)."""
     draft = checked(draft)
     if list_.organisation_id != organisation.id:
         raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
@@ -57,6 +60,7 @@ def create(
             template=template,
             draft_sealed=b"",
             language=language or organisation.language,
+            again=again,
             created_by=by,
             created=now,
             changed=now,
@@ -81,6 +85,8 @@ def save(
     """
     draft = checked(draft)
     values: dict[str, Any] = {key: changes[key] for key in _CHOSEN if key in changes}
+    if campaign.again_id is not None:  # Whom it goes to is settled: those whom another letter did not reach.
+        values = {key: value for key, value in values.items() if key not in ("list", "tag", "segment")}
     values["draft_sealed"] = drafts.sealed(campaign, draft)
     with transaction.atomic():
         history.keep_before(campaign, version)
@@ -132,6 +138,7 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         segment=campaign.segment,
         template=campaign.template,
         language=campaign.language,
+        again=campaign.again,
     )
 
 

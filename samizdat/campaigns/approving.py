@@ -60,6 +60,7 @@ def bond_of(campaign: Campaign) -> str:
         "tag": campaign.tag_id,
         "segment": _segment(campaign),
         "test": contest.bound(campaign),
+        "again": campaign.again_id,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat import dialect
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
 from samizdat.audience.segments.audience import reach_in
@@ -52,6 +53,10 @@ def reach_of(campaign: Campaign, now: datetime) -> Reach:
     except SegmentBroken as broken:
         subscribed = audience.reach(campaign.list, campaign.tag)["subscribed"]
         return Reach(subscribed, subscribed, 0, 0, str(broken))
+    if campaign.again is not None:
+        counts = audience.reach(campaign.list)
+        may = dialect.count_unreached(campaign.organisation_id, campaign.list_id, campaign.again.edition.pk)
+        return Reach(counts["subscribed"], counts["may"] - may, counts["suppressed"], may)
     if reader is None:
         counts = audience.reach(campaign.list, campaign.tag)
         return Reach(counts["subscribed"], 0, counts["suppressed"], counts["may"])

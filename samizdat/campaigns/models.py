@@ -48,6 +48,8 @@ class Campaign(models.Model):
     wave_stop = models.FloatField(default=100, db_default=100)
     wave_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/holds._wave
     wave_until = models.DateTimeField(null=True)
+    # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resending.py).
+    again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
     # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.
     test_share = models.PositiveSmallIntegerField(default=0, db_default=0)
     test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/contest.WAYS
@@ -110,7 +112,8 @@ class Campaign(models.Model):
 
 def is_gathered(campaign: Campaign) -> bool:
     """Does it stand in the digest of its list? A letter to a few does not, since everybody would read it there."""
-    return campaign.tag_id is None and campaign.segment_id is None and not campaign.is_digest
+    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+    return to_all and not campaign.is_digest
 
 
 def new_edition_number() -> int:
@@ -134,6 +137,15 @@ class Edition(models.Model):
     archive_slug = models.CharField(max_length=40, blank=True)
     marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/contest: who gets which.
     created = models.DateTimeField()
+
+
+class Correction(models.Model):
+    """A slip that was mended on the web copy of a letter; what was sent stays as it was (campaigns/correcting.py)."""
+
+    edition = models.ForeignKey(Edition, models.CASCADE, related_name="corrections")
+    at = models.DateTimeField()
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    sealed = models.BinaryField()  # JSON: wrong, right.
 
 
 class EditionVariant(models.Model):

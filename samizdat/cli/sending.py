@@ -25,6 +25,7 @@ _WITHOUT = {
     "outside": "not in the segment",
     "paused": "asked for a pause",
     "stopped": "on the stop list since a moment ago",
+    "reached": "reached by the first letter",
     "monthly": "want one letter a month",
     "digest": "get it in the digest",
     "singly": "want their letters one by one",
@@ -120,6 +121,21 @@ def _versions(found: Any) -> tuple[Any, ...]:
     }
     lines = [f"{row['name']}  {row['subject'] or row['from_name'] or row['letter'] or 'as written'}" for row in rows]
     return document, *(lines or ["No test is planned: everybody gets the letter as it is."])
+
+
+@campaign.command("resend")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_resend(number: int) -> None:
+    """Draft the letter once more, to those alone whom it did not reach."""
+    found = campaign_numbered(number)
+    from samizdat.delivery import actions
+    from samizdat.delivery.actions.resending import unreached
+    from samizdat.delivery.whom import whom
+
+    made = actions.resend(found, now=opening.now())
+    document = {"id": made.pk, "unreached": unreached(found), "may": whom(made, opening.now()).may}
+    say(document, f"Draft {made.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {made.pk}")
 
 
 @campaign.command("choose")

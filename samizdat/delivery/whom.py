@@ -36,7 +36,8 @@ _STATUSES = {
 class Whom:
     """`known` less the sum of `without` is `may`. Everybody who does not get it stands under the first reason that
     holds, in the order of `without`: not_listed, untagged, the statuses, outside (of the segment), the verdicts of
-    consent.REASONS, stopped (suppressed this moment), and what releasing.waits says.
+    consent.REASONS, stopped (suppressed this moment), what releasing.waits says,
+    reached (by the letter that this one goes after).
 
     back: when the first of those who pause is written to again. broken: why its segment does not work, as a sentence.
     """
@@ -62,6 +63,9 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Who
     except SegmentBroken as broken:
         return Whom(known, _some(without | {"outside": subscribed}), 0, broken=str(broken))
     without |= _by_verdict(campaign, subscribed, reader, when or now)
+    if campaign.again is not None:
+        may = dialect.count_unreached(campaign.organisation_id, campaign.list_id, campaign.again.edition.pk)
+        without["reached"] = known - sum(without.values()) - may
     back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, may=consent.PAUSED)
     return Whom(
         known,

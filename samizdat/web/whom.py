@@ -30,6 +30,7 @@ REASONS: dict[str, tuple[Word, Word]] = {
     "suppressed:objected": (lazy("on the stop list: objected to all mail"), ""),
     "stopped": (lazy("on the stop list since a moment ago"), ""),
     "paused": (lazy("asked for a pause"), ""),
+    "reached": (lazy("reached by the first letter"), lazy("or not written to by it")),
     "monthly": (lazy("want one letter a month"), lazy("the first of the month that goes to the whole list")),
     "digest": (lazy("get it in the digest"), lazy("they asked for the letters of this list gathered")),
     "singly": (lazy("want their letters one by one"), lazy("the digest goes to those who asked for it")),

@@ -9,6 +9,8 @@ from django.utils import timezone
 from samizdat.audience import actions as audience
 from samizdat.campaigns import contest
 from samizdat.campaigns.models import Campaign, Variant
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.models import Delivery
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_campaign
 from tests.web.test_sending import Desk, _to, quiet_names  # noqa: F401 - a fixture
@@ -83,3 +85,21 @@ def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(h
 def test_no_winner_of_one_that_is_not_on_its_way(here: House, desk: Desk) -> None:
     page = desk("editor").post(_to(here, "choose-version", here.sent.pk), {"version": "A"}, follow=True)
     assert "There is no such version." in page.content.decode()
+
+
+def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House, desk: Desk) -> None:
+    client, sent = desk("editor"), here.sent
+    _readers(here, 2)
+    letter = delivery.release(make_campaign(here, "Once more"), now=NOW)
+    edition, ada = letter.edition, here.ada.number
+    Delivery.objects.create(edition=edition, number=ada, state=6, answer=0, day=NOW.date())
+    Campaign.objects.filter(pk=letter.pk).update(state="cancelled", pending=0, cancelled=1, accepted=2)
+    page = client.get(_to(here, "report", letter.pk)).content.decode()
+    assert "Write to them again" in page and "it was stopped before their turn" in page
+    assert "Write to them again" not in client.get(_to(here, "report", sent.pk)).content.decode()
+    client.post(_to(here, "write-again", letter.pk))
+    draft = Campaign.objects.get(again=letter)
+    shown = client.get(_to(here, "send", draft.pk)).context["rows"]
+    assert {row.word: row.count for row in shown}["reached by the first letter"] == 2
+    refused = client.post(_to(here, "write-again", sent.pk), follow=True).content.decode()
+    assert "It is still on its way." in refused

@@ -5,6 +5,7 @@ from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.contest import choose
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
+from samizdat.delivery.actions.resending import resend
 from samizdat.delivery.actions.routes import (
     add_route,
     change_route,
@@ -34,6 +35,7 @@ __all__ = [
     "probe_route",
     "release",
     "remove_route",
+    "resend",
     "resume",
     "resume_route",
     "retry_due",

@@ -21,6 +21,7 @@ from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import contest, digest, pace
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions import resending
 from samizdat.delivery.actions.holds import LATER, read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
 from samizdat.delivery.actions.rounds import enter_round
@@ -80,6 +81,8 @@ def release(
         campaign.refresh_from_db()
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
+        if campaign.again is not None:
+            resending.check(campaign.again, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
         approving.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
@@ -187,7 +190,7 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = [] if campaign.is_digest else dialect.seldom_of(campaign.list_id)
+    seldom = [] if campaign.is_digest or campaign.again_id is not None else dialect.seldom_of(campaign.list_id)
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -204,6 +207,8 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     "monthly"; of a digest "singly". "" where it is one of them.
     """
     digested = often in (DIGEST, AGAIN)
+    if campaign.again_id is not None:
+        return ""  # It was hers, and did not come.
     if campaign.is_digest:
         return "" if digested else "singly"
     if digested and is_gathered(campaign):
@@ -216,7 +221,7 @@ def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
-    others = others.filter(is_digest=False)
+    others = others.filter(is_digest=False, again=None)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -277,6 +282,9 @@ def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[li
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
+    if campaign.again is not None:
+        yield from _unreached(campaign, suppressions)
+        return
     if campaign.segment is not None:
         reader = reader_of(campaign, now or campaign.changed)
         assert reader is not None
@@ -295,6 +303,16 @@ def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[li
             return
         if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
             yield fresh
+        after = rows[-1]
+
+
+def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
+    """Those whom another letter did not reach, as far as they may still be written to."""
+    assert campaign.again is not None
+    after, edition = 0, campaign.again.edition.pk
+    where = campaign.organisation_id, campaign.list_id, None
+    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition):
+        yield [row & NUMBER_MASK for row in rows]
         after = rows[-1]
 
 

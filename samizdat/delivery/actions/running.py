@@ -183,6 +183,9 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
     campaign.refresh_from_db()
     if campaign.state in ("draft", "cancelled"):
         raise WrongState(_("This campaign has no doubtful messages to settle."))
+    if how == "resend" and Campaign.objects.filter(again=campaign).exclude(state="draft").exists():
+        sentence = _("Another letter was sent to those whom this one may not have reached. They stay as they are.")
+        raise WrongState(sentence)
     doubtful = campaign.unsure
     Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
     edition = Edition.objects.get(campaign=campaign)

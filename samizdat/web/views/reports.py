@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import contest
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
+from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.watching import waits_for
 from samizdat.events.actions import detail_of
@@ -35,7 +37,35 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
-    return render(request, "web/campaigns/report.html", _facts(request, found))
+    facts = _facts(request, found) | {"unreached": _unreached(found)}
+    return render(request, "web/campaigns/report.html", facts)
+
+
+def _unreached(found: Any) -> dict[str, Any] | None:
+    """Whom it did not reach, as an addition. None where there is nobody, or another letter went to them."""
+    counts = resending.unreached(found)
+    if not counts or found.resent.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen")).exists():
+        return None
+    said = {
+        "refused": (_("refused by the way there"), _("no route could carry it, or all tries were over")),
+        "unsure": (_("unsure"), _("they may have got it: the answer was lost")),
+        "cancelled": (_("cancelled"), _("it was stopped before their turn")),
+    }
+    rows = [words.Row(said[state][0], count, said[state][1]) for state, count in counts.items()]
+    return {"rows": rows, "total": sum(counts.values())}
+
+
+@deed(WRITERS)
+def write_again(request: Any, campaign_id: int) -> HttpResponse:
+    """A draft to those whom it did not reach."""
+    found = campaign_at(request, campaign_id)
+    try:
+        draft = actions.resend(found, now=hours.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+        return go(request, "report", campaign_id)
+    messages.success(request, _("Here is a draft that goes to them alone. Read it, then send it."))
+    return go(request, "campaign", draft.pk)
 
 
 @door(see=EVERYONE)

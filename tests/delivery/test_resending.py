@@ -1,0 +1,87 @@
+"""Once more to those whom a letter did not reach, and to nobody else."""
+
+import pytest
+
+from samizdat import hours
+from samizdat.audience.models import ListTotal
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core import outcome
+from samizdat.core.ledger import State
+from samizdat.delivery.actions import cancel, release, resend, settle
+from samizdat.delivery.actions.resending import unreached
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.errors import NobodyToWrite, WrongState
+from samizdat.delivery.models import Delivery
+from samizdat.delivery.whom import whom
+from tests.delivery.conftest import House
+from tests.smtp_server import ScriptedServer
+
+
+def _move(campaign: Campaign, numbers: list[int], state: State, answer: str) -> None:
+    """These of its accepted ones got another answer: rows and books alike."""
+    rows = Delivery.objects.filter(edition=campaign.edition, number__in=numbers)
+    assert rows.update(state=state, answer=outcome.NUMBERS[answer]) == len(numbers)
+    name = state.name.lower()
+    campaign.refresh_from_db()
+    books = {"accepted": campaign.accepted - len(numbers), name: getattr(campaign, name) + len(numbers)}
+    Campaign.objects.filter(pk=campaign.pk).update(**books)
+
+
+@pytest.fixture
+def sent(house: House, server: ScriptedServer) -> Campaign:
+    """A letter to ten: two refused on the way, one by her own server, one unsure."""
+    house.people(10)
+    house.route(server)
+    campaign = house.released()
+    assert run_campaign(campaign.pk, 20)["ended"] == "finished"
+    first = house.number("reader1001@mail0.example")
+    _move(campaign, [first, first + 1], State.REFUSED, "expired")
+    _move(campaign, [first + 2], State.REFUSED, "no_such_mailbox")
+    _move(campaign, [first + 3], State.UNSURE, "unsure")
+    campaign.refresh_from_db()
+    server.messages.clear()
+    return campaign
+
+
+def test_exactly_those_get_it_again_if_they_still_agree(sent: Campaign, house: House, server: ScriptedServer) -> None:
+    assert unreached(sent) == {"refused": 2, "unsure": 1}
+    house.leave("reader1001@mail0.example")
+    for status, count in ((1, 9), (2, 1)):
+        assert ListTotal.objects.filter(list=house.list, status=status).update(count=count)
+    again = resend(sent, now=hours.now())
+    assert resend(sent, now=hours.now()).pk == again.pk  # One draft, however often it is pressed.
+    told = whom(again, hours.now())
+    assert told.known - sum(told.without.values()) == told.may == 2 and told.without["reached"] == 7
+    assert release(again, now=hours.now()).frozen == 2
+    assert run_campaign(again.pk, 20)["ended"] == "finished"
+    assert sorted(server.counts()) == ["reader1002@mail1.example", "reader1004@mail3.example"]
+
+
+def test_nobody_gets_it_a_third_time_from_the_first_letter(sent: Campaign) -> None:
+    again = release(resend(sent, now=hours.now()), now=hours.now())
+    with pytest.raises(WrongState, match="already"):
+        resend(sent, now=hours.now())
+    copy = campaigns.copy(again, by=None, now=hours.now())
+    assert copy.again == sent
+    with pytest.raises(WrongState, match="already"):
+        release(copy, now=hours.now())
+    with pytest.raises(WrongState):
+        settle(sent, "resend", now=hours.now())
+    cancel(again, now=hours.now())  # Taken back before anybody got it: then it may go once more.
+    assert release(copy, now=hours.now()).frozen == 3
+
+
+def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign, house: House) -> None:
+    again = resend(sent, now=hours.now())
+    other = campaigns.create(house.organisation, house.list, draft_of(sent), by=None, now=hours.now()).list
+    campaigns.save(again, draft_of(again), version=again.version, by=None, now=hours.now(), list=other, tag=None)
+    assert Campaign.objects.get(pk=again.pk).again == sent
+    under_way = house.released()
+    with pytest.raises(WrongState, match="still on its way"):
+        resend(under_way, now=hours.now())
+    Delivery.objects.filter(edition=sent.edition).delete()  # As after folding.
+    Campaign.objects.filter(pk=again.pk).delete()
+    with pytest.raises(NobodyToWrite):
+        resend(sent, now=hours.now())
