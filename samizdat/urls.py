@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from samizdat.web.views import (
+    branding,
     breaches,
     bulk,
     campaigns,
@@ -190,6 +191,8 @@ alive = [
     path("people/<int:person_id>/remove", people.remove_colleague, name="remove-colleague"),
     path("people/invitations/<int:invitation_id>/withdraw", people.withdraw_invitation, name="withdraw-invitation"),
     path("settings/", people.organisation_settings, name="settings"),
+    path("settings/letters", branding.branding, name="branding"),
+    path("settings/letters/<str:kind>", branding.branding_preview, name="branding-preview"),
 ]
 
 urlpatterns = [

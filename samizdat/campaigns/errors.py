@@ -39,3 +39,13 @@ class PictureShown(CampaignError):
     """A letter that was sent shows it; nothing was removed."""
 
     code = "picture_shown"
+
+
+class BrandRefused(CampaignError):
+    """`field`: which setting it speaks of."""
+
+    code = "brand"
+
+    def __init__(self, sentence: str, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
+from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
@@ -91,6 +92,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
         pictures=_pictures(organisation, draft),
+        look=look_of(organisation),
     )
 
 

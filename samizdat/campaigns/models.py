@@ -29,6 +29,7 @@ class Campaign(models.Model):
     segment = models.ForeignKey("audience.Segment", models.PROTECT, null=True, related_name="+")
     template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="+")
     draft_sealed = models.BinaryField()  # JSON: subject, preheader, from_name, from_email, reply_to, body, format.
+    places_sealed = models.BinaryField(null=True)  # JSON: campaigns/places.py; what stands in the template's places.
     language = models.CharField(max_length=8, default="en")
     state = models.CharField(max_length=10, default="draft")
     reason = models.CharField(max_length=40, blank=True)  # Why waiting or paused: a code, words are at the door.
@@ -278,3 +279,11 @@ class Comment(models.Model):
     resolved = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     sealed = models.BinaryField()  # JSON: campaigns/commenting.Words.
+
+
+class Brand(models.Model):
+    """How letters of the organisation look. No row: as we made it."""
+
+    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, related_name="brand")
+    sealed = models.BinaryField()  # JSON: campaigns/brand.Brand.
+    changed = models.DateTimeField()

@@ -74,7 +74,7 @@ SENTENCES: dict[str, str] = {
     "image_counter": "A picture of one pixel counts readers. It is taken out: we do not record who opens.",
     "picture_none": "This block has no picture yet. Choose one, or remove the block.",
     "picture_gone": "The picture %(name)s is not in the library. Choose another one.",
-    "button_empty": "A button has no words or leads nowhere, so it is left out. Give it both, or remove it.",
+    "button_empty": "A button has no words or leads nowhere. Give it both, or remove it.",
     "html_taken_out": "%(what)s cannot be in a letter and is taken out.",
     "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
     "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",

@@ -132,6 +132,11 @@ def page(
     return _IMAGE.sub(_foreign, _with_own_pictures(campaign.organisation, whole))
 
 
+def shown_at_desk(organisation: Any, whole: str) -> str:
+    """A page with our pictures from the desk, and with words in the place of everybody else's."""
+    return _IMAGE.sub(_foreign, _with_own_pictures(organisation, whole))
+
+
 # A word that no letter says: it goes through the chain as any other, and what comes out of it is where the block is.
 _HERE = "zzhere7q4k9zz"
 

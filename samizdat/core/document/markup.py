@@ -29,7 +29,8 @@ _INK = "#1b1d22"
 DARK = "".join(f".b-{tone} {{ background: {dark} !important; }} " for tone, (_, _, dark) in _TONES.items()) + (
     ".b-box { background: #1c1e24 !important; border-color: #7f818b !important; } "
     ".b-btn, .b-button td { background: #ebe7dd !important; } "
-    ".b-btn a, .b-button td a { background: #ebe7dd !important; color: #1c1e24 !important; } "
+    ".b-btn a, .b-btn span, .b-button td a, .b-button td p "
+    "{ background: #ebe7dd !important; color: #1c1e24 !important; } "
 )
 # On a phone columns stand below each other, and what kept them apart would only move them aside.
 NARROW = (
@@ -150,12 +151,14 @@ class Markup:
         return image
 
     def _button(self, attrs: Mapping[str, Any]) -> str:
-        if not attrs["link"] or not attrs["text"].strip():
+        if not attrs["text"].strip():
             return ""
+        # Without an address a letter does not go out, and its preview shows the button all the same.
+        href = f' href="{self._attr(attrs["link"])}"' if attrs["link"] else ""
         look = self.set.look
         align = "center" if attrs["align"] == "center" else self.start
         return (
-            f'<mj-button css-class="b-button" href="{self._attr(attrs["link"])}" align="{align}" padding="6px 0 22px" '
+            f'<mj-button css-class="b-button"{href} align="{align}" padding="6px 0 22px" '
             f'inner-padding="13px 24px" border-radius="0" background-color="{look.button}" color="{look.on_button}" '
             f'font-family="{self._font("heading_font")}" font-size="16px" font-weight="bold" line-height="22px">'
             f"{self._put(html.escape(attrs['text']))}</mj-button>"
@@ -246,15 +249,15 @@ class Markup:
             + self._tinted("warn", f"<p>{warning}</p>")
             + (f"<p><strong>{' &#160; '.join(amounts)}</strong></p>" if amounts else "")
         )
-        if attrs["link"]:
-            label = html.escape(attrs["label"].strip() or self.set.words["give"])
-            font = self._font("heading_font").replace("'", "&#39;")
-            inner += (
-                '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 18px"><tr>'
-                f'<td class="b-btn" style="background:{look.button}"><a href="{html.escape(attrs["link"])}" '
-                f'style="display:inline-block;padding:13px 24px;font:bold 16px/22px {font};color:{look.on_button};'
-                f'text-decoration:none">{label}</a></td></tr></table>'
-            )
+        label = html.escape(attrs["label"].strip() or self.set.words["give"])
+        font = self._font("heading_font").replace("'", "&#39;")
+        style = f"display:inline-block;padding:13px 24px;font:bold 16px/22px {font};color:{look.on_button}"
+        to_go = f'<a href="{html.escape(attrs["link"])}"' if attrs["link"] else "<span"
+        inner += (
+            '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 18px"><tr>'
+            f'<td class="b-btn" style="background:{look.button}">{to_go} style="{style};text-decoration:none">{label}'
+            f"</{'a' if attrs['link'] else 'span'}></td></tr></table>"
+        )
         return self._box("b-box", f"padding:18px 18px 0;border:2px solid {_INK}", inner)
 
     def _of_event(self, block: Node) -> str:

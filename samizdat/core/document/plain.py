@@ -124,7 +124,7 @@ class Plain:
 
     def _of_button(self, block: Node) -> None:
         attrs = block["attrs"]
-        if attrs["link"] and attrs["text"].strip():
+        if attrs["text"].strip():
             self._element("p", attrs["text"], attrs["link"])
 
     def _of_video(self, block: Node) -> None:
@@ -151,8 +151,7 @@ class Plain:
             self.walker.handle_data(line)
         self.walker.handle_endtag("p")
         self._element("p", " · ".join(amount for amount in attrs["amounts"] if amount.strip()))
-        if attrs["link"]:
-            self._element("p", attrs["label"].strip() or self.set.words["give"], attrs["link"])
+        self._element("p", attrs["label"].strip() or self.set.words["give"], attrs["link"])
 
     def _of_event(self, block: Node) -> None:
         attrs = block["attrs"]

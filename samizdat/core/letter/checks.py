@@ -117,7 +117,7 @@ def _image_flaw(image: _Found, token: re.Pattern[str]) -> str:
 
 def _link_flaw(link: _Found, token: re.Pattern[str]) -> str:
     url = link.url.strip()
-    if not url or url == "#":
+    if not url or url in ("#", "http://", "https://"):
         return "link_empty"
     if url.startswith("#") or token.match(url):
         return ""

@@ -225,7 +225,7 @@ class SettingsForm(DeskForm):
         help_text=lazy("Somebody else than whoever releases it agrees to its text and its audience."),
     )
     accent = forms.CharField(
-        label=lazy("Colour of buttons in letters"),
+        label=lazy("Colour of the public pages"),
         max_length=7,
         widget=forms.TextInput(attrs={"type": "color"}),
     )

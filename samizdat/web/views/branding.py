@@ -1,0 +1,92 @@
+"""How letters look: colours, fonts, logo and words, with a letter that shows them."""
+
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import brand, pictures, starters
+from samizdat.campaigns.brand import Brand
+from samizdat.campaigns.errors import BrandRefused
+from samizdat.core.document import dumps
+from samizdat.core.letter import Content, fill, settle
+from samizdat.core.letter import render as compiled
+from samizdat.web import previews
+from samizdat.web.doors import EVERYONE, WRITERS, door, go
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.branding import BrandForm
+
+
+def _form(request: Any, data: Any, now: Brand) -> BrandForm:
+    views, _more = pictures.library(request.organisation, "")
+    offered = [(view.picture.slug, view.facts.name or _("without a name")) for view in views]
+    if now.logo and now.logo not in dict(offered):
+        offered.append((now.logo, _("the present logo")))
+    return BrandForm(data, initial=BrandForm.initial_of(now), pictures=offered)
+
+
+@door(see=EVERYONE, do=WRITERS)
+def branding(request: Any) -> HttpResponse:
+    """Saves, or shows what was chosen without saving: the button decides."""
+    stored = brand.brand_of(request.organisation)
+    form = _form(request, request.POST or None, stored)
+    shown = stored
+    if form.is_valid():
+        shown = form.brand()
+        if "look" not in request.POST:
+            try:
+                brand.keep(request.organisation, shown, by=request.person, now=timezone.now())
+            except BrandRefused as refused:
+                refuse(form, refused.field, refused)
+            else:
+                messages.success(request, _("Saved. Letters look so from now on."))
+                return go(request, "branding")
+    facts = {
+        "form": form,
+        "chosen": urlencode(BrandForm.initial_of(shown)) if shown != stored else "",
+        "usual": stored == brand.USUAL,
+    }
+    return render(request, "web/branding.html", facts, status=422 if form.errors else 200)
+
+
+def _letter(organisation: Any, kind: str, shown: Brand) -> str:
+    """A digest, since it has most kinds of blocks, and an appeal below it."""
+    language = organisation.language
+    digest, appeal = (starters.document_of(name, language) for name in ("digest", "appeal"))
+    content = Content(
+        subject=organisation.name,
+        body=dumps({**digest, "content": [*digest["content"], *appeal["content"][-3:-1]]}),
+        format="blocks",
+        from_name=organisation.name,
+        from_address="",
+        language=language,
+        organisation=organisation.name,
+        postal_address=organisation.postal_address,
+        website=organisation.public_url,
+        look=brand.look_of(organisation, shown),
+        fields={"FNAME": ""},
+    )
+    there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
+    letter = compiled(content, now=there, images=kind != "off")
+    whole = settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
+    return previews.shown_at_desk(organisation, whole)
+
+
+@door(see=EVERYONE)
+def branding_preview(request: Any, kind: str) -> HttpResponse:
+    """A letter in the colours of the address, or in the stored ones; for a frame."""
+    if kind not in previews.KINDS:
+        raise Http404
+    shown = brand.brand_of(request.organisation)
+    if request.GET:
+        form = _form(request, request.GET, shown)
+        if form.is_valid():
+            shown = form.brand()
+    response = HttpResponse(_letter(request.organisation, kind, shown))
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response

@@ -1,0 +1,27 @@
+"""The page on which an organisation chooses how its letters look."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from samizdat.campaigns import brand
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_editor_looks_first_and_then_saves(here: Any, desk: Any) -> None:
+    client = desk("editor")
+    page = f"/o/{here.organisation.slug}/settings/letters"
+    chosen = asdict(brand.USUAL) | {"button": "#7A1F5C", "footer": "Printed in Riga"}
+    looked = client.post(page, chosen | {"look": "1"}).content.decode()
+    assert "light?" in looked
+    assert brand.brand_of(here.organisation) == brand.USUAL
+    shown = client.get(f"{page}/light", chosen).content.decode()
+    assert "#7a1f5c" in shown
+    assert "Printed in Riga" in shown
+    assert client.post(page, chosen).status_code == 302
+    assert brand.brand_of(here.organisation).button == "#7a1f5c"
+    refused = client.post(page, chosen | {"text": "#fffdf8"})
+    assert refused.status_code == 422
+    assert "cannot be read" in refused.content.decode()
