@@ -544,6 +544,18 @@ def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(
     assert not List.objects.filter(organisation=there).exists()
 
 
+@pytest.mark.parametrize(("guard", "most"), [("DIRECTORY", 500), ("WHOLE", 2_000), ("LINE", 20)])
+def test_what_would_fill_memory_or_time_is_refused_before(
+    audience: Any, tmp_path: Path, vault: Any, monkeypatch: pytest.MonkeyPatch, guard: str, most: int
+) -> None:
+    monkeypatch.setattr(f"samizdat.audience.exporting.reading.{guard}", most)
+    data = made(audience, Wish("samizdat"))
+    if guard == "LINE":
+        data = _forged(data, "consent.csv", lambda text: text + b"x" * 30)
+    with pytest.raises(ExportRefused, match=r"no export of Samizdat|not what was written"):
+        in_another_house(data, tmp_path, vault)
+
+
 def test_a_return_that_was_killed_goes_on_where_it_was(
     audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,9 @@ RATIO, SMALL = 250, 16 << 20
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
 CELL = 1 << 20
 MOST_MEMBERS = 100
+DIRECTORY = 64 << 10  # bytes of a zip's directory: ours has fifteen entries of a hundred
+LINE = 8 << 20  # bytes without a line break: a cell has a megabyte at most
+WHOLE = 64 << 30  # bytes unpacked: a million subscribers are half of one of these 64
 # Numbers of subscribers have 40 bits (models.NUMBER_BITS).
 HIGHEST = (1 << 40) - 1
 FIRST_MEMBER = b"lists.json"
@@ -51,10 +54,31 @@ def is_ours(head: bytes) -> bool:
 def has_our_names(file: BinaryIO) -> bool:
     """Whether a zip holds what ours hold."""
     try:
+        _insist_on_directory(file)
         with zipfile.ZipFile(file) as box:
             return {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT} <= set(box.namelist())
-    except (*DAMAGED, ValueError):
+    except (*DAMAGED, ValueError, ExportRefused):
         return False
+
+
+def _insist_on_directory(file: BinaryIO) -> None:
+    """A zip's directory is read whole before anything is known of it: one that would fill the memory is none of ours.
+
+    Its size stands where zipfile looks for it (APPNOTE.TXT 4.3.16, and 76 bytes before that 4.3.14). Errors:
+    ExportRefused.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - (1 << 16) - 98))
+    tail = file.read()
+    file.seek(0)
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < 22:
+        raise torn()
+    sizes = list(struct.unpack_from("<I", tail, at + 12))
+    if at >= 76 and tail[at - 76 : at - 72] == b"PK\6\6":
+        sizes = [*struct.unpack_from("<Q", tail, at - 36), *(size for size in sizes if size != 0xFFFFFFFF)]
+    if max(sizes) > DIRECTORY:
+        raise foreign()
 
 
 @dataclass(slots=True)
@@ -77,6 +101,7 @@ class Opened:
 
     def __init__(self, file: BinaryIO) -> None:
         self._stack = ExitStack()
+        _insist_on_directory(file)
         try:
             self._box = self._stack.enter_context(zipfile.ZipFile(file))
             infos = self._box.infolist()
@@ -124,6 +149,8 @@ class Opened:
         needed |= {"lists.json", "tags.json", "fields.json"}
         if not needed <= set(self._infos):
             raise foreign()
+        if sum(info.file_size for info in self._infos.values()) > WHOLE:
+            raise foreign()
         for name, told in self.manifest["files"].items():
             info = self._infos[name]
             if info.file_size != told["bytes"] or info.flag_bits & 1:
@@ -135,10 +162,15 @@ class Opened:
         """Reads every file to its end and compares its checksum; yields bytes as they are read. Errors:
         ExportRefused."""
         for name, told in self._sha.items():
-            digest = hashlib.sha256()
+            digest, unbroken = hashlib.sha256(), 0
             with self._sound(name), self._box.open(name) as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
+                    # A line is read whole later on.
+                    last = piece.rfind(b"\n")
+                    unbroken = len(piece) - last if last >= 0 else unbroken + len(piece)
+                    if unbroken > LINE and name.endswith(".csv"):
+                        raise altered(name)
                     yield len(piece)
             if digest.hexdigest() != told:
                 raise altered(name)
