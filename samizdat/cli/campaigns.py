@@ -288,6 +288,11 @@ def _release(
         usual.stop_above if stop_above is None else stop_above,
     )
     size = _size(found)
+    from samizdat.delivery.queries import sent_lately
+
+    lately = sent_lately(found, opening.now())
+    if lately is not None:
+        confirm(f"The same letter went to this list within a day, as campaign {lately.pk}. Send it once more?")
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
     return release(found, now=opening.now(), at=at, hold_minutes=minutes, quiet=quiet, wave=wave)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.db.models import Max, Min, Sum
+from django.db.models import F, Max, Min, Sum
 
 from samizdat import plugs
 from samizdat.campaigns.draft import draft_of
@@ -237,6 +237,22 @@ def transport_builder(route: Route) -> Callable[[], Any]:
 
 
 # --- the state of a campaign ---
+
+
+# How long a letter is remembered when the same one is about to go to the same list.
+LATELY = timedelta(days=1)
+
+
+def sent_lately(campaign: Campaign, now: datetime) -> Campaign | None:
+    """The same words, released to the same list within a day: by a slip, mostly. One that was taken back is none."""
+    if campaign.again_id is not None or campaign.is_digest:
+        return None
+    rows = Campaign.objects.select_related("organisation").filter(list=campaign.list_id, released__gte=now - LATELY)
+    draft = draft_of(campaign)
+    for other in rows.exclude(pk=campaign.pk).exclude(state="cancelled", cancelled=F("frozen")).order_by("-released"):
+        if draft_of(other) == draft:
+            return other
+    return None
 
 
 def status(campaign: Campaign) -> dict[str, Any]:

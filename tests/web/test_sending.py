@@ -142,6 +142,26 @@ def test_the_number_to_type_is_that_of_the_time_which_was_chosen() -> None:
         assert form.is_valid() is right
 
 
+def test_the_same_letter_to_the_same_list_within_a_day_asks_whether_it_is_meant(here: House, desk: Desk) -> None:
+    from samizdat.campaigns.actions import copy
+
+    client, now = desk("editor"), timezone.now()
+    delivery.release(here.campaign, now=now, hold_minutes=5)
+    again = copy(here.campaign, by=here.people["editor"], now=now)
+    address = _to(here, "send", again.pk)
+    assert "The same letter went to this list" in client.get(address).content.decode()
+    refused = client.post(address, {"when": "now"})
+    assert refused.status_code == 422 and "Tick the box if it is meant." in refused.content.decode()
+    delivery.cancel(here.campaign, now=now)  # Taken back before anybody got it.
+    assert "The same letter went" not in client.get(address).content.decode()
+    Campaign.objects.filter(pk=here.campaign.pk).update(state="finished", accepted=1, cancelled=0)
+    assert client.post(address, {"when": "now", "meant": "on"}).status_code == 302
+    Campaign.objects.filter(pk=here.campaign.pk).update(released=now - timedelta(days=2))
+    Campaign.objects.filter(pk=again.pk).update(released=now - timedelta(days=2))
+    later = copy(here.campaign, by=here.people["editor"], now=now)
+    assert "The same letter went" not in client.get(_to(here, "send", later.pk)).content.decode()
+
+
 def test_without_a_route_nothing_is_released(here: House, desk: Desk) -> None:
     delivery.pause_route(here.route, now=NOW)
     client, address = desk("editor"), _to(here, "send", here.campaign.pk)

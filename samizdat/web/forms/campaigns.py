@@ -171,6 +171,15 @@ class ReleaseForm(DeskForm):
                 "number": count(people)
             }
 
+    def ask_whether_meant(self, sentence: str) -> None:
+        """The same letter went to the same list within a day: a box has to be ticked."""
+        self.fields["meant"] = forms.BooleanField(
+            label=_("Send it once more all the same"),
+            required=True,
+            help_text=sentence,
+            error_messages={"required": _("The same letter went out lately. Tick the box if it is meant.")},
+        )
+
     def clean_quiet(self) -> str:
         """Empty is an answer too: this letter goes at any hour. Not asked: as the organisation has it."""
         if "quiet" not in self.data:

@@ -32,7 +32,7 @@ from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
-from samizdat.web.templatetags.desk import moment
+from samizdat.web.templatetags.desk import count, moment
 from samizdat.web.views.campaigns import campaign_at, send_test
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
@@ -54,6 +54,10 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
         initial={"quiet": organisation.quiet_hours},
         people_at=lambda at: whom(found, now, at).may,
     )
+    lately = queries.sent_lately(found, now)
+    if lately is not None:
+        facts = {"when": moment(lately.released), "n": count(lately.frozen)}
+        form.ask_whether_meant(_("The same letter went to this list: %(when)s, to %(n)s people.") % facts)
     at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
     facts = _send_facts(request, found, reach, now) | {"form": form, **_times(request, at, now)}
     if form.is_valid() and facts["blocked"]:
