@@ -251,7 +251,8 @@ MAKE = (
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, prepare: str = MAKE) -> Iterator[Served]:
+    """`prepare`: code that furnishes the house and prints the addresses of its forms. house.log: what it says."""
     site = Served(folder, (common.free_port(), common.free_port()))
     site.out.mkdir()
     os.environ |= {"SAMIZDAT_DATA": str(folder / "house"), "OUT": str(site.out), "SAMIZDAT_CONFIRMATIONS": "1000000"}
@@ -262,15 +263,17 @@ def served(folder: Path) -> Iterator[Served]:
     done = subprocess.run([*command, "init", *words, *more], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Stopped(done.stdout + done.stderr)
-    site.slugs = ["thursday", *inside(MAKE).values()]
+    site.slugs = ["thursday", *inside(prepare).values()]
     ports = ["--port", str(site.ports[0]), "--public-port", str(site.ports[1])]
-    process = subprocess.Popen([*command, "serve", *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = (folder / "house.log").open("w")
+    process = subprocess.Popen([*command, "serve", *ports], stdout=log, stderr=log)
     try:
         _wait_for(site)
         yield site
     finally:
         process.terminate()
         process.wait(30)
+        log.close()
 
 
 def _wait_for(site: Served) -> None:
