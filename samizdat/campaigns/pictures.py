@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -142,7 +143,7 @@ def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetim
 def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Any = None) -> None:
     """Takes it off the disk and from the public pages. Errors: PictureShown while a letter that was sent shows it,
     unless `also_sent`: a picture may endanger who is on it."""
-    sent = [use for use in uses(picture.organisation, [picture.slug])[picture.slug] if use.sent]
+    sent = [use for use in uses(picture.organisation, [picture.slug], exact=True)[picture.slug] if use.sent]
     if sent and not also_sent:
         raise PictureShown(
             _("“%(letter)s” was sent with this picture. Say that it shall vanish from there as well, or keep it.")
@@ -198,27 +199,35 @@ def library(
 ) -> tuple[list[View], int | None]:
     """The newest first; those whose name or description has all of the words. And the number to go on before.
 
-    Names are sealed, so a search opens them: 0.1 s for 5,000 pictures.
+    Names are sealed, so a search opens them: 0.15 s for 5,000 pictures.
     """
     wanted = words.casefold().split()
-    found: list[View] = []
-    for view in _views(organisation, before):
-        text = f"{view.facts.name} {view.facts.alt}".casefold()
+    if not wanted:
+        found = list(islice(_views(organisation, before), limit + 1))
+        return found[:limit], found[limit - 1].picture.pk if len(found) > limit else None
+    numbers = list(islice(_numbers_with(organisation, wanted, before), limit + 1))
+    found = list(_views(organisation, among=numbers[:limit]))
+    return found, numbers[limit - 1] if len(numbers) > limit else None
+
+
+def _numbers_with(organisation: Any, wanted: list[str], before: int | None) -> Iterator[int]:
+    keys = house.keys(organisation)
+    rows = Picture.objects.filter(organisation=organisation, **({"pk__lt": before} if before else {})).order_by("-pk")
+    for number, blob in rows.values_list("pk", "facts_sealed").iterator(chunk_size=1000):
+        said = open_json(keys, blob, "picture", "facts", number) or {}
+        text = f"{said.get('name', '')} {said.get('alt', '')}".casefold()
         if all(word in text for word in wanted):
-            if len(found) == limit:
-                return found, found[-1].picture.pk
-            found.append(view)
-    return found, None
+            yield number
 
 
 def undescribed(organisation: Any, limit: int = 12) -> list[View]:
     """The newest that nobody has said anything about yet, among the last hundred."""
-    views = [view for view, _number in zip(_views(organisation), range(100), strict=False) if not view.described]
-    return views[:limit]
+    return [view for view in islice(_views(organisation), 100) if not view.described][:limit]
 
 
-def _views(organisation: Any, before: int | None = None) -> Iterator[View]:
+def _views(organisation: Any, before: int | None = None, among: Iterable[int] | None = None) -> Iterator[View]:
     rows = Picture.objects.filter(organisation=organisation, **({"pk__lt": before} if before else {}))
+    rows = rows if among is None else rows.filter(pk__in=list(among))
     for picture in rows.defer(*_BLOBS).order_by("-pk").iterator(chunk_size=200):
         picture.organisation = organisation
         yield View(picture, facts_of(picture), url_of(organisation, picture))
@@ -228,15 +237,19 @@ def view_of(picture: Picture) -> View:
     return View(picture, facts_of(picture), url_of(picture.organisation, picture))
 
 
-def uses(organisation: Any, slugs: Iterable[str]) -> Mapping[str, list[Use]]:
-    """Letters and templates that show these pictures: all of them are opened and looked through."""
+def uses(organisation: Any, slugs: Iterable[str], *, exact: bool = False) -> Mapping[str, list[Use]]:
+    """Letters and templates that show these pictures.
+
+    A letter is opened again when its version is another one; with `exact` each is. Opening takes 1 to 3 ms a letter.
+    """
     keys = house.keys(organisation)
     found: dict[str, list[Use]] = {slug: [] for slug in slugs}
-    letters = Campaign.objects.filter(organisation=organisation).order_by("-pk")
-    for number, state, blob in letters.values_list("pk", "state", "draft_sealed").iterator(chunk_size=100):
-        text = keys.open(blob, "campaign", "draft", number)
-        for slug in _any_in(text) & found.keys():
-            subject = json.loads(text).get("subject") or _("without a subject")
+    said = _said(organisation, exact)
+    hit = {number: shown & found.keys() for number, shown in said.items() if shown & found.keys()}
+    letters = Campaign.objects.filter(organisation=organisation, pk__in=hit).order_by("-pk")
+    for number, state, blob in letters.values_list("pk", "state", "draft_sealed"):
+        subject = open_json(keys, blob, "campaign", "draft", number).get("subject") or _("without a subject")
+        for slug in hit[number]:
             found[slug].append(Use("letter", number, subject, state != "draft"))
     templates = Template.objects.filter(organisation=organisation).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed"):
@@ -244,6 +257,23 @@ def uses(organisation: Any, slugs: Iterable[str]) -> Mapping[str, list[Use]]:
         for slug in _any_in(text) & found.keys():
             found[slug].append(Use("template", number, json.loads(text)["name"]))
     return found
+
+
+# Organisation and letter -> its version, and what may be a slug in it. Slugs stand in mails; nothing else is held here.
+_known: dict[tuple[bytes, int], tuple[int, frozenset[str]]] = {}
+
+
+def _said(organisation: Any, exact: bool) -> dict[int, frozenset[str]]:
+    """Letter -> what it shows."""
+    keys, uid = house.keys(organisation), bytes(organisation.uid)
+    rows = Campaign.objects.filter(organisation=organisation)
+    versions = dict(rows.values_list("pk", "version"))
+    old = [pk for pk, version in versions.items() if exact or _known.get((uid, pk), (-1,))[0] != version]
+    for at in range(0, len(old), 100):
+        wanted = rows.filter(pk__in=old[at : at + 100])
+        for number, version, blob in wanted.values_list("pk", "version", "draft_sealed"):
+            _known[uid, number] = version, frozenset(_any_in(keys.open(blob, "campaign", "draft", number)))
+    return {number: _known[uid, number][1] for number in versions if (uid, number) in _known}
 
 
 def named_in(text: bytes | str) -> set[str]:

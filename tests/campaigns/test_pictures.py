@@ -18,6 +18,12 @@ from tests.conftest import NOW
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters of another test have the same numbers."""
+    monkeypatch.setattr(pictures, "_known", {})
+
+
 def picture(kind: str = "JPEG", size: tuple[int, int] = (80, 60), mode: str = "RGB") -> bytes:
     image = Image.new(mode, size, 120)
     exif = Image.Exif()

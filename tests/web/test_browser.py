@@ -257,10 +257,13 @@ def test_pages_for_strangers_violate_nothing_either(browser: Any, served: str, h
     from django.utils import timezone
 
     from samizdat.accounts.actions import invite
+    from samizdat.campaigns.sharing import share
 
     token = invite(here.organisation, "viewer", note="", by=here.people["admin"], now=timezone.now())
+    letter = share(here.campaign, "", now=timezone.now(), by=here.people["admin"])
     with window(browser, None, served, viewport=PHONE) as (page, complaints):
-        wrong = [finding for path in ("/sign-in", f"/come-in/{token}") for finding in _look(page, path)]
+        paths = ("/sign-in", f"/come-in/{token}", f"/letter/{letter}")
+        wrong = [finding for path in paths for finding in _look(page, path)]
     assert not wrong, "\n".join(wrong)
     assert complaints == []
 

@@ -18,6 +18,12 @@ pytestmark = pytest.mark.django_db
 Desk = Callable[[str], Client]
 
 
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters of another test have the same numbers."""
+    monkeypatch.setattr(pictures, "_known", {})
+
+
 def _to(here: House, name: str, *args: Any) -> str:
     return reverse(name, args=[here.organisation.slug, *args])
 
