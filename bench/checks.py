@@ -63,7 +63,7 @@ def draft_of(bench: Bench, body: str, format: str) -> Any:
 
 
 def looking(bench: Bench, name: str, body: str, format: str, times: int) -> common.Target:
-    """ms of compiling and checking, as after a keystroke; the worst of all rounds counts."""
+    """ms of compiling and checking, as after a keystroke; nine of ten rounds have to be quick enough."""
     from samizdat.campaigns.letter import proof_of
     from samizdat.delivery.checking import look
 
@@ -72,9 +72,9 @@ def looking(bench: Bench, name: str, body: str, format: str, times: int) -> comm
     look(campaign, now, proof=proof)
     compiled = [_ms(lambda: proof_of(campaign, now)) for _ in range(times)]
     checked = [_ms(lambda: look(campaign, now, proof=proof)) for _ in range(times)]
-    both = [one + other for one, other in zip(compiled, checked, strict=True)]
+    both = sorted(one + other for one, other in zip(compiled, checked, strict=True))
     common.say(f"{name}: compiling {common.spread(compiled, 1)} ms, checks {common.spread(checked, 1)} ms")
-    return common.Target(f"checks of {name}, the slowest", max(both), LOOK, "ms")
+    return common.Target(f"checks of {name}, p90", both[len(both) * 9 // 10], LOOK, "ms")
 
 
 def counting(bench: Bench) -> common.Target:
@@ -85,7 +85,7 @@ def counting(bench: Bench) -> common.Target:
     campaign, now = draft_of(bench, "Dear {{ FNAME }}", "markdown"), datetime.now(UTC)
     proof = proof_of(campaign, now)
     known, pieces = keeping.kept(campaign), []
-    while not empties.finished(known, campaign, proof.letter, now):
+    while not empties.finished(known, campaign, empties.views_of(campaign, proof.letter), now):
         begin = time.perf_counter()
         known = empties.count_on(campaign, proof.letter, known, now)
         pieces.append((time.perf_counter() - begin) * 1000)

@@ -75,27 +75,22 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
     rules = rules_of(campaign.organisation)
     reading = reading_of(campaign, draft, proof, now, rules)
     known = kept(campaign)
+    views = empties.views_of(campaign, proof.letter)
     found = [
         *proof.flaws,
         *core.look(reading),
         *pictures.flaws(reading, campaign.organisation),
         *dead.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
-        *empties.flaws(known, campaign, proof.letter, now),
+        *empties.flaws(known, campaign, proof.letter, views, now),
         *more,
     ]
-    return Looked(_told(found, known), reading, known, _waits(campaign, reading, known, proof, now))
-
-
-def _waits(campaign: Campaign, reading: core.Reading, known: Kept, proof: Proof, now: datetime) -> frozenset[str]:
-    waits = set()
-    if dead.unasked(reading, known, now):
-        waits.add("links")
-    if spelling.tool()[0] and spelling.unchecked(spelling.texts(reading)):
-        waits.add("spelling")
-    if not empties.finished(known, campaign, proof.letter, now):
-        waits.add("empties")
-    return frozenset(waits)
+    waits = {
+        "links": bool(dead.unasked(reading, known, now)),
+        "spelling": bool(spelling.tool()[0] and spelling.unchecked(spelling.texts(reading))),
+        "empties": not empties.finished(known, campaign, views, now),
+    }
+    return Looked(_told(found, known), reading, known, frozenset(name for name, true in waits.items() if true))
 
 
 def _told(flaws: list[Flaw], known: Kept) -> list[Finding]:

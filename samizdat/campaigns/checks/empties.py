@@ -1,11 +1,12 @@
 """How many of the chosen audience have no value for a field that the letter says: counted off the page, in pieces."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from samizdat.audience import emptiness
 from samizdat.audience import queries as audience
+from samizdat.audience.queries import FieldView
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.checks.keeping import Kept, change
@@ -45,17 +46,19 @@ def state(known: Kept, campaign: Campaign, fields: Mapping[str, int], now: datet
     return {"mark": mark, "begun": now.timestamp(), "after": 0, "of": 0, "counts": {}, "done": not fields}
 
 
-def fields_of(campaign: Campaign, letter: Letter) -> dict[str, int]:
-    """Tag -> number of the sealed field, of those that the letter says and the organisation has."""
+def views_of(campaign: Campaign, letter: Letter) -> list[FieldView]:
+    """The organisation's fields that the letter says."""
     tags = said(letter)
-    return (
-        {view.tag: view.number for view in audience.fields(campaign.organisation) if view.tag in tags} if tags else {}
-    )
+    return [view for view in audience.fields(campaign.organisation) if view.tag in tags] if tags else []
+
+
+def _numbers(views: Iterable[FieldView]) -> dict[str, int]:
+    return {view.tag: view.number for view in views}
 
 
 def count_on(campaign: Campaign, letter: Letter, known: Kept, now: datetime, seconds: float | None = PIECE) -> Kept:
     """One piece of the count, kept with the draft; None of seconds: to the end."""
-    fields = fields_of(campaign, letter)
+    fields = _numbers(views_of(campaign, letter))
     told = state(known, campaign, fields, now)
     if told["done"]:
         return known
@@ -72,16 +75,16 @@ def count_on(campaign: Campaign, letter: Letter, known: Kept, now: datetime, sec
     return change(campaign, lambda known: setattr(known, "empties", told), now)
 
 
-def finished(known: Kept, campaign: Campaign, letter: Letter, now: datetime) -> bool:
-    return bool(state(known, campaign, fields_of(campaign, letter), now)["done"])
+def finished(known: Kept, campaign: Campaign, views: Iterable[FieldView], now: datetime) -> bool:
+    return bool(state(known, campaign, _numbers(views), now)["done"])
 
 
-def flaws(known: Kept, campaign: Campaign, letter: Letter, now: datetime) -> Iterator[Flaw]:
-    """One line a field that somebody has no value for, once the count is through."""
-    told = state(known, campaign, fields_of(campaign, letter), now)
+def flaws(known: Kept, campaign: Campaign, letter: Letter, views: Iterable[FieldView], now: datetime) -> Iterator[Flaw]:
+    """One line a field that somebody has no value for, once the count is through. views: of views_of."""
+    labels = {view.tag: view.label or view.tag for view in views}
+    told = state(known, campaign, _numbers(views), now)
     if not told["done"]:
         return
-    labels = {view.tag: view.label or view.tag for view in audience.fields(campaign.organisation)}
     for tag, default in said(letter).items():
         empty = told["counts"].get(tag, 0)
         if not empty:
