@@ -49,6 +49,7 @@ write = [
     path("campaigns/<int:campaign_id>/tags", checking.tags, name="tags"),
     path("campaigns/<int:campaign_id>/checks", checking.checks, name="checks"),
     path("campaigns/rules", checking.writing_rules, name="writing-rules"),
+    path("campaigns/<int:campaign_id>/alongside", campaigns.alongside, name="alongside"),
     path("campaigns/<int:campaign_id>/here", writing.here, name="here"),
     path("campaigns/<int:campaign_id>/history", writing.past, name="history"),
     path("campaigns/<int:campaign_id>/history/<int:version_number>/", writing.version, name="version"),

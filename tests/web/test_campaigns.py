@@ -74,10 +74,10 @@ def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None
     assert draft_of(here.campaign).subject == "Vera's"
 
 
-def test_it_saves_itself_and_answers_with_checks_and_the_new_version(here: House, desk: Desk) -> None:
+def test_it_saves_itself_and_the_checks_are_asked_for_afterwards(here: House, desk: Desk) -> None:
     page = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here, subject="")).content.decode()
     assert 'name="version" value="2"' in page
-    assert "Stops it" in page
+    assert "Stops it" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
     again = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here)).content.decode()
     assert "Somebody else has saved this letter" in again
 

@@ -313,7 +313,7 @@ def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str
 
 @deed(WRITERS)
 def autosave(request: Any, campaign_id: int) -> HttpResponse:
-    """Saves while somebody writes, and answers with the part of the page that depends on the text."""
+    """Saves while somebody writes. What depends on the text is asked for afterwards, so that a save is quick."""
     found = campaign_at(request, campaign_id)
     form = _form(request, draft_of(found), found)
     problem, stored = "", None
@@ -326,12 +326,22 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
             problem = str(refused)
     else:
         problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
-    facts = _compose_facts(request, found) | {"problem": problem, "version": found.version, "fresh": True}
+    facts: dict[str, Any] = {"campaign": found, "problem": problem, "version": found.version}
     if problem:
         facts["version"] = form.cleaned_data.get("version") or found.version
     elif stored and stored.merged:
         facts |= {"merged": stored.draft.body, "stored": stored} | beside.comment_facts(request.organisation, found)
-    return render(request, "web/campaigns/parts/saved.html", facts)
+    response = render(request, "web/campaigns/parts/saved.html", facts)
+    response.headers["HX-Trigger"] = "stored"
+    return response
+
+
+@door(see=WRITERS)
+def alongside(request: Any, campaign_id: int) -> HttpResponse:
+    """What stands beside a letter and depends on its text: checks, and the plain part."""
+    return render(
+        request, "web/campaigns/parts/alongside.html", _compose_facts(request, campaign_at(request, campaign_id))
+    )
 
 
 @deed(WRITERS)
