@@ -18,7 +18,7 @@ from samizdat.audience.exporting import actions, agreeing
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
 from tests.conftest import NOW, PASSWORD, TODAY
-from tests.web.conftest import House, make_person, signed_in
+from tests.web.conftest import AGE_KEY, House, make_person, signed_in
 
 KEY = pyrage.x25519.Identity.generate()
 FILLED = {"format": "samizdat", "list": "0", "seal": "sealed", "recipients": f"{KEY.to_public()}\n", "keys": "on"}
@@ -189,6 +189,16 @@ def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: Ho
     for export in Export.objects.all():
         zoya.post(at(here, export.pk) + "seen")
     assert b"plain file of your subscribers" not in zoya.get(home).content
+
+
+def test_a_sealed_one_is_told_to_the_other_admins_too_with_its_key(here: House, vera: Client) -> None:
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    assert b"sealed file of your subscribers was made" in zoya.get(home).content
+    assert AGE_KEY.encode() in zoya.get(home).content
+    assert b"sealed file of your subscribers was made" not in vera.get(home).content
+    assert b"whose key it is" in zoya.get(at(here, here.export.pk)).content
+    zoya.post(at(here, here.export.pk) + "seen")
+    assert b"sealed file of your subscribers was made" not in zoya.get(home).content
 
 
 def test_the_editor_has_no_such_page_and_the_viewer_no_buttons(here: House) -> None:

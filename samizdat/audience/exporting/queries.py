@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from samizdat.audience.exporting.actions import SEEN
 from samizdat.audience.exporting.models import Export
 from samizdat.events.models import Event
 
-# After this long a plain file is no news any more; the log keeps it.
+# After this long a file is no news any more; the log keeps it.
 ANNOUNCED_FOR = timedelta(days=30)
 
 
@@ -23,10 +25,12 @@ def export_by_id(organisation: Any, number: int) -> Export | None:
 
 
 def unseen(organisation: Any, person: Any, now: datetime) -> list[Export]:
-    """Plain files that this person has not said she saw; those that she asked for or agreed to she knows, and those
-    that are held or were stopped before they were made are none."""
+    """Plain files, and sealed ones that somebody asked for at the desk, that this person has not said she saw: to whose
+    key is for her to know. Those that she asked for or agreed to she knows, and those that are held or were stopped
+    before they were made are none. What a command makes by itself each night, sealed, is no news.
+    """
     rows = Export.objects.select_related("organisation", "by").filter(
-        organisation=organisation, plain=True, created__gt=now - ANNOUNCED_FOR
+        Q(plain=True) | Q(by__isnull=False), organisation=organisation, created__gt=now - ANNOUNCED_FOR
     )
     seen = Event.objects.filter(organisation=organisation, kind=SEEN, by=person).values_list("about", flat=True)
     rows = (

@@ -324,12 +324,18 @@ def needs(request: Any) -> list[dict[str, str]]:
             }
         )
     for row in queries.unseen(organisation, request.person, now)[:3]:
-        facts = {"who": _name(row), "why": actions.told_of(row)["reason"][:200]}
+        told = actions.told_of(row)
+        facts = {"who": _name(row), "why": told["reason"][:200], "key": ", ".join(told["recipients"])[:80]}
         found.append(
             {
                 "kind": "care",
-                "title": _("A plain file of your subscribers was made"),
-                "text": _("By %(who)s. The reason given: %(why)s") % facts,
+                "title": _("A plain file of your subscribers was made")
+                if row.plain
+                else _("A sealed file of your subscribers was made"),
+                "text": (
+                    _("By %(who)s. The reason given: %(why)s") if row.plain else _("By %(who)s, for the key %(key)s.")
+                )
+                % facts,
                 "href": address(organisation, "export", row.pk),
                 "link": _("Look"),
             }
