@@ -251,7 +251,7 @@ class Chain:
         if in_html:
             self.flaws.extend(taken_out(source))
         self._check_hosts(source, in_html)
-        body = source if in_html else self._markdown(source)
+        body = _closed(source) if in_html else self._markdown(source)
         if in_html and _DOCUMENT.search(body):
             return self._finish(body, framed=False)
         return self._finish(self._framed(body), framed=not content.template)
@@ -521,6 +521,15 @@ def _joined(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
         elif piece != "":
             joined.append(piece)
     return tuple(joined)
+
+
+def _closed(body: str) -> str:
+    """Without a tag or comment at the end that never closes: it would swallow the frame, and the way out with it."""
+    if "<!--" in body[max(body.rfind("-->"), 0) :]:
+        body = body[: body.rindex("<!--")]
+    while inside_tag(body, False):
+        body = body[: body.rindex("<")]
+    return body
 
 
 def _way_out(pieces: Iterable[Piece]) -> bool:
