@@ -91,7 +91,7 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
     kinds = set()
     for folder in ("campaigns", "delivery", "worker"):
         for path in (source / folder).rglob("*.py"):
-            kinds |= set(re.findall(r'"(campaign\.[a-z_]+)"', path.read_text()))
+            kinds |= set(re.findall(r'"((?:campaign|digest)\.[a-z_]+)"', path.read_text()))
     assert kinds
     assert kinds == set(words.EVENTS)
 
