@@ -18,6 +18,7 @@ from samizdat.audience.exporting import arriving
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.core.segment import OnList
+from samizdat.worker import tasks
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person, signed_in
 
@@ -68,7 +69,9 @@ def at(organisation: Any, *words: Any) -> str:
 def dropped(organisation: Any, client: Client, data: bytes, name: str = "lantern.zip") -> Import:
     client.post(at(organisation, "upload"), {"files": [SimpleUploadedFile(name, data)]})
     row = Import.objects.get()
-    return arriving.inspect(row.pk, now=lambda: NOW) if row.state == "reading" else row
+    tasks.inspect_import.call(row.pk)
+    row.refresh_from_db()
+    return row
 
 
 def page(organisation: Any, client: Client, row: Import, **answers: str) -> str:
@@ -85,7 +88,7 @@ def test_it_is_shown_before_anything_is_written_and_what_came_adds_up(
     assert "Northern Lantern" in seen and "2 subscribers" in seen and "The Thursday Letter" in seen
     assert "Subscribed: 1, Unsubscribed: 1" in seen and "1 segment" in seen and "are not in it" in seen
     page(harbour, vera, row, then="start")
-    arriving.run(row.pk, now=timezone.now)
+    tasks.run_import.call(row.pk)
     row.refresh_from_db()
     assert row.state == "finished" and not ImportPiece.objects.filter(import_run=row).exists()
     result = page(harbour, vera, row)
