@@ -4,6 +4,7 @@ A file stays with one worker of xdist, so that the house its tests share is made
 themselves are dealt out one by one. Whatever takes longest begins first, and at the end nobody waits for anybody.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,8 +62,16 @@ DATABASES = {
 }
 
 
+# What knows neither Django nor a database (pyproject.toml, the arrows) is not even read a second time.
+PURE = tuple(Path(__file__).parent / name for name in ("core", "transports", "importers"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--again", action="store_true", help="Leave out tests that have no database: they ran already.")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("again") and collection_path in PURE else None
 
 
 @pytest.hookimpl(trylast=True)
@@ -71,6 +80,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         here = [item for item in items if has_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if not has_database(item)])
         items[:] = here
+    impure = [item.nodeid for item in items if has_database(item) and not set(PURE).isdisjoint(item.path.parents)]
+    if impure:
+        raise pytest.UsageError(f"{impure[0]} has a database and would not run on PostgreSQL. Move it to its app.")
     items.sort(key=lambda item: rank(item.nodeid))
 
 
