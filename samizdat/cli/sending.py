@@ -138,6 +138,20 @@ def campaign_resend(number: int) -> None:
     say(document, f"Draft {made.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {made.pk}")
 
 
+@campaign.command("correct")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--wrong", required=True, help="A piece of text or an address, as it stands on the web version.")
+@click.option("--right", required=True, help="What should stand there.")
+@common
+def campaign_correct(number: int, wrong: str, right: str) -> None:
+    """Mend a slip on the web version. What was sent stays as it was."""
+    found = campaign_numbered(number)
+    from samizdat.campaigns.correcting import correct
+
+    places = correct(found, wrong, right, by=None, now=opening.now())
+    say({"id": found.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
+
+
 @campaign.command("choose")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--version", "name", required=True, type=click.Choice([*NAMES]), help="The one that the rest gets.")

@@ -98,6 +98,7 @@ def publish_letter(
     title: str = "",
     html: str = "",
     day: date | None = None,
+    corrected: date | None = None,
 ) -> None:
     """Names the list of an edition for its leave page; with a slug also shows the letter in the archive.
 
@@ -112,7 +113,14 @@ def publish_letter(
         if slug and day:
             Page.objects.update_or_create(
                 slug=slug,
-                defaults={"place_id": uid, "edition": edition, "title": title, "html": text, "day": day},
+                defaults={
+                    "place_id": uid,
+                    "edition": edition,
+                    "title": title,
+                    "html": text,
+                    "day": day,
+                    "corrected": corrected,
+                },
             )
 
 

@@ -38,6 +38,7 @@ class Page(models.Model):
     title = models.CharField(max_length=998)
     html = models.TextField()
     day = models.DateField()
+    corrected = models.DateField(null=True)  # When a slip in it was last mended; the letter stayed as it was sent.
 
 
 class LetterName(models.Model):

@@ -130,6 +130,7 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
         values = {
             "letter": found,
             "day": wording.shaped(found.day, "day"),
+            "corrected": wording.shaped(found.corrected, "day"),
             "title": _short(found.title),
             "text": text,
             "next": at + 1 if at + 1 < len(parts) else 0,

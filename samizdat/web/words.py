@@ -234,6 +234,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.approval_asked": ("", lazy("A second person was asked for a yes.")),
     "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
     "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
+    "campaign.corrected": ("", lazy("A slip was mended on its web version.")),
     "campaign.resent": ("", lazy("A draft was made for those whom it did not reach.")),
     "campaign.test_planned": ("", lazy("A test of versions was planned.")),
     "campaign.test_given_up": ("", lazy("The test of versions was given up.")),

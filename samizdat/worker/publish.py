@@ -10,12 +10,13 @@ from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
+from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.pictures import named_in, open_picture
 from samizdat.campaigns.queries import picture_named
-from samizdat.core.letter import archive_html, fill, render
+from samizdat.core.letter import render
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
@@ -141,12 +142,12 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     if campaign.state in PUBLIC_STATES and edition.archive_slug:
         zone = ZoneInfo(campaign.organisation.timezone)
         there = now.astimezone(zone)
-        content = content_of(campaign, draft_of(campaign), edition.archive_slug)
+        title, html, corrected = web_copy(campaign, edition, there)
         shown = {
             "slug": edition.archive_slug,
-            # Like the text: a reader's name in the subject is what it is for somebody without a name.
-            "title": fill(render(content, now=there, archive=True).subject, {}),
-            "html": archive_html(content, now=there),
+            "title": title,
+            "html": html,
+            "corrected": corrected.astimezone(zone).date() if corrected else None,
             "day": (campaign.released or edition.created).astimezone(zone).date(),
         }
     gate.publish_letter(

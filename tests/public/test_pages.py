@@ -189,6 +189,14 @@ class TestHosts:
         assert reader.get("/f/thursday", HTTP_HOST=host).status_code in (200, 404)
 
 
+def test_a_letter_that_was_corrected_says_on_which_day(lantern_place: bytes, reader: Client) -> None:
+    told = {"list_name": "Thursday", "language": "en", "slug": "0a1b", "title": "River", "html": "<p>x</p>"}
+    actions.publish_letter(lantern_place, 4, **told, day=date(2026, 11, 20))
+    assert "Corrected on" not in reader.get("/a/0a1b").content.decode()
+    actions.publish_letter(lantern_place, 4, **told, day=date(2026, 11, 20), corrected=date(2026, 11, 25))
+    assert "Corrected on 25 November 2026." in reader.get("/a/0a1b").content.decode()
+
+
 def test_a_sign_up_that_was_forgotten_says_so_and_offers_the_form(lantern_place: bytes, reader: Client) -> None:
     late = token("confirm", 3)
     actions.set_token_state(late, "forgotten")

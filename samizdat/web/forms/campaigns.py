@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.campaigns import correcting
 from samizdat.campaigns.draft import Draft
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
@@ -242,6 +243,17 @@ class ReleaseForm(DeskForm):
             self.add_error("time", _("That time has passed. Choose a later one, or send now."))
         else:
             answers["at"] = moment
+
+
+class CorrectionForm(DeskForm):
+    """A slip on the web version: what stands there, and what should."""
+
+    wrong = forms.CharField(
+        label=lazy("What stands there"),
+        max_length=correcting.LONGEST,
+        help_text=lazy("A word, a few words, or the address of a link, as on the page."),
+    )
+    right = forms.CharField(label=lazy("What should stand there"), max_length=correcting.LONGEST, required=False)
 
 
 class StopForm(DeskForm):

@@ -9,12 +9,13 @@ from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import contest
+from samizdat.campaigns import contest, correcting
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
@@ -23,11 +24,14 @@ from samizdat.delivery.watching import waits_for
 from samizdat.events.actions import detail_of
 from samizdat.web import charts, contests, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.forms.campaigns import StopForm
+from samizdat.web.forms.base import refuse
+from samizdat.web.forms.campaigns import CorrectionForm, StopForm
 from samizdat.web.templatetags.desk import count
 from samizdat.web.views.campaigns import campaign_at
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
+# States in which a letter has a web version.
+PUBLIC = ("sending", "paused", "waiting", "finished")
 # Minutes over which the speed is taken: long enough to smooth, short enough to show a change.
 SPEED_OVER = 3
 
@@ -53,6 +57,28 @@ def _unreached(found: Any) -> dict[str, Any] | None:
     }
     rows = [words.Row(said[state][0], count, said[state][1]) for state, count in counts.items()]
     return {"rows": rows, "total": sum(counts.values())}
+
+
+@door(see=EVERYONE, do=WRITERS)
+def correct(request: Any, campaign_id: int) -> HttpResponse:
+    """A slip on the web version: what was mended, and a form to mend another one."""
+    found = campaign_at(request, campaign_id)
+    if found.state not in PUBLIC:
+        return go(request, "report", campaign_id)
+    form = CorrectionForm(request.POST or None)
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            places = correcting.correct(found, answers["wrong"], answers["right"], by=request.person, now=hours.asked())
+        except correcting.NoCorrection as bad:
+            refuse(form, bad.field, bad)
+        else:
+            done = ngettext("Mended in %(n)s place.", "Mended in %(n)s places.", places) % {"n": count(places)}
+            messages.success(request, done + " " + _("The web version has it within a few minutes."))
+            return go(request, "correct-letter", campaign_id)
+    slips = [(slip, people.name_of(slip.by) if slip.by else "") for slip in correcting.corrections(found.edition)]
+    facts = {"campaign": found, "subject": draft_of(found).subject, "form": form, "slips": slips}
+    return render(request, "web/campaigns/correct.html", facts, status=422 if form.errors else 200)
 
 
 @deed(WRITERS)

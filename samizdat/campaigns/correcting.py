@@ -1,0 +1,136 @@
+"""A slip mended on the web copy of a letter that is out. What was sent never changes: the edition stays as it was
+compiled, and each correction is a row of its own, so the page can say when it was mended.
+
+A correction is a piece of text, or the address of a link, as it stands on the page and as it should. It is looked for
+in the rendered page, so it works alike for Markdown, HTML and blocks; a piece that spans two styles is not found.
+"""
+
+import html as escaping
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import content_of
+from samizdat.campaigns.models import Campaign, Correction, Edition
+from samizdat.core.letter import archive_html, fill, render
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# Characters of a piece, and corrections of one letter: more is another letter.
+LONGEST, MOST = 2000, 50
+
+_TAG = re.compile(r"(<!--.*?-->|<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>)", re.DOTALL | re.IGNORECASE)
+_ADDRESS = re.compile(r"(\s(?:href|alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+
+
+class NoCorrection(CampaignError):
+    """`field`: what of it is wrong, for a form."""
+
+    code = "bad_correction"
+
+    def __init__(self, sentence: str, field: str = "wrong") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    wrong: str
+    right: str
+    at: datetime
+    by: Any = None
+
+
+def corrections(edition: Edition) -> list[Slip]:
+    """In the order in which they were made."""
+    keys = house.keys(edition.organisation)
+    rows = Correction.objects.select_related("by").filter(edition=edition).order_by("pk")
+    return [
+        Slip(**open_json(keys, bytes(row.sealed), "correction", "sealed", row.pk), at=row.at, by=row.by) for row in rows
+    ]
+
+
+def web_copy(campaign: Campaign, edition: Edition, now: datetime) -> tuple[str, str, datetime | None]:
+    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections."""
+    content = content_of(campaign, draft_of(campaign), edition.archive_slug)
+    # Like the text: a reader's name in the subject is what it is for somebody without a name.
+    title, page = fill(render(content, now=now, archive=True).subject, {}), archive_html(content, now=now)
+    slips = corrections(edition)
+    for slip in slips:
+        title, _count = replaced(title, slip.wrong, slip.right)
+        page, _count = mended(page, slip.wrong, slip.right)
+    return title, page, slips[-1].at if slips else None
+
+
+def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetime) -> int:
+    """Mends it on the web copy; how many places. Errors: NoCorrection."""
+    if campaign.state not in ("sending", "paused", "waiting", "finished"):
+        raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))
+    wrong, right = _SPACES.sub(" ", wrong).strip(), _SPACES.sub(" ", right).strip()
+    if not wrong or wrong == right:
+        raise NoCorrection(_("Say what stands there, and what should stand there instead."))
+    if max(len(wrong), len(right)) > LONGEST:
+        raise NoCorrection(_("That is too long for a correction. Mend it in smaller pieces."))
+    if right.lower().startswith(("javascript:", "data:", "vbscript:")):
+        raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
+    edition = campaign.edition
+    title, page, _last = web_copy(campaign, edition, now.astimezone(ZoneInfo(campaign.organisation.timezone)))
+    places = replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
+    if not places:
+        sentence = _(
+            "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
+        )
+        raise NoCorrection(sentence % {"wrong": wrong[:100]})
+    with transaction.atomic():
+        Edition.objects.select_for_update().get(pk=edition.pk)
+        if Correction.objects.filter(edition=edition).count() >= MOST:
+            raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
+        row = Correction.objects.create(edition=edition, at=now, by=by, sealed=b"")
+        told = {"wrong": wrong, "right": right}
+        row.sealed = seal_json(house.keys(campaign.organisation), told, "correction", "sealed", row.pk)
+        row.save(update_fields=["sealed"])
+        record("campaign.corrected", campaign.organisation, now=now, by=by, about=campaign.pk)
+    return places
+
+
+def replaced(text: str, wrong: str, right: str) -> tuple[str, int]:
+    """Plain text, and how many places. White space counts as one blank, as it does on a page."""
+    pattern = re.compile(r"\s+".join(re.escape(word) for word in wrong.split(" ")))
+    return pattern.subn(lambda _match: right, text)
+
+
+def mended(page: str, wrong: str, right: str) -> tuple[str, int]:
+    """HTML: in its text, in addresses of links and descriptions of pictures; never in its markup."""
+    count, parts = 0, []
+    for place, part in enumerate(_TAG.split(page)):
+        if place % 2 == 0:
+            new, found = replaced(escaping.unescape(part), wrong, right)
+            part = escaping.escape(new, quote=False) if found else part
+        else:
+            part, found = _in_tag(part, wrong, right)
+        count += found
+        parts.append(part)
+    return "".join(parts), count
+
+
+def _in_tag(tag: str, wrong: str, right: str) -> tuple[str, int]:
+    if tag.startswith("<!") or not _ADDRESS.search(tag):
+        return tag, 0
+    count = 0
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal count
+        new, found = replaced(escaping.unescape(match[2][1:-1]), wrong, right)
+        count += found
+        return f'{match[1]}"{escaping.escape(new)}"' if found else match[0]
+
+    return _ADDRESS.sub(value, tag), count

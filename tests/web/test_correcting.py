@@ -1,0 +1,65 @@
+"""A slip mended on the web copy: in text and links, never in markup, and never in what was sent."""
+
+import pytest
+
+from samizdat.campaigns.correcting import NoCorrection, correct, corrections, mended
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.delivery.actions import release
+from samizdat.gate.models import Page
+from samizdat.worker import after
+from tests.conftest import NOW
+from tests.web.conftest import House, make_campaign
+from tests.web.test_sending import Desk, _to
+
+
+@pytest.mark.parametrize(
+    ("page", "wrong", "right", "now", "places"),
+    [
+        ("<p>teh river</p>", "teh", "the", "<p>the river</p>", 1),
+        ("<p>teh\n  river &amp; sea</p>", "teh river & sea", "A & B", "<p>A &amp; B</p>", 1),
+        ('<a href="http://x/?a=1&amp;b=2">x</a>', "http://x/?a=1&b=2", "https://y/", '<a href="https://y/">x</a>', 1),
+        ('<p class="red">red</p>', "red", "blue", '<p class="red">blue</p>', 1),
+        ("<style>p{color:red}</style><p>x</p>", "red", "blue", "<style>p{color:red}</style><p>x</p>", 0),
+        ("<p>a</p>", "a", "<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>", 1),
+        ('<img alt="teh sea" src="teh.png">', "teh", 'a"b', '<img alt="a&quot;b sea" src="teh.png">', 1),
+        ("<p>te<b>h</b></p>", "teh", "the", "<p>te<b>h</b></p>", 0),
+    ],
+)  # fmt: skip
+def test_a_piece_is_mended_where_readers_see_it(page: str, wrong: str, right: str, now: str, places: int) -> None:
+    assert mended(page, wrong, right) == (now, places)
+
+
+@pytest.mark.django_db(databases=["default", "gate"])
+def test_the_web_copy_says_that_it_was_corrected_and_the_edition_stays(here: House, desk: Desk) -> None:
+    letter = make_campaign(here, "What the rivr took")
+    release(letter, now=NOW, by=here.people["editor"])
+    sent = bytes(Edition.objects.get(campaign=letter).compiled_sealed)
+    while after.follow(NOW):
+        pass
+    page = Page.objects.get(edition=letter.edition.pk)
+    assert page.title == "What the rivr took" and page.corrected is None
+    assert correct(letter, "rivr", "river", by=here.people["editor"], now=NOW) >= 1
+    while after.follow(NOW):
+        pass
+    page.refresh_from_db()
+    assert page.title == "What the river took" and page.corrected == NOW.date()
+    assert bytes(Edition.objects.get(campaign=letter).compiled_sealed) == sent
+    shown = desk("viewer").get(_to(here, "correct-letter", letter.pk)).content.decode()
+    assert "rivr" in shown and "Clara" in shown
+    answer = desk("editor").post(_to(here, "correct-letter", letter.pk), {"wrong": "nowhere", "right": ""})
+    assert answer.status_code == 422 and 'id="f-wrong_error"' in answer.content.decode()
+    assert [(slip.wrong, slip.right) for slip in corrections(letter.edition)] == [("rivr", "river")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "field"),
+    [("nowhere on the page", "x", "wrong"), ("took", "took", "wrong"), ("took", "javascript:alert(1)", "right")],
+)
+def test_what_cannot_be_mended_is_a_sentence(here: House, wrong: str, right: str, field: str) -> None:
+    Campaign.objects.filter(pk=here.sent.pk).update(state="finished", pending=0, accepted=1)
+    here.sent.refresh_from_db()
+    with pytest.raises(NoCorrection) as refused:
+        correct(here.sent, wrong, right, by=None, now=NOW)
+    assert refused.value.field == field
+    with pytest.raises(NoCorrection):
+        correct(here.campaign, "river", "x", by=None, now=NOW)
