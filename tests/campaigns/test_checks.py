@@ -15,7 +15,7 @@ import pytest
 from samizdat.audience import emptiness
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
-from samizdat.campaigns import actions, contest
+from samizdat.campaigns import actions, brand, contest
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.checks import dead, empties, fetching, keeping, rules, spelling
 from samizdat.campaigns.contest import Change
@@ -224,7 +224,7 @@ def test_without_the_program_it_is_said_how_to_install_it(
 
 def test_addresses_numbers_and_names_in_capitals_are_no_words() -> None:
     text = "Go to www.a.example/b or mail x@a.example, OVD 3rd <https://c.example/d> don’t п.3 «Мемориал» #tag"
-    assert spelling.words_of(text) == ["mail", "don't", "Мемориал"]
+    assert spelling.words_of(text) == ("mail", "don't", "Мемориал")
 
 
 # --- readers without a value ---
@@ -346,3 +346,12 @@ def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) ->
     edition = actions.freeze(campaign, NOW)
     with pytest.raises(LetterHasFlaws, match=r"Version B.*asks for money"):
         contest.freeze(campaign, edition, NOW)
+
+
+def test_the_organisations_own_warning_counts_as_one(lantern: Any) -> None:
+    lantern.feared = "ru"
+    lantern.save(update_fields=["feared"])
+    campaign = letter(lantern, "Help: [give](https://boosty.to/lantern)\n\nLook out where you live.")
+    assert "donation_unwarned" in codes(campaign)
+    brand.keep(lantern, brand.Brand(warning="Look out where you live."), by=None, now=NOW)
+    assert "donation_unwarned" not in codes(campaign)

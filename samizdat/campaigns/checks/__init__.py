@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import dead, empties, pictures, spelling
 from samizdat.campaigns.checks.keeping import Kept, kept, key_of
 from samizdat.campaigns.checks.rules import Rules, rules_of
@@ -20,6 +21,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.letter import Finding, findings
 from samizdat.campaigns.models import Campaign
 from samizdat.core import checks as core
+from samizdat.core.checks.donation import asks
 from samizdat.core.compile import Proof
 from samizdat.core.document.spoken import WORDS as SPOKEN
 from samizdat.core.letter import fill
@@ -48,6 +50,7 @@ def reading_of(
     organisation = campaign.organisation
     rules = rules or rules_of(organisation)
     letter = proof.letter
+    donation = draft.format == "blocks" and bool(_DONATION.search(draft.body))
     return core.Reading(
         subject=fill(letter.subject, _NOBODY),
         preheader=draft.preheader,
@@ -60,9 +63,14 @@ def reading_of(
         feared=organisation.feared,
         own=_own_hosts(organisation),
         blocked=rules.blocked(organisation.feared),
-        donation=draft.format == "blocks" and bool(_DONATION.search(draft.body)),
-        warnings=tuple(words["warning"] for words in SPOKEN.values()),
+        donation=donation,
+        warnings=_warnings(organisation) if donation or any(map(asks, letter.links)) else (),
     )
+
+
+def _warnings(organisation: Any) -> tuple[str, ...]:
+    """What a donation block brings along, and the organisation's own words instead of it."""
+    return (brand_of(organisation).warning, *(words["warning"] for words in SPOKEN.values()))
 
 
 def _own_hosts(organisation: Any) -> frozenset[str]:

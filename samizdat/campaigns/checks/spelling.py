@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -67,14 +68,15 @@ def missing() -> str:
     return f"apt-get install {' '.join(packages)}" if packages else ""
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(maxsize=8)  # A look at the checks asks for the same texts three times.
+def words_of(text: str) -> tuple[str, ...]:
     """The words of a text part that a dictionary may know: no addresses, no numbers, no shouting, each once."""
     found: dict[str, None] = {}
     for match in _WORD.finditer(_NOT_WORDS.sub(" ", text)):
         word = match[0].replace("’", "'").strip("-'")
         if 3 <= len(word) <= 40 and not word.isupper() and (_EN.fullmatch(word) or _RU.fullmatch(word)):
             found[word] = None
-    return [*found][:MOST]
+    return tuple(found)[:MOST]
 
 
 def unchecked(text: str) -> list[str]:
@@ -146,7 +148,7 @@ def _near(word: str) -> tuple[str, ...] | None:
         return _known.get(word)
 
 
-def _foreign(words: list[str]) -> list[re.Pattern[str]]:
+def _foreign(words: Iterable[str]) -> list[re.Pattern[str]]:
     """Scripts in which the letter speaks a language that no dictionary here has."""
     found = []
     for script in (_EN, _RU):

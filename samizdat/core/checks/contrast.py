@@ -1,7 +1,8 @@
 """Text that is hard to tell from what it stands on: less than WCAG 2.2 asks (1.4.3: 4.5 to 1, large text 3 to 1)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from html.parser import HTMLParser
 
 from samizdat.core.checks.reading import Reading
@@ -125,12 +126,13 @@ class _Walker(HTMLParser):
             self.pale[ink, ground] = words[:60], ratio
 
 
-def _declared(style: str) -> dict[str, str]:
+@lru_cache(maxsize=512)  # A letter has some thirty different ones, again and again.
+def _declared(style: str) -> Mapping[str, str]:
     parts = (part.partition(":") for part in style.split(";"))
     return {name.strip().lower(): value.strip().lower().removesuffix("!important").strip() for name, _, value in parts}
 
 
-def _ground(values: dict[str, str], style: dict[str, str], ground: Colour | None) -> Colour | None:
+def _ground(values: dict[str, str], style: Mapping[str, str], ground: Colour | None) -> Colour | None:
     if values.get("background") or "url(" in style.get("background", "") + style.get("background-image", ""):
         return colour(style.get("background-color", values.get("bgcolor", "")))
     told = style.get("background-color") or style.get("background") or values.get("bgcolor", "")
