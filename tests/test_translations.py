@@ -16,6 +16,7 @@ from scripts import messages
 # What stays in Latin letters: names, formats, addresses to be typed as they stand.
 NAMES = set(
     """
+    Alt Escape Shift
     API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
     MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include mailto mj or

@@ -48,7 +48,7 @@ def say(campaign: Campaign, words: Words, *, by: Any, now: datetime) -> Comment:
         raise CampaignError(_("A comment has %(count)s characters at most. Say it in two.") % {"count": LONGEST})
     with transaction.atomic():
         if Comment.objects.filter(campaign=campaign).count() >= MOST:
-            raise CampaignError(_("This letter has 500 comments. Settle some and remove them first."))
+            raise CampaignError(_("This letter has 500 comments. There is no room for more."))
         row = Comment.objects.create(campaign=campaign, by=by, at=now, sealed=b"")
         row.sealed = seal_json(house.keys(campaign.organisation), asdict(words), "comment", "sealed", row.pk)
         row.save(update_fields=["sealed"])

@@ -152,6 +152,8 @@ def pages(here: House) -> list[str]:
         to("new-campaign"),
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",
+        to("history", here.campaign.pk),
+        to("version", here.campaign.pk, 1),
         to("throw-away", here.campaign.pk),
         to("look", here.campaign.pk),
         to("look", here.campaign.pk) + "?view=aloud&as=all",
@@ -322,6 +324,7 @@ def test_the_whole_way_to_a_release_without_any_script(browser: Any, served: str
         page.fill("#f-password", PASSWORD)
         page.click("main button.primary")
         page.click("text=Write a campaign")
+        page.click("main nav >> text=Markdown")  # Blocks are written with a script, and the page says so.
         page.fill("#f-subject", "Without script")
         page.fill("#f-body", "Dear reader,\n\nthis works.\n")
         page.click("text=Save the draft")

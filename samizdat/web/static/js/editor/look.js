@@ -33,11 +33,11 @@ export function look(form, block) {
     frame.removeAttribute("src");
     frame.removeAttribute("loading");
     frame.name = `look${count}`;
-    frame.classList.add("coming");
+    frame.className = "coming";
     old.after(frame);
     frame.addEventListener("load", () => {
       old.remove();
-      frame.classList.remove("coming");
+      frame.className = `f-${wanted}`;
       glass.dataset.took = String(Math.round(performance.now() - began));
       glass.dataset.drawn = String(count);
       busy = false;
