@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -83,7 +83,7 @@ def posted_of(request: HttpRequest) -> QueryDict:
     """What was posted; nothing where the body is no form, or has more fields than any of ours."""
     try:
         posted: QueryDict = request.POST
-    except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, ValueError):
+    except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, BadRequest, ValueError):
         return QueryDict()
     return posted
 

@@ -7,6 +7,7 @@ and whoever holds real tokens can at most make people leave. Much leaving raises
 import json
 import logging
 import struct
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -73,6 +74,13 @@ class Leaving:
     edition: int
 
 
+# What readers send; each kind is taken up by one of the loops.
+KINDS = frozenset(("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"))
+# Seconds that a box of a kind we do not know waits: while machines are upgraded one after the other, another worker may
+# know it. After that it is rubbish of a public process that was taken, and would be walked past for ever.
+UNKNOWN = 3600.0
+_unknown: dict[bytes, float] = {}
+
 # Kinds of boxes that were opened before, by their ephemeral key: two loops look at what waits, every second, and
 # each wants its own.
 _kinds: dict[bytes, str] = {}
@@ -85,6 +93,7 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
     """
     if len(_kinds) > 100_000:
         _kinds.clear()
+        _unknown.clear()
     found: list[Said] = []
     here = {bytes(one.uid): one for one in Organisation.objects.all()}
     after = 0
@@ -92,6 +101,10 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
         after = rows[-1].id
         for row in rows:
             name = bytes(row.box)[:37]
+            if _is_rubbish(name):
+                log.warning("The gate held something that nobody takes up; it was thrown away.")
+                gate.done_with([row.id])
+                continue
             if skip(row.id) or _kinds.get(name, kinds[0]) not in kinds:
                 continue
             said = _open(row, here.get(bytes(row.place_id)), now)
@@ -102,6 +115,13 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
             if said.kind in kinds:
                 found.append(said)
     return found
+
+
+def _is_rubbish(name: bytes) -> bool:
+    """Of a kind that nobody takes up, and there for long."""
+    if name not in _kinds or _kinds[name] in KINDS:
+        return False
+    return time.monotonic() - _unknown.setdefault(name, time.monotonic()) > UNKNOWN
 
 
 def _open(row: Any, organisation: Organisation | None, now: datetime) -> Said | None:

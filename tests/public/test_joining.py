@@ -264,3 +264,10 @@ def test_the_script_may_run_on_the_form_and_nowhere_else(reader: Client) -> None
 def test_too_many_fields_are_one_sentence(reader: Client) -> None:
     answer = reader.post("/f/thursday", {f"f{n}": "x" for n in range(2000)} | ADA)
     assert answer.status_code in (200, 400, 422) and not Intake.objects.exists()
+
+
+@pytest.mark.parametrize("spelling", ["utf-7", "utf-16", "nonsense"])
+def test_a_form_in_another_spelling_than_ours_is_a_form_without_fields(reader: Client, spelling: str) -> None:
+    kind = f"application/x-www-form-urlencoded; charset={spelling}"
+    assert reader.post("/f/thursday", b"email=ada%40example.org", kind).status_code in (200, 422)
+    assert not Intake.objects.exists()

@@ -415,3 +415,13 @@ def test_a_leave_token_confirms_nothing(lantern: Any, thursday: Any) -> None:
     assert status(ada, thursday) == "pending"
     assert queries.subscriber_at(lantern, "ada@example.org") is not None
     assert Form.objects.get(slug="thursday").list == thursday.id
+
+
+def test_what_nobody_takes_up_is_thrown_away_in_the_end(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(lantern, "nonsense", token=["x"])
+    for _ in range(2):
+        intake.take(NOW)
+        assert Intake.objects.count() == 1, "another machine may know it"
+    monkeypatch.setattr(intake, "UNKNOWN", 0.0)
+    intake.take(NOW)
+    assert not Intake.objects.exists()
