@@ -1,8 +1,8 @@
 """How many are in a readable segment: by sums that are kept, by small sets, and only then by asking everybody.
 
 A sum says how many of a list are in a status, and how many of those carry a tag. What is left is asked of the database:
-who is in one part, in the other, in both. On SQLite two threads ask for half of the numbers each, since it works on one
-core by itself; PostgreSQL shares a large question out on its own, and is told how to join.
+who is in one part, in the other, in both. Of many, two threads ask for half of the numbers each: SQLite works on one
+core by itself, and PostgreSQL's own sharing has each of its processes read the whole of what is joined.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,10 @@ SHARED = 100_000
 # PostgreSQL: what is counted along lies in memory or will in a moment. Of many, all that is asked for is in the
 # order of subscribers, and walking through it side by side takes half of what hashing it does.
 _FEW = "SET LOCAL random_page_cost = 1.1"
-_MANY = f"{_FEW}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off"
+_MANY = (
+    f"{_FEW}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off; "
+    "SET LOCAL max_parallel_workers_per_gather = 0"  # Each of them would walk through the whole of the other side.
+)
 # Alternatives that are asked for one after the other; of more, all at once.
 MOST = 4
 
@@ -64,7 +67,7 @@ class Counting:
         return self._asked(tree)
 
     def total(self) -> int:
-        return dialect.count_subscribers(self.organisation.id)
+        return self._asked(segment.EVERYBODY)
 
     # -- by sums --
 
@@ -101,28 +104,31 @@ class Counting:
 
     def narrowed(self, tree: segment.Tree, *, person: bool) -> tuple[sql.Source, segment.Tree]:
         """As sql.narrowed."""
-        return sql.narrowed(self.organisation.id, tree, self._size, self.total, person=person)
+        return sql.narrowed(self.organisation.id, tree, self._size, self._end, person=person)
 
     def _asked(self, tree: segment.Tree) -> int:
-        end = Organisation.objects.values_list("next_number", flat=True).get(id=self.organisation.id)
-        if connection.vendor != "sqlite":
-            return self._on_postgresql(tree, end)
-        if end < SHARED or connection.in_atomic_block:
+        end = self._end()
+        parts = tree.parts if isinstance(tree, All) else (tree,)
+        sizes = [size for part in parts if (size := sql.sized_by(part, self._size)) is not None]
+        if end < SHARED or min(sizes, default=end) * 8 < end or connection.in_atomic_block:
             return self._one(tree, None)
         low, half, high = (row_id(self.organisation.id, number) for number in (0, end // 2, end))
         return _both(partial(self._one, tree, (low, half)), partial(self._one, tree, (half, high)))
 
-    def _on_postgresql(self, tree: segment.Tree, end: int) -> int:
-        parts = tree.parts if isinstance(tree, All) else (tree,)
-        sizes = [size for part in parts if isinstance(part, Tag | OnList) and (size := self._size(part)) is not None]
-        many = end >= SHARED and min(sizes, default=end) * 8 > end
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_MANY if many else _FEW)
-            return self._one(tree, None)
+    def _end(self) -> int:
+        """The number after the last one that was given: about how many subscribers there are."""
+        return Organisation.objects.values_list("next_number", flat=True).get(id=self.organisation.id)
 
     def _one(self, tree: segment.Tree, window: sql.Window | None) -> int:
+        if connection.vendor == "sqlite":
+            return self._counted(tree, window)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_MANY if window else _FEW)
+            return self._counted(tree, window)
+
+    def _counted(self, tree: segment.Tree, window: sql.Window | None) -> int:
         source, rest = self.narrowed(tree, person=False)
-        tables, told = source.within(window), sql.where(rest, self.today, source.id, self._columns)
+        tables, told = source.within(window), sql.where(rest, self.today, source.id, self._columns, window=window)
         query = f"SELECT COUNT(*) FROM {tables.text} AND {told.text}"
         count: int = sql.rows(query, (*tables.values, *told.values))[0][0]
         return count

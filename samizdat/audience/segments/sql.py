@@ -67,8 +67,10 @@ class Source:
         window = window or self.whole
         if window is None:
             return self.tables
-        bounds = f" AND {self.id} >= %s AND {self.id} < %s"
-        return Sql(self.tables.text + bounds, (*self.tables.values, *window))
+        # Of both tables, as in _About.hers; SQLite would begin with the longer one.
+        ids = (self.id, "s.id") if self.person and self.id != "s.id" and not _on_sqlite() else (self.id,)
+        bounds = "".join(f" AND {id} >= %s AND {id} < %s" for id in ids)
+        return Sql(self.tables.text + bounds, (*self.tables.values, *(window * len(ids))))
 
 
 type Columns = Mapping[int, Column]
@@ -83,6 +85,15 @@ class _About:
     today: date
     columns: Columns
     apart: bool = False
+    window: Window | None = None
+
+    def hers(self, table: str) -> str:
+        """That a row of a table is about her. PostgreSQL does not see that bounds of her row id are bounds of the
+        others: it would read each table from its beginning."""
+        told = f"{table}.subscriber_id = {self.id}"
+        if self.window is None or _on_sqlite():
+            return told
+        return f"{told} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
 
     def exists(self, table: str, condition: str, *values: Any) -> Sql:
         # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them (dialect.py has more).
@@ -97,13 +108,14 @@ def where(
     columns: Columns = MappingProxyType({}),
     *,
     apart: bool = False,
+    window: Window | None = None,
 ) -> Sql:
     """The condition. Asks `s` for language, provider and joining; whoever is meant stands in the column `id`.
 
-    columns: the readable fields by number. apart: for pages of a few thousand rows, not for everybody at once.
-    Errors: KeyError for a condition on any other field.
+    columns: the readable fields by number. apart: for pages of a few thousand rows, not for everybody at once. window:
+    nobody outside of it is asked about. Errors: KeyError for a condition on any other field.
     """
-    return _where(tree, _About(id, today, columns, apart))
+    return _where(tree, _About(id, today, columns, apart, window))
 
 
 def _where(tree: segment.Tree, about: _About) -> Sql:
@@ -132,7 +144,7 @@ def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
     id, today = about.id, about.today
     match leaf:
         case Tag(tag):
-            return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND tt.subscriber_id = {id}", tag)
+            return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.hers('tt')}", tag)
         case Language(code):
             return Sql("s.language = %s", (code,))
         case Provider(name):
@@ -142,12 +154,12 @@ def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
             # SQLite would take the key, and look at the row for the status.
             along = isinstance(leaf, OnList) and leaf.list and leaf.status and _on_sqlite()
             table = "audience_subscription uu" + (" INDEXED BY subscription_by_status" if along else "")
-            return about.exists(table, f"uu.subscriber_id = {id}{wanted.text}", *wanted.values)
+            return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
         case Day("joined"):
             return _between("s.joined", leaf, today)
         case Day():
             days = _between("cc.day", leaf, today)
-            text = f"cc.subscriber_id = {id} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
+            text = f"{about.hers('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
             return about.exists("audience_consentrecord cc", text, *days.values)
         case Campaign(campaign):
             # Looked up by the whole key of a delivery: edition and number.
@@ -165,7 +177,7 @@ def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
 
 def _readable(leaf: Field, column: Column, about: _About) -> Sql:
     """A condition on a field whose values stand readable as numbers."""
-    table, start = "audience_readablevalue rr", f"rr.subscriber_id = {about.id} AND rr.field_id = %s"
+    table, start = "audience_readablevalue rr", f"{about.hers('rr')} AND rr.field_id = %s"
     if leaf.op == "is":
         wanted = leaf.value.strip().casefold()
         codes = [code for text, code in column.choices.items() if text.strip().casefold() == wanted]
@@ -228,7 +240,7 @@ def narrowed(
     """
     # What stands in the row itself is asked first: SQLite keeps to the order.
     parts = tuple(sorted(tree.parts, key=asks_elsewhere)) if isinstance(tree, All) else (tree,)
-    sized = [(count, place) for place, part in enumerate(parts) if (count := _size(part, size)) is not None]
+    sized = [(count, place) for place, part in enumerate(parts) if (count := sized_by(part, size)) is not None]
     if not sized:
         return everybody(organisation), All(parts)
     count, place = min(sized)
@@ -277,7 +289,7 @@ def asks_elsewhere(tree: segment.Tree) -> bool:
     )
 
 
-def _size(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
+def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
     """Only of what can be walked through with everybody once."""
     if isinstance(part, Tag) or (isinstance(part, OnList) and part.list and part.status):
         return size(part)
