@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -103,8 +104,15 @@ class Detector:
 def scan(file: BinaryIO) -> Writing:
     """Read a file to its end: is it whole, and how is it written? Costs about 1.2 us for a line of a zip."""
     detector = Detector()
-    while chunk := file.read(CHUNK * 4):
-        detector.feed(chunk)
+    looked: Future[None] | None = None
+    # Unpacking lets go of the interpreter, so that a piece is looked at while the next one is unpacked.
+    with ThreadPoolExecutor(1) as beside:
+        while chunk := file.read(CHUNK * 4):
+            if looked is not None:
+                looked.result()
+            looked = beside.submit(detector.feed, chunk)
+    if looked is not None:
+        looked.result()
     return detector.writing(whole=True)
 
 
