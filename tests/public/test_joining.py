@@ -269,5 +269,5 @@ def test_too_many_fields_are_one_sentence(reader: Client) -> None:
 @pytest.mark.parametrize("spelling", ["utf-7", "utf-16", "nonsense"])
 def test_a_form_in_another_spelling_than_ours_is_a_form_without_fields(reader: Client, spelling: str) -> None:
     kind = f"application/x-www-form-urlencoded; charset={spelling}"
-    assert reader.post("/f/thursday", b"email=ada%40example.org", kind).status_code in (200, 422)
+    assert reader.generic("POST", "/f/thursday", b"email=ada%40example.org", kind).status_code in (200, 422)
     assert not Intake.objects.exists()

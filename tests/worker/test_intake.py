@@ -417,7 +417,9 @@ def test_a_leave_token_confirms_nothing(lantern: Any, thursday: Any) -> None:
     assert Form.objects.get(slug="thursday").list == thursday.id
 
 
-def test_what_nobody_takes_up_is_thrown_away_in_the_end(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_takes_up_is_thrown_away_in_the_end(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     say(lantern, "nonsense", token=["x"])
     for _ in range(2):
         intake.take(NOW)
