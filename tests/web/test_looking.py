@@ -108,6 +108,7 @@ def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_w
     assert outside.post(address, {"mark": mark, "text": " ", "answer": "words"}).status_code == 422
     shown = _text(editor.get(_to(here, "look", here.campaign.pk)))
     assert "Olga" in shown and "agrees" in shown and "Good." in shown
+    assert "Good." in _text(editor.get(_to(here, "campaign", here.campaign.pk))), "beside the text as well"
     letter = here.campaign
     save(letter, draft_of(letter).with_(body="New"), version=letter.version, by=here.people["editor"], now=NOW)
     assert "agreed to an earlier version" in _text(editor.get(_to(here, "look", letter.pk)))

@@ -73,7 +73,6 @@ def _to_whom(request: Any, found: Any) -> dict[str, Any]:
         "seeds": seeds.seeds(request.organisation),
         "most_seeds": seeds.MOST,
         "shares": sharing.links(found, timezone.now()),
-        "answers": sharing.answers(found),
         "can_share": found.state in sharing.OPEN_STATES,
         "days": sharing.DAYS,
     }

@@ -1,0 +1,20 @@
+"""What somebody outside said of a letter, wherever the letter is worked on."""
+
+from typing import Any
+
+from django import template
+
+from samizdat.campaigns import sharing
+
+register = template.Library()
+
+# Beside the text; the others are on the page of the letter.
+NEWEST = 3
+
+
+@register.inclusion_tag("web/campaigns/parts/outside.html", takes_context=True)
+def said_outside(context: dict[str, Any], campaign: Any, most: int = NEWEST) -> dict[str, Any]:
+    """The newest answers; 0 for all of them."""
+    answers = sharing.answers(campaign)
+    shown = answers[:most] if most else answers
+    return {"answers": shown, "more": len(answers) - len(shown), "campaign": campaign, "request": context["request"]}
