@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from samizdat.campaigns.draft import Draft, draft_of
@@ -111,7 +112,7 @@ def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]
 def entries(campaign: Campaign) -> list[Entry]:
     """The newest first; what came and went is told against the line below."""
     rows = list(DraftVersion.objects.filter(campaign=campaign).order_by("number"))
-    ends = [row for row, after in zip(rows, [*rows[1:], None], strict=True) if after is None or _apart(row, after)]
+    ends = [row for row, after in pairwise([*rows, None]) if row and (after is None or _apart(row, after))]
     found: list[Entry] = []
     before: list[str] | None = None
     for row in ends[-SHOWN:]:

@@ -114,6 +114,7 @@ def test_every_version_is_kept_sealed_and_comes_back(letter: Campaign, clara: An
 def test_the_history_has_a_line_for_each_sitting_with_the_words_that_changed(
     letter: Campaign, clara: Any, vera: Any
 ) -> None:
+    assert history.entries(letter) == []
     for number, text in enumerate(("Hello a", "Hello a b", "Hello a b c"), 1):
         now = NOW + timedelta(minutes=number)
         writing.save(letter, blocks(head=text, tail="Bye"), version=number, by=clara, now=now)
