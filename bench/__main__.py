@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = ("__main__", "common", "letters", "segments", "sender")
+HELPERS = ("__main__", "common", "letters", "segments", "sender", "tagging")
 
 
 def main() -> int:

@@ -88,19 +88,32 @@ def cpu_of(pid: int) -> float:
 
 
 def tree(pid: int) -> list[int]:
-    """A process and everything below it that lives."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry))
+    """A process and everything below it that lives.
+
+    By the kernel's own lists of children where it has them: reading about everybody on the machine ten times a second
+    takes a tenth of a core, which is then missing from what is measured.
+    """
     found, ahead = [], [pid]
     while ahead:
         one = ahead.pop()
         found.append(one)
-        ahead += children.get(one, [])
+        ahead += _children(one)
     return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            children += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+        return children
+    return [one for one in map(int, filter(str.isdigit, os.listdir("/proc"))) if _parent(one) == pid]
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def cpu_of_tree(pid: int) -> float:

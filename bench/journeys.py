@@ -5,7 +5,7 @@ python -m bench journeys [--readers 1000] [--threads 32] [--only sqlite|postgres
 A house of its own with one list and ten forms is served whole: a purse of readers without script holds a hundred a
 form, and fills again by two a second. What readers get by mail is read from the folder that its route writes to. Every
 page they see is weighed with its stylesheet and must ask nobody else for anything. At the end nobody is left, and no
-file of the house holds one of their addresses.
+file of the house or of its database holds one of their addresses, the browser's name or the IP that a proxy told.
 """
 
 import argparse
@@ -29,6 +29,8 @@ from urllib.parse import urlencode
 from bench import common
 
 WEIGHT = 14 * 1024
+# What a browser and a proxy before us tell of somebody: it must be in no file afterwards.
+AGENT, ADDRESS = "Xq7Browser/9.1", "203.0.113.97"
 MILLISECONDS = 200.0
 # Seconds that a reader waits for what the house does: taken up in 5, mail beside it.
 PATIENCE = 120.0
@@ -195,7 +197,9 @@ class Served:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, str, str]:
         connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=30)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+        headers = {"User-Agent": AGENT, "X-Forwarded-For": ADDRESS, "Forwarded": f"for={ADDRESS}"}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         began = time.perf_counter()
         try:
             connection.request(method, path, body, headers)
@@ -301,12 +305,16 @@ def measure(folder: Path, vendor: str, readers: int, threads: int) -> int:
         left = float(inside(LEFT)["left"])
         sheet = len(site.get("/style.css?b3261e")[1]) + len(site.get("/work.js")[1])
         times = sorted(site.times)
-    files = [path for path in (folder / "house").rglob("*") if path.is_file()]
-    traces = sum(path.read_bytes().count(b"xq7@journey") for path in files)
+    # The data folder, and PostgreSQL's beside it with its write-ahead log; not what went out by mail.
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_relative_to(site.out)]
+    contents = [path.read_bytes() for path in files]
+    traces = sum(one.count(b"xq7@journey") for one in contents)
+    who = sum(one.count(AGENT.encode()) + one.count(ADDRESS.encode()) for one in contents)
     return common.conclude(
         [
             common.Target(f"{vendor}: readers left", left, 0, "readers"),
-            common.Target(f"{vendor}: addresses in files", traces, 0, "found"),
+            common.Target(f"{vendor}: addresses in files and tables", traces, 0, "found"),
+            common.Target(f"{vendor}: IPs, browsers in files, tables", who, 0, "found"),
             common.Target(
                 f"{vendor}: heaviest page and what it loads", max(walk.weights.values()) + sheet, WEIGHT, "bytes"
             ),

@@ -51,32 +51,38 @@ HOURS = 3
 # Messages a second of the letter under way: slow enough that it lasts for many runs.
 SLOW = "20/s"
 
+TIMES = 40  # Each page is asked for.
+
 BUILD_SECONDS, ANSWER_SECONDS, START_SECONDS = 3600, 60, 60
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench pages", description=__doc__)
     parser.add_argument("--subscribers", type=int, default=1_000_000)
-    parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--times", type=int, default=TIMES)
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
+    vendors = (options.only,) if options.only else common.VENDORS
+    size, times, fresh = options.subscribers, options.times, options.fresh
+    return common.conclude([slowest(vendor, size, times, fresh=fresh) for vendor in vendors])
+
+
+def slowest(vendor: str, subscribers: int, times: int = TIMES, *, fresh: bool = False) -> common.Target:
+    """Asks every page so many times; the slowest by its p95 is the figure that counts."""
     # Stopped from outside: as if by Ctrl-C, so that what was started is stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    targets = []
-    with cache(options.subscribers, options.fresh) as folder:
-        for vendor in (options.only,) if options.only else ("sqlite", "postgresql"):
-            with house(folder / vendor, vendor, options.subscribers) as built:
-                targets.append(measure(built, options))
-    return common.conclude(targets)
+    with cache(subscribers, vendor if fresh else "") as folder, house(folder / vendor, vendor, subscribers) as built:
+        return measure(built, times)
 
 
 # --- the house, kept between runs ---
 
 
 @contextlib.contextmanager
-def cache(size: int, fresh: bool) -> Iterator[Path]:
-    """Our folder for houses of this size and schema, locked. Those of an older schema are thrown away."""
+def cache(size: int, fresh: str) -> Iterator[Path]:
+    """Our folder for houses of this size and schema, locked. Those of an older schema are thrown away, and the one on
+    the database `fresh`."""
     place = Path(tempfile.gettempdir())
     name = f"samizdat-bench-pages-{os.geteuid()}-{size}"
     folder = place / f"{name}-{schema()}"
@@ -92,8 +98,7 @@ def cache(size: int, fresh: bool) -> Iterator[Path]:
             if old != folder and old.stat().st_uid == os.geteuid():
                 shutil.rmtree(old, ignore_errors=True)
         if fresh:
-            for old in ("sqlite", "postgresql"):
-                shutil.rmtree(folder / old, ignore_errors=True)
+            shutil.rmtree(folder / fresh, ignore_errors=True)
         yield folder
 
 
@@ -114,6 +119,7 @@ class Built:
     environment: dict[str, str]
     told: dict[str, Any]
     server: int | None
+    size: int
 
 
 @contextlib.contextmanager
@@ -133,7 +139,7 @@ def house(folder: Path, vendor: str, size: int) -> Iterator[Built]:
             ourselves(environment, BUILD_SECONDS, "--build", str(size), str(out))
             out.rename(mark)
             common.say(f"  built in {time.monotonic() - begun:.0f} s")
-        yield Built(vendor, folder / "data", environment, json.loads(mark.read_text()), server)
+        yield Built(vendor, folder / "data", environment, json.loads(mark.read_text()), server, size)
 
 
 def ourselves(environment: dict[str, str], seconds: float, *words: str) -> None:
@@ -382,40 +388,37 @@ def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, size: 
 # --- asking ---
 
 
-def measure(built: Built, options: argparse.Namespace) -> common.Target:
-    """Asks every page; the slowest by its p95 is the figure that counts."""
+def measure(built: Built, times: int) -> common.Target:
     with Postfix() as sink, serving(built, sink.port) as (port, desk):
         browser = Browser(port, built.told["slug"])
         browser.sign_in()
         common.say(
-            f"\n{options.subscribers:,} subscribers on {built.vendor}, a letter to {built.told['frozen']:,}, "
-            f"{options.times} times each: ms until the whole page is here, CPU in ms a page"
+            f"\n{built.size:,} subscribers on {built.vendor}, a letter to {built.told['frozen']:,}, "
+            f"{times} times each: ms until the whole page is here, CPU in ms a page"
         )
         common.say(f"  {'':<36}{'median':>8}{'p95':>8}{'worst':>8}{'desk':>8}{'server':>8}{'KB':>7}")
-        found = {name: ask(browser, built, desk, name, question, options) for name, question in QUESTIONS.items()}
+        found = {name: ask(browser, built, desk, name, question, times) for name, question in QUESTIONS.items()}
     slowest = max(found, key=lambda name: found[name])
     return common.Target(f"{built.vendor}, p95 of {slowest}", found[slowest], MILLISECONDS, "ms")
 
 
-def ask(
-    browser: "Browser", built: Built, desk: int, name: str, question: "Question", options: argparse.Namespace
-) -> float:
+def ask(browser: "Browser", built: Built, desk: int, name: str, question: "Question", times: int) -> float:
     """Prints one line; the p95 in ms."""
     chance = random.Random(name)
     size = 0
     desk_before = common.cpu_of(desk)
     server_before = common.cpu_of_tree(built.server) if built.server else 0.0
-    times = []
-    for _ in range(options.times):
+    found = []
+    for _ in range(times):
         path, form = question(built.told, chance)
         begun = time.perf_counter()
         size = browser.ask(path, form)
-        times.append((time.perf_counter() - begun) * 1000)
-    cpu = (common.cpu_of(desk) - desk_before) / options.times * 1000
-    server = ((common.cpu_of_tree(built.server) - server_before) if built.server else 0.0) / options.times * 1000
-    times.sort()
-    p95 = times[max(0, -(-len(times) * 95 // 100) - 1)]
-    figures = f"{common.median(times):>8.1f}{p95:>8.1f}{times[-1]:>8.1f}{cpu:>8.1f}{server:>8.1f}{size / 1024:>7.1f}"
+        found.append((time.perf_counter() - begun) * 1000)
+    cpu = (common.cpu_of(desk) - desk_before) / times * 1000
+    server = ((common.cpu_of_tree(built.server) - server_before) if built.server else 0.0) / times * 1000
+    found.sort()
+    p95 = found[max(0, -(-len(found) * 95 // 100) - 1)]
+    figures = f"{common.median(found):>8.1f}{p95:>8.1f}{found[-1]:>8.1f}{cpu:>8.1f}{server:>8.1f}{size / 1024:>7.1f}"
     common.say(f"  {name:<36}{figures}")
     return p95
 
