@@ -73,6 +73,19 @@ def test_a_removed_segment_stays_chosen_until_somebody_chooses_anew(
     assert refused.status_code == 422 and Campaign.objects.get(pk=here.campaign.pk).state == "draft"
 
 
+def test_a_send_page_that_counts_long_is_there_at_once_and_fills_itself_in(
+    here: House, desk: Desk, strangers: Segment, monkeypatch: Any
+) -> None:
+    client, address = desk("editor"), at(here, "send", here.campaign.pk)
+    client.post(at(here, "campaign", here.campaign.pk), letter(here, segment=strangers.pk))
+    monkeypatch.setattr("samizdat.campaigns.audience.ASKED_AT_ONCE", 0)
+    monkeypatch.setattr("samizdat.web.views.sending.whom", None)  # Nobody is counted for this one.
+    page = client.get(address).content.decode()
+    assert 'hx-get="?counted=1"' in page and 'href="?counted=1"' in page
+    monkeypatch.undo()
+    assert "not in the segment" in client.get(address, {"counted": "1"}).content.decode()
+
+
 def test_a_segment_of_another_organisation_cannot_be_chosen(here: House, there: House, desk: Desk) -> None:
     foreign = audience.add_segment(there.organisation, "Theirs", segment.EVERYBODY, now=NOW)
     address = at(here, "campaign", here.campaign.pk)

@@ -15,7 +15,7 @@ from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
 from samizdat.campaigns import approving, domain
-from samizdat.campaigns.audience import names
+from samizdat.campaigns.audience import counts_long, names
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
@@ -45,6 +45,9 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if found.state != "draft":
         return go(request, "report", campaign_id)
     now, organisation = hours.asked(), request.organisation
+    if request.method == "GET" and "counted" not in request.GET and counts_long(found, now):
+        # Seconds at a million: the page is there at once and asks for itself again, with the numbers.
+        return render(request, "web/campaigns/counting.html", {"campaign": found, "subject": draft_of(found).subject})
     reach = whom(found, now)
     form = ReleaseForm(
         request.POST or None,
