@@ -79,6 +79,7 @@ class House:
             "version_number": 1,
             "comment_id": self.comment,
             "share_id": self.share,
+            "tag_id": self.organisation.tags.filter(removed=False).order_by("pk")[0].pk,
         }
 
 
