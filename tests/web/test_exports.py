@@ -168,6 +168,15 @@ def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House
     assert newest().pk in actions.waiting(asked + day)
 
 
+def test_a_plain_one_that_nobody_agrees_to_is_over_after_a_week(here: House, vera: Client) -> None:
+    admin_since(here, "Zoya", 3)
+    vera.post(at(here), PLAIN)
+    agreeing.wait(newest().created + timedelta(days=6), timedelta(days=6))
+    assert newest().state == "held"
+    agreeing.wait(newest().created + timedelta(days=8), timedelta(days=2))
+    assert newest().state == "over" and list(actions.told_of(newest())["planted"]) == ["address"]
+
+
 def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, vera: Client) -> None:
     vera.post(at(here), PLAIN)
     clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "held"

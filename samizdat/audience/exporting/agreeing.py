@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Membership, Person
+from samizdat.audience.exporting import actions
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.models import Export
 from samizdat.events.actions import record
@@ -64,7 +65,7 @@ def wait(now: datetime, passed: timedelta) -> None:
         mine = Export.objects.filter(pk=row.pk, state="held")
         if others(row.organisation, row.by, now):
             if row.created < now - LAPSE:
-                mine.update(state="over")
+                actions.cancel(row, now=now, by=None)
             continue
         waited = row.waited + passed.total_seconds()
         if waited >= WAIT.total_seconds() and now >= row.created + WAIT:
