@@ -18,9 +18,10 @@ NAMES = set(
     """
     Alt Escape Shift
     API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
-    MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG Samizdat TLS TXT
-    Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include mailto mj or
-    age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
+    MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS TXT
+    Samizdat bold italic link doc type
+    Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
+    mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     """.split()  # noqa: SIM905
 )
@@ -82,7 +83,7 @@ def test_what_is_typed_or_clicked_is_the_same_in_both_languages() -> None:
 
 def test_numbers_are_the_same_in_both_languages() -> None:
     def numbers(text: str) -> list[str]:
-        return sorted(re.findall(r"\d+", re.sub(r"(?<=\d),(?=\d{3})", "", text)))
+        return sorted(re.findall(r"\d+", re.sub(r"(?<=\d)[,\u00a0](?=\d{3})", "", text)))
 
     for english, _plural, russian in PAIRS:
         assert numbers(russian) == numbers(english), russian

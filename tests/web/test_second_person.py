@@ -1,4 +1,4 @@
-"""A second person's yes: asked for, given to what was seen, asked again after a change, and looked at by the release."""
+"""A second person's yes: asked for, given to what was seen, asked again after a change, looked at by the release."""
 
 from typing import Any
 
