@@ -33,6 +33,7 @@ from samizdat.web.views import (
     stopping,
     subscribers,
     tags,
+    templates,
     writing,
 )
 
@@ -48,6 +49,10 @@ write = [
     path("campaigns/<int:campaign_id>/save", campaigns.autosave, name="autosave"),
     path("campaigns/<int:campaign_id>/tags", checking.tags, name="tags"),
     path("campaigns/<int:campaign_id>/checks", checking.checks, name="checks"),
+    path("campaigns/<int:campaign_id>/places", templates.places, name="places"),
+    path("templates/", templates.templates, name="templates"),
+    path("templates/take", templates.take_in, name="take-template"),
+    path("templates/<int:template_id>/<str:kind>", templates.template_preview, name="template-preview"),
     path("campaigns/rules", checking.writing_rules, name="writing-rules"),
     path("campaigns/<int:campaign_id>/alongside", campaigns.alongside, name="alongside"),
     path("campaigns/<int:campaign_id>/here", writing.here, name="here"),

@@ -18,6 +18,7 @@ from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
 from samizdat.campaigns.models import Campaign, Edition, Template, Variant
+from samizdat.campaigns.templating import copy_places
 from samizdat.core import mergetags
 from samizdat.core.address import domain
 from samizdat.core.document import BadDocument
@@ -128,7 +129,7 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
 
 def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
     """A new draft with the same words."""
-    return create(
+    made = create(
         campaign.organisation,
         campaign.list,
         draft_of(campaign),
@@ -140,6 +141,8 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         language=campaign.language,
         again=campaign.again,
     )
+    copy_places(campaign, made)
+    return made
 
 
 def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:

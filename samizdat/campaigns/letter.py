@@ -15,7 +15,8 @@ from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.queries import picture_url, pictures_named, template_source
+from samizdat.campaigns.queries import picture_url, pictures_named
+from samizdat.campaigns.templating import source_for
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.letter import Content, conditions_of
@@ -68,7 +69,7 @@ def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, arch
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
     organisation = campaign.organisation
     known = {view.tag: view.default for view in audience.fields(organisation)}
-    base, template = organisation.public_url, template_source(campaign.template)
+    base, template = organisation.public_url, source_for(campaign)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,

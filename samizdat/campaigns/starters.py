@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.templating import sample_of
 from samizdat.core.document import Node, dumps, parse
 
 
@@ -41,6 +44,18 @@ def document_of(name: str, language: str) -> Node:
 def body_of(name: str, language: str) -> str:
     """The draft's body, in the format "blocks"."""
     return dumps(document_of(name, language))
+
+
+def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, int | None]:
+    """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number."""
+    if asked in NAMES:
+        return draft.with_(body=body_of(asked, language), format="blocks"), None
+    if asked.isascii() and asked.isdigit() and len(asked) < 15:
+        template = organisation.templates.filter(pk=int(asked)).first()
+        if template is not None:
+            sample = sample_of(template)
+            return (draft.with_(body=sample, format="html") if sample else draft), template.pk
+    return draft, None
 
 
 @lru_cache(maxsize=len(NAMES) * len(_LANGUAGES))

@@ -25,6 +25,7 @@ COMMANDS = {
     "subscribers": ("audience", "subscribers"),
     "paper": ("rights", "paper"),
     "campaign": ("sending", "campaign"),
+    "template": ("templating", "template"),
     "route": ("routes", "route"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),

@@ -31,16 +31,19 @@ def campaign() -> None:
 @click.option("--from", "sender", required=True, metavar='"Name <a@b>"')
 @click.option(
     "--body",
-    required=True,
     type=click.Path(),
-    help="FILE.md, FILE.html or FILE.json (blocks); - reads Markdown from standard input.",
+    help="FILE.md, FILE.html or FILE.json (blocks); - reads Markdown from standard input. Left out: what the template "
+    "begins with.",
 )
 @click.option("--preheader", default="", help="The line that mailboxes show beside the subject.")
 @click.option("--reply-to", default="")
 @click.option("--tag", "tag_name", help="Only subscribers with this tag.")
 @click.option("--segment", "segment_name", metavar="NAME", help="Only subscribers in this segment.")
 @click.option(
-    "--template", "template_name", help="One of the organisation's own templates; the built-in one otherwise."
+    "--template",
+    "template_name",
+    metavar="NAME",
+    help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organisation's own templates.",
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), help="Of the letter's frame.")
 @click.option(
@@ -51,7 +54,7 @@ def campaign() -> None:
 )
 @common
 def campaign_new(
-    body: str,
+    body: str | None,
     list_name: str,
     sender: str,
     tag_name: str | None,
@@ -78,10 +81,14 @@ def campaign_new(
         from_name=name,
         from_email=address,
         reply_to=words["reply_to"],
-        body=_read(body),
-        format=_format_of(body),
+        body=_read(body) if body else "",
+        format=_format_of(body) if body else "markdown",
         pictures=words["pictures"],
     )
+    template, begun = _template(organisation, template_name, words["language"], draft)
+    if not body and not begun.body:
+        raise Failed("There is no letter. Give it with --body, or begin with --template letter.", "no_body")
+    draft = draft if body else begun
     made = create(
         organisation,
         audience.list_named(organisation, list_name),
@@ -90,7 +97,7 @@ def campaign_new(
         now=opening.now(),
         tag=_tag(organisation, tag_name),
         segment=segment_named(organisation, segment_name) if segment_name else None,
-        template=_template(organisation, template_name),
+        template=template,
         language=words["language"],
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
@@ -120,15 +127,20 @@ def _read(file: str) -> str:
         raise Failed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
 
 
-def _template(organisation: Any, name: str | None) -> Any:
+def _template(organisation: Any, name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
+    """The own template of that name, and the draft with what it or a letter of that name begins with."""
     if not name:
-        return None
+        return None, draft
     from samizdat.campaigns.models import Template
     from samizdat.campaigns.queries import templates
+    from samizdat.campaigns.starters import begun
 
     for number, known in templates(organisation):
         if known == name:
-            return Template.objects.get(pk=number)
+            return Template.objects.get(pk=number), begun(organisation, str(number), "", draft)[0]
+    begins = begun(organisation, name, language or organisation.language, draft)[0]
+    if begins is not draft:
+        return None, begins
     raise Failed(f"There is no template {name}. Leave --template out for the built-in one.", "no_such_template")
 
 

@@ -52,6 +52,7 @@ class House:
     form: int = 0
     breach: int = 0
     comment: int = 0
+    template: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -80,6 +81,7 @@ class House:
             "comment_id": self.comment,
             "share_id": self.share,
             "tag_id": self.organisation.tags.filter(removed=False).order_by("pk")[0].pk,
+            "template_id": self.template,
         }
 
 
@@ -100,6 +102,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.audience.actions.forms import FormFacts, make_form
     from samizdat.audience.exporting import actions as exporting
     from samizdat.audience.exporting.leaving import Wish
+    from samizdat.campaigns import templating
     from samizdat.core.segment import OnList
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
@@ -136,6 +139,8 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
     house.comment = speak_of(house.campaign, by)
+    page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
+    house.template = templating.take_in(organisation, "Old one", page, by=by, now=NOW).template.pk
     house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house

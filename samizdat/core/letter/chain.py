@@ -383,7 +383,7 @@ class Chain:
         if framed:
             styles = f"{_SCHEMES}{styles}"
         return (
-            f"<!doctype html>\n<html {locale}{'' if self.archive else _OFFICE_NAMES}>\n<head>\n"
+            f"{_doctype(self.content)}\n<html {locale}{'' if self.archive else _OFFICE_NAMES}>\n<head>\n"
             f'<meta charset="utf-8">\n{_VIEWPORT}{_SCHEME_METAS if framed else ""}<title>{title}</title>\n'
             f"{f'<style>{chr(10)}{styles}{chr(10)}</style>{chr(10)}' if styles else ''}"
             f"{'' if self.archive else _OFFICE}</head>\n<body{attributes}>\n{body}\n</body>\n</html>\n"
@@ -567,6 +567,22 @@ def _value_in(kind: str, text: str) -> str:
 
 
 # --- the parts of a page ---
+
+# Browsers set pictures in tables closer under this older name, and old templates reckon with it.
+_OLD = re.compile(
+    r"\s*<!doctype\s+html\s+public\s+[\"']-//W3C//DTD (?:XHTML 1\.0|HTML 4\.01) Transitional//EN[\"']", re.I
+)
+_OLD_DOCTYPE = (
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" '
+    '"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">'
+)
+
+
+def _doctype(content: Content) -> str:
+    """Ours, or the older one of the page that somebody brought along."""
+    own = content.body if content.format == "html" and _DOCUMENT.search(content.body) else content.template
+    return _OLD_DOCTYPE if _OLD.match(own) else "<!doctype html>"
+
 
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
 _SCHEME_METAS = (

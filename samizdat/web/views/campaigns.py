@@ -16,7 +16,7 @@ from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, pictures, queries, switching
+from samizdat.campaigns import actions, pictures, queries, starters, switching
 from samizdat.campaigns import writing as together
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
@@ -95,7 +95,9 @@ def with_names(organisation: Any, rows: list[Any]) -> list[tuple[Any, dict[str, 
 @door(see=WRITERS, do=WRITERS)
 def new_campaign(request: Any) -> HttpResponse:
     organisation = request.organisation
-    form = _form(request, _first_draft(organisation, request.GET.get("in", "")), None)
+    first = _first_draft(organisation, request.GET.get("in", ""))
+    begun, template = starters.begun(organisation, request.GET.get("begin", ""), organisation.language, first)
+    form = _form(request, begun, None, template)
     if form.is_valid():
         chosen = _choices(organisation, form)
         list_ = chosen.pop("list")
@@ -108,6 +110,8 @@ def new_campaign(request: Any) -> HttpResponse:
     facts = {"form": form, "lists": audience.lists(organisation)} | _writing_facts(
         request, form, form["language"].value()
     )
+    begin = request.GET.get("begin", "")
+    facts |= {"starters": starters.STARTERS, "own": queries.templates(organisation), "begin": begin}
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
 
 
@@ -121,10 +125,11 @@ def _first_draft(organisation: Any, asked: str = "") -> Draft:
     return Draft(from_name=last.from_name, from_email=last.from_email, reply_to=last.reply_to, format=format_)
 
 
-def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
+def _form(request: Any, draft: Draft, campaign: Any, template: int | None = None) -> ComposeForm:
     organisation = request.organisation
     initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
     initial["language"] = campaign.language if campaign else organisation.language
+    initial["template"] = template or ""
     if campaign:
         initial |= {
             "version": campaign.version,

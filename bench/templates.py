@@ -1,0 +1,108 @@
+"""Foreign templates beside what becomes of them, in Chromium: `./run bench templates FOLDER` of HTML files.
+
+Each file as it came, with its merge tags filled in by hand, and as a letter that begins with it; at 600 and 390 px.
+"""
+
+import io
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops, ImageStat
+
+from samizdat.core.letter import Content, fill, render
+from samizdat.core.templating import Taken, take
+from tests.browser import started
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+WIDTHS = (600, 390)
+MOST = 1.0  # per cent of the points that may differ visibly
+VALUES = {
+    "MC:SUBJECT": "News",
+    "CURRENT_YEAR": "2026",
+    "LIST:COMPANY": "Northern Lantern",
+    "LIST:DESCRIPTION": "You get this because you signed up.",
+    "HTML:LIST_ADDRESS_HTML": "Street 1, Riga",
+    "ARCHIVE": "#",
+    "UNSUB": "#",
+    "UPDATE_PROFILE": "#",
+}
+GREY = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="150">'
+    '<rect width="600" height="150" fill="#9ab"/></svg>'
+)
+
+
+def by_hand(taken: Taken) -> str:
+    page = taken.source.replace("{{ content }}", taken.sample)
+    page = re.sub(r"<!--\s*(\*\|[^|]*\|\*)\s*-->", r"\1", page)
+    page = re.sub(r"\*\|IF:REWARDS\|\*.*?\*\|END:IF\|\*", "", page, flags=re.DOTALL)
+    return re.sub(r"\*\|([^|]*)\|\*", lambda tag: VALUES.get(tag[1], ""), page)
+
+
+def as_letter(taken: Taken) -> str:
+    content = Content(
+        subject="News",
+        body=taken.sample,
+        format="html",
+        from_name="Northern Lantern",
+        from_address="letter@lantern.example",
+        template=taken.source,
+        organisation="Northern Lantern",
+        list_description=VALUES["LIST:DESCRIPTION"],
+        postal_address="Street 1, Riga",
+    )
+    own = dict.fromkeys(("UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL"), "#")
+    return fill(render(content, now=NOW).html, own)
+
+
+def pictured(browser: Any, page: str, width: int) -> Image.Image:
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    tab.route("**/*", lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=GREY))
+    tab.set_content(page)
+    tab.wait_for_timeout(100)
+    taken = Image.open(io.BytesIO(tab.screenshot(full_page=True))).convert("L")
+    tab.close()
+    return taken
+
+
+def different(one: Image.Image, other: Image.Image) -> float:
+    """Per cent of points that differ by more than a twelfth of the way from black to white; what is longer counts."""
+    width, height = max(one.width, other.width), max(one.height, other.height)
+    papers = []
+    for image in (one, other):
+        paper = Image.new("L", (width, height), 128)
+        paper.paste(image, (0, 0))
+        papers.append(paper)
+    seen = ImageChops.difference(*papers).point(lambda value: 255 if value > 20 else 0)
+    return ImageStat.Stat(seen).mean[0] / 255 * 100
+
+
+def main() -> int:
+    files = sorted(Path(sys.argv[1]).glob("*.html")) if len(sys.argv) > 1 else []
+    if not files:
+        print("Usage: ./run bench templates FOLDER with .html files", file=sys.stderr)
+        return 2
+    worst = 0.0
+    with started() as browser:
+        for file in files:
+            taken = take(file.read_bytes(), ["FNAME", "LNAME"])
+            pages = by_hand(taken), as_letter(taken)
+            for width in WIDTHS:
+                shots = [pictured(browser, page, width) for page in pages]
+                differs = different(*shots)
+                worst = max(worst, differs)
+                sizes = " ".join(f"{shot.width}x{shot.height}" for shot in shots)
+                print(
+                    f"{file.name:42} {width:4} px  {differs:5.2f} % differ  {sizes}{'' if differs <= MOST else '  !'}"
+                )
+                if "--keep" in sys.argv:
+                    for name, shot in zip(("came", "letter"), shots, strict=True):
+                        shot.save(f"{file.stem}-{width}-{name}.png")
+    return int(worst > MOST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Templates of the organisation's own: the list, taking one in, one with its preview, and the places of a letter."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.campaigns import brand, queries, starters, templating
+from samizdat.campaigns.errors import CampaignError
+from samizdat.core.letter import Content, fill, settle
+from samizdat.core.letter import render as compiled
+from samizdat.core.templating import MAX_FILE
+from samizdat.web import previews
+from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.uploads import MemoryUploadHandler
+from samizdat.web.views.campaigns import campaign_at
+
+
+@door(see=EVERYONE)
+def templates(request: Any) -> HttpResponse:
+    return render(request, "web/templates.html", _facts(request))
+
+
+def _facts(request: Any) -> dict[str, Any]:
+    return {"own": queries.templates(request.organisation), "starters": starters.STARTERS}
+
+
+def _takes_file(view: View) -> View:
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        request.upload_handlers = [MemoryUploadHandler(request, limit=MAX_FILE + 1)]
+        return checked(request, *args, **kwargs)
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_file
+def take_in(request: Any) -> HttpResponse:
+    """Answers with what became of the file, which is told once."""
+    file = request.FILES.get("file")
+    if request.upload_handlers[0].too_large:
+        messages.error(request, _("The file is larger than 5 MB. Save the template without pictures inside."))
+        return go(request, "templates")
+    if file is None:
+        messages.error(request, _("Choose a file first."))
+        return go(request, "templates")
+    name = request.POST.get("name", "").strip() or file.name.rpartition(".")[0][: templating.LONGEST_NAME]
+    try:
+        report = templating.take_in(request.organisation, name, file.read(), by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "templates")
+    return render(request, "web/template_taken.html", {"report": report, "name": name})
+
+
+def _template_at(request: Any, template_id: int) -> Any:
+    found = request.organisation.templates.filter(pk=template_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@door(see=EVERYONE)
+def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
+    """The template with what stood where the letter goes; for a frame."""
+    template = _template_at(request, template_id)
+    if kind not in previews.KINDS:
+        raise Http404
+    organisation = request.organisation
+    content = Content(
+        subject=organisation.name,
+        body=templating.sample_of(template) or "<p>…</p>",
+        format="html",
+        from_name=organisation.name,
+        from_address="",
+        template=queries.template_source(template),
+        language=organisation.language,
+        organisation=organisation.name,
+        postal_address=organisation.postal_address,
+        website=organisation.public_url,
+        look=brand.look_of(organisation),
+        fields=dict.fromkeys(templating.ALWAYS, ""),
+    )
+    there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
+    letter = compiled(content, now=there, images=kind != "off")
+    whole = settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
+    response = HttpResponse(previews.shown_at_desk(organisation, whole))
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+@door(see=EVERYONE, do=WRITERS)
+def places(request: Any, campaign_id: int) -> HttpResponse:
+    """The parts of its template that a letter may fill, one form each; an empty answer leaves the part empty."""
+    found = campaign_at(request, campaign_id)
+    if request.method == "POST":
+        source = None if "usual" in request.POST else request.POST.get("source", "")
+        try:
+            templating.put(found, request.POST.get("place", ""), source, by=request.person, now=timezone.now())
+        except CampaignError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("Saved."))
+        return go(request, "places", campaign_id)
+    return render(request, "web/campaigns/places.html", {"campaign": found, "places": templating.places(found)})

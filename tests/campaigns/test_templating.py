@@ -1,0 +1,98 @@
+"""Templates of other services come in, lose what cannot be in a letter, and say so."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.audience.actions import new_list
+from samizdat.campaigns import actions, starters, templating
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import proof_of
+from samizdat.core.letter import fill
+from samizdat.core.templating import TemplateRefused, take
+from tests.conftest import NOW
+
+PAGE = """<html><head><style>.b{color:#123456}@font-face{font-family:x;src:url(//f.example/x)}</style>
+<link rel="stylesheet" href="//f.example/x.css"></head><body onload="go()"><table><tr>
+<td mc:edit="header_image"><h2>Our head</h2></td></tr><tr><td class="b" mc:edit="body_content00" mc:label="main">
+<p>Sample *|FNAME|*</p></td></tr><tr><td mc:repeatable="side" mc:variant="left">one</td></tr><tr>
+<td mc:repeatable="side" mc:variant="right">two</td></tr><tr><td mc:hideable="foot">
+<a href="*|FORWARD|*">forward</a> <!-- *|IFNOT:ARCHIVE_PAGE|* --><a href="*|UNSUB|*">leave</a><!-- *|END:IF|* --> *|NONSENSE|*
+<script>alert(1)</script><form action="/x"><input name="q"></form><iframe src="//e.example"></iframe>
+<img src="https://spy.example/p.gif" width="1" height="1"><img src="data:image/png;base64,AAAA" alt="x">
+</td></tr></table></body></html>"""
+
+
+def codes(data: str | bytes) -> dict[str, dict[str, str]]:
+    taken = take(data.encode() if isinstance(data, str) else data, ["FNAME"])
+    return {note.code: dict(note.values) for note in taken.notes}
+
+
+def test_what_is_taken_out_of_a_template_is_said_and_every_tag_is_accounted_for() -> None:
+    taken = take(PAGE.encode(), ["FNAME"])
+    said = {note.code for note in taken.notes}
+    assert said == {"note_taken_out", "note_pixel", "note_data", "note_remote", "note_repeat", "note_variant",
+                    "note_hide", "note_designer", "note_tags", "note_place"}  # fmt: skip
+    out = [note.values["what"] for note in taken.notes if note.code == "note_taken_out"]
+    assert out == ["<script>", "<iframe>", "<form>", "<input>", "onload"]
+    tags = {told.written: told.flaw.code if told.flaw else "" for told in taken.tags}
+    assert tags["*|FNAME|*"] == tags["*|UNSUB|*"] == tags["*|IFNOT:ARCHIVE_PAGE|*"] == ""
+    assert tags["*|FORWARD|*"] == "tag_forward"
+    assert tags["*|NONSENSE|*"].startswith("tag_unknown")
+    assert taken.sample == "<p>Sample *|FNAME|*</p>"
+    assert taken.places == ("header_image",)
+    for gone in ("script", "iframe", "<form", "spy.example", "data:", "f.example", "mc:", "FORWARD", "two"):
+        assert gone not in taken.source
+    assert "{{ content }}" in taken.source
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"x" * (5 * 1024 * 1024 + 1), "template_file"),
+        (b"<p>" + b"word " * 70_000 + b"</p>", "template_long"),
+        (b"<div>" * 1_000 + b"x" + b"</div>" * 1_000, "template_deep"),
+        (b"\x89PNG\r\n", "template_no_html"),
+    ],
+)
+def test_a_file_that_cannot_become_a_template_is_refused_with_a_sentence(data: bytes, code: str) -> None:
+    with pytest.raises(TemplateRefused) as refused:
+        take(data)
+    assert refused.value.code == code
+    assert "%(" not in str(refused.value)
+
+
+def test_odd_files_come_in_all_the_same() -> None:
+    assert "note_unread" in codes(b"<p>caf\xe9 \xff</p>")
+    old = '<html><head><meta charset="windows-1251"></head><body><p>\u0412\u043e\u0434\u0430</p></body></html>'
+    assert "\u0412\u043e\u0434\u0430" in take(old.encode("cp1251")).sample
+    assert "note_guess" in codes("<div><p>unclosed <b>all {% if FNAME %} of it")
+    assert len(take(b"<img src='data:image/png;base64," + b"A" * 3_000_000 + b"'><p>x</p>").source) < 200
+    assert take(b"<body><p>a</p>{{ content }}</body>").sample == ""
+
+
+@pytest.mark.django_db
+def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_places(lantern: Any) -> None:
+    report = templating.take_in(lantern, "Old one", PAGE.encode(), by=None, now=NOW)
+    assert b"Our head" not in bytes(report.template.sealed)
+    begun, number = starters.begun(lantern, str(report.template.pk), "en", Draft(from_email="a@lantern.example"))
+    assert (begun.format, number) == ("html", report.template.pk)
+    list_ = new_list(lantern, "Letter", now=NOW)
+    letter = actions.create(lantern, list_, begun, by=None, now=NOW, template=report.template)
+    first = fill(proof_of(letter, NOW).letter.html, {})
+    assert "Our head" in first
+    assert "Sample" in first
+    templating.put(letter, "header_image", "<h2>Mine</h2><script>x</script>", by=None, now=NOW)
+    mine = fill(proof_of(letter, NOW).letter.html, {})
+    assert "Mine" in mine
+    assert "Our head" not in mine
+    assert "<script" not in mine
+    assert "Mine" in fill(proof_of(actions.copy(letter, by=None, now=NOW), NOW).letter.html, {})
+    blocks = begun.with_(format="blocks", body=starters.body_of("digest", "en"))
+    actions.save(letter, blocks, version=letter.version, by=None, now=NOW)
+    assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})
+    templating.put(letter, "header_image", None, by=None, now=NOW)
+    assert templating.places(letter)[0].own is None
+    with pytest.raises(CampaignError, match="no place"):
+        templating.put(letter, "elsewhere", "x", by=None, now=NOW)
