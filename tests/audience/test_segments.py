@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from samizdat.audience.actions import Shape, add_field, add_segment, change_segm
 from samizdat.audience.actions.segments import remove_segment
 from samizdat.audience.errors import NoName
 from samizdat.audience.models import STATUSES, Field, ReadableValue, Segment, Tag, row_id
-from samizdat.audience.segments import names, saved, sql
+from samizdat.audience.segments import counting, names, saved, sql
 from samizdat.audience.segments.errors import (
     NoSuchSegment,
     SegmentBroken,
@@ -237,10 +238,22 @@ def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> N
 def test_halves_of_the_numbers_are_counted_as_the_whole_is(world: World) -> None:
     few, many = segment.Tag(world.tags[0]), segment.Tag(world.tags[1])
     for tree in (All((few, many, Language("ru"))), Provider("gmail"), segment.Any((few, OnList(world.lists[1])))):
-        counting = Reader(world.organisation, tree, TODAY)._counting
+        ours = Reader(world.organisation, tree, TODAY)._counting
         low, half, high = (row_id(world.organisation.id, number) for number in (0, 15, 31))
-        halves = counting._one(tree, (low, half)), counting._one(tree, (half, high))
+        halves = ours._one(tree, (low, half)), ours._one(tree, (half, high))
         assert sum(halves) == len(world.inside(tree)) and 0 not in halves
+
+
+def test_a_count_goes_on_after_the_server_was_begun_anew() -> None:
+    answers = iter([OperationalError(), 2])
+
+    def hung_up() -> int:
+        answer = next(answers)
+        if isinstance(answer, OperationalError):
+            raise answer
+        return answer
+
+    assert counting._both(lambda: 1, hung_up) == 3
 
 
 @pytest.mark.parametrize("kind", ["list", "tag"])

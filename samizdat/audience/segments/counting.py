@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache, partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Sum
 
 from samizdat import dialect
@@ -136,11 +136,19 @@ class Counting:
 
 def _both(here: Callable[[], int], there: Callable[[], int]) -> int:
     """The sum of two counts, one of them made by the helper."""
-    other = _helper().submit(there)
+    other = _helper().submit(_again, there)
     try:
         return here() + other.result()
     finally:
         other.cancel()
+
+
+def _again(count: Callable[[], int]) -> int:
+    try:
+        return count()
+    except (InterfaceError, OperationalError):
+        connection.close()  # No request ends on this thread, so nobody else notices that the server was begun anew.
+        return count()
 
 
 @cache
