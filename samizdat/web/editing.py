@@ -143,7 +143,7 @@ def _sentences() -> dict[str, str]:
         "copied": _("Copied: %(kind)s."),
         "removed": _("Removed: %(kind)s. Undo brings it back."),
         "at": _("You are at: %(kind)s."),
-        "slash-open": _("%(count)s kinds of blocks. Arrows choose, Enter takes, Escape closes."),
+        "slash-open": _("%(count)s to choose from. Arrows choose, Enter takes, Escape closes."),
         "too-much": _("That is too much at once. Paste it in parts."),
         "drop-files": _("Files cannot be dropped here. Add a picture, and bring the file in there."),
         "not-uploaded": _("The picture did not arrive. Look at your connection and choose it again."),

@@ -180,6 +180,11 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
         assert page.evaluate("window.caught") is None
         source = page.input_value("#f-body")
         assert "javascript:" not in source.replace("\\n", "") and "evil.example" not in source
+        # Two brackets offer the organisation's fields.
+        page.keyboard.type(" {{ ci")
+        expect(page.locator("#slash")).to_contain_text("City")
+        page.keyboard.press("Enter")
+        assert "{{ CITY }}" in page.input_value("#f-body")
         with page.expect_response("**/save"):
             page.keyboard.type(" more")
         expect(page.frame_locator("iframe.f-light").locator("body")).to_contain_text("Harmless")

@@ -1,5 +1,5 @@
 // What stands around the letter: the row of formats, its panels for links and fields, the row that adds blocks, and the
-// menu that a slash opens in an empty line.
+// menu that opens behind a slash in an empty line and behind two brackets.
 import { pm } from "../../vendor/editor.js";
 import { insert, walk } from "./blocks.js";
 import { safeLink } from "./schema.js";
@@ -212,21 +212,52 @@ function fieldPanel(editor, page) {
   return made;
 }
 
-// -- the slash --
+// -- what opens while somebody types: blocks behind a slash, merge tags behind two brackets --
 
-const SLASH = new PluginKey("slash");
+const TYPED = new PluginKey("typed");
+const MOST = 12;
 
-export function slash(getEditor) {
-  const list = make("ul", { class: "slash", role: "listbox", id: "slash", "aria-label": say("add"), hidden: true });
-  let found = [];
+export function typing(getEditor, page) {
+  const tags = JSON.parse(page.dataset.fields);
+  const list = make("ul", { class: "slash", role: "listbox", id: "slash", hidden: true });
+  let found = []; // { label, take }
   let at = 0;
   let left = ""; // What stood there when the menu was closed by hand: it stays closed for that.
 
-  const query = (state) => {
+  // What is typed, and what could be meant by it.
+  const asked = (state) => {
     const { $from, empty } = state.selection;
-    if (!empty || $from.parent.type.name !== "paragraph") return null;
-    const text = $from.parent.textContent;
-    return /^\/\S{0,20}$/.test(text) && $from.parentOffset === text.length ? text.slice(1).toLowerCase() : null;
+    if (!empty || !$from.parent.isTextblock) return null;
+    const before = $from.parent.textBetween(0, $from.parentOffset, null, "\ufffc");
+    if ($from.parent.type.name === "paragraph" && /^\/\S{0,20}$/.test(before) && $from.parentOffset === $from.parent.content.size) {
+      return { text: before, name: "add", found: blocks(before.slice(1).toLowerCase()) };
+    }
+    const tag = before.match(/\{\{ ?([^{}|%]{0,20})$/);
+    return tag && { text: tag[0], name: "format-field", found: merged(tag[0].length, tag[1].trim().toLowerCase()) };
+  };
+  const blocks = (typed) =>
+    ADDED.filter(([word]) => kind(word).toLowerCase().includes(typed) || word.toLowerCase().startsWith(typed)).map(([word, name, attrs]) => ({
+      label: kind(word),
+      take: (view) => instead(view, name, attrs),
+    }));
+  const merged = (length, typed) =>
+    tags
+      .filter(({ tag, label, group }) => group !== "condition" && `${tag} ${label}`.toLowerCase().includes(typed))
+      .slice(0, MOST)
+      .map(({ tag, label }) => ({
+        label: `${label} ${tag}`,
+        take: (view) => {
+          const to = view.state.selection.from;
+          view.dispatch(view.state.tr.insertText(tag, to - length, to));
+        },
+      }));
+  // The line with the slash goes: inside of a call-out or a quote whole, if others are left.
+  const instead = (view, name, attrs) => {
+    const { $from } = view.state.selection;
+    const around = $from.node(-1);
+    const whole = !["doc", "column"].includes(around.type.name) && around.childCount > 1;
+    view.dispatch(whole ? view.state.tr.delete($from.before(), $from.after()) : view.state.tr.delete($from.start(), $from.end()));
+    insert(getEditor(), name, attrs);
   };
   const close = (view) => {
     list.hidden = true;
@@ -234,34 +265,24 @@ export function slash(getEditor) {
     view.dom.removeAttribute("aria-controls");
   };
   const draw = (view) => {
-    list.replaceChildren(
-      ...found.map(([word, name, attrs], index) =>
-        make(
-          "li",
-          {
-            role: "option",
-            id: `slash-${word}`,
-            "aria-selected": String(index === at),
-            onmousedown: (event) => {
-              event.preventDefault();
-              take(view, name, attrs);
-            },
+    const option = ({ label, take }, index) =>
+      make(
+        "li",
+        {
+          role: "option",
+          id: `slash-${index}`,
+          "aria-selected": String(index === at),
+          onmousedown: (event) => {
+            event.preventDefault();
+            take(view);
           },
-          kind(word),
-        ),
-      ),
-    );
+        },
+        label,
+      );
+    list.replaceChildren(...found.map(option));
     view.dom.setAttribute("aria-controls", "slash");
-    view.dom.setAttribute("aria-activedescendant", `slash-${found[at][0]}`);
+    view.dom.setAttribute("aria-activedescendant", `slash-${at}`);
     list.children[at].scrollIntoView({ block: "nearest" });
-  };
-  const take = (view, name, attrs) => {
-    const { $from } = view.state.selection;
-    const around = $from.node(-1);
-    // The line with the slash goes: inside of a call-out or a quote whole, if others are left.
-    const whole = !["doc", "column"].includes(around.type.name) && around.childCount > 1;
-    view.dispatch(whole ? view.state.tr.delete($from.before(), $from.after()) : view.state.tr.delete($from.start(), $from.end()));
-    insert(getEditor(), name, attrs);
   };
   const put = (view) => {
     const caret = view.coordsAtPos(view.state.selection.from);
@@ -271,22 +292,22 @@ export function slash(getEditor) {
   };
 
   return new Plugin({
-    key: SLASH,
+    key: TYPED,
     view(view) {
       queueMicrotask(() => view.dom.parentElement?.append(list));
       return {
         update() {
-          const typed = query(view.state);
-          if (typed === null) left = "";
-          if (typed === null || left === `/${typed}`) return close(view);
-          const before = found[at]?.[0];
-          found = ADDED.filter(([word]) => kind(word).toLowerCase().includes(typed) || word.toLowerCase().startsWith(typed));
-          if (!found.length) return close(view);
-          at = Math.max(0, found.findIndex(([word]) => word === before));
+          const wanted = asked(view.state);
+          if (!wanted) left = "";
+          if (!wanted?.found.length || wanted.text === left) return close(view);
+          const before = found[at]?.label;
+          found = wanted.found;
+          at = Math.max(0, found.findIndex(({ label }) => label === before));
           if (list.hidden) {
             at = 0;
             tell(say("slash-open", { count: found.length }));
           }
+          list.setAttribute("aria-label", say(wanted.name));
           list.hidden = false;
           draw(view);
           put(view);
@@ -300,9 +321,9 @@ export function slash(getEditor) {
         if (event.key === "ArrowDown" || event.key === "ArrowUp") {
           at = (at + (event.key === "ArrowDown" ? 1 : -1) + found.length) % found.length;
           draw(view);
-        } else if (event.key === "Enter" || event.key === "Tab") take(view, found[at][1], found[at][2]);
+        } else if (event.key === "Enter" || event.key === "Tab") found[at].take(view);
         else if (event.key === "Escape") {
-          left = `/${query(view.state)}`;
+          left = asked(view.state)?.text ?? "";
           close(view);
         } else return false;
         event.preventDefault();
@@ -312,4 +333,3 @@ export function slash(getEditor) {
     },
   });
 }
-

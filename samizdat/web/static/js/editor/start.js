@@ -3,7 +3,7 @@ import { Editor, Extension, pm } from "../../vendor/editor.js";
 import { blockAt, choose, focus, keeping, named, naming, view } from "./blocks.js";
 import { keys, tabs } from "./keyboard.js";
 import { look } from "./look.js";
-import { adder, slash, toolbar } from "./menus.js";
+import { adder, toolbar, typing } from "./menus.js";
 import { clean } from "./paste.js";
 import { open } from "./pictures.js";
 import { schema } from "./schema.js";
@@ -20,7 +20,7 @@ function begin(page) {
   const frame = make("div", { class: "frame" });
   let editor = null;
   let bar = null;
-  const ours = Extension.create({ name: "ours", addProseMirrorPlugins: () => [keeping(), slash(() => editor)] });
+  const ours = Extension.create({ name: "ours", addProseMirrorPlugins: () => [keeping(), typing(() => editor, page)] });
   const actions = {
     link: () => bar.openLink() || true,
     formats: () => bar.first().focus() || true,
