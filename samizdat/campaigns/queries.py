@@ -62,8 +62,9 @@ def letters_under_way_with(organisation: Any, tag: str) -> list[Row]:
     )
     found = []
     for edition in editions.order_by("-pk"):
-        compiled = loads(keys.open(edition.compiled_sealed, "edition", "compiled", edition.pk))
-        if tag in compiled.fields:
+        blobs = [("compiled", edition.compiled_sealed)]
+        blobs += [(f"compiled {row.place}", row.compiled_sealed) for row in edition.variants.all()]
+        if any(tag in loads(keys.open(blob, "edition", column, edition.pk)).fields for column, blob in blobs):
             found.append(Row(edition.campaign, draft_of(edition.campaign).subject))
     return found
 

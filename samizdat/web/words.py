@@ -224,8 +224,8 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "warm_up": lazy("The route is being warmed up and has sent its share of today. It goes on by itself: %(until)s."),
     "refusals": lazy("Too many of the first wave were refused, so the rest was kept back. Resume lets it go."),
 }
-# Reasons to wait that end by themselves at a known time.
-PASSING = ("quiet", "wave", "test", "limit", "warm_up")
+# Reasons to wait for which nothing is broken: they end by themselves at a known time, or a person decides.
+PASSING = ("quiet", "wave", "test", "test_hand", "limit", "warm_up")
 
 # What happened to a campaign, for its timeline: shape, words.
 EVENTS: dict[str, tuple[str, Word]] = {

@@ -130,6 +130,9 @@ def test_versions_are_tested_and_the_rest_gets_the_one_that_is_chosen(brought_in
     told = brought_in.say("campaign", "versions", number)
     assert sum(one["accepted"] for one in [*told["versions"], told["rest"]]) == sent["accepted"] == sent["frozen"]
     assert brought_in("campaign", "choose", number, "--version", "A").code == 1
+    mended = brought_in.say("campaign", "correct", number, "--wrong", "News", "--right", "Our news")
+    assert mended["places"] >= 1
+    assert brought_in("campaign", "resend", number).code == 1  # Everybody was reached.
     assert brought_in("campaign", "versions", new_campaign(brought_in), "--subject", "B").code == 1  # No time.
 
 

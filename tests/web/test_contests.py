@@ -34,6 +34,9 @@ def test_a_test_is_planned_released_watched_and_decided(here: House, desk: Desk)
     client, number = desk("editor"), here.campaign.pk
     assert "Test two versions first" in client.get(_to(here, "send", number)).content.decode()
     assert client.post(_to(here, "versions", number), _plan(here)).status_code == 302
+    client.post(_to(here, "test-campaign", number), {"test-to": "friend@post.example"})
+    texts = [file.read_text() for file in here.letters.rglob("*.eml")]
+    assert sum("What the sea took" in text for text in texts) == 1 and len(texts) == 2
     page = client.get(_to(here, "send", number)).content.decode()
     assert "50 per cent get one of 2 versions; the rest goes when somebody decides." in page
     assert 'value="What the sea took"' in client.get(_to(here, "versions", number)).content.decode()

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat import plugs
+from samizdat.campaigns import contest
 from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of, values_of
@@ -74,15 +75,20 @@ def send_test(
     by: Any = None,
     subscriber: Any = None,
     route: Route | None = None,
+    version: int = 0,
 ) -> list[Tried]:
     """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its leave link says: a test.
+    version: another one of a test of versions.
 
-    Errors: BadAddress, LetterHasFlaws, NoRoute.
+    Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute.
     """
     addresses = [normalise(address) for address in to]
     routes = Route.objects.filter(organisation=campaign.organisation, state="live").select_related("organisation")
-    proof = proof_of(campaign, now)
-    sender = normalise(draft_of(campaign).from_email) if proof.compiled is not None else ""
+    if version:
+        proof = contest.proof_of_version(campaign, contest.versions(campaign)[version].change, now)
+    else:
+        proof = proof_of(campaign, now)
+    sender = normalise(contest.draft_of_version(campaign, version).from_email) if proof.compiled is not None else ""
     route = route or _first_for(domain(sender) if sender else "", list(routes.order_by("priority", "pk")))
     if route is None:
         raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))

@@ -224,9 +224,13 @@ def _remove_flaw(request: Any, found: Any, code: str) -> None:
 
 
 def send_test(request: Any, found: Any, to: str) -> None:
-    """One test letter, and what became of it."""
+    """One test letter of each version, and what became of them."""
     try:
-        answers = delivery.send_test(found, [to], now=timezone.now(), by=request.person)
+        answers = [
+            answer
+            for version in range(found.variants.count() or 1)
+            for answer in delivery.send_test(found, [to], now=timezone.now(), by=request.person, version=version)
+        ]
     except (DeliveryError, CampaignError) as refused:
         messages.error(request, str(refused))
         return
