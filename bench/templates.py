@@ -1,12 +1,15 @@
 """Foreign templates beside what becomes of them, in Chromium: `./run bench templates FOLDER` of HTML files.
 
 Each file as it came, with its merge tags filled in by hand, and as a letter that begins with it; at 600 and 390 px.
+Without a folder: our own letters to begin with and a letter of every block, light and dark, at 320 to 600 px, by axe.
 """
 
 import io
+import json
 import re
 import sys
 from datetime import UTC, datetime
+from importlib.resources import files as files_of
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from PIL import Image, ImageChops, ImageStat
 
 from samizdat.core.letter import Content, fill, render
 from samizdat.core.templating import Taken, take
-from tests.browser import started
+from tests.browser import started, violations
+from tests.core.blocks import EVERY_BLOCK, content
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 WIDTHS = (600, 390)
@@ -80,7 +84,36 @@ def different(one: Image.Image, other: Image.Image) -> float:
     return ImageStat.Stat(seen).mean[0] / 255 * 100
 
 
+def ours() -> int:
+    """How many of our own letters have something that axe finds, or are wider than a small phone."""
+    folder = files_of("samizdat.core").joinpath("templates/starters")
+    letters = {file.name: json.loads(file.read_text()) for file in sorted(folder.iterdir(), key=lambda one: one.name)}
+    wrong = 0
+    with started() as browser:
+        for name, made in {**letters, "every block": EVERY_BLOCK}.items():
+            letter = content(made, language=name.split(".")[1] if "." in name else "en")
+            page = fill(
+                render(letter, now=NOW).html, dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL"), "https://u.example/")
+            )
+            for scheme, width in (("light", 320), ("light", 600), ("dark", 320)):
+                tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                tab.route("**/*", lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=GREY))
+                tab.set_content(page)
+                # A letter has no <main>: the mail program's page around it does.
+                found = {
+                    rule: at for rule, at in violations(tab).items() if rule not in ("landmark-one-main", "region")
+                }
+                wide = tab.evaluate("document.documentElement.scrollWidth")
+                tab.close()
+                wrong += bool(found) or wide > width
+                size = len(page.encode()) / 1024
+                print(f"{name:16} {scheme:5} {width:4} px  {size:5.1f} KB  {wide:4} wide  {found or 'well'}")
+    return wrong
+
+
 def main() -> int:
+    if len(sys.argv) == 1:
+        return int(ours() > 0)
     files = sorted(Path(sys.argv[1]).glob("*.html")) if len(sys.argv) > 1 else []
     if not files:
         print("Usage: ./run bench templates FOLDER with .html files", file=sys.stderr)
