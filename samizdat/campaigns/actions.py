@@ -46,7 +46,8 @@ def create(
 ) -> Campaign:
     """A new draft; again: to those alone whom that letter did not reach.
 
-    Errors: CampaignError (format, list or segment of another organisation)."""
+    Errors: CampaignError (format, list or segment of another organisation).
+    """
     draft = checked(draft)
     if list_.organisation_id != organisation.id:
         raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))

@@ -221,30 +221,6 @@ class Picture(models.Model):
         indexes = [models.Index(fields=["organisation", "-id"], name="picture_newest")]
 
 
-class SeedList(models.Model):
-    """Mailboxes of the organisation's own that tests go to: campaigns/seeds.py."""
-
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
-    sealed = models.BinaryField()  # JSON: addresses.
-
-
-class ShareLink(models.Model):
-    """A letter shown to somebody without an account, until a day: campaigns/sharing.py."""
-
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="shares")
-    token_hash = models.BinaryField(max_length=32, unique=True)  # Keyed; the token itself is nowhere.
-    note_sealed = models.BinaryField()  # JSON: for whom.
-    until = models.DateTimeField()
-    ended = models.BooleanField(default=False)  # Withdrawn before its time.
-    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-
-
-class ShareAnswer(models.Model):
-    link = models.ForeignKey(ShareLink, models.CASCADE, related_name="answers")
-    sealed = models.BinaryField()  # JSON: name, text, yes, bond.
-    at = models.DateTimeField()
-
-
 class DraftVersion(models.Model):
     """A draft as it stood after a save: what a merge begins from, and what can be brought back (history.py)."""
 
@@ -279,6 +255,30 @@ class Comment(models.Model):
     resolved = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     sealed = models.BinaryField()  # JSON: campaigns/commenting.Words.
+
+
+class SeedList(models.Model):
+    """Mailboxes of the organisation's own that tests go to: campaigns/seeds.py."""
+
+    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
+    sealed = models.BinaryField()  # JSON: addresses.
+
+
+class ShareLink(models.Model):
+    """A letter shown to somebody without an account, until a day: campaigns/sharing.py."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="shares")
+    token_hash = models.BinaryField(max_length=32, unique=True)  # Keyed; the token itself is nowhere.
+    note_sealed = models.BinaryField()  # JSON: for whom.
+    until = models.DateTimeField()
+    ended = models.BooleanField(default=False)  # Withdrawn before its time.
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+
+
+class ShareAnswer(models.Model):
+    link = models.ForeignKey(ShareLink, models.CASCADE, related_name="answers")
+    sealed = models.BinaryField()  # JSON: name, text, yes, bond.
+    at = models.DateTimeField()
 
 
 class Brand(models.Model):

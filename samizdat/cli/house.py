@@ -283,7 +283,17 @@ def organisation_set(quiet_hours: str | None, second_person: str | None) -> None
 
 
 def _organisation(found: Any) -> dict[str, Any]:
-    words = ("name", "slug", "language", "timezone", "quiet_hours", "second_person", "public_url", "desk_url", "content_url")
+    words = (
+        "name",
+        "slug",
+        "language",
+        "timezone",
+        "quiet_hours",
+        "second_person",
+        "public_url",
+        "desk_url",
+        "content_url",
+    )
     return {word: getattr(found, word) for word in words}
 
 
