@@ -922,7 +922,8 @@ def lock_subscribers(ids: Sequence[int]) -> bool:
         return False
     with connection.cursor() as cursor:
         # In one order everywhere, so that two writers never wait for each other.
-        cursor.execute("SELECT id FROM audience_subscriber WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(ids)])
+        held = f"SELECT id FROM audience_subscriber WHERE {_among('id')} ORDER BY id FOR UPDATE"
+        cursor.execute(f"SELECT COUNT(*) FROM ({held}) AS held", [_list(ids)])
     return True
 
 
@@ -1036,12 +1037,12 @@ _BULK = {"cache_size": -32_768, "mmap_size": 0, "wal_autocheckpoint": 8_000}
 @contextmanager
 def bulk_writing() -> Iterator[None]:
     """The database's settings for an import, put back afterwards. Begins outside any transaction."""
-    with _pragmas(_BULK), _not_waiting():
+    with _pragmas(_BULK), not_waiting():
         yield
 
 
 @contextmanager
-def _not_waiting() -> Iterator[None]:
+def not_waiting() -> Iterator[None]:
     """Slices do not wait for the disk. The rows of one and its place in the file are one transaction, so a power cut
     takes back both, and the import goes on there. Whatever is built on them is committed later, by somebody who
     waits, and that puts everything before it on the disk as well.
@@ -1368,12 +1369,15 @@ def count_wanted(wanted: Wanted, along: str, low: int, below: int) -> int:
 
 
 def tag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
-    """Gives a tag to all of them; those who did not have it."""
-    numbers, on = ("value", "json_each(%s) j WHERE true") if _on_sqlite() else ("n", "unnest(%s::bigint[]) AS u(n)")
+    """Gives a tag to all of them; those who did not have it. They are locked, so that nobody else gives it meanwhile:
+    for ON CONFLICT PostgreSQL would write each row twice.
+    """
+    number, on = ("j.value", "json_each(%s) j") if _on_sqlite() else ("u.n", "unnest(%s::bigint[]) AS u(n)")
+    carried = f"SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = {number} AND t.tag_id = %s"
     return _numbers(
-        f"INSERT INTO audience_subscribertag (subscriber_id, tag_id) SELECT {numbers}, %s FROM {on} "
-        "ON CONFLICT DO NOTHING RETURNING subscriber_id",
-        [tag, _list(subscribers)],
+        f"INSERT INTO audience_subscribertag (subscriber_id, tag_id) SELECT {number}, %s FROM {on} "
+        f"WHERE NOT EXISTS ({carried}) RETURNING subscriber_id",
+        [tag, _list(subscribers), tag],
     )
 
 

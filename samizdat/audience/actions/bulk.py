@@ -132,13 +132,15 @@ def run(
 ) -> bool:
     """Goes on with a work, forward or back, until it is through, the seconds are used up, or somebody stops it."""
     until = None if seconds is None else time.monotonic() + seconds
-    while True:
-        work = BulkWork.objects.select_related("organisation").get(id=number)
-        if work.state not in ("running", "undoing"):
-            return True
-        _slice(work, now()) if work.state == "running" else _undo_slice(work, now())
-        if stop() or (until is not None and time.monotonic() > until):
-            return BulkWork.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
+    # Its place and its rows are one transaction, so a power cut takes back both.
+    with dialect.not_waiting():
+        while True:
+            work = BulkWork.objects.select_related("organisation").get(id=number)
+            if work.state not in ("running", "undoing"):
+                return True
+            _slice(work, now()) if work.state == "running" else _undo_slice(work, now())
+            if stop() or (until is not None and time.monotonic() > until):
+                return BulkWork.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
 
 
 def stop(work: BulkWork, *, now: datetime, by: Any = None) -> bool:
