@@ -126,7 +126,7 @@ def page(
     draft = draft or draft_of(campaign)
     content = content_of(campaign, _anchored(draft, at) if at else draft)
     zone = ZoneInfo(campaign.organisation.timezone)
-    letter = render(content, now=now.astimezone(zone), images=kind != "off")
+    letter = render(content, now=now.astimezone(zone), images=kind != "off", text=False)
     whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
     whole = whole.replace(_HERE, '<span id="here"></span>', 1).replace(_HERE, "") if at else whole
     return _IMAGE.sub(_foreign, _with_own_pictures(campaign.organisation, whole))

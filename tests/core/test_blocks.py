@@ -270,3 +270,9 @@ def test_attacks_in_every_attribute_and_text_stay_words() -> None:
         whole = page(made(letter))
         assert_harmless(whole)
         assert read(whole).wrong == []
+
+
+def test_a_preview_without_its_text_part_is_the_same_page() -> None:
+    letter = document(paragraph("Dear {{ FNAME }},"), paragraph("the water came at four."))
+    whole, quick = render(content(letter), now=NOW), render(content(letter), now=NOW, text=False)
+    assert (quick.html, quick.text, quick.flaws) == (whole.html, (), whole.flaws)

@@ -33,13 +33,14 @@ __all__ = [
 ]
 
 
-def render(content: Content, *, now: datetime, images: bool = True, archive: bool = False) -> Letter:
+def render(content: Content, *, now: datetime, images: bool = True, archive: bool = False, text: bool = True) -> Letter:
     """Run the whole chain. `now` is aware, in the organisation's zone; it fills dates and the year.
 
     `images=False` puts each picture's description in its place, as a mail program does that does not load them.
     `archive=True` gives the copy for the web: ARCHIVE_PAGE is true, the way out of the list is left out.
+    `text=False` leaves the plain part empty, for a preview after each keystroke: it is a third of the work.
     """
-    return Chain(tidy(content), now, images, archive).run()
+    return Chain(tidy(content), now, images, archive, text).run()
 
 
 def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:

@@ -56,8 +56,9 @@ _MARK = "mark"
 
 
 class Chain:
-    def __init__(self, content: Content, now: datetime, images: bool, archive: bool) -> None:
+    def __init__(self, content: Content, now: datetime, images: bool, archive: bool, with_text: bool = True) -> None:
         self.flaws: list[Flaw] = []
+        self.with_text = with_text
         document, content = self._read(content)
         self.content, self.now, self.images, self.archive = content, now, images, archive
         self.known = known_values(content, now, archive)
@@ -84,7 +85,7 @@ class Chain:
     def run(self) -> Letter:
         page = self._page() if self.blocks or self.content.format != "blocks" else ""
         html_pieces, text_pieces = self._bodies(page) if page else ((), ())
-        if page and not self.archive and not (_way_out(html_pieces) and _way_out(text_pieces)):
+        if page and not self.archive and not (_way_out(html_pieces) and (_way_out(text_pieces) or not self.with_text)):
             self._flaw("no_unsubscribe")
         if self.blocks:
             self.flaws = [self.blocks.placed(flaw) for flaw in self.flaws]
@@ -393,6 +394,9 @@ class Chain:
 
     def _bodies(self, page: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         page = self._fill_known(page)
+        if not self.with_text:
+            page = self.blocks.without_marks(page) if self.blocks else page
+            return self._split(page, places(page, self.token)), ()
         outline = self.blocks.outline(page) if self.blocks else page
         text = as_text(cleaning.take_apart(outline)[2], self.token, self._is_edge)
         if self.blocks:
