@@ -5,6 +5,7 @@ must say the same in JSON, HTML and text.
 import statistics
 import time
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 from hypothesis import given, settings
@@ -26,7 +27,10 @@ def contents() -> dict[str, Content]:
     plain = {"subject": "News", "from_name": "Northern Lantern", "from_address": "letter@lantern.example"}
     plain |= {"website": "https://lantern.example", "organisation": "Northern Lantern"}
     fields = {"FNAME": "", "CITY": ""}
+    folder = files("samizdat.core").joinpath("templates/starters")
+    begun = {file.name: content(file.read_text()) for file in folder.iterdir()}
     return {
+        **dict(sorted(begun.items())),
         "every block": content(EVERY_BLOCK),
         "Markdown": Content(body=MARKDOWN, fields=fields, **plain),
         "HTML, 29 tables": Content(body=letters.letter(), format="html", fields=fields, **plain),

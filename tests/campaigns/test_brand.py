@@ -13,8 +13,9 @@ from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.models import Picture
 from samizdat.campaigns.starters import NAMES, body_of
-from samizdat.core.letter import fill
+from samizdat.core.letter import fill, render
 from tests.conftest import NOW
+from tests.core.blocks import content
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def test_what_was_chosen_is_sealed_and_stands_in_every_letter(lantern: Any) -> N
     for format_, body in (("markdown", "Hello [x](https://lantern.example/a)"), ("blocks", body_of("appeal", "en"))):
         draft = Draft(subject="News", from_email="letter@lantern.example", body=body, format=format_)
         made = fill(proof_of(actions.create(lantern, list_, draft, by=None, now=NOW), NOW).letter.html, {})
-        assert f'src="https://lantern.example/m/{logo.slug}.png" width="120"' in made or f"/m/{logo.slug}.png" in made
+        assert f"/m/{logo.slug}.png" in made
         assert "Printed in Riga" in made
         assert "#7a1f5c" in made
         assert "Arial" in made
@@ -65,15 +66,10 @@ def test_what_cannot_be_read_or_fetched_is_refused(lantern: Any, change: dict[st
     assert brand.brand_of(lantern) == brand.USUAL
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_a_letter_to_begin_with_is_light_and_lacks_nothing_but_what_the_writer_knows(
-    lantern: Any, name: str, language: str
-) -> None:
-    list_ = new_list(lantern, "Letter", now=NOW)
-    draft = Draft(subject="News", from_email="letter@lantern.example", body=body_of(name, language), format="blocks")
-    proof = proof_of(actions.create(lantern, list_, draft, by=None, now=NOW, language=language), NOW)
-    made = fill(proof.letter.html, {})
-    assert len(made.encode()) <= 30 * 1024
-    left = {"picture_none", "button_empty", "link_empty", "names_reader"}
-    assert {flaw.code for flaw in proof.flaws} <= left
+def test_letters_to_begin_with_are_light_and_lack_nothing_but_what_the_writer_knows() -> None:
+    for name in NAMES:
+        for language in ("en", "ru"):
+            letter = render(content(body_of(name, language), language=language), now=NOW)
+            assert len(fill(letter.html, {}).encode()) <= 30 * 1024
+            left = {"picture_none", "button_empty", "link_empty", "names_reader"}
+            assert {flaw.code for flaw in letter.flaws} <= left
