@@ -49,6 +49,45 @@ def newest(organisation: Any, states: Iterable[str] = (), before: int | None = N
     return [Row(row, draft_of(row).subject) for row in rows]
 
 
+# Letters opened for one page of a search: a second's work at most, and then the page offers to look further back.
+LOOKED_THROUGH = 2000
+
+
+def searched(
+    organisation: Any, words: str, states: Iterable[str] = (), before: int | None = None
+) -> tuple[list[Row], int | None]:
+    """Letters whose subject has all these words or beginnings of words, the newest first, and where to look on.
+
+    Subjects are sealed, so each is opened; those that do not fit are not kept.
+    """
+    wanted = Q(organisation=organisation)
+    if states:
+        wanted &= Q(state__in=list(states))
+    if before:
+        wanted &= Q(pk__lt=before)
+    asked = [re.compile(rf"(?<!\w){re.escape(word)}") for word in words.casefold().split()]
+    found: list[Row] = []
+    rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]
+    seen, last = 0, None
+    for row in rows.iterator(chunk_size=100):
+        seen, last = seen + 1, row.pk
+        subject = draft_of(row).subject
+        if all(word.search(subject.casefold()) for word in asked):
+            found.append(Row(row, subject))
+        if len(found) == PAGE:
+            return found, last
+    return found, last if seen == LOOKED_THROUGH else None
+
+
+def sent(organisation: Any, fewest: int, limit: int, numbers: Iterable[int] = ()) -> list[Row]:
+    """Letters that at least so many mailboxes accepted, the newest release first; of `numbers` where there are any."""
+    wanted = Q(organisation=organisation, released__isnull=False, accepted__gte=fewest)
+    if numbers:
+        wanted &= Q(pk__in=list(numbers))
+    rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-released", "-pk")[:limit]
+    return [Row(row, draft_of(row).subject) for row in rows]
+
+
 # On their way: released, and not at their end.
 UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 DRAFTS = 200

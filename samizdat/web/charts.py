@@ -1,6 +1,6 @@
 """Charts as numbers for an SVG template: no library, no script, and the same figures in a table beside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -165,6 +165,41 @@ def _hang(chart: GrowthChart, at: tuple[int, int], joined: float, left: float, c
             height = max(1, round(size))
             chart.rects.append(Rect(x, y, width, height, kind))
             y += height
+
+
+# Of letters side by side, as wide as a phone: where bars begin, how long they get, and a letter's share of the height.
+BARS_LEFT, BARS_LONG, BARS_STEP, BARS_HIGH = 66, 330, 26, 16
+
+
+@dataclass(slots=True)
+class Bars:
+    """Lying bars, one a letter. `names`: (y, text) before each."""
+
+    height: int
+    left: int = BARS_LEFT
+    rects: list[Rect] = field(default_factory=list)
+    names: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def box(self) -> str:
+        return f"0 0 {BARS_LEFT + BARS_LONG} {self.height}"
+
+
+def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> Bars:
+    """`rows`: (name, counts that are laid end to end). The longest bar takes the whole width."""
+    drawn = Bars(height=BARS_STEP * len(rows))
+    best = max((sum(counts) for _name, counts in rows), default=0)
+    for place, (name, counts) in enumerate(rows):
+        y = place * BARS_STEP + (BARS_STEP - BARS_HIGH) // 2
+        drawn.names.append((y + BARS_HIGH - 4, name))
+        x = BARS_LEFT
+        for kind, many in zip(("a", "c"), counts, strict=False):
+            # What happened at all is seen.
+            width = max(1, round(many * (BARS_LONG - len(counts)) / best)) if many else 0
+            if width:
+                drawn.rects.append(Rect(x, y, width, BARS_HIGH, kind))
+            x += width
+    return drawn
 
 
 def bar_parts(books: Any, whole: int) -> list[tuple[str, float, float]]:

@@ -148,7 +148,8 @@ def pages(here: House) -> list[str]:
     return [
         to("home"),
         to("campaigns"),
-        to("campaigns") + "?show=scheduled",
+        to("campaigns") + "?q=list",
+        to("compare"),
         to("new-campaign"),
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",

@@ -45,6 +45,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
+# Characters of a search.
+LONGEST_SOUGHT = 100
 # What a preview of a letter that is being typed is made of.
 LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
 # Ways of looking at a letter while it is written; the first is shown first.
@@ -61,13 +63,16 @@ def campaign_at(request: Any, campaign_id: int) -> Any:
 @door(see=EVERYONE)
 def campaigns(request: Any) -> HttpResponse:
     group = request.GET.get("show", "")
-    before = request.GET.get("before", "")
-    rows = queries.newest(
-        request.organisation,
-        GROUPS.get(group, ()),
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None,
-    )
+    asked = request.GET.get("before", "")
+    before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 15 else None
+    sought = request.GET.get("q", "").strip()[:LONGEST_SOUGHT]
+    if sought:
+        rows, further = queries.searched(request.organisation, sought, GROUPS.get(group, ()), before)
+    else:
+        rows = queries.newest(request.organisation, GROUPS.get(group, ()), before)
+        further = rows[-1].campaign.pk if len(rows) == queries.PAGE else None
     facts = {
+        "sought": sought,
         "rows": with_names(request.organisation, rows),
         "tabs": [
             ("", _("All")),
@@ -77,7 +82,7 @@ def campaigns(request: Any) -> HttpResponse:
             ("finished", _("Finished")),
         ],
         "group": group if group in GROUPS else "",
-        "next": rows[-1].campaign.pk if len(rows) == queries.PAGE else None,
+        "next": further,
     }
     return render(request, "web/campaigns/campaigns.html", facts)
 

@@ -143,6 +143,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "reason": words.why_held(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
         "contest": contests.table(found),
+        "left_few": contests.FEWEST if 0 < found.left_by_letter < contests.FEWEST else 0,
     }
 
 
