@@ -43,7 +43,7 @@ class Content:
     signup_url: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)  # those of the library that blocks name
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True, slots=True)
