@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import pixels
+from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.errors import PictureShown
 from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.campaigns.pixels import LARGEST_FILE, WIDEST, Cut, Shot
@@ -256,6 +257,8 @@ def uses(organisation: Any, slugs: Iterable[str], *, exact: bool = False) -> Map
         text = keys.open(blob, "template", "source", number)
         for slug in _any_in(text) & found.keys():
             found[slug].append(Use("template", number, json.loads(text)["name"]))
+    if (logo := brand_of(organisation).logo) in found:
+        found[logo].append(Use("template", 0, _("How letters look")))
     return found
 
 
