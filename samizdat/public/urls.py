@@ -17,6 +17,7 @@ urlpatterns = [
     path("y/<str:token>", staying.stay),
     path("f/<str:slug>", joining.sign_up),
     path("a/", views.archive),
+    path("a/feed.xml", views.feed),
     path("a/<str:slug>", views.letter),
     path("m/<str:slug>.<str:kind>", views.picture),
     path("style.css", views.style),

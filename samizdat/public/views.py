@@ -13,6 +13,7 @@ from django.utils.translation import override
 from samizdat import wording
 from samizdat.gate import plain, queries
 from samizdat.gate.models import Place
+from samizdat.public import feed as feeds
 from samizdat.public import style as styles
 from samizdat.public import tokens
 from samizdat.public.answers import (
@@ -113,6 +114,18 @@ def archive(request: HttpRequest) -> HttpResponse:
         more = len(forms) > FORMS_BELOW
         values = {"letters": shown, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
         return page_of(request, place, place.language, "archive", values)
+
+
+@takes("GET", "HEAD")
+def feed(request: HttpRequest) -> HttpResponse:
+    place = queries.place_of_host(host_of(request))
+    if place is None:
+        raise Http404
+    letters, _older = queries.letters(place, 0)
+    text = feeds.feed(place, [(one.slug, _short(one.title), one.day, one.corrected) for one in letters])
+    response = HttpResponse(text, content_type="application/atom+xml; charset=utf-8")
+    response["Cache-Control"] = "public, max-age=600"
+    return response
 
 
 @takes("GET", "HEAD")

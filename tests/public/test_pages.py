@@ -5,6 +5,7 @@ import re
 import struct
 from datetime import date
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.django_db
 ONE_CLICK = "List-Unsubscribe=One-Click"
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 14 * 1024
+ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def token(purpose: str = "leave", edition: int = 4, number: int = 9) -> str:
@@ -286,6 +288,27 @@ def test_the_archive_shows_a_letter_as_plain_text_with_links(lantern_place: byte
         assert wanted in text
     assert not re.search(r"preheader|alert|onclick|<title>no", text)
     assert "River" in reader.get("/a/").content.decode()
+
+
+def test_the_archive_is_a_feed_as_well_small_and_without_a_host(lantern_place: bytes, reader: Client) -> None:
+    empty = ElementTree.fromstring(reader.get("/a/feed.xml").content)  # noqa: S314 - our own
+    assert empty.findtext(f"{ATOM}title") == "Northern Lantern" and empty.find(f"{ATOM}entry") is None
+    corrected = date(2026, 11, 25)
+    for edition in range(1, 31):
+        title, day = "Река & <море>\x0b " + "о" * 900, date(2026, 10, edition)
+        told: dict[str, Any] = {"slug": f"abc{edition}", "title": title, "html": "<p>x</p>", "day": day}
+        actions.publish_letter(UID, edition, list_name="L", language="ru", corrected=corrected, **told)
+    answer = reader.get("/a/feed.xml")
+    assert answer["Content-Type"] == "application/atom+xml; charset=utf-8" and len(answer.content) < LIMIT
+    read = ElementTree.fromstring(answer.content)  # noqa: S314 - our own
+    first = read.find(f"{ATOM}entry")
+    assert first is not None and (first.findtext(f"{ATOM}title") or "").startswith("Река & <море> о")
+    assert first.find(f"{ATOM}link").attrib["href"] == "/a/abc30"  # type: ignore[union-attr]
+    assert first.findtext(f"{ATOM}published") == "2026-10-30T00:00:00Z"
+    assert read.findtext(f"{ATOM}updated") == first.findtext(f"{ATOM}updated") == "2026-11-25T00:00:00Z"
+    ids = [one.text for one in read.iter(f"{ATOM}id")]
+    assert len({*ids}) == len(ids) == 16
+    assert b"testserver" not in answer.content and reader.post("/a/feed.xml").status_code == 405
 
 
 def test_the_front_door_says_what_the_host_is_for(lantern_place: bytes, reader: Client) -> None:
