@@ -77,7 +77,6 @@ SENTENCES: dict[str, str] = {
     "button_empty": "A button has no words or leads nowhere. Give it both, or remove it.",
     "html_taken_out": "%(what)s cannot be in a letter and is taken out.",
     "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
-    "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
     "image_http": "The picture %(url)s is fetched without encryption. Use https.",
     "image_foreign": "A picture comes from %(host)s, and that host sees who reads. Upload it here instead.",
     "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",
@@ -356,6 +355,7 @@ OURS: dict[str, str] = {
             "website",
             "signup",
             "sender",
+            "direction",
             # the look of the organisation (core/look.py)
             "colour_text",
             "colour_paper",
@@ -370,7 +370,6 @@ OURS: dict[str, str] = {
             "logo_width",
             "logo_alt",
             "footer",
-            "direction",
         )
     },
 }
