@@ -18,7 +18,8 @@ PAGE = """<html><head><style>.b{color:#123456}@font-face{font-family:x;src:url(/
 <td mc:edit="header_image"><h2>Our head</h2></td></tr><tr><td class="b" mc:edit="body_content00" mc:label="main">
 <p>Sample *|FNAME|*</p></td></tr><tr><td mc:repeatable="side" mc:variant="left">one</td></tr><tr>
 <td mc:repeatable="side" mc:variant="right">two</td></tr><tr><td mc:hideable="foot">
-<a href="*|FORWARD|*">forward</a> <!-- *|IFNOT:ARCHIVE_PAGE|* --><a href="*|UNSUB|*">leave</a><!-- *|END:IF|* --> *|NONSENSE|*
+<a href="*|FORWARD|*">forward</a> <!-- *|IFNOT:ARCHIVE_PAGE|* --><a href="*|UNSUB|*">leave</a><!-- *|END:IF|* -->
+*|NONSENSE|*
 <script>alert(1)</script><form action="/x"><input name="q"></form><iframe src="//e.example"></iframe>
 <img src="https://spy.example/p.gif" width="1" height="1"><img src="data:image/png;base64,AAAA" alt="x">
 </td></tr></table></body></html>"""
