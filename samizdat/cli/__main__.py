@@ -26,6 +26,7 @@ COMMANDS = {
     "paper": ("rights", "paper"),
     "campaign": ("sending", "campaign"),
     "template": ("templating", "template"),
+    "archive": ("archive", "archive"),
     "route": ("routes", "route"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),

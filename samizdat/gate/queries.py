@@ -5,6 +5,7 @@ T11). Places without a host share whatever names nobody owns. What a letter in a
 pictures) must outlive a change of host: that also answers on names nobody owns, never on another group's.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from samizdat.core import seal
@@ -65,6 +66,20 @@ def letters(place: Place, page: int) -> tuple[list[Page], bool]:
     rows = Page.objects.filter(place=place).defer("html").order_by("-day", "-edition")
     found = list(rows[start : start + LETTERS_A_PAGE + 1])
     return found[:LETTERS_A_PAGE], len(found) > LETTERS_A_PAGE
+
+
+def all_letters(place: Place) -> Iterator[Page]:
+    """The whole archive, the newest first."""
+    return Page.objects.filter(place=place).order_by("-day", "-edition").iterator(chunk_size=50)
+
+
+def picture_names(place: Place) -> set[tuple[str, str]]:
+    """(slug, kind) of every picture that letters show."""
+    return set(Picture.objects.filter(place=place).values_list("slug", "kind"))
+
+
+def picture_of(place: Place, slug: str) -> Picture | None:
+    return Picture.objects.filter(place=place, slug=slug).first()
 
 
 def letter_name(place: Place, edition: int) -> LetterName | None:

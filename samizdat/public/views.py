@@ -11,9 +11,9 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import override
 
 from samizdat import wording
+from samizdat.gate import feed as feeds
 from samizdat.gate import plain, queries
 from samizdat.gate.models import Place
-from samizdat.public import feed as feeds
 from samizdat.public import style as styles
 from samizdat.public import tokens
 from samizdat.public.answers import (

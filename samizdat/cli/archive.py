@@ -1,0 +1,140 @@
+"""archive: the public archive as a folder of plain files that any web server, stick or mirror can carry."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import Failed, common, say
+
+# The look of the public pages in short; no font, no script, no address but those in letters.
+STYLE = """:root { color-scheme: light dark; }
+body { margin: 0 auto; padding: 1rem; max-width: 38rem; font: 1.0625rem/1.6 Georgia, serif; overflow-wrap: break-word; }
+h1, h2, h3, .day { font-family: "Courier New", monospace; line-height: 1.25; }
+header { border-block-end: 3px solid %s; margin-block-end: 2rem; }
+li { margin-block-end: .75rem; }
+"""
+
+
+@click.command()
+@click.argument("folder", type=click.Path())
+@common
+def archive(folder: str) -> None:
+    """Write the public archive into FOLDER: pages, pictures and a feed, with links that need no server.
+
+    FOLDER is new, empty, or an archive that was written before, which is brought up to date.
+    """
+    opening.open_house()
+    from samizdat.gate import queries
+
+    organisation = opening.organisation()
+    place = queries.place(bytes(organisation.uid))
+    if place is None:
+        raise Failed("The archive has not been published yet. Start samizdat serve once.", "no_archive")
+    try:
+        letters, pictures = write(place, Path(folder))
+    except FileExistsError:
+        raise Failed(f"{folder} holds something else. Name a new folder.", "not_empty") from None
+    except OSError:
+        raise Failed(f"{folder} cannot be written. Look at its name and its rights.", "no_folder") from None
+    say(
+        {"folder": folder, "letters": letters, "pictures": pictures},
+        f"{letters} letters and {pictures} pictures are in {folder}. Open index.html.",
+    )
+
+
+def write(place: Any, root: Path) -> tuple[int, int]:
+    """How many letters and pictures are in the folder now. Errors: FileExistsError for a folder of something else."""
+    if root.exists() and not (root.is_dir() and (_is_ours(place, root) or not any(root.iterdir()))):
+        raise FileExistsError(root)
+    written: set[str] = set()
+    for name, data in _files(place):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+        written.add(name)
+    # Pictures can be taken back. Pages cannot, and one that somebody laid beside ours is hers.
+    for old in root.glob("m/*"):
+        if old.relative_to(root).as_posix() not in written:
+            old.unlink()
+    return sum(name.endswith(".html") for name in written) - 1, sum(name.startswith("m/") for name in written)
+
+
+def _is_ours(place: Any, root: Path) -> bool:
+    from samizdat.gate.feed import id_of
+
+    feed = root / "feed.xml"
+    return feed.is_file() and f"<id>{id_of(place)}</id>".encode() in feed.read_bytes()
+
+
+def _files(place: Any) -> Iterator[tuple[str, bytes]]:
+    """Name in the folder and bytes of each file. The index comes last: what it leads to is there."""
+    from django.utils.translation import override
+
+    from samizdat import wording
+    from samizdat.gate import feed, plain, queries
+
+    pictures = queries.picture_names(place)
+    rows: list[tuple[str, str, Any, Any]] = []
+    yield "style.css", (STYLE % place.accent).encode()
+    for slug, kind in pictures:
+        found = queries.picture_of(place, slug)
+        if found is not None:
+            yield f"m/{slug}.{kind}", bytes(found.data)
+    for one in queries.all_letters(place):
+        name = queries.letter_name(place, one.edition)
+        language = name.language if name else place.language
+        rows.append((one.slug, one.title, one.day, one.corrected))
+        with override(language):
+            day, mended = wording.shaped(one.day, "day"), wording.shaped(one.corrected, "day")
+            text = _with_pictures("\n".join(one.html.split(plain.BREAK)), pictures)
+            yield f"{one.slug}.html", _letter(place.name, language, one.title, day, mended, text)
+    with override(place.language):
+        listed = [(slug, title, wording.shaped(day, "day")) for slug, title, day, _mended in rows]
+        yield "feed.xml", feed.feed(place, rows, "{}.html", "index.html", "feed.xml").encode()
+        yield "index.html", _index(place.name, place.language, listed)
+
+
+def _with_pictures(text: str, pictures: set[tuple[str, str]]) -> str:
+    """Links to pictures of ours lead to their files beside the page."""
+
+    def local(match: re.Match[str]) -> str:
+        return f'href="m/{match[1]}.{match[2]}"' if (match[1], match[2]) in pictures else match[0]
+
+    return re.sub(r'href="https?://[^"/]+/m/([a-z0-9_-]+)\.([a-z]+)"', local, text)
+
+
+def _letter(owner: str, language: str, title: str, day: str, mended: str, text: str) -> bytes:
+    """`text` is the markup of gate/plain.py."""
+    from django.utils.translation import gettext as _
+
+    note = _("Corrected on %(day)s. The letter that was sent stays as it was.") % {"day": mended} if mended else ""
+    said = f'<p class="day">{escape(note)}</p>\n' if note else ""
+    body = f'<article><p class="day">{escape(day)}</p>\n<h1>{escape(title)}</h1>\n{said}{text}</article>'
+    return _page(owner, language, title, body)
+
+
+def _index(owner: str, language: str, letters: list[tuple[str, str, str]]) -> bytes:
+    from django.utils.translation import gettext as _
+
+    rows = "\n".join(
+        f'<li><span class="day">{escape(day)}</span><br><a href="{slug}.html">{escape(title)}</a></li>'
+        for slug, title, day in letters
+    )
+    return _page(owner, language, _("Archive"), f"<h1>{escape(_('Archive'))}</h1>\n<ul>\n{rows}\n</ul>")
+
+
+def _page(owner: str, language: str, title: str, body: str) -> bytes:
+    way = "rtl" if language[:2] in ("ar", "fa", "he", "ur") else "ltr"
+    return (
+        f'<!doctype html>\n<html lang="{escape(language)}" dir="{way}">\n<head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{escape(title)} · {escape(owner)}</title>\n"
+        '<link rel="stylesheet" href="style.css">\n'
+        '<link rel="alternate" type="application/atom+xml" href="feed.xml"></head>\n<body>\n'
+        f'<header><p><a href="index.html">{escape(owner)}</a></p></header>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
+    ).encode()

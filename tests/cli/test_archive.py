@@ -1,0 +1,49 @@
+"""The archive as a folder that can be put anywhere."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.cli.archive import write
+from samizdat.gate import actions, queries
+from tests.public.conftest import OTHER_UID, UID, publish
+
+pytestmark = pytest.mark.django_db
+
+LETTER = (
+    '<h1>River</h1><p>See <a href="https://harbour.example/x">this</a></p>'
+    '<img src="https://lantern.example/m/boat.png" alt="A boat"><img src="https://other.example/m/odd.png" alt="Odd">'
+)
+
+
+def _published(slug: str, edition: int, uid: bytes = UID, language: str = "en") -> None:
+    told: dict[str, Any] = {"slug": slug, "title": f"<{slug}>", "html": LETTER, "day": date(2026, 11, edition)}
+    actions.publish_letter(uid, edition, list_name="L", language=language, **told)
+
+
+def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> None:
+    publish()
+    publish(OTHER_UID, host="bell.example", name="Harbour Bell")
+    _published("river", 4)
+    _published("sea", 5, language="ru")
+    _published("theirs", 6, OTHER_UID)
+    actions.publish_picture(UID, "boat", "png", b"PNG")
+    place, folder = queries.place(UID), tmp_path / "archive"
+    assert write(place, folder) == (2, 1)
+    names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert names == {"index.html", "feed.xml", "style.css", "river.html", "sea.html", "m/boat.png"}
+    page, index = (folder / "river.html").read_text(), (folder / "index.html").read_text()
+    assert "<h1>&lt;river&gt;</h1>" in page and '<a href="m/boat.png">' in page
+    assert "https://other.example/m/odd.png" in page and "4 November 2026" in page
+    assert '<html lang="ru"' in (folder / "sea.html").read_text()
+    assert index.index("sea.html") < index.index("river.html") and "theirs" not in index
+    assert 'href="river.html"' in (folder / "feed.xml").read_text()
+    actions.withdraw_picture(UID, "boat")
+    assert write(place, folder) == (2, 0)
+    assert not (folder / "m" / "boat.png").exists()
+    other = queries.place(OTHER_UID)
+    for taken in (tmp_path, folder):
+        with pytest.raises(FileExistsError):
+            write(other, taken)
