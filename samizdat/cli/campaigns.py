@@ -304,10 +304,19 @@ def _release(
 
     lately = sent_lately(found, opening.now())
     if lately is not None:
-        confirm(f"The same letter went to this list within a day, as campaign {lately.pk}. Send it once more?")
+        _confirm_twice(lately.pk)
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
     return release(found, now=opening.now(), at=at, hold_minutes=minutes, quiet=quiet, wave=wave)
+
+
+def _confirm_twice(number: int) -> None:
+    """A person is asked; a script, which sends what it was told to send, goes on."""
+    sentence = f"The same letter went to this list within a day, as campaign {number}."
+    if sys.stdin.isatty():
+        confirm(f"{sentence} Send it once more?")
+    else:
+        note(sentence)
 
 
 def _size(found: Any) -> int:

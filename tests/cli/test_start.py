@@ -54,6 +54,8 @@ STARTS = {
     "completion": "completion bash",
     "paper": "paper record",
     "domain": "domain check --help",
+    "template": "template ls",
+    "archive": "archive pages",
     "demo": "demo --help",
     "worker": "worker --help",
 }
