@@ -85,6 +85,14 @@ def test_quiet_hours_of_the_organisation_hold_in_its_zone_and_a_campaign_may_do_
     assert run_campaign(house.released(quiet="none").pk, 30)["ended"] == "finished"
 
 
+def test_quiet_hours_begin_for_senders_a_moment_early_and_end_on_time() -> None:
+    row = {"quiet": "22:00-07:00 UTC", "organisation__quiet_hours": ""}
+    end = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
+    assert holds.quiet_of(row, end - timedelta(seconds=1)) == holds.Hold("quiet", end)
+    assert holds.quiet_of(row, end) is None
+    assert holds.quiet_of(row, end.replace(day=25, hour=21, minute=59, second=59)) == holds.Hold("quiet", end)
+
+
 @pytest.mark.parametrize("text", ["night", "22:00-07:00 Mars/Olympus", "22:00"])
 def test_quiet_hours_that_are_none_release_nothing(house: House, server: ScriptedServer, text: str) -> None:
     house.people(2)

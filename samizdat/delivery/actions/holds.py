@@ -20,7 +20,7 @@ from samizdat.events.actions import record
 
 # What follows a first wave may not be claimed before this: it is opened when the wave has passed.
 LATER = datetime(9999, 12, 31, tzinfo=UTC)
-# Quiet hours begin so much earlier for senders: what is in flight then has its answer in time.
+# Quiet hours begin so much earlier for senders: what is in flight then has its answer in time. They end on time.
 EARLY = timedelta(seconds=2)
 # A limit that is free again sooner than this is waited for without a word.
 SOON = timedelta(seconds=60)
@@ -71,8 +71,8 @@ def quiet_of(row: Mapping[str, Any], now: datetime) -> Hold | None:
     quiet = pace.parse_quiet(row["quiet"] or row["organisation__quiet_hours"])
     if quiet is None:
         return None
-    local = (now + EARLY).astimezone(ZoneInfo(quiet.zone or row["organisation__timezone"]))
-    until = quiet.until(local)
+    zone = ZoneInfo(quiet.zone or row["organisation__timezone"])
+    until = quiet.until(now.astimezone(zone)) or quiet.until((now + EARLY).astimezone(zone))
     return Hold("quiet", until.astimezone(UTC)) if until else None
 
 
