@@ -224,10 +224,18 @@ def _settings_of(route: Route, keys: Any) -> Any:
     )
 
 
-def transport_of(route: Route) -> Any:
+# A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that
+# hands a letter on (sendmail://) is given its own time.
+LONGEST_TEST = 20.0
+
+
+def transport_of(route: Route, for_test: bool = False) -> Any:
     """The transport of a route, ready to carry or probe."""
     settings = _settings_of(route, house.keys(route.organisation))
-    return plugs.transport(settings.scheme)(settings)
+    plug = plugs.transport(settings.scheme)
+    if for_test and "connect" in plug.known_options:
+        settings = settings.at_most(LONGEST_TEST, {"connect", "timeout"} & set(plug.known_options))
+    return plug(settings)
 
 
 def transport_builder(route: Route) -> Callable[[], Any]:

@@ -7,7 +7,7 @@ A transport knows core and its own dialect, nothing else. `docs` of the shape: s
 import asyncio
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -141,6 +141,11 @@ class RouteSettings:
     def leads_to(self) -> str:
         """Whoever gets the password or the key."""
         return self.options.get("endpoint") or self.host
+
+    def at_most(self, seconds: float, waits: Iterable[str]) -> "RouteSettings":
+        """The same, and no wait that these options name is longer than this many seconds."""
+        shorter = {option: str(min(self.number(option, seconds), seconds)) for option in waits}
+        return replace(self, options={**self.options, **shorter})
 
     def number(self, option: str, default: float) -> float:
         """An option in seconds. Raises BadRoute when it is no number above zero."""

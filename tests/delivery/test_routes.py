@@ -1,5 +1,6 @@
 """Routes: added, sealed, tested, condemned, and back again."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -247,6 +248,18 @@ def test_a_test_letter_condemns_a_route_that_is_down_and_a_good_one_wakes_it(
     server.rules.clear()
     tried = send_probe(route, "clara@lantern.example", now=NOW)
     assert (tried.ok, route.state, route.reason) == (True, "live", "")
+
+
+def test_a_test_of_a_server_that_says_nothing_ends_soon_and_names_the_ports(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "LONGEST_TEST", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"smtp+plain://127.0.0.1:{mute.getsockname()[1]}?timeout=300"
+        route = add_route(house.organisation, "mute", url, now=NOW)
+        tried = send_probe(route, "clara@lantern.example", now=NOW)
+        assert not tried.ok and "port 465" in tried.sentence and "0.1 s" in tried.sentence
+        assert probe_route(route, now=NOW).reason == "silent"
 
 
 def test_a_no_for_the_one_address_says_nothing_about_the_route(house: House, server: ScriptedServer) -> None:

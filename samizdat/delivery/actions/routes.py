@@ -296,7 +296,7 @@ def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
 
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
-    verdict: RouteVerdict = asyncio.run(transport_of(route).probe())
+    verdict: RouteVerdict = asyncio.run(transport_of(route, for_test=True).probe())
     believe(route, verdict, now=now, by=by)
     return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 

@@ -103,7 +103,7 @@ def send_test(
     ]
     for _message in messages:
         send_first(route, now)
-    tried, _verdict = asyncio.run(_carry(transport_of(route), messages))
+    tried, _verdict = asyncio.run(_carry(transport_of(route, for_test=True), messages))
     if any(one.ok for one in tried):
         barring.lift(route, domain(sender), now=now, by=by)
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
@@ -131,7 +131,8 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
     content = signing.signed(route, sender, letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
     send_first(route, now)
-    [tried], verdict = asyncio.run(_carry(transport_of(route), [plugs.Message(0, 0, sender, address, content)]))
+    probe = plugs.Message(0, 0, sender, address, content)
+    [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
     if tried.ok or verdict.state != "ok":
         believe(route, verdict, now=now, by=by, domain=domain(sender))
     return tried
