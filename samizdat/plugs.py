@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
-from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, read_url
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, is_near, read_url
 from samizdat.transports.base import Transport as BaseTransport
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "RouteSettings",
     "importer",
     "importers",
+    "is_near",
     "read_url",
     "transport",
     "transports",

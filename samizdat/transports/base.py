@@ -5,6 +5,7 @@ A transport knows core and its own dialect, nothing else. `docs` of the shape: s
 """
 
 import asyncio
+import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,8 @@ SENTENCES = {
     "bad_user": "The user name in the URL of the route cannot be read. Write a percent sign as %25.",
     "bad_password": "The password in the URL of the route cannot be read. Write a percent sign as %25.",
     "no_user": "The route has a password and no user name. Write smtp://user:password@host:587.",
+    "in_the_clear": "With smtp+plain:// the password would go to {host} unencrypted, for everybody on the way to read."
+    " Write smtp:// or smtps://. Unencrypted it may go to this machine or to an address of your own network.",
     "a_path": "An SMTP route has no path. After host and port only options may follow, such as ?timeout=30.",
     "no_options": "The route has an option “{option}”, and {scheme}:// has no options. Leave it out.",
     "unknown_option": "The route has an option “{option}” that {scheme}:// does not know. Known: {known}.",
@@ -159,6 +162,19 @@ class RouteSettings:
         if not (math.isfinite(value) and value > 0):
             raise BadRoute("bad_seconds", option=option)
         return value
+
+
+# Names that lead to no foreign host (RFC 6761, RFC 6762, RFC 8375, and ICANN's resolution of 2024-07-29 on .internal).
+HOME_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
+
+
+def is_near(host: str) -> bool:
+    """Is the host this machine or one of a private network, as far as its name or address tells?"""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        # A number without a dot is an address as well: 134744072 is 8.8.8.8.
+        return host.endswith(HOME_NAMES) or ("." not in host and not host[:1].isdigit())
 
 
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://(.*)", re.DOTALL | re.IGNORECASE)

@@ -58,6 +58,29 @@ def test_a_route_that_cannot_work_is_refused_with_a_sentence(house: House, name:
     assert not Route.objects.exists()
 
 
+@pytest.mark.parametrize("priority", [-5, 0, 1000, 10**20])
+def test_a_turn_that_is_none_is_not_told_as_a_name_that_is_taken(house: House, priority: int) -> None:
+    with pytest.raises(RouteRefused, match="1 to 999"):
+        add(house, priority=priority)
+    route = add(house)
+    with pytest.raises(RouteRefused, match="1 to 999"):
+        change_route(route, now=NOW, priority=priority)
+    with pytest.raises(RouteRefused, match="There is a route called main already"):
+        add(house)
+
+
+def test_a_password_goes_unencrypted_to_no_foreign_host(house: House) -> None:
+    for number, near in enumerate(("127.0.0.1", "[::1]", "10.0.0.7", "localhost", "relay", "relay.internal")):
+        add_route(house.organisation, f"near {number}", f"smtp+plain://ada:secret@{near}:25", now=NOW)
+    foreign = add_route(house.organisation, "foreign", "smtp+plain://relay.example:25", now=NOW)
+    for far in ("relay.example", "8.8.8.8", "134744072", "[2606:4700::1111]"):
+        with pytest.raises(RouteRefused, match="unencrypted") as refused:
+            add_route(house.organisation, "far", f"smtp+plain://ada:secret@{far}:25", now=NOW)
+        assert "secret" not in str(refused.value)
+    with pytest.raises(RouteRefused, match="unencrypted"):
+        change_route(foreign, now=NOW, url="smtp+plain://ada@relay.example:25", password="secret")
+
+
 @pytest.mark.parametrize(
     ("url", "rate", "said"),
     [

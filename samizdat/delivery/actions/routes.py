@@ -22,6 +22,7 @@ from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_NAME = 60
+LAST_TURN = 999
 
 # Who signs what goes by a route (DKIM), by its switch.
 SIGNERS = {True: "us", False: "provider"}
@@ -62,7 +63,7 @@ def add_route(
     we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
     Errors: RouteRefused.
     """
-    name = _name(name)
+    name, turn = _name(name), _place(priority)
     limits, plan = _limits(rate), _plan(warm_up)
     speed = pace.pace_of(limits)
     settings = _settings(name, url, password, connections, speed)
@@ -72,7 +73,7 @@ def add_route(
             route = Route.objects.create(
                 organisation=organisation,
                 name=name,
-                priority=priority,
+                priority=turn,
                 settings_sealed=b"",
                 scheme=settings.scheme,
                 connections=connections or settings.connections,
@@ -89,7 +90,8 @@ def add_route(
             route.save(update_fields=["settings_sealed"])
             record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
     except IntegrityError:
-        raise _taken(name) from None
+        _refuse_taken(organisation, name)
+        raise
     return route
 
 
@@ -132,7 +134,7 @@ def change_route(
     known = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
     wanted = _wanted(name, known, url, password)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
-    turn = route.priority if priority is None else priority
+    turn = route.priority if priority is None else _place(priority)
     after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
     if not found:
@@ -157,7 +159,8 @@ def change_route(
             if {"url", "password"} & set(detail["changed"]):
                 barring.lift(route, now=now, by=by)
     except IntegrityError:
-        raise _taken(name) from None
+        _refuse_taken(route.organisation, name, but=route.pk)
+        raise
     route.refresh_from_db()
     return found
 
@@ -208,9 +211,17 @@ def _name(text: str) -> str:
     return name
 
 
-def _taken(name: str) -> RouteRefused:
-    sentence = _("There is a route called %(name)s already. Choose another name.")
-    return RouteRefused(sentence % {"name": name}, "name")
+def _place(priority: int) -> int:
+    if not 1 <= priority <= LAST_TURN:
+        raise RouteRefused(_("The turn of a route is a number from 1 to 999. The lowest goes first."), "priority")
+    return priority
+
+
+def _refuse_taken(organisation: Any, name: str, but: int = 0) -> None:
+    """Errors: RouteRefused where another route has this name; else the database complained of something else."""
+    if Route.objects.filter(organisation=organisation, name=name).exclude(pk=but).exists():
+        sentence = _("There is a route called %(name)s already. Choose another name.")
+        raise RouteRefused(sentence % {"name": name}, "name") from None
 
 
 def _limits(text: str | None) -> tuple[pace.Limit, ...]:
@@ -242,6 +253,8 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
     try:
         settings = plugs.read_url(name, url, password=password, connections=connections, rate=rate)
         plugs.transport(settings.scheme)(settings)
+        if settings.scheme == "smtp+plain" and settings.password and not plugs.is_near(settings.host):
+            raise plugs.BadRoute("in_the_clear", host=settings.host)
     except (plugs.BadRoute, plugs.NoSuchPlug) as bad:
         raise _refused(bad) from bad
     return settings
