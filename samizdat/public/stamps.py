@@ -35,16 +35,23 @@ _time = struct.Struct(">I")
 def make(secret: bytes, form: str, now: float, chance: bytes) -> str:
     """chance: 8 random bytes."""
     head = _time.pack(max(0, int(now) - _EPOCH)) + chance
-    return base64.b32encode(head + _tag(secret, form, head)).decode().rstrip("=").lower()
+    return _written(head + _tag(secret, form, head))
+
+
+def _written(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
 
 
 def age(secrets: list[bytes], form: str, text: str, now: float) -> float | None:
-    """Seconds since the stamp was made for this form; None for one that is not ours."""
+    """Seconds since the stamp was made for this form; None for one that is not ours, or not written as we write it:
+    the same bytes in another case, or with other spare bits, would be used a second time."""
     if len(text) != 39 or not text.isascii():
         return None
     try:
         raw = base64.b32decode(text.upper() + "=")
     except binascii.Error:
+        return None
+    if _written(raw) != text:
         return None
     head, tag = raw[:12], raw[12:]
     if not any(hmac.compare_digest(_tag(secret, form, head), tag) for secret in secrets):

@@ -155,6 +155,15 @@ class TestStamps:
         assert "One press more" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
         assert Intake.objects.count() == 1
 
+    def test_a_stamp_written_otherwise_is_not_another_one(self, reader: Client) -> None:
+        stamp = stamp_of(reader.get("/f/thursday"))
+        letters = "abcdefghijklmnopqrstuvwxyz234567"
+        spare = stamp[:-1] + letters[letters.index(stamp[-1]) + 1]  # The last character has bits that say nothing.
+        for text in (stamp.upper(), spare):
+            assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": text}).content.decode()
+        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+        assert Intake.objects.count() == 1
+
     def test_another_groups_stamp_is_none(self, reader: Client) -> None:
         publish(OTHER_UID, host="harbour.example", name="Harbour")
         actions.publish_form(OTHER_UID, "bell", list=3, name="Bell", purpose="", language="en")
