@@ -32,6 +32,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "form.made": (publish.sign_up_form,),
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
+    "tag.removed": (publish.sign_up_forms,),
     "subscriber.erased": (sweep,),
     "subscribers.erased": (sweep,),
     "subscriber.forgotten": (forgetting.say_so, sweep),

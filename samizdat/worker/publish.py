@@ -106,6 +106,14 @@ def all_forms(organisation: Any) -> None:
         form_itself(form)
 
 
+def sign_up_forms(event: Event, now: datetime) -> None:
+    """All forms of the organisation that still stand: what one of them offered is gone."""
+    for found in SignUpForm.objects.select_related("organisation").filter(
+        organisation=event.organisation, removed=None
+    ):
+        form_itself(found)
+
+
 def letter(event: Event, now: datetime) -> None:
     edition = _editions().filter(campaign_id=event.about).first()
     if edition is not None:

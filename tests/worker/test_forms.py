@@ -14,8 +14,9 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.forms import FormFacts
+from samizdat.audience.actions.tags import remove_tag
 from samizdat.audience.errors import FormRefused
-from samizdat.audience.models import SignUpForm
+from samizdat.audience.models import SignUpForm, Tag
 from samizdat.core import consent, link
 from samizdat.delivery.actions import add_route
 from samizdat.gate.models import Form, Intake
@@ -87,6 +88,12 @@ def test_the_gate_gets_what_the_page_asks_for(form: SignUpForm, thursday: Any, f
     forms.remove_form(form, now=NOW)
     after.follow(NOW)
     assert not Form.objects.filter(slug=form.slug).exists()
+
+
+def test_a_removed_tag_is_offered_no_more(form: SignUpForm, lantern: Any) -> None:
+    remove_tag(Tag.objects.get(id=audience.tags_for(lantern, ["Books"])["Books"]), now=NOW)
+    after.follow(NOW)
+    assert json.loads(Form.objects.get(slug=form.slug).details)["topics"] == []
 
 
 def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any, thursday: Any, friday: Any) -> None:
