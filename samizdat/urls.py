@@ -35,6 +35,7 @@ from samizdat.web.views import (
     subscribers,
     tags,
     templates,
+    unsure,
     writing,
 )
 
@@ -103,6 +104,7 @@ write = [
     path("campaigns/<int:campaign_id>/correct", reports.correct, name="correct-letter"),
     path("campaigns/<int:campaign_id>/again", reports.write_again, name="write-again"),
     path("campaigns/<int:campaign_id>/settle", reports.settle, name="settle"),
+    path("campaigns/<int:campaign_id>/unsure", unsure.unsure, name="unsure"),
     path("campaigns/<int:campaign_id>/stop", reports.stop, name="stop"),
 ]
 

@@ -254,18 +254,32 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
 @click.option("--first-wave", "percent", type=click.IntRange(1, 99), help="Per cent that get it first.")
 @click.option("--wave-hold", type=click.IntRange(0), help="Minutes until the rest follows; 30.")
 @click.option("--stop-above", type=click.FloatRange(0, 100), help="Per cent refused that keep the rest back; 5.")
+@click.option(
+    "--unsure",
+    type=click.Choice(["resend", "hold"]),
+    help="Messages whose answer is lost: send them again (resend, the default), or leave them until you decide.",
+)
 @click.option("--wait", is_flag=True, help="Stay until it has ended; sends by itself when nothing else does.")
 @click.option(
     "--wait-limit", type=float, metavar="SECONDS", help="With --wait: leave deferred ones to the sender after this."
 )
 @common
 def campaign_send(
-    number: int, when: str | None, minutes: int, quiet: str, wait: bool, wait_limit: float | None, **wave: Any
+    number: int,
+    when: str | None,
+    minutes: int,
+    quiet: str,
+    unsure: str | None,
+    wait: bool,
+    wait_limit: float | None,
+    **wave: Any,
 ) -> None:
     """Release it: freeze letter and audience, and send."""
     found = campaign_numbered(number)
     if found.state == "draft":
-        found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, **wave)
+        found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, unsure, **wave)
+    elif unsure and unsure != found.unsure_policy:
+        note(f"It is released already. Change that with: samizdat campaign settle {number} --unsure {unsure}")
     if not wait:
         say(_status(found), _headline(found))
         _say_who_sends()
@@ -286,6 +300,7 @@ def _release(
     at: datetime | None,
     minutes: int,
     quiet: str,
+    unsure: str | None,
     percent: int | None,
     wave_hold: int | None,
     stop_above: float | None,
@@ -307,7 +322,7 @@ def _release(
         _confirm_twice(lately.pk)
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
-    return release(found, now=opening.now(), at=at, hold_minutes=minutes, quiet=quiet, wave=wave)
+    return release(found, now=opening.now(), at=at, hold_minutes=minutes, unsure=unsure, quiet=quiet, wave=wave)
 
 
 def _confirm_twice(number: int) -> None:
@@ -419,17 +434,38 @@ def campaign_cancel(number: int) -> None:
 @campaign.command("settle")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--unsure", "how", required=True, type=click.Choice(["resend", "hold"]))
+@click.option(
+    "--subscriber", "wanted", multiple=True, metavar="ADDRESS|NUMBER", help="Only hers; once for each. Else of all."
+)
 @common
-def campaign_settle(number: int, how: str) -> None:
+def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
     """Decide about messages whose answer never came: send them again, or leave them."""
     found = campaign_numbered(number)
     from samizdat.delivery import actions
 
+    if wanted:
+        numbers = [_subscriber_number(found.organisation, text) for text in wanted]
+        _changed(actions.settle(found, how, numbers=numbers, now=opening.now()))
+        return
     doubtful = found.unsure
     settled = actions.settle(found, how, now=opening.now())
     if not doubtful:
         note("No message was unsure. This holds for those that may become so.")
     _changed(settled)
+
+
+def _subscriber_number(organisation: Any, text: str) -> int:
+    """A number as it is, within what one can be; an address is looked up, which is written to the log."""
+    if text.isascii() and text.isdecimal():
+        return int(text[:15])
+    from samizdat.audience.queries import subscriber_at
+    from samizdat.events.actions import record
+
+    found = subscriber_at(organisation, text)
+    if found is None:
+        raise Failed(f"{text} is not known here. Look at the spelling.", "no_such_subscriber")
+    record("subscriber.opened", organisation, now=opening.now(), about=found.id)
+    return found.number
 
 
 @campaign.command("status")
@@ -543,8 +579,16 @@ def _books(status: dict[str, Any]) -> list[str]:
         lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
         lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []
     if status["unsure"]:
-        note(
-            f"The answer to {status['unsure']:,} was lost. "
-            f"Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"
-        )
+        note(f"The answer to {status['unsure']:,} was lost.{_to_decide(status)}")
     return lines
+
+
+def _to_decide(status: dict[str, Any]) -> str:
+    """What a person may do about the unsure ones, where it is hers to decide."""
+    from samizdat.delivery.queries import left_in_doubt
+
+    if status["state"] == "cancelled":
+        return " It was stopped, so they stay as they are."
+    if not left_in_doubt(status["id"]):
+        return " They are sent again by themselves."
+    return f" Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"

@@ -416,6 +416,33 @@ def deliveries_of(organisation: Any, number: int, limit: int = 20) -> list[Fate]
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A message whose answer was lost. `again`: it is to be sent once more, or is being sent."""
+
+    number: int
+    day: date
+    again: bool
+
+
+def in_doubt(campaign: Campaign, after: int = 0, limit: int = 50) -> list[Doubt]:
+    """The unsure messages of a campaign by subscriber number, those behind `after`."""
+    if not campaign.unsure:
+        return []
+    rows = Delivery.objects.filter(edition__campaign=campaign, state=State.UNSURE, number__gt=after)
+    found = list(rows.order_by("number").values_list("number", "day")[:limit])
+    tried = Retry.objects.filter(edition__campaign=campaign, number__in=[number for number, _day in found])
+    again = set(tried.values_list("number", flat=True))
+    return [Doubt(number, day, number in again) for number, day in found]
+
+
+def left_in_doubt(campaign: int) -> int:
+    """How many unsure messages of it are not sent again by themselves."""
+    tried = Retry.objects.filter(edition__campaign=campaign).values("number")
+    rows = Delivery.objects.filter(edition__campaign=campaign, state=State.UNSURE)
+    return rows.exclude(number__in=tried).count()
+
+
 def was_written_to(organisation: Any, number: int) -> bool:
     """Whether a letter may have reached this subscriber, by what is kept of deliveries."""
     editions = Edition.objects.filter(organisation=organisation).values_list("id", flat=True)

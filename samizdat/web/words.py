@@ -261,6 +261,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     ),
     "campaign.unsure_chosen": ("", lazy("It was decided what becomes of unsure ones; there were none yet.")),
     "campaign.settled": ("", lazy("The unsure ones were settled.")),
+    "campaign.settled_some": ("", lazy("Some of the unsure ones were settled, one by one.")),
     "campaign.cancelled": ("stop", lazy("Stopped for good.")),
     "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
     "campaign.thrown_away": ("stop", lazy("Thrown away.")),

@@ -206,6 +206,17 @@ def test_a_letter_that_nobody_sends_says_so(brought_in: House) -> None:
     assert "--yes" not in refused.err
 
 
+def test_what_becomes_of_lost_answers_is_said_before_and_of_one_alone_after(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    brought_in.say("campaign", "send", number, "--unsure", "hold", "--hold", "60")
+    assert "campaign settle" in brought_in("campaign", "send", number, "--unsure", "resend").err  # The policy is hold.
+    settle = ("campaign", "settle", number, "--unsure", "resend", "--subscriber")
+    refused = brought_in(*settle, "1")
+    assert (refused.code, "subscriber 1." in refused.err) == (1, True)
+    assert "not known here" in brought_in(*settle, "nobody@reader.example").err
+    brought_in.say("campaign", "cancel", number)
+
+
 def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None:
     number = new_campaign(brought_in)
     brought_in.say("campaign", "send", number, "--hold", "60")

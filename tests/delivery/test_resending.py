@@ -14,6 +14,7 @@ from samizdat.delivery.actions.resending import unreached
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import NobodyToWrite, WrongState
 from samizdat.delivery.models import Delivery
+from samizdat.delivery.queries import in_doubt, left_in_doubt, recount, report
 from samizdat.delivery.whom import whom
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
@@ -85,3 +86,23 @@ def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign,
     Campaign.objects.filter(pk=again.pk).delete()
     with pytest.raises(NobodyToWrite):
         resend(sent, now=hours.now())
+
+
+def test_one_in_doubt_is_settled_and_the_others_stay(sent: Campaign, house: House, server: ScriptedServer) -> None:
+    first = house.number("reader1001@mail0.example")
+    _move(sent, [first + 4, first + 5], State.UNSURE, "unsure")
+    with pytest.raises(WrongState, match=str(first)):  # Refused on the way, not unsure: then none of them.
+        settle(sent, "resend", numbers=[first, first + 3], now=hours.now())
+    assert [doubt.again for doubt in in_doubt(sent)] == [False] * 3
+    assert settle(sent, "resend", numbers=[first + 3, first + 4], now=hours.now()).state == "sending"
+    settle(sent, "hold", numbers=[first + 4], now=hours.now())  # Thought better of it.
+    assert [(doubt.number - first, doubt.again) for doubt in in_doubt(sent, after=first)] == [
+        (3, True),
+        (4, False),
+        (5, False),
+    ]
+    assert run_campaign(sent.pk, 20)["ended"] == "finished"
+    sent.refresh_from_db()
+    assert [*server.counts()] == ["reader1004@mail3.example"]
+    assert (sent.unsure, sent.unsure_policy, left_in_doubt(sent.pk)) == (2, "resend", 2)
+    assert recount(sent) == report(sent).books

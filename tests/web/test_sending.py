@@ -251,6 +251,23 @@ def test_settling_where_nothing_is_unsure_settles_nothing(here: House, desk: Des
     assert "The unsure ones were settled." in desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
 
 
+def test_lost_answers_are_settled_by_ticks_and_not_offered_where_it_is_over(here: House, desk: Desk) -> None:
+    from samizdat.delivery.models import Delivery, Retry
+
+    Delivery.objects.create(edition=here.sent.edition, number=here.ada.number, state=4, answer=0, day=NOW.date())
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=F("pending") - 1, unsure=1, state="finished")
+    client, address, report = desk("editor"), _to(here, "unsure", here.sent.pk), _to(here, "report", here.sent.pk)
+    assert address in client.get(report).content.decode()
+    page = client.get(address).content.decode()
+    assert _to(here, "subscriber", here.ada.number) in page and "ada@" not in page
+    assert 'name="n"' not in desk("viewer").get(address).content.decode()
+    told = client.post(address, {"how": "resend", "n": [str(here.ada.number)]}, follow=True).content.decode()
+    assert "1 is sent again with the same Message-ID." in told
+    assert Retry.objects.get(edition=here.sent.edition).number == here.ada.number
+    Campaign.objects.filter(pk=here.sent.pk).update(state="cancelled")
+    assert 'value="resend"' not in client.get(report).content.decode() + client.get(address).content.decode()
+
+
 def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
     client = desk("editor")
     client.post(_to(here, "pause", here.sent.pk))

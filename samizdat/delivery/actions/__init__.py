@@ -15,7 +15,7 @@ from samizdat.delivery.actions.routes import (
     remove_route,
     resume_route,
 )
-from samizdat.delivery.actions.running import cancel, pause, resume, settle
+from samizdat.delivery.actions.running import cancel, pause, resume, settle, written_again
 from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.actions.workers import forget
 
@@ -45,4 +45,5 @@ __all__ = [
     "settle",
     "start_due",
     "unsettled",
+    "written_again",
 ]

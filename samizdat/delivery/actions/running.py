@@ -1,5 +1,6 @@
 """Verbs on a released campaign: pause, resume, cancel, settle what is in doubt."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -173,27 +174,27 @@ def _cancelled(edition: Edition, numbers: list[int], chunk: int, retry: bool) ->
     ]
 
 
-def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Campaign:
+def settle(
+    campaign: Campaign, how: str, *, now: datetime, by: Any = None, numbers: Collection[int] | None = None
+) -> Campaign:
     """What becomes of the doubtful ones: `resend` (the same message once more) or `hold` (left as they are).
 
-    It is also the campaign's policy from now on. Errors: WrongState.
+    Of all of them it is also the campaign's policy from now on. With `numbers` it is about these subscribers alone,
+    all of them or none. Errors: WrongState.
     """
-    if how not in ("resend", "hold"):
-        raise WrongState(_("Doubtful messages can be sent again (resend) or left as they are (hold)."))
-    campaign.refresh_from_db()
-    if campaign.state in ("draft", "cancelled"):
-        raise WrongState(_("This campaign has no doubtful messages to settle."))
-    if how == "resend" and Campaign.objects.filter(again=campaign).exclude(state="draft").exists():
-        sentence = _("Another letter was sent to those whom this one may not have reached. They stay as they are.")
-        raise WrongState(sentence)
+    _check_settling(campaign, how)
+    if numbers is not None:
+        _settle_some(campaign, how, sorted(set(numbers)), now, by)
+        campaign.refresh_from_db()
+        return campaign
     doubtful = campaign.unsure
     Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
     edition = Edition.objects.get(campaign=campaign)
-    count = _resend_all(edition.pk, now) if how == "resend" else _hold_all(edition.pk)
+    unsure = Delivery.objects.filter(edition=edition, state=State.UNSURE)
+    count = _settle(edition, how, list(unsure.values_list("number", flat=True)), now)
     with transaction.atomic():
-        if how == "resend" and Retry.objects.filter(edition=edition).exists():
-            # A finished campaign owes something again.
-            Campaign.objects.filter(pk=campaign.pk, state="finished").update(state="sending", finished=None)
+        if how == "resend":
+            _owe_again(edition)
         detail = {"how": how, "count": count}
         kind = "campaign.settled" if doubtful or count else "campaign.unsure_chosen"
         record(kind, campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
@@ -201,18 +202,77 @@ def settle(campaign: Campaign, how: str, *, now: datetime, by: Any = None) -> Ca
     return campaign
 
 
-def _resend_all(edition: int, now: datetime) -> int:
-    # In slices: after a lost machine there can be thousands, and no writer may keep the others waiting.
-    known = Retry.objects.filter(edition=edition).values("number")
-    unsure = Delivery.objects.filter(edition=edition, state=State.UNSURE).exclude(number__in=known)
-    numbers = list(unsure.values_list("number", flat=True))
+def _check_settling(campaign: Campaign, how: str) -> None:
+    if how not in ("resend", "hold"):
+        raise WrongState(_("Doubtful messages can be sent again (resend) or left as they are (hold)."))
+    campaign.refresh_from_db()
+    if campaign.state in ("draft", "cancelled"):
+        raise WrongState(_("This campaign has no doubtful messages to settle."))
+    if how == "resend" and written_again(campaign):
+        sentence = _("Another letter was sent to those whom this one may not have reached. They stay as they are.")
+        raise WrongState(sentence)
+
+
+def written_again(campaign: Campaign) -> bool:
+    """Did another letter go to those whom this one did not reach? Then none of them gets this one once more."""
+    return Campaign.objects.filter(again=campaign).exclude(state="draft").exists()
+
+
+def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime, by: Any) -> None:
+    """Whether one was asked for that is not in doubt is looked at under the lock that every answer is booked under."""
+    with transaction.atomic():
+        edition = _locked(Edition.objects.get(campaign=campaign))
+        _check_settling(campaign, how)
+        other = sorted(set(numbers).difference(_unsure_among(edition, numbers)))
+        if other or not numbers:
+            # A few of them say enough.
+            named = ", ".join(str(number) for number in other[:5]) or "–"
+            sentence = _("Nothing was changed, for the answer is known, or nothing was sent: subscriber %(numbers)s.")
+            raise WrongState(sentence % {"numbers": named})
+        count = _settle(edition, how, numbers, now)
+        if how == "resend":
+            _owe_again(edition)
+        detail = {"how": how, "count": count, "of": len(numbers)}
+        record("campaign.settled_some", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+
+
+def _locked(edition: Edition) -> Edition:
+    """The campaign's row, held: no answer of it is booked until the transaction is over."""
+    Campaign.objects.select_for_update().get(pk=edition.campaign_id)
+    return edition
+
+
+def _unsure_among(edition: Edition, numbers: list[int]) -> list[int]:
+    rows = Delivery.objects.filter(edition=edition, state=State.UNSURE)
+    slices = (numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK))
+    return [number for part in slices for number in rows.filter(number__in=part).values_list("number", flat=True)]
+
+
+def _settle(edition: Edition, how: str, numbers: list[int], now: datetime) -> int:
+    """In slices: after a lost machine there can be thousands, and no writer may keep the others waiting. How many
+    are to be sent again, or are not any more."""
+    count = 0
     for at in range(0, len(numbers), CHUNK):
-        dialect.put_retries(edition, [(number, 1, now, now) for number in numbers[at : at + CHUNK]])
-    return len(numbers)
+        with transaction.atomic():
+            unsure = _unsure_among(_locked(edition), numbers[at : at + CHUNK])
+            count += _resend(edition, unsure, now) if how == "resend" else _hold(edition, unsure)
+    return count
 
 
-def _hold_all(edition: int) -> int:
+def _resend(edition: Edition, numbers: list[int], now: datetime) -> int:
+    known = set(Retry.objects.filter(edition=edition, number__in=numbers).values_list("number", flat=True))
+    wanted = [number for number in numbers if number not in known]
+    dialect.put_retries(edition.pk, [(number, 1, now, now) for number in wanted])
+    return len(wanted)
+
+
+def _hold(edition: Edition, numbers: list[int]) -> int:
     """Second tries that have not begun are called off."""
-    unsure = Delivery.objects.filter(edition=edition, state=State.UNSURE).values("number")
-    gone, _rows = Retry.objects.filter(edition=edition, chunk=None, number__in=unsure).delete()
+    gone, _rows = Retry.objects.filter(edition=edition, chunk=None, number__in=numbers).delete()
     return gone
+
+
+def _owe_again(edition: Edition) -> None:
+    """A finished campaign that owes something is on its way again."""
+    if Retry.objects.filter(edition=edition).exists():
+        Campaign.objects.filter(pk=edition.campaign_id, state="finished").update(state="sending", finished=None)

@@ -181,7 +181,7 @@ def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
 def _unsure(organisation: Any, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
     decided = campaign.unsure_policy == "hold" and events.about(organisation, "campaign.settled", campaign.pk, limit=1)
-    if not campaign.unsure or decided:
+    if not campaign.unsure or decided or campaign.state == "cancelled":
         return []
     title = ngettext(
         "%(n)s answer to “%(subject)s” was lost", "%(n)s answers to “%(subject)s” were lost", campaign.unsure

@@ -124,6 +124,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "live": moves,
         "table": bool(request.GET.get("table")),
         "books": books,
+        "written_again": bool(books.unsure) and actions.written_again(found),
         "rows": _book_rows(books, seen),
         "bar": charts.bar_parts(books, books.frozen),
         "routes": routes,
