@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -276,6 +276,7 @@ def campaign_send(
 ) -> None:
     """Release it: freeze letter and audience, and send."""
     found = campaign_numbered(number)
+    _refuse_idle(found, when, minutes, quiet, **wave)
     if found.state == "draft":
         found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, unsure, **wave)
     elif unsure and unsure != found.unsure_policy:
@@ -285,6 +286,40 @@ def campaign_send(
         _say_who_sends()
         return
     _wait(found, wait_limit)
+
+
+def _refuse_idle(
+    found: Any,
+    when: str | None,
+    minutes: int,
+    quiet: str,
+    percent: int | None,
+    wave_hold: int | None,
+    stop_above: float | None,
+) -> None:
+    """Options that can do nothing: of a first wave that is not asked for, and of a release that has been, unless it was
+    released with the same. The same line can be called again after it was killed.
+    """
+    if found.state == "draft":
+        if percent is None and not (wave_hold is None and stop_above is None):
+            text = "--wave-hold and --stop-above are about a first wave. Say how large it is: --first-wave PERCENT."
+            raise Failed(text, "no_wave")
+        return
+    from samizdat.delivery.actions.holds import read_quiet
+
+    hours = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
+    asked = {
+        "--at": when is not None and moment_of(when, found.organisation.timezone) != found.due,
+        "--hold": bool(minutes) and found.due != found.released + timedelta(minutes=minutes),
+        "--quiet-hours": bool(hours) and hours != found.quiet,
+        "--first-wave": percent is not None and percent != found.wave_percent,
+        "--wave-hold": wave_hold is not None and wave_hold != found.wave_hold,
+        "--stop-above": stop_above is not None and stop_above != found.wave_stop,
+    }
+    idle = ", ".join(option for option, differs in asked.items() if differs)
+    if idle:
+        text = f"Campaign {found.pk} is released already, and {idle} cannot change that. Leave it out."
+        raise Failed(text, "released_already")
 
 
 def _say_who_sends() -> None:
@@ -343,6 +378,13 @@ def _size(found: Any) -> int:
 def time_of(text: str | None, zone: str) -> datetime | None:
     if text is None:
         return None
+    at = moment_of(text, zone)
+    if at < opening.now():
+        raise Failed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
+    return at
+
+
+def moment_of(text: str, zone: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
@@ -353,8 +395,6 @@ def time_of(text: str | None, zone: str) -> datetime | None:
     if at is None:
         sentence = f"The clocks are put forward then: {text} does not exist in {zone}. Name another time."
         raise Failed(sentence, "bad_time")
-    if at < opening.now():
-        raise Failed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
     return at
 
 
@@ -565,11 +605,17 @@ def _headline(found: Any) -> str:
     return f"Campaign {found.id} is {found.state}{due}{': ' + reason if reason else ''}; {found.frozen:,} frozen."
 
 
+def _at_number(sentence: str, number: int) -> str:
+    return sentence.replace("ID", str(number))
+
+
 def _books(status: dict[str, Any]) -> list[str]:
     lines = [f"Campaign {status['id']} is {status['state']}."]
     if status["state"] == "waiting" and status["waits_until"]:
         at = datetime.fromisoformat(status["waits_until"])
         lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
+    elif status["state"] in ("paused", "waiting") and status["reason"]:
+        lines.append(f"{'':14}{_at_number(campaign_reason(status['reason']), status['id'])}.")
     for bar in status.get("barred", ()):
         lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]

@@ -103,6 +103,8 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
 
 def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: House) -> None:
     number = new_campaign(brought_in)
+    alone = brought_in("campaign", "send", number, "--stop-above", "5")
+    assert alone.code == 1 and "--first-wave" in alone.err
     asked = ("--first-wave", "30", "--wave-hold", "60", "--stop-above", "50", "--quiet-hours", "none")
     held = brought_in("campaign", "send", number, *asked, "--wait", "--wait-limit", "3")
     assert held.code == 1
@@ -222,7 +224,12 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     brought_in.say("campaign", "send", number, "--hold", "60")
     held = brought_in.say("campaign", "status", number)
     assert held["state"] == "held"
+    # What cannot do anything any more is not passed over; the same line called again is.
+    idle = brought_in("campaign", "send", number, "--hold", "30", "--at", "2099-01-01", "--stop-above", "9")
+    assert idle.code == 1 and "--at, --hold, --stop-above cannot change that" in idle.err
+    assert brought_in.say("campaign", "send", number, "--hold", "60")["state"] == "held"
     brought_in.say("campaign", "pause", number)
+    assert "paused by a person" in brought_in("campaign", "status", number).out
     waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
     assert waited.code == 1
     assert waited.json["state"] == "paused"
