@@ -216,9 +216,9 @@ def read(data: Mapping[str, str]) -> Node:
             raise OddForm
         levels.append(levels[above] + 1 if nodes else 0)
         nodes.append(node)
-    if len(nodes) < whole:
+    if len(nodes) < max(whole, 1):  # Our forms have a group at least; none would be everybody.
         raise OddForm
-    return nodes[0] if nodes else Node("all")
+    return nodes[0]
 
 
 def _digits(text: str) -> int:

@@ -169,6 +169,15 @@ def test_a_condition_that_is_none_does_not_make_it_everybody(here: House, desk: 
     assert not [one for one in saved.segments(here.organisation) if one.name == "Odd"]
 
 
+def test_a_form_without_its_conditions_leaves_the_segment_as_it_was(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    before = saved.segments(here.organisation)
+    for address in (at(here, "segment", here.segment), at(here, "new-segment")):
+        page = client.post(address, {"name": "Odd", "version": "1", "do": "save"}, follow=True).content.decode()
+        assert "did not arrive as they were" in page
+    assert saved.segments(here.organisation) == before
+
+
 @pytest.mark.parametrize(
     "tree",
     [
