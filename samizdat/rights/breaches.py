@@ -18,6 +18,7 @@ from django.utils.translation import override
 from samizdat import wording
 from samizdat.accounts.models import Membership
 from samizdat.audience import queries as audience
+from samizdat.audience.exporting.actions import EXPORTED, FETCHED
 from samizdat.audience.models import ConsentRecord, Suppression
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.models import Minute
@@ -110,7 +111,7 @@ def _by_account(organisation: Any, asked: Asked) -> Affected:
         "changed": rows.filter(kind__startswith="subscriber.")
         .exclude(kind__in=("subscriber.opened", "subscriber.access"))
         .count(),
-        "exports": rows.filter(kind__startswith="export").count(),
+        "exports": rows.filter(kind__in=(EXPORTED, FETCHED)).values("about").distinct().count(),
         "released": rows.filter(kind="campaign.released").count(),
     }
     readers = audience.count(organisation) if counts["exports"] else looked

@@ -46,6 +46,23 @@ def test_of_an_account_the_log_tells_what_it_did_since(lantern: Any, letter: Any
     assert breaches.affected(lantern, longer).readers == 2
 
 
+def test_an_account_that_exported_or_fetched_a_file_has_everybody(
+    lantern: Any, letter: Any, ada: Any, clara: Any
+) -> None:
+    from samizdat.audience.exporting import actions as exporting
+
+    people(lantern, letter, 2)
+    asked = Asked("account", NOW, person=clara.pk)
+    another = exporting.ask(lantern, exporting.Wish("csv"), reason="A copy.", now=NOW, by=None)
+    assert breaches.affected(lantern, asked).readers == 0, "nobody's account asked for it"
+    exporting.fetch(another, now=lambda: NOW, by=clara)
+    assert breaches.affected(lantern, asked).readers == 3
+    hers = exporting.ask(lantern, exporting.Wish("csv"), reason="A copy.", now=NOW, by=clara)
+    exporting.fetch(hers, now=lambda: NOW, by=clara)
+    found = breaches.affected(lantern, asked)
+    assert (found.readers, found.counts) == (3, {"exports": 2})
+
+
 def test_of_a_route_what_was_handed_over_since(lantern: Any, letter: Any, ada: Any, sent: Callable[..., Any]) -> None:
     from samizdat.delivery.models import Route
 

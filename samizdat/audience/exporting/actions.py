@@ -27,6 +27,7 @@ NOTED = timedelta(seconds=1)
 
 EXPORTED = "subscribers.exported"
 SEEN = "subscribers.exported.seen"
+FETCHED = "subscribers.export.fetched"
 
 type Clock = Callable[[], datetime]
 
@@ -242,7 +243,7 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
 
 def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
     """The file of a ready export. Once its last piece is on its way it is dropped here."""
-    record("subscribers.export.fetched", row.organisation, about=row.pk, by=by, now=now())
+    record(FETCHED, row.organisation, about=row.pk, by=by, now=now())
     return _fetched(row)
 
 
