@@ -217,6 +217,29 @@ HOUR = 3600
 
 WEB_PAGE = r"^\s*<(!doctype|html|head|body|\?xml)"
 
+# Where she or this one letter may be meant: behind RCPT TO and behind the dot. There the route is condemned by the first
+# answer only where the words are surely about us; else it is hers, and rule 2 finds out when it was the route after all.
+HERS = "rcpt data final"
+OURS = "connect banner ehlo starttls auth mail http"
+ABOUT_HER = r"^(?!.*(recipient|mailbox|inbox|addressee|\buser\b|(try|tried|trying) to (reach|contact)))"
+SHUT = r"(suspended|terminated|deactivated|disabled|locked|blocked|closed|under review)"
+IS = r"( (is|are|was|has|have|been|temporarily|currently|permanently))*"
+SHUT_ACCOUNT = rf"^(?!.*(invalid|incorrect|wrong|too many)).*(\baccount\b.*\b{SHUT}|\b{SHUT}\b.*\baccount\b)"
+YOUR = r"\byour ((?!(to|for|by|from|of|in|on|with|this|that|the)\b)[\w-]+ ){0,2}(sub)?(account|subscription|plan)\b"
+SENDING = r"\bsending\b(?! ((e?mails?|messages?) )?to\b)"
+WE_ARE_SHUT = "|".join((
+    rf"{YOUR}.*\bnot (be )?allowed to send",
+    rf"{YOUR}(?!.*\bby (the|this) (recipient|user)).*\b{SHUT}|\b{SHUT}\b.*{YOUR}",
+    rf"\byour (sending )?domain{IS} (suspended|terminated|deactivated|disabled)",
+    rf"{SENDING}( (from|for|by|of|on|via))?( (this|your|the))?( ((sub)?account|domain|ip|service|privileges|e?mails?|messages))*{IS} {SHUT}",
+    rf"\b{SHUT} (from|for) sending\b(?! ((e?mails?|messages?) )?to\b)|\b(sending|smtp|relay) account\b.*\b{SHUT}",
+    rf"\b{SHUT}\b.*\b(outgoing|outbound)\b|\b(outgoing|outbound) (e?mails?|messages|smtp)\b.*\b{SHUT}",
+    rf"\bsender('s)?( (account|domain|address))?{IS} (suspended|terminated|deactivated|disabled|under review)",
+))  # fmt: skip
+# A letter that is refused for what stands in it may be refused in the very words of a closed account.
+A_LETTER = r"^(?!.*(phish|scam|fraud|virus|malware|credit card))"
+NO_CREDITS = r"\b(no|out of|not enough|insufficient|your|account|more|sending) credits?\b|\bcredits? (left|exhausted|exceeded|used|depleted|balance|limit)|\bbilling (problem|issue|error|failure|status)|\byour billing\b|payment required"
+
 # What people who run relays really answer. The first row that fits counts, so the narrow ones come first.
 TABLE = (
     # Rule 7: a web page is no answer of the provider's interface, and its words are about something else.
@@ -228,7 +251,7 @@ TABLE = (
     Row("SES", "", "", "", r"AccountSuspendedException", DEAD, "route", "suspended"),
     Row("SES", "", "", "", r"daily message quota exceeded|LimitExceededException", THROTTLED, "throttled", "quota", HOUR),
     Row("SES", "", "", "", r"maximum sending rate exceeded|throttling failure|^Throttling\b|TooManyRequestsException", THROTTLED, "throttled", "rate", 5),
-    Row("SES", "", "", "", r"(email address|identit\w+) (is|are) not verified|failed the check in region|MailFromDomainNotVerified", CONFIG, "config", "sender"),
+    Row("SES", "", "", "", r"rejected: (email address|identit\w+) (is|are) not verified|failed the check in region|MailFromDomainNotVerified", CONFIG, "config", "sender"),
     Row("SES", "http", "", "", r"OnAccountSuppressionList|\bSuppressed\b", RECIPIENT, "inactive"),
     # Mailgun. A domain that is not allowed to send may only have sent too much in this hour.
     Row("Mailgun", "", "", "", r"\bon probation\b", THROTTLED, "throttled", "quota", HOUR),
@@ -244,7 +267,8 @@ TABLE = (
     Row("Mailgun", "http", "", "", r"not delivering to previously|previously (bounced|unsubscribed|complained)", RECIPIENT, "inactive"),
     # SendGrid. Without credits it says that the log-in failed.
     Row("SendGrid", "", "", "", r"maximum credits exceeded", THROTTLED, "throttled", "credits", HOUR),
-    Row("SendGrid", "", "", "", r"authorization grant is invalid|access forbidden", DEAD, "route", "login"),
+    Row("SendGrid", "", "", "", r"authorization grant is invalid", DEAD, "route", "login"),
+    Row("SendGrid", "http", "", "", r"access forbidden", DEAD, "route", "login"),
     Row("SendGrid", "", "", "", r"from address does not match", CONFIG, "config", "sender"),
     Row("SendGrid", "", "", "", r"temporarily blocked due to repeated bad requests", THROTTLED, "throttled", "rate", 900),
     Row("SendGrid", "http", "", "", r"\b(bounced|unsubscribed|spam reporting) address|^dropped\W+invalid", RECIPIENT, "inactive"),
@@ -257,7 +281,7 @@ TABLE = (
     Row("Postmark", "http", "", "", r"ErrorCode\W+406\b", RECIPIENT, "inactive"),
     Row("Postmark", "http", "", "", r"ErrorCode\W+100\b", THROTTLED, "throttled", "busy", 300),
     # Brevo
-    Row("Brevo", "", "", "", r"account_under_validation|not yet activated|permission_denied", DEAD, "route", "not_authorised"),
+    Row("Brevo", "", "", "", r"account_under_validation|account (is |has )?not yet (been )?activated|permission_denied", DEAD, "route", "not_authorised"),
     Row("Brevo", "", "", "", r"not_enough_credits", DEAD, "route", "credits"),
     Row("Brevo", "http", "", "", r"\bunauthorized\b", DEAD, "route", "login"),
     Row("Brevo", "http", "", "", r"(invalid|missing|duplicate)_parameter|out_of_range|document_not_found|method_not_allowed", MESSAGE, "content"),
@@ -275,9 +299,11 @@ TABLE = (
     Row("Mandrill", "http", "", "", r"reject_reason\W+test-mode-limit", DEAD, "route", "plan"),
     Row("Mandrill", "http", "", "", r"reject_reason\W+(hard-bounce|soft-bounce|spam|unsub|custom|rule|invalid)\b", RECIPIENT, "inactive"),
     # Gmail and Workspace as a relay: limits of a day come with a 5
-    Row("Gmail", "", "5..", r"5\.4\.[56]", "", THROTTLED, "throttled", "quota", DAY),
+    Row("Gmail", "", "5..", r"5\.4\.[56]", r"limit|quota", THROTTLED, "throttled", "quota", DAY),
     Row("Gmail", "", "", "", r"mail relay denied|invalid credentials for relay", DEAD, "route", "relay_denied"),
     Row("Gmail", "", "", "", r"peak SMTP relay limit", THROTTLED, "throttled", "rate", 300),
+    Row("any", "", "53[0458]|525", "", SHUT_ACCOUNT, DEAD, "route", "suspended"),
+    Row("any", "auth", "5..", "", SHUT_ACCOUNT, DEAD, "route", "suspended"),
     Row("Gmail", "auth", "53[45]", "", "", DEAD, "route", "login", 600),
     Row("to Gmail", "rcpt data final", "4..", r"4\.2\.1", r"too quickly|rate", LATER, "throttled"),
     Row("to Gmail", "mail rcpt data final", "...", r"[45]\.7\.(2[5-9]|30)", r"authenticat|DMARC|SPF|DKIM|PTR|TLS", CONFIG, "config", "authentication_records"),
@@ -302,9 +328,9 @@ TABLE = (
     Row("mail.ru", "", "", "", r"sending for this account is disabled", DEAD, "route", "suspended"),
     Row("to mail.ru", "rcpt data final", "5..", "", r"spam message rejected|suspicion of spam", MESSAGE, "content"),
     Row("to Yandex", "rcpt data final", "4..", "", r"recipient has exceeded", LATER, "throttled"),
-    Row("Yandex", "", "5..", r"5\.7\.1", r"limit exceeded", THROTTLED, "throttled", "rate", HOUR),
+    Row("Yandex", "", "5..", r"5\.7\.1", rf"{ABOUT_HER}.*limit exceeded", THROTTLED, "throttled", "rate", HOUR),
     # Shared hosters say 5xx and mean "later"
-    Row("hoster", "", "", "", r"too many messages|exceeded the max(imum)? (defers|emails?|messages)|max(imum)? emails? per (hour|day)", THROTTLED, "throttled", "rate", HOUR),
+    Row("hoster", "", "", "", rf"{ABOUT_HER}.*(too many messages|exceeded the max(imum)? (defers|emails?|messages)|max(imum)? emails? per (hour|day))", THROTTLED, "throttled", "rate", HOUR),
     Row("hoster", "", "...", r"5\.1\.0", r"policy violation", THROTTLED, "throttled", "rate", HOUR),
     Row("hoster", "", "4..", "", r"rate limit", THROTTLED, "throttled", "rate", 300),
     # Any relay
@@ -312,7 +338,8 @@ TABLE = (
     Row("any", "mail rcpt data final", "53[0458]", "", "", DEAD, "route", "login_needed"),
     Row("any", "auth", "4..", "", "", THROTTLED, "throttled", "busy", 60),
     Row("any", "auth", "5..", "", "", DEAD, "route", "login", 600),
-    Row("any", "", "5..", r"5\.7\.1", r"account (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
+    # After the dot she has been taken already, so a bare account is ours; at RCPT TO it may be hers.
+    Row("any", OURS + " data final", "5..", r"5\.7\.1", rf"{ABOUT_HER}{A_LETTER}.*\baccount (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
     Row("DNSBL", "", "", "", r"open resolver", LATER, "system"),
     Row("DNSBL", "rcpt data final", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", HERE, "route", "listed"),
     Row("DNSBL", "", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", DEAD, "route", "listed"),
@@ -322,7 +349,8 @@ TABLE = (
     Row("size", "mail rcpt data final", "552|5..", r"5\.(2\.3|3\.4)", "", MESSAGE, "size"),
     Row("size", "mail data final", "552", "", r"size|too (big|large)", MESSAGE, "size"),
     # Rule 6: 421 closes; with words of rule 3 it means the account (Mailgun), else a wait.
-    Row("rule 6", "", "421", "", r"suspend|disabled|terminated|deactivated|blocked sender|under review|billing", DEAD, "route", "suspended"),
+    Row("rule 6", OURS, "421", "", r"suspend|disabled|terminated|deactivated|blocked sender|under review|billing", DEAD, "route", "suspended"),
+    Row("rule 6", HERS, "421", "", WE_ARE_SHUT, DEAD, "route", "suspended"),
     Row("rule 6", "", "421", "", r"too many.*(connections|sessions)|concurrent", SLOWER, "throttled", "rate", 60),
     Row("rule 6", "connect banner ehlo starttls auth mail http", "421", "", "", THROTTLED, "throttled", "busy", 60),
     Row("rule 6", "", "421", "", "", SLOWER, "throttled", "busy", 60),
@@ -334,17 +362,24 @@ TABLE = (
     Row("rule 5", "rcpt data final", "...", r"[45]\.2\.\d+", "", RECIPIENT, "policy"),
     Row("mailbox", "rcpt data final", "", "", r"mailbox (is )?full|over ?quota|quota exceeded|exceeded .*storage|insufficient (system )?storage for", RECIPIENT, "full"),
     Row("mailbox", "rcpt data final", "", "", r"(user|recipient|mailbox|address|account) (is )?(unknown|not (found|known|exist))|no such (user|mailbox|recipient|address|person)|unknown (user|recipient|mailbox)|does(n.t| not) exist|mailbox unavailable|user doesn", RECIPIENT, "no_such_mailbox"),
-    # Rule 3: words that speak of the route. Not where the text names the recipient.
-    Row("rule 3", "", "", "", r"suspend(?!.*(recipient|mailbox))|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
-    Row("rule 3", "connect banner ehlo starttls mail data final http", "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
-    Row("rule 3", "rcpt", "", "", r"^(?!.*(recipient|mailbox|user|inbox)).*(\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b)", DEAD, "route", "suspended"),
-    Row("rule 3", "", "", "", r"\b(sending|account|subaccount|domain|mail)\b.{0,40}\bpaused\b|\bpaused\b.{0,40}\b(sending|account)", DEAD, "route", "paused"),
-    Row("rule 3", "", "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
-    Row("rule 3", "", "", "", r"(daily|hourly|monthly|sending|message|relay)\b.{0,30}\b(quota|limit)\b|\b(quota|limit)\b.{0,30}\b(daily|hourly|monthly|per (hour|day))", THROTTLED, "throttled", "quota", HOUR),
-    Row("rule 3", "", "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
-    Row("rule 3", "connect banner ehlo starttls mail http", "", "", r"not authori[sz]ed|not allowed to send", DEAD, "route", "not_authorised"),
-    Row("rule 3", "rcpt data final", "", "", r"^(?!.*recipient).*not authori[sz]ed", DEAD, "route", "not_authorised"),
-    Row("rule 3", "", "", "", r"unverified|not verified", CONFIG, "config", "sender"),
+    # Rule 3: words that speak of the route. Where she may be meant, only those that are surely about us.
+    Row("rule 3", "http", "", "", r"(recipient|mailbox|inbox|\buser'?s? e?mail)\b.*(suspend|deactivated|disabled)", LATER, "other"),
+    Row("rule 3", OURS, "", "", r"suspend|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
+    Row("rule 3", OURS, "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
+    Row("rule 3", HERS, "", "", rf"{A_LETTER}.*({WE_ARE_SHUT})", DEAD, "route", "suspended"),
+    Row("rule 3", "data final", "", "", rf"{ABOUT_HER}.*blocked sender", DEAD, "route", "suspended"),
+    Row("rule 3", OURS, "", "", r"\b(sending|account|subaccount|domain|mail)\b.{0,40}\bpaused\b|\bpaused\b.{0,40}\b(sending|account)", DEAD, "route", "paused"),
+    Row("rule 3", HERS, "", "", rf"({SENDING}|{YOUR}).{{0,40}}\bpaused\b|\bpaused\b.{{0,40}}({SENDING}|{YOUR})", DEAD, "route", "paused"),
+    Row("rule 3", OURS, "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
+    Row("rule 3", HERS, "", "", rf"{A_LETTER}.*({NO_CREDITS})", DEAD, "route", "credits"),
+    Row("rule 3", HERS, "", "", rf"{A_LETTER}.*{YOUR}.*(upgrade|does not (allow|include|permit))", DEAD, "route", "plan"),
+    Row("rule 3", "", "", "", rf"{ABOUT_HER}.*((daily|hourly|monthly|sending|message|relay)\b.{{0,30}}\b(quota|limit)\b|\b(quota|limit)\b.{{0,30}}\b(daily|hourly|monthly|per (hour|day)))", THROTTLED, "throttled", "quota", HOUR),
+    Row("rule 3", OURS, "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
+    Row("rule 3", HERS, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|RESOLVER|DMARC|SPF|DKIM)).*(authentication (is )?required|must authenticate|(client|you) .*not authenticated|^[\d. ]*authentication failed)", DEAD, "route", "login_needed"),
+    Row("rule 3", OURS, "", "", r"not authori[sz]ed|not allowed to send", DEAD, "route", "not_authorised"),
+    Row("rule 3", HERS, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|\bto this\b)).*(\b(you|your|client|host|server|ip)\b.*not authori[sz]ed|not allowed to send(?! (\w+ ){0,3}to\b))", DEAD, "route", "not_authorised"),
+    Row("rule 3", OURS, "", "", r"unverified|not verified", CONFIG, "config", "sender"),
+    Row("rule 3", HERS, "", "", r"^(?!.*recipient).*(\b(sender|sending|from[- ]address|your)\b.*(unverified|not verified)|\b(unverified|not verified) (sender|sending|from)\b)", CONFIG, "config", "sender"),
     Row("rule 3", "rcpt data final", "", "", r"reputation", HERE, "route", "listed"),
     Row("rule 3", "connect banner ehlo starttls mail", "5..", "", r"reputation", DEAD, "route", "listed"),
     # Rule 5, the rest
@@ -375,6 +410,8 @@ TABLE = (
     Row("rule 1", "data final", "4..", "", "", LATER, "other"),
 )  # fmt: skip
 
+# Characters of an answer in which words are looked for: a hostile one may have millions, and patterns go back and forth.
+WORDS_READ = 1500
 REJECTED = re.compile(r'"status"\s*:\s*"(rejected|invalid|error)"', re.IGNORECASE)
 ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
@@ -403,6 +440,7 @@ def find_row(stage: str, code: int, text: str) -> Row | None:
     """The row of TABLE that reads this answer. None for a code that is no code, or comes where it makes no sense."""
     digits = str(code)
     enhanced = ENHANCED.match(text)
+    text = ADDRESS.sub("…", text[:WORDS_READ])  # billing@… is somebody's address, and no word about us
     status = enhanced[1] if enhanced else ""
     for stages, codes, statuses, words, row in ROWS:
         if stages and stage not in stages:

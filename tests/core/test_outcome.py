@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501  (tables are read one row a line)
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,12 +99,12 @@ LINES: dict[str, set[str]] = {
     "Yandex: rate": {LATER, THROTTLED},
     "shared hosters": {THROTTLED},  # although it begins with a 5
     "Exim, Postfix: relaying": {DEAD},
-    "any: account closed": {DEAD},
+    "any: account closed": {DEAD},  # at RCPT TO only where it says whose
     "DNSBL": {HERE, DEAD, LATER},
     "greylisting": {LATER},
     "SMTPUTF8": {MESSAGE},
     "rule 1": {DEAD, THROTTLED, CONFIG, RECIPIENT, MESSAGE, LATER},  # where it occurs
-    "rule 3": {DEAD, THROTTLED, CONFIG, RECIPIENT, HERE, LATER},  # words
+    "rule 3": {DEAD, THROTTLED, CONFIG, RECIPIENT, MESSAGE, HERE, LATER},  # words
     "rule 4": {DEAD, THROTTLED},  # log-in
     "rule 5": {RECIPIENT, MESSAGE, LATER, SLOWER, DEAD, CONFIG},  # enhanced codes
     "rule 6": {DEAD, THROTTLED, SLOWER, LATER},  # 421 and 452
@@ -273,7 +275,14 @@ ANSWERED = [
     ("Exim, Postfix: relaying", "rcpt", 554, "5.7.1 <boris@x.example>: Recipient address rejected: Relay access denied", DEAD, "relay_denied"),
     ("Exim, Postfix: relaying", "rcpt", 550, "5.7.1 Unable to relay", DEAD, "relay_denied"),
     ("any: account closed", "final", 550, "5.7.1 Your account has been suspended", DEAD, "suspended"),
-    ("any: account closed", "rcpt", 550, "5.7.1 account disabled", DEAD, "suspended"),
+    ("any: account closed", "rcpt", 550, "5.7.1 Your account has been disabled", DEAD, "suspended"),
+    ("any: account closed", "mail", 550, "5.7.1 account disabled", DEAD, "suspended"),
+    ("any: account closed", "final", 550, "5.7.1 account suspended", DEAD, "suspended"),
+    ("any: account closed", "auth", 535, "5.7.8 Your account has been suspended", DEAD, "suspended"),
+    ("any: account closed", "auth", 550, "Account closed", DEAD, "suspended"),
+    ("any: account closed", "mail", 530, "5.7.0 This account is closed", DEAD, "suspended"),
+    ("any: account closed", "rcpt", 535, "Account disabled, contact support", DEAD, "suspended"),
+    ("rule 4", "auth", 535, "5.7.8 Invalid password or account disabled", DEAD, "login"),
     ("any: account closed", "mail", 550, "5.7.1 This account is locked", DEAD, "suspended"),
     ("DNSBL", "rcpt", 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", HERE, "route"),
     ("DNSBL", "banner", 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", DEAD, "listed"),
@@ -310,6 +319,46 @@ ANSWERED = [
     ("rule 3", "rcpt", 550, "billing problem", DEAD, "credits"),
     ("rule 3", "rcpt", 452, "hourly sending quota reached", THROTTLED, "quota"),
     ("rule 3", "rcpt", 552, "Mailbox quota exceeded", RECIPIENT, "full"),
+    # Words of the route that are about her, or may be: the first answer never condemns, rule 2 sees to the rest.
+    ("rule 3", "rcpt", 450, "mailbox temporarily suspended", LATER, "other"),
+    ("rule 3", "rcpt", 550, "User is suspended", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "Account p1@x.example has been suspended", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "The email account that you tried to reach is suspended", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "Domain terminated", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "5.7.1 This account has been disabled", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "The user you are sending to is suspended", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "<billing@x.example>: rejected", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "recipient not verified", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 450, "unverified address: lookup", LATER, "other"),
+    ("rule 3", "rcpt", 550, "email address is not verified", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "Access forbidden", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "mailbox not yet activated", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "5.7.1 Delivery not authorized, message refused", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "You are not allowed to send mail to this group", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "5.7.1 RESOLVER.RST.AuthRequired; authentication required", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 550, "delivery of mail paused", RECIPIENT, "policy"),
+    ("rule 3", "rcpt", 452, "Mailbox has too many messages", LATER, "other"),
+    ("rule 3", "rcpt", 450, "recipient has reached the daily message limit", LATER, "other"),
+    ("rule 6", "rcpt", 421, "mailbox temporarily disabled", SLOWER, "throttled"),
+    ("rule 5", "rcpt", 554, "5.4.6 Hop count exceeded - possible mail loop", RECIPIENT, "network"),
+    ("rule 3", "final", 554, "5.7.1 Message blocked: credit card phishing", MESSAGE, "content"),
+    ("rule 3", "final", 554, "Message blocked, phishing: your account has been suspended", MESSAGE, "content"),
+    ("rule 3", "final", 554, "Account terminated", MESSAGE, "content"),
+    ("rule 3", "final", 550, "5.7.1 The recipient's account is disabled", MESSAGE, "content"),
+    ("rule 3", "final", 550, "5.7.1 DMARC authentication failed", MESSAGE, "content"),
+    ("rule 3", "http", 400, "User mail temporarily suspended", LATER, "other"),
+    # And those that are surely about us, wherever they come
+    ("rule 3", "rcpt", 550, "Your account has been suspended", DEAD, "suspended"),
+    ("rule 3", "rcpt", 450, "sending suspended", DEAD, "suspended"),
+    ("rule 3", "rcpt", 550, "Account lantern is not allowed to send", DEAD, "not_authorised"),
+    ("rule 3", "rcpt", 550, "Your account is not allowed to send mail to external recipients", DEAD, "suspended"),
+    ("rule 3", "rcpt", 550, "out of credits", DEAD, "credits"),
+    ("rule 3", "rcpt", 550, "Your plan does not include this, please upgrade", DEAD, "plan"),
+    ("rule 3", "rcpt", 550, "sending is paused", DEAD, "paused"),
+    ("rule 3", "rcpt", 550, "unverified sender", CONFIG, "sender"),
+    ("rule 3", "mail", 550, "account of news is closed", DEAD, "suspended"),
+    ("rule 3", "mail", 550, "billing", DEAD, "credits"),
+    ("rule 3", "mail", 550, "must authenticate", DEAD, "login_needed"),
     ("rule 3", "rcpt", 550, "authentication required", DEAD, "login_needed"),
     ("rule 3", "mail", 530, "5.7.0 Must issue a STARTTLS command first", DEAD, "login_needed"),
     ("rule 3", "rcpt", 550, "You are not authorized", DEAD, "not_authorised"),
@@ -332,6 +381,7 @@ ANSWERED = [
     ("rule 6", "final", 421, "4.3.2 shutting down", SLOWER, "throttled"),
     ("rule 6", "rcpt", 421, "too many concurrent connections", SLOWER, "throttled"),
     ("rule 6", "rcpt", 421, "4.7.0 your account is suspended", DEAD, "suspended"),
+    ("rule 6", "mail", 421, "4.7.0 account suspended", DEAD, "suspended"),
     ("rule 6", "rcpt", 452, "4.5.3 too many recipients", LATER, "throttled"),
     # The same things in other words
     ("Mailgun: suppressed", "http", 400, "Not delivering to previously bounced address", RECIPIENT, "inactive"),
@@ -385,7 +435,7 @@ ANSWERED = [
     ("DNSBL", "banner", 421, "4.7.1 Blocked using zen.spamhaus.org", DEAD, "listed"),
     # Rule 3, word by word
     ("rule 3", "mail", 550, "sending is paused for your domain", DEAD, "paused"),
-    ("rule 3", "final", 554, "Account terminated", DEAD, "suspended"),
+    ("rule 3", "mail", 554, "Account terminated", DEAD, "suspended"),
     ("rule 3", "final", 554, "Your account is under review", DEAD, "suspended"),
     ("rule 3", "mail", 452, "monthly message limit reached", THROTTLED, "quota"),
     ("rule 3", "final", 550, "You have no credits left", DEAD, "credits"),
@@ -544,6 +594,22 @@ def test_the_same_refusal_for_so_many_domains_means_the_route() -> None:
         for number in range(SAME)
     ]
     assert noted == [False] * (SAME - 1) + [True]
+
+
+def test_an_account_that_may_be_hers_is_ours_once_it_is_shut_for_so_many_domains() -> None:
+    same = SameRefusal()
+    told = [classify("rcpt", 550, f"5.7.1 Account p1@d{number}.example has been suspended") for number in range(SAME)]
+    assert all(isinstance(one, Refused) and one.scope == "recipient" for one in told)
+    noted = [same.note(one, f"p1@d{number}.example") for number, one in enumerate(told)]  # type: ignore[arg-type]
+    assert noted == [False] * (SAME - 1) + [True]
+
+
+@pytest.mark.parametrize("stage", ["auth", "rcpt", "final", "http"])
+@pytest.mark.parametrize("word", ["your account ", "a", "suspended "])
+def test_an_endless_answer_is_read_at_once(stage: str, word: str) -> None:
+    began = time.process_time()
+    judge(stage, 550, word * 100_000)  # type: ignore[arg-type]
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
