@@ -495,9 +495,9 @@ def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
 
 
 def _subscriber_number(organisation: Any, text: str) -> int:
-    """A number as it is, within what one can be; an address is looked up, which is written to the log."""
-    if text.isascii() and text.isdecimal():
-        return int(text[:15])
+    """A number as it is; an address is looked up, which is written to the log."""
+    if text.isascii() and text.isdecimal() and len(text) <= 15:
+        return int(text)
     from samizdat.audience.queries import subscriber_at
     from samizdat.events.actions import record
 
