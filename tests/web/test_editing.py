@@ -10,6 +10,7 @@ from django.urls import reverse
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import Shape, editing
 from samizdat.audience.models import Subscriber
+from samizdat.core.seal import NOTES
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -27,9 +28,9 @@ def edit(here: House, desk: Desk) -> Callable[..., Any]:
 
     def post(seen: dict[int, str], role: str = "editor", **changes: str) -> Any:
         form = {f"was{number}": text for number, text in seen.items()}
-        form |= {f"was{number}": seen.get(number, "") for number in numbers.values()}
+        form |= {f"was{number}": seen.get(number, "") for number in (NOTES, *numbers.values())}
         form |= {f"value-{number}": seen.get(number, "") for number in numbers.values()}
-        form |= {"language": seen.get(editing.LANGUAGE, ""), "notes": seen.get(2, "")}
+        form |= {"language": seen.get(editing.LANGUAGE, ""), "notes": seen.get(NOTES, "")}
         form |= {f"value-{numbers[tag]}" if tag in numbers else tag: text for tag, text in changes.items()}
         return desk(role).post(_to(here, "edit-subscriber", here.ada.number), form, follow=True)
 
@@ -52,6 +53,20 @@ def test_fields_notes_and_language_are_edited(here: House, edit: Any) -> None:
         "ru",
     )
     assert "Riga" not in repr(Subscriber.objects.values().get(id=ada.id))
+
+
+def test_a_form_that_arrives_in_part_or_twice_over_changes_nothing(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "edit-subscriber", here.ada.number)
+    before, city = values(here), f"value-{here.field}"
+    whole = {"language": "", "was-1": "", "notes": "", f"was{NOTES}": "", f"was{here.field}": before["CITY"]}
+    for odd in ({}, {"language": "", "notes": ""}, whole, whole | {city: ["Riga", "Minsk"]}):
+        assert "did not arrive whole" in client.post(page, odd, follow=True).content.decode()
+    assert values(here) == before
+    # A field that somebody made since the page was opened is in no form yet, and is left alone.
+    actions.add_field(here.organisation, "STREET", "Street", now=NOW)
+    actions.change_values(here.ada, {"STREET": "Elizabetes 1"}, now=NOW)
+    assert "Saved." in client.post(page, whole | {city: "Riga"}, follow=True).content.decode()
+    assert (values(here)["CITY"], values(here)["STREET"]) == ("Riga", "Elizabetes 1")
 
 
 def test_two_who_edit_different_fields_both_keep_what_they_wrote(here: House, edit: Any) -> None:

@@ -1,9 +1,10 @@
 """Finding, adding and erasing people; lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
@@ -103,9 +104,19 @@ class EditForm(DeskForm):
         for number, name in self._names.items():
             self.fields[name].initial = seen.get(number, "")
         for found in fields:
+            if self.is_bound and value_name(found) not in self.data:
+                continue  # Made since the page was opened: she was not asked for it.
             add_value(self, found, self._before(found.number, seen))
             self._names[found.number] = value_name(found)
         self._was = {number: self._before(number, seen) for number in self._names}
+
+    @staticmethod
+    def is_whole(data: QueryDict, fields: Iterable[Any]) -> bool:
+        """Whether each value came once, with what was seen beside it: an absent one would read as an empty one."""
+        told = {LANGUAGE: "language", NOTES: "notes"} | {view.number: value_name(view) for view in fields}
+        here = {number: (len(data.getlist(name)), len(data.getlist(f"was{number}"))) for number, name in told.items()}
+        own = (here.pop(LANGUAGE), here.pop(NOTES))
+        return own == ((1, 1), (1, 1)) and set(here.values()) <= {(1, 1), (0, 0)}
 
     def _before(self, number: int, seen: Mapping[int, str]) -> str:
         """What was seen when the page was opened; the page brings it back."""

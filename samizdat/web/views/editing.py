@@ -32,6 +32,9 @@ def edit_subscriber(request: Any, number: int) -> HttpResponse:
     """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
     found = _numbered(request, number)
     fields, seen = queries.fields(request.organisation), editing.seen(found)
+    if request.method == "POST" and not EditForm.is_whole(request.POST, fields):
+        messages.error(request, _("The form did not arrive whole, so nothing was changed. Here it is anew."))
+        return go(request, "edit-subscriber", number)
     form, clashes = EditForm(request.POST or None, fields=fields, seen=seen), []
     if form.is_valid():
         try:
