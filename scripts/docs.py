@@ -26,8 +26,8 @@ names the data folder.
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
 `suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link) and `by_route`:
 `{NAME: {"accepted", "state", "reason", "sentence"}}`. `campaign status` also prints `by_provider`, `answers`
-(`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again` and `waits_for`: machines
-that are gone with messages on their way.
+(`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again`, `waits_for`: machines
+that are gone with messages on their way, and `waits_for_route` (`route`, `until`): one that asked for patience.
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,

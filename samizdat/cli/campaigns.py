@@ -521,9 +521,10 @@ def campaign_status(number: int) -> None:
 def _more(found: Any) -> dict[str, Any]:
     """What `status` alone tells: it opens what servers said."""
     from samizdat.delivery.queries import report
-    from samizdat.delivery.watching import waits_for
+    from samizdat.delivery.watching import waits_for, waits_for_route
 
     seen = report(found)
+    patience = waits_for_route(found, opening.now())
     answers = [
         {"answer": said.answer, "code": said.code, "text": said.text, "count": said.count, "route": said.route}
         for said in seen.answers
@@ -534,11 +535,15 @@ def _more(found: Any) -> dict[str, Any]:
         "next_due": seen.next_due.isoformat() if seen.next_due else None,
         "waiting_again": seen.waiting_again,
         "waits_for": waits_for(found),
+        "waits_for_route": {"route": patience[0], "until": patience[1].isoformat()} if patience else None,
     }
 
 
 def _more_lines(status: dict[str, Any]) -> list[str]:
     lines = [f"{said['count']:>12,}  {said['answer']}: {said['code']} {said['text']}" for said in status["answers"]]
+    if patience := status["waits_for_route"]:
+        at = datetime.fromisoformat(patience["until"])
+        lines.insert(0, f"{'':14}It waits for {patience['route']} until {at:%H:%M} UTC, which asked for patience.")
     for gone in status["waits_for"]:
         lines.append(
             f"{gone['messages']:>12,}  on their way at worker {gone['worker']} on {gone['host']}, which has been "

@@ -101,7 +101,9 @@ def route_ls() -> None:
 def _why(row: Any) -> str:
     from samizdat.core.outcome import ACTORS
 
-    return f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
+    said = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
+    until = getattr(row, "until", None)
+    return f"{said} It rests until {until:%Y-%m-%d %H:%M} UTC." if said and until else said
 
 
 def _document(row: Any) -> dict[str, Any]:

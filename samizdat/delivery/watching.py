@@ -13,9 +13,10 @@ from samizdat.campaigns.models import COUNTERS, Campaign
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, unpack_numbers
 from samizdat.delivery.engine import journal, locks
+from samizdat.delivery.engine.lane import LONG_WAIT, PATIENT
 from samizdat.delivery.engine.pulse import HUNG
 from samizdat.delivery.engine.recovery import LOST, QUIET
-from samizdat.delivery.models import Chunk, ProviderTotal, Retry, Route, RouteTotal, Step, Worker
+from samizdat.delivery.models import Chunk, Minute, ProviderTotal, Retry, Route, RouteTotal, Step, Worker
 from samizdat.delivery.queries import barred_at
 
 # A step of the clock that has not gone through for so long has not been tried, or does not succeed.
@@ -109,6 +110,24 @@ def waits_for(campaign: Campaign) -> list[dict[str, Any]]:
         for row in rows
         if row.state != "alive" and windows[row.number]
     ]
+
+
+def waits_for_route(campaign: Campaign, now: datetime) -> tuple[str, datetime] | None:
+    """The route that a campaign on its way waits for, and until when: the first that takes its domain asked for so
+    little patience that the next one is not used (engine/lane.py). None where something goes out.
+    """
+    if campaign.state != "sending":
+        return None
+    routes = Route.objects.filter(organisation=campaign.organisation_id, state__in=("live", "throttled"))
+    barred = {"bars__domain": campaign.edition.message_id_domain}
+    first = routes.exclude(**barred).order_by("priority", "pk").first()
+    if first is None or first.state == "live" or first.reason not in PATIENT or first.until is None:
+        return None
+    if not timedelta() < first.until - now <= timedelta(seconds=LONG_WAIT):
+        return None
+    # One that asks twice in a row is passed over, which its sender alone knows: then others take messages.
+    others = Minute.objects.filter(edition__campaign=campaign, minute__gt=first.changed).exclude(route=first)
+    return None if others.exists() else (first.name, first.until)
 
 
 def overdue() -> list[tuple[str, datetime | None, str]]:

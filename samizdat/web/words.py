@@ -60,6 +60,7 @@ ROUTE_STATES: dict[str, tuple[str, Word]] = {
     "paused": ("", pgettext_lazy("route", "Paused")),
     "throttled": ("care", pgettext_lazy("route", "Slowed down")),
     "dead": ("stop", pgettext_lazy("route", "Resting")),
+    "removed": ("none", pgettext_lazy("route", "Removed")),
 }
 
 KEY_STATES: dict[str, tuple[str, Word]] = {

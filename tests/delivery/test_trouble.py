@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,12 @@ from django.db import connection, connections
 
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.message import MessageMaker, Unmakeable
+from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import queries
+from samizdat.delivery.actions import condemn
 from samizdat.delivery.engine import run_campaign, sender
-from samizdat.delivery.models import Chunk, Route, Worker
+from samizdat.delivery.models import Chunk, Minute, Route, Worker
+from samizdat.delivery.watching import waits_for_route
 from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import STALL, ScriptedServer
@@ -93,6 +96,21 @@ def test_a_relay_that_wants_patience_keeps_its_letters(
     assert (ended["ended"], ended["accepted"]) == ("finished", 60)
     assert ended["by_route"]["first"]["state"] in ("live", "throttled")
     books_balance(campaign)
+
+
+def test_who_waits_for_a_patient_route_is_told_until_when(house: House, server: ScriptedServer) -> None:
+    house.people(1)
+    first = house.route(server, "first", priority=1)
+    second = house.route(server, "second", priority=2)
+    campaign = house.released()
+    asked = now()
+    condemn(first.pk, RouteVerdict("throttled", "rate", {}, 300), asked)
+    assert waits_for_route(campaign, asked) == ("first", asked + timedelta(seconds=300))
+    assert waits_for_route(campaign, asked + timedelta(seconds=301)) is None
+    Minute.objects.create(edition=campaign.edition, route=second, minute=asked + timedelta(minutes=1))
+    assert waits_for_route(campaign, asked) is None
+    condemn(first.pk, RouteVerdict("throttled", "rate", {}, 3600), asked + timedelta(minutes=2))
+    assert waits_for_route(campaign, asked + timedelta(minutes=2)) is None
 
 
 def test_a_paused_route_takes_nothing_more_and_the_next_one_goes_on(

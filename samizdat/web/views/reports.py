@@ -20,7 +20,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
-from samizdat.delivery.watching import waits_for
+from samizdat.delivery.watching import waits_for, waits_for_route
 from samizdat.events.actions import detail_of
 from samizdat.web import charts, contests, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
@@ -107,6 +107,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
     books = seen.books
     speeds = _speeds(seen.minutes, found.due or found.released or now, now) if found.state == "sending" else {}
     speed = sum(speeds.values())
+    patience = waits_for_route(found, now)
     sums = ("accepted", "refused", "unsure")
     # One that was stopped moves until the senders have given back what they held.
     moves = found.state in LIVE or bool(books.pending or books.deferred)
@@ -134,7 +135,10 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "resting": _resting(request.organisation) if found.state in LIVE else [],
         "barred": _barred(found) if found.state in LIVE else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
-        "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and found.state == "sending" else None,
+        "minutes_left": -(-(books.pending + books.deferred) // speed)
+        if speed and not patience and found.state == "sending"
+        else None,
+        "patience": patience,
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
         "providers": _providers(seen.providers),
         "answers": seen.answers,
