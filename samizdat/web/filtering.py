@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf.locale import LANG_INFO
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
@@ -111,6 +112,13 @@ def offers(lists: Iterable[Any], tags: Iterable[tuple[int, str]], asked: Asked) 
     options = [(code, language_word(code), asked.values.get("language") == code) for code in codes]
     found.insert(2, {"name": "language", "label": _("Language"), "options": options})
     return found
+
+
+def every_language(*others: str) -> list[tuple[str, str]]:
+    """(code, word) of every language that has a name here, and of other codes that stand somewhere; by the word."""
+    named = [code for code, told in LANG_INFO.items() if "name" in told and "-" not in code]
+    codes = dict.fromkeys([*LANGUAGES, *named, *(code for code in others if code)])
+    return sorted(((code, language_word(code)) for code in codes), key=lambda one: one[1])
 
 
 def language_word(code: str) -> str:

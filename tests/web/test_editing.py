@@ -55,6 +55,14 @@ def test_fields_notes_and_language_are_edited(here: House, edit: Any) -> None:
     assert "Riga" not in repr(Subscriber.objects.values().get(id=ada.id))
 
 
+def test_a_language_is_one_that_there_is_or_the_one_that_stood_there(here: House, edit: Any) -> None:
+    refused = edit(editing.seen(here.ada), language="zz<")
+    assert refused.status_code == 422 and "zz&lt; is not one of the available choices" in refused.content.decode()
+    Subscriber.objects.filter(id=here.ada.id).update(language="tok")  # as a file brings it
+    page = edit(editing.seen(Subscriber.objects.get(id=here.ada.id)), notes="Met her.").content.decode()
+    assert "Saved." in page and Subscriber.objects.get(id=here.ada.id).language == "tok"
+
+
 def test_a_form_that_arrives_in_part_or_twice_over_changes_nothing(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "edit-subscriber", here.ada.number)
     before, city = values(here), f"value-{here.field}"

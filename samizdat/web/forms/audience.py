@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.audience.actions import Shape
 from samizdat.audience.actions.editing import LANGUAGE, LONGEST_NOTE
 from samizdat.core.seal import FIRST_FIELD, NOTES
+from samizdat.web.filtering import every_language
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
 from samizdat.web.kinds import KINDS, ValueField, lines, value_name
@@ -87,7 +88,7 @@ class EditForm(DeskForm):
     while somebody edits.
     """
 
-    language = forms.CharField(label=lazy("Language"), required=False, max_length=8)
+    language = forms.ChoiceField(label=lazy("Language"), required=False)
     notes = forms.CharField(
         label=lazy("Notes"),
         required=False,
@@ -100,7 +101,9 @@ class EditForm(DeskForm):
         """`seen`: what stands now, by number."""
         super().__init__(*args, **kwargs)
         self._names = {LANGUAGE: "language", NOTES: "notes"}
-        self.fields["language"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+        self.fields["language"].widget.attrs["autocomplete"] = "off"
+        # What stands there may stay, whatever it is: a file can have brought it.
+        offer(self, "language", [("", "–"), *every_language(self._before(LANGUAGE, seen))])
         for number, name in self._names.items():
             self.fields[name].initial = seen.get(number, "")
         for found in fields:
