@@ -25,6 +25,8 @@ from samizdat.vault.source import InstanceSource, Source, read_key_file
 
 # Seconds; a sender asks again after this long without use (design.md, section 7, and T7).
 IDLE = 60
+# Seconds; keys that came with an export are met at the latest by then, whichever process took them in.
+LOOK = 5.0
 
 PROOF_LABEL = "proof:1"
 PROOF_WORD = b"samizdat: this key belongs here."
@@ -52,6 +54,9 @@ class OrganisationKeys:
     link: LinkKey | None = None
     boxes: dict[int, bytes] = field(default_factory=dict)
     used: float = 0.0
+    # (kind, number, current) of what stood in the database, and when it was looked at.
+    stood: frozenset[tuple[str, int, bool]] = frozenset()
+    looked: float = 0.0
 
     def blind(self, comparable: str) -> bytes:
         return seal.blind(self.index[self.index_version], comparable)
@@ -122,8 +127,27 @@ def keys(organisation: Any) -> OrganisationKeys:
         found = _keys.get(organisation.id)
         if found is None:
             found = _keys[organisation.id] = _load(organisation.id, bytes(organisation.uid))
+        elif now - found.looked > LOOK:
+            look_again(organisation)
+            found = _keys[organisation.id]
         found.used = now
         return found
+
+
+def look_again(organisation: Any) -> bool:
+    """Loads the keys anew where others stand in the database than this process knows; whether it did.
+
+    An export that comes in brings keys, and another process may have taken it in. What uses a key by its number looks
+    again before it says that there is none.
+    """
+    with _lock:
+        held = _keys.get(organisation.id)
+        if held is not None:
+            held.looked = time.monotonic()
+            if held.stood == _standing(organisation.id):
+                return False
+        _keys[organisation.id] = _load(organisation.id, bytes(organisation.uid))
+        return True
 
 
 def forget_idle(idle: float = IDLE) -> None:
@@ -136,9 +160,11 @@ def forget_idle(idle: float = IDLE) -> None:
 
 def _load(organisation_id: int, uid: bytes) -> OrganisationKeys:
     source = open_source()
-    held = OrganisationKeys(uid)
+    rows = list(VaultKey.objects.filter(organisation_id=organisation_id))
+    held = OrganisationKeys(uid, looked=time.monotonic())
+    held.stood = frozenset((row.kind, row.number, row.current) for row in rows)
     data: dict[int, seal.Key] = {}
-    for row in VaultKey.objects.filter(organisation_id=organisation_id):
+    for row in rows:
         try:
             secret = source.unwrap(label(row.kind, row.number, uid), row.wrapped)
         except VaultError:
@@ -157,6 +183,11 @@ def _load(organisation_id: int, uid: bytes) -> OrganisationKeys:
             _mark_current(held, row.kind, row.number, data)
     held.ring = seal.Ring(data)
     return held
+
+
+def _standing(organisation_id: int) -> frozenset[tuple[str, int, bool]]:
+    rows = VaultKey.objects.filter(organisation_id=organisation_id)
+    return frozenset(rows.values_list("kind", "number", "current"))
 
 
 def _mark_current(held: OrganisationKeys, kind: str, number: int, data: dict[int, seal.Key]) -> None:

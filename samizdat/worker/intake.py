@@ -80,6 +80,10 @@ KINDS = frozenset(("leave", "back", "confirm", "signup", "show", "prefer", "prov
 # know it. After that it is rubbish of a public process that was taken, and would be walked past for ever.
 UNKNOWN = 3600.0
 _unknown: dict[bytes, float] = {}
+# Boxes whose key nobody here has: since when, and when to look again. What was promised to somebody waits as long: who
+# has seen "You have left" must have left, and the key may be on its way with an export.
+PROMISED = frozenset(("leave", "back", "confirm", "proven"))
+_keyless: dict[bytes, tuple[float, float]] = {}
 
 # Kinds of boxes that were opened before, by their ephemeral key: two loops look at what waits, every second, and
 # each wants its own.
@@ -94,6 +98,7 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
     if len(_kinds) > 100_000:
         _kinds.clear()
         _unknown.clear()
+        _keyless.clear()
     found: list[Said] = []
     here = {bytes(one.uid): one for one in Organisation.objects.all()}
     after = 0
@@ -107,7 +112,16 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
                 continue
             if skip(row.id) or _kinds.get(name, kinds[0]) not in kinds:
                 continue
-            said = _open(row, here.get(bytes(row.place_id)), now)
+            organisation = here.get(bytes(row.place_id))
+            if _waits(name):
+                continue
+            if organisation and not _has_box_key(organisation, name) and _keep_waiting(name):
+                continue
+            said = _open(row, organisation, now)
+            if said is not None and said.kind in kinds and not _has_link_key(said):
+                _kinds[name] = said.kind
+                if said.kind in PROMISED and _keep_waiting(name):
+                    continue
             if said is None:
                 gate.done_with([row.id])
                 continue
@@ -122,6 +136,42 @@ def _is_rubbish(name: bytes) -> bool:
     if name not in _kinds or _kinds[name] in KINDS:
         return False
     return time.monotonic() - _unknown.setdefault(name, time.monotonic()) > UNKNOWN
+
+
+def _waits(name: bytes) -> bool:
+    return name in _keyless and time.monotonic() < _keyless[name][1]
+
+
+def _keep_waiting(name: bytes) -> bool:
+    """Whether a box without a key still waits; ever more rarely, so that a heap of forged ones costs little."""
+    now = time.monotonic()
+    since, _again = _keyless.get(name, (now, now))
+    _keyless[name] = (since, now + min(max(1.0, now - since), 60.0))
+    if now - since <= UNKNOWN:
+        return True
+    log.warning("The gate held something whose key never came; it was thrown away.")
+    return False
+
+
+def _has_box_key(organisation: Organisation, name: bytes) -> bool:
+    """A box too short to name its key is left to _open."""
+    if len(name) < 37:
+        return True
+    number = int.from_bytes(name[:4])
+    return number in house.keys(organisation).boxes or (
+        house.look_again(organisation) and number in house.keys(organisation).boxes
+    )
+
+
+def _has_link_key(said: Said) -> bool:
+    """Whether the key that its token names is here, or came since the keys were loaded. Without a token: yes."""
+    try:
+        number = link.key_number(str(said.words.get("token", "")))
+    except link.BadToken:
+        return True
+    return number in house.keys(said.organisation).links or (
+        house.look_again(said.organisation) and number in house.keys(said.organisation).links
+    )
 
 
 def _open(row: Any, organisation: Organisation | None, now: datetime) -> Said | None:

@@ -20,6 +20,7 @@ from samizdat.gate import actions as gate
 from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
+from samizdat.vault.models import VaultKey
 from samizdat.worker import after, intake, publish
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
@@ -135,7 +136,8 @@ def test_rubbish_in_the_intake_is_thrown_away_and_keeps_nobody_waiting(
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
     intake.take(NOW)
     assert status(ada, thursday) == "unsubscribed"
-    assert Intake.objects.count() == 1, "an unknown kind is left for a newer version"
+    # An unknown kind is left for a newer version, and an unknown key for whoever brings it.
+    assert Intake.objects.count() == 2
 
 
 def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lantern: Any, thursday: Any) -> None:
@@ -427,3 +429,52 @@ def test_what_nobody_takes_up_is_thrown_away_in_the_end(
     monkeypatch.setattr(intake, "UNKNOWN", 0.0)
     intake.take(NOW)
     assert not Intake.objects.exists()
+
+
+def moved_in(organisation: Any, key: link.LinkKey, vault: Any) -> None:
+    """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
+    label = house.label("link", key.number, bytes(organisation.uid))
+    VaultKey.objects.create(
+        organisation=organisation, kind="link", number=key.number, current=False, created=TODAY,
+        wrapped=vault.wrap(label, key.secret),
+    )  # fmt: skip
+
+
+def test_an_old_letter_leaves_by_a_key_that_another_process_brought(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    house.keys(lantern)  # The worker has met its keys before.
+    old = link.LinkKey(77, os.urandom(32))
+    moved_in(lantern, old, vault)
+    say(lantern, "leave", token=link.make(old, "leave", edition.id, ada.number), purpose="leave", way="one-click")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed" and not Intake.objects.exists()
+
+
+def test_a_leaving_waits_for_its_key_and_not_for_ever(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    coming, never = (link.LinkKey(number, os.urandom(32)) for number in (77, 78))
+    for key, reader in ((coming, ada), (never, boris)):
+        say(lantern, "leave", token=link.make(key, "leave", edition.id, reader.number), purpose="leave", way="form")
+    assert intake.take(NOW) == 0 and Intake.objects.count() == 2
+    moved_in(lantern, coming, vault)
+    assert intake.take(NOW) == 0, "it is not looked at again at once"
+    monkeypatch.setattr(intake, "_keyless", {name: (since, 0.0) for name, (since, _) in intake._keyless.items()})
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed" and Intake.objects.count() == 1
+    monkeypatch.setattr(intake, "_keyless", {name: (since, 0.0) for name, (since, _) in intake._keyless.items()})
+    monkeypatch.setattr(intake, "UNKNOWN", 0.0)
+    intake.take(NOW)
+    assert status(boris, thursday) == "subscribed" and not Intake.objects.exists()
+
+
+def test_a_process_meets_every_key_that_another_one_brought(
+    lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.keys(lantern)
+    moved_in(lantern, link.LinkKey(77, os.urandom(32)), vault)
+    monkeypatch.setattr(house, "LOOK", -1.0)
+    assert 77 in house.keys(lantern).links
