@@ -18,7 +18,9 @@ from samizdat.core import link, sheet
 from samizdat.gate import plain
 from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
 
-STATES = ("left", "back", "pending", "confirmed", "forgotten", "asked", "erased", "moved", "allowed")
+# A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
+ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow")
+STATES = ("left", "back", "pending", "confirmed", "forgotten", *ASKED, "erased", "moved", "allowed")
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet")
@@ -138,9 +140,9 @@ def set_token_state(token: str, state: str) -> None:
 
 
 def forget_tokens(tokens: Iterable[str]) -> None:
-    """Those of them that wait say from now on that their sign-up is forgotten. Errors: BadToken."""
+    """Those of them that wait say from now on that what they were mailed for is forgotten. Errors: BadToken."""
     hashes = [token_hash(token) for token in tokens]
-    TokenState.objects.filter(token_hash__in=hashes, state="pending").update(state="forgotten")
+    TokenState.objects.filter(token_hash__in=hashes, state__in=("pending", *ASKED)).update(state="forgotten")
 
 
 def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:

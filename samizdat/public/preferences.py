@@ -39,8 +39,8 @@ LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
-# What the house says of a link that has done its work.
-_DONE = ("erased", "moved", "allowed")
+# What the house says of a link that has done its work. (That of her data works as long as the data lies there.)
+_DONE = {"erase": "erased", "move": "moved", "allow": "allowed"}
 
 
 @takes("GET", "HEAD", "POST")
@@ -225,11 +225,11 @@ def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
     state = queries.token_state(text)
     with override(place.language):
         sheet = queries.sheet(place, text, timezone.now()) if purpose == "data" else None
-        if (state != "asked" and not (state in _DONE and purpose != "data")) or (purpose == "data" and sheet is None):
+        if state not in (f"asked-{purpose}", _DONE.get(purpose)) or (purpose == "data" and sheet is None):
             return page_of(request, place, place.language, "by_mail_old", {}, status=404)
         if request.method == "POST" and sheet is not None:
             return _file(sheet)
-        done = state != "asked"
+        done = state == _DONE.get(purpose)
         if request.method == "POST" and not done:
             drop_in(place, "allowed" if purpose == "allow" else "proven", token=text, purpose=purpose)
             done = True

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -28,7 +28,7 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
 from samizdat.worker import signups
-from samizdat.worker.choosing import mailed_token, read_mailed
+from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
 from samizdat.worker.intake import Said, all_proven, opened
 
 log = logging.getLogger("samizdat.worker")
@@ -60,14 +60,15 @@ def take(now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One mail about one reader. mark: of the mailbox she wants, where it is about moving; new: what is said of it."""
+    """One mail about one reader. mark: of the mailbox she wants, where it is about moving; wish: itself, where it is
+    asked for."""
 
     subscriber: Any
     list: Any
     what: str
     to: str
     mark: int = 0
-    new: str = ""
+    wish: str = ""
 
 
 def _take(said: Said, now: datetime) -> bool:
@@ -75,11 +76,27 @@ def _take(said: Said, now: datetime) -> bool:
     wanted = _allowed(said, now) if said.kind == "allowed" else _asked(said)
     if wanted is None:
         return True
-    if not once_a_day(said.organisation, f"{wanted.what} {wanted.subscriber.number}", said.row, now):
+    # Both mailboxes are asked for one wish, and a newer wish is another mail to another mailbox.
+    about = f" {wanted.mark}" if wanted.what == "move" else ""
+    if not once_a_day(said.organisation, f"{wanted.what} {wanted.subscriber.number}{about}", said.row, now):
         return True
+    if wanted.wish:
+        _wish(said.organisation, wanted, now)
     if not signups.memory.may_send(said.organisation.id):
         return False
     return _mail(said, wanted, now)
+
+
+def _wish(organisation: Any, wanted: Wanted, now: datetime) -> None:
+    """What the mail speaks of is what she wants, so it is written only where a mail goes. Links that were mailed on
+    days before about another mailbox lead nowhere from now on, and their pages say so."""
+    before = preferring.ask_to_move(wanted.subscriber, wanted.wish)
+    if before and before != wanted.wish:
+        mark, number = preferring.mark_of(organisation, before), wanted.subscriber.number
+        days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
+        gate.forget_tokens(
+            mailed_token(organisation, what, number, day, mark) for what in ("allow", "move") for day in days
+        )
 
 
 def _asked(said: Said) -> Wanted | None:
@@ -88,14 +105,16 @@ def _asked(said: Said) -> Wanted | None:
     what = "allow" if said.kind == "move" else str(said.words.get("what", ""))
     if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
         return None
-    subscriber, mark, hint = proven.subscriber, 0, ""
+    subscriber, mark, wish = proven.subscriber, 0, ""
     if what == "allow":
+        if not preferring.lists_of(subscriber):
+            return None  # She has left all of them: no letter is there to move, and the page said so.
         try:
-            new = preferring.ask_to_move(subscriber, str(said.words.get("address", "")))
+            wish = address.normalise(str(said.words.get("address", "")))
         except address.BadAddress:
             return None
-        mark, hint = preferring.mark_of(said.organisation, new), _hinted(new)
-    return Wanted(subscriber, proven.lists[0], what, audience_queries.address_of(subscriber), mark, hint)
+        mark = preferring.mark_of(said.organisation, wish)
+    return Wanted(subscriber, proven.lists[0], what, audience_queries.address_of(subscriber), mark, wish)
 
 
 def _allowed(said: Said, now: datetime) -> Wanted | None:
@@ -124,9 +143,9 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     language = subscriber.language if subscriber.language in ("en", "ru") else organisation.language
     with override(language):
         url = f"{organisation.public_url}/{_PATHS[what]}/{token}"
-        subject, lines = _words(what, organisation.name, url, wanted.new)
+        subject, lines = _words(what, organisation.name, url, _hinted(wanted.wish))
         # Before the mail: whoever opens it at once must not find a page that is not here yet.
-        gate.set_token_state(token, "asked")
+        gate.set_token_state(token, f"asked-{what}")
         return _carried(organisation, sender, wanted.to, subject, lines, now) or now - said.at > signups.GIVE_UP
 
 

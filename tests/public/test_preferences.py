@@ -40,7 +40,7 @@ def shown(reader: Client, **words: Any) -> Any:
 
 def test_no_get_or_head_asks_for_anything(reader: Client) -> None:
     mailed = link.make(KEY, "erase", 1, 9)
-    actions.set_token_state(mailed, "asked")
+    actions.set_token_state(mailed, "asked-erase")
     before = everything()
     for path in (preferences(), f"{preferences()}?s={'a' * 26}", f"{preferences()}?do=show", f"/e/{mailed}"):
         assert reader.get(path).status_code == 200
@@ -194,14 +194,22 @@ class TestMailedLinks:
     @pytest.mark.parametrize(("kind", "purpose"), [("e", "erase"), ("n", "move")])
     def test_one_press_sends_it_to_the_house(self, reader: Client, kind: str, purpose: str) -> None:
         mailed = link.make(KEY, purpose, 1, 9)
-        actions.set_token_state(mailed, "asked")
+        actions.set_token_state(mailed, f"asked-{purpose}")
         assert "<button" in reader.get(f"/{kind}/{mailed}").content.decode()
         assert "<button" not in reader.post(f"/{kind}/{mailed}").content.decode()
         assert (opened()[0]["kind"], opened()[0]["purpose"], opened()[0]["token"]) == ("proven", purpose, mailed)
 
+    def test_a_link_for_one_thing_is_none_for_another(self, reader: Client) -> None:
+        mailed = link.make(KEY, "data", 1, 9)
+        actions.set_token_state(mailed, "asked-data")
+        lay_out(mailed)
+        assert {reader.post(f"/{kind}/{mailed}").status_code for kind in "eno"} == {404}
+        assert {reader.get(f"/{kind}/{mailed}").status_code for kind in "eno"} == {404}
+        assert not Intake.objects.exists()
+
     def test_her_data_is_one_file_for_who_has_the_mail(self, reader: Client) -> None:
         mailed = link.make(KEY, "data", 1, 9)
-        actions.set_token_state(mailed, "asked")
+        actions.set_token_state(mailed, "asked-data")
         lay_out(mailed, address="ada@example.org")
         page = reader.get(f"/d/{mailed}").content.decode()
         assert "Get the file" in page and "ada@" not in page
@@ -218,7 +226,7 @@ def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -
     for number in range(10):
         actions.publish_form(UID, f"{number:040}", list=50 + number, name="Ж" * 200, purpose="", language="en")
     mailed = link.make(KEY, "erase", 1, 9)
-    actions.set_token_state(mailed, "asked")
+    actions.set_token_state(mailed, "asked-erase")
     pages = {
         "closed": reader.get(preferences()),
         "settings": shown(reader, topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)], language="sr-latn"),

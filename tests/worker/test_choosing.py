@@ -149,7 +149,7 @@ def test_erasing_takes_a_mail_to_her_and_a_press_of_its_link(lantern: Any, thurs
     ask(lantern, ada, "ask", what="erase")
     assert asking.take(NOW) == 1
     sent = linked(mails(out)["ada@example.org"])
-    assert gate.token_state(sent) == "asked"
+    assert gate.token_state(sent) == "asked-erase"
     assert Subscriber.objects.count() == 1
     say(lantern, "proven", token=sent, purpose="erase")
     choosing.take(NOW)
@@ -223,7 +223,8 @@ def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_nam
 
 
 def test_whoever_has_a_forwarded_letter_cannot_take_her_over(lantern: Any, ada: Any, out: Path) -> None:
-    """She asked for her own new mailbox; a stranger asks for his before she presses her link."""
+    """She asked for her own new mailbox; a stranger asks for his before she presses her link. The mail that she has
+    speaks of hers, so hers it is; the next day the mail speaks of his, and her older links say that they are over."""
     ask(lantern, ada, "move", address="ada@new.example")
     asking.take(NOW)
     hers = linked(mails(out)["ada@example.org"])
@@ -231,8 +232,21 @@ def test_whoever_has_a_forwarded_letter_cannot_take_her_over(lantern: Any, ada: 
     asking.take(NOW)
     say(lantern, "allowed", token=hers, purpose="allow")
     asking.take(NOW)
-    assert {*mails(out)} == {"ada@example.org"}
-    assert queries.address_of(ada) == "ada@example.org"
+    assert {*mails(out)} == {"ada@example.org", "ada@new.example"}
+    there = linked(mails(out)["ada@new.example"])
+    ask(lantern, ada, "move", address="mallory@evil.example")
+    asking.take(NOW + timedelta(days=1))
+    assert "m…@evil.example" in mails(out)["ada@example.org"]
+    assert (gate.token_state(hers), gate.token_state(there)) == ("allowed", "forgotten")
+
+
+def test_who_left_every_list_is_not_asked_where_her_letters_should_go(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    audience.unsubscribe(ada, thursday, way="form", now=NOW)
+    ask(lantern, ada, "move", address="ada@new.example")
+    assert asking.take(NOW) == 1
+    assert not [*out.rglob("*.eml")] and not Intake.objects.exists()
 
 
 def test_nothing_is_lost_while_no_route_lives(

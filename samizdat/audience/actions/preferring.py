@@ -196,14 +196,16 @@ def end_pauses(now: datetime) -> int:
 
 def ask_to_move(subscriber: Subscriber, address: str) -> str:
     """Remembers, sealed beside her address, where she wants her letters; she is written to there once her mailbox has
-    allowed it and that one has said yes. The address, normalised. Errors: BadAddress, NoSuchSubscriber."""
+    allowed it and that one has said yes. What she wanted before, "" for nothing. Errors: BadAddress, NoSuchSubscriber.
+    """
     address = addresses.normalise(address)
     with transaction.atomic():
         row = settling.lock(subscriber)
         held = settling.values_of(house.keys(row.organisation), row)
-        if held.get(seal.MOVING) != address:
+        before = held.get(seal.MOVING, "")
+        if before != address:
             settling.reseal(row, held | {seal.MOVING: address})
-    return address
+    return before
 
 
 def wish_of(subscriber: Subscriber, mark: int) -> str:
