@@ -1,6 +1,7 @@
 """Background tasks. Arguments are row numbers only: the engines keep them in clear."""
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from django.tasks import task
 
 from samizdat import hours
 from samizdat.logs import where_it_broke
+
+log = logging.getLogger("samizdat.worker")
 
 # Set when the process is to stop: long tasks look at it between two slices.
 stopping = threading.Event()
@@ -28,6 +31,7 @@ def quiet[**P](work: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             broken = where_it_broke(error)
         if broken:
+            log.error("The task %s broke: %s", getattr(work, "__name__", "of a worker"), broken)
             raise TaskFailed(broken)
 
     return done
@@ -60,6 +64,7 @@ def alone(work: Callable[[int], None]) -> Callable[[int], None]:
 def run_import(number: int) -> None:
     """Brings in what stands in an import, from where it was left."""
     from samizdat.audience import actions
+    from samizdat.audience.bringing import breaking
     from samizdat.audience.errors import ImportRefused, ImportTaken
     from samizdat.audience.exporting import arriving
     from samizdat.audience.models import Import
@@ -69,6 +74,10 @@ def run_import(number: int) -> None:
         run(number, now=hours.now, stop=stopping.is_set)
     except (ImportTaken, ImportRefused):
         return  # Somebody else is at it, or the import has written down why it stopped.
+    except Exception:
+        breaking.broke(number)
+        raise
+    breaking.went_well(number)
     if stopping.is_set():
         # Nobody asked for it to stop but us: it goes on by itself when the house is up again.
         Import.objects.filter(id=number, state="stopped").update(state="waiting")
@@ -80,6 +89,7 @@ def run_import(number: int) -> None:
 def inspect_import(number: int) -> None:
     """Looks through what was uploaded, before anything is written."""
     from samizdat.audience import actions
+    from samizdat.audience.bringing import breaking
     from samizdat.audience.errors import ImportRefused, ImportTaken
     from samizdat.audience.exporting import arriving
 
@@ -88,6 +98,10 @@ def inspect_import(number: int) -> None:
         inspect(number, now=hours.now)
     except (ImportTaken, ImportRefused):
         return
+    except Exception:
+        breaking.broke(number)
+        raise
+    breaking.went_well(number)
 
 
 @task

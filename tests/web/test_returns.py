@@ -17,7 +17,11 @@ from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting import arriving
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.models import Import, ImportPiece
+from samizdat.core import link
 from samizdat.core.segment import OnList
+from samizdat.vault import house
+from samizdat.vault.errors import KeyRefused
+from samizdat.vault.source import InstanceSource
 from samizdat.worker import tasks
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person, signed_in
@@ -110,6 +114,52 @@ def test_a_sealed_one_waits_for_the_key_and_keeps_nothing_of_it(
     assert "2 subscribers" in page(harbour, vera, arriving.inspect(row.pk, now=lambda: NOW))
     page(harbour, vera, row, then="start")
     assert arriving.run(row.pk, now=timezone.now).counts["added"] == 2
+
+
+class OfTheWorker:
+    """What the key server gives the worker: nothing is wrapped for it."""
+
+    def __init__(self, source: InstanceSource) -> None:
+        self.unwrap, self.derive = source.unwrap, source.derive
+
+    def wrap(self, label: str, secret: bytes) -> bytes:
+        raise KeyRefused
+
+
+def test_keys_of_links_come_along_though_the_worker_may_wrap_none(
+    left: Callable[..., bytes], lantern: Any, harbour: Any, vera: Client, vault: Any
+) -> None:
+    row = dropped(harbour, vera, left(str(KEY.to_public())), "lantern.zip.age")
+    page(harbour, vera, row, secret=SECRET)
+    arriving.inspect(row.pk, now=timezone.now)
+    page(harbour, vera, row, then="start")
+    house.use(OfTheWorker(vault))
+    tasks.run_import.call(row.pk)
+    house.use(vault)
+    row.refresh_from_db()
+    assert row.state == "finished"
+    key, ada = house.keys(lantern).link, queries.subscriber_at(harbour, "ada@post.example")
+    assert key is not None and ada is not None
+    in_an_old_letter = link.make(key, "leave", 5, ada.number)
+    assert link.read(house.keys(harbour).links, "leave", in_an_old_letter).number == ada.number
+
+
+def test_one_that_breaks_again_and_again_stops_says_so_and_goes_on_when_asked(
+    left: Callable[..., bytes], harbour: Any, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = dropped(harbour, vera, left())
+    page(harbour, vera, row, then="start")
+    with monkeypatch.context() as broken:
+        broken.setattr("samizdat.audience.exporting.returning.bring_upload", lambda *_a, **_k: 1 / 0)
+        while row.pk in actions.resumable(timezone.now()):
+            with pytest.raises(tasks.TaskFailed):
+                tasks.run_import.call(row.pk)
+    row.refresh_from_db()
+    assert row.state == "stopped" and "broke off five times" in page(harbour, vera, row)
+    page(harbour, vera, row, then="start")
+    tasks.run_import.call(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.problem) == ("finished", "")
 
 
 def test_nothing_that_is_sealed_is_a_damaged_file(harbour: Any, vera: Client) -> None:

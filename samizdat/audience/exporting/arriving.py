@@ -172,16 +172,29 @@ def _handed_over(row: Import) -> dict[str, Any]:
 
 
 def start(row: Import, *, now: datetime, by: Any) -> None:
-    """What was found shall come in; the worker does it. Errors: ExportRefused."""
+    """What was found shall come in; the worker does it. Keys that come along are wrapped here, by an admin's press: the
+    worker may not. Errors: ExportRefused."""
     report = read_report(row)
     if "counts" not in report:
         return
     if report["why_not"]:
         raise ExportRefused("not_empty", report["why_not"])
+    done = {"state": "waiting", "by": by, "problem": ""} | _with_wrapped(row)
     with transaction.atomic():
-        if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(state="waiting", by=by):
+        if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
             record("subscribers.import.started", row.organisation, about=row.pk, by=by, now=now)
     row.refresh_from_db()
+
+
+def _with_wrapped(row: Import) -> dict[str, Any]:
+    """The plan with the keys that come along. Nothing where it has begun: they are in, and the file may be gone."""
+    keys = house.keys(row.organisation)
+    told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    if "places" in told or not row.pieces.exists():
+        return {}
+    with _opened(row) as opened:
+        told["wrapped"] = returning.wrap_keys(row.organisation, opened)
+    return {"plan_sealed": seal_json(keys, told, "import", "plan", row.pk)}
 
 
 def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:

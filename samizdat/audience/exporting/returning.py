@@ -257,8 +257,8 @@ def _insist_on_nobody(organisation: Any) -> None:
         or ConsentRecord.objects.filter(organisation=organisation).exists()
     ):
         sentence = _(
-            "An export comes back into an organisation that never had a subscriber. Found a new one, or export as CSV "
-            "and bring that into a list."
+            "An export comes back into an organisation that never had a subscriber. Found a new one, or export there "
+            "in Mailchimp’s layout and bring that into a list."
         )
         raise ExportRefused("not_empty", sentence)
 
@@ -308,6 +308,7 @@ def _begin(
     """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
     out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
     keys = house.keys(organisation)
+    before = {} if row is None else open_json(keys, row.plan_sealed, "import", "plan", row.pk)
     with transaction.atomic():
         # One after the other: of two who begin at once the second finds the first one's rows.
         Organisation.objects.select_for_update().get(pk=organisation.pk)
@@ -318,7 +319,7 @@ def _begin(
         fields = _fields(organisation, opened)
         names = {int(row["number"]): str(row["name"]) for row in opened.tags}
         ids = tagging.tags_for(organisation, keys, names.values())
-        versions = _keys(organisation, opened, now)
+        versions = _keys(organisation, opened, now, before.get("wrapped", {}))
         tables.take_planted(organisation, opened, versions)
         tables.take_growth(opened, lists)
         tables.take_wordings(organisation, opened, lists)
@@ -326,7 +327,7 @@ def _begin(
         if row is None:
             row = Import(organisation=organisation, source=SOURCE, by=by, created=now, owner=owner.myself())
         else:
-            names_of_files = open_json(keys, row.plan_sealed, "import", "plan", row.pk)["names"]
+            names_of_files = before["names"]
         row.list_id, row.state, row.fingerprint = next(iter(lists.values())), "running", mark
         row.counts, row.rows_total = dict.fromkeys(COUNTS, 0), opened.manifest["counts"]["subscribers"]
         row.started, row.beat = row.started or now, now
@@ -422,11 +423,36 @@ def _fields(organisation: Any, opened: reading.Opened) -> dict[int, int]:
     return found
 
 
-def _keys(organisation: Any, opened: reading.Opened, now: datetime) -> dict[int, int]:
-    """Takes the keys of links and of the index over, as former ones: index number in the file -> number here."""
+def _keys(organisation: Any, opened: reading.Opened, now: datetime, wrapped: dict[str, str]) -> dict[int, int]:
+    """Takes the keys of links and of the index over, as former ones: index number in the file -> number here.
+    `wrapped`: by wrap_keys(), for a process that may not wrap."""
+    new, versions = _new_keys(organisation, opened)
+    for kind, number, secret in new:
+        told = wrapped.get(f"{kind}:{number}")
+        VaultKey.objects.create(
+            organisation=organisation, kind=kind, number=number, current=False, created=now.astimezone(UTC).date(),
+            wrapped=bytes.fromhex(told) if told else _wrap(organisation, kind, number, secret),
+        )  # fmt: skip
+    return versions
+
+
+def wrap_keys(organisation: Any, opened: reading.Opened) -> dict[str, str]:
+    """The keys that an export brings, wrapped for this house: "kind:number" -> hex. Only the desk and commands may have
+    a key wrapped (vault/keyserver.py); the worker, which brings it in, writes down what it is given here.
+    Errors: ExportRefused."""
+    new, _versions = _new_keys(organisation, opened)
+    return {f"{kind}:{number}": _wrap(organisation, kind, number, secret).hex() for kind, number, secret in new}
+
+
+def _wrap(organisation: Any, kind: str, number: int, secret: bytes) -> bytes:
+    return house.open_source().wrap(house.label(kind, number, bytes(organisation.uid)), secret)
+
+
+def _new_keys(organisation: Any, opened: reading.Opened) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
+    """(kind, number here, secret) of keys that are not here yet, and index number in the file -> number here."""
     told = opened.table("keys.json")
     if not told:
-        return {}
+        return [], {}
     try:
         links = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["links"]}
         index = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["index"]}
@@ -435,26 +461,16 @@ def _keys(organisation: Any, opened: reading.Opened, now: datetime) -> dict[int,
     except (AssertionError, KeyError, TypeError, ValueError) as wrong:
         raise reading.altered("keys.json") from wrong
     mine = house.keys(organisation)
-    for number, secret in links.items():
-        if number not in mine.links:
-            _keep_key(organisation, "link", number, secret, now)
+    new = [("link", number, secret) for number, secret in links.items() if number not in mine.links]
     versions: dict[int, int] = {}
     free = max(mine.index) + 1
     for version, secret in sorted(index.items()):
         known = next((here for here, held in mine.index.items() if held == secret), None)
         versions[version] = free if known is None else known
         if known is None:
-            _keep_key(organisation, "index", free, secret, now)
+            new.append(("index", free, secret))
             free += 1
-    return versions
-
-
-def _keep_key(organisation: Any, kind: str, number: int, secret: bytes, now: datetime) -> None:
-    uid = bytes(organisation.uid)
-    VaultKey.objects.create(
-        organisation=organisation, kind=kind, number=number, current=False, created=now.astimezone(UTC).date(),
-        wrapped=house.open_source().wrap(house.label(kind, number, uid), secret),
-    )  # fmt: skip
+    return new, versions
 
 
 # -- the rows ---------------------------------------------------------------------------------------------------
