@@ -1,5 +1,6 @@
 """Readers at the desk: sealed in lists, found by the whole address, and no address in any URL."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Subscriber
 from samizdat.events.models import Event
 from samizdat.web.plans import field_label
+from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House
 
 Desk = Callable[[str], Client]
@@ -137,6 +139,14 @@ def test_filters_and_tabs_count_exactly(here: House, desk: Desk) -> None:
     page = client.get(_to(here, "subscribers") + f"?status=unsubscribed&list={here.list.pk}").content.decode()
     assert page.count("sealed address") == 1
     assert "Unsubscribed</span>" in page
+
+
+def test_whoever_is_on_two_lists_counts_once_among_all(here: House, desk: Desk) -> None:
+    diary = actions.new_list(here.organisation, "Court Diary", now=NOW)
+    actions.add_subscriber(here.organisation, queries.address_of(here.ada), diary, consent=CONSENT, now=NOW)
+    for asked, count in (("", 2), (f"?tag={here.organisation.tags.get().pk}", 1)):
+        page = desk("editor").get(_to(here, "subscribers") + asked).content.decode()
+        assert re.findall(r'All <span class="count-of">(\d+)<', page) == [str(count)]
 
 
 def test_a_list_is_made_renamed_and_not_made_twice(here: House, desk: Desk) -> None:

@@ -54,7 +54,7 @@ def _chosen(request: Any) -> dict[str, Any]:
         "offers": filtering.offers(lists, tags, asked),
         "chosen": next((found for found in lists if found.id == asked.filter.list), None),
         "page": page,
-        "tabs": _tabs(organisation, asked, tags) if plain else _tabs_uncounted(asked),
+        "tabs": _tabs(organisation, asked, lists, tags) if plain else _tabs_uncounted(asked),
         "plain": plain,
         "following": asked.query(before=str(page.next)) if page.next else "",
         "total": sum(found.total for found in lists),
@@ -67,14 +67,15 @@ def _number(text: str) -> int | None:
     return found if found is not None and found <= queries.NUMBER_MASK else None
 
 
-def _tabs(organisation: Any, asked: Any, tags: Any) -> list[dict[str, Any]]:
-    """The statuses with their exact numbers; without a list a reader on two lists counts in both."""
+def _tabs(organisation: Any, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
+    """The statuses with their exact numbers; without a list a reader on two lists counts in both, but once in all."""
     among = queries.list_by_id(organisation, asked.filter.list) if asked.filter.list else None
     name = dict(tags).get(asked.filter.tag)
     counts = {other: queries.count(organisation, list=among, status=other, tag=name) for other in STATUSES}
     tabs = _tabs_uncounted(asked)
-    # The sum of the parts, not a count of rows: that would walk through a million of them.
-    tabs[0]["count"] = sum(counts.values())
+    # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
+    single = among is not None or len(lists) < 2
+    tabs[0]["count"] = sum(counts.values()) if single else queries.count_subscribers(organisation, tag=name)
     for tab in tabs[1:]:
         tab["count"] = counts[tab["status"]]
     return [tab for tab in tabs if tab["count"] or tab["on"] or not tab["status"]]
