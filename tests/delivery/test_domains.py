@@ -217,6 +217,8 @@ def test_a_key_can_be_brought_along(domain: SendingDomain) -> None:
     private = ed25519.Ed25519PrivateKey.generate()
     key = domains.add_key(domain, now=NOW, selector="moved", private=pem(private))
     assert (key.algorithm, key.public) == ("ed25519", dkim.public_text(private))
+    with pytest.raises(DomainRefused, match="moved"):
+        domains.add_key(domain, now=NOW, selector="twin", private=pem(private))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def test_url_and_password_are_sealed_and_the_list_shows_neither(house: House) ->
         ("a\nb", "smtp://relay.example", None),
         ("main", "pigeon://loft", None),
         ("main", "relay.example", None),
+        ("main", f"folder://{__file__}/outbox", None),
         ("main", "smtp://relay.example", "many"),
         ("main", "smtp://relay.example?colour=red", None),
     ],

@@ -87,7 +87,10 @@ def add_key(
 ) -> DkimKey:
     """A new key, or one that is brought along (PEM), under a selector of its own. Errors: DomainRefused."""
     key = _brought(private) if private is not None else _new(algorithm)
-    algorithm = dkim.algorithm_of(key)
+    algorithm, public = dkim.algorithm_of(key), dkim.public_text(key)
+    if twin := DkimKey.objects.filter(domain=row, public=public).first():
+        sentence = _("This key is here already, under %(selector)s. A second name for it would protect nothing.")
+        raise DomainRefused(sentence % {"selector": twin.selector}, "private", "key_known")
     selector = _selector(selector) if selector else _free_selector(row, algorithm, now)
     keys = house.keys(row.organisation)
     try:
@@ -96,7 +99,7 @@ def add_key(
                 domain=row,
                 algorithm=algorithm,
                 selector=selector,
-                public=dkim.public_text(key),
+                public=public,
                 since=_day(now),
             )
             made.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", made.pk)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -255,9 +256,17 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
         plugs.transport(settings.scheme)(settings)
         if settings.scheme == "smtp+plain" and settings.password and not plugs.is_near(settings.host):
             raise plugs.BadRoute("in_the_clear", host=settings.host)
+        if settings.scheme == "folder":
+            _refuse_in_file(Path(settings.path))
     except (plugs.BadRoute, plugs.NoSuchPlug) as bad:
         raise _refused(bad) from bad
     return settings
+
+
+def _refuse_in_file(folder: Path) -> None:
+    """One that is missing can be made later; in a file none ever can. Errors: BadRoute."""
+    if file := next((part for part in (folder, *folder.parents) if part.is_file()), None):
+        raise plugs.BadRoute("in_a_file", path=str(folder), file=str(file))
 
 
 def _refused(bad: pace.BadRate | plugs.BadRoute | plugs.NoSuchPlug) -> RouteRefused:
