@@ -166,11 +166,11 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     number = holder.edition & (1 << 40) - 1
     form = queries.form_of_list(place, number & ~15 if number >> 32 else number)
     language = form.language if form else place.language
-    state = queries.token_state(holder.text)
-    if request.method == "POST" and state != "forgotten":
+    # Of a link that was pressed before nobody here knows whether its letters still come: she may have left since.
+    page = {"confirmed": "confirmed_before", "forgotten": "forgotten"}.get(queries.token_state(holder.text), "confirm")
+    if request.method == "POST" and page != "forgotten":
         drop_in(place, "confirm", token=holder.text)
-        state = "confirmed"
-    page = state if state in ("confirmed", "forgotten") else "confirm"
+        page = "confirmed" if page == "confirm" else page
     with override(language):
         details = details_of(form) if form else {}
         name = _chosen(details, number) or (form.name if form else place.name)

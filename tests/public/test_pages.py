@@ -152,6 +152,14 @@ class TestSigningUp:
         assert "Thank you" in reader.post(address).content.decode()
         assert (opened()[0]["kind"], opened()[0]["token"]) == ("confirm", token("confirm", 3))
 
+    def test_a_link_that_confirmed_before_promises_no_letters(self, reader: Client) -> None:
+        """She may have left since; it brings nobody back."""
+        address = f"/c/{token('confirm', 3)}"
+        actions.set_token_state(token("confirm", 3), "confirmed")
+        for page in (reader.get(address).content.decode(), reader.post(address).content.decode()):
+            assert "If you have left since" in page and "from now on" not in page
+            assert 'href="/f/thursday"' in page, "the way to sign up again"
+
 
 @pytest.mark.usefixtures("lantern_place")
 class TestHosts:
@@ -240,6 +248,8 @@ def longest(reader: Client) -> dict[str, Any]:
     pages["asked"] = sign_up(reader, {"email": "ada@example.org"})
     pages["wrong"] = sign_up(reader, {"email": "nonsense " * 100})
     pages["confirmed"] = reader.post(f"/c/{token('confirm', 3)}")
+    actions.set_token_state(token("confirm", 3), "confirmed")
+    pages["confirmed before"] = reader.get(f"/c/{token('confirm', 3)}")
     actions.set_token_state(token("confirm", 3), "forgotten")
     pages["forgotten"] = reader.get(f"/c/{token('confirm', 3)}")
     for number in range(30):
