@@ -38,6 +38,7 @@ ONCE = ("do", "often", "until", "language", "topics", "text", "discreet")
 LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
+_LANGUAGE = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # What the worker takes (worker/choosing), of up to 8 letters.
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 # What the house says of a link that has done its work. (That of her data works as long as the data lies there.)
 _DONE = {"erase": "erased", "move": "moved", "allow": "allowed"}
@@ -128,8 +129,10 @@ def _first(day: date, months: int) -> date:
 
 
 def _languages(own: str, page: str) -> list[tuple[str, str, bool]]:
-    offered = LANGUAGES if not own or own in LANGUAGES else {**LANGUAGES, own: own}
-    return [(code, name, code == (own or page)) for code, name in offered.items()]
+    """A file can have brought anything: what the house would not take from here stays as it is, by an empty value."""
+    chosen = own if _LANGUAGE.fullmatch(own) else "" if own else page
+    offered = LANGUAGES if chosen in LANGUAGES else {**LANGUAGES, chosen: own or page}
+    return [(code, name, code == chosen) for code, name in offered.items()]
 
 
 # -- changing ---------------------------------------------------------------------------------------------------
@@ -148,6 +151,9 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
     often, until = posted.get("often", ""), posted.get("until", "")
     if often not in OFTEN or (often == "pause" and not _may_pause_until(until)):
         return _incomplete(request, holder, place)
+    language = posted.get("language", "")[:8]
+    if language and not _LANGUAGE.fullmatch(language):
+        return _incomplete(request, holder, place)
     offered, topics = _numbers(posted.get("topics", "").split(",")), _numbers(request.POST.getlist("topic"))
     if holder.purpose != "test":
         drop_in(
@@ -157,7 +163,7 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             purpose=holder.purpose,
             often=often,
             until=until if often == "pause" else "",
-            language=posted.get("language", "")[:8],
+            language=language,
             wishes=("t" if posted.get("text") else "") + ("d" if posted.get("discreet") else ""),
             topics=",".join(topics),
             offered=",".join(offered),

@@ -75,6 +75,14 @@ def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
     assert opened()[-1]["often"] == "digest"
 
 
+def test_a_language_that_the_house_does_not_take_stays_unless_she_chooses_another(reader: Client) -> None:
+    page = shown(reader, language="es-419").content.decode()
+    assert re.search(r'<option value=""[^>]* selected>es-419<', page)
+    opened()
+    assert "Saved" in reader.post(preferences(), WHOLE | {"language": ""}).content.decode()
+    assert opened()[-1]["language"] == ""
+
+
 def test_a_page_that_waits_gives_up_with_a_sentence(reader: Client) -> None:
     page = reader.get(f"{preferences()}?s={'a' * 26}&n=15")
     assert "Refresh" not in page and "could not be fetched" in page.content.decode()
@@ -119,6 +127,7 @@ def test_what_she_chose_is_sealed_and_said_back(reader: Client) -> None:
         {"do": "save", "often": ["all", "weekly"]},
         WHOLE | {"often": ["monthly", "all"]},
         {"do": ["erase", "data"]},
+        WHOLE | {"language": "zz<"},
     ],
 )
 def test_half_a_form_changes_nothing_and_says_so(reader: Client, words: dict[str, Any]) -> None:
