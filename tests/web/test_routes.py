@@ -315,3 +315,11 @@ def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk
     answers = {"name": "fresh", "priority": "10", "rate": "1/x", "warm_up": "many"}
     answer = desk("admin").post(_to(here, "edit-route", route.pk), answers)
     assert answer.status_code == 422 and {"rate", "warm_up"} <= set(answer.context["form"].errors)
+
+
+def test_a_letter_that_waits_for_a_slowed_down_route_says_until_when(here: House, desk: Desk) -> None:
+    actions.condemn(here.route.pk, RouteVerdict("throttled", "rate", {}, 600), timezone.now())
+    viewer = desk("viewer")
+    report = viewer.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert "It waits for the route own-server until " in report
+    assert "It rests until " in viewer.get(_to(here, "routes")).content.decode()
