@@ -73,7 +73,7 @@ def live(instance: Instance) -> None:
     confirm = re.search(r"/c/([a-z2-7]{52})", text)
     assert confirm is not None
     assert ask(instance, "POST", f"/c/{confirm[1]}")[0] == 200
-    until(lambda: b"Thank you" in ask(instance, "GET", f"/c/{confirm[1]}")[1], 5)
+    until(lambda: b"has done its work" in ask(instance, "GET", f"/c/{confirm[1]}")[1], 5)
     assert ask(instance, "POST", f"/u/{token}", b"List-Unsubscribe=One-Click")[0] == 200
     until(lambda: b"You have left" in ask(instance, "GET", f"/u/{token}")[1], 5)
     assert ask(instance, "POST", f"/u/{token}/back")[0] == 200
