@@ -45,6 +45,9 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "picture.removed": (publish.picture_gone,),
 }
 
+# Told in the log as they are followed up: of letters, ways out and machines, never of people.
+SAID = ("campaign.", "route.", "domain.", "worker.")
+
 # Events of one look.
 MANY = 200
 
@@ -56,9 +59,12 @@ _failed: dict[int, tuple[int, float]] = {}
 def follow(now: datetime, limit: int = MANY) -> int:
     """Does what follows from events that nobody has followed up yet; returns how many are done with."""
     events = queries.unhandled(limit)
-    done = [event.id for event in events if _due(event.id) and _all(event, now)]
+    done = [event for event in events if _due(event.id) and _all(event, now)]
     if done:
-        Event.objects.filter(id__in=done).update(handled=True)
+        Event.objects.filter(id__in=[event.id for event in done]).update(handled=True)
+    for event in done:
+        if event.kind.startswith(SAID):
+            log.info("%s %s", event.kind, event.about or "")
     return len(done)
 
 

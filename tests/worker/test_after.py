@@ -81,6 +81,14 @@ def test_a_follow_up_that_fails_is_tried_again_and_the_others_go_on(
     assert done == ["first", "first", "second"], "what was done is not done again"
 
 
+def test_the_log_tells_of_letters_and_routes_and_of_nobody(lantern: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "samizdat.worker"):
+        record("campaign.waits", lantern, now=NOW, about=7)
+        record("subscriber.opened", lantern, now=NOW, about=4_711)
+        after.follow(NOW)
+    assert caplog.messages == ["campaign.waits 7"]
+
+
 def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
 
