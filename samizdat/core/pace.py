@@ -20,6 +20,11 @@ GIVE_UP = timedelta(days=4)
 # a relay that answers after 20 ms then gets as many connections as its limit allows.
 AIM = 5000.0
 
+# A route that asks for patience keeps its messages; not for longer than this many seconds, and not for a reason that
+# only a day or a purse ends.
+LONG_WAIT = 900
+PATIENT = ("rate", "busy")
+
 # Even an immediate relay gets a few, so that one slow answer does not stop everything.
 FEWEST = 4
 

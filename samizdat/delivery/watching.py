@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 
 from samizdat import dialect, hours
 from samizdat.campaigns.models import COUNTERS, Campaign
+from samizdat.core import pace
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, unpack_numbers
 from samizdat.delivery.engine import journal, locks
-from samizdat.delivery.engine.lane import LONG_WAIT, PATIENT
 from samizdat.delivery.engine.pulse import HUNG
 from samizdat.delivery.engine.recovery import LOST, QUIET
 from samizdat.delivery.models import Chunk, Minute, ProviderTotal, Retry, Route, RouteTotal, Step, Worker
@@ -121,9 +121,9 @@ def waits_for_route(campaign: Campaign, now: datetime) -> tuple[str, datetime] |
     routes = Route.objects.filter(organisation=campaign.organisation_id, state__in=("live", "throttled"))
     barred = {"bars__domain": campaign.edition.message_id_domain}
     first = routes.exclude(**barred).order_by("priority", "pk").first()
-    if first is None or first.state == "live" or first.reason not in PATIENT or first.until is None:
+    if first is None or first.state == "live" or first.reason not in pace.PATIENT or first.until is None:
         return None
-    if not timedelta() < first.until - now <= timedelta(seconds=LONG_WAIT):
+    if not timedelta() < first.until - now <= timedelta(seconds=pace.LONG_WAIT):
         return None
     # One that asks twice in a row is passed over, which its sender alone knows: then others take messages.
     others = Minute.objects.filter(edition__campaign=campaign, minute__gt=first.changed).exclude(route=first)

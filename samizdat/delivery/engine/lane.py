@@ -36,10 +36,7 @@ MOST_SLICE = 500
 SLICE_SECONDS = 10.0
 # Seconds without anything to send after which connections say goodbye.
 IDLE = 5.0
-# A route that asks for patience keeps its messages; not for longer than this many seconds, not for a reason that only
-# a day or a purse ends, and not when it asks twice without taking anything in between.
-LONG_WAIT = 900
-PATIENT = ("rate", "busy")
+# So often a route that asks for patience may do so without taking anything in between.
 MOST_STRIKES = 2
 # So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
 MOST_TOSSES = 4
@@ -786,9 +783,9 @@ class Lane:
         self.give_back(gone)
 
     def _comes_back_soon(self, run: RouteRun) -> bool:
-        if run.info.reason not in PATIENT or run.strikes >= MOST_STRIKES or run.info.until is None:
+        if run.info.reason not in pace.PATIENT or run.strikes >= MOST_STRIKES or run.info.until is None:
             return False
-        return (run.info.until - self.sender.clock()).total_seconds() <= LONG_WAIT
+        return (run.info.until - self.sender.clock()).total_seconds() <= pace.LONG_WAIT
 
     def _release_waiting(self) -> None:
         """Messages that waited for a route that is down now are free again, and it is not held against them."""
