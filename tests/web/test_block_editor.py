@@ -17,7 +17,8 @@ from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
 from tests.web.test_browser import PHONE, window
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# What the server makes of it is tested on both databases by test_writing.py: this is about the browser.
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 CLIPBOARD = Path(__file__).parent.parent / "payloads" / "clipboard"
 
