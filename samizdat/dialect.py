@@ -1209,13 +1209,15 @@ def drop_readable(rows: Sequence[tuple[int, int]]) -> None:
 
 def drop_readable_slice(field: int, limit: int) -> int:
     """Some values of a field that is readable no more; how many went."""
+    return _drop_slice("audience_readablevalue", "field_id", field, limit)
+
+
+def _drop_slice(table: str, column: str, value: int, limit: int) -> int:
+    """Removes at most so many rows with this value; how many went. Neither database has DELETE … LIMIT for certain."""
     key = "rowid" if _on_sqlite() else "ctid"
-    sql = (
-        f"DELETE FROM audience_readablevalue WHERE {key} IN "
-        f"(SELECT {key} FROM audience_readablevalue WHERE field_id = %s LIMIT %s)"
-    )
+    sql = f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {column} = %s LIMIT %s)"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [field, limit])
+        cursor.execute(sql, [value, limit])
         return int(cursor.rowcount)
 
 
@@ -1391,14 +1393,7 @@ def untag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
 
 def drop_tag_slice(tag: int, limit: int) -> int:
     """Takes a tag from some of those who carry it; how many they were."""
-    key = "rowid" if _on_sqlite() else "ctid"
-    sql = (
-        f"DELETE FROM audience_subscribertag WHERE {key} IN "
-        f"(SELECT {key} FROM audience_subscribertag WHERE tag_id = %s LIMIT %s)"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [tag, limit])
-        return int(cursor.rowcount)
+    return _drop_slice("audience_subscribertag", "tag_id", tag, limit)
 
 
 def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
