@@ -299,6 +299,21 @@ def digest_page(organisation: int, list_id: int, round: int, after: int, limit: 
     return _numbers(query.replace("audience_subscription u", _seldom()), [*values, round, round, after, limit])
 
 
+def release_among(organisation: int, list_id: int, rows: Sequence[int], suppressions: bool) -> list[int]:
+    """Those of these subscriber rows that may get a letter of this list, in order."""
+    more, values = release_rows(organisation, list_id, None, suppressions)
+    query = f"SELECT u.subscriber_id {more} AND {_among('u.subscriber_id')} ORDER BY u.subscriber_id"
+    return _numbers(query, [*values, _list(rows)])
+
+
+def singly_among(list_id: int, round: int, rows: Sequence[int]) -> list[int]:
+    """Those of these subscriber rows that may get a letter of this round, and want it by itself."""
+    more, values = release_rows(0, list_id, None, suppressions=False)
+    query = f"""SELECT u.subscriber_id {more} AND {_among("u.subscriber_id")}
+        AND u.frequency <> 1 AND NOT ({_IN_DIGEST}) ORDER BY u.subscriber_id"""
+    return _numbers(query, [*values, _list(rows), round, round])
+
+
 def seldom_of(list_id: int) -> list[tuple[int, int, int]]:
     """(subscriber row, frequency, digest turn) of those who do not want every letter of a list by itself."""
     columns = "u.subscriber_id, u.frequency, u.digest_turn"
@@ -312,26 +327,16 @@ def lists_with_digest() -> list[int]:
     return _numbers(f"SELECT DISTINCT u.list_id FROM {_seldom()} WHERE u.frequency > 0 AND u.frequency >= 2", [])
 
 
-def round_begins(list_id: int, round: int) -> None:
-    """Who chose the digest is in it from this round on."""
+def round_ends(list_id: int, everybody: bool) -> None:
+    """Who chose the digest is in it from now on, and who left it gets letters one by one again; `everybody`: the list
+    makes none any more."""
+    which = "frequency >= 2" if everybody else "frequency = 3"
+    where = "WHERE list_id = %s AND frequency > 0"
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE audience_subscription SET frequency = 2 WHERE list_id = %s AND frequency > 0 AND frequency = 4 "
-            "AND digest_turn <= %s",
-            [list_id, round],
+            f"UPDATE audience_subscription SET frequency = 0, digest_turn = 0 {where} AND {which}", [list_id]
         )
-
-
-def digest_is_out(list_id: int, round: int, everybody: bool) -> None:
-    """Whoever left the digest before this round gets letters one by one again; `everybody`: the list makes none any
-    more."""
-    which = "frequency >= 2" if everybody else "frequency = 3 AND digest_turn <= %s"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE audience_subscription SET frequency = 0, digest_turn = 0 "
-            f"WHERE list_id = %s AND frequency > 0 AND {which}",
-            [list_id] if everybody else [list_id, round],
-        )
+        cursor.execute(f"UPDATE audience_subscription SET frequency = 2 {where} AND frequency = 4", [list_id])
 
 
 def release_rows(

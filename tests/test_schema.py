@@ -84,6 +84,11 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "route": "number",
         "day": "a day, never finer",
     },
+    "delivery_setaside": {
+        "id": "order of writing",
+        "campaign": "number",
+        "numbers": "subscriber numbers, as a chunk has them; gone when the letter begins",
+    },
     "delivery_retry": {
         "pk": "",
         "edition": "number",

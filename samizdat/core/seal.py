@@ -64,7 +64,7 @@ ADDRESS = 0
 CONSENT_TIMES = 1
 NOTES = 2
 WISHES = 3  # how she wants her letters: core/variants
-MOVING = 4  # the address she wants to be written to, until that mailbox has said yes
+MOVING = 4  # addresses she wants to be written to, by blanks, until one of those mailboxes has said yes
 FIRST_FIELD = 16
 
 _VERSION = 1

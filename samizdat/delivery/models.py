@@ -140,6 +140,16 @@ class Step(models.Model):
     why = models.CharField(max_length=200, blank=True)
 
 
+class SetAside(models.Model):
+    """Readers set aside with a campaign until it is known how a letter reaches them. Of a letter that was frozen: whom
+    its chunks leave out, since they want it gathered or one a month; asked once more when it begins. Of a digest: whom
+    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/ledger; up to 5,000.
+    """
+
+    campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+")
+    numbers = models.BinaryField()
+
+
 class Chunk(models.Model):
     """At most 500 recipients of an edition, the unit a sender claims. `numbers`: packed u64, core/ledger."""
 

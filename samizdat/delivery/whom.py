@@ -22,6 +22,7 @@ from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import consent
 from samizdat.delivery.actions.releasing import waits
+from samizdat.delivery.actions.rounds import aside_of
 
 # What a status says of whoever is not subscribed.
 _STATUSES = {
@@ -37,7 +38,7 @@ class Whom:
     """`known` less the sum of `without` is `may`. Everybody who does not get it stands under the first reason that
     holds, in the order of `without`: not_listed, untagged, the statuses, outside (of the segment), the verdicts of
     consent.REASONS, stopped (suppressed this moment), what releasing.waits says,
-    reached (by the letter that this one goes after).
+    reached (by the letter that this one goes after), singly (not among those whom a digest gathers for).
 
     back: when the first of those who pause is written to again. broken: why its segment does not work, as a sentence.
     """
@@ -66,6 +67,10 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Who
     if campaign.again is not None:
         may = dialect.count_unreached(campaign.organisation_id, campaign.list_id, campaign.again.edition.pk)
         without["reached"] = known - sum(without.values()) - may
+    if campaign.is_digest:
+        where = campaign.organisation_id, campaign.list_id
+        may = sum(len(dialect.release_among(*where, rows, suppressions=True)) for rows in aside_of(campaign))
+        without["singly"] = known - sum(without.values()) - may
     back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, may=consent.PAUSED)
     return Whom(
         known,

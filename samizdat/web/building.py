@@ -1,8 +1,8 @@
 """The builder of segments: conditions as a form that works without script, and back.
 
 A form carries the whole tree. Node i has `i-kind`, `i-in` (the group that it stands in) and up to three values: `i-a`
-is how it is asked, with `!` before it for the opposite, `i-b` and `i-c` what is asked for. `do` is the button: add-i
-(with `i-new`, what to ask about), remove-i, wrap-i, unwrap-i.
+is how it is asked, with `!` before it for the opposite, `i-b` and `i-c` what is asked for. `of` is how many nodes there
+are. `do` is the button: add-i (with `i-new`, what to ask about), remove-i, wrap-i, unwrap-i.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -191,19 +191,29 @@ def _leaf(leaf: segment.Leaf, no: str) -> Node:
 
 
 class OddForm(ValueError):
-    """A form that is none of ours: a condition left out of it would make the segment larger, up to everybody."""
+    """A form that is none of ours, or arrived in part: a condition left out of it, or the list or status that it asks
+    for, would make the segment larger, up to everybody."""
+
+
+# Values that the page asks for, by kind; of fields only how.
+_ASKED = {"list": "abc", "consent": "abc", "share": "abc"}
 
 
 def read(data: Mapping[str, str]) -> Node:
     """The nodes of a posted form. Errors: OddForm."""
     nodes: list[Node] = []
     whole = sum(name.endswith("-kind") for name in data)
+    if data.get("of") != str(whole):
+        raise OddForm
     levels: list[int] = []
     for number in range(segment.MOST_CONDITIONS + 1):
         kind = data.get(f"{number}-kind", "")
         if not kind and number == whole:
             break
         if kind not in GROUPS and kind not in KINDS and not kind.startswith("field:"):
+            raise OddForm
+        asked = "" if kind in GROUPS else "a" if kind.startswith("field:") else _ASKED.get(kind, "ab")
+        if any(f"{number}-{name}" not in data for name in asked):
             raise OddForm
         a, b, c = (data.get(f"{number}-{name}", "")[:500] for name in "abc")
         node = Node(kind, a, b, c, number=number)

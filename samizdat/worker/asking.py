@@ -81,22 +81,11 @@ def _take(said: Said, now: datetime) -> bool:
     if not once_a_day(said.organisation, f"{wanted.what} {wanted.subscriber.number}{about}", said.row, now):
         return True
     if wanted.wish:
-        _wish(said.organisation, wanted, now)
+        # What the mail speaks of is what she wants, so it is written only where a mail goes.
+        preferring.ask_to_move(wanted.subscriber, wanted.wish)
     if not signups.memory.may_send(said.organisation.id):
         return False
     return _mail(said, wanted, now)
-
-
-def _wish(organisation: Any, wanted: Wanted, now: datetime) -> None:
-    """What the mail speaks of is what she wants, so it is written only where a mail goes. Links that were mailed on
-    days before about another mailbox lead nowhere from now on, and their pages say so."""
-    before = preferring.ask_to_move(wanted.subscriber, wanted.wish)
-    if before and before != wanted.wish:
-        mark, number = preferring.mark_of(organisation, before), wanted.subscriber.number
-        days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
-        gate.forget_tokens(
-            mailed_token(organisation, what, number, day, mark) for what in ("allow", "move") for day in days
-        )
 
 
 def _asked(said: Said) -> Wanted | None:
@@ -127,8 +116,18 @@ def _allowed(said: Said, now: datetime) -> Wanted | None:
     lists, to = preferring.lists_of(subscriber), preferring.wish_of(subscriber, mark)
     if not lists or not to or audience_queries.suppression_of(said.organisation, to) in ("manual", "objected"):
         return None  # Its owner or the organisation decided that; a form does not undo it.
+    _forget(said.organisation, subscriber.number, preferring.allow(subscriber, mark), now)
     gate.set_token_state(text, "allowed")
     return Wanted(subscriber, lists[0], "move", to, mark)
+
+
+def _forget(organisation: Any, number: int, wishes: Iterable[str], now: datetime) -> None:
+    """Links that were mailed about other mailboxes lead nowhere from now on, and their pages say so."""
+    days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
+    for mark in [preferring.mark_of(organisation, wish) for wish in wishes]:
+        gate.forget_tokens(
+            mailed_token(organisation, what, number, day, mark) for what in ("allow", "move") for day in days
+        )
 
 
 def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:

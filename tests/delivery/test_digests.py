@@ -14,10 +14,12 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.digest import FREQUENCIES
 from samizdat.delivery import actions
 from samizdat.delivery.actions import digests
-from samizdat.delivery.actions.digests import make_due
+from samizdat.delivery.actions.digests import make_due, waits_for
 from samizdat.delivery.actions.releasing import waits
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.models import Retry, SetAside
+from samizdat.delivery.whom import whom
 from tests.delivery.conftest import House
 from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
@@ -50,6 +52,10 @@ def often(house: House) -> list[str]:
     return [FREQUENCIES[row.frequency] for row in rows]
 
 
+def refuse(*_what: object, **_how: object) -> None:
+    raise DeliveryError("no")
+
+
 def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server: ScriptedServer) -> None:
     always, gathers, leaves = house.people(3)
     house.route(server)
@@ -75,12 +81,76 @@ def test_a_letter_that_was_frozen_for_later_comes_once_as_well(house: House, ser
     later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
     wish(house, chooses, often="digest")
     close(house, server)
-    Campaign.objects.filter(pk=later.pk).update(due=datetime.now(UTC))
-    actions.start_due(datetime.now(UTC))
-    ended = run_campaign(later.pk, 30)
+    ended = begin(later)
     assert (ended["accepted"], ended["suppressed"]) == (1, 1)
     close(house, server)
     assert got(server) == {always: ["News"], chooses: ["digest"]}
+
+
+def begin(campaign: Campaign) -> Any:
+    """The hour has come for a letter that was frozen for later."""
+    Campaign.objects.filter(pk=campaign.pk).update(due=datetime.now(UTC))
+    actions.start_due(datetime.now(UTC))
+    return run_campaign(campaign.pk, 30)
+
+
+def test_whoever_leaves_the_digest_before_a_frozen_letter_begins_gets_it_by_itself(
+    house: House, server: ScriptedServer
+) -> None:
+    always, stays, leaves, rests = house.people(4)
+    house.route(server)
+    for one in (stays, leaves, rests):
+        wish(house, one, often="digest")
+    close(house, server)
+    later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
+    wish(house, leaves, often="all")
+    wish(house, rests, often="monthly")
+    close(house, server)
+    assert later.frozen == 1
+    ended = begin(later)
+    assert (ended["frozen"], ended["accepted"], SetAside.objects.count()) == (2, 2, 0)
+    close(house, server)
+    assert got(server) == {always: ["News"], leaves: ["News"], stays: ["digest"]}
+
+
+def test_a_second_try_is_hers_by_itself_whatever_she_chose_since(house: House, server: ScriptedServer) -> None:
+    (reader,) = house.people(1)
+    house.route(server)
+    server.on("rcpt", "451 4.2.1 try later", times=1)
+    letter = house.released()
+    assert run_campaign(letter.pk, 1)["deferred"] == 1
+    wish(house, reader, often="digest")
+    close(house, server)
+    close(house, server)
+    wish(house, reader, often="all")
+    assert often(house) == ["again"]  # Of this digest, which the letter is not in.
+    Retry.objects.update(due=datetime.now(UTC))
+    actions.retry_due(datetime.now(UTC))
+    assert run_campaign(letter.pk, 30)["accepted"] == 1
+
+
+def test_whom_a_digest_gathers_for_is_written_down_when_its_round_ends(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathers, other = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter = house.released()
+    assert (waits_for(List.objects.get()), close(house, server)) == ("going", None)
+    run_campaign(letter.pk, 30)
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "release", refuse)
+        close(house, server)
+    for often in ("all", "digest", "all"):
+        wish(house, gathers, often=often)
+    wish(house, other, often="digest")
+    close(house, server)
+    draft = Campaign.objects.get(is_digest=True)
+    assert whom(draft, datetime.now(UTC)).may == 1
+    actions.release(draft, now=datetime.now(UTC))
+    run_campaign(draft.pk, 30)
+    assert got(server) == {gathers: ["digest"], other: ["News"]}
 
 
 def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: ScriptedServer) -> None:
@@ -98,6 +168,7 @@ def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: Scri
     )
     house.people(1)
     actions.release(letter, now=datetime.now(UTC))
+    run_campaign(letter.pk, 30)
     close(house, server)
     mail = message_from_bytes(
         [one.content for one in server.messages if one.recipient == reader][-1], policy=policy.default
@@ -149,13 +220,10 @@ def test_a_digest_that_cannot_go_out_stays_as_a_draft_for_a_person(
     house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gathers, _other = house.people(2)
+    house.route(server)
     wish(house, gathers, often="digest")
     close(house, server)
-    house.released()
-
-    def refuse(*_what: object, **_how: object) -> None:
-        raise DeliveryError("no")
-
+    run_campaign(house.released().pk, 30)
     with monkeypatch.context() as patch:
         patch.setattr(digests, "release", refuse)
         assert close(house, server) is None

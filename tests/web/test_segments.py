@@ -109,17 +109,23 @@ def row(number: int, kind: str, a: str = "", b: str = "", c: str = "", above: in
     return {f"{number}-{name}": value for name, value in told.items()}
 
 
+def whole(*parts: dict[str, str], **more: str) -> dict[str, str]:
+    """A form as the page sends it, which says how many conditions it has."""
+    form = {name: value for part in parts for name, value in part.items()}
+    return form | {"of": str(sum(name.endswith("-kind") for name in form))} | more
+
+
 def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, desk: Desk) -> None:
     client, address = desk("editor"), at(here, "new-segment")
     assert "Everybody. 2 subscribers." in shown(client.get(address).content.decode())
-    page = client.post(address, group() | {"0-new": "tag", "do": "add-0"}).content.decode()
+    page = client.post(address, whole(group(), {"0-new": "tag"}, do="add-0")).content.decode()
     assert "Finish this" in shown(page) and 'name="1-b"' in page and 'class="wrong"' not in page
     tag = str(here.organisation.tags.get().pk)
-    page = client.post(address, group() | row(1, "tag", "", tag) | {"do": "count"}).content.decode()
+    page = client.post(address, whole(group(), row(1, "tag", "", tag), do="count")).content.decode()
     assert "Everybody who has the tag “volunteer”. 1 subscriber." in shown(page)
-    page = client.post(address, group() | row(1, "tag", "!", tag) | {"do": "wrap-1"}).content.decode()
+    page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="wrap-1")).content.decode()
     assert 'name="2-in" value="1"' in page and "does not have the tag" in shown(page)
-    page = client.post(address, group() | row(1, "tag", "!", tag) | {"do": "remove-1"}).content.decode()
+    page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="remove-1")).content.decode()
     assert "Everybody. 2 subscribers." in shown(page)
     assert not Segment.objects.filter(organisation=here.organisation).exclude(pk=here.segment).exists()
 
@@ -127,13 +133,13 @@ def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, d
 def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> None:
     client = desk("editor")
     city = f"field:{here.field}"
-    form = (
-        group("any")
-        | row(1, "list", "", str(here.list.pk), "unsubscribed")
-        | {"2-kind": "none", "2-in": "0"}
-        | row(3, city, "contains", "Ri", above=2)
-        | row(4, "joined_ago", "!last", "30", above=2)
-        | row(5, "share", "", "10", "77")
+    form = whole(
+        group("any"),
+        row(1, "list", "", str(here.list.pk), "unsubscribed"),
+        {"2-kind": "none", "2-in": "0"},
+        row(3, city, "contains", "Ri", above=2),
+        row(4, "joined_ago", "!last", "30", above=2),
+        row(5, "share", "", "10", "77"),
     )
     refused = client.post(at(here, "new-segment"), form | {"name": "", "do": "save"})
     assert refused.status_code == 422 and 'value="Ri"' in refused.content.decode()
@@ -155,26 +161,30 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
         assert kept in page
     sentence = "Everybody who has left “The Thursday Letter” or for whom this is not so: (whose “City” contains “Ri”"
     assert sentence in html.unescape(client.get(at(here, "segments")).content.decode())
-    changed = {"name": "Of all kinds", "version": "1", "do": "save"}
-    client.post(at(here, "segment", one.id), group() | changed)
-    assert "Somebody else has changed" in client.post(at(here, "segment", one.id), group() | changed).content.decode()
+    changed = whole(group(), name="Of all kinds", version="1", do="save")
+    client.post(at(here, "segment", one.id), changed)
+    assert "Somebody else has changed" in client.post(at(here, "segment", one.id), changed).content.decode()
 
 
 def test_a_condition_that_is_none_does_not_make_it_everybody(here: House, desk: Desk) -> None:
     client = desk("editor")
     for odd in ({"1-kind": "opened", "1-in": "0"}, {"2-kind": "share", "2-in": "0"}, {"1-kind": ""}):
-        form = group() | odd | {"name": "Odd", "version": "0", "do": "save"}
+        form = whole(group(), odd, name="Odd", version="0", do="save")
         shown = client.post(at(here, "new-segment"), form, follow=True).content.decode()
         assert "did not arrive as they were" in shown
     assert not [one for one in saved.segments(here.organisation) if one.name == "Odd"]
 
 
-def test_a_form_without_its_conditions_leaves_the_segment_as_it_was(here: House, desk: Desk) -> None:
+def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here: House, desk: Desk) -> None:
     client = desk("editor")
+    full = whole(group(), row(1, "list", "", str(here.list.pk), "subscribed"), row(2, "share", "", "10", "77"))
+    ends = {"name": "Odd", "version": "1", "do": "save"}
+    without = [{name: value for name, value in full.items() if not name.startswith("2-")} | ends]
+    without += [{name: value for name, value in full.items() if name != lost} | ends for lost in ("1-c", "of")]
     before = saved.segments(here.organisation)
     for address in (at(here, "segment", here.segment), at(here, "new-segment")):
-        page = client.post(address, {"name": "Odd", "version": "1", "do": "save"}, follow=True).content.decode()
-        assert "did not arrive as they were" in page
+        for form in (ends, *without):
+            assert "did not arrive as they were" in client.post(address, form, follow=True).content.decode()
     assert saved.segments(here.organisation) == before
 
 
@@ -194,7 +204,7 @@ def test_every_segment_goes_into_the_form_and_back(tree: segment.Tree, lantern: 
     form = {}
     for node in laid_out.nodes():
         form |= row(node.number, node.kind, node.a, node.b, node.c, above.get(node.number, 0))
-    again = building.to_tree(building.read(form))
+    again = building.to_tree(building.read(whole(form)))
     facts = segment.Facts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
     for each in (facts, segment.Facts(provider="gmail", joined=NOW.date())):
         assert segment.test(again, each, NOW.date()) == segment.test(tree, each, NOW.date())
@@ -204,7 +214,7 @@ def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, m
     monkeypatch.setattr("samizdat.audience.segments.who.PAGE", 1)
     monkeypatch.setattr("samizdat.web.views.segments.COUNTING", 0)
     client, address = desk("editor"), at(here, "new-segment")
-    form = group() | row(1, f"field:{here.field}", "!filled")
+    form = whole(group(), row(1, f"field:{here.field}", "!filled"))
     page = client.post(address, form).content.decode()
     assert re.search(r"(\d) of the \1 subscribers opened so far\.", shown(page))
     for _look in range(3):
@@ -234,9 +244,9 @@ def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, m
     ],
 )  # fmt: skip
 def test_no_form_breaks_the_builder(here: House, desk: Desk, form: dict[str, str]) -> None:
-    answer = desk("editor").post(at(here, "new-segment"), form)
+    answer = desk("editor").post(at(here, "new-segment"), whole(form))
     assert answer.status_code in (200, 302)
-    saving = desk("editor").post(at(here, "new-segment"), form | {"do": "save", "name": "X"})
+    saving = desk("editor").post(at(here, "new-segment"), whole(form) | {"do": "save", "name": "X"})
     assert saving.status_code in (302, 422)
 
 
@@ -247,7 +257,7 @@ def test_a_segment_whose_field_was_removed_says_so_and_can_be_mended(here: House
     assert "Does not work" in client.get(at(here, "segments")).content.decode()
     page = client.get(at(here, "segment", made.pk)).content.decode()
     assert "asks for a field that was removed" in shown(page) and "a field that was removed" in page
-    client.post(at(here, "segment", made.pk), group() | {"name": "City", "version": "1", "do": "save"})
+    client.post(at(here, "segment", made.pk), whole(group(), name="City", version="1", do="save"))
     assert "Does not work" not in client.get(at(here, "segments")).content.decode()
 
 

@@ -222,9 +222,11 @@ def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_nam
     assert status(ada, thursday) == "subscribed"
 
 
-def test_whoever_has_a_forwarded_letter_cannot_take_her_over(lantern: Any, ada: Any, out: Path) -> None:
-    """She asked for her own new mailbox; a stranger asks for his before she presses her link. The mail that she has
-    speaks of hers, so hers it is; the next day the mail speaks of his, and her older links say that they are over."""
+def test_whoever_has_a_forwarded_letter_can_neither_take_her_over_nor_end_her_move(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    """She asked for her own new mailbox; a stranger asks for his, before she presses her link and the day after. What
+    her own mailbox allowed is what holds, until it allows something else."""
     ask(lantern, ada, "move", address="ada@new.example")
     asking.take(NOW)
     hers = linked(mails(out)["ada@example.org"])
@@ -237,7 +239,31 @@ def test_whoever_has_a_forwarded_letter_cannot_take_her_over(lantern: Any, ada: 
     ask(lantern, ada, "move", address="mallory@evil.example")
     asking.take(NOW + timedelta(days=1))
     assert "m…@evil.example" in mails(out)["ada@example.org"]
-    assert (gate.token_state(hers), gate.token_state(there)) == ("allowed", "forgotten")
+    assert (gate.token_state(hers), gate.token_state(there)) == ("allowed", "asked-move")
+    say(lantern, "proven", token=there, purpose="move")
+    choosing.take(NOW + timedelta(days=1))
+    ada.refresh_from_db()
+    assert queries.address_of(ada) == "ada@new.example"
+
+
+def test_another_mailbox_that_she_allowed_since_ends_the_first_one(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    """She mistyped the first one: whoever has it must not get her letters by pressing late."""
+    links = []
+    for day, address in enumerate(("ada@mistyped.example", "ada@new.example")):
+        now = NOW + timedelta(days=day)
+        ask(lantern, ada, "move", address=address)
+        asking.take(now)
+        say(lantern, "allowed", token=linked(mails(out)["ada@example.org"]), purpose="allow")
+        asking.take(now)
+        links.append(linked(mails(out)[address]))
+    assert gate.token_state(links[0]) == "forgotten"
+    for there in links:
+        say(lantern, "proven", token=there, purpose="move")
+        choosing.take(now)
+    ada.refresh_from_db()
+    assert queries.address_of(ada) == "ada@new.example"
 
 
 def test_who_left_every_list_is_not_asked_where_her_letters_should_go(

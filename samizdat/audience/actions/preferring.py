@@ -32,6 +32,9 @@ LONGEST_PAUSE = 400
 # Subscriptions of one transaction when pauses end.
 PAGE = 50
 
+# Wishes for another mailbox that are kept: one is mailed about in a day, and its links work for a week.
+MOST_WISHES = 9
+
 PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 
 
@@ -194,25 +197,48 @@ def end_pauses(now: datetime) -> int:
 # -- another mailbox --------------------------------------------------------------------------------------------
 
 
-def ask_to_move(subscriber: Subscriber, address: str) -> str:
+def ask_to_move(subscriber: Subscriber, address: str) -> None:
     """Remembers, sealed beside her address, where she wants her letters; she is written to there once her mailbox has
-    allowed it and that one has said yes. What she wanted before, "" for nothing. Errors: BadAddress, NoSuchSubscriber.
+    allowed it and that one has said yes. Whoever holds a forwarded letter can ask, so a wish ends none of those
+    before it. Errors: BadAddress, NoSuchSubscriber.
     """
     address = addresses.normalise(address)
     with transaction.atomic():
         row = settling.lock(subscriber)
         held = settling.values_of(house.keys(row.organisation), row)
-        before = held.get(seal.MOVING, "")
-        if before != address:
-            settling.reseal(row, held | {seal.MOVING: address})
-    return before
+        others = [one for one in _wishes(held) if one != address]
+        _wish_for(row, held, [*others, address][-MOST_WISHES:])
+
+
+def allow(subscriber: Subscriber, mark: int) -> list[str]:
+    """Her own mailbox has said yes to this wish: it is the only one from now on. The others, which are not hers or not
+    any more. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        held = settling.values_of(house.keys(row.organisation), row)
+        mine = [one for one in _wishes(held) if mark_of(row.organisation, one) == mark]
+        others = [one for one in _wishes(held) if one not in mine]
+        if mine and others:
+            _wish_for(row, held, mine)
+    return others if mine else []
 
 
 def wish_of(subscriber: Subscriber, mark: int) -> str:
-    """Where she wanted her letters when a link with this mark was mailed; "" when she wants something else by now."""
-    held = settling.values_of(house.keys(subscriber.organisation), subscriber)
-    address = held.get(seal.MOVING, "")
-    return address if address and mark_of(subscriber.organisation, address) == mark else ""
+    """Where she wanted her letters when a link with this mark was mailed; "" when that is over by now."""
+    return _wish(subscriber, settling.values_of(house.keys(subscriber.organisation), subscriber), mark)
+
+
+def _wish(subscriber: Subscriber, held: dict[int, str], mark: int) -> str:
+    return next((one for one in _wishes(held) if mark_of(subscriber.organisation, one) == mark), "")
+
+
+def _wishes(held: dict[int, str]) -> list[str]:
+    return held.get(seal.MOVING, "").split()
+
+
+def _wish_for(row: Subscriber, held: dict[int, str], wishes: list[str]) -> None:
+    others = {number: text for number, text in held.items() if number != seal.MOVING}
+    settling.reseal(row, others | ({seal.MOVING: " ".join(wishes)} if wishes else {}))
 
 
 def mark_of(organisation: Any, address: str) -> int:
@@ -222,7 +248,7 @@ def mark_of(organisation: Any, address: str) -> int:
 
 
 def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
-    """Her mailbox is the one she asked for, which has said yes. False when she asked for another one since.
+    """Her mailbox is the one she asked for, which has said yes. False when her mailbox allowed another one since.
 
     The old address is marked as an erased one: a file that has it must not write to a mailbox that she has left.
     Where somebody has the new one already, it is she: her lists go over to that entry, and this one leaves them.
@@ -232,11 +258,12 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
         row = settling.lock(subscriber)
         organisation, keys = row.organisation, house.keys(row.organisation)
         held = settling.values_of(keys, row)
-        address, before = held.get(seal.MOVING, ""), held[seal.ADDRESS]
-        if not address or mark_of(organisation, address) != mark:
+        address, before = _wish(row, held, mark), held[seal.ADDRESS]
+        if not address:
             return False
         other = settling.find(organisation, keys, address, lock=True)
         if other is not None and other.id != row.id:
+            _wish_for(row, held, [])
             _hand_over(row, other, now)
         elif other is None:
             _readdress(row, held, address, now)

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 
 from samizdat import dialect
 from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import contest
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.models import Chunk, Retry
@@ -102,12 +102,6 @@ def _of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
         return 0, numbers
     variant = contest.group(edition, numbers[0], marks)
     return variant, [number for number in numbers if contest.group(edition, number, marks) == variant]
-
-
-def next_position(edition: int) -> int:
-    """A free place for one more chunk. The caller holds the campaign's row."""
-    last = Chunk.objects.filter(edition=edition).aggregate(last=Max("position"))["last"]
-    return 0 if last is None else last + 1
 
 
 def finish_if_done(campaign_id: int, now: datetime) -> bool:

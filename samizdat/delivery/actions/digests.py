@@ -20,6 +20,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import digest
+from samizdat.delivery.actions import rounds
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
 from samizdat.events.actions import record
@@ -37,7 +38,7 @@ def make_due(now: datetime) -> int:
     for list_ in rows.filter(organisation__fenced=False).exclude(organisation__public_url=""):
         if list_.digest_due is None:
             _put_off(list_, now)
-        elif list_.digest_due <= now and not paused(list_):
+        elif list_.digest_due <= now and not waits_for(list_):
             _close(list_, now)
     return sum(_send(one, now) for one in _drafts().filter(reason="", organisation__fenced=False))
 
@@ -51,10 +52,15 @@ def _put_off(list_: List, now: datetime) -> None:
     List.objects.filter(id=list_.id).update(digest_due=due or now)
 
 
-def paused(list_: List) -> bool:
-    """A letter of this round was stopped by somebody, or by too many refusals: it may be wrong, or go on. Its digest
-    waits until that is decided."""
-    return _gathered(list_, list_.digest_round).filter(campaign__state="paused").exists()
+def waits_for(list_: List) -> str:
+    """Why the digest of this round waits. "paused": a letter of it was stopped by somebody, or by too many refusals; it
+    may be wrong, or go on. "going": one is on its way to those who get it by itself, and which of them that are is
+    asked until it has left. "" where it does not wait.
+    """
+    letters = _gathered(list_, list_.digest_round)
+    if letters.filter(campaign__state="paused").exists():
+        return "paused"
+    return "going" if letters.filter(campaign__pending__gt=0).exists() else ""
 
 
 def how_many(list_: List) -> int:
@@ -71,7 +77,8 @@ def _gathered(list_: List, round: int) -> Any:
 def _close(list_: List, now: datetime) -> None:
     """The next round begins, and the one that ends has a digest, if there is a letter in it and somebody wants it.
 
-    Letters are read before the transaction; where another one began meanwhile, the next look makes the digest.
+    Letters are read before the transaction; where another one began meanwhile, the next look makes the digest. Whom it
+    is for is written down with its end: nothing is asked about a round that is over.
     """
     round = list_.digest_round
     rows = _gathered(list_, round).select_related("campaign__organisation", "campaign__list", "campaign__template")
@@ -81,17 +88,12 @@ def _close(list_: List, now: datetime) -> None:
     with transaction.atomic():
         held = List.objects.select_for_update().get(id=list_.id)
         there = [edition.pk for edition in _gathered(list_, round)]
-        if held.digest_round != round or (wanted and there != [edition.pk for edition in editions]):
+        if held.digest_round != round or (wanted and there != [edition.pk for edition in editions]) or waits_for(held):
             return
-        waiting = _drafts().filter(list=list_).exists()
-        if waiting and not held.digest_when:
-            return
-        if not waiting:
-            dialect.digest_is_out(list_.id, round, everybody=not held.digest_when and draft is None)
         if draft is not None:
             _write(list_, draft, editions, now)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
-        dialect.round_begins(list_.id, round + 1)
+        dialect.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
 
 
@@ -107,7 +109,16 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         language=newest.language,
     )
     Campaign.objects.filter(pk=made.pk).update(is_digest=True, digest_round=list_.digest_round)
+    _set_readers_aside(made, list_)
     record("digest.made", list_.organisation, about=made.pk, now=now, detail={"letters": len(editions)})
+
+
+def _set_readers_aside(made: Campaign, list_: List) -> None:
+    after = 0
+    where = list_.organisation_id, list_.id, list_.digest_round
+    while rows := dialect.digest_page(*where, after, rounds.PAGE, suppressions=True):
+        rounds.set_aside(made, rows)
+        after = rows[-1]
 
 
 def _send(campaign: Campaign, now: datetime) -> bool:
@@ -123,5 +134,4 @@ def _send(campaign: Campaign, now: datetime) -> bool:
             Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
             record("digest.stuck", campaign.organisation, about=campaign.pk, now=now)
         return False
-    dialect.digest_is_out(campaign.list_id, campaign.digest_round + 1, everybody=False)
     return True

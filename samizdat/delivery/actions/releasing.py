@@ -1,6 +1,5 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,15 +18,15 @@ from samizdat.campaigns import approving
 from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
-from samizdat.core import contest, digest, pace
-from samizdat.core.ledger import CHUNK, pack_numbers
-from samizdat.delivery.actions import resending
-from samizdat.delivery.actions.holds import LATER, read_quiet
+from samizdat.core import contest, digest
+from samizdat.core.ledger import CHUNK
+from samizdat.delivery.actions import resending, rounds
+from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.pacing import left_of_warm_up
-from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
-from samizdat.delivery.models import Chunk, Route, SendingDomain
+from samizdat.delivery.models import Chunk, Route, SendingDomain, SetAside
 from samizdat.events.actions import record
 
 # Minutes; and so many of the newest are put first for a warm-up: all of them are in memory for a moment.
@@ -92,6 +91,8 @@ def release(
             seldom = who_waits(campaign, max(at or now, now))
             _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
             frozen = owe(campaign, edition, wave.percent, now, seldom)
+            if is_gathered(campaign):
+                rounds.set_aside(campaign, seldom)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken
         if not frozen:
@@ -141,23 +142,10 @@ def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: froz
     edition.save(update_fields=["marks"])
 
 
-def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
-    """(variant, wave, people) of a page. What is of wave 2 waits until the first has passed, or the test is decided."""
-    if edition.marks:
-        marks, groups = contest.load(edition.marks), defaultdict(list)
-        for number in numbers:
-            groups[contest.group(edition.pk, number, marks)].append(number)
-        for variant, people in sorted(groups.items()):
-            yield variant, 2 if variant == contest.REST else 1, people
-    elif first:
-        now, later = pace.first_wave(numbers, first)
-        yield from ((0, 1, now), (0, 2, later))
-    else:
-        yield 0, 0, numbers
-
-
 def clear_half_made(campaign: Campaign) -> None:
     """Takes away what a release left that was killed: its chunks in slices, then the edition."""
+    if not campaign.is_digest:
+        SetAside.objects.filter(campaign=campaign).delete()
     for edition in Edition.objects.filter(campaign=campaign).values_list("pk", flat=True):
         while page := list(Chunk.objects.filter(edition=edition).values_list("pk", flat=True)[:100]):
             Chunk.objects.filter(pk__in=page).delete()
@@ -204,14 +192,11 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
 
 def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
-    "monthly"; of a digest "singly". "" where it is one of them.
+    "monthly". "" where it is one of them.
     """
-    digested = often in (DIGEST, AGAIN)
-    if campaign.again_id is not None:
-        return ""  # It was hers, and did not come.
-    if campaign.is_digest:
-        return "" if digested else "singly"
-    if digested and is_gathered(campaign):
+    if campaign.again_id is not None or campaign.is_digest:
+        return ""  # It was hers and did not come, or goes to whom it was made for.
+    if often in (DIGEST, AGAIN) and is_gathered(campaign):
         return "digest"
     to_all = is_gathered(campaign) and _first_of_month(campaign, when)
     return "monthly" if often == MONTHLY and not to_all else ""
@@ -241,25 +226,7 @@ def owe(
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in _pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
-        parts = [
-            (variant, wave, people[at : at + CHUNK])
-            for variant, wave, people in _parts(edition, numbers, first)
-            for at in range(0, len(people), CHUNK)
-        ]
-        Chunk.objects.bulk_create(
-            Chunk(
-                edition=edition,
-                position=position + i,
-                size=len(part),
-                left=len(part),
-                numbers=pack_numbers(part),
-                variant=variant,
-                wave=wave,
-                not_before=LATER if wave == 2 else None,
-            )
-            for i, (variant, wave, part) in enumerate(parts)
-        )
-        position += len(parts)
+        position += write_chunks(edition, position, numbers, first)
         frozen += len(numbers)
     return frozen
 
@@ -317,11 +284,10 @@ def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
 
 
 def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
-    after = 0
-    where = campaign.organisation_id, campaign.list_id, campaign.digest_round
-    while rows := dialect.digest_page(*where, after, PAGE, suppressions):
-        yield [row & NUMBER_MASK for row in rows]
-        after = rows[-1]
+    """Those for whom letters were gathered, as far as they may still be written to."""
+    where = campaign.organisation_id, campaign.list_id
+    for rows in rounds.aside_of(campaign):
+        yield [row & NUMBER_MASK for row in dialect.release_among(*where, rows, suppressions)]
 
 
 def _make_sendable(
@@ -363,8 +329,10 @@ def _make_sendable(
                     "Look at it and release again."
                 )
             )
+        if campaign.is_digest:
+            SetAside.objects.filter(campaign=campaign).delete()
         if state == "sending":
-            enter_round(campaign.pk)
+            rounds.enter_round(campaign.pk)
         record(
             "campaign.released",
             campaign.organisation,

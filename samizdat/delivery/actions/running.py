@@ -12,11 +12,12 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
+from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import WrongState
-from samizdat.delivery.models import Chunk, Delivery, Retry
+from samizdat.delivery.models import Chunk, Delivery, Retry, SetAside
 from samizdat.delivery.words import what_it_is
 from samizdat.events.actions import record
 
@@ -91,6 +92,7 @@ def cancel(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
         by,
         _("Only a released campaign can be cancelled."),
     )
+    SetAside.objects.filter(campaign=campaign).delete()
     recover_if_idle(now)
     book_cancelled(campaign.pk, now)
     campaign.refresh_from_db()
@@ -135,8 +137,6 @@ def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:
 
 def _cancel_waiting(edition: Edition, now: datetime) -> int:
     """Deferred ones that are in no chunk: they are put into one that is done already, to be moved by the same rule."""
-    from samizdat.delivery.actions.clock import next_position
-
     with transaction.atomic():
         # Whoever cancels and every sender's clock book at once: the campaign's row is the lock between them.
         Campaign.objects.select_for_update().get(pk=edition.campaign_id)

@@ -224,7 +224,9 @@ class Feeder:
         assert self.worker is not None
         rows = [row_id(opened.organisation, number) for number in numbers]
         mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
-        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, opened.round, rows)
+        # A second try is hers by itself, as the first one was, whatever she chose since.
+        round = -1 if claim.retry else opened.round
+        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, round, rows)
         if not fed.ours:
             # Taken from us, since the others took us for dead: nothing of it goes out here.
             claim.closing = True

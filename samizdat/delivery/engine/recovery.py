@@ -106,7 +106,7 @@ def take_over(worker: Worker) -> int:
 
 
 def _take_untouched(chunk: Chunk, worker: Worker) -> int:
-    from samizdat.delivery.actions.clock import next_position
+    from samizdat.delivery.actions.chunks import next_position
 
     with transaction.atomic():
         # Campaign, then chunk: the order of everybody who holds both.

@@ -116,7 +116,7 @@ def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> H
 
 def _gathering(found: Any) -> dict[str, Any]:
     """What the page says of its digest: for how many, and when the next one is made."""
-    waits = digests.paused(found)
+    waits = digests.waits_for(found)
     return {
         "digest": DigestForm(initial={"when": found.digest_when}, prefix="digest"),
         "gatherers": digests.how_many(found),

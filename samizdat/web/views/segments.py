@@ -88,6 +88,7 @@ def _builder(request: Any, row: Any) -> HttpResponse:
         "name": known.name if known else "",
         "form": form,
         "root": laid_out,
+        "of": sum(1 for _node in laid_out.nodes()),
         "told": button in ("save", "count"),  # A condition that was just added is not scolded for being empty.
         "groups": [(kind, str(word)) for kind, word in building.GROUPS.items()],
         "offered": builder.offered,

@@ -1,0 +1,57 @@
+"""Whom a letter is owed to, as rows: chunks of at most 500 numbers, each of one version and one wave."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from django.db.models import Max
+
+from samizdat.campaigns.models import Edition
+from samizdat.core import contest, pace
+from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions.holds import LATER
+from samizdat.delivery.models import Chunk
+
+
+def write_chunks(edition: Edition, position: int, numbers: list[int], first: int = 0) -> int:
+    """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave."""
+    cut = [
+        (variant, wave, people[at : at + CHUNK])
+        for variant, wave, people in _parts(edition, numbers, first)
+        for at in range(0, len(people), CHUNK)
+    ]
+    Chunk.objects.bulk_create(_chunk(edition, position + i, *part) for i, part in enumerate(cut))
+    return len(cut)
+
+
+def _chunk(edition: Edition, position: int, variant: int, wave: int, numbers: Sequence[int]) -> Chunk:
+    return Chunk(
+        edition=edition,
+        position=position,
+        size=len(numbers),
+        left=len(numbers),
+        numbers=pack_numbers(numbers),
+        variant=variant,
+        wave=wave,
+        not_before=LATER if wave == 2 else None,
+    )
+
+
+def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
+    """(variant, wave, people) of a page. What is of wave 2 waits until the first has passed, or the test is decided."""
+    if edition.marks:
+        marks, groups = contest.load(edition.marks), defaultdict(list)
+        for number in numbers:
+            groups[contest.group(edition.pk, number, marks)].append(number)
+        for variant, people in sorted(groups.items()):
+            yield variant, 2 if variant == contest.REST else 1, people
+    elif first:
+        now, later = pace.first_wave(numbers, first)
+        yield from ((0, 1, now), (0, 2, later))
+    else:
+        yield 0, 0, numbers
+
+
+def next_position(edition: int) -> int:
+    """A free place for one more chunk. The caller holds the campaign's row."""
+    last = Chunk.objects.filter(edition=edition).aggregate(last=Max("position"))["last"]
+    return 0 if last is None else last + 1
