@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.models import Template
 from samizdat.campaigns.templating import sample_of
 from samizdat.core.document import Node, dumps, parse
 
@@ -46,7 +47,7 @@ def body_of(name: str, language: str) -> str:
     return dumps(document_of(name, language))
 
 
-def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, int | None]:
+def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
     """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number."""
     if asked in NAMES:
         return draft.with_(body=body_of(asked, language), format="blocks"), None
@@ -54,7 +55,7 @@ def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[D
         template = organisation.templates.filter(pk=int(asked)).first()
         if template is not None:
             sample = sample_of(template)
-            return (draft.with_(body=sample, format="html") if sample else draft), template.pk
+            return (draft.with_(body=sample, format="html") if sample else draft), template
     return draft, None
 
 

@@ -96,6 +96,7 @@ def _forms() -> dict[str, str]:
         "picture-address": _("another address …"),
         "picture-where": _("Address of the picture"),
         "picture-upload": _("Bring in a new one"),
+        "picture-coming": _("It is on its way. You can go on writing."),
         "picture-foreign": _("Picture from %(host)s, not fetched here"),
         "picture-alt": _("What does it show, for those who do not see it?"),
         "picture-decorative": _("It only decorates, and needs no words"),

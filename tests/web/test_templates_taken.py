@@ -21,10 +21,10 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     shown = client.get(f"{base}/templates/{template.pk}/light").content.decode()
     assert "Our head" in shown
     assert "<script" not in shown
-    page = client.get(f"{base}/campaigns/new?begin={template.pk}").content.decode()
+    page = client.post(f"{base}/campaigns/new", {"begin": template.pk}, follow=True).content.decode()
     assert "Dear *|FNAME|*" in page
     assert f'<option value="{template.pk}" selected>' in page
-    begun = client.get(f"{base}/campaigns/new?begin=alert").content.decode()
+    begun = client.post(f"{base}/campaigns/new", {"begin": "alert"}, follow=True).content.decode()
     assert "What to do now" in begun
     here.campaign.template = template
     here.campaign.save(update_fields=["template"])

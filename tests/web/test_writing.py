@@ -56,15 +56,11 @@ def answers(here: House, letter: Campaign, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_letter_begins_in_blocks_and_can_begin_otherwise(here: House, desk: Desk) -> None:
-    page = desk("editor").get(_to(here, "new-campaign")).content.decode()
-    assert 'id="writing"' in page and 'name="format" value="blocks"' in page
-    other = desk("editor").get(_to(here, "new-campaign") + "?in=markdown").content.decode()
-    assert 'id="writing"' not in other and 'name="format" value="markdown"' in other
-    form = {"subject": "New", "from_name": "", "list": here.list.pk, "language": "en", "format": "blocks", "body": ""}
-    answer = desk("editor").post(_to(here, "new-campaign"), form)
-    assert answer.status_code == 302, answer.context["form"].errors
-    made = draft_of(Campaign.objects.order_by("-pk")[0])
-    assert (made.format, json.loads(made.body)["type"]) == ("blocks", "doc")
+    for asked, format_, first in (({}, "blocks", '{"type":"doc"'), ({"format": "markdown"}, "markdown", "")):
+        answer = desk("editor").post(_to(here, "new-campaign"), asked, follow=True)
+        made = draft_of(Campaign.objects.order_by("-pk")[0])
+        assert made.format == format_ and made.body.startswith(first)
+        assert ('id="writing"' in answer.content.decode()) == (format_ == "blocks")
 
 
 def test_without_script_the_letter_can_still_be_read(here: House, desk: Desk, letter: Campaign) -> None:

@@ -24,7 +24,32 @@ TYPED_ABOVE = 1000
 LONGEST_BODY = 1_000_000
 # Ways to write a letter, the first is where a new one begins.
 FORMATS = (("blocks", lazy("Blocks")), ("markdown", "Markdown"), ("html", "HTML"))
-EMPTY_BLOCKS = '{"type":"doc"}'
+# A letter without a word in it.
+EMPTY = {"blocks": '{"type":"doc"}', "markdown": "", "html": ""}
+
+
+class BeginForm(DeskForm):
+    """What a letter begins with. Whatever is not said is as in the last letter, or as the organisation has it."""
+
+    list = forms.TypedChoiceField(label=lazy("List"), coerce=int, required=False)
+    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES, required=False)
+    begin = forms.CharField(required=False, max_length=40)
+    format = forms.ChoiceField(choices=FORMATS, required=False)
+
+    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lists = [found.id for found in lists]
+        offer(self, "list", [(found.id, found.name) for found in lists])
+
+    def clean_list(self) -> int:
+        usual = self.initial["list"]
+        return int(self.cleaned_data["list"] or (usual if usual in self._lists else self._lists[0]))
+
+    def clean_language(self) -> str:
+        return str(self.cleaned_data["language"] or self.initial["language"])
+
+    def clean_format(self) -> str:
+        return str(self.cleaned_data["format"] or FORMATS[0][0])
 
 
 class ComposeForm(DeskForm):
@@ -85,7 +110,7 @@ class ComposeForm(DeskForm):
         # Browsers send CRLF; a letter has one kind of line end, or its lines would be counted twice.
         body = answers["body"].replace("\r\n", "\n").replace("\r", "\n")
         if answers["format"] == "blocks" and not body.strip():
-            body = EMPTY_BLOCKS
+            body = EMPTY["blocks"]
         # A page that does not ask keeps what was chosen.
         pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
         return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures)
@@ -216,6 +241,8 @@ class ReleaseForm(DeskForm):
         answers["at"] = None
         if answers.get("when") == "later":
             self._read_time(answers)
+        elif answers.get("day") or answers.get("time"):
+            self.add_error("when", _("A time is filled in below, and “Now” is chosen. Choose one, or empty the time."))
         if self.asks_number and "number" not in self.errors:
             self._check_number(answers)
         return answers

@@ -33,7 +33,7 @@ from samizdat.events.actions import record
 from samizdat.web import beside, editing, previews
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
 from samizdat.web.forms.base import refuse, sentences
-from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ComposeForm
+from samizdat.web.forms.campaigns import EMPTY, FORMATS, LONGEST_BODY, BeginForm, ComposeForm
 from samizdat.web.uploads import MemoryUploadHandler
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -99,50 +99,53 @@ def with_names(organisation: Any, rows: list[Any]) -> list[tuple[Any, dict[str, 
 
 @door(see=WRITERS, do=WRITERS)
 def new_campaign(request: Any) -> HttpResponse:
+    """What a letter begins with. It is a draft from then on, so that everything that is typed in it is saved."""
     organisation = request.organisation
-    first = _first_draft(organisation, request.GET.get("in", ""))
-    begun, template = starters.begun(organisation, request.GET.get("begin", ""), organisation.language, first)
-    form = _form(request, begun, None, template)
-    if form.is_valid():
-        chosen = _choices(organisation, form)
-        list_ = chosen.pop("list")
-        try:
-            made = actions.create(organisation, list_, form.draft(), by=request.person, now=timezone.now(), **chosen)
-        except CampaignError as refused:
-            refuse(form, None, refused)
-        else:
-            return go(request, "campaign", made.pk)
-    facts = {"form": form, "lists": audience.lists(organisation)} | _writing_facts(
-        request, form, form["language"].value()
-    )
-    begin = request.GET.get("begin", "")
-    facts |= {"starters": starters.STARTERS, "own": queries.templates(organisation), "begin": begin}
+    lists, last = audience.lists(organisation), _last(organisation)
+    initial = {"list": last.list_id if last else None, "language": organisation.language}
+    form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
+    if lists and form.is_valid():
+        return go(request, "campaign", _begun(request, form, last).pk)
+    facts = {"form": form, "lists": lists, "formats": FORMATS}
+    facts |= {"starters": starters.STARTERS, "own": queries.templates(organisation)}
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
 
 
-def _first_draft(organisation: Any, asked: str = "") -> Draft:
-    """Sender of the last letter, so that nobody types it again. In blocks, or as the address of the page asks."""
+def _last(organisation: Any) -> Any:
     rows = queries.newest(organisation, limit=1)
-    format_ = asked if asked in dict(FORMATS) else FORMATS[0][0]
-    if not rows:
-        return Draft(from_name=organisation.name, format=format_)
-    last = draft_of(rows[0].campaign)
-    return Draft(from_name=last.from_name, from_email=last.from_email, reply_to=last.reply_to, format=format_)
+    return rows[0].campaign if rows else None
 
 
-def _form(request: Any, draft: Draft, campaign: Any, template: int | None = None) -> ComposeForm:
+def _begun(request: Any, form: BeginForm, last: Any) -> Any:
+    """The new draft, from the sender of the last letter, so that nobody types it again."""
+    organisation, answers = request.organisation, form.cleaned_data
+    draft = Draft(from_name=organisation.name, format=answers["format"])
+    if last:
+        old = draft_of(last)
+        draft = draft.with_(from_name=old.from_name, from_email=old.from_email, reply_to=old.reply_to)
+    draft, template = starters.begun(organisation, answers["begin"], answers["language"], draft)
+    return actions.create(
+        organisation,
+        audience.list_by_id(organisation, answers["list"]),
+        draft if draft.body else draft.with_(body=EMPTY[draft.format]),
+        by=request.person,
+        now=timezone.now(),
+        template=template,
+        language=answers["language"],
+    )
+
+
+def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
     organisation = request.organisation
     initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
-    initial["language"] = campaign.language if campaign else organisation.language
-    initial["template"] = template or ""
-    if campaign:
-        initial |= {
-            "version": campaign.version,
-            "list": campaign.list_id,
-            "tag": campaign.tag_id or "",
-            "segment": campaign.segment_id or "",
-            "template": campaign.template_id or "",
-        }
+    initial |= {
+        "version": campaign.version,
+        "list": campaign.list_id,
+        "tag": campaign.tag_id or "",
+        "segment": campaign.segment_id or "",
+        "template": campaign.template_id or "",
+        "language": campaign.language,
+    }
     return ComposeForm(
         request.POST if request.method == "POST" else None,
         initial=initial,
@@ -156,7 +159,7 @@ def _form(request: Any, draft: Draft, campaign: Any, template: int | None = None
 def _tags(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
     """As _segments."""
     offered = audience.tags(organisation)
-    if campaign and campaign.tag and campaign.tag.removed:
+    if campaign.tag and campaign.tag.removed:
         offered.append((campaign.tag_id, _("a tag that was removed")))
     return offered
 
@@ -164,7 +167,7 @@ def _tags(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
 def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
     """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
     offered = [(one.id, one.name) for one in saved.segments(organisation)]
-    if campaign and campaign.segment and campaign.segment.removed:
+    if campaign.segment and campaign.segment.removed:
         offered.append((campaign.segment_id, _("a segment that was removed")))
     return offered
 

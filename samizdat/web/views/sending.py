@@ -98,7 +98,7 @@ def when(request: Any, campaign_id: int) -> HttpResponse:
     now = hours.asked()
     form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organisation.timezone), now=now)
     at = form.cleaned_data["at"] if form.is_valid() else None
-    wrong = [*form.errors.get("time", []), *form.errors.get("day", [])]
+    wrong = [str(text) for name in ("when", "time", "day") for text in form.errors.get(name, [])]
     facts = {**_times(request, at, now), "wrong": " ".join(wrong)}
     return render(request, "web/campaigns/parts/when.html", facts)
 

@@ -117,6 +117,6 @@ def _comments(request: Any, found: Any) -> HttpResponse:
         return render(
             request,
             "web/campaigns/parts/comments.html",
-            {"campaign": found} | comment_facts(request.organisation, found),
+            {"campaign": found, "alone": True} | comment_facts(request.organisation, found),
         )
     return go(request, "campaign", found.pk, anchor="comments")

@@ -3,10 +3,18 @@ import { make, say } from "./words.js";
 
 let library = null;
 let page = null;
+let coming = 0; // pictures on their way to the library
 
 // element: data-library (where the list is asked for), data-picture (address of one, with SLUG in it), data-upload.
 export function open(element) {
   page = element;
+  // Whoever presses Save while a picture is on its way means the letter with the picture.
+  page.closest("form").addEventListener("submit", (event) => {
+    if (!coming) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    page.addEventListener("arrived", () => event.target.requestSubmit(event.submitter), { once: true });
+  });
 }
 
 // The newest, or those that say these words; the list is fetched when the first picture wants it.
@@ -31,6 +39,7 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
   const address = make("input", { class: "input", id: `${id}-a`, inputmode: "url", spellcheck: "false", autocomplete: "off", placeholder: "https://" });
   const file = make("input", { type: "file", id: `${id}-f`, accept: "image/jpeg,image/png,image/gif,image/webp" });
   const wrong = make("p", { class: "wrong", role: "alert", hidden: true });
+  const waiting = make("p", { class: "hint", role: "status", hidden: true }, say("picture-coming"));
   const where = labelled(`${id}-a`, "picture-where", address);
   let offered = [];
   let now = attrs;
@@ -73,18 +82,25 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
     }, 300);
   });
   file.addEventListener("change", async () => {
+    wrong.hidden = true;
+    waiting.hidden = false;
+    coming += 1;
     const answer = await upload(file.files[0]);
+    coming -= 1;
+    waiting.hidden = true;
     wrong.hidden = Boolean(answer.slug);
     wrong.textContent = answer.why ?? "";
     file.value = "";
-    if (!answer.slug) return;
-    library = [answer, ...(library ?? [])];
-    offered = library;
-    choose(answer.slug, answer);
-    fill(answer.slug);
+    if (answer.slug) {
+      library = [answer, ...(library ?? [])];
+      offered = library;
+      choose(answer.slug, answer);
+      fill(answer.slug);
+    }
+    if (!coming) page.dispatchEvent(new Event("arrived"));
   });
   const find = make("div", { class: "grid two" }, labelled(id, "picture-src", control), labelled(`${id}-q`, "picture-find", search));
-  const bring = page.dataset.upload ? [labelled(`${id}-f`, "picture-upload", file), wrong] : [];
+  const bring = page.dataset.upload ? [labelled(`${id}-f`, "picture-upload", file), waiting, wrong] : [];
   const dom = make("div", { class: "stack" }, shown, find, where, ...bring);
   fill(value);
   show(value, attrs);

@@ -1,0 +1,125 @@
+"""From an invitation to a scheduled letter, in a real browser: each click, each field and each file is counted."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from playwright.sync_api import expect
+
+from tests.browser import started
+from tests.conftest import PASSWORD
+from tests.web.conftest import CONSENT, png
+from tests.web.test_sending import quiet_names  # noqa: F401 - a fixture
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.once,
+    pytest.mark.usefixtures("quiet_names"),
+    pytest.mark.django_db(transaction=True),
+]
+
+MOST = 40  # actions; more, and somebody in a hurry goes back to where she came from
+# What stands in place of the starter's blocks; the greeting, the picture and the button stay what they are.
+LETTER = ("The river came", "", "At four it stood in the cellar.", "The books are safe.", "", "Read on:")
+OLGA, STORY = "olga@lantern.example", "https://lantern.example/flood"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with started() as running:
+        yield running
+
+
+class Hand:
+    """What a person does on a page, counted."""
+
+    def __init__(self, page: Any) -> None:
+        self.page, self.actions = page, 0
+
+    def press(self, role: str, words: str, *, whole: bool = True) -> None:
+        self.actions += 1
+        self.page.get_by_role(role, name=words, exact=whole).first.click()
+
+    def fill(self, field: Any, words: str) -> None:
+        self.actions += 1
+        (self.page.locator(field) if isinstance(field, str) else field).fill(words)
+
+    def rewrite(self, block: str, words: str) -> None:
+        """Three clicks choose all of a block; then other words are typed."""
+        self.actions += 4
+        self.page.locator(f".ProseMirror > {block}").click(click_count=3)
+        self.page.keyboard.type(words)
+
+    def choose_file(self, field: Any, path: Path) -> None:
+        self.actions += 1
+        field.set_input_files(path)
+
+
+def house(organisation: Any, letters: Path, language: str) -> str:
+    """Everything an admin has set up, and no letter yet. The token of the newcomer's invitation."""
+    from samizdat.accounts.actions import invite
+    from samizdat.audience import actions as audience
+    from samizdat.delivery import actions as delivery
+
+    now = timezone.now()
+    organisation.language = language
+    organisation.save(update_fields=["language"])
+    readers = audience.new_list(organisation, "Thursday", now=now)
+    audience.add_subscriber(organisation, "ada@lantern.example", readers, consent=CONSENT, now=now)
+    delivery.add_route(organisation, "own-server", f"folder://{letters}", now=now)
+    return invite(organisation, "editor", note="", by=None, now=now)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_newcomer_gets_from_an_invitation_to_a_scheduled_letter(
+    browser: Any, served: str, lantern: Any, tmp_path: Path, language: str
+) -> None:
+    token = house(lantern, tmp_path, language)
+    (tmp_path / "flood.png").write_bytes(png())
+    context = browser.new_context(base_url=served, locale=language)
+    page = context.new_page()
+    hand = Hand(page)
+    with translation.override(language):
+        page.goto(f"/come-in/{token}")
+        hand.fill("#f-name", "Olga")
+        hand.fill("#f-email", OLGA)
+        hand.fill("#f-password", PASSWORD)
+        hand.press("button", _("Come in"))
+        hand.press("link", _("Write a campaign"))
+        hand.press("button", _("Plain letter"), whole=False)
+        hand.fill("#f-subject", "The river")
+        hand.fill("#f-from_email", "letter@lantern.example")
+        for number, words in enumerate(LETTER, 1):
+            if words:
+                hand.rewrite(f".block:nth-child({number}) p", words)
+        picture, button = (page.locator(f".ProseMirror [data-kind={kind}]") for kind in ("picture", "button"))
+        hand.choose_file(picture.locator("[type=file]"), tmp_path / "flood.png")
+        hand.fill(picture.get_by_label(_("What does it show, for those who do not see it?")), "The street under water")
+        hand.fill(button.get_by_label(_("Address"), exact=True), STORY)
+        hand.press("button", _("Send me a test"))
+        expect(
+            page.get_by_text(_("A test for %(address)s is with the next server.") % {"address": OLGA})
+        ).to_be_visible()
+        hand.press("button", _("Go to send"))
+        hand.press("radio", _("At the time below"))
+        hand.fill("#f-day", str(timezone.now().date() + timedelta(days=2)))
+        hand.fill("#f-time", "09:30")
+        hand.press("button", pgettext("verb", "Release"))
+        page.wait_for_url("**/report")
+    context.close()
+    letter = lantern.campaigns.get()
+    assert letter.state == "scheduled"
+    (test,) = (message_from_bytes(one.read_bytes(), policy=policy.default) for one in tmp_path.rglob("*.eml"))
+    html = test.get_body(("html",)).get_content()
+    picture = next(tag for tag in re.findall(r"<img[^>]*>", html) if "/m/" in tag)
+    assert 'src="https://lantern.example/m/' in picture and 'alt="The street under water"' in picture
+    assert re.search(rf'<a[^>]*href="{STORY}"', html)
+    assert all(words in html for words in LETTER)
+    assert (test["to"], hand.actions <= MOST) == (OLGA, True), hand.actions
