@@ -20,4 +20,5 @@ def publish(organisation: Organisation) -> None:
         box_number=number,
         leave_mailbox=organisation.leave_mailbox,
         feared=organisation.feared,
+        zone=organisation.timezone,
     )

@@ -12,15 +12,16 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import checks, history
+from samizdat.campaigns import checks, counting, history
 from samizdat.campaigns import draft as drafts
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
-from samizdat.campaigns.models import Campaign, Edition, Template, Variant
+from samizdat.campaigns.models import Campaign, Edition, Template, Variant, new_edition_number
 from samizdat.campaigns.templating import copy_places
 from samizdat.core import mergetags
 from samizdat.core.address import domain
+from samizdat.core.compile import Proof
 from samizdat.core.document import BadDocument
 from samizdat.core.document import dumps as dumps_document
 from samizdat.core.document import parse as parse_document
@@ -168,8 +169,9 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     campaign.refresh_from_db(fields=["state", "draft_sealed", "version", *_CHOSEN])
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
-    slug = secrets.token_hex(10)
-    proof, draft = proof_of(campaign, now, archive_slug=slug), draft_of(campaign)
+    slug, number = secrets.token_hex(10), new_edition_number()
+    through = counting.through(campaign.organisation, number)
+    proof, draft = proof_of(campaign, now, archive_slug=slug, through=through), draft_of(campaign)
     stopping = checks.stops(campaign, draft, proof, now)
     if proof.compiled is None or stopping:
         raise flaws_error((*proof.flaws, *stopping))
@@ -178,6 +180,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     with transaction.atomic():
         Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
         edition = Edition.objects.create(
+            id=number,
             campaign=campaign,
             organisation=campaign.organisation,
             compiled_sealed=b"",
@@ -187,11 +190,19 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
             archive_slug=slug,
             created=now,
         )
-        details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
+        details = details_of(draft, proof)
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
         edition.details_sealed = seal_json(keys, details, "edition", "details", edition.id)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
+
+
+def details_of(draft: Draft, proof: Proof) -> dict[str, Any]:
+    """What an edition keeps beside its compiled letter: the envelope, its links, and those of them that are counted."""
+    assert proof.compiled is not None
+    links = {"links": list(proof.compiled.links)}
+    counted = {"counted": list(proof.counted)} if proof.counted else {}
+    return {**asdict(draft), "body": "", **links, **counted}
 
 
 def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import actions, checks
+from samizdat.campaigns import actions, checks, counting
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of
@@ -22,6 +22,7 @@ from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Variant
 from samizdat.core import contest
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
+from samizdat.core.letter.counting import Through
 from samizdat.core.message import dumps
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -60,6 +61,7 @@ class Version:
     change: Change
     left: int = 0
     replies: int = 0
+    presses: int = 0  # When it was decided.
 
     @property
     def name(self) -> str:
@@ -67,8 +69,21 @@ class Version:
 
 
 def ways(campaign: Campaign) -> tuple[str, ...]:
-    """How a winner of this letter can be found. By clicks only where totals of its links are kept: of none yet."""
-    return tuple(way for way in contest.WAYS if way != "clicks")
+    """How a winner of this letter can be found. By clicks only where totals of its links are kept."""
+    counts = draft_of(campaign).links == "counted"
+    return tuple(way for way in contest.WAYS if way != "clicks" or counts)
+
+
+def link_of(campaign: Campaign) -> str:
+    """The link whose clicks decide; "" for all of them together."""
+    keys = house.keys(campaign.organisation)
+    told = open_json(keys, bytes(campaign.test_link_sealed), "campaign", "test link", campaign.pk)
+    return (told or {}).get("url", "")
+
+
+def presses_of(campaign: Campaign) -> dict[int, int]:
+    """place of a version -> clicks that the test goes by, as they stand."""
+    return counting.presses(campaign.edition, link_of(campaign)) if campaign.test_by == "clicks" else {}
 
 
 def versions(campaign: Campaign) -> list[Version]:
@@ -81,6 +96,7 @@ def versions(campaign: Campaign) -> list[Version]:
             Change(**(open_json(keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}), letter=row.letter),
             row.left,
             row.replies,
+            row.presses,
         )
         for row in rows.order_by("place")
     ]
@@ -95,14 +111,17 @@ def plan(
     at: datetime,
     by: Any,
     now: datetime,
+    link: str = "",
 ) -> None:
-    """So many per cent get one of the versions each; the rest gets the one that has won at `at`. Errors: BadTest,
-    NotADraft.
+    """So many per cent get one of the versions each; the rest gets the one that has won at `at`. link: the one whose
+    clicks decide, where the way is by clicks; "" for all together. Errors: BadTest, NotADraft.
     """
     _check(campaign, changes, share, way, at, now)
     keys = house.keys(campaign.organisation)
+    told = {"url": link} if way == "clicks" and link else None
+    sealed = seal_json(keys, told, "campaign", "test link", campaign.pk) if told else b""
     with transaction.atomic():
-        _plan(campaign, test_share=share, test_by=way, test_at=at)
+        _plan(campaign, test_share=share, test_by=way, test_at=at, test_link_sealed=sealed)
         Variant.objects.filter(campaign=campaign).delete()
         for place, change in enumerate([Change(), *changes]):
             row = Variant.objects.create(campaign=campaign, place=place, letter=change.letter)
@@ -121,7 +140,7 @@ def asdict_of(change: Change) -> dict[str, str]:
 def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
     """Everybody gets the letter itself. Errors: NotADraft."""
     with transaction.atomic():
-        _plan(campaign, test_share=0, test_by="", test_at=None)
+        _plan(campaign, test_share=0, test_by="", test_at=None, test_link_sealed=b"")
         if Variant.objects.filter(campaign=campaign).delete()[0]:
             record("campaign.test_given_up", campaign.organisation, now=now, by=by, about=campaign.pk)
 
@@ -171,7 +190,7 @@ def _domain(address: str) -> str:
 def draft_in(draft: Draft, change: Change) -> Draft:
     """The letter as this version has it: the text of another draft, the envelope of the letter, and its own words."""
     if change.letter is not None:
-        envelope = {name: getattr(draft, name) for name in ("subject", "from_name", "from_email", "reply_to")}
+        envelope = {name: getattr(draft, name) for name in ("subject", "from_name", "from_email", "reply_to", "links")}
         draft = draft_of(change.letter).with_(**envelope)
     return draft.with_(**{name: value for name, value in asdict_of(change).items() if value})
 
@@ -182,13 +201,15 @@ def draft_of_version(campaign: Campaign, place: int) -> Draft:
     return draft_in(draft, versions(campaign)[place].change) if place else draft
 
 
-def proof_of_version(campaign: Campaign, change: Change, now: datetime, archive_slug: str = "") -> Proof:
+def proof_of_version(
+    campaign: Campaign, change: Change, now: datetime, archive_slug: str = "", through: Through | None = None
+) -> Proof:
     """Compiled as the letter itself is, in the frame of the draft whose text it has."""
     framed = campaign
     if change.letter is not None:
         framed = copy.copy(campaign)
         framed.template = change.letter.template
-    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug)
+    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug, through)
 
 
 def bound(campaign: Campaign) -> Any:
@@ -196,14 +217,15 @@ def bound(campaign: Campaign) -> Any:
     if not campaign.test_share:
         return None
     drafts = [[one.place, asdict(draft_in(draft_of(campaign), one.change))] for one in versions(campaign)]
-    return [campaign.test_share, campaign.test_by, campaign.test_at, drafts]
+    return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
 
 
 def carry_over(campaign: Campaign, to: Campaign, *, by: Any, now: datetime) -> None:
     """A letter that was taken back is a draft again, with its test, as far as there is time for it still."""
     if campaign.test_share and campaign.test_at and campaign.test_at > now:
         changes = [one.change for one in versions(campaign)[1:]]
-        plan(to, changes, share=campaign.test_share, way=campaign.test_by, at=campaign.test_at, by=by, now=now)
+        how = {"way": campaign.test_by, "link": link_of(campaign)}
+        plan(to, changes, share=campaign.test_share, at=campaign.test_at, by=by, now=now, **how)
 
 
 # --- at release ------------------------------------------------------------------------------------------------------
@@ -217,14 +239,15 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
     found = versions(campaign) if campaign.test_share else []
     keys = house.keys(campaign.organisation)
     for one in found[1:]:
-        proof = proof_of_version(campaign, one.change, now, edition.archive_slug)
+        through = counting.through(campaign.organisation, edition.pk, one.place)
+        proof = proof_of_version(campaign, one.change, now, edition.archive_slug, through)
         draft = draft_in(draft_of(campaign), one.change)
         stopping = checks.stops(campaign, draft, proof, now)
         if proof.compiled is None or stopping:
             flawed = actions.flaws_error((*proof.flaws, *stopping))
             sentence = _("Version %(name)s: %(sentence)s") % {"name": one.name, "sentence": flawed}
             raise LetterHasFlaws(sentence, flawed.flaws)
-        details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
+        details = actions.details_of(draft, proof)
         EditionVariant.objects.create(
             edition=edition,
             place=one.place,

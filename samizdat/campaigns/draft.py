@@ -10,6 +10,8 @@ from samizdat.vault.sealed import open_json, seal_json
 FORMATS = ("markdown", "html", "blocks")
 # Whether readers' programs fetch the pictures, or the message carries them.
 PICTURES = ("linked", "inside")
+# Whether links lead where they say, or through the public host, which counts how often (counting.py).
+LINKS = ("direct", "counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Draft:
     body: str = ""
     format: str = "markdown"
     pictures: str = "linked"
+    links: str = "direct"
 
     def with_(self, **changes: str) -> "Draft":
         return replace(self, **changes)

@@ -20,6 +20,7 @@ from samizdat.campaigns.templating import source_for
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.letter import Content, conditions_of
+from samizdat.core.letter.counting import Through
 from samizdat.core.look import Picture as LetterPicture
 from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
@@ -57,13 +58,23 @@ class Finding:
         }
 
 
-def proof_of(campaign: Campaign, now: datetime, draft: Draft | None = None, archive_slug: str = "") -> Proof:
-    """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed."""
+def proof_of(
+    campaign: Campaign,
+    now: datetime,
+    draft: Draft | None = None,
+    archive_slug: str = "",
+    through: Through | None = None,
+) -> Proof:
+    """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed.
+
+    through: by which addresses links are reached that are counted (counting.py); of tests and previews none is.
+    """
     draft = draft or draft_of(campaign)
     content = content_of(campaign, draft, archive_slug)
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     inside = carries(campaign.organisation, draft)
-    return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside)
+    through = through if draft.links == "counted" else None
+    return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through)
 
 
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:

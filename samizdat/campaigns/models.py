@@ -57,6 +57,7 @@ class Campaign(models.Model):
     test_at = models.DateTimeField(null=True)
     test_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/contest.py
     test_winner = models.PositiveSmallIntegerField(null=True)
+    test_link_sealed = models.BinaryField(default=b"", db_default=b"")  # By presses of this link alone; empty: of all.
     test_plan = models.CharField(max_length=16, blank=True, default="", db_default="")  # Another with each change.
 
     frozen = models.BigIntegerField(default=0)
@@ -140,6 +141,25 @@ class Edition(models.Model):
     created = models.DateTimeField()
 
 
+class LinkTotal(models.Model):
+    """How often a link of an edition was pressed on a day, by whomever: `link` numbers its counted addresses."""
+
+    edition = models.ForeignKey(Edition, models.CASCADE, related_name="link_totals")
+    place = models.PositiveSmallIntegerField()  # The version that had it; 0 is the edition itself.
+    link = models.PositiveSmallIntegerField()
+    day = models.DateField()
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "place", "link", "day"], name="link_total_once")]
+
+
+class Folded(models.Model):
+    """A box of sums that was added up and may still lie in the gate: it is not added up a second time."""
+
+    name = models.BinaryField(max_length=32, primary_key=True)
+
+
 class Correction(models.Model):
     """A slip that was mended on the web copy of a letter; what was sent stays as it was (campaigns/correcting.py)."""
 
@@ -170,6 +190,8 @@ class Variant(models.Model):
     letter = models.ForeignKey(Campaign, models.PROTECT, null=True, related_name="+")  # A draft with its other text.
     left = models.PositiveBigIntegerField(default=0)  # Of those who got it in the test, as Campaign.left_by_letter.
     replies = models.PositiveBigIntegerField(default=0)  # Counted by a person.
+    # Of its links that the test goes by, when it was decided: later the rest gets the same links.
+    presses = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "place"], name="variant_place_once")]

@@ -52,6 +52,12 @@ def campaign() -> None:
     default="linked",
     help="Of the library: fetched by the mail program, or carried in every message (1 MB at most).",
 )
+@click.option(
+    "--links",
+    type=click.Choice(["direct", "counted"]),
+    default="direct",
+    help="They lead where they say, or through the public pages, which keep one sum a link and day, of nobody.",
+)
 @common
 def campaign_new(
     body: str | None,
@@ -84,6 +90,7 @@ def campaign_new(
         body=_read(body) if body else "",
         format=_format_of(body) if body else "markdown",
         pictures=words["pictures"],
+        links=words["links"],
     )
     template, begun = _template(organisation, template_name, words["language"], draft)
     if not body and not begun.body:

@@ -13,6 +13,7 @@ from samizdat.cli.output import Failed, common, say
 __all__ = ["campaign"]
 
 NAMES = "ABCD"  # core/contest.NAMES; not loaded for --help.
+WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.
 
 # Reasons for which somebody does not get a letter: delivery/whom.Whom.
 _WITHOUT = {
@@ -61,7 +62,8 @@ def _reason(code: str) -> str:
 @click.option("--from", "senders", multiple=True, metavar='"Name <a@b>"', help="Of a version; once for each.")
 @click.option("--letter", "letters", multiple=True, type=int, metavar="ID", help="A draft that has its text.")
 @click.option("--share", type=int, default=20, show_default=True, help="Per cent that get one of the versions.")
-@click.option("--by", "way", type=click.Choice(["hand", "replies", "unsubscribes"]), help="How one wins; by hand.")
+@click.option("--by", "way", type=click.Choice(WAYS), help="How one wins; by hand.")
+@click.option("--link", metavar="URL", default="", help="With --by clicks: of this link alone, and not of all.")
 @click.option("--at", "when", metavar="TIME", help="When the rest gets the winner.")
 @click.option("--none", "give_up", is_flag=True, help="No test: everybody gets the letter as it is.")
 @common
@@ -83,7 +85,8 @@ def campaign_versions(
             raise Failed("Say when the rest gets the winner: --at 2026-11-26T10:00.", "no_time")
         changes = [_change(*of) for of in zip_longest(subjects, senders, letters)]
         way = told["way"] or "hand"
-        contest.plan(found, changes, share=told["share"], way=way, at=at, by=None, now=opening.now())
+        how = {"share": told["share"], "way": way, "link": told["link"]}
+        contest.plan(found, changes, at=at, by=None, now=opening.now(), **how)
     say(*_versions(found))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from samizdat.core.letter import Content, Edge, Letter, Piece, render, tidy
+from samizdat.core.letter import Content, Edge, Letter, Piece, counting, render, tidy
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import (
     LINE,
@@ -56,20 +56,30 @@ type Carries = Callable[[Collection[str]], Iterable[Inside]]
 class Proof:
     """What came of compiling: the edition when nothing stops it, and all flaws in either case.
 
-    `inside`: bytes of the pictures that the message carries, as they travel.
+    `inside`: bytes of the pictures that the message carries, as they travel. `counted`: addresses that lead through
+    the public host, in the order of the letter; the letter here has them as they were written.
     """
 
     compiled: Compiled | None
     flaws: tuple[Flaw, ...]
     letter: Letter
     inside: int = 0
+    counted: tuple[str, ...] = ()
 
 
-def compile_letter(content: Content, *, now: datetime, boundary: str, carries: Carries | None = None) -> Proof:
+def compile_letter(
+    content: Content,
+    *,
+    now: datetime,
+    boundary: str,
+    carries: Carries | None = None,
+    through: counting.Through | None = None,
+) -> Proof:
     """Compile a letter.
 
     `now` is aware and in the organisation's time zone: it fills DATE and CURRENT_YEAR. `boundary` is 8 to 60 letters
-    and digits, drawn by the caller, the same for every message of the edition. A flaw of severity "stop": no edition.
+    and digits, drawn by the caller, the same for every message of the edition. `through`: by which addresses links are
+    reached whose presses are counted; None leaves all as they are. A flaw of severity "stop": no edition.
     """
     if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
         raise ValueError("A boundary is 8 to 60 letters and digits.")
@@ -80,7 +90,9 @@ def compile_letter(content: Content, *, now: datetime, boundary: str, carries: C
     flaws = (*_header_flaws(content), *letter.flaws, *_weight_flaws(weight))
     if any(flaw.severity == "stop" for flaw in flaws):
         return Proof(None, flaws, letter, weight)
-    return Proof(_assemble(content, letter, boundary, inside), flaws, letter, weight)
+    counted = counting.countable(letter, content.website) if through else ()
+    sent = counting.through(letter, content.website, through(counted)) if through and counted else letter
+    return Proof(_assemble(content, sent, boundary, inside), flaws, letter, weight, counted)
 
 
 # --- pictures that travel in the message ---

@@ -126,6 +126,10 @@ SENTENCES: dict[str, str] = {
     "Cut them off, unless you want that.",
     "link_blocked": "%(host)s does not open where some of your readers live. Say the main thing in the letter "
     "itself, or add a link that opens.",
+    "uncounted_reader": "The link %(url)s holds a value of the reader, so it stays direct and is not counted.",
+    "uncounted_words": "The link %(url)s shows its own address, so it stays direct and is not counted: filters take a "
+    "shown address that leads elsewhere for a fraud. Give it words of its own, and it is counted.",
+    "uncounted_odd": "The link %(url)s is none that a redirect should lead to, so it stays direct and is not counted.",
     "link_dead": "The link %(url)s does not work: %(why)s. Correct it, or take it out.",
     "link_moved": "The link %(url)s leads on to %(to)s. Link that page, if it is the one you mean.",
     "link_inside": "The link %(url)s leads into a private network, where readers cannot follow. Link a public page.",

@@ -6,7 +6,9 @@ again for whatever was missed. Nothing that names a reader comes here.
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+import json
+import os
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,14 +18,14 @@ from django.utils.translation import override
 
 from samizdat.core import link, sheet
 from samizdat.gate import plain
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
 
 # A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
 ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow")
 STATES = ("left", "back", "pending", "confirmed", "forgotten", *ASKED, "erased", "moved", "allowed")
 
 # What the public role may read; into the intake it may only write, and only these columns.
-READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet")
+READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet", "target")
 ROLE_LOCK = 0x5A4D495A0003
 INTAKE_COLUMNS = "place_id, box"
 
@@ -39,6 +41,7 @@ def publish_place(
     box_number: int,
     leave_mailbox: str = "",
     feared: str = "",
+    zone: str = "UTC",
 ) -> None:
     """An organisation as the public knows it. `host`: a bare host name, "" when it has none of its own.
 
@@ -53,6 +56,7 @@ def publish_place(
             "accent": accent,
             "leave_mailbox": leave_mailbox,
             "feared": feared,
+            "zone": zone,
             "box_key": box_key,
             "box_number": box_number,
         },
@@ -124,6 +128,17 @@ def publish_letter(
                     "corrected": corrected,
                 },
             )
+
+
+def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:
+    """code in a letter's address -> what it leads to: {"to": web address}.
+
+    Each is sealed with its code, so what a letter links to can lie here before anybody has the letter.
+    """
+    with transaction.atomic(using="gate"):
+        for code, said in targets.items():
+            box = sheet.close(code, json.dumps(said, ensure_ascii=False), os.urandom(12))
+            Target.objects.update_or_create(name=sheet.name(code), defaults={"place_id": uid, "box": box})
 
 
 def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:

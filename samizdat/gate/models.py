@@ -13,6 +13,7 @@ class Place(models.Model):
     accent = models.CharField(max_length=7)
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Where one leaves by mail; letters name it as well.
     feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # core/reach: whom forms warn of.
+    zone = models.CharField(max_length=64, default="UTC", db_default="UTC")  # In which presses have their day.
     box_key = models.BinaryField(max_length=32)
     box_number = models.BigIntegerField()
 
@@ -48,6 +49,14 @@ class LetterName(models.Model):
     place = models.ForeignKey(Place, models.CASCADE)
     list_name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
+
+
+class Target(models.Model):
+    """Where an address in a letter leads that is the same for all readers, sealed: whoever has the address opens it."""
+
+    name = models.BinaryField(max_length=32, primary_key=True)
+    place = models.ForeignKey(Place, models.CASCADE)
+    box = models.BinaryField()  # core/sheet of JSON: actions.publish_targets.
 
 
 class Picture(models.Model):

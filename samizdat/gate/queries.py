@@ -5,13 +5,15 @@ T11). Places without a host share whatever names nobody owns. What a letter in a
 pictures) must outlive a change of host: that also answers on names nobody owns, never on another group's.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from samizdat.core import seal
 from samizdat.core import sheet as sheets
 from samizdat.gate.actions import token_hash
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
 
 LETTERS_A_PAGE = 15
 
@@ -102,6 +104,17 @@ def sheet(place: Place, secret: str, now: datetime) -> str | None:
     try:
         return sheets.read(secret, bytes(found.box)) if found else None
     except seal.SealBroken:
+        return None
+
+
+def target(code: str, host: str) -> tuple[Place, dict[str, Any]] | None:
+    """Whose letter an address belongs to, and what it leads to; None for a code of nobody's, or on another's host."""
+    found = Target.objects.select_related("place").filter(name=sheets.name(code)).first()
+    if found is None or not reachable(found.place, host):
+        return None
+    try:
+        return found.place, json.loads(sheets.read(code, bytes(found.box)))
+    except (seal.SealBroken, ValueError):
         return None
 
 

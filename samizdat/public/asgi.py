@@ -122,6 +122,13 @@ def make_application() -> Public:
     return Public(WSGIHandler())
 
 
+def closing() -> None:
+    """After the last request: what is still in memory goes into the gate."""
+    from samizdat.public.counting import tally
+
+    tally.flush()
+
+
 def __getattr__(name: str) -> Any:
     """`application` is made when it is asked for, so that importing this module starts nothing."""
     if name != "application":

@@ -16,8 +16,12 @@ STEP = 512
 
 
 def drop_in(place: Place, kind: str, **words: Any) -> None:
-    """Puts {"kind", "at", ...} into the intake. Layout: number of the box key (u32), then the box of core/seal."""
-    said: dict[str, Any] = {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words}
+    """Puts {"kind", "at", ...} into the intake."""
+    put(place, {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words})
+
+
+def put(place: Place, said: dict[str, Any]) -> None:
+    """Puts it in as it is, sealed. Layout: number of the box key (u32), then the box of core/seal."""
     text = json.dumps(said, ensure_ascii=False).encode()
     padded = text.ljust(-(-len(text) // STEP) * STEP)
     box = seal.seal_to(bytes(place.box_key), padded, info(bytes(place.uid)), os.urandom(32), os.urandom(12))

@@ -192,6 +192,7 @@ def work(request: HttpRequest) -> HttpResponse:
 @takes("GET", "HEAD")
 def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse(
-        "User-agent: *\nDisallow: /u/\nDisallow: /p/\nDisallow: /c/\nDisallow: /d/\nDisallow: /e/\nDisallow: /n/\n",
+        "User-agent: *\nDisallow: /u/\nDisallow: /p/\nDisallow: /c/\nDisallow: /d/\nDisallow: /e/\nDisallow: /n/\n"
+        "Disallow: /l/\n",
         content_type="text/plain",
     )

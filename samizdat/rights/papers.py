@@ -217,7 +217,10 @@ def _measures() -> tuple[str, ...]:
             "unnoticed."
         ),
         _("- Public pages run apart, without any list, and seal what readers send in at once."),
-        _("- No IP address, program, opening or click is stored anywhere."),
+        _(
+            "- No IP address, program or opening is stored anywhere; of clicks at most one sum a link and day, "
+            "of nobody."
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.campaigns import contest as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import contest
 from samizdat.delivery.actions.contest import Part, parts
@@ -12,6 +13,13 @@ from samizdat.web.templatetags.desk import moment
 
 # Fewer people than this are not shown by what they did (issue of the letters, part 9).
 FEWEST = 20
+# What stands in a file or a table where one to nineteen people are behind a number.
+FEW = f"<{FEWEST}"
+
+
+def shown(people: int) -> str:
+    """A number as others may have it: none, or enough people not to be somebody."""
+    return FEW if 0 < people < FEWEST else str(people)
 
 
 def table(campaign: Any) -> dict[str, Any] | None:
@@ -21,10 +29,12 @@ def table(campaign: Any) -> dict[str, Any] | None:
         return None
     states = [name for name, _word, _note in words.BOOKS if any(part.counts.get(name) for part in found)]
     heads = [str(word) for name, word, _note in words.BOOKS if name in states]
+    presses = _presses(campaign, found)
     totals = [sum(part.counts.get(state, 0) for part in found) for state in states]
     return {
         "heads": heads,
-        "rows": [_row(campaign, part, states, heads) for part in found],
+        "rows": [_row(campaign, part, states, heads, presses) for part in found],
+        "counts": campaign.test_by == "clicks",
         "totals": [*zip(heads, totals, strict=True)],
         "frozen": sum(part.frozen for part in found),
         "said": _said(campaign),
@@ -32,8 +42,16 @@ def table(campaign: Any) -> dict[str, Any] | None:
     }
 
 
-def _row(campaign: Any, part: Part, states: list[str], heads: list[str]) -> dict[str, Any]:
+def _presses(campaign: Any, found: list[Part]) -> dict[int, int]:
+    """place of a version -> clicks that the test goes by: as they stand, or stood when it was decided."""
+    if campaign.test_state == "running":
+        return campaigns.presses_of(campaign)
+    return {part.version.place: part.version.presses for part in found if part.version}
+
+
+def _row(campaign: Any, part: Part, states: list[str], heads: list[str], presses: dict[int, int]) -> dict[str, Any]:
     version = part.version
+    pressed = presses.get(version.place, 0) if version else 0
     return {
         "letter": version.name if version else "",
         "name": version.name if version else _("the rest"),
@@ -44,6 +62,8 @@ def _row(campaign: Any, part: Part, states: list[str], heads: list[str]) -> dict
         "few": bool(version) and part.frozen < FEWEST,
         "left": version.left if version else None,
         "replies": version.replies if version else None,
+        "presses": pressed if version else None,
+        "few_presses": 0 < pressed < FEWEST,
     }
 
 

@@ -8,21 +8,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from samizdat.audience.exporting.cells import escaped
-from samizdat.web import charts, contests, words
-from samizdat.web.contests import FEWEST
+from samizdat.web import charts, clicks, contests, words
+from samizdat.web.contests import FEWEST, shown
 from samizdat.wording import grouped
 
-# What stands in a file or a table where one to nineteen people are behind a number.
-FEW = f"<{FEWEST}"
 # Columns of a comparison, by their names in the books. Frozen is not one: with it a small number could be worked out.
 COLUMNS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "left")
 # Those of the page: the others are zero nearly always, and a subject needs its room.
 ON_PAGE = ("accepted", "refused", "left")
-
-
-def shown(people: int) -> str:
-    """A number as others may have it: none, or enough people not to be somebody."""
-    return FEW if 0 < people < FEWEST else str(people)
 
 
 def of_letter(campaign: Any) -> dict[str, int]:
@@ -59,11 +52,13 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
     for provider, counts in report.providers:
         told = [(state, counts[state]) for state in COLUMNS if counts.get(state)]
         rows += [[_("provider"), f"{words.provider(provider)}: {named[state]}", shown(n)] for state, n in told]
-    tested = contests.table(campaign)
-    for version in tested["rows"] if tested else ():
+    tested = contests.table(campaign) or {"rows": (), "counts": False}
+    for version in tested["rows"]:
         told = [(head, many) for head, many in version["counts"] if many]
         told += [(heads()[-1], version["left"])] if version["left"] is not None else []
+        told += [(_("clicks"), version["presses"])] if tested["counts"] and version["presses"] else []
         rows += [[_("version"), f"{version['name']}: {head}", shown(many)] for head, many in told]
+    rows += clicks.rows(campaign)
     return rows
 
 

@@ -92,6 +92,8 @@ def _serve(role: str, descriptor: int | None) -> int:
     assert descriptor is not None
     settings = {"timeout_graceful_shutdown": 5, **module.UVICORN}
     Server(uvicorn.Config(module.application, **settings)).run(sockets=[socket.socket(fileno=descriptor)])
+    if role == "public":
+        module.closing()
     return 0
 
 

@@ -31,6 +31,7 @@ from samizdat.worker import (
     after,
     bell,
     choosing,
+    counting,
     forgetting,
     intake,
     nightly,
@@ -157,6 +158,7 @@ QUICK: dict[str, Deed] = {
     "exports": exports,
     "renewals of consent": renewals,
     "who wants to stay": staying.take,
+    "presses of links": counting.take,
     "bulk work": bulk_work,
     "senders": placing.place,
 }

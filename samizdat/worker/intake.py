@@ -75,7 +75,12 @@ class Leaving:
 
 
 # What readers send; each kind is taken up by one of the loops.
-KINDS = frozenset(("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"))
+KINDS = frozenset(
+    (
+        *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
+        "pressed",
+    )
+)
 # Seconds that a box of a kind we do not know waits: while machines are upgraded one after the other, another worker may
 # know it. After that it is rubbish of a public process that was taken, and would be walked past for ever.
 UNKNOWN = 3600.0

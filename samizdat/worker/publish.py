@@ -10,6 +10,7 @@ from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
+from samizdat.campaigns import counting
 from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
@@ -174,6 +175,7 @@ def missing_letters(now: datetime) -> int:
     missing = [edition for edition in newest if edition.archive_slug and edition.id not in there]
     for edition in missing:
         edition_as_letter(edition, now)
+        counting.lay_out(edition)
     return len(missing)
 
 
@@ -194,8 +196,11 @@ def everything(now: datetime) -> None:
         all_forms(organisation)
     for edition in _editions().iterator(chunk_size=100):
         edition_as_letter(edition, now)
+        counting.lay_out(edition)
         campaign_pictures(edition.campaign, now)
 
 
 def _editions() -> Any:
-    return Edition.objects.select_related("campaign__organisation", "campaign__list", "campaign__template")
+    return Edition.objects.select_related(
+        "organisation", "campaign__organisation", "campaign__list", "campaign__template"
+    )

@@ -25,6 +25,8 @@ GOLDEN = {
     "erase": "aebagbgzxah4rjwwalianh7jl4o3whih7johwdx35hefjlxlsp5q",
     "allow": "aebagbhyftfgpv6ecxsijx5ebphakddy5m2ikh4jcqvloq43whcq",
     "move": "aebagbcvbyaq5dzdpbmt2jekn3rz7jz7fj2k6kocjhw537mewoya",
+    "click": "aebagbdedtfq6khtztwi6a2kqeuwakpeuvyr22pkm6srcjcvfl3a",
+    "answer": "aebagbf7oscdlojxwytym4rszpxk6gnzd7hsj25gpprluchcrvdq",
 }
 number = st.integers(0, 2**64 - 1)
 

@@ -65,11 +65,11 @@ class House:
         row = row_id(self.organisation.id, self.number(address))
         Subscription.objects.filter(subscriber=row, list=self.list).update(status=2, may=3)
 
-    def draft(self, body: str = BODY) -> Any:
+    def draft(self, body: str = BODY, **more: str) -> Any:
         from samizdat.campaigns.actions import create
         from samizdat.campaigns.draft import Draft
 
-        draft = Draft(subject="News", from_name="Lantern", from_email="news@lantern.example", body=body)
+        draft = Draft(subject="News", from_name="Lantern", from_email="news@lantern.example", body=body, **more)
         return create(self.organisation, self.list, draft, by=None, now=datetime.now(UTC))
 
     def released(self, **how: Any) -> Any:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from samizdat import hours
+from samizdat.campaigns import actions
 from samizdat.campaigns import contest as plans
 from samizdat.campaigns.contest import BadTest, Change
-from samizdat.campaigns.models import Campaign, Variant
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign, LinkTotal, Variant
 from samizdat.core.contest import REST, group
 from samizdat.core.ledger import unpack_numbers
 from samizdat.delivery import queries
@@ -18,18 +20,26 @@ from samizdat.delivery.actions import contest as running
 from samizdat.delivery.actions.clock import retry_due
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, Retry
-from tests.delivery.conftest import House, until
+from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_kills import Child, finish, one_identity_each
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
 
 
-def in_test(house: House, share: int = 40, way: str = "hand", changes: Any = None, **how: Any) -> Campaign:
+def in_test(
+    house: House, share: int = 40, way: str = "hand", changes: Any = None, link: str = "", **how: Any
+) -> Campaign:
     now = hours.now()
-    campaign = house.draft()
+    campaign = house.draft(links="counted" if way == "clicks" else "direct")
     changes = changes or [Change(subject="Other news")]
-    plans.plan(campaign, changes, share=share, way=way, at=now + timedelta(hours=2), by=None, now=now)
+    plans.plan(campaign, changes, share=share, way=way, at=now + timedelta(hours=2), by=None, now=now, link=link)
     return release(campaign, now=now, **how)
+
+
+def run_until_it_waits(campaign: Campaign) -> None:
+    """Sends what may go; what is left waits for the test."""
+    with Running():
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "test", 30)
 
 
 def subjects(server: ScriptedServer) -> dict[str, list[str]]:
@@ -55,7 +65,7 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     house.route(server)
     campaign = in_test(house)
     assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
-    assert run_campaign(campaign.pk, 3)["ended"] != "finished"
+    run_until_it_waits(campaign)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.reason, campaign.accepted) == ("waiting", "test", 20)
     first = subjects(server)
@@ -70,19 +80,24 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     assert queries.recount(campaign).accepted == 50
 
 
-@pytest.mark.parametrize("way", ["replies", "unsubscribes"])
+@pytest.mark.parametrize("way", ["replies", "unsubscribes", "clicks"])
 def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, way: str) -> None:
     house.people(20)
     house.route(server)
     campaign = in_test(house, way=way, changes=[Change(from_name="Ada of Lantern"), Change(subject="Third")], share=60)
-    run_campaign(campaign.pk, 3)
+    run_until_it_waits(campaign)
     Variant.objects.filter(campaign=campaign, place=0).update(left=2, replies=1)
     Variant.objects.filter(campaign=campaign, place=1).update(left=2)
     Variant.objects.filter(campaign=campaign, place=2).update(left=1, replies=3)
+    if way == "clicks":
+        today = hours.now().date()
+        for place, count in ((0, 2), (1, 3), (2, 5)):
+            LinkTotal.objects.create(edition=campaign.edition, place=place, link=0, day=today, count=count)
     Campaign.objects.filter(pk=campaign.pk).update(test_at=hours.now() - timedelta(minutes=1))
     assert run_campaign(campaign.pk, 30)["ended"] == "finished"
     campaign.refresh_from_db()
     assert (campaign.test_winner, campaign.test_state) == (2, "done")
+    assert [one.presses for one in plans.versions(campaign)] == ([2, 3, 5] if way == "clicks" else [0, 0, 0])
     assert {name: len(people) for name, people in subjects(server).items()} == {"News": 8, "Third": 12}
     assert parts_add_up(campaign) == {"A": 4, "B": 4, "C": 4, "": 8}
 
@@ -92,7 +107,7 @@ def test_another_text_is_that_of_another_draft(house: House, server: ScriptedSer
     house.route(server)
     other = house.draft("Dear {{ FNAME }},\n\nanother text altogether.\n")
     campaign = in_test(house, share=40, changes=[Change(letter=other)])
-    run_campaign(campaign.pk, 3)
+    run_until_it_waits(campaign)
     texts = [caught.content for caught in server.messages]
     assert sum(b"another text altogether" in text for text in texts) == 2 and len(texts) == 4
     assert set(subjects(server)) == {"News"}
@@ -157,6 +172,26 @@ def test_what_is_no_test_is_a_sentence(house: House, changes: Any, more: Any, fi
     with pytest.raises(BadTest) as refused:
         plans.plan(campaign, changes, by=None, now=now, **told)
     assert refused.value.field == field
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(house: House) -> None:
+    house.people(20)
+    body = "[A](https://paper.example/a) and [b](https://paper.example/b)"
+    campaign = house.draft(body, links="counted")
+    now, told = hours.now(), {"share": 60, "way": "clicks", "by": None}
+    plans.plan(
+        campaign, [Change(subject="B")], at=now + timedelta(hours=2), now=now, link="https://paper.example/b", **told
+    )
+    release(campaign, now=now)
+    for place, link, count in ((0, 0, 9), (0, 1, 1), (1, 1, 2)):
+        LinkTotal.objects.create(edition=campaign.edition, place=place, link=link, day=now.date(), count=count)
+    assert running.winner_of(campaign) == 1
+    later = house.draft(body, links="counted")
+    plans.plan(later, [Change(subject="B")], at=now + timedelta(hours=2), now=now, **told)
+    actions.save(later, draft_of(later).with_(links="direct"), version=later.version, by=None, now=now)
+    with pytest.raises(BadTest, match="does not count clicks"):
+        release(later, now=now)
 
 
 def test_a_version_that_nobody_would_get_and_a_time_that_is_over_stop_the_release(house: House) -> None:

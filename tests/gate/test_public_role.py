@@ -54,7 +54,7 @@ def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) 
 def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any) -> None:
     """What it reads is published, a hash of a token, or sealed with what stands in a reader's own link."""
     sealed_or_hashed = {("gate_tokenstate", "token_hash"), ("gate_sheet", "name"), ("gate_sheet", "box")}
-    published = {"gate_place", "gate_form", "gate_page", "gate_lettername", "gate_picture"}
+    published = {"gate_place", "gate_form", "gate_page", "gate_lettername", "gate_picture", "gate_target"}
     rows = public_role.execute(
         "SELECT table_name, column_name FROM information_schema.column_privileges "
         "WHERE grantee = %s AND privilege_type = 'SELECT' AND table_schema = 'gate'",

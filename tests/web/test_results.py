@@ -2,12 +2,15 @@
 
 import csv
 import io
+from datetime import date
 from typing import Any
 
 import pytest
 
-from samizdat.campaigns import queries
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns import actions, queries
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign, LinkTotal
+from samizdat.delivery.actions import release
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_sending import Desk, _to, quiet_names  # noqa: F401 - a fixture
@@ -74,3 +77,35 @@ def test_a_search_through_many_letters_can_go_further_back(here: House, monkeypa
     while further and not rows:
         rows, further = queries.searched(here.organisation, "river", before=further)
     assert [row.subject for row in rows] == ["What the river took"]
+
+
+def _counted(here: House, presses: list[dict[int, int]]) -> int:
+    """A finished letter with a counted link for each of `presses`: day of November -> how often."""
+    body = " ".join(f"[Link](https://paper.example/{at})" for at in range(len(presses)))
+    campaign = make_campaign(here, "Counted")
+    draft = draft_of(campaign).with_(body=body, links="counted", format="markdown")
+    actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
+    campaign = release(Campaign.objects.get(pk=campaign.pk), now=NOW)
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, accepted=campaign.frozen)
+    for link, days in enumerate(presses):
+        for day, count in days.items():
+            LinkTotal.objects.create(edition=campaign.edition, place=0, link=link, day=date(2026, 11, day), count=count)
+    return campaign.pk
+
+
+@pytest.mark.django_db
+def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -> None:
+    number = _counted(here, [{24: 30, 25: 3, 26: 21, 27: 4}, {24: 19}, {}])
+    client = desk("viewer")
+    text = client.get(_to(here, "report", number)).content.decode()
+    assert "https://paper.example/0" in text and "sums of links and days, of nobody" in text
+    assert text.count("too few to say") == 1 and "None: we do not record" not in text
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0].startswith("link")]
+    assert rows == [
+        ["1: https://paper.example/0", "58"],
+        ["2: https://paper.example/1", "<20"],
+        ["3: https://paper.example/2", "0"],
+        # The 25th stands with the 26th, the 27th with both, so that no small number is the difference of two others.
+        ["1: 2026-11-24 – 2026-11-24", "30"],
+        ["1: 2026-11-25 – 2026-11-27", "28"],
+    ]

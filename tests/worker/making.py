@@ -7,6 +7,7 @@ Run as a process of its own, so that the tests' own database and settings stay o
 import json
 import os
 from datetime import UTC, date, datetime
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
@@ -45,11 +46,13 @@ def main() -> None:
         box_number=number,
     )
     gate.publish_letter(bytes(lantern.uid), 1, list_name="the Thursday Letter", language="en")
-    said = {"organisation": lantern.id}
-    if os.environ.get("MAKE_PEOPLE"):
-        said |= people(lantern, datetime.now(UTC))
     keys = house.keys(lantern)
     assert keys.link is not None
+    click = link.make(keys.link, "click", 1, 0)
+    gate.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}})
+    said: dict[str, Any] = {"organisation": lantern.id, "click": click}
+    if os.environ.get("MAKE_PEOPLE"):
+        said |= people(lantern, datetime.now(UTC))
     said["token"] = link.make(keys.link, "leave", 1, said.get("number", 1))
     print(json.dumps(said))
 

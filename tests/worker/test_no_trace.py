@@ -45,7 +45,7 @@ def test_no_address_and_no_program_of_a_reader_is_anywhere(peopled: Instance) ->
         for needle in wanted:
             assert needle not in held, (name, needle)
     # And no word about a request at all.
-    assert not re.search(r"/[ucf]/|POST|GET", peopled.log.read_text())
+    assert not re.search(r"/[ucfl]/|POST|GET", peopled.log.read_text())
 
 
 def live(instance: Instance) -> None:
@@ -53,6 +53,9 @@ def live(instance: Instance) -> None:
     token = instance.made["token"]
     assert ask(instance, "GET", f"/u/{token}")[0] == 200
     assert ask(instance, "GET", "/a/")[0] == 200
+    for method in ("GET", "HEAD"):
+        status, answer = ask(instance, method, f"/l/{instance.made['click']}")
+        assert status == 302 and b"location: https://paper.example/\r\n" in answer.lower() and b"cookie" not in answer
     status, head = ask(instance, "HEAD", f"/u/{token}")
     assert status == 200 and head.endswith(b"\r\n\r\n")
     assert b"server:" not in head.lower()

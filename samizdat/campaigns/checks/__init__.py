@@ -6,7 +6,7 @@ fields). `stops` is what the engine asks before it freezes a letter, whichever d
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from samizdat.core.checks.donation import asks
 from samizdat.core.compile import Proof
 from samizdat.core.document.spoken import WORDS as SPOKEN
 from samizdat.core.letter import fill
+from samizdat.core.letter.counting import direct
 from samizdat.core.mergetags import Flaw
 
 __all__ = ["Looked", "look", "reading_of", "stops"]
@@ -91,6 +92,7 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
         *dead.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
         *empties.flaws(known, campaign, proof.letter, views, now),
+        *(_uncounted(campaign, reading, proof) if draft.links == "counted" else ()),
         *more,
     ]
     waits = {
@@ -99,6 +101,15 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
         "empties": not empties.finished(known, campaign, views, now),
     }
     return Looked(_told(found, known), reading, known, frozenset(name for name, true in waits.items() if true))
+
+
+def _uncounted(campaign: Campaign, reading: core.Reading, proof: Proof) -> Iterator[Flaw]:
+    """Links that stay direct in a letter whose links are counted, and why."""
+    for one in direct(proof.letter, campaign.organisation.public_url):
+        place, line = reading.where.place_of(one.url or "{{")
+        url = one.url if len(one.url) <= 80 else one.url[:77] + "..."
+        shown = url + ("…" if one.why == "reader" else "")
+        yield Flaw(line, f"uncounted_{one.why}", {"url": shown}, None, "note", place)
 
 
 def _told(flaws: list[Flaw], known: Kept) -> list[Finding]:

@@ -50,10 +50,11 @@ def parts(campaign: Campaign) -> list[Part]:
 
 def winner_of(campaign: Campaign) -> int:
     """The version that wins by the numbers as they stand."""
+    presses = campaigns.presses_of(campaign)
     scores = {
-        part.version.place: contest.Score(part.counts.get("accepted", 0), part.version.replies, part.version.left)
+        one.place: contest.Score(part.counts.get("accepted", 0), one.replies, one.left, presses.get(one.place, 0))
         for part in parts(campaign)
-        if part.version is not None
+        if (one := part.version) is not None
     }
     return contest.winner(scores, campaign.test_by)
 
@@ -75,6 +76,8 @@ def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bo
             pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused")
         ).update(test_state="decided", test_winner=place, changed=now)
         if mine:
+            for one, presses in campaigns.presses_of(campaign).items():
+                Variant.objects.filter(campaign=campaign, place=one).update(presses=presses)
             detail = {"version": contest.NAMES[place], "by": campaign.test_by if by is None else "hand"}
             record("campaign.test_decided", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
     return bool(mine)

@@ -14,7 +14,7 @@ from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, 
 from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approving
+from samizdat.campaigns import approving, counting
 from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
@@ -102,6 +102,7 @@ def release(
                 else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
             )
         columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
+        counting.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy, columns)
     campaign.refresh_from_db()
     return campaign
@@ -111,6 +112,9 @@ def _check_test(campaign: Campaign, wave: Wave, leaves: datetime) -> None:
     """Errors: BadTest for one whose time does not go with the letter's."""
     if not campaign.test_share:
         return
+    if campaign.test_by not in contests.ways(campaign):
+        sentence = _("This letter does not count clicks any more. Choose another way in which a version can win.")
+        raise contests.BadTest(sentence, "way")
     if wave.percent:
         raise contests.BadTest(_("A test of versions is a first wave already. Choose one of the two."), "wave")
     assert campaign.test_at is not None

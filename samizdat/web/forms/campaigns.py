@@ -89,6 +89,12 @@ class ComposeForm(DeskForm):
         required=False,
         help_text=lazy("Inside: for readers whose network lets nothing of ours through. The letter grows by them."),
     )
+    links = forms.ChoiceField(
+        label=lazy("Links"),
+        choices=[("direct", lazy("lead where they say")), ("counted", lazy("are counted, as totals"))],
+        required=False,
+        help_text=lazy("Counted: they lead through your public pages, which keep one sum a link and day, of nobody."),
+    )
     body = forms.CharField(
         label=lazy("Letter"),
         required=False,
@@ -113,7 +119,8 @@ class ComposeForm(DeskForm):
             body = EMPTY["blocks"]
         # A page that does not ask keeps what was chosen.
         pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
-        return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures)
+        links = answers["links"] or self.initial.get("links") or "direct"
+        return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures, links=links)
 
 
 class TestForm(DeskForm):

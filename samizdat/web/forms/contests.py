@@ -62,14 +62,20 @@ class PlanForm(DeskForm):
         help_text=lazy("Drawn by chance, in equal parts. The rest waits for the version that wins."),
     )
     way = forms.ChoiceField(label=lazy("The winner"), widget=forms.RadioSelect, initial="hand")
+    link = forms.ChoiceField(label=lazy("Clicks of"), required=False)
     day = forms.DateField(
         label=lazy("The rest goes on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
     time = forms.TimeField(label=lazy("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
 
-    def __init__(self, *args: Any, ways: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, ways: tuple[str, ...], links: tuple[str, ...] = (), **kwargs: Any) -> None:
+        """links: the counted ones of the letter, one of which may decide."""
         super().__init__(*args, **kwargs)
         offer(self, "way", [(way, WAYS[way]) for way in ways])
+        if "clicks" in ways:
+            offer(self, "link", [("", _("all links together")), *((url, url[:80]) for url in links)])
+        else:
+            del self.fields["link"]
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or self.cleaned_data

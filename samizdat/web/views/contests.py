@@ -14,7 +14,9 @@ from samizdat.campaigns import contest
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.letter import proof_of
 from samizdat.core.contest import NAMES
+from samizdat.core.letter.counting import countable
 from samizdat.delivery import actions
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
@@ -46,6 +48,7 @@ def versions(request: Any, campaign_id: int) -> HttpResponse:
                 at=plan.at,
                 by=request.person,
                 now=hours.asked(),
+                link=plan.cleaned_data.get("link", ""),
             )
         except contest.BadTest as bad:
             refuse(plan if bad.field in plan.fields else changes[0], bad.field, bad)
@@ -76,8 +79,10 @@ def _forms(request: Any, found: Any) -> tuple[list[ChangeForm], PlanForm]:
     at = timezone.localtime(found.test_at or hours.asked() + timedelta(hours=USUAL))
     told = {"day": at.date(), "time": at.time().replace(second=0, microsecond=0)}
     if found.test_share:
-        told |= {"share": found.test_share, "way": found.test_by}
-    return forms, PlanForm(request.POST or None, ways=contest.ways(found), initial=told)
+        told |= {"share": found.test_share, "way": found.test_by, "link": contest.link_of(found)}
+    ways = contest.ways(found)
+    links = countable(proof_of(found, hours.asked()).letter, found.organisation.public_url) if "clicks" in ways else ()
+    return forms, PlanForm(request.POST or None, ways=ways, links=links, initial=told)
 
 
 @deed(WRITERS)

@@ -22,7 +22,7 @@ from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.watching import waits_for, waits_for_route
 from samizdat.events.actions import detail_of
-from samizdat.web import charts, contests, words
+from samizdat.web import charts, clicks, contests, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.campaigns import CorrectionForm, StopForm
@@ -41,7 +41,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
-    facts = _facts(request, found) | {"unreached": _unreached(found)}
+    facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
     return render(request, "web/campaigns/report.html", facts)
 
 
@@ -148,6 +148,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "reason": words.why_held(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
         "contest": contests.table(found),
+        "counts_clicks": clicks.counted(found),
         "left_few": contests.FEWEST if 0 < found.left_by_letter < contests.FEWEST else 0,
     }
 

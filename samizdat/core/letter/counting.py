@@ -1,0 +1,128 @@
+"""Links of a letter that lead through the public host, where presses are counted. Pure.
+
+A counted link has one address for all readers, so a press can never tell whose it was. What holds a value of a reader
+stays as it was written. So does a link whose words are its address: mail programs take a link that shows one host
+and leads to another for a fraud. In the text part it is the addresses in < > that change, for the same reason.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.core.letter.content import Letter, Piece
+from samizdat.core.message import Slot
+
+# Characters; browsers cut longer addresses. And links of one letter, as many as its codes can number.
+LONGEST, MOST = 2000, 65_535
+
+# The addresses that may be counted, in the order of the letter -> by which each of them is to be reached.
+type Through = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A web link that is not counted. why: "reader", a value of the reader stands in it; "words", its words are an
+    address; "odd", an address that no redirect should lead to. `url` is cut where the reader's value begins.
+    """
+
+    url: str
+    why: Literal["reader", "words", "odd"]
+
+
+_QUOTED = r"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?"
+_LINK = re.compile(rf"<a\b({_QUOTED})(\shref=\")([^\"]*)(\"{_QUOTED}>)?", re.IGNORECASE)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+_IN_TEXT = re.compile(r"<(https?://[^<>\s]+)>", re.IGNORECASE)
+_ADDRESS = re.compile(r"\s*(?:(?:https?://|www\.)\S.*|[\w.-]+\.[^\W\d_]{2,}(?:/\S*)?)\s*", re.IGNORECASE | re.DOTALL)
+
+
+def countable(letter: Letter, own: str) -> tuple[str, ...]:
+    """Addresses of the body that may be counted, each once. own: the address of the organisation's public pages, whose
+    links (ways out, web versions, forms) are never counted.
+    """
+    urls = (found for found in _links(letter.html, own) if isinstance(found, str))
+    return tuple(dict.fromkeys(urls))[:MOST]
+
+
+def direct(letter: Letter, own: str) -> tuple[Direct, ...]:
+    """Web links that stay as they are, though they lead to somebody else's host; each once."""
+    found = (found for found in _links(letter.html, own) if isinstance(found, Direct))
+    return tuple(dict.fromkeys(found))
+
+
+def through(letter: Letter, own: str, to: Mapping[str, str]) -> Letter:
+    """The letter with the addresses of `to` in the place of those that may be counted."""
+
+    def in_html(piece: Piece) -> Piece:
+        if not isinstance(piece, str):
+            return piece
+        return _LINK.sub(lambda link: _led(link, own, to), piece)
+
+    def in_text(piece: Piece) -> Piece:
+        if not isinstance(piece, str):
+            return piece
+        return _IN_TEXT.sub(lambda link: f"<{to.get(link[1], link[1])}>", piece)
+
+    return replace(letter, html=tuple(map(in_html, letter.html)), text=tuple(map(in_text, letter.text)))
+
+
+def _led(link: re.Match[str], own: str, to: Mapping[str, str]) -> str:
+    url = _of(link, own)
+    if not isinstance(url, str) or url not in to:
+        return link[0]
+    return f"<a{link[1]}{link[2]}{html.escape(to[url])}{link[4] or '"'}"
+
+
+def _links(pieces: Iterable[Piece], own: str) -> Iterator[str | Direct]:
+    """Every web link to somebody else's host: its address where it may be counted, else why not."""
+    before = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            begun = re.search(r"\shref=\"([^\"]*)\Z", before)
+            if begun and (_WEB.match(begun[1]) or (isinstance(piece, Slot) and piece.kind == "link")):
+                yield Direct(html.unescape(begun[1]), "reader")
+            before = ""
+            continue
+        before = piece
+        yield from filter(None, (_of(link, own) for link in _LINK.finditer(piece)))
+
+
+def _of(link: re.Match[str], own: str) -> str | Direct | None:
+    # Without a closing quote in this piece the address goes on with a value of the reader.
+    url = html.unescape(link[3])
+    if not _WEB.match(url) or link.string[link.end(3) : link.end(3) + 1] != '"' or _host(url) == _host(own):
+        return None
+    if location(url) is None:
+        return Direct(url, "odd")
+    words = link.string[link.end() : (link.string + "</a").lower().index("</a", link.end())] if link[4] else ""
+    if _ADDRESS.fullmatch(html.unescape(_TAG.sub("", words))):
+        return Direct(url, "words")
+    return url
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def location(url: str) -> str | None:
+    """The address as a Location header may have it: ASCII, with a host that has a name and nobody's password in it.
+    None for one that a redirect should not lead to.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port is not None else ""
+        host = domain(normalise(f"x@{parts.hostname or ''}"))
+    except (ValueError, BadAddress):
+        return None
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or len(url) > LONGEST or re.search(r"\s", url):
+        return None
+    kept = "%/:?#[]@!$&'()*+,;=~"
+    return urlunsplit((parts.scheme, host + port, *(quote(part, safe=kept) for part in parts[2:])))

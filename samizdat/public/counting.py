@@ -1,0 +1,107 @@
+"""Presses of links that a letter has for all its readers alike: sums by link and day, and nothing of who pressed.
+
+A press is one more in a sum that this process has in memory. Once a minute the sums go into the intake, sealed like all
+that readers send, without a time of day. What a crash loses is a minute of presses.
+"""
+
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import DatabaseError, connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+
+from samizdat.core import link
+from samizdat.gate import queries
+from samizdat.gate.models import Place
+from samizdat.logs import where_it_broke
+from samizdat.public.answers import host_of, takes
+from samizdat.public.sealing import put
+
+log = logging.getLogger("samizdat.public")
+
+# Seconds between two boxes: so coarse that the order of boxes tells nothing of a reader's evening.
+PACE = 60.0
+# Sums of one box, which then has some 8 KB.
+MOST = 100
+
+type Later = Callable[[float, Callable[[], None]], None]
+
+
+def _later(seconds: float, deed: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, deed)
+    timer.daemon = True
+    timer.start()
+
+
+class Tally:
+    """Sums that have not gone into the intake yet, of this process."""
+
+    def __init__(self, later: Later = _later) -> None:
+        self._later = later
+        self._sums: Counter[tuple[bytes, str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, place: Place, code: str, now: datetime) -> None:
+        day = now.astimezone(ZoneInfo(place.zone)).date().isoformat()
+        with self._lock:
+            begins = not self._sums
+            self._sums[bytes(place.uid), day, code] += 1
+        if begins:
+            self._later(PACE, self._ring)
+
+    def _ring(self) -> None:
+        try:
+            self.flush()
+        finally:
+            connections.close_all()  # Of the timer's thread, which ends here.
+        if self._sums:
+            self._later(PACE, self._ring)
+
+    def flush(self) -> None:
+        """Puts all sums into the intake. What cannot be written now is tried again a minute later."""
+        with self._lock:
+            sums, self._sums = self._sums, Counter()
+        boxes: dict[tuple[bytes, str], dict[str, int]] = {}
+        for (uid, day, code), count in sums.items():
+            boxes.setdefault((uid, day), {})[code] = count
+        for (uid, day), counts in boxes.items():
+            try:
+                _drop(uid, day, counts)
+            except DatabaseError as error:
+                log.error("Presses of links could not be put down, and are tried again: %s", where_it_broke(error))
+                with self._lock:
+                    self._sums.update({(uid, day, code): count for code, count in counts.items()})
+
+
+def _drop(uid: bytes, day: str, counts: dict[str, int]) -> None:
+    place = queries.place(uid)
+    codes = sorted(counts)
+    if place is None:
+        return
+    with transaction.atomic(using="gate"):
+        for at in range(0, len(codes), MOST):
+            some = {code: counts[code] for code in codes[at : at + MOST]}
+            put(place, {"kind": "pressed", "day": day, "counts": some})
+
+
+tally = Tally()
+
+
+@takes("GET", "HEAD")
+def follow(request: HttpRequest, code: str) -> HttpResponse:
+    """Leads on to where a counted link of a letter leads. HEAD is how programs look at links, and counts nothing."""
+    with contextlib.suppress(link.BadToken):
+        code = link.spelled(code)
+    found = queries.target(code, host_of(request))
+    if found is None or "to" not in found[1]:
+        raise Http404
+    place, said = found
+    if request.method == "GET":
+        tally.add(place, code, timezone.now())
+    return HttpResponseRedirect(said["to"])

@@ -1,0 +1,117 @@
+"""From a released letter to the sums of its links: one address for all readers, each box added up once."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.campaigns import actions, contest, counting
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.models import Campaign, Edition, Folded, LinkTotal
+from samizdat.core import link
+from samizdat.core.message import loads
+from samizdat.delivery import actions as delivery
+from samizdat.gate import actions as gate
+from samizdat.gate import queries
+from samizdat.gate.models import Intake
+from samizdat.vault import house
+from samizdat.worker import counting as worker
+from tests.conftest import NOW
+from tests.worker.conftest import say
+
+pytestmark = pytest.mark.django_db
+
+ONE, TWO = "https://paper.example/one", "https://paper.example/two"
+TODAY = NOW.date()
+
+
+@pytest.fixture
+def letter(lantern: Any, thursday: Any) -> Campaign:
+    """A released letter to five readers with two counted links, in two versions."""
+    for number in range(5):
+        audience.add_subscriber(lantern, f"ada{number}@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft(
+        subject="News",
+        from_name="Lantern",
+        from_email="letter@lantern.example",
+        body=f"[One]({ONE}) and [two]({TWO}), {{{{ FNAME }}}}.",
+        links="counted",
+    )
+    campaign = actions.create(lantern, thursday, draft, by=None, now=NOW)
+    at = NOW + timedelta(hours=1)
+    contest.plan(campaign, [contest.Change(subject="B")], share=80, way="clicks", at=at, by=None, now=NOW)
+    return delivery.release(campaign, now=NOW)
+
+
+def codes(edition: Edition, place: int) -> list[str]:
+    """As they stand in what every reader of this version gets."""
+    row: Any = edition if place == 0 else edition.variants.get(place=place)
+    label = "compiled" if place == 0 else f"compiled {place}"
+    keys = house.keys(edition.organisation)
+    compiled = loads(keys.open(bytes(row.compiled_sealed), "edition", label, edition.pk))
+    text = b"".join(compiled.parts).replace(b"=\r\n", b"").decode()
+    assert ONE not in text and TWO not in text
+    return list(dict.fromkeys(re.findall(r"https://lantern\.example/l/([a-z2-7]{52})", text)))
+
+
+def test_what_the_letter_says_is_found_in_the_gate_and_summed_by_link_version_and_day(letter: Campaign) -> None:
+    edition, lantern = letter.edition, letter.organisation
+    first, second = codes(edition, 0), codes(edition, 1)
+    assert len({*first, *second}) == 4
+    for code, url in zip(first + second, [ONE, TWO] * 2, strict=True):
+        found = queries.target(code, "lantern.example")
+        assert found is not None and found[1] == {"to": url}
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={first[0]: 3, second[1]: 2})
+    say(lantern, "pressed", day=(TODAY - timedelta(days=1)).isoformat(), counts={first[0]: 4})
+    assert worker.take(NOW) == 2
+    told = {(one.place, one.url): dict(one.days) for one in counting.pressed(edition)}
+    assert told == {
+        (0, ONE): {TODAY: 3, TODAY - timedelta(days=1): 4},
+        (0, TWO): {},
+        (1, ONE): {},
+        (1, TWO): {TODAY: 2},
+    }
+    assert counting.presses(edition) == {0: 7, 1: 2} and counting.presses(edition, TWO) == {0: 0, 1: 2}
+    assert not Intake.objects.exists() and not Folded.objects.exists()
+
+
+def test_forged_sums_and_days_do_nothing(lantern: Any, letter: Campaign) -> None:
+    keys, edition = house.keys(lantern), letter.edition
+    assert keys.link is not None
+    real, told = codes(edition, 0)[0], TODAY.isoformat()
+    forged = link.make(keys.link, "leave", edition.pk, 0)
+    elsewhere = link.make(keys.link, "click", 77, 0)
+    say(lantern, "pressed", day=told, counts={forged: 5, "a" * 52: 5, elsewhere: 5, real: -3})
+    say(lantern, "pressed", day=told, counts={real: "9"})
+    say(lantern, "pressed", day=told, counts=[real])
+    assert worker.take(NOW) == 3 and not LinkTotal.objects.exists()
+    say(lantern, "pressed", day="2031-01-01", counts={real: 1})
+    worker.take(NOW)
+    assert [row.day for row in LinkTotal.objects.all()] == [TODAY]
+
+
+def test_a_crash_before_the_box_is_thrown_away_counts_nothing_twice(
+    lantern: Any, letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={codes(letter.edition, 0)[0]: 3})
+    with monkeypatch.context() as power:
+        power.setattr(gate, "done_with", lambda _rows: (_ for _ in ()).throw(OSError))
+        with pytest.raises(OSError):
+            worker.take(NOW)
+    assert worker.take(NOW) == 1
+    assert counting.presses(letter.edition) == {0: 3}
+    assert not Folded.objects.exists()
+
+
+def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern: Any, thursday: Any) -> None:
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", f"[One]({ONE})")
+    campaign = delivery.release(actions.create(lantern, thursday, draft, by=None, now=NOW), now=NOW)
+    compiled = house.keys(lantern).open(
+        bytes(campaign.edition.compiled_sealed), "edition", "compiled", campaign.edition.pk
+    )
+    text = b"".join(loads(compiled).parts).replace(b"=\r\n", b"")
+    assert text.count(ONE.encode()) == 2 and b"/l/" not in text
+    assert counting.counted_in(campaign.edition) == {}
