@@ -274,6 +274,27 @@ def release_page(
     return _numbers(query, [*values, after, limit])
 
 
+def languages_of(rows: list[int]) -> list[tuple[int, str]]:
+    """(subscriber row, language) of those among `rows` who have one."""
+    sql = f"SELECT id, language FROM audience_subscriber WHERE {_among('id')} AND language <> ''"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_list(rows)])
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def count_languages(
+    organisation: int, list_id: int, tag: int | None, suppressions: bool, rows: list[int] | None = None
+) -> dict[str, int]:
+    """Language -> how many who may get a letter of this list now; of `rows` alone where they are given."""
+    person = "JOIN audience_subscriber s ON s.id = u.subscriber_id"
+    more, values = release_rows(organisation, list_id, tag, suppressions, person)
+    if rows is not None:
+        more, values = f"{more} AND {_among('u.subscriber_id')}", [*values, _list(rows)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT s.language, COUNT(*) {more} GROUP BY s.language", values)
+        return {row[0]: row[1] for row in cursor.fetchall()}
+
+
 def release_newest(organisation: int, list_id: int, tag: int | None, limit: int, suppressions: bool) -> list[int]:
     """Those of them who agreed last, the newest first."""
     more, values = release_rows(organisation, list_id, tag, suppressions)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.formats import get_format, number_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, get_language_info
 
 # Day and time by language. Others go by what Django knows of them.
 FORMATS = {
@@ -36,6 +36,22 @@ def _regrouped(value: Any) -> Any:
     if isinstance(value, str) and _ENGLISH.fullmatch(value):
         return grouped(int(value.replace(",", "")))
     return value
+
+
+def language(code: str) -> str:
+    """What a language is called in the words of whoever looks; the code itself of one that Django does not know."""
+    try:
+        return str(get_language_info(code)["name_translated"]).capitalize()
+    except KeyError:
+        return code
+
+
+def own_name(code: str) -> str:
+    """What a language calls itself; the code of one that Django does not know."""
+    try:
+        return str(get_language_info(code)["name_local"]).capitalize()
+    except KeyError:
+        return code
 
 
 def shaped(value: date | datetime | None, shape: str) -> str:

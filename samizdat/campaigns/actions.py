@@ -1,4 +1,4 @@
-"""Verbs that change campaigns: begin, save, copy, throw away, freeze."""
+"""Verbs that change campaigns: begin, save, throw away, freeze."""
 
 import secrets
 from collections import Counter
@@ -17,8 +17,7 @@ from samizdat.campaigns import draft as drafts
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
-from samizdat.campaigns.models import Campaign, Edition, Template, Variant, new_edition_number
-from samizdat.campaigns.templating import copy_places
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Template, Variant, new_edition_number
 from samizdat.core import mergetags
 from samizdat.core.address import domain
 from samizdat.core.compile import Proof
@@ -44,8 +43,9 @@ def create(
     template: Template | None = None,
     language: str | None = None,
     again: Campaign | None = None,
+    version_of: Campaign | None = None,
 ) -> Campaign:
-    """A new draft; again: to those alone whom that letter did not reach.
+    """A new draft; again: to those alone whom that letter did not reach. version_of: in another language.
 
     Errors: CampaignError (format, list or segment of another organisation).
     """
@@ -64,18 +64,24 @@ def create(
             draft_sealed=b"",
             language=language or organisation.language,
             again=again,
+            version_of=version_of,
             created_by=by,
             created=now,
             changed=now,
         )
         campaign.draft_sealed = drafts.sealed(campaign, draft)
         campaign.save(update_fields=["draft_sealed"])
-        record("campaign.created", organisation, now=now, by=by, about=campaign.id)
+        if version_of is None:
+            record("campaign.created", organisation, now=now, by=by, about=campaign.id)
+        else:
+            detail = {"language": campaign.language}
+            record("campaign.language_added", organisation, now=now, by=by, about=version_of.pk, detail=detail)
     return campaign
 
 
-# What a save may change besides the letter itself.
-_CHOSEN = ("list", "tag", "segment", "template", "language")
+# What a save may change besides the letter itself; the first of these say whom it goes to.
+_AUDIENCE = ("list", "tag", "segment")
+_CHOSEN = (*_AUDIENCE, "template", "language")
 
 
 def save(
@@ -87,9 +93,7 @@ def save(
     meanwhile, NotADraft, CampaignError for blocks that are no document.
     """
     draft = checked(draft)
-    values: dict[str, Any] = {key: changes[key] for key in _CHOSEN if key in changes}
-    if campaign.again_id is not None:  # Whom it goes to is settled: those whom another letter did not reach.
-        values = {key: value for key, value in values.items() if key not in ("list", "tag", "segment")}
+    values = _choices(campaign, changes)
     values["draft_sealed"] = drafts.sealed(campaign, draft)
     with transaction.atomic():
         history.keep_before(campaign, version)
@@ -106,9 +110,30 @@ def save(
             raise overtaken()
         for key, value in values.items():
             setattr(campaign, key, value)
+        _along(campaign, values)
         history.keep(campaign, draft, number=version + 1, by=by, at=now, page=page)
     campaign.version, campaign.changed = version + 1, now
     return version + 1
+
+
+def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Errors: CampaignError for a language that one of its versions has."""
+    settled: tuple[str, ...] = ()
+    if campaign.version_of_id is not None:  # Its letter says whom it goes to.
+        settled = (*_AUDIENCE, "language")
+    elif campaign.again_id is not None:  # To those whom another letter did not reach.
+        settled = _AUDIENCE
+    values = {key: changes[key] for key in _CHOSEN if key in changes and key not in settled}
+    language = values.get("language", campaign.language)
+    if language != campaign.language and campaign.languages.filter(language=language).exists():
+        raise CampaignError(_("There is a version in this language already. Remove it, then choose the language."))
+    return values
+
+
+def _along(campaign: Campaign, values: Mapping[str, Any]) -> None:
+    """Its versions in other languages go to the same audience."""
+    if audience := {key: values[key] for key in _AUDIENCE if key in values}:
+        Campaign.objects.filter(version_of=campaign, state="draft").update(**audience)
 
 
 def overtaken() -> Overtaken:
@@ -127,24 +152,6 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
         for flaw in sorted((flaw for flaw in flaws if flaw.place == place), key=lambda flaw: -flaw.start):
             draft = draft.with_(**{place: mergetags.without(getattr(draft, place), flaw)})
     return save(campaign, draft, version=version, by=by, now=now)
-
-
-def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
-    """A new draft with the same words."""
-    made = create(
-        campaign.organisation,
-        campaign.list,
-        draft_of(campaign),
-        by=by,
-        now=now,
-        tag=campaign.tag,
-        segment=campaign.segment,
-        template=campaign.template,
-        language=campaign.language,
-        again=campaign.again,
-    )
-    copy_places(campaign, made)
-    return made
 
 
 def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
@@ -203,6 +210,19 @@ def details_of(draft: Draft, proof: Proof) -> dict[str, Any]:
     links = {"links": list(proof.compiled.links)}
     counted = {"counted": list(proof.counted)} if proof.counted else {}
     return {**asdict(draft), "body": "", **links, **counted}
+
+
+def freeze_variant(edition: Edition, place: int, draft: Draft, proof: Proof, language: str = "") -> None:
+    """Writes another version of an edition beside it. language: "" for the campaign's."""
+    assert proof.compiled is not None
+    keys = house.keys(edition.organisation)
+    EditionVariant.objects.create(
+        edition=edition,
+        place=place,
+        language=language,
+        compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {place}", edition.id),
+        details_sealed=seal_json(keys, details_of(draft, proof), "edition", f"details {place}", edition.id),
+    )
 
 
 def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience.segments import saved
-from samizdat.campaigns import contest
+from samizdat.campaigns import contest, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
 from samizdat.campaigns.models import Approval, Campaign
@@ -62,6 +62,8 @@ def bond_of(campaign: Campaign) -> str:
         "test": contest.bound(campaign),
         "again": campaign.again_id,
     }
+    if versions := languages.bound(campaign):
+        said["languages"] = versions
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
@@ -96,14 +98,16 @@ def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
         record("campaign.approval_asked", campaign.organisation, now=now, by=by, about=campaign.pk)
 
 
-def agree(campaign: Campaign, version: int, *, by: Any, now: datetime) -> None:
-    """Yes to the version that she has looked at. Errors: NotADraft, Overtaken."""
+def agree(campaign: Campaign, version: int, *, by: Any, now: datetime, mark: str = "") -> None:
+    """Yes to the version that she has looked at; mark: of its other languages (languages.mark). Errors: NotADraft,
+    Overtaken.
+    """
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organisation", "segment", "template")
         campaign = held.get(pk=campaign.pk)
         _is_draft(campaign)
-        if campaign.version != version:
+        if campaign.version != version or languages.mark(campaign) != mark:
             raise Overtaken(_("The letter was changed since you opened this page. Read it again, then agree."))
         bond = seal_json(house.keys(campaign.organisation), bond_of(campaign), "approval", "bond", campaign.pk)
         Approval.objects.update_or_create(campaign=campaign, defaults={"given": now, "by": by, "bond_sealed": bond})

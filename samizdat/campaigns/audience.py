@@ -88,7 +88,7 @@ def quick_count(campaign: Campaign, now: datetime) -> int | None:
 def drafts_to(segment: Any = None, *, tag: Any = None) -> list[Row]:
     """Drafts that go to a segment, or to a tag, the newest first."""
     to = {"tag": tag} if tag is not None else {"segment": segment}
-    rows = Campaign.objects.select_related("organisation").filter(**to, state="draft").order_by("-pk")
+    rows = Campaign.objects.select_related("organisation").filter(**to, state="draft", version_of=None).order_by("-pk")
     return [Row(row, draft_of(row).subject) for row in rows[:DRAFTS]]
 
 

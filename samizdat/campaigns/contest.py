@@ -18,12 +18,11 @@ from samizdat.campaigns import actions, checks, counting
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of
-from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Variant
+from samizdat.campaigns.models import Campaign, Edition, Variant
 from samizdat.core import contest
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
 from samizdat.core.letter.counting import Through
-from samizdat.core.message import dumps
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -154,6 +153,8 @@ def _plan(campaign: Campaign, **columns: Any) -> None:
 
 
 def _check(campaign: Campaign, changes: Sequence[Change], share: int, way: str, at: datetime, now: datetime) -> None:
+    if campaign.version_of_id is not None or campaign.languages.exists():
+        raise BadTest(_("A letter has either a test of versions or versions by language. Remove the languages first."))
     if not 1 <= len(changes) < contest.MOST:
         raise BadTest(_("A test has two to %(most)s versions.") % {"most": contest.MOST}, "subject")
     if not contest.LEAST_SHARE <= share <= contest.MOST_SHARE:
@@ -172,6 +173,8 @@ def _check_change(campaign: Campaign, draft: Draft, change: Change) -> None:
     letter = change.letter
     if letter is not None and (letter.organisation_id != campaign.organisation_id or letter.state != "draft"):
         raise BadTest(_("The other text has to be a draft of yours. Copy the letter and change the copy."), "letter")
+    if letter is not None and letter.version_of_id is not None:
+        raise BadTest(_("That draft is a version in another language. Choose a letter of its own."), "letter")
     if letter is not None and letter.pk == campaign.pk:
         raise BadTest(_("The other text is this letter itself. Choose another draft."), "letter")
     if draft_in(draft, change) == draft and letter is None:
@@ -237,7 +240,6 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
     Errors: LetterHasFlaws, which says in which version.
     """
     found = versions(campaign) if campaign.test_share else []
-    keys = house.keys(campaign.organisation)
     for one in found[1:]:
         through = counting.through(campaign.organisation, edition.pk, one.place)
         proof = proof_of_version(campaign, one.change, now, edition.archive_slug, through)
@@ -247,13 +249,7 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
             flawed = actions.flaws_error((*proof.flaws, *stopping))
             sentence = _("Version %(name)s: %(sentence)s") % {"name": one.name, "sentence": flawed}
             raise LetterHasFlaws(sentence, flawed.flaws)
-        details = actions.details_of(draft, proof)
-        EditionVariant.objects.create(
-            edition=edition,
-            place=one.place,
-            compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {one.place}", edition.id),
-            details_sealed=seal_json(keys, details, "edition", f"details {one.place}", edition.id),
-        )
+        actions.freeze_variant(edition, one.place, draft, proof)
     return len(found)
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.campaigns import languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import content_of
@@ -59,9 +60,12 @@ def corrections(edition: Edition) -> list[Slip]:
     ]
 
 
-def web_copy(campaign: Campaign, edition: Edition, now: datetime) -> tuple[str, str, datetime | None]:
-    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections."""
-    content = content_of(campaign, draft_of(campaign), edition.archive_slug)
+def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = "") -> tuple[str, str, datetime | None]:
+    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections.
+
+    campaign: the letter, or one of its other languages with the slug that is read under.
+    """
+    content = content_of(campaign, draft_of(campaign), slug or edition.archive_slug)
     # Like the text: a reader's name in the subject is what it is for somebody without a name.
     title, page = fill(render(content, now=now, archive=True).subject, {}), archive_html(content, now=now)
     slips = corrections(edition)
@@ -83,8 +87,11 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetim
     if right.lower().startswith(("javascript:", "data:", "vbscript:")):
         raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
     edition = campaign.edition
-    title, page, _last = web_copy(campaign, edition, now.astimezone(ZoneInfo(campaign.organisation.timezone)))
-    places = replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
+    there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
+    places = 0
+    for version in (campaign, *languages.versions(campaign)):
+        title, page, _last = web_copy(version, edition, there)
+        places += replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
     if not places:
         sentence = _(
             "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."

@@ -12,6 +12,8 @@ FORMATS = ("markdown", "html", "blocks")
 PICTURES = ("linked", "inside")
 # Whether links lead where they say, or through the public host, which counts how often (counting.py).
 LINKS = ("direct", "counted")
+# What all versions of a letter have in common.
+ENVELOPE = ("from_name", "from_email", "reply_to", "links")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,17 @@ class Draft:
 def draft_of(campaign: Campaign) -> Draft:
     keys = house.keys(campaign.organisation)
     stored: dict[str, Any] = open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id) or {}
-    return Draft(**stored)
+    return addressed(campaign, Draft(**stored))
+
+
+def addressed(campaign: Campaign, draft: Draft) -> Draft:
+    """A version in another language comes from the sender of its letter, and counts as it does, whatever was stored
+    with it.
+    """
+    if campaign.version_of is None:
+        return draft
+    letter = draft_of(campaign.version_of)
+    return draft.with_(**{name: getattr(letter, name) for name in ENVELOPE})
 
 
 def sealed(campaign: Campaign, draft: Draft) -> bytes:

@@ -13,7 +13,7 @@ from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
-from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.templating import source_for
@@ -78,7 +78,7 @@ def proof_of(
 
 
 def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
-    organisation = campaign.organisation
+    organisation, draft = campaign.organisation, addressed(campaign, draft)
     known = {view.tag: view.default for view in audience.fields(organisation)}
     base, template = organisation.public_url, source_for(campaign)
     return Content(

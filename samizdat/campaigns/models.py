@@ -51,6 +51,8 @@ class Campaign(models.Model):
     wave_until = models.DateTimeField(null=True)
     # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resending.py).
     again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
+    # Of a version in another language: the letter that it belongs to, whose state and audience count (languages.py).
+    version_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="languages")
     # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.
     test_share = models.PositiveSmallIntegerField(default=0, db_default=0)
     test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/contest.WAYS
@@ -105,6 +107,7 @@ class Campaign(models.Model):
                 ),
                 name="campaign_counts_are_counts",
             ),
+            models.UniqueConstraint(fields=["version_of", "language"], name="campaign_language_once"),
         ]
         indexes = [
             models.Index(fields=["organisation", "-changed"], name="campaign_newest"),
@@ -138,6 +141,7 @@ class Edition(models.Model):
     message_id_domain = models.CharField(max_length=253)
     archive_slug = models.CharField(max_length=40, blank=True)
     marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/contest: who gets which.
+    languages = models.CharField(max_length=120, blank=True, default="", db_default="")  # By place: core/languages.
     created = models.DateTimeField()
 
 
@@ -170,12 +174,14 @@ class Correction(models.Model):
 
 
 class EditionVariant(models.Model):
-    """Another version of an edition, compiled. Who gets it is told by the edition's marks."""
+    """Another version of an edition, compiled. Who gets it is told by the edition's marks, or by her language."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="variants")
     place = models.PositiveSmallIntegerField()  # 1 and up; 0 is the edition itself.
     compiled_sealed = models.BinaryField()
     details_sealed = models.BinaryField()
+    language = models.CharField(max_length=8, blank=True, default="", db_default="")  # "": the campaign's.
+    people = models.BigIntegerField(default=0, db_default=0)  # By language: how many it was frozen for.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["edition", "place"], name="edition_variant_once")]

@@ -29,10 +29,8 @@ class Row:
 
 def campaign_of(organisation: Any, number: int) -> Campaign:
     """Errors: NoSuchCampaign, also for one of another organisation."""
-    found = Campaign.objects.select_related("organisation", "list", "tag", "segment").filter(
-        pk=number, organisation=organisation
-    )
-    campaign = found.first()
+    along = "organisation", "list", "tag", "segment", "version_of__organisation"
+    campaign = Campaign.objects.select_related(*along).filter(pk=number, organisation=organisation).first()
     if campaign is None:
         raise NoSuchCampaign(_("There is no campaign %(number)s. Look at the list of campaigns.") % {"number": number})
     return campaign
@@ -40,7 +38,7 @@ def campaign_of(organisation: Any, number: int) -> Campaign:
 
 def newest(organisation: Any, states: Iterable[str] = (), before: int | None = None, limit: int = PAGE) -> list[Row]:
     """Campaigns by number, the newest first; `before` pages on."""
-    wanted = Q(organisation=organisation)
+    wanted = Q(organisation=organisation, version_of=None)
     if states:
         wanted &= Q(state__in=list(states))
     if before:
@@ -60,7 +58,7 @@ def searched(
 
     Subjects are sealed, so each is opened; those that do not fit are not kept.
     """
-    wanted = Q(organisation=organisation)
+    wanted = Q(organisation=organisation, version_of=None)
     if states:
         wanted &= Q(state__in=list(states))
     if before:

@@ -13,7 +13,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.document import BadDocument, Node, dumps, from_markdown, parse, to_html, to_markdown
-from samizdat.core.letter.content import direction
+from samizdat.core.languages import direction
 
 EMPTY = dumps(parse('{"type":"doc"}'))
 # A page of its own, with a head and styles, is no block.

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat.campaigns import actions, commenting, history
-from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.errors import Overtaken
 from samizdat.campaigns.models import Campaign
 from samizdat.core.document import dumps, parse
@@ -35,7 +35,7 @@ def save(
     page: a token of the page that is typed in; what that page itself saved meanwhile is saved over.
     Errors: Overtaken where it cannot be merged (Markdown, HTML), NotADraft, CampaignError.
     """
-    draft = actions.checked(draft)
+    draft = addressed(campaign, actions.checked(draft))
     for _try in range(TRIES):
         current = Campaign.objects.select_related("organisation").get(pk=campaign.pk)
         try:

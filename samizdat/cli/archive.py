@@ -86,12 +86,14 @@ def _files(place: Any) -> Iterator[tuple[str, bytes]]:
             yield f"m/{slug}.{kind}", bytes(found.data)
     for one in queries.all_letters(place):
         name = queries.letter_name(place, one.edition)
-        language = name.language if name else place.language
-        rows.append((one.slug, one.title, one.day, one.corrected))
+        language = one.language or (name.language if name else place.language)
+        if not one.version:
+            rows.append((one.slug, one.title, one.day, one.corrected))
         with override(language):
             day, mended = wording.shaped(one.day, "day"), wording.shaped(one.corrected, "day")
             text = _with_pictures("\n".join(one.html.split(plain.BREAK)), pictures)
-            yield f"{one.slug}.html", _letter(place.name, language, one.title, day, mended, text)
+            others = _others(queries.other_languages(one))
+            yield f"{one.slug}.html", _letter(place.name, language, one.title, day, mended, others + text)
     with override(place.language):
         listed = [(slug, title, wording.shaped(day, "day")) for slug, title, day, _mended in rows]
         yield "feed.xml", feed.feed(place, rows, "{}.html", "index.html", "feed.xml").encode()
@@ -105,6 +107,14 @@ def _with_pictures(text: str, pictures: set[tuple[str, str]]) -> str:
         return f'href="m/{match[1]}.{match[2]}"' if (match[1], match[2]) in pictures else match[0]
 
     return re.sub(r'href="https?://[^"/]+/m/([a-z0-9_-]+)\.([a-z]+)"', local, text)
+
+
+def _others(letters: list[tuple[str, str]]) -> str:
+    """Where the same letter is in its other languages."""
+    from samizdat import wording
+
+    links = [f'<a href="{slug}.html" hreflang="{code}">{escape(wording.own_name(code))}</a>' for slug, code in letters]
+    return f'<p class="day">{" · ".join(links)}</p>\n' if links else ""
 
 
 def _letter(owner: str, language: str, title: str, day: str, mended: str, text: str) -> bytes:
@@ -128,9 +138,10 @@ def _index(owner: str, language: str, letters: list[tuple[str, str, str]]) -> by
 
 
 def _page(owner: str, language: str, title: str, body: str) -> bytes:
-    way = "rtl" if language[:2] in ("ar", "fa", "he", "ur") else "ltr"
+    from samizdat.core.languages import direction
+
     return (
-        f'<!doctype html>\n<html lang="{escape(language)}" dir="{way}">\n<head><meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction(language)}">\n<head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{escape(title)} · {escape(owner)}</title>\n"

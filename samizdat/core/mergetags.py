@@ -149,6 +149,7 @@ SENTENCES: dict[str, str] = {
     "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
     "admin adds the domain under Sending domains.",
     "second_today": "Another letter goes to this list today: “%(subject)s”. Two on one day make people leave.",
+    "same_words": "The text is still the one of this version: %(language)s. Translate it, or remove this language.",
     "reach_large": "It goes to %(now)s; the letters before went to %(before)s at the most. Look whether list, tag "
     "and segment are the ones you mean.",
     "empty_values": "%(count)s of %(of)s have no %(field)s; they will read “%(default)s”.",

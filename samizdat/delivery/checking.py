@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from samizdat import wording
 from samizdat.campaigns import checks
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.checks import Looked
@@ -31,6 +32,7 @@ def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[Flaw]:
     yield from _unsigned(campaign.organisation, draft)
     yield from _second_today(campaign, now)
     yield from _large(campaign, now)
+    yield from _untranslated(campaign, draft)
 
 
 def _unsigned(organisation: Any, draft: Draft) -> Iterator[Flaw]:
@@ -50,6 +52,12 @@ def _second_today(campaign: Campaign, now: datetime) -> Iterator[Flaw]:
     other = others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).order_by("-due").first()
     if other is not None:
         yield Flaw(0, "second_today", {"subject": draft_of(other).subject[:80]}, None, "care", "to")
+
+
+def _untranslated(campaign: Campaign, draft: Draft) -> Iterator[Flaw]:
+    letter = campaign.version_of
+    if letter is not None and draft.body == draft_of(letter).body:
+        yield Flaw(0, "same_words", {"language": wording.language(letter.language)}, None, "care", "body")
 
 
 def _large(campaign: Campaign, now: datetime) -> Iterator[Flaw]:

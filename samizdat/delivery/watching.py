@@ -178,7 +178,7 @@ def samples() -> list[Sample]:
 def _messages() -> list[Sample]:
     sums = Campaign.objects.aggregate(**{name: Sum(name) for name in ("frozen", *COUNTERS)})
     found: list[Sample] = [("messages", {"state": name}, sums[name] or 0) for name in COUNTERS]
-    states = Campaign.objects.values_list("state").annotate(count=Count("id"))
+    states = Campaign.objects.filter(version_of=None).values_list("state").annotate(count=Count("id"))
     return [*found, *(("campaigns", {"state": state}, count) for state, count in states)]
 
 

@@ -1,5 +1,6 @@
 """Who exactly gets a letter, and who does not, counted by reason: an addition that comes out right."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,10 +19,11 @@ from samizdat.audience.models import (
 from samizdat.audience.segments.audience import STOPPED, verdicts
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.audience.segments.who import Reader
+from samizdat.campaigns import languages as campaigns
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign
-from samizdat.core import consent
-from samizdat.delivery.actions.releasing import waits
+from samizdat.core import consent, languages
+from samizdat.delivery.actions.releasing import spoken, waits
 from samizdat.delivery.actions.rounds import aside_of
 
 # What a status says of whoever is not subscribed.
@@ -78,6 +80,30 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Who
         known - sum(without.values()),
         back.aggregate(first=Min("paused"))["first"] if without.get("paused") else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A version and how many get it; of the fallback also how many of them for want of one in their language."""
+
+    version: Campaign
+    people: int
+    otherwise: int = 0
+
+
+def shares(campaign: Campaign, now: datetime, when: datetime | None = None) -> list[Share]:
+    """As a release at this moment divides its readers among the languages, for a letter that leaves at `when`; the
+    fallback first. [] where there is one version. Errors: SegmentBroken.
+    """
+    others = campaigns.versions(campaign)
+    if not others:
+        return []
+    versions = [languages.normal(campaign.language), *(one.language for one in others)]
+    counts: Counter[int | None] = Counter()
+    for language, count in spoken(campaign, now, when or now).items():
+        counts[languages.place_of(language, versions)] += count
+    fallback = Share(campaign, counts[0] + counts[None], counts[None])
+    return [fallback, *(Share(one, counts[place]) for place, one in enumerate(others, start=1))]
 
 
 def _some(without: dict[str, int]) -> dict[str, int]:

@@ -105,12 +105,15 @@ def publish_letter(
     html: str = "",
     day: date | None = None,
     corrected: date | None = None,
+    spoken: str = "",
+    version: int = 0,
 ) -> None:
-    """Names the list of an edition for its leave page; with a slug also shows the letter in the archive.
+    """Names the list of an edition for its leave page; with a slug also shows the letter in the archive, or by its
+    `version` above 0 the same letter in another language, `spoken`.
 
     `html` may be a whole document: it is reduced to plain markup (gate/plain.py). A slug needs a day.
     """
-    with override(language):
+    with override(spoken or language):
         text = plain.reduce(html, _("Picture"))
     with transaction.atomic(using="gate"):
         LetterName.objects.update_or_create(
@@ -126,6 +129,8 @@ def publish_letter(
                     "html": text,
                     "day": day,
                     "corrected": corrected,
+                    "language": spoken,
+                    "version": version,
                 },
             )
 

@@ -40,6 +40,9 @@ class Page(models.Model):
     html = models.TextField()
     day = models.DateField()
     corrected = models.DateField(null=True)  # When a slip in it was last mended; the letter stayed as it was sent.
+    language = models.CharField(max_length=8, blank=True, default="", db_default="")  # "": as its LetterName has it.
+    # Above 0: the same letter in another language, which stands beside the letter and not in the archive itself.
+    version = models.PositiveSmallIntegerField(default=0, db_default=0)
 
 
 class LetterName(models.Model):

@@ -62,17 +62,23 @@ def letter(slug: str, host: str) -> Page | None:
     return found if found and _at_home(found.place, host) else None
 
 
+def other_languages(letter: Page) -> list[tuple[str, str]]:
+    """(slug, language) of the same letter in its other languages, the one that it was written in first."""
+    rows = Page.objects.filter(place=letter.place_id, edition=letter.edition).exclude(slug=letter.slug)
+    return list(rows.order_by("version").values_list("slug", "language"))
+
+
 def letters(place: Place, page: int) -> tuple[list[Page], bool]:
     """Title, slug and day of one page of the archive, the newest first; and whether older ones follow."""
     start = page * LETTERS_A_PAGE
-    rows = Page.objects.filter(place=place).defer("html").order_by("-day", "-edition")
+    rows = Page.objects.filter(place=place, version=0).defer("html").order_by("-day", "-edition")
     found = list(rows[start : start + LETTERS_A_PAGE + 1])
     return found[:LETTERS_A_PAGE], len(found) > LETTERS_A_PAGE
 
 
 def all_letters(place: Place) -> Iterator[Page]:
-    """The whole archive, the newest first."""
-    return Page.objects.filter(place=place).order_by("-day", "-edition").iterator(chunk_size=50)
+    """The whole archive, the newest first; each letter before it in other languages."""
+    return Page.objects.filter(place=place).order_by("-day", "-edition", "version").iterator(chunk_size=50)
 
 
 def picture_names(place: Place) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat.core import link
+from samizdat.core.languages import direction
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import style as styles
@@ -63,7 +64,7 @@ def page_of(
         | {
             "place": place,
             "language": language,
-            "rtl": language[:2] in ("ar", "fa", "he", "ur"),
+            "rtl": direction(language) == "rtl",
             "archive": place is not None and here is not None and here.pk == place.pk,
             "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
         }

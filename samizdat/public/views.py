@@ -136,7 +136,8 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
     parts = plain.pages(found.html, LETTER_BYTES)
     at = min(_number(request.GET.get("page", "")), len(parts) - 1)
     name = queries.letter_name(found.place, found.edition)
-    language = name.language if name else found.place.language
+    language = found.language or (name.language if name else found.place.language)
+    others = [(slug, code, wording.own_name(code)) for slug, code in queries.other_languages(found)]
     with override(language):
         # gate/plain.py wrote this markup itself, from a list of elements and checked addresses.
         text = mark_safe(parts[at])  # noqa: S308
@@ -146,6 +147,7 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
             "corrected": wording.shaped(found.corrected, "day"),
             "title": _short(found.title),
             "text": text,
+            "others": others,
             "next": at + 1 if at + 1 < len(parts) else 0,
         }
         response = page_of(request, found.place, language, "letter", values)

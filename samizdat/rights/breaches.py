@@ -88,7 +88,7 @@ def affected(organisation: Any, asked: Asked) -> Affected:
         "subscribed": audience.count(organisation, status="subscribed"),
         "records": ConsentRecord.objects.filter(organisation=organisation).count() if everybody < 100_000 else 0,
         "suppressions": Suppression.objects.filter(organisation=organisation).count(),
-        "letters": Campaign.objects.filter(organisation=organisation).count(),
+        "letters": Campaign.objects.filter(organisation=organisation, version_of=None).count(),
         "people": Membership.objects.filter(organisation=organisation).count(),
     }
     if asked.kind == "export":

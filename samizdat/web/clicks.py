@@ -7,7 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import counting
+from samizdat import wording
+from samizdat.campaigns import counting, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.core.contest import NAMES
 from samizdat.web import charts
@@ -60,11 +61,12 @@ def links(campaign: Any) -> list[Row]:
         return []
     found = counting.pressed(campaign.edition)
     several = len({one.place for one in found}) > 1
+    names = [wording.language(code) + " " for code in languages.frozen_in(campaign.edition.pk)] or NAMES
     places: dict[int, int] = {}
     told = []
     for one in found:
         number = places[one.place] = places.get(one.place, 0) + 1
-        name = f"{NAMES[one.place]}{number}" if several else str(number)
+        name = f"{names[one.place]}{number}" if several else str(number)
         told.append(Row(name, one.url, one.total, spans(one.days)))
     return told
 

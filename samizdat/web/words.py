@@ -238,6 +238,8 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.corrected": ("", lazy("A slip was mended on its web version.")),
     "campaign.resent": ("", lazy("A draft was made for those whom it did not reach.")),
     "campaign.test_planned": ("", lazy("A test of versions was planned.")),
+    "campaign.language_added": ("", lazy("A language was added.")),
+    "campaign.language_removed": ("", lazy("A language was removed.")),
     "campaign.test_given_up": ("", lazy("The test of versions was given up.")),
     "campaign.test_decided": ("", lazy("A version has won; the rest gets it.")),
     "campaign.replies_counted": ("", lazy("Replies to a version were counted.")),

@@ -10,7 +10,7 @@ from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
-from samizdat.campaigns import counting
+from samizdat.campaigns import counting, languages
 from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
@@ -134,10 +134,14 @@ def picture_gone(event: Event, now: datetime) -> None:
 
 
 def campaign_pictures(campaign: Campaign, now: datetime) -> None:
-    """Those of the letter as it is rendered: of its text, its template and whatever else puts a picture there."""
+    """Those of the letter as it is rendered, in each language: of its text, its template and whatever else puts a
+    picture there.
+    """
     zone = ZoneInfo(campaign.organisation.timezone)
-    letter = render(content_of(campaign, draft_of(campaign)), now=now.astimezone(zone))
-    shown = named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
+    shown: set[str] = set()
+    for version in (campaign, *languages.versions(campaign)):
+        letter = render(content_of(version, draft_of(version)), now=now.astimezone(zone))
+        shown |= named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
     for slug in sorted(shown):
         found = picture_named(campaign.organisation, slug)
         if found is not None:
@@ -145,27 +149,31 @@ def campaign_pictures(campaign: Campaign, now: datetime) -> None:
 
 
 def edition_as_letter(edition: Edition, now: datetime) -> None:
-    """Names its list for the leave page, and shows the web copy once the letter is on its way."""
+    """Names its list for the leave page, and shows the web copies once the letter is on its way."""
     campaign = edition.campaign
-    shown: dict[str, Any] = {}
+    named: dict[str, Any] = {"list_name": audience.name_of(campaign.list), "language": campaign.language}
+    versions = enumerate((campaign, *languages.versions(campaign)))
+    shown: list[dict[str, Any]] = [{}]
     if campaign.state in PUBLIC_STATES and edition.archive_slug:
-        zone = ZoneInfo(campaign.organisation.timezone)
-        there = now.astimezone(zone)
-        title, html, corrected = web_copy(campaign, edition, there)
-        shown = {
-            "slug": edition.archive_slug,
-            "title": title,
-            "html": html,
-            "corrected": corrected.astimezone(zone).date() if corrected else None,
-            "day": (campaign.released or edition.created).astimezone(zone).date(),
-        }
-    gate.publish_letter(
-        bytes(campaign.organisation.uid),
-        edition.id,
-        list_name=audience.name_of(campaign.list),
-        language=campaign.language,
-        **shown,
-    )
+        shown = [_web_copy(version, place, edition, now) for place, version in versions]
+    for page in shown:
+        gate.publish_letter(bytes(campaign.organisation.uid), edition.id, **named, **page)
+
+
+def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, Any]:
+    """What everybody may read of a letter, or of it in another language."""
+    zone = ZoneInfo(version.organisation.timezone)
+    slug = languages.slug_of(edition, version.language if place else "")
+    title, html, corrected = web_copy(version, edition, now.astimezone(zone), slug)
+    return {
+        "slug": slug,
+        "title": title,
+        "html": html,
+        "corrected": corrected.astimezone(zone).date() if corrected else None,
+        "day": (languages.whole(version).released or edition.created).astimezone(zone).date(),
+        "spoken": version.language,
+        "version": place,
+    }
 
 
 def missing_letters(now: datetime) -> int:

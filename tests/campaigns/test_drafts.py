@@ -8,6 +8,7 @@ import pytest
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions
+from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NoSuchCampaign, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
@@ -58,7 +59,7 @@ def test_the_page_that_saved_shows_the_time_of_that_saving(letter: Campaign) -> 
 
 
 def test_a_copy_is_a_draft_with_the_same_words(letter: Campaign) -> None:
-    copied = actions.copy(letter, by=None, now=NOW)
+    copied = copy(letter, by=None, now=NOW)
     assert (copied.pk != letter.pk, copied.state, draft_of(copied)) == (True, "draft", LETTER)
 
 
@@ -135,7 +136,7 @@ def test_a_campaign_of_another_organisation_does_not_exist(letter: Campaign, vau
 
 
 def test_a_draft_can_be_thrown_away_and_a_sent_letter_cannot(letter: Campaign) -> None:
-    sent = actions.copy(letter, by=None, now=NOW)
+    sent = copy(letter, by=None, now=NOW)
     Campaign.objects.filter(pk=sent.pk).update(state="finished")
     with pytest.raises(NotADraft):
         actions.throw_away(sent, by=None, now=NOW)

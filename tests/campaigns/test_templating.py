@@ -6,6 +6,7 @@ import pytest
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions, starters, templating
+from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
@@ -77,8 +78,8 @@ def test_odd_files_come_in_all_the_same() -> None:
 def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_places(lantern: Any) -> None:
     report = templating.take_in(lantern, "Old one", PAGE.encode(), by=None, now=NOW)
     assert b"Our head" not in bytes(report.template.sealed)
-    begun, number = starters.begun(lantern, str(report.template.pk), "en", Draft(from_email="a@lantern.example"))
-    assert (begun.format, number) == ("html", report.template.pk)
+    begun, template = starters.begun(lantern, str(report.template.pk), "en", Draft(from_email="a@lantern.example"))
+    assert (begun.format, template) == ("html", report.template)
     list_ = new_list(lantern, "Letter", now=NOW)
     letter = actions.create(lantern, list_, begun, by=None, now=NOW, template=report.template)
     first = fill(proof_of(letter, NOW).letter.html, {})
@@ -89,7 +90,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     assert "Mine" in mine
     assert "Our head" not in mine
     assert "<script" not in mine
-    assert "Mine" in fill(proof_of(actions.copy(letter, by=None, now=NOW), NOW).letter.html, {})
+    assert "Mine" in fill(proof_of(copy(letter, by=None, now=NOW), NOW).letter.html, {})
     blocks = begun.with_(format="blocks", body=starters.body_of("digest", "en"))
     actions.save(letter, blocks, version=letter.version, by=None, now=NOW)
     assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})

@@ -5,6 +5,7 @@ import pytest
 from samizdat import hours
 from samizdat.audience.models import ListTotal
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import outcome
@@ -64,14 +65,14 @@ def test_nobody_gets_it_a_third_time_from_the_first_letter(sent: Campaign) -> No
     again = release(resend(sent, now=hours.now()), now=hours.now())
     with pytest.raises(WrongState, match="already"):
         resend(sent, now=hours.now())
-    copy = campaigns.copy(again, by=None, now=hours.now())
-    assert copy.again == sent
+    copied = copy(again, by=None, now=hours.now())
+    assert copied.again == sent
     with pytest.raises(WrongState, match="already"):
-        release(copy, now=hours.now())
+        release(copied, now=hours.now())
     with pytest.raises(WrongState):
         settle(sent, "resend", now=hours.now())
     cancel(again, now=hours.now())  # Taken back before anybody got it: then it may go once more.
-    assert release(copy, now=hours.now()).frozen == 3
+    assert release(copied, now=hours.now()).frozen == 3
 
 
 def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign, house: House) -> None:

@@ -10,6 +10,7 @@ from samizdat.audience.actions import Shape, add_field, add_segment, add_subscri
 from samizdat.audience.models import MONTHLY, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.audience import Reach, quick_count, reach_of
+from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
@@ -162,7 +163,7 @@ def test_a_letter_to_a_segment_that_was_removed_goes_to_nobody_and_says_why(lett
     assert reach_of(campaign, NOW).may == 0 and "was removed" in reach_of(campaign, NOW).broken
     with pytest.raises(NotReleasable, match="was removed"):
         release(campaign, now=NOW)
-    copied = campaigns.copy(campaign, by=None, now=NOW)
+    copied = copy(campaign, by=None, now=NOW)
     with pytest.raises(NotReleasable, match="was removed"):
         release(copied, now=NOW)
     assert not Chunk.objects.exists()
@@ -197,4 +198,4 @@ def test_of_a_long_list_a_sealed_segment_is_not_counted_while_somebody_writes(le
 
 def test_a_segment_goes_along_when_a_campaign_is_copied(letter: Letter) -> None:
     campaign = letter.to(letter.tag)
-    assert campaigns.copy(campaign, by=None, now=NOW).segment == campaign.segment
+    assert copy(campaign, by=None, now=NOW).segment == campaign.segment

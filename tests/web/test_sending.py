@@ -143,7 +143,7 @@ def test_the_number_to_type_is_that_of_the_time_which_was_chosen() -> None:
 
 
 def test_the_same_letter_to_the_same_list_within_a_day_asks_whether_it_is_meant(here: House, desk: Desk) -> None:
-    from samizdat.campaigns.actions import copy
+    from samizdat.campaigns.copying import copy
 
     client, now = desk("editor"), timezone.now()
     delivery.release(here.campaign, now=now, hold_minutes=5)

@@ -16,10 +16,11 @@ import mjml
 from samizdat.core import mergetags
 from samizdat.core.document.reading import BadDocument, dumps, parse
 from samizdat.core.document.schema import Node as Document
+from samizdat.core.languages import direction
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
-from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, direction, known_values, php_date
+from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, known_values, php_date
 from samizdat.core.letter.markdown import markdown
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text

@@ -8,11 +8,10 @@ from typing import Literal
 
 from samizdat.core import dates
 from samizdat.core.dates import php_date
+from samizdat.core.languages import direction
 from samizdat.core.look import Look, Picture
 from samizdat.core.mergetags import Condition, Flaw
 from samizdat.core.message import Slot
-
-RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +78,6 @@ WHY = {
 }
 _FOR = {"en": " for %s", "ru": " на рассылку «%s»"}
 LEAVE = {"en": "Unsubscribe", "ru": "Отписаться"}
-
-
-def direction(language: str) -> str:
-    return "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
 
 
 def known_values(content: Content, now: datetime, archive: bool) -> dict[str, str]:

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from django.db.models import Max
 
+from samizdat.campaigns import languages
 from samizdat.campaigns.models import Edition
 from samizdat.core import contest, pace
+from samizdat.core.languages import load
 from samizdat.core.ledger import CHUNK, pack_numbers
 from samizdat.delivery.actions.holds import LATER
+from samizdat.delivery.actions.speaking import by_version
 from samizdat.delivery.models import Chunk
 
 
@@ -20,6 +23,8 @@ def write_chunks(edition: Edition, position: int, numbers: list[int], first: int
         for at in range(0, len(people), CHUNK)
     ]
     Chunk.objects.bulk_create(_chunk(edition, position + i, *part) for i, part in enumerate(cut))
+    for variant, _wave, people in cut if edition.languages else ():
+        languages.count_people(edition, variant, len(people))
     return len(cut)
 
 
@@ -37,7 +42,18 @@ def _chunk(edition: Edition, position: int, variant: int, wave: int, numbers: Se
 
 
 def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
-    """(variant, wave, people) of a page. What is of wave 2 waits until the first has passed, or the test is decided."""
+    """(variant, wave, people) of a page, by the languages of the letter where it has several."""
+    spoken = load(edition.languages)
+    for variant, wave, people in _waves(edition, numbers, first):
+        if spoken:
+            versions = by_version(edition.organisation_id, spoken, people)
+            yield from ((place, wave, some) for place, some in sorted(versions.items()))
+        else:
+            yield variant, wave, people
+
+
+def _waves(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
+    """What is of wave 2 waits until the first has passed, or the test is decided."""
     if edition.marks:
         marks, groups = contest.load(edition.marks), defaultdict(list)
         for number in numbers:

@@ -8,9 +8,11 @@ from django.db import transaction
 
 from samizdat import dialect
 from samizdat.campaigns.contest import marks_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.languages import frozen_in
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import contest
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions import speaking
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.actions.rounds import enter_round
@@ -64,7 +66,7 @@ def retry_due(now: datetime) -> int:
     for edition in list(editions):
         while moved := _chunk_retries(edition, now):
             count += moved
-            if moved < CHUNK and not marks_of(edition):
+            if moved < CHUNK and not marks_of(edition) and not frozen_in(edition):
                 break
     return count
 
@@ -97,7 +99,10 @@ def _chunk_retries(edition: int, now: datetime) -> int:
 
 def _of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
     """The version of the first of them, and all who get that one: a chunk is of one version."""
-    marks = marks_of(edition)
+    marks, versions = marks_of(edition), frozen_in(edition)
+    if versions:
+        organisation = Edition.objects.values_list("organisation", flat=True).get(pk=edition)
+        return next(iter(speaking.by_version(organisation, versions, numbers).items()))
     if not marks:
         return 0, numbers
     variant = contest.group(edition, numbers[0], marks)

@@ -1,5 +1,6 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression
+from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import audience as segmented
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approving, counting
+from samizdat.campaigns import approving, counting, languages
 from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
@@ -72,6 +73,9 @@ def release(
                 "Look at what would be sent, then run: samizdat release"
             )
         )
+    if campaign.version_of_id is not None:
+        sentence = _("This is a version in another language. Release the letter that it belongs to, No. %(number)s.")
+        raise NotReleasable(sentence % {"number": campaign.version_of_id})
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     wave = _checked(wave or Wave())
     with only_release(campaign.pk) as ours:
@@ -90,6 +94,8 @@ def release(
             edition = campaigns.freeze(campaign, now)
             seldom = who_waits(campaign, max(at or now, now))
             _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
+            written = languages.mark(campaign)
+            languages.freeze(campaign, edition, now)
             frozen = owe(campaign, edition, wave.percent, now, seldom)
             if is_gathered(campaign):
                 rounds.set_aside(campaign, seldom)
@@ -103,7 +109,8 @@ def release(
             )
         columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
         counting.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
-        _make_sendable(campaign, frozen, now, by, at, hold_minutes, unsure or campaign.unsure_policy, columns)
+        unsure = unsure or campaign.unsure_policy
+        _make_sendable(campaign, frozen, written, now, by, at, hold_minutes, unsure, columns)
     campaign.refresh_from_db()
     return campaign
 
@@ -277,6 +284,23 @@ def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[li
         after = rows[-1]
 
 
+def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
+    """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
+    seldom = who_waits(campaign, when)
+    if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
+        where = campaign.organisation_id, campaign.list_id, campaign.tag_id
+        found = Counter(dialect.count_languages(*where, suppressions=True))
+        found.subtract(dialect.count_languages(*where, suppressions=True, rows=list(seldom)) if seldom else {})
+        return found
+    found, known = Counter[str](), 0
+    for page in _pages(campaign, 0, now):
+        rows = [row for number in page if (row := row_id(campaign.organisation_id, number)) not in seldom]
+        found.update(language for _row, language in dialect.languages_of(rows))
+        known += len(rows)
+    found[""] = known - found.total()
+    return found
+
+
 def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those whom another letter did not reach, as far as they may still be written to."""
     assert campaign.again is not None
@@ -297,6 +321,7 @@ def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
 def _make_sendable(
     campaign: Campaign,
     frozen: int,
+    written: str,
     now: datetime,
     by: Any,
     at: datetime | None,
@@ -304,7 +329,9 @@ def _make_sendable(
     unsure: str,
     columns: dict[str, Any],
 ) -> None:
-    """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
+    """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen.
+    written: the mark of its other languages.
+    """
     if at is not None and at > now:
         state, due = "scheduled", at
     elif hold_minutes > 0:
@@ -326,7 +353,7 @@ def _make_sendable(
             changed=now,
             **columns,
         )
-        if not changed:
+        if not changed or not languages.close(campaign, written, now):
             raise NotReleasable(
                 _(
                     "The letter was changed while it was being released, so nothing was sent. "

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.campaigns import contest
+from samizdat.campaigns import contest, languages
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import STATES
@@ -53,6 +53,7 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
             template=campaign.template,
             language=campaign.language,
         )
+        languages.copy_to(campaign, made, by=by, now=now)
         record("campaign.resent", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"as": made.pk})
     return made
 

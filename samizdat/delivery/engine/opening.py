@@ -11,6 +11,7 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
+from samizdat.campaigns.languages import slug_of
 from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
 from samizdat.core import address, seal, variants
 from samizdat.core.contest import REST
@@ -91,13 +92,13 @@ def open_edition(number: int, variant: int = 0) -> Opened:
     keys = house.keys(edition.organisation)
     signers = signing.active_keys(edition.organisation_id)  # Before the keys: what changes in between is seen.
     own = signing.signing_keys(edition.organisation, edition.message_id_domain)
-    compiled, details = _version(edition, keys, variant)
+    compiled, details, language = _version(edition, keys, variant)
     maker = MessageMaker(compiled)
-    with override(edition.campaign.language):
+    with override(language or edition.campaign.language):
         neutral = _("A letter")
     assert keys.ring is not None
     fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
-    place = place_of(edition, keys, details)
+    place = place_of(edition, details, language)
     return Opened(
         edition=edition.pk,
         campaign=edition.campaign_id,
@@ -121,28 +122,31 @@ def _conditions(compiled: Compiled) -> list[Condition]:
     return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
-def _version(edition: Edition, keys: OrganisationKeys, variant: int) -> tuple[Compiled, Any]:
-    """(compiled, details) of one version of a letter; of the rest of a test that is the one that won."""
+def _version(edition: Edition, keys: OrganisationKeys, variant: int) -> tuple[Compiled, Any, str]:
+    """(compiled, details, language) of one version of a letter; of the rest of a test that is the one that won. "": the
+    campaign's language.
+    """
     place = edition.campaign.test_winner if variant == REST else variant
     if place is None:
         raise LookupError("The test of this letter has no winner yet.")
     if place == 0:
         compiled, details = edition.compiled_sealed, edition.details_sealed
-        of = ""
+        of = language = ""
     else:
         row = EditionVariant.objects.filter(edition=edition, place=place).first()
         if row is None:
             raise LookupError("There is no such version of this letter.")
         compiled, details, of = row.compiled_sealed, row.details_sealed, f" {place}"
+        language = row.language
     return (
         loads(keys.open(compiled, "edition", f"compiled{of}", edition.pk)),
         open_json(keys, details, "edition", f"details{of}", edition.pk),
+        language,
     )
 
 
-def place_of(edition: Edition, keys: OrganisationKeys, details: Any = None) -> Place:
-    """details: of another version of it."""
-    details = details or open_json(keys, edition.details_sealed, "edition", "details", edition.pk)
+def place_of(edition: Edition, details: Any, language: str = "") -> Place:
+    """details and language: of one of its versions."""
     organisation = edition.organisation
     return Place(
         public_url=organisation.public_url.rstrip("/"),
@@ -150,7 +154,7 @@ def place_of(edition: Edition, keys: OrganisationKeys, details: Any = None) -> P
         from_email=address.normalise(details["from_email"]),
         return_address=organisation.return_address,
         leave_mailbox=organisation.leave_mailbox,
-        archive_slug=edition.archive_slug,
+        archive_slug=slug_of(edition, language),
     )
 
 

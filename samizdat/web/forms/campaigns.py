@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns import correcting
 from samizdat.campaigns.draft import Draft
+from samizdat.core.languages import direction
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
 from samizdat.delivery.errors import WrongPace
 from samizdat.hours import in_zone
+from samizdat.web.filtering import every_language
 from samizdat.web.forms.base import DeskForm, offer
-from samizdat.web.forms.people import LANGUAGES, AddressField
+from samizdat.web.forms.people import AddressField
 from samizdat.web.templatetags.desk import count
 
 # Above this many people the number has to be typed (shared interface, section 6).
@@ -32,7 +34,7 @@ class BeginForm(DeskForm):
     """What a letter begins with. Whatever is not said is as in the last letter, or as the organisation has it."""
 
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int, required=False)
-    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES, required=False)
+    language = forms.ChoiceField(label=lazy("Language of the letter"), required=False)
     begin = forms.CharField(required=False, max_length=40)
     format = forms.ChoiceField(choices=FORMATS, required=False)
 
@@ -40,6 +42,7 @@ class BeginForm(DeskForm):
         super().__init__(*args, **kwargs)
         self._lists = [found.id for found in lists]
         offer(self, "list", [(found.id, found.name) for found in lists])
+        offer(self, "language", every_language(self.initial["language"]))
 
     def clean_list(self) -> int:
         usual = self.initial["list"]
@@ -79,7 +82,7 @@ class ComposeForm(DeskForm):
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
     segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
-    language = forms.ChoiceField(label=lazy("Language of the letter"), choices=LANGUAGES)
+    language = forms.ChoiceField(label=lazy("Language of the letter"))
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
     format = forms.ChoiceField(choices=FORMATS, widget=forms.HiddenInput)
     page = forms.RegexField(r"^[0-9a-f]{32}$", required=False, widget=forms.HiddenInput)
@@ -103,12 +106,24 @@ class ComposeForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 24, "class": "letter"}),
     )
 
-    def __init__(self, *args: Any, lists: Any, tags: Any, segments: Any, templates: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lists: Any, tags: Any, segments: Any, templates: Any, is_version: bool = False, **kwargs: Any
+    ) -> None:
+        """is_version: in another language, whose sender and audience are those of its letter."""
         super().__init__(*args, **kwargs)
+        self.is_version = is_version
+        offer(self, "template", [("", _("Carbon (ours)")), *templates])
+        code = self.initial.get("language", "")
+        for name in ("subject", "preheader", "body"):
+            self.fields[name].widget.attrs |= {"lang": code, "dir": direction(code)} if code else {}
+        if is_version:
+            for name in ("from_name", "from_email", "reply_to", "links", "list", "tag", "segment", "language"):
+                del self.fields[name]
+            return
+        offer(self, "language", every_language(code))
         offer(self, "list", [(found.id, found.name) for found in lists])
         offer(self, "tag", [("", _("everybody on the list")), *tags])
         offer(self, "segment", [("", _("everybody on the list")), *segments])
-        offer(self, "template", [("", _("Carbon (ours)")), *templates])
 
     def draft(self) -> Draft:
         answers = self.cleaned_data
@@ -119,8 +134,9 @@ class ComposeForm(DeskForm):
             body = EMPTY["blocks"]
         # A page that does not ask keeps what was chosen.
         pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
-        links = answers["links"] or self.initial.get("links") or "direct"
-        return Draft(**{name: answers[name] for name in words}, body=body, pictures=pictures, links=links)
+        links = answers.get("links") or self.initial.get("links") or "direct"
+        said = {name: answers[name] for name in words if name in answers}
+        return Draft(**said, body=body, pictures=pictures, links=links)
 
 
 class TestForm(DeskForm):

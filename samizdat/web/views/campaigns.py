@@ -1,5 +1,6 @@
 """Campaigns: the list, writing, pictures, previews, copying, throwing away."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -11,12 +12,13 @@ from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from samizdat import wording
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, pictures, queries, starters, switching
+from samizdat.campaigns import actions, copying, languages, pictures, queries, starters, switching
 from samizdat.campaigns import writing as together
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
@@ -26,11 +28,13 @@ from samizdat.campaigns.models import STATES
 from samizdat.campaigns.offering import offered
 from samizdat.campaigns.writing import Saved
 from samizdat.core.document import BadDocument
+from samizdat.core.languages import direction
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import checking
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
 from samizdat.web import beside, editing, previews
+from samizdat.web import languages as spoken
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import EMPTY, FORMATS, LONGEST_BODY, BeginForm, ComposeForm
@@ -58,6 +62,11 @@ def campaign_at(request: Any, campaign_id: int) -> Any:
         return queries.campaign_of(request.organisation, campaign_id)
     except NoSuchCampaign:
         raise Http404 from None
+
+
+def letter_at(request: Any, campaign_id: int) -> Any:
+    """The letter; by the number of one of its versions as well."""
+    return languages.whole(campaign_at(request, campaign_id))
 
 
 @door(see=EVERYONE)
@@ -153,6 +162,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         tags=_tags(organisation, campaign),
         segments=_segments(organisation, campaign),
         templates=queries.templates(organisation),
+        is_version=campaign is not None and campaign.version_of_id is not None,
     )
 
 
@@ -175,11 +185,14 @@ def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
 def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
     """The rows behind the numbers that were chosen; the form offers those of this organisation alone."""
     answers = form.cleaned_data
+    template = organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None
+    if form.is_version:
+        return {"template": template}
     return {
         "list": audience.list_by_id(organisation, answers["list"]),
         "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
         "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
-        "template": organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None,
+        "template": template,
         "language": answers["language"],
     }
 
@@ -189,7 +202,7 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
     """Writing: the letter, what is wrong with it, and how readers will see it."""
     found = campaign_at(request, campaign_id)
     if found.state != "draft":
-        return go(request, "report", campaign_id)
+        return go(request, "report", languages.whole(found).pk)
     form = _form(request, draft_of(found), found)
     theirs = None
     if form.is_valid():
@@ -205,13 +218,18 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
             return _then(request, found)
     facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
     facts |= _writing_facts(request, form, found.language) | beside.comment_facts(request.organisation, found)
+    facts |= _language_facts(found)
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
 
 
 def _then(request: Any, found: Any) -> HttpResponse:
     """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
-    if request.POST.get("then") in ("send", "look"):
-        return go(request, request.POST["then"], found.pk)
+    if request.POST.get("then") == "send":
+        return go(request, "send", languages.whole(found).pk)
+    if request.POST.get("then") == "look":
+        return go(request, "look", found.pk)
+    if request.POST.get("then") == "language":
+        return _add_language(request, found)
     if request.POST.get("then") == "test":
         send_test(request, found, people.email_of(request.person))
     elif request.POST.get("then") in dict(FORMATS):
@@ -219,6 +237,19 @@ def _then(request: Any, found: Any) -> HttpResponse:
     elif code := request.POST.get("remove"):
         _remove_flaw(request, found, code)
     return go(request, "campaign", found.pk)
+
+
+def _add_language(request: Any, found: Any) -> HttpResponse:
+    """Begins a version with what was just saved, of whichever version it was."""
+    whole = languages.whole(found)
+    try:
+        asked = request.POST.get("language_new", "")
+        made = languages.add(whole, asked, by=request.person, now=timezone.now(), like=found)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "campaign", found.pk)
+    messages.success(request, _("Here is the text to translate. It stays a draft until the letter is released."))
+    return go(request, "campaign", made.pk)
 
 
 def _remove_flaw(request: Any, found: Any, code: str) -> None:
@@ -231,13 +262,14 @@ def _remove_flaw(request: Any, found: Any, code: str) -> None:
         messages.success(request, _("Taken out and saved."))
 
 
-def send_test(request: Any, found: Any, to: str) -> None:
-    """One test letter of each version, and what became of them."""
+def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = ()) -> None:
+    """One test letter of each version, and of `others`, and what became of them."""
     try:
         answers = [
             answer
-            for version in range(found.variants.count() or 1)
-            for answer in delivery.send_test(found, [to], now=timezone.now(), by=request.person, version=version)
+            for letter in (found, *others)
+            for version in range(letter.variants.count() or 1)
+            for answer in delivery.send_test(letter, [to], now=timezone.now(), by=request.person, version=version)
         ]
     except (DeliveryError, CampaignError) as refused:
         messages.error(request, str(refused))
@@ -310,6 +342,18 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     }
 
 
+def _language_facts(found: Any) -> dict[str, Any]:
+    """Of the page around a draft; what is saved while somebody writes asks for none of it."""
+    return {
+        "languages": spoken.tabs(found, timezone.now()),
+        "languages_offered": spoken.offered(found),
+        "language_name": wording.language(found.language),
+        "fallback_name": wording.language(languages.whole(found).language),
+        "direction": direction(found.language),
+        "whole_subject": draft_of(languages.whole(found)).subject or _("without a subject"),
+    }
+
+
 def _asked(request: Any) -> str:
     """The number of the reader that the preview is for: from the address, or from the page that saves itself."""
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
@@ -363,14 +407,15 @@ def alongside(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def copy(request: Any, campaign_id: int) -> HttpResponse:
-    made = actions.copy(campaign_at(request, campaign_id), by=request.person, now=timezone.now())
+    found = letter_at(request, campaign_id)
+    made = copying.copy(found, by=request.person, now=timezone.now())
     messages.success(request, _("This is the copy."))
     return go(request, "campaign", made.pk)
 
 
 @door(see=WRITERS, do=WRITERS)
 def throw_away(request: Any, campaign_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if request.method == "POST":
         try:
             actions.throw_away(found, by=request.person, now=timezone.now())

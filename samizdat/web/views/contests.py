@@ -22,7 +22,7 @@ from samizdat.delivery.errors import DeliveryError
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.contests import ChangeForm, PlanForm, RepliesForm
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import letter_at
 
 # Versions besides the letter that the page has room for.
 PLACES = "bc"
@@ -32,7 +32,7 @@ USUAL = 24
 
 @door(see=EVERYONE, do=WRITERS)
 def versions(request: Any, campaign_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state != "draft":
         return go(request, "report", campaign_id)
     changes, plan = _forms(request, found)
@@ -88,7 +88,7 @@ def _forms(request: Any, found: Any) -> tuple[list[ChangeForm], PlanForm]:
 @deed(WRITERS)
 def no_versions(request: Any, campaign_id: int) -> HttpResponse:
     """The letter goes as it is, to everybody."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     try:
         contest.give_up(found, by=request.person, now=hours.asked())
     except CampaignError as refused:
@@ -100,7 +100,7 @@ def no_versions(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def choose_version(request: Any, campaign_id: int) -> HttpResponse:
-    found, name = campaign_at(request, campaign_id), request.POST.get("version", "")
+    found, name = letter_at(request, campaign_id), request.POST.get("version", "")
     if len(name) != 1 or name not in NAMES:
         raise Http404
     try:
@@ -114,7 +114,7 @@ def choose_version(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def count_replies(request: Any, campaign_id: int) -> HttpResponse:
-    found, name = campaign_at(request, campaign_id), request.POST.get("version", "")
+    found, name = letter_at(request, campaign_id), request.POST.get("version", "")
     if len(name) != 1 or name not in NAMES:
         raise Http404
     form = RepliesForm(request.POST)

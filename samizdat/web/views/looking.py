@@ -13,16 +13,17 @@ from django.utils.translation import ngettext
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.audience.models import row_id
-from samizdat.campaigns import seeds, sharing
+from samizdat.campaigns import languages, seeds, sharing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
+from samizdat.web import languages as spoken
 from samizdat.web import looks, previews
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import campaign_at, letter_at
 
 
 @door(see=EVERYONE)
@@ -43,6 +44,8 @@ def _page(request: Any, found: Any, link: str = "") -> HttpResponse:
     draft = draft_of(found)
     facts = {
         "campaign": found,
+        "whole": languages.whole(found),
+        "languages": spoken.tabs(found, now),
         "draft": draft,
         "view": view,
         "look": looks.LOOKS[view],
@@ -67,6 +70,7 @@ def _reader(request: Any, proof: Any) -> tuple[looks.Reader, str]:
 
 
 def _to_whom(request: Any, found: Any) -> dict[str, Any]:
+    found = languages.whole(found)  # Somebody outside is shown all languages, and agrees to all of them.
     members = accounts.members(request.organisation)
     return {
         "colleagues": [member for member in members if member.person != request.person],
@@ -154,7 +158,7 @@ def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
 @door(see=WRITERS, do=WRITERS)
 def share(request: Any, campaign_id: int) -> HttpResponse:
     """Makes a link and shows it, once: there is nothing to look it up in."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if request.method != "POST":
         return go(request, "look", campaign_id, anchor="share")
     try:
@@ -170,7 +174,7 @@ def share(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def end_share(request: Any, campaign_id: int, share_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if not sharing.withdraw(found, share_id, now=timezone.now(), by=request.person):
         raise Http404
     messages.success(request, _("The link no longer works."))

@@ -14,20 +14,19 @@ from django.utils.translation import ngettext
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
-from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import contest, correcting
+from samizdat.campaigns import contest, copying, correcting
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.watching import waits_for, waits_for_route
 from samizdat.events.actions import detail_of
-from samizdat.web import charts, clicks, contests, words
+from samizdat.web import charts, clicks, contests, languages, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.campaigns import CorrectionForm, StopForm
 from samizdat.web.templatetags.desk import count
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import letter_at
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
 # States in which a letter has a web version.
@@ -38,10 +37,11 @@ SPEED_OVER = 3
 
 @door(see=EVERYONE)
 def report(request: Any, campaign_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
     facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
+    facts |= {"languages": languages.went(found), "is_public": found.state in PUBLIC}
     return render(request, "web/campaigns/report.html", facts)
 
 
@@ -62,7 +62,7 @@ def _unreached(found: Any) -> dict[str, Any] | None:
 @door(see=EVERYONE, do=WRITERS)
 def correct(request: Any, campaign_id: int) -> HttpResponse:
     """A slip on the web version: what was mended, and a form to mend another one."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state not in PUBLIC:
         return go(request, "report", campaign_id)
     form = CorrectionForm(request.POST or None)
@@ -84,7 +84,7 @@ def correct(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def write_again(request: Any, campaign_id: int) -> HttpResponse:
     """A draft to those whom it did not reach."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     try:
         draft = actions.resend(found, now=hours.asked(), by=request.person)
     except DeliveryError as refused:
@@ -97,7 +97,7 @@ def write_again(request: Any, campaign_id: int) -> HttpResponse:
 @door(see=EVERYONE)
 def live(request: Any, campaign_id: int) -> HttpResponse:
     """The part of the report that changes, whole, so that its sums always belong to one instant."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     return render(request, "web/campaigns/parts/live.html", _facts(request, found))
 
 
@@ -211,7 +211,7 @@ def _moment(event: Any) -> dict[str, Any]:
 
 
 def _move(request: Any, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     try:
         action(found, now=hours.asked(), by=request.person, **more)
     except DeliveryError as refused:
@@ -234,7 +234,7 @@ def resume(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def take_back(request: Any, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again, as a copy."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state not in ("scheduled", "held"):
         messages.error(request, _("It is on its way already. Pause it, or stop it for good."))
         return go(request, "report", campaign_id)
@@ -243,7 +243,7 @@ def take_back(request: Any, campaign_id: int) -> HttpResponse:
     except DeliveryError as refused:
         messages.error(request, str(refused))
         return go(request, "report", campaign_id)
-    draft = campaigns.copy(found, by=request.person, now=hours.asked())
+    draft = copying.copy(found, by=request.person, now=hours.asked())
     contest.carry_over(found, draft, by=request.person, now=hours.asked())
     messages.success(request, _("Taken back: nobody got it. Here it is as a draft again."))
     return go(request, "campaign", draft.pk)
@@ -259,7 +259,7 @@ def settle(request: Any, campaign_id: int) -> HttpResponse:
 @door(see=WRITERS, do=WRITERS)
 def stop(request: Any, campaign_id: int) -> HttpResponse:
     """Stopping for good, on a page of its own: the loss in numbers, the smaller step first, a typed word."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state not in LIVE:
         return go(request, "report", campaign_id)
     form = StopForm(request.POST or None)

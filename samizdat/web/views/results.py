@@ -13,7 +13,7 @@ from samizdat.delivery import queries
 from samizdat.web import results
 from samizdat.web.contests import FEWEST
 from samizdat.web.doors import EVERYONE, door, go
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import letter_at
 
 # Letters that are compared when nobody chose, at most, and offered.
 SIDE_BY_SIDE, MOST, OFFERED = 8, 20, 50
@@ -21,7 +21,7 @@ SIDE_BY_SIDE, MOST, OFFERED = 8, 20, 50
 
 @door(see=EVERYONE)
 def report_file(request: Any, campaign_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
     return _file(results.letter_rows(found, queries.report(found)), f"letter-{found.pk}.csv")

@@ -10,11 +10,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from samizdat import hours
+from samizdat import hours, wording
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
-from samizdat.campaigns import approving, domain
+from samizdat.campaigns import approving, domain, languages
 from samizdat.campaigns.audience import counts_long, names
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
@@ -27,13 +27,14 @@ from samizdat.delivery.whom import Whom, whom
 from samizdat.events import queries as events
 from samizdat.vault import house
 from samizdat.web import contests, previews, words
+from samizdat.web import languages as spoken
 from samizdat.web import whom as saying
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
 from samizdat.web.templatetags.desk import count, moment
-from samizdat.web.views.campaigns import campaign_at, send_test
+from samizdat.web.views.campaigns import letter_at, send_test
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
 HOLD = 5
@@ -41,7 +42,7 @@ HOLD = 5
 
 @door(see=EVERYONE, do=WRITERS)
 def send(request: Any, campaign_id: int) -> HttpResponse:
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state != "draft":
         return go(request, "report", campaign_id)
     now, organisation = hours.asked(), request.organisation
@@ -94,7 +95,7 @@ def _times(request: Any, at: datetime | None, now: datetime) -> dict[str, Any]:
 @door(see=EVERYONE)
 def when(request: Any, campaign_id: int) -> HttpResponse:
     """The time that is being chosen, as the readers and the writer have it."""
-    campaign_at(request, campaign_id)
+    letter_at(request, campaign_id)
     now = hours.asked()
     form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organisation.timezone), now=now)
     at = form.cleaned_data["at"] if form.is_valid() else None
@@ -116,6 +117,8 @@ def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[st
         "approval": (standing := approving.standing(found)),
         "agreed_by_her": standing.by == request.person,
         "contest_planned": contests.planned(found),
+        "mark": languages.mark(found),
+        "languages": spoken.who_gets_which(found, now),
         "rows": saying.rows(reach),
         "list_name": audience.name_of(found.list),
         "segment": _segment(found),
@@ -146,7 +149,7 @@ def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime)
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organisation = request.organisation
     items = [
-        _flaws(request, found, now),
+        *_every_flaw(request, found, now),
         *_house(request, organisation),
         _routes(request, organisation, _domain(draft.from_email)),
         _people(request, found, reach),
@@ -157,6 +160,15 @@ def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime)
     ]
     order = {"stop": 0, "care": 1, "good": 2}
     return sorted(items, key=lambda item: order[item["kind"]])
+
+
+def _every_flaw(request: Any, found: Any, now: datetime) -> list[dict[str, str]]:
+    """What the checks say of each version, with the name of its language where there are several."""
+    others = languages.in_order(languages.versions(found))
+    if not others:
+        return [_flaws(request, found, now)]
+    told = [(wording.language(one.language), _flaws(request, one, now)) for one in (found, *others)]
+    return [item | {"title": f"{name}: {item['title']}"} for name, item in told]
 
 
 def _flaws(request: Any, found: Any, now: datetime) -> dict[str, str]:
@@ -307,7 +319,7 @@ def _look(organisation: Any, email: str) -> dict[str, Any]:
 @door(see=EVERYONE)
 def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
     """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
-    draft = draft_of(campaign_at(request, campaign_id))
+    draft = draft_of(letter_at(request, campaign_id))
     facts = {"domain": _domain(draft.from_email), **_look(request.organisation, draft.from_email)}
     return render(request, "web/campaigns/parts/domain.html", facts)
 
@@ -315,7 +327,7 @@ def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def ask(request: Any, campaign_id: int) -> HttpResponse:
     """Asks for a second person's yes."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     try:
         approving.ask(found, by=request.person, now=hours.asked())
     except CampaignError as refused:
@@ -328,9 +340,10 @@ def ask(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def agree(request: Any, campaign_id: int) -> HttpResponse:
     """The second person's yes, to the version that her page showed."""
-    found, version = campaign_at(request, campaign_id), request.POST.get("version", "")
+    found, version = letter_at(request, campaign_id), request.POST.get("version", "")
     try:
-        approving.agree(found, int(version) if version.isdecimal() else 0, by=request.person, now=hours.asked())
+        number, mark = int(version) if version.isdecimal() else 0, request.POST.get("mark", "")
+        approving.agree(found, number, by=request.person, now=hours.asked(), mark=mark)
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
@@ -341,10 +354,10 @@ def agree(request: Any, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def test(request: Any, campaign_id: int) -> HttpResponse:
     """One letter to the address in the form."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     form = TestForm(request.POST, prefix="test")
     if form.is_valid():
-        send_test(request, found, form.cleaned_data["to"])
+        send_test(request, found, form.cleaned_data["to"], languages.versions(found))
     else:
         messages.error(request, sentences(form))
     return go(request, "send", campaign_id)

@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from samizdat.campaigns import sharing
+from samizdat import wording
+from samizdat.campaigns import languages, sharing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
@@ -54,12 +55,15 @@ def shared_letter(request: Any, link: Any, token: str) -> HttpResponse:
             problem, status = str(refused), STATUS.get(refused.code, 422)
         else:
             return redirect(f"{request.path}?said=1")
-    campaign, view = link.campaign, request.GET.get("view", "")
+    campaign, code = _in_language(request, link)
+    view = request.GET.get("view", "")
     view = view if view in looks.OUTSIDE else "phone"
     proof = proof_of(campaign, timezone.now())
     facts = {
         "campaign": campaign,
         "token": token,
+        "code": code,
+        "languages": _languages(link.campaign),
         "draft": draft_of(campaign),
         "subject": fill(proof.letter.subject, previews.sample()),
         "mark": sharing.mark_of(link),
@@ -76,6 +80,19 @@ def shared_letter(request: Any, link: Any, token: str) -> HttpResponse:
     return render(request, "web/shared.html", facts, status=status or 200)
 
 
+def _in_language(request: Any, link: Any) -> tuple[Any, str]:
+    """The version that was asked for, and its code; the letter and "" otherwise."""
+    asked = request.GET.get("in", "")
+    found = next((one for one in languages.versions(link.campaign) if one.language == asked), None)
+    return (found, asked) if found else (link.campaign, "")
+
+
+def _languages(campaign: Any) -> list[tuple[str, str]]:
+    """(code, name) of the letter and its other languages; [] where it has one."""
+    others = languages.in_order(languages.versions(campaign))
+    return [(one.language, wording.language(one.language)) for one in [campaign, *others]] if others else []
+
+
 def _answer(request: Any, link: Any) -> None:
     sharing.answer(
         link,
@@ -89,4 +106,4 @@ def _answer(request: Any, link: Any) -> None:
 
 @_by_link
 def shared_frame(request: Any, link: Any, token: str, kind: str) -> HttpResponse:
-    return framed(looks.frame(link.campaign, timezone.now(), kind, previews.sample()))
+    return framed(looks.frame(_in_language(request, link)[0], timezone.now(), kind, previews.sample()))

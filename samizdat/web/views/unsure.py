@@ -16,7 +16,7 @@ from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web.doors import EVERYONE, WRITERS, door, go
 from samizdat.web.templatetags.desk import count
-from samizdat.web.views.campaigns import campaign_at
+from samizdat.web.views.campaigns import letter_at
 
 PAGE = 50
 
@@ -24,7 +24,7 @@ PAGE = 50
 @door(see=EVERYONE, do=WRITERS)
 def unsure(request: Any, campaign_id: int) -> HttpResponse:
     """By number; POST settles those that are ticked. Addresses stay sealed but for the first letter."""
-    found = campaign_at(request, campaign_id)
+    found = letter_at(request, campaign_id)
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
     if request.method == "POST":

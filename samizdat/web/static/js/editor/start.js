@@ -31,7 +31,7 @@ function begin(page) {
     extensions: [...schema(view), keys(actions), ours],
     content: null,
     editorProps: {
-      attributes: { id: "letter-text", role: "textbox", "aria-multiline": "true", "aria-label": say("letter"), "aria-describedby": "writing-help" },
+      attributes: { id: "letter-text", role: "textbox", "aria-multiline": "true", "aria-label": say("letter"), "aria-describedby": "writing-help", ...spoken(page) },
       transformPastedHTML: clean,
       // Chromium draws a picture that is dragged out of the page; files are brought in by the block of a picture.
       handleDrop: (_view, event) => event.dataTransfer?.files.length > 0 && tell(say("drop-files")) === undefined,
@@ -56,6 +56,11 @@ function begin(page) {
   goThere(editor);
   comments(editor, source);
   return undefined;
+}
+
+// The letter's own language, which need not be the page's: for the caret, the spelling and whoever hears it.
+function spoken({ dataset }) {
+  return dataset.lang ? { lang: dataset.lang, dir: dataset.dir || "ltr" } : {};
 }
 
 // -- from JSON and back --

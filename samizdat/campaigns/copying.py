@@ -1,0 +1,29 @@
+"""A letter once more, as a draft."""
+
+from datetime import datetime
+from typing import Any
+
+from samizdat.campaigns import languages
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.templating import copy_places
+
+
+def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
+    """A new draft with the same words, in all its languages."""
+    made = create(
+        campaign.organisation,
+        campaign.list,
+        draft_of(campaign),
+        by=by,
+        now=now,
+        tag=campaign.tag,
+        segment=campaign.segment,
+        template=campaign.template,
+        language=campaign.language,
+        again=campaign.again,
+    )
+    copy_places(campaign, made)
+    languages.copy_to(campaign, made, by=by, now=now)
+    return made

@@ -1,0 +1,193 @@
+"""Versions of a letter by the reader's language.
+
+A version is a draft of its own that belongs to a letter: it has its text, template, history, comments and checks, and
+from the letter its sender and its audience. The letter itself is the fallback: it goes to everybody in whose language
+there is no version. Who gets which is settled at the release, by core/languages; a later try looks at it again.
+
+A letter has either versions by language or a test of versions: with both, most parts of a test would be too small to
+say anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from samizdat import wording
+from samizdat.campaigns import actions, checks, counting
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
+from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant
+from samizdat.campaigns.queries import template_source
+from samizdat.campaigns.templating import copy_places
+from samizdat.core import languages
+from samizdat.events.actions import record
+
+
+class BadLanguage(CampaignError):
+    code = "bad_language"
+
+
+def versions(campaign: Campaign) -> list[Campaign]:
+    """The versions in other languages, the first one first; of a version none."""
+    rows = Campaign.objects.select_related("list", "tag", "segment", "template").filter(version_of=campaign)
+    found = list(rows.order_by("pk"))
+    for row in found:
+        row.organisation, row.version_of = campaign.organisation, campaign
+    return found
+
+
+def whole(campaign: Campaign) -> Campaign:
+    """The letter that a version belongs to; the letter itself otherwise."""
+    return campaign.version_of or campaign
+
+
+def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Campaign | None = None) -> Campaign:
+    """A version in this language, which begins with the text of the letter as it is now, or of the version `like`.
+
+    Errors: BadLanguage, NotADraft.
+    """
+    like = like or campaign
+    code = languages.normal(language)
+    if not languages.CODE.fullmatch(code):
+        raise BadLanguage(_("Choose a language."))
+    with transaction.atomic():
+        _held(campaign)
+        _may_have(campaign, code)
+        made = actions.create(
+            campaign.organisation,
+            campaign.list,
+            draft_of(like),
+            by=by,
+            now=now,
+            tag=campaign.tag,
+            segment=campaign.segment,
+            template=like.template,
+            language=code,
+            version_of=campaign,
+        )
+        copy_places(like, made)
+    return made
+
+
+def _may_have(campaign: Campaign, code: str) -> None:
+    if campaign.version_of_id is not None or campaign.is_digest:
+        raise BadLanguage(_("Add a language to the letter itself."))
+    if campaign.test_share:
+        raise BadLanguage(
+            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+        )
+    there = [languages.normal(campaign.language), *campaign.languages.values_list("language", flat=True)]
+    if code in there:
+        raise BadLanguage(
+            _("There is a version in this language already: %(name)s.") % {"name": wording.language(code)}
+        )
+    if len(there) >= languages.MOST:
+        raise BadLanguage(_("A letter has at most %(most)s languages.") % {"most": languages.MOST})
+
+
+def remove(version: Campaign, *, by: Any, now: datetime) -> None:
+    """Its readers get the fallback. Errors: NotADraft."""
+    campaign = whole(version)
+    with transaction.atomic():
+        _held(campaign)
+        if Campaign.objects.filter(pk=version.pk, version_of=campaign, state="draft").delete()[0]:
+            detail = {"language": version.language}
+            record("campaign.language_removed", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+
+
+def _held(campaign: Campaign) -> None:
+    """The letter's row is the lock between whoever changes its languages and its release."""
+    if not Campaign.objects.select_for_update().filter(pk=campaign.pk, state="draft").exists():
+        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+
+
+def mark(campaign: Campaign) -> str:
+    """Tells one state of the versions from another; "" where there are none."""
+    rows = Campaign.objects.filter(version_of=campaign).order_by("pk").values_list("pk", "version")
+    return " ".join(f"{pk}.{version}" for pk, version in rows)
+
+
+def bound(campaign: Campaign) -> Any:
+    """What a second person's yes binds to besides the letter; None where there are no versions."""
+    found = [[one.language, asdict(draft_of(one)), template_source(one.template)] for one in versions(campaign)]
+    return found or None
+
+
+# --- at release ------------------------------------------------------------------------------------------------------
+
+
+def slug_of(edition: Edition, language: str) -> str:
+    """Where a version is read on the web; language "": the fallback."""
+    return f"{edition.archive_slug}-{language}" if language and edition.archive_slug else edition.archive_slug
+
+
+def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
+    """Compiles the versions beside an edition that was just frozen. Errors: LetterHasFlaws, which says in which."""
+    found = versions(campaign)
+    for place, one in enumerate(found, start=1):
+        through = counting.through(campaign.organisation, edition.pk, place)
+        draft, proof = draft_of(one), proof_of(one, now, None, slug_of(edition, one.language), through)
+        stopping = checks.stops(one, draft, proof, now)
+        if proof.compiled is None or stopping:
+            flawed = actions.flaws_error((*proof.flaws, *stopping))
+            values = {"language": wording.language(one.language), "sentence": flawed}
+            raise LetterHasFlaws(_("%(language)s: %(sentence)s") % values, flawed.flaws)
+        actions.freeze_variant(edition, place, draft, proof, one.language)
+    if found:
+        spoken = [languages.normal(campaign.language), *(one.language for one in found)]
+        edition.languages = languages.dump(spoken)
+        edition.save(update_fields=["languages"])
+
+
+def close(campaign: Campaign, frozen: str, now: datetime) -> bool:
+    """In the last transaction of a release: nobody writes in the versions any more. False: since they were frozen with
+    the mark `frozen`, somebody did.
+    """
+    rows = Campaign.objects.select_for_update().filter(version_of=campaign)
+    list(rows.values_list("pk", flat=True))
+    if mark(campaign) != frozen:
+        return False
+    rows.update(state="finished", changed=now)
+    return True
+
+
+@lru_cache(maxsize=512)
+def frozen_in(edition: int) -> tuple[str, ...]:
+    """The languages of an edition by place, the fallback first; () where it has one version. They never change."""
+    return languages.load(Edition.objects.values_list("languages", flat=True).get(pk=edition))
+
+
+def count_people(edition: Edition, place: int, more: int) -> None:
+    """So many more get this version; of the fallback it is what the campaign's books leave."""
+    if place:
+        EditionVariant.objects.filter(edition=edition, place=place).update(people=F("people") + more)
+
+
+def copy_to(campaign: Campaign, made: Campaign, *, by: Any, now: datetime) -> None:
+    """The versions of a letter beside its copy."""
+    for one in versions(campaign):
+        twin = actions.create(
+            made.organisation,
+            made.list,
+            draft_of(one),
+            by=by,
+            now=now,
+            tag=made.tag,
+            segment=made.segment,
+            template=one.template,
+            language=one.language,
+            version_of=made,
+        )
+        copy_places(one, twin)
+
+
+def in_order(found: Sequence[Campaign]) -> list[Campaign]:
+    """For a person to choose from: by what the languages are called."""
+    return sorted(found, key=lambda one: wording.language(one.language))

@@ -1,0 +1,44 @@
+"""Which version of a letter a reader gets by her language. Pure."""
+
+import re
+from collections.abc import Sequence
+
+# A language as readers' rows say it, at most eight characters: de, pt-br, zh-hant.
+CODE = re.compile(r"(?=.{2,8}\Z)[a-z]{2,3}(-[a-z0-9]{2,5})?", re.ASCII)
+RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+# Versions of a letter at the most, the fallback among them.
+MOST = 12
+
+
+def normal(code: str) -> str:
+    """pt_BR, PT-br and pt-br are one language."""
+    return code.strip().replace("_", "-").lower()
+
+
+def place_of(said: str, versions: Sequence[str]) -> int | None:
+    """The version for a reader of this language: in hers exactly, else in its base (pt for pt-BR). None: there is
+    none, and she gets the fallback.
+
+    Not the other way round: whoever reads Portuguese may not want it as it is written in Brazil, and zh-hant is another
+    script than zh-hans.
+    """
+    code = normal(said)
+    if not code:
+        return None
+    for wanted in (code, code.partition("-")[0]):
+        if wanted in versions:
+            return versions.index(wanted)
+    return None
+
+
+def direction(language: str) -> str:
+    """rtl or ltr."""
+    return "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+
+
+def dump(versions: Sequence[str]) -> str:
+    return ",".join(versions)
+
+
+def load(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
