@@ -36,10 +36,14 @@ def look(
     assert keys.ring is not None
     opened, pick = keys.ring.bound(*facts.SUBSCRIBER, keys.uid).open, seal.pick
     decides = reader.decider() if reader and reader.sealed else None
-    empty, of = dict.fromkeys(fields, 0), 0
+    query, values = _query(list, tag, reader)
+    empty, of, seen = dict.fromkeys(fields, 0), 0, 0
     until = None if seconds is None else time.monotonic() + seconds
-    while rows := _page(list, tag, reader, after):
-        after = rows[-1][0]
+    walk = sql.Walk(list.organisation_id, after, PAGE)
+    for window in walk:
+        rows = sql.rows(query, [*values, *window, *window])
+        walk.met(len(rows))
+        seen += len(rows)
         for row, blob, *answers in rows:
             if decides and not decides(row, blob, tuple(answers)):
                 continue
@@ -48,25 +52,23 @@ def look(
             for number in fields:
                 if not pick(plain, number):
                     empty[number] += 1
-        if len(rows) < PAGE:
-            break
-        if until is not None and time.monotonic() > until:
-            return Look(of, empty, after)
+        if until is not None and seen and time.monotonic() > until and walk.low < walk.end:
+            return Look(of, empty, window[1] - 1)
     return Look(of, empty, None)
 
 
-def _page(list: List, tag: Tag | None, reader: Reader | None, after: int) -> Sequence[tuple[Any, ...]]:
+def _query(list: List, tag: Tag | None, reader: Reader | None) -> tuple[str, Sequence[Any]]:
+    """The rows of a window, whose bounds are still to be given, twice: PostgreSQL does not see that those of the one
+    table are those of the other."""
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
-    told = reader.where("u.subscriber_id") if reader else sql.Sql("1 = 1")
+    told = reader.where("u.subscriber_id", apart=True) if reader else sql.Sql("1 = 1")
     asks = reader.asks("u.subscriber_id") if reader and reader.sealed else []
     columns = "".join(f", {one.text}" for one in asks)
     query = (
         f"SELECT u.subscriber_id, s.blob{columns} FROM audience_subscription u {tagged} "
         "JOIN audience_subscriber s ON s.id = u.subscriber_id "
-        f"WHERE u.list_id = %s AND u.may = %s AND {told.text} AND u.subscriber_id > %s "
-        "ORDER BY u.subscriber_id LIMIT %s"
+        f"WHERE u.list_id = %s AND u.may = %s AND {told.text} "
+        "AND u.subscriber_id >= %s AND u.subscriber_id < %s AND s.id >= %s AND s.id < %s ORDER BY u.subscriber_id"
     )
     asked = [value for one in asks for value in one.values]
-    values = [*asked, *([tag.id] if tag else []), list.id, consent.YES, *told.values, after, PAGE]
-    found: Sequence[tuple[Any, ...]] = sql.rows(query, values)
-    return found
+    return query, [*asked, *([tag.id] if tag else []), list.id, consent.YES, *told.values]

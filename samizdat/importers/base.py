@@ -78,6 +78,8 @@ SENTENCES = {
     "strange_zip": "{file} is packed in a way we cannot read. Unpack it and give the files in it.",
     "zip_bomb": "{file} unpacks to more than any export would. Unpack it and give only the CSV files in it.",
     "too_many": "{file} holds more than {limit} files. Give only the CSV files with subscribers.",
+    "long_name": "{file} holds a file whose name is longer than {limit} characters. "
+    "Unpack it and give only the CSV files.",
     "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
     "too_large": "The files are larger than {limit} GB together. Give them one after the other.",
     "macros": "{file} holds macros. They are passed over; only the cells are read.",

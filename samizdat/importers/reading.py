@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Self, cast
 
+from samizdat.core import zipped
 from samizdat.importers import workbook
 from samizdat.importers.base import ImportFailed, Problem
 from samizdat.importers.documents import MAILMAN_START, open_document, parser_of
@@ -44,6 +45,8 @@ class Limits:
     ratio: int = 250  # unpacked to packed, asked only above `small`
     small: int = 16 << 20
     members: int = 20_000
+    directory: int = 8 << 20  # bytes of a zip's directory: 20,000 entries are two of these 8, and 150 MB of memory
+    name: int = 500  # characters of a member's name; plans and pages show it
     depth: int = 2  # a zip in a zip
     in_memory: int = 64 << 20  # larger inner zips are read through the outer one, slower but in place
 
@@ -167,10 +170,13 @@ class Given:
 
     def _take_zip(self, name: str, file: BinaryIO, depth: int) -> None:
         with sound(name):
+            self._refuse_directory(name, file)
             box = self._stack.enter_context(_opened(file))
         entries = [entry for entry in box.infolist() if not entry.is_dir()]
         if len(entries) > self._limits.members:
             raise ImportFailed("too_many", file=name, limit=self._limits.members)
+        if any(len(entry.filename) > self._limits.name for entry in entries):
+            raise ImportFailed("long_name", file=name, limit=self._limits.name)
         if workbook.is_workbook({entry.filename for entry in entries}):
             self._take_workbook(name, file, box)
             return
@@ -180,6 +186,15 @@ class Given:
             raise ImportFailed("own_export", file=name)
         for entry in entries:
             self._take_entry(name, box, entry, depth)
+
+    def _refuse_directory(self, name: str, file: BinaryIO) -> None:
+        """Its directory is read whole before anything is known of what is in it."""
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - zipped.TAIL))
+        told = zipped.directory_bytes(file.read())
+        file.seek(0)
+        if told is not None and told > self._limits.directory:
+            raise ImportFailed("too_many", file=name, limit=self._limits.members)
 
     def _take_entry(self, outer: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         if not _is_wanted(entry.filename):

@@ -147,6 +147,8 @@ def _form_page(
             one | {"was": posted.get(f"v{one['number']}", "")[:LONGEST], "wrong": wrong.get(str(one["number"]), "")}
             for one in details.get("fields", [])
         ],
+        # Besides the address.
+        "asks_for_nothing": not any(one["required"] for one in details.get("fields", [])),
         "written": posted.get("email", "")[:254],
         "wrong": wrong.get("email", ""),
         "wrong_list": wrong.get("list", ""),

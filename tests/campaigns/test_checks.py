@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.models import Organisation
 from samizdat.audience import emptiness
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
@@ -233,7 +234,8 @@ def test_addresses_numbers_and_names_in_capitals_are_no_words() -> None:
 def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emptiness, "PAGE", 2)
     house = House(lantern)
-    addresses = house.people(5)
+    addresses = house.people(300)
+    Organisation.objects.update(next_number=house.number(addresses[-1]) + 1)
     for address in addresses[:3]:
         number = house.number(address)
         blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
@@ -247,7 +249,7 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
         pieces += 1
     assert pieces > 1
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "empty_values")
-    assert (found.severity, found.sentence) == ("note", "2 of 4 have no First name; they will read “friend”.")
+    assert (found.severity, found.sentence) == ("note", "2 of 299 have no First name; they will read “friend”.")
     bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
     (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")
     assert found.severity == "care" and '{{ FNAME | default: "…" }}' in found.sentence

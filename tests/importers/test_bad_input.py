@@ -2,6 +2,7 @@
 
 import csv
 import io
+import struct
 import tracemalloc
 import zipfile
 
@@ -108,6 +109,17 @@ def test_members_total_size_and_depth_are_limited():
     assert inspect(named("a.zip", zipped(files)), limits=Limits(total=50)).problems[0].code == "too_large"
     deep = zipped({"c.zip": zipped({"b.zip": zipped(files)})})
     assert inspect(named("d.zip", deep)).problems[0].code == "too_deep"
+
+
+def test_a_zip_whose_directory_would_fill_the_memory_is_refused_before_it_is_read():
+    large = zipped({f"{number}.png": b"" for number in range(60)})
+    with open_given([("large.zip", io.BytesIO(large))], Limits(directory=3_000)) as given:
+        assert [problem.code for problem in given.problems] == ["too_many"]
+    lying = large.replace(struct.pack("<HH", 60, 60), struct.pack("<HH", 1, 1))
+    with open_given([("lying.zip", io.BytesIO(lying))], Limits(directory=3_000)) as given:
+        assert [problem.code for problem in given.problems] == ["too_many"]
+    with open_given([("named.zip", io.BytesIO(zipped({"n" * 600 + ".csv": b"a"})))]) as given:
+        assert [problem.code for problem in given.problems] == ["long_name"]
 
 
 @pytest.mark.filterwarnings("ignore:Overlapped entries")

@@ -76,6 +76,13 @@ class TestFormsOfTheirOwn:
         assert 'value="7" id="t7" checked' in page
         assert not Intake.objects.exists()
 
+    def test_that_no_name_is_needed_is_said_where_nothing_is(self, reader: Client) -> None:
+        assert "need not give a name" not in reader.get("/f/ours").content.decode()
+        asked = DETAILS | {"fields": [one | {"required": False} for one in DETAILS["fields"]]}
+        words = {"name": "Our letters", "purpose": "I want these letters.", "language": "en"}
+        actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=json.dumps(asked), **words)
+        assert "need not give a name" in reader.get("/f/ours").content.decode()
+
     def test_its_thanks_are_read_by_who_confirmed(self, reader: Client) -> None:
         from samizdat.core import link
         from tests.public.conftest import KEY

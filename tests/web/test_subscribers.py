@@ -141,12 +141,17 @@ def test_filters_and_tabs_count_exactly(here: House, desk: Desk) -> None:
     assert "Unsubscribed</span>" in page
 
 
-def test_whoever_is_on_two_lists_counts_once_among_all(here: House, desk: Desk) -> None:
+def test_whoever_is_on_two_lists_counts_once_in_each_tab(here: House, desk: Desk) -> None:
     diary = actions.new_list(here.organisation, "Court Diary", now=NOW)
-    actions.add_subscriber(here.organisation, queries.address_of(here.ada), diary, consent=CONSENT, now=NOW)
-    for asked, count in (("", 2), (f"?tag={here.organisation.tags.get().pk}", 1)):
-        page = desk("editor").get(_to(here, "subscribers") + asked).content.decode()
-        assert re.findall(r'All <span class="count-of">(\d+)<', page) == [str(count)]
+    for one in Subscriber.objects.filter(organisation=here.organisation):
+        actions.add_subscriber(here.organisation, queries.address_of(one), diary, consent=CONSENT, now=NOW)
+    tag = here.organisation.tags.get().pk
+    asked = ("", f"?tag={tag}", f"?list={diary.pk}")
+    counts = {"": ["2", "2", "1"], f"?tag={tag}": ["1", "1"], f"?list={diary.pk}": ["2", "2"]}
+    for query in asked:
+        page = desk("editor").get(_to(here, "subscribers") + query).content.decode()
+        assert re.findall(r'<span class="count-of">(\d+)<', page) == counts[query]
+        assert ("stands under each status" in page) == (query == "")
 
 
 def test_a_list_is_made_renamed_and_not_made_twice(here: House, desk: Desk) -> None:

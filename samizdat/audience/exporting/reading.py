@@ -27,7 +27,7 @@ from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.incoming.seen import Seen
 from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.core import address as addresses
-from samizdat.core import consent, planted, seal
+from samizdat.core import consent, planted, seal, zipped
 
 # zipfile lets through whatever its decompressors and a nonsense directory raise.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, NotImplementedError, OSError)
@@ -62,22 +62,14 @@ def has_our_names(file: BinaryIO) -> bool:
 
 
 def _insist_on_directory(file: BinaryIO) -> None:
-    """A zip's directory is read whole before anything is known of it: one that would fill the memory is none of ours.
-
-    Its size stands where zipfile looks for it (APPNOTE.TXT 4.3.16, and 76 bytes before that 4.3.14). Errors:
-    ExportRefused.
-    """
+    """One that would fill the memory is none of ours. Errors: ExportRefused."""
     size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - (1 << 16) - 98))
-    tail = file.read()
+    file.seek(max(0, size - zipped.TAIL))
+    told = zipped.directory_bytes(file.read())
     file.seek(0)
-    at = tail.rfind(b"PK\5\6")
-    if at < 0 or len(tail) - at < 22:
+    if told is None:
         raise torn()
-    sizes = list(struct.unpack_from("<I", tail, at + 12))
-    if at >= 76 and tail[at - 76 : at - 72] == b"PK\6\6":
-        sizes = [*struct.unpack_from("<Q", tail, at - 36), *(size for size in sizes if size != 0xFFFFFFFF)]
-    if max(sizes) > DIRECTORY:
+    if told > DIRECTORY:
         raise foreign()
 
 

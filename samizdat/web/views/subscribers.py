@@ -48,14 +48,16 @@ def _chosen(request: Any) -> dict[str, Any]:
     lists, tags = queries.lists(organisation), queries.tags(organisation)
     asked = filtering.read(request.GET, lists, tags)
     page = queries.filtered(organisation, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
-    plain = asked.filter.plain
+    tabs = _tabs(organisation, asked, lists, tags) if asked.filter.plain else _tabs_uncounted(asked)
+    everybody, *parts = (tab["count"] or 0 for tab in tabs)
     return {
         "asked": asked,
         "offers": filtering.offers(lists, tags, asked),
         "chosen": next((found for found in lists if found.id == asked.filter.list), None),
         "page": page,
-        "tabs": _tabs(organisation, asked, lists, tags) if plain else _tabs_uncounted(asked),
-        "plain": plain,
+        "tabs": tabs,
+        "counted": next(tab["count"] for tab in tabs if tab["on"]) is not None,
+        "overlap": sum(parts) > everybody,
         "following": asked.query(before=str(page.next)) if page.next else "",
         "total": sum(found.total for found in lists),
     }
@@ -68,25 +70,28 @@ def _number(text: str) -> int | None:
 
 
 def _tabs(organisation: Any, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
-    """The statuses with their exact numbers; without a list a reader on two lists counts in both, but once in all."""
+    """The statuses with how many people have each, as far as that is known at once."""
     among = queries.list_by_id(organisation, asked.filter.list) if asked.filter.list else None
     name = dict(tags).get(asked.filter.tag)
-    counts = {other: queries.count(organisation, list=among, status=other, tag=name) for other in STATUSES}
     tabs = _tabs_uncounted(asked)
-    # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
-    single = among is not None or len(lists) < 2
-    tabs[0]["count"] = sum(counts.values()) if single else queries.count_subscribers(organisation, tag=name)
+    if among is not None or len(lists) < 2:
+        # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
+        counts = {other: queries.count(organisation, list=among, status=other, tag=name) for other in STATUSES}
+        tabs[0]["count"] = sum(counts.values())
+    else:
+        counts = queries.people_by_status(organisation, name) or {}
+        tabs[0]["count"] = queries.count_subscribers(organisation, tag=name)
     for tab in tabs[1:]:
-        tab["count"] = counts[tab["status"]]
-    return [tab for tab in tabs if tab["count"] or tab["on"] or not tab["status"]]
+        tab["count"] = counts.get(tab["status"])
+    return [tab for tab in tabs if tab["count"] != 0 or tab["on"] or not tab["status"]]
 
 
 def _tabs_uncounted(asked: Any) -> list[dict[str, Any]]:
     status = asked.values.get("status", "")
-    tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status="")}]
+    tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status=""), "count": None}]
     for other in STATUSES:
-        word = words.subscription_state(other)[1]
-        tabs.append({"name": word, "status": other, "on": other == status, "query": asked.query(status=other)})
+        word, query = words.subscription_state(other)[1], asked.query(status=other)
+        tabs.append({"name": word, "status": other, "on": other == status, "query": query, "count": None})
     return tabs
 
 

@@ -1,0 +1,21 @@
+"""How large a zip's directory is: asked before it is read, since whoever reads one reads it whole."""
+
+import struct
+
+# Bytes at the end of a zip in which the answer stands: a comment has 64 kB at most, what is before it 98 bytes.
+TAIL = (1 << 16) + 98
+
+
+def directory_bytes(tail: bytes) -> int | None:
+    """The size of the directory as the end of a zip tells it. `tail`: its last TAIL bytes, or all of it. None where
+    there is no end, as in a file that was cut off.
+
+    It stands where zipfile looks for it (APPNOTE.TXT 4.3.16, and 76 bytes before that 4.3.14).
+    """
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < 22:
+        return None
+    sizes = list(struct.unpack_from("<I", tail, at + 12))
+    if at >= 76 and tail[at - 76 : at - 72] == b"PK\6\6":
+        sizes = [*struct.unpack_from("<Q", tail, at - 36), *(size for size in sizes if size != 0xFFFFFFFF)]
+    return max(sizes)
