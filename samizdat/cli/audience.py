@@ -14,6 +14,7 @@ from samizdat.cli.output import Failed, common, confirm, note, progress, say, ta
 from samizdat.cli.rights import access, correct, keep, object_
 from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.core.digest import WHEN
+from samizdat.core.shown import marked
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
@@ -142,12 +143,13 @@ def subscribers_show(address: str) -> None:
     }
     say(
         document,
-        f"No. {found.number:,}  {found.address}",
-        *[f"  {tag}: {value}" for tag, value in found.values.items() if tag != "EMAIL"],
-        *([f"  tags: {', '.join(found.tags)}"] if found.tags else []),
+        f"No. {found.number:,}  {marked(found.address)}",
+        *[f"  {tag}: {marked(value)}" for tag, value in found.values.items() if tag != "EMAIL"],
+        *([f"  tags: {', '.join(map(marked, found.tags))}"] if found.tags else []),
         *[f"  {row['list']}: {row['status']} since {row['since']}" for row in standings],
         *[
-            f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  {row['wording'] or row['source']}"
+            f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  "
+            + marked(row["wording"] or row["source"] or "")
             for row in timeline
         ],
     )

@@ -47,7 +47,7 @@ def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None
 
 def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, desk: Desk) -> None:
     page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert "ada@<wbr>lantern<wbr>.example</h1>" in page
+    assert "ada@<wbr>lantern<wbr>.example</bdi></h1>" in page
     assert "<strong>Yes.</strong> She agreed on 25 November 2026" in page
     assert CONSENT in page
     assert "volunteer" in page
@@ -67,7 +67,7 @@ def test_standard_fields_go_by_our_words_in_her_language_and_others_by_their_own
     editor.language = "ru"
     editor.save(update_fields=["language"])
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert '<dt class="wrap">Имя</dt><dd class="wrap">Ada</dd>' in page
+    assert '<dt class="wrap">Имя</dt><dd class="wrap"><bdi>Ada</bdi></dd>' in page
     assert ">Имя</label>" in desk("editor").get(_to(here, "add-subscriber")).content.decode()
     with translation.override("ru"):
         assert field_label("LNAME", "Last Name") == "Фамилия"
@@ -139,6 +139,13 @@ def test_filters_and_tabs_count_exactly(here: House, desk: Desk) -> None:
     page = client.get(_to(here, "subscribers") + f"?status=unsubscribed&list={here.list.pk}").content.decode()
     assert page.count("sealed address") == 1
     assert "Unsubscribed</span>" in page
+
+
+def test_signs_that_turn_the_writing_round_are_shown_and_stay_in_their_place(here: House, desk: Desk) -> None:
+    actions.change_values(here.ada, {"FNAME": "Ada\u202egro.nretnal@\u0007"}, now=NOW)
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "<bdi>Ada[U+202E]gro.nretnal@[U+0007]</bdi>" in page
+    assert not {"\u202e", "\u0007"} & {*page}
 
 
 def test_whoever_is_on_two_lists_counts_once_in_each_tab(here: House, desk: Desk) -> None:

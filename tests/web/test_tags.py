@@ -97,4 +97,4 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
 
 
 def test_an_address_breaks_at_its_signs_and_stays_harmless() -> None:
-    assert desk.breakable("a.b@<i>.example") == "a<wbr>.b@<wbr>&lt;i&gt;<wbr>.example"
+    assert desk.breakable("a.b@<i>.example") == "<bdi>a<wbr>.b@<wbr>&lt;i&gt;<wbr>.example</bdi>"

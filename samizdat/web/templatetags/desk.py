@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import wording
 from samizdat.core import pace
+from samizdat.core.shown import marked
 from samizdat.web import plans, previews, words
 
 register = template.Library()
@@ -27,9 +28,16 @@ def count(number: Any) -> str:
 
 
 @register.filter
+def hers(text: Any) -> SafeString | str:
+    """What somebody outside wrote, apart from the words around it (core/shown)."""
+    return format_html("<bdi>{}</bdi>", marked(str(text))) if text else ""
+
+
+@register.filter
 def breakable(address: str) -> SafeString:
     """An address or host that may break behind its @ and before its dots, where eyes expect it, and not in a word."""
-    return mark_safe(re.sub(r"(?<=@)|(?=\.)", "<wbr>", escape(address)))  # noqa: S308 - escaped first
+    broken = re.sub(r"(?<=@)|(?=\.)", "<wbr>", escape(marked(address)))
+    return mark_safe(f"<bdi>{broken}</bdi>")  # noqa: S308 - escaped first
 
 
 @register.filter
