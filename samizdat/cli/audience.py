@@ -149,7 +149,7 @@ def subscribers_show(address: str) -> None:
         *[f"  {row['list']}: {row['status']} since {row['since']}" for row in standings],
         *[
             f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  "
-            + marked(row["wording"] or row["source"] or "")
+            + marked(str(row["wording"] or row["source"] or ""))
             for row in timeline
         ],
     )

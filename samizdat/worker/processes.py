@@ -14,7 +14,7 @@ from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.models import Worker
 from samizdat.logs import where_it_broke
-from samizdat.worker import asking, bell, clock, metrics, signups, tasks
+from samizdat.worker import asking, bell, clock, metrics, signups, tasks, telling
 from samizdat.worker.engine import STOP_SECONDS, run_engine
 
 log = logging.getLogger("samizdat.worker")
@@ -122,6 +122,7 @@ def run_signups() -> None:
                 locks.belong_to(watch.number)  # Cut off together with the clock when this process hangs.
             signups.take(hours.now())
             asking.take(hours.now())
+            telling.take(hours.now())
             stuck = signups.memory.stuck
             clock.remember([] if stuck else [SIGNUPS], {SIGNUPS: f"{stuck} mails wait for a route"} if stuck else {})
 

@@ -1,0 +1,38 @@
+"""What admins are mailed about."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.delivery.actions import add_route
+from samizdat.worker import telling
+from tests.conftest import NOW
+from tests.web.conftest import make_person
+from tests.worker.test_choosing import mails
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_admin_is_mailed_once_about_an_export_that_anybody_can_read(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    admins = [make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("clara", "eva")]
+    make_person("dmitri", "dmitri@lantern.example", lantern, "editor")
+    sealed = Wish("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    exporting.ask(lantern, sealed, now=NOW, by=admins[0])
+    row = exporting.ask(lantern, Wish("csv"), reason="we move", now=NOW, by=admins[0])
+    assert telling.take(NOW) == 0, "there is no route yet"
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    telling._later.clear()
+    assert [telling.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=2)) == 0
+    found = mails(tmp_path)
+    assert {*found} == {"clara@lantern.example", "eva@lantern.example"}
+    text = " ".join(found["eva@lantern.example"].split())
+    assert "not sealed" in text and "we move" not in text and "ada@" not in text
+    assert row.state == "held"
