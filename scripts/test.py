@@ -1,4 +1,4 @@
-"""Runs all tests: everything on SQLite, then all that has a database on PostgreSQL, in a real browser too.
+"""Runs all tests: everything on SQLite, and all that has a database on PostgreSQL, in a real browser too.
 
     ./run test                 everything; installs PostgreSQL, Chromium and Postfix's tools with apt when missing
     ./run test --checks        the same, with format, lint, types and arrows first (CI)
@@ -16,9 +16,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -115,28 +117,50 @@ def postgresql(place: Path) -> Iterator[str]:
 
 # What a run said about itself, so that one line at the end can add them up.
 _SUMMARY = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+_PROGRESS = re.compile(r"\[ *\d+%\]$")
 
 
-def pytest(name: str, arguments: list[str], environment: dict[str, str], counts: dict[str, int]) -> bool:
-    started = time.monotonic()
-    print(f"\n== {name}", flush=True)
-    process = subprocess.Popen(
-        [BIN / "python", "-m", "pytest", "-q", "-ra", *arguments],
-        cwd=HERE,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    last = ""
-    for line in process.stdout:
-        print(line, end="", flush=True)
-        last = line if _SUMMARY.search(line) else last
-    for number, word in _SUMMARY.findall(last):
-        counts[word.rstrip("s") if word.startswith("error") else word] += int(number)
-    print(f"== {name}: {time.monotonic() - started:.0f} s", flush=True)
-    # 5: nothing to run, for a file that has no database.
-    return process.wait() in ((0, 5) if "--again" in arguments else (0,))
+class Session:
+    """One run of pytest beside another: how far it is shows at once, all else in one piece when it is over."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self.counts: Counter[str] = Counter()
+        self._again = "--again" in arguments
+        self._said: list[str] = []
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            [BIN / "python", "-m", "pytest", "-q", "-ra", *arguments],
+            cwd=HERE,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if _PROGRESS.search(line.rstrip()):
+                print(f"{self.name:10} {line}", end="", flush=True)
+            else:
+                self._said.append(line)
+
+    def finish(self) -> bool:
+        self._reader.join()
+        code = self._process.wait()
+        print(f"\n== {self.name}: {time.monotonic() - self._started:.0f} s\n{''.join(self._said)}", flush=True)
+        summaries = [line for line in self._said if _SUMMARY.search(line)]
+        for number, word in _SUMMARY.findall(summaries[-1] if summaries else ""):
+            self.counts["error" if word == "errors" else word] += int(number)
+        # 5: nothing to run, for a file that has no database.
+        return code in ((0, 5) if self._again else (0,))
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
 
 
 def checks() -> bool:
@@ -166,32 +190,49 @@ def checks() -> bool:
     return well
 
 
+# Beside each other, as each waits for a good part of its time: for kills, servers, browsers, and on PostgreSQL for
+# half a minute until a machine has taken over. So many workers more than there are cores:
+WORKERS = {"SQLite": 1, "PostgreSQL": 3}
+
+
 def run(options: argparse.Namespace) -> bool:
-    counts = dict.fromkeys(("passed", "failed", "error", "skipped"), 0)
-    # More than there are cores: tests of kills, servers and browsers wait for a good part of their time, and on
-    # PostgreSQL three at a time wait half a minute until a machine has taken over.
-    cores = os.cpu_count() or 1
-    workers, more = (["-n", str(options.workers or cores + others)] for others in (2, 4))
     well = checks() if options.checks else True
-    partial = options.only == "sqlite"
-    browser = ["-m", "not browser"] if partial else []
-    if partial:
+    if options.only == "sqlite":
         print("PARTIAL: no PostgreSQL, no browser. CI runs everything.", flush=True)
     else:
         install_missing()
-    with quick_folder() as place:
-        here = {"DATABASE_URL": "", "TMPDIR": str(place)}
-        options.rest.insert(0, f"--basetemp={place}/pytest")
-        well &= pytest("everything on SQLite", [*workers, *browser, *options.rest], here, counts)
-        if not partial:
-            with postgresql(place) as url:
-                arguments = [*more, "--again", *options.rest]
-                well &= pytest("what has a database on PostgreSQL", arguments, here | {"DATABASE_URL": url}, counts)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        sessions = start(options, stack)
+        for session in sessions:
+            well &= session.finish()
+    counts = sum((session.counts for session in sessions), Counter[str]())
     failed = counts["failed"] + counts["error"]
-    print(f"\n{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped", flush=True)
-    if partial:
+    took = time.monotonic() - started
+    print(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped in {took:.0f} s", flush=True)
+    if options.only == "sqlite":
         print("This was PARTIAL: run ./run test for all of it.", flush=True)
     return well
+
+
+def start(options: argparse.Namespace, stack: ExitStack) -> list[Session]:
+    """Everything on SQLite, and beside it what has a database on PostgreSQL; a folder of its own for each."""
+
+    def begin(name: str, arguments: list[str], url: str) -> None:
+        place = stack.enter_context(quick_folder())
+        workers = options.workers or (os.cpu_count() or 1) + WORKERS[name]
+        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *options.rest]
+        sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place)}))
+        stack.callback(sessions[-1].stop)
+
+    sessions: list[Session] = []
+    if options.only == "sqlite":
+        begin("SQLite", ["-m", "not browser"], "")
+    else:
+        url = stack.enter_context(postgresql(stack.enter_context(quick_folder())))
+        begin("PostgreSQL", ["--again"], url)
+        begin("SQLite", [], "")
+    return sessions
 
 
 def main() -> int:

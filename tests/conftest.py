@@ -83,15 +83,23 @@ def _empty(case: Any) -> None:
 
     for alias in case._databases_names(include_mirrors=False):
         connection = connections[alias]
-        names = [connection.ops.quote_name(name) for name in _tables(alias)]
         with transaction.atomic(using=alias), connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names))
-            full = [name for (name,) in cursor.fetchall()]
-            if full and connection.vendor == "postgresql":
-                cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
-            elif full:
-                for name in full:
-                    cursor.execute(f"DELETE FROM {name}")
+            if connection.vendor == "postgresql":
+                # In any order, whatever points at whatever. TRUNCATE makes each file of each table anew: 27 ms.
+                cursor.execute("SET LOCAL session_replication_role = replica")
+            for name in _filled(cursor, _tables(alias), connection.vendor):
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(name)}")
+
+
+def _filled(cursor: Any, names: list[str], vendor: str) -> list[str]:
+    """Tables with rows; on PostgreSQL those with a page, which is asked for in a tenth of the time."""
+    if vendor == "postgresql":
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_relation_size(name::regclass) > 0", [names]
+        )
+    else:
+        cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names))
+    return [name for (name,) in cursor.fetchall()]
 
 
 @functools.cache
