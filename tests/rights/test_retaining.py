@@ -85,7 +85,7 @@ def test_who_is_on_another_list_or_came_back_stays(lantern: Any, letter: Any, ad
 def test_old_deliveries_become_totals_and_the_books_still_add_up(
     lantern: Any, letter: Any, ada: Any, sent: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("samizdat.delivery.actions.releasing.CHUNK", 2)
+    monkeypatch.setattr("samizdat.delivery.actions.chunks.CHUNK", 2)
     people(lantern, letter, 4)
     old, fresh = sent(letter, refused=1), sent(letter, at=NOW)
     before = delivery.recount(old)
