@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from samizdat.audience.errors import FieldRefused
@@ -84,6 +85,17 @@ def sent(organisation: Any, fewest: int, limit: int, numbers: Iterable[int] = ()
         wanted &= Q(pk__in=list(numbers))
     rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-released", "-pk")[:limit]
     return [Row(row, draft_of(row).subject) for row in rows]
+
+
+def leaving(organisation: Any, begin: datetime, end: datetime) -> list[Row]:
+    """Released letters that leave or left from `begin` on and before `end`, the first one first; none that was taken
+    back before anybody got it.
+    """
+    rows = Campaign.objects.select_related("organisation").filter(
+        organisation=organisation, version_of=None, due__gte=begin, due__lt=end
+    )
+    rows = rows.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen"))
+    return [Row(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
 
 
 # On their way: released, and not at their end.
