@@ -177,8 +177,8 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
     slug, number = secrets.token_hex(10), new_edition_number()
-    through = counting.through(campaign.organisation, number)
-    proof, draft = proof_of(campaign, now, archive_slug=slug, through=through), draft_of(campaign)
+    codes = counting.Codes(campaign.organisation, number)
+    proof, draft = proof_of(campaign, now, archive_slug=slug, codes=codes), draft_of(campaign)
     stopping = checks.stops(campaign, draft, proof, now)
     if proof.compiled is None or stopping:
         raise flaws_error((*proof.flaws, *stopping))
@@ -197,31 +197,37 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
             archive_slug=slug,
             created=now,
         )
-        details = details_of(draft, proof)
+        details = details_of(draft, proof, campaign.language)
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
         edition.details_sealed = seal_json(keys, details, "edition", "details", edition.id)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
 
 
-def details_of(draft: Draft, proof: Proof) -> dict[str, Any]:
-    """What an edition keeps beside its compiled letter: the envelope, its links, and those of them that are counted."""
+def details_of(draft: Draft, proof: Proof, language: str) -> dict[str, Any]:
+    """What an edition keeps beside its compiled letter: the envelope, its links, those of them that are counted, and
+    what it asks.
+    """
     assert proof.compiled is not None
-    links = {"links": list(proof.compiled.links)}
-    counted = {"counted": list(proof.counted)} if proof.counted else {}
-    return {**asdict(draft), "body": "", **links, **counted}
+    details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
+    if proof.counted:
+        details["counted"] = list(proof.counted)
+    if asked := counting.question_in(draft):
+        details["question"] = {**asked, "language": language}
+    return details
 
 
 def freeze_variant(edition: Edition, place: int, draft: Draft, proof: Proof, language: str = "") -> None:
     """Writes another version of an edition beside it. language: "" for the campaign's."""
     assert proof.compiled is not None
     keys = house.keys(edition.organisation)
+    details = details_of(draft, proof, language or edition.campaign.language)
     EditionVariant.objects.create(
         edition=edition,
         place=place,
         language=language,
         compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {place}", edition.id),
-        details_sealed=seal_json(keys, details_of(draft, proof), "edition", f"details {place}", edition.id),
+        details_sealed=seal_json(keys, details, "edition", f"details {place}", edition.id),
     )
 
 

@@ -22,7 +22,6 @@ from samizdat.campaigns.models import Campaign, Edition, Variant
 from samizdat.core import contest
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
-from samizdat.core.letter.counting import Through
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -205,14 +204,14 @@ def draft_of_version(campaign: Campaign, place: int) -> Draft:
 
 
 def proof_of_version(
-    campaign: Campaign, change: Change, now: datetime, archive_slug: str = "", through: Through | None = None
+    campaign: Campaign, change: Change, now: datetime, archive_slug: str = "", codes: counting.Codes | None = None
 ) -> Proof:
     """Compiled as the letter itself is, in the frame of the draft whose text it has."""
     framed = campaign
     if change.letter is not None:
         framed = copy.copy(campaign)
         framed.template = change.letter.template
-    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug, through)
+    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug, codes)
 
 
 def bound(campaign: Campaign) -> Any:
@@ -241,8 +240,8 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
     """
     found = versions(campaign) if campaign.test_share else []
     for one in found[1:]:
-        through = counting.through(campaign.organisation, edition.pk, one.place)
-        proof = proof_of_version(campaign, one.change, now, edition.archive_slug, through)
+        codes = counting.Codes(campaign.organisation, edition.pk, one.place)
+        proof = proof_of_version(campaign, one.change, now, edition.archive_slug, codes)
         draft = draft_in(draft_of(campaign), one.change)
         stopping = checks.stops(campaign, draft, proof, now)
         if proof.compiled is None or stopping:

@@ -1,12 +1,13 @@
-"""Presses of links as totals: the addresses of counted links, what the gate has to know of them, and the sums.
+"""Presses of links and answers to questions as totals: the addresses, what the gate has to know of them, and the sums.
 
-A code names an edition, a version and a link of it (core/link, purpose "click"), so it is the same for all readers and
-made anew at any time. Nothing of a press is kept but one more in the sum of its day.
+A code names an edition, a version, and a link or answer of it (core/link, purposes "click" and "answer"), so it is the
+same for all readers and made anew at any time. Nothing of a press is kept but one more in a sum.
 """
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,12 +16,133 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from samizdat.accounts.place import publish as publish_place
-from samizdat.campaigns.models import Edition, EditionVariant, Folded, LinkTotal
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, Folded, LinkTotal
 from samizdat.core import link
-from samizdat.core.letter.counting import Through, location
+from samizdat.core.document.markup import answers_of
+from samizdat.core.document.schema import MAX_ANSWERS
+from samizdat.core.letter.counting import location
 from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
+
+# Characters of a question and of an answer as the public page and the report say them.
+LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
+
+
+class Codes:
+    """What stands in the addresses of one version of an edition. place: the version; 0 is the edition itself."""
+
+    def __init__(self, organisation: Any, edition: int, place: int = 0, key: link.LinkKey | None = None) -> None:
+        key = key or house.keys(organisation).link
+        assert key is not None
+        self._base, self._edition, self._place = organisation.public_url, edition, place
+        self._click, self._answer = link.Maker(key, "click"), link.Maker(key, "answer")
+
+    def click(self, number: int) -> str:
+        return self._click(self._edition, self._place << 16 | number)
+
+    def answer(self, number: int) -> str:
+        return self._answer(self._edition, self._place << 16 | number)
+
+    def through(self, urls: Sequence[str]) -> Mapping[str, str]:
+        """core/letter/counting.Through: by which address each counted link is reached."""
+        return {url: f"{self._base}/l/{self.click(at)}" for at, url in enumerate(urls)}
+
+    def answers(self) -> tuple[str, ...]:
+        """By which address each answer to a question is given."""
+        return tuple(f"{self._base}/q/{self.answer(at)}" for at in range(MAX_ANSWERS))
+
+
+# --- what was frozen -------------------------------------------------------------------------------------------------
+
+
+def question_in(draft: Draft) -> dict[str, Any] | None:
+    """{"question", "answers"} of the one that a letter asks; None where it asks none."""
+    if draft.format != "blocks" or '"question"' not in draft.body:
+        return None
+    found = next((node for node in _nodes(json.loads(draft.body)) if node["type"] == "question"), None)
+    if found is None:
+        return None
+    answers = [answer[:LONGEST_ANSWER] for answer in answers_of(found["attrs"])]
+    return {"question": found["attrs"]["question"][:LONGEST_QUESTION], "answers": answers}
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    for child in node.get("content", ()):
+        yield child
+        yield from _nodes(child)
+
+
+def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
+    """place of a version -> what was kept beside it at the release."""
+    keys = house.keys(edition.organisation)
+    found = {0: open_json(keys, bytes(edition.details_sealed), "edition", "details", edition.pk) or {}}
+    for row in EditionVariant.objects.filter(edition=edition).order_by("place"):
+        label = f"details {row.place}"
+        found[row.place] = open_json(keys, bytes(row.details_sealed), "edition", label, edition.pk) or {}
+    return found
+
+
+def lay_out(edition: Edition) -> None:
+    """Lets the public process know where counted links lead and what answers say. May be repeated; before anything of
+    the letter leaves.
+    """
+    targets: dict[str, dict[str, Any]] = {}
+    key = house.keys(edition.organisation).links[edition.link_key]
+    for place, told in _frozen(edition).items():
+        codes = Codes(edition.organisation, edition.pk, place, key)
+        for at, url in enumerate(told.get("counted", ())):
+            targets[codes.click(at)] = {"to": location(url)}
+        asked = told.get("question") or {"answers": ()}
+        for at, answer in enumerate(asked["answers"]):
+            targets[codes.answer(at)] = {
+                "question": asked["question"],
+                "answer": answer,
+                "language": asked["language"],
+            }
+    if targets:
+        publish_place(edition.organisation)  # A gate that was lost may not know it yet.
+        gate.publish_targets(bytes(edition.organisation.uid), targets)
+
+
+# --- sums ------------------------------------------------------------------------------------------------------------
+
+
+def add_up(organisation: Any, box: bytes, day: date, counts: Mapping[str, int]) -> None:
+    """Adds what a box of the gate says: code -> presses. Once for each box; codes that are not ours are passed over."""
+    keys = house.keys(organisation)
+    pressed: Counter[tuple[str, int, int]] = Counter()
+    for code, count in counts.items():
+        for purpose in ("click", "answer"):
+            try:
+                token = link.read(keys.links, purpose, code)
+            except link.BadToken:
+                continue
+            pressed[purpose, token.edition, token.number] += count
+    asked = {edition for _purpose, edition, _number in pressed}
+    editions = set(Edition.objects.filter(organisation=organisation, pk__in=asked).values_list("pk", flat=True))
+    with transaction.atomic():
+        if not Folded.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
+            return
+        for (purpose, edition, number), count in sorted(pressed.items()):
+            if edition in editions:
+                _add(purpose, edition, number, day, count)
+
+
+def _add(purpose: str, edition: int, number: int, day: date, count: int) -> None:
+    place, at = number >> 16, number & 0xFFFF
+    if purpose == "click":
+        link_row, _new = LinkTotal.objects.get_or_create(edition_id=edition, place=place, link=at, day=day)
+        LinkTotal.objects.filter(pk=link_row.pk).update(count=F("count") + count)
+    else:
+        row, _new = AnswerTotal.objects.get_or_create(edition_id=edition, place=place, answer=at)
+        AnswerTotal.objects.filter(pk=row.pk).update(count=F("count") + count)
+
+
+def forget_boxes(boxes: Sequence[bytes]) -> None:
+    """These are gone from the gate."""
+    Folded.objects.filter(name__in=[hashlib.sha256(box).digest() for box in boxes]).delete()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,67 +158,13 @@ class Pressed:
         return sum(self.days.values())
 
 
-def through(organisation: Any, edition: int, place: int = 0) -> Through:
-    """By which address each counted link of a version is reached that is being frozen."""
-    keys = house.keys(organisation)
-    assert keys.link is not None
-    code, base = link.Maker(keys.link, "click"), organisation.public_url
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The question of a version (its place), and each answer with how often it was given."""
 
-    def addresses(urls: Sequence[str]) -> Mapping[str, str]:
-        return {url: f"{base}/l/{code(edition, place << 16 | at)}" for at, url in enumerate(urls)}
-
-    return addresses
-
-
-def counted_in(edition: Edition) -> dict[int, list[str]]:
-    """place of a version -> its counted addresses, by their number."""
-    keys = house.keys(edition.organisation)
-    found = {0: open_json(keys, bytes(edition.details_sealed), "edition", "details", edition.pk)}
-    for row in EditionVariant.objects.filter(edition=edition):
-        found[row.place] = open_json(keys, bytes(row.details_sealed), "edition", f"details {row.place}", edition.pk)
-    return {place: urls for place, told in found.items() if (urls := (told or {}).get("counted"))}
-
-
-def lay_out(edition: Edition) -> None:
-    """Lets the public process know where the counted links lead. May be repeated; after the commit of the release."""
-    targets = {}
-    for place, urls in counted_in(edition).items():
-        code = link.Maker(house.keys(edition.organisation).links[edition.link_key], "click")
-        targets.update({code(edition.pk, place << 16 | at): {"to": location(url)} for at, url in enumerate(urls)})
-    if targets:
-        publish_place(edition.organisation)  # A gate that was lost may not know it yet.
-        gate.publish_targets(bytes(edition.organisation.uid), targets)
-
-
-def add_up(organisation: Any, box: bytes, day: date, counts: Mapping[str, int]) -> None:
-    """Adds what a box of the gate says: code -> presses. Once for each box; codes that are not ours are passed over."""
-    keys = house.keys(organisation)
-    pressed: Counter[link.Token] = Counter()
-    for code, count in counts.items():
-        try:
-            pressed[link.read(keys.links, "click", code)] += count
-        except link.BadToken:
-            continue
-    known = Edition.objects.filter(organisation=organisation, pk__in={token.edition for token in pressed})
-    editions = set(known.values_list("pk", flat=True))
-    with transaction.atomic():
-        if not Folded.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
-            return
-        for token, count in sorted(pressed.items(), key=lambda one: (one[0].edition, one[0].number)):
-            if token.edition not in editions:
-                continue
-            which: dict[str, Any] = {
-                "edition_id": token.edition,
-                "place": token.number >> 16,
-                "link": token.number & 0xFFFF,
-            }
-            row, _new = LinkTotal.objects.get_or_create(**which, day=day)
-            LinkTotal.objects.filter(pk=row.pk).update(count=F("count") + count)
-
-
-def forget_boxes(boxes: Sequence[bytes]) -> None:
-    """These are gone from the gate."""
-    Folded.objects.filter(name__in=[hashlib.sha256(box).digest() for box in boxes]).delete()
+    place: int
+    question: str
+    answers: Sequence[tuple[str, int]]
 
 
 def pressed(edition: Edition) -> list[Pressed]:
@@ -106,8 +174,8 @@ def pressed(edition: Edition) -> list[Pressed]:
         sums.setdefault((row.place, row.link), {})[row.day] = row.count
     return [
         Pressed(place, url, sums.get((place, at), {}))
-        for place, urls in counted_in(edition).items()
-        for at, url in enumerate(urls)
+        for place, told in _frozen(edition).items()
+        for at, url in enumerate(told.get("counted", ()))
     ]
 
 
@@ -117,3 +185,13 @@ def presses(edition: Edition, url: str = "") -> dict[int, int]:
         return {one.place: one.total for one in pressed(edition) if one.url == url}
     rows = LinkTotal.objects.filter(edition=edition).values_list("place").annotate(sum=Sum("count"))
     return dict(rows)
+
+
+def answers(edition: Edition) -> list[Asked]:
+    """What was asked in each version, with the answers; [] where nothing was."""
+    sums = {(row.place, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
+    return [
+        Asked(place, asked["question"], [(said, sums.get((place, at), 0)) for at, said in enumerate(asked["answers"])])
+        for place, told in _frozen(edition).items()
+        if (asked := told.get("question"))
+    ]

@@ -132,8 +132,8 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
     """Compiles the versions beside an edition that was just frozen. Errors: LetterHasFlaws, which says in which."""
     found = versions(campaign)
     for place, one in enumerate(found, start=1):
-        through = counting.through(campaign.organisation, edition.pk, place)
-        draft, proof = draft_of(one), proof_of(one, now, None, slug_of(edition, one.language), through)
+        codes = counting.Codes(campaign.organisation, edition.pk, place)
+        draft, proof = draft_of(one), proof_of(one, now, None, slug_of(edition, one.language), codes)
         stopping = checks.stops(one, draft, proof, now)
         if proof.compiled is None or stopping:
             flawed = actions.flaws_error((*proof.flaws, *stopping))

@@ -13,14 +13,15 @@ from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
+from samizdat.campaigns.counting import Codes
 from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.templating import source_for
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
+from samizdat.core.document.schema import MAX_ANSWERS
 from samizdat.core.letter import Content, conditions_of
-from samizdat.core.letter.counting import Through
 from samizdat.core.look import Picture as LetterPicture
 from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
@@ -63,21 +64,21 @@ def proof_of(
     now: datetime,
     draft: Draft | None = None,
     archive_slug: str = "",
-    through: Through | None = None,
+    codes: Codes | None = None,
 ) -> Proof:
     """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed.
 
-    through: by which addresses links are reached that are counted (counting.py); of tests and previews none is.
+    codes: what stands in the addresses of counted links and of answers; tests and previews have none.
     """
     draft = draft or draft_of(campaign)
-    content = content_of(campaign, draft, archive_slug)
+    content = content_of(campaign, draft, archive_slug, codes)
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     inside = carries(campaign.organisation, draft)
-    through = through if draft.links == "counted" else None
+    through = codes.through if codes and draft.links == "counted" else None
     return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through)
 
 
-def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Content:
+def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "", codes: Codes | None = None) -> Content:
     organisation, draft = campaign.organisation, addressed(campaign, draft)
     known = {view.tag: view.default for view in audience.fields(organisation)}
     base, template = organisation.public_url, source_for(campaign)
@@ -105,6 +106,7 @@ def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "") -> Cont
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
         pictures=_pictures(organisation, draft),
         look=look_of(organisation),
+        answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
     )
 
 

@@ -158,6 +158,18 @@ class LinkTotal(models.Model):
         constraints = [models.UniqueConstraint(fields=["edition", "place", "link", "day"], name="link_total_once")]
 
 
+class AnswerTotal(models.Model):
+    """How often an answer to the question of an edition was given, by whomever; not even when."""
+
+    edition = models.ForeignKey(Edition, models.CASCADE, related_name="answer_totals")
+    place = models.PositiveSmallIntegerField()  # The version that asked; 0 is the edition itself.
+    answer = models.PositiveSmallIntegerField()
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "place", "answer"], name="answer_total_once")]
+
+
 class Folded(models.Model):
     """A box of sums that was added up and may still lie in the gate: it is not added up a second time."""
 

@@ -1,4 +1,4 @@
-"""Presses of links that a letter has for all its readers alike: sums by link and day, and nothing of who pressed.
+"""Presses of links that a letter has for all its readers alike: sums, and nothing of who pressed.
 
 A press is one more in a sum that this process has in memory. Once a minute the sums go into the intake, sealed like all
 that readers send, without a time of day. What a crash loses is a minute of presses.
@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, connections, transaction
@@ -93,15 +94,20 @@ def _drop(uid: bytes, day: str, counts: dict[str, int]) -> None:
 tally = Tally()
 
 
-@takes("GET", "HEAD")
-def follow(request: HttpRequest, code: str) -> HttpResponse:
-    """Leads on to where a counted link of a letter leads. HEAD is how programs look at links, and counts nothing."""
+def target_of(request: HttpRequest, code: str, what: str) -> tuple[Place, str, dict[str, Any]]:
+    """Whose letter a code is of, its one spelling, and what lies behind it, which must have `what`. Errors: Http404."""
     with contextlib.suppress(link.BadToken):
         code = link.spelled(code)
     found = queries.target(code, host_of(request))
-    if found is None or "to" not in found[1]:
+    if found is None or what not in found[1]:
         raise Http404
-    place, said = found
+    return found[0], code, found[1]
+
+
+@takes("GET", "HEAD")
+def follow(request: HttpRequest, code: str) -> HttpResponse:
+    """Leads on to where a counted link of a letter leads. HEAD is how programs look at links, and counts nothing."""
+    place, code, said = target_of(request, code, "to")
     if request.method == "GET":
         tally.add(place, code, timezone.now())
     return HttpResponseRedirect(said["to"])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from samizdat.public import counting, joining, preferences, staying, views
+from samizdat.public import asking, counting, joining, preferences, staying, views
 
 urlpatterns = [
     path("", views.root),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("a/feed.xml", views.feed),
     path("a/<str:slug>", views.letter),
     path("l/<str:code>", counting.follow),
+    path("q/", asking.trial),
+    path("q/<str:code>", asking.answer),
     path("m/<str:slug>.<str:kind>", views.picture),
     path("style.css", views.style),
     path("work.js", views.work),

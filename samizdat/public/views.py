@@ -195,6 +195,6 @@ def work(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         "User-agent: *\nDisallow: /u/\nDisallow: /p/\nDisallow: /c/\nDisallow: /d/\nDisallow: /e/\nDisallow: /n/\n"
-        "Disallow: /l/\n",
+        "Disallow: /l/\nDisallow: /q/\n",
         content_type="text/plain",
     )

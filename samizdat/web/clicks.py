@@ -1,4 +1,4 @@
-"""How often the links of a letter were pressed: sums of links and days, none of fewer than twenty."""
+"""How often the links of a letter were pressed and the answers to its question given: sums, none below twenty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,9 +22,10 @@ type Span = tuple[date, date, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """number: of the link in the letter, with its version where there are several. spans: by days; none where few."""
+    """version: of the letter that it stands in, "" where there is one. spans: by days; none where few."""
 
-    number: str
+    number: int
+    version: str
     url: str
     total: int
     spans: list[Span]
@@ -60,15 +61,18 @@ def links(campaign: Any) -> list[Row]:
     if not counted(campaign):
         return []
     found = counting.pressed(campaign.edition)
-    several = len({one.place for one in found}) > 1
-    names = [wording.language(code) + " " for code in languages.frozen_in(campaign.edition.pk)] or NAMES
-    places: dict[int, int] = {}
-    told = []
-    for one in found:
-        number = places[one.place] = places.get(one.place, 0) + 1
-        name = f"{names[one.place]}{number}" if several else str(number)
-        told.append(Row(name, one.url, one.total, spans(one.days)))
-    return told
+    names = _versions(campaign.edition, {one.place for one in found})
+    return [
+        Row(number, names[one.place], one.url, one.total, spans(one.days)) for number, one in enumerate(found, start=1)
+    ]
+
+
+def _versions(edition: Any, places: set[int]) -> dict[int, str]:
+    """What versions of these places are called; "" where there is one."""
+    if len(places) < 2:
+        return dict.fromkeys(places, "")
+    spoken = [wording.language(code) for code in languages.frozen_in(edition.pk)]
+    return {place: (spoken or NAMES)[place] for place in places}
 
 
 def table(campaign: Any) -> dict[str, Any] | None:
@@ -86,12 +90,56 @@ def table(campaign: Any) -> dict[str, Any] | None:
     }
 
 
+def _in(version: str) -> str:
+    return f" ({version})" if version else ""
+
+
 def rows(campaign: Any) -> list[list[str]]:
     """Part, name, presses: for the file of a report."""
     found = links(campaign)
-    told = [[_("link"), f"{row.number}: {row.url}", shown(row.total)] for row in found]
+    told = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", shown(row.total)] for row in found]
     return told + [
         [_("link by days"), f"{row.number}: {first.isoformat()} – {last.isoformat()}", str(count)]
         for row in found
         for first, last, count in row.spans
+    ]
+
+
+def asked(campaign: Any) -> list[dict[str, Any]]:
+    """The question of each version, its answers with how often they were given, and their picture."""
+    found = _asked(campaign)
+    names = _versions(campaign.edition, {one.place for one in found}) if found else {}
+    told = []
+    for one in found:
+        rows = [(answer, count, 0 < count < FEWEST) for answer, count in one.answers]
+        loud = [
+            (_("Answer %(number)s") % {"number": at}, (float(count),))
+            for at, (_answer, count, few) in enumerate(rows, 1)
+            if count and not few
+        ]
+        told.append(
+            {
+                "version": names[one.place],
+                "number": one.place,
+                "question": one.question,
+                "rows": rows,
+                "bars": charts.bars(loud) if loud else None,
+                # With one that is not said, the sum would say it.
+                "total": None if any(few for _answer, _count, few in rows) else sum(count for _a, count in one.answers),
+            }
+        )
+    return told
+
+
+def _asked(campaign: Any) -> list[counting.Asked]:
+    edition = getattr(campaign, "edition", None)
+    return counting.answers(edition) if edition else []
+
+
+def answer_rows(campaign: Any) -> list[list[str]]:
+    """Part, name, how often: for the file of a report."""
+    found = _asked(campaign)
+    names = _versions(campaign.edition, {one.place for one in found}) if found else {}
+    return [
+        [_("answer"), answer + _in(names[one.place]), shown(count)] for one in found for answer, count in one.answers
     ]

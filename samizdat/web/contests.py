@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import contest as campaigns
+from samizdat.campaigns import counting
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import contest
 from samizdat.delivery.actions.contest import Part, parts
@@ -29,11 +30,11 @@ def table(campaign: Any) -> dict[str, Any] | None:
         return None
     states = [name for name, _word, _note in words.BOOKS if any(part.counts.get(name) for part in found)]
     heads = [str(word) for name, word, _note in words.BOOKS if name in states]
-    presses = _presses(campaign, found)
+    presses, unsaid = _presses(campaign, found), _unsaid(campaign)
     totals = [sum(part.counts.get(state, 0) for part in found) for state in states]
     return {
         "heads": heads,
-        "rows": [_row(campaign, part, states, heads, presses) for part in found],
+        "rows": [_row(campaign, part, states, heads, presses, unsaid) for part in found],
         "counts": campaign.test_by == "clicks",
         "totals": [*zip(heads, totals, strict=True)],
         "frozen": sum(part.frozen for part in found),
@@ -49,7 +50,16 @@ def _presses(campaign: Any, found: list[Part]) -> dict[int, int]:
     return {part.version.place: part.version.presses for part in found if part.version}
 
 
-def _row(campaign: Any, part: Part, states: list[str], heads: list[str], presses: dict[int, int]) -> dict[str, Any]:
+def _unsaid(campaign: Any) -> set[int]:
+    """Versions of which one link has too few clicks to say: the sum of all its links would say it."""
+    if campaign.test_by != "clicks" or campaigns.link_of(campaign):
+        return set()
+    return {one.place for one in counting.pressed(campaign.edition) if 0 < one.total < FEWEST}
+
+
+def _row(
+    campaign: Any, part: Part, states: list[str], heads: list[str], presses: dict[int, int], unsaid: set[int]
+) -> dict[str, Any]:
     version = part.version
     pressed = presses.get(version.place, 0) if version else 0
     return {
@@ -63,7 +73,7 @@ def _row(campaign: Any, part: Part, states: list[str], heads: list[str], presses
         "left": version.left if version else None,
         "replies": version.replies if version else None,
         "presses": pressed if version else None,
-        "few_presses": 0 < pressed < FEWEST,
+        "few_presses": 0 < pressed < FEWEST or (version is not None and version.place in unsaid),
     }
 
 

@@ -56,9 +56,13 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
     for version in tested["rows"]:
         told = [(head, many) for head, many in version["counts"] if many]
         told += [(heads()[-1], version["left"])] if version["left"] is not None else []
-        told += [(_("clicks"), version["presses"])] if tested["counts"] and version["presses"] else []
+        told += (
+            [(_("clicks"), version["presses"])]
+            if tested["counts"] and version["presses"] and not version["few_presses"]
+            else []
+        )
         rows += [[_("version"), f"{version['name']}: {head}", shown(many)] for head, many in told]
-    rows += clicks.rows(campaign)
+    rows += clicks.rows(campaign) + clicks.answer_rows(campaign)
     return rows
 
 

@@ -68,6 +68,7 @@ EVERY_BLOCK = document(
          amounts=["10 €", "20 €"]),
     atom("event", title="Evening of letters", start="2026-12-04T19:00", end="2026-12-04T21:00", place="Library",
          link="https://e.example/", about="We write."),
+    atom("question", question="Shall we meet on Thursdays?", answers=["Yes, always", "No", ""]),
     atom("video", src=PICTURE, alt="Still of the river", link="https://v.example/"),
     atom("html", source="<b>raw</b> <!-- *|IF:FNAME|* --><i>named</i><!-- *|END:IF|* --></td></table>"),
     {"type": "footer", "content": [paragraph("Printed at home")]},
@@ -85,6 +86,7 @@ def content(made: Any = EVERY_BLOCK, **more: Any) -> Content:
         organisation="Northern Lantern",
         fields={"FNAME": "", "CITY": ""},
         pictures={PICTURE: Picture(f"https://lantern.example/m/{PICTURE}.jpeg", 800, 500)},
+        answers=tuple(f"https://lantern.example/q/{number}" for number in range(6)),
         **more,
     )
 
@@ -140,6 +142,7 @@ _ATOM = st.one_of(
     st.builds(lambda t, u, a: atom("donation", title=t, text=t, link=u, label=t, amounts=a), _WORDS, _URL,
               st.lists(_WORDS, max_size=2)),
     st.builds(lambda t, u: atom("event", title=t, start="2026-12-04T19:00", place=t, link=u, about=t), _WORDS, _URL),
+    st.builds(lambda t, a: atom("question", question=t, answers=a), _WORDS, st.lists(_WORDS, max_size=6)),
     st.builds(lambda s, u, a: atom("video", src=s, link=u, alt=a), _SRC, _URL, _WORDS),
     st.builds(lambda words: atom("html", source=f"<p>{words}</p>"), _WORDS),
 )  # fmt: skip

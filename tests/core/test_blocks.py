@@ -276,3 +276,22 @@ def test_a_preview_without_its_text_part_is_the_same_page() -> None:
     letter = document(paragraph("Dear {{ FNAME }},"), paragraph("the water came at four."))
     whole, quick = render(content(letter), now=NOW), render(content(letter), now=NOW, text=False)
     assert (quick.html, quick.text, quick.flaws) == (whole.html, (), whole.flaws)
+
+
+@pytest.mark.parametrize(
+    ("questions", "codes"),
+    [
+        ([("Thursdays?", ["Yes", "No"])], []),
+        ([("", ["Yes", "No"])], ["question_empty"]),
+        ([("Thursdays?", ["Yes", " "])], ["question_empty"]),
+        ([("Thursdays, {{ FNAME }}?", ["Yes", "No"])], ["question_tag"]),
+        ([("Thursdays?", ["Yes", "No"]), ("Fridays?", ["Yes", "No"])], ["question_second"]),
+    ],
+)
+def test_a_letter_asks_one_whole_question_that_is_the_same_for_all(questions: Any, codes: list[str]) -> None:
+    blocks = [atom("question", question=asked, answers=answers) for asked, answers in questions]
+    proof = compile_letter(content(document(*blocks)), now=NOW, boundary="b" * 12)
+    assert [flaw.code for flaw in proof.flaws if flaw.code.startswith("question")] == codes
+    if not codes:
+        text = fill(proof.letter.text, {})
+        assert "- Yes <https://lantern.example/q/0>" in text and "- No <https://lantern.example/q/1>" in text

@@ -82,4 +82,4 @@ def test_markdown_of_any_document_says_the_same_or_is_not_made(letter: Any) -> N
 def test_every_block_has_plain_html() -> None:
     made = to_html(parse(dumps(EVERY_BLOCK)))
     assert '<p><a href="{{ website }}/all">Read the whole story</a></p>' in made
-    assert made.count("</table>") == 7
+    assert made.count("</table>") == 8

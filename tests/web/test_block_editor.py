@@ -94,8 +94,8 @@ def test_keyboard_alone_reaches_every_function(browser: Any, served: str, here: 
         # Every kind of block by the slash menu, its own fields reached by Tab.
         kinds_of_blocks = {
             "Heading": "heading", "Picture": "picture", "Button": "button", "Call-out": "callout",
-            "Donation": "donation", "Event": "event", "Video": "video", "Social": "social", "Line": "divider",
-            "HTML": "html", "Columns": "columns",
+            "Donation": "donation", "Event": "event", "Question": "question", "Video": "video", "Social": "social",
+            "Line": "divider", "HTML": "html", "Columns": "columns",
         }  # fmt: skip
         for typed in kinds_of_blocks:
             page.keyboard.press("Alt+F10")  # Out of a field, and back to the letter behind its block.

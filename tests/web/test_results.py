@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from samizdat.campaigns import actions, queries
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.models import Campaign, LinkTotal
+from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
 from samizdat.delivery.actions import release
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
@@ -109,3 +110,21 @@ def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) ->
         ["1: 2026-11-24 – 2026-11-24", "30"],
         ["1: 2026-11-25 – 2026-11-27", "28"],
     ]
+
+
+@pytest.mark.django_db
+def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -> None:
+    campaign = make_campaign(here, "Asked")
+    asked = {"type": "question", "attrs": {"question": "Thursdays?", "answers": ["Yes", "No", "=Both()"]}}
+    body = json.dumps({"type": "doc", "content": [asked]})
+    draft = draft_of(campaign).with_(body=body, format="blocks")
+    actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
+    edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
+    for answer, count in enumerate((40, 19)):
+        AnswerTotal.objects.create(edition=edition, place=0, answer=answer, count=count)
+    client = desk("viewer")
+    shown = client.get(_to(here, "report", campaign.pk))
+    assert shown.context["asked"][0]["total"] is None, "the sum would say what is not said"
+    assert "Thursdays?" in shown.content.decode() and shown.content.decode().count("too few to say") == 1
+    rows = [row for row in _cells(client.get(_to(here, "report-file", campaign.pk))) if row[0] == "answer"]
+    assert rows == [["answer", "Yes", "40"], ["answer", "No", "<20"], ["answer", "'=Both()", "0"]]

@@ -1,5 +1,6 @@
 """From a released letter to the sums of its links: one address for all readers, each box added up once."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.campaigns import actions, contest, counting
+from samizdat.campaigns import actions, contest, correcting, counting
 from samizdat.campaigns.draft import Draft
-from samizdat.campaigns.models import Campaign, Edition, Folded, LinkTotal
+from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, Folded, LinkTotal
 from samizdat.core import link
 from samizdat.core.message import loads
 from samizdat.delivery import actions as delivery
@@ -23,6 +24,13 @@ from tests.worker.conftest import say
 
 pytestmark = pytest.mark.django_db
 
+QUESTION = {
+    "type": "doc",
+    "content": [
+        {"type": "paragraph", "content": [{"type": "text", "text": "Dear readers,"}]},
+        {"type": "question", "attrs": {"question": "Thursdays?", "answers": ["Yes", "", "No"]}},
+    ],
+}
 ONE, TWO = "https://paper.example/one", "https://paper.example/two"
 TODAY = NOW.date()
 
@@ -114,4 +122,24 @@ def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern
     )
     text = b"".join(loads(compiled).parts).replace(b"=\r\n", b"")
     assert text.count(ONE.encode()) == 2 and b"/l/" not in text
-    assert counting.counted_in(campaign.edition) == {}
+    assert counting.pressed(campaign.edition) == []
+
+
+def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: Any) -> None:
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", json.dumps(QUESTION), "blocks")
+    campaign = delivery.release(actions.create(lantern, thursday, draft, by=None, now=NOW, language="ru"), now=NOW)
+    edition = campaign.edition
+    compiled = loads(house.keys(lantern).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.pk))
+    text = b"".join(compiled.parts).replace(b"=\r\n", b"").decode()
+    yes, no = dict.fromkeys(re.findall(r"https://lantern\.example/q/([a-z2-7]{52})", text))
+    found = queries.target(no, "lantern.example")
+    assert found is not None
+    assert found[1] == {"question": "Thursdays?", "answer": "No", "language": "ru"}
+    # On the web version anybody could answer, so there the answers lead nowhere.
+    assert "/q/" not in correcting.web_copy(campaign, edition, NOW)[1]
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={yes: 30, no: 2, "x": 9})
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
+    worker.take(NOW)
+    assert counting.answers(edition) == [counting.Asked(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
+    assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "place", "answer", "count"}

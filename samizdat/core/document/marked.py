@@ -56,7 +56,7 @@ def _spots(node: Node, block: int) -> Iterator[Spot]:
     for name, value in node.get("attrs", {}).items():
         if isinstance(value, str) and name not in _NO_TEXT:
             yield Spot(node, node["attrs"], name, block)
-        elif name == "amounts":
+        elif name in ("amounts", "answers"):
             yield from (Spot(node, value, index, block) for index in range(len(value)))
         elif name == "links":
             yield from (Spot(node, link, key, block) for link in value for key in ("network", "url"))

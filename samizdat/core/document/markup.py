@@ -53,6 +53,7 @@ class Setting:
     edges: re.Pattern[str]  # one or more tokens of conditions
     clean: Callable[[str], str]  # of a raw HTML block
     fragment: str  # letters that occur nowhere else
+    answers: tuple[str, ...] = ()  # addresses of the answers to a question, by number; none: they lead nowhere
 
 
 def source_of(src: str, pictures: Mapping[str, Picture]) -> Picture | None:
@@ -225,10 +226,10 @@ class Markup:
             inner,
         )
 
-    def _box(self, name: str, style: str, inner: str) -> str:
+    def _box(self, name: str, style: str, inner: str, margin: str = "0 0 18px") -> str:
         return (
             '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" '
-            f'style="margin:0 0 18px"><tr><td class="{name}" style="{style}">{inner}</td></tr></table>'
+            f'style="margin:{margin}"><tr><td class="{name}" style="{style}">{inner}</td></tr></table>'
         )
 
     def _of_social(self, block: Node) -> str:
@@ -268,6 +269,29 @@ class Markup:
         inner = _title(attrs["title"]) + (f"<p>{'<br>'.join(lines)}</p>" if lines else "") + _maybe("p", attrs["about"])
         if attrs["link"]:
             inner += f"<p>{_link(attrs['link'], html.escape(self.set.words['details']))}</p>"
+        return self._boxed(inner)
+
+    def _of_question(self, block: Node) -> str:
+        attrs = block["attrs"]
+        said = answers_of(attrs)
+        if not self.set.answers:
+            answers = f"<ul>{''.join(f'<li>{html.escape(one, quote=False)}</li>' for one in said)}</ul>" if said else ""
+            return self._boxed(_title(attrs["question"]) + answers)
+        style = "display:block;padding:11px 16px;text-decoration:none;font-weight:bold"
+        answers = "".join(
+            self._box(
+                "b-box",
+                f"border:1px solid {_INK}",
+                f'<a href="{html.escape(url)}" style="{style}">{html.escape(one, quote=False)}</a>',
+                "0 0 10px",
+            )
+            for one, url in zip(said, self.set.answers, strict=False)
+        )
+        said_so = html.escape(self.set.words["counted"])
+        note = f'<p class="soft" style="font-size:14px;line-height:22px;color:#535763">{said_so}</p>'
+        return self._boxed(_title(attrs["question"]) + answers + note)
+
+    def _boxed(self, inner: str) -> str:
         return self._box("b-box", f"padding:18px 18px 2px;border:1px solid {_INK}", inner) if inner else ""
 
     # --- inline ---
@@ -302,6 +326,11 @@ class Markup:
 # What the engine makes, and what is none of both inside of a column.
 _ENGINE = frozenset({"picture", "button", "video", "columns"})
 _COLUMN = {"picture": "engine", "button": "engine", "video": "engine", "edges": "edges"}
+
+
+def answers_of(attrs: Mapping[str, Any]) -> list[str]:
+    """The answers of a question that say something, by number."""
+    return [one for one in attrs["answers"] if one.strip()]
 
 
 def when(attrs: Mapping[str, str], moment: Callable[[datetime], str]) -> str:

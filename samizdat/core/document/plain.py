@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from samizdat.core.document.markup import Setting, host, when
+from samizdat.core.document.markup import Setting, answers_of, host, when
 from samizdat.core.document.schema import Node
 
 if TYPE_CHECKING:
@@ -161,6 +161,16 @@ class Plain:
         self._element("p", attrs["about"])
         if attrs["link"]:
             self._element("p", self.set.words["details"], attrs["link"])
+
+    def _of_question(self, block: Node) -> None:
+        attrs, urls = block["attrs"], self.set.answers
+        self._element("h2", attrs["question"])
+        self._open("ul")
+        for number, answer in enumerate(answers_of(attrs)):
+            self._element("li", answer, urls[number] if number < len(urls) else "")
+        self.walker.handle_endtag("ul")
+        if urls:
+            self._element("p", self.set.words["counted"])
 
     def _of_html(self, block: Node) -> None:
         # Closed by a tag, or the parser would keep the last words for later.

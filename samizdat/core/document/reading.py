@@ -10,6 +10,7 @@ from samizdat.core.document.schema import (
     INLINE,
     KINDS,
     MARKS,
+    MAX_ANSWERS,
     MAX_BLOCKS,
     MAX_BYTES,
     MAX_DEPTH,
@@ -298,8 +299,12 @@ def _html(value: Any) -> str:
     return _tidy(value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _texts(value: Any) -> list[str]:
-    if not isinstance(value, list) or len(value) > MAX_TEXTS:
+def _answers(value: Any) -> list[str]:
+    return _texts(value, MAX_ANSWERS)
+
+
+def _texts(value: Any, most: int = MAX_TEXTS) -> list[str]:
+    if not isinstance(value, list) or len(value) > most:
         raise ValueError
     return [_text(text) for text in value]
 
@@ -334,5 +339,6 @@ _READ = {
     "moment": _moment,
     "html": _html,
     "texts": _texts,
+    "answers": _answers,
     "links": _links,
 }

@@ -12,11 +12,12 @@ MAX_LINK = 2_000  # characters; browsers and mail programs cut longer ones
 MAX_HTML = 300_000  # characters of one raw HTML block, as of an HTML letter
 MAX_TEXTS = 12  # amounts of a donation
 MAX_LINKS = 20  # of a social block
+MAX_ANSWERS = 6  # of a question
 
 type Node = dict[str, Any]
 
 type Value = Literal[
-    "text", "link", "source", "flag", "width", "moment", "html", "texts", "links", "number", "version", "id"
+    "text", "link", "source", "flag", "width", "moment", "html", "texts", "answers", "links", "number", "version", "id"
 ]
 
 
@@ -44,7 +45,7 @@ LISTS = frozenset({"bulletList", "orderedList"})
 # What a column may hold; columns do not nest.
 BLOCKS = LISTS | {
     "heading", "paragraph", "blockquote", "picture", "button", "divider",
-    "callout", "social", "donation", "event", "video", "html",
+    "callout", "social", "donation", "event", "question", "video", "html",
 }  # fmt: skip
 MARKS: Mapping[str, Mapping[str, Attr]] = {"link": {"href": Attr("link")}, "bold": {}, "italic": {}}
 
@@ -96,6 +97,7 @@ KINDS: Mapping[str, Kind] = {
             "about": _TEXT,
         }
     ),
+    "question": Kind(attrs={"question": _TEXT, "answers": Attr("answers", ())}),
     "video": Kind(attrs={"src": _SOURCE, "link": _LINK, "alt": _TEXT}),
     "footer": Kind(frozenset({"paragraph"}), least=1),
     "html": Kind(attrs={"source": Attr("html")}),

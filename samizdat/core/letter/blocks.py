@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from samizdat.core.document.marked import marked, spots, unmarked, without_comments
-from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, source_of
+from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, answers_of, source_of
 from samizdat.core.document.plain import Plain
 from samizdat.core.document.schema import Node
 from samizdat.core.document.spoken import words
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = re.compile(r"<style[^>]*>\s*(@media only screen and \(min-width:480px\) \{.*?\})\s*</style>", re.DOTALL)
 _WRAPPER = re.compile(r"\s*<div[^>]*>(.*)</div>\s*", re.DOTALL)
-_BOXES = ("callout", "donation", "event", "button")
+_BOXES = ("callout", "donation", "event", "question", "button")
 
 
 class Blocks:
@@ -39,6 +39,7 @@ class Blocks:
         self.place = f"{self.prefix}t"  # where the text of the document goes in the text of the frame
         self.marked = marked(self.document)
         self.hosts = {urlsplit(chain.content.website).hostname or ""}
+        self.questions = 0
 
     # --- HTML ---
 
@@ -94,6 +95,7 @@ class Blocks:
             edges=re.compile(f"((?:{any_edge})+)"),
             clean=self._cleaned,
             fragment=f"{self.prefix}f",
+            answers=() if chain.archive else content.answers,
         )
 
     def _cleaned(self, source: str) -> str:
@@ -154,7 +156,7 @@ class Blocks:
     def _says_something(self) -> bool:
         """A word, or a picture with an address: shapes alone are no letter."""
         return any(
-            spot.key in ("text", "source", "title", "src", "about", "url") and re.search(r"\w", spot.text)
+            spot.key in ("text", "source", "title", "src", "about", "url", "question") and re.search(r"\w", spot.text)
             for spot in spots(self.document)
         )
 
@@ -216,6 +218,8 @@ class Blocks:
             case "button":
                 if not attrs["link"] or not attrs["text"].strip():
                     yield Flaw(number, "button_empty", place="block")
+            case "question":
+                yield from self._question(attrs, number)
             case "html":
                 yield from self._raw(attrs["source"], number)
             case "social":
@@ -228,6 +232,15 @@ class Blocks:
         if node["type"] != "html":
             for child in node.get("content", ()):
                 yield from self._flaws(child, number)
+
+    def _question(self, attrs: Node, number: int) -> Iterator[Flaw]:
+        self.questions += 1
+        if self.questions > 1:
+            yield Flaw(number, "question_second", place="block")
+        if not attrs["question"].strip() or len(answers_of(attrs)) < 2:
+            yield Flaw(number, "question_empty", place="block")
+        if any(self.token.search(text) for text in (attrs["question"], *attrs["answers"])):
+            yield Flaw(number, "question_tag", place="block")
 
     def _link(self, url: str, number: int) -> Iterator[Flaw]:
         yield from link_flaws(url, number, self.chain.token)

@@ -43,6 +43,7 @@ class Content:
     fields: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)  # those of the library that blocks name
     look: Look = field(default_factory=Look)
+    answers: tuple[str, ...] = ()  # where the answers to a question lead, by number, the same for all readers
 
 
 @dataclass(frozen=True, slots=True)

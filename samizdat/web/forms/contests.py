@@ -62,7 +62,7 @@ class PlanForm(DeskForm):
         help_text=lazy("Drawn by chance, in equal parts. The rest waits for the version that wins."),
     )
     way = forms.ChoiceField(label=lazy("The winner"), widget=forms.RadioSelect, initial="hand")
-    link = forms.ChoiceField(label=lazy("Clicks of"), required=False)
+    link = forms.ChoiceField(label=lazy("Clicks of"), required=False, help_text=lazy("Only where clicks decide."))
     day = forms.DateField(
         label=lazy("The rest goes on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )

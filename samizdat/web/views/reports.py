@@ -41,7 +41,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
     facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
-    facts |= {"languages": languages.went(found), "is_public": found.state in PUBLIC}
+    facts |= {"languages": languages.went(found), "asked": clicks.asked(found), "is_public": found.state in PUBLIC}
     return render(request, "web/campaigns/report.html", facts)
 
 

@@ -1,11 +1,13 @@
-// The forms of blocks whose words stand in attributes: picture, button, social links, donation, event, video, raw HTML.
+// The forms of blocks whose words stand in attributes: picture, button, social links, donation, event, question, video,
+// raw HTML.
 import { pm } from "../../vendor/editor.js";
 import { chooser } from "./pictures.js";
 import { make, say } from "./words.js";
 
 const { NodeSelection } = pm.state;
 
-// key, and what it is filled in with. `long`: several lines; `link`: an address; `amounts`: texts with commas between.
+// key, and what it is filled in with. `long`: several lines; `link`: an address; `amounts`: texts with commas between;
+// `answers`: a text in each line.
 const FORMS = {
   picture: [["src", "picture"], ["alt", "text"], ["decorative", "tick"], ["link", "link"], ["width", "width"]],
   button: [["text", "text"], ["link", "link"], ["align", "align"]],
@@ -13,6 +15,7 @@ const FORMS = {
   social: [["links", "social"]],
   donation: [["title", "text"], ["text", "long"], ["link", "link"], ["label", "text"], ["amounts", "amounts"], ["fundraiser", "text"]],
   event: [["title", "text"], ["start", "moment"], ["end", "moment"], ["place", "text"], ["link", "link"], ["about", "long"]],
+  question: [["question", "text"], ["answers", "answers"]],
   video: [["src", "picture"], ["link", "link"], ["alt", "text"]],
   html: [["source", "source"]],
 };
@@ -31,7 +34,7 @@ export function fields(name, node, editor, getPos) {
     dom.append(field.dom);
     return (attrs) => field.show(attrs[key], attrs);
   });
-  if (name === "donation" || name === "html") dom.append(make("p", { class: "hint" }, say(`${name}-hint`)));
+  if (["donation", "question", "html"].includes(name)) dom.append(make("p", { class: "hint" }, say(`${name}-hint`)));
   // Whoever fills in a form is at this block: what is added comes behind it, its frame is drawn.
   dom.addEventListener("focusin", () => here(editor, getPos()));
   return { dom, show: (next) => shows.forEach((show) => show(next.attrs)) };
@@ -72,11 +75,11 @@ function text({ id, name, key, set, value }, attributes = {}, hint = false) {
   return { dom: labelled(id, name, control, hint), show: (next) => put(control, next ?? "") };
 }
 
-function long({ id, name, key, set, value }, attributes = { rows: 3 }) {
+function long({ id, name, key, set, value }, attributes = { rows: 3 }, hint = false) {
   const control = make("textarea", { class: "input", id, ...attributes });
   control.value = value;
   control.addEventListener("input", () => set({ [key]: control.value }));
-  return { dom: labelled(id, name, control), show: (next) => put(control, next) };
+  return { dom: labelled(id, name, control, hint), show: (next) => put(control, next) };
 }
 
 function choice({ id, name, key, set, value }, options) {
@@ -108,6 +111,12 @@ function amounts(given) {
   const read = (typed) => typed.split(",").map((one) => one.trim()).filter(Boolean).slice(0, 12);
   const field = text({ ...given, value: given.value.join(", "), set: (typed) => given.set({ amounts: read(typed.amounts) }) }, {}, true);
   return { dom: field.dom, show: (next) => field.show(next.join(", ")) };
+}
+
+function answers(given) {
+  const read = (typed) => typed.split("\n").map((one) => one.trim()).filter(Boolean).slice(0, 6);
+  const field = long({ ...given, value: given.value.join("\n"), set: (typed) => given.set({ answers: read(typed.answers) }) }, { rows: 4 }, true);
+  return { dom: field.dom, show: (next) => field.show(next.join("\n")) };
 }
 
 // Rows of a network and an address; the form is made anew when their number changes.
@@ -165,6 +174,7 @@ const TYPES = {
   tick,
   width,
   amounts,
+  answers,
   social,
   link: (given) => text(given, link),
   moment: (given) => text(given, { type: "datetime-local" }),

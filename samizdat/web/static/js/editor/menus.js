@@ -21,6 +21,7 @@ const ADDED = [
   ["columns3", "columns", { count: 3 }],
   ["donation", "donation", {}],
   ["event", "event", {}],
+  ["question", "question", {}],
   ["video", "video", {}],
   ["social", "social", {}],
   ["divider", "divider", {}],

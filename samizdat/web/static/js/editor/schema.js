@@ -25,6 +25,7 @@ export const ATOMS = {
   social: { links: [] },
   donation: { fundraiser: "", title: "", text: "", link: "", label: "", amounts: [] },
   event: { title: "", start: "", end: "", place: "", link: "", about: "" },
+  question: { question: "", answers: [] },
   video: { src: "", link: "", alt: "" },
   html: { source: "" },
 };
