@@ -61,7 +61,7 @@ class House:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def cold(
-        self, *words: str, feed: str = "", timeout: float = 60, environment: dict[str, str] | None = None
+        self, *words: str, feed: str = "", timeout: float = 120, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`python WORDS` from the very beginning, as scripts start it."""
         return subprocess.run(

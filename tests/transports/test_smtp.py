@@ -386,7 +386,7 @@ def test_answers_that_make_no_sense_defer_the_message_and_blame_the_route(
     if stage == "data" and answer[:3] == b"354":
         return
     either.on(stage, answer, after=2, times=1)
-    desk, _ = carry(either.url, letters(5), timeout=0.5)
+    desk, _ = carry(either.url, letters(5), timeout=3)
     assert len(desk.told) == 5
     assert not desk.refused
     for recipient in desk.deferred:
