@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageStat
 
 from samizdat.core.letter import Content, fill, render
-from samizdat.core.templating import Taken, take
+from samizdat.core.templating import Arrangement, Taken, arranged, take
 from tests.browser import started, violations
 from tests.core.blocks import EVERY_BLOCK, content
 
@@ -40,7 +40,7 @@ GREY = (
 
 
 def by_hand(taken: Taken) -> str:
-    page = taken.source.replace("{{ content }}", taken.sample)
+    page = arranged(taken.source, Arrangement()).replace("{{ content }}", taken.sample)
     page = re.sub(r"<!--\s*(\*\|[^|]*\|\*)\s*-->", r"\1", page)
     page = re.sub(r"\*\|IF:REWARDS\|\*.*?\*\|END:IF\|\*", "", page, flags=re.DOTALL)
     return re.sub(r"\*\|([^|]*)\|\*", lambda tag: VALUES.get(tag[1], ""), page)
@@ -53,7 +53,7 @@ def as_letter(taken: Taken) -> str:
         format="html",
         from_name="Northern Lantern",
         from_address="letter@lantern.example",
-        template=taken.source,
+        template=arranged(taken.source, Arrangement()),
         organisation="Northern Lantern",
         list_description=VALUES["LIST:DESCRIPTION"],
         postal_address="Street 1, Riga",

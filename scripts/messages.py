@@ -45,7 +45,7 @@ TABLES = (
     ("samizdat.core.pace", "SENTENCES"),
     ("samizdat.core.segment", "SENTENCES"),
     ("samizdat.core.segment", "WORDS"),
-    ("samizdat.core.templating", "SENTENCES"),
+    ("samizdat.core.templating.notes", "SENTENCES"),
     ("samizdat.importers.base", "SENTENCES"),
     ("samizdat.plugs", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),

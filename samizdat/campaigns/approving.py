@@ -17,10 +17,12 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import people
 from samizdat.audience.segments import saved
 from samizdat.campaigns import contest, languages
+from samizdat.campaigns.arranging import source_for
+from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
 from samizdat.campaigns.models import Approval, Campaign
-from samizdat.campaigns.queries import Row, template_source
+from samizdat.campaigns.queries import Row
 from samizdat.core import segment
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -54,7 +56,8 @@ def bond_of(campaign: Campaign) -> str:
     """
     said = {
         "draft": asdict(draft_of(campaign)),
-        "template": template_source(campaign.template),
+        "template": source_for(campaign),
+        "look": asdict(look_of(campaign.organisation)),
         "language": campaign.language,
         "list": campaign.list_id,
         "tag": campaign.tag_id,

@@ -5,9 +5,9 @@ from typing import Any
 
 from samizdat.campaigns import languages
 from samizdat.campaigns.actions import create
+from samizdat.campaigns.arranging import copy_arrangement
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.templating import copy_places
 
 
 def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
@@ -24,6 +24,6 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         language=campaign.language,
         again=campaign.again,
     )
-    copy_places(campaign, made)
+    copy_arrangement(campaign, made)
     languages.copy_to(campaign, made, by=by, now=now)
     return made

@@ -20,12 +20,11 @@ from django.utils.translation import gettext as _
 
 from samizdat import wording
 from samizdat.campaigns import actions, checks, counting
+from samizdat.campaigns.arranging import copy_arrangement, source_for
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
-from samizdat.campaigns.queries import template_source
-from samizdat.campaigns.templating import copy_places
 from samizdat.core import languages
 from samizdat.events.actions import record
 
@@ -72,7 +71,7 @@ def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Camp
             language=code,
             version_of=campaign,
         )
-        copy_places(like, made)
+        copy_arrangement(like, made)
     return made
 
 
@@ -116,7 +115,7 @@ def mark(campaign: Campaign) -> str:
 
 def bound(campaign: Campaign) -> Any:
     """What a second person's yes binds to besides the letter; None where there are no versions."""
-    found = [[one.language, asdict(draft_of(one)), template_source(one.template)] for one in versions(campaign)]
+    found = [[one.language, asdict(draft_of(one)), source_for(one)] for one in versions(campaign)]
     return found or None
 
 
@@ -185,7 +184,7 @@ def copy_to(campaign: Campaign, made: Campaign, *, by: Any, now: datetime) -> No
             language=one.language,
             version_of=made,
         )
-        copy_places(one, twin)
+        copy_arrangement(one, twin)
 
 
 def in_order(found: Sequence[Campaign]) -> list[Campaign]:

@@ -11,13 +11,13 @@ from django.utils.translation import gettext
 
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
+from samizdat.campaigns.arranging import source_for
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.counting import Codes
 from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
-from samizdat.campaigns.templating import source_for
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.document.schema import MAX_ANSWERS

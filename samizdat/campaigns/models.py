@@ -29,7 +29,9 @@ class Campaign(models.Model):
     segment = models.ForeignKey("audience.Segment", models.PROTECT, null=True, related_name="+")
     template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="+")
     draft_sealed = models.BinaryField()  # JSON: subject, preheader, from_name, from_email, reply_to, body, format.
-    places_sealed = models.BinaryField(null=True)  # JSON: campaigns/places.py; what stands in the template's places.
+    places_sealed = models.BinaryField(
+        null=True
+    )  # JSON: campaigns/arranging.py; what the letter makes of its template.
     language = models.CharField(max_length=8, default="en")
     state = models.CharField(max_length=10, default="draft")
     reason = models.CharField(max_length=40, blank=True)  # Why waiting or paused: a code, words are at the door.

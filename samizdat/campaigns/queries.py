@@ -169,11 +169,3 @@ def templates(organisation: Any) -> list[tuple[int, str]]:
     keys = house.keys(organisation)
     rows = Template.objects.filter(organisation=organisation).order_by("pk")
     return [(row.pk, open_json(keys, row.sealed, "template", "source", row.pk)["name"]) for row in rows]
-
-
-def template_source(template: Template | None) -> str:
-    """MJML of an own template; empty for the built-in one."""
-    if template is None:
-        return ""
-    keys = house.keys(template.organisation)
-    return str(open_json(keys, template.sealed, "template", "source", template.pk)["source"])

@@ -1,4 +1,4 @@
-"""Templates of the organisation's own: taken in from other services, and what a letter puts into their places."""
+"""Templates of the organisation's own: taken in from other services, named anew, removed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat.audience import queries as audience
-from samizdat.campaigns.errors import CampaignError, NotADraft
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Template
-from samizdat.core.letter import cleaning
 from samizdat.core.mergetags import fill
-from samizdat.core.templating import SENTENCES, Taken, TemplateRefused, fill_places, places_of, take
+from samizdat.core.templating import SENTENCES, Taken, TemplateRefused, take
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_NAME = 120
-LONGEST_PLACE = 100_000
 ALWAYS = ("FNAME", "LNAME")
 
 
@@ -38,20 +37,23 @@ class Report:
 
 def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime) -> Report:
     """Stores a foreign template. Errors: CampaignError, with what to do about the file."""
-    name = name.strip()
-    if not name or len(name) > LONGEST_NAME:
-        raise CampaignError(_("A template needs a name of up to 120 characters."))
+    name = _checked(name)
     fields = {*ALWAYS, *(view.tag for view in audience.fields(organisation))}
     try:
         taken = take(data, fields)
     except TemplateRefused as refused:
         raise CampaignError(fill(_(SENTENCES[refused.code]), refused.values)) from None
     template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
-    stored = {"name": name, "source": taken.source, "sample": taken.sample}
-    template.sealed = seal_json(house.keys(organisation), stored, "template", "source", template.pk)
-    template.save(update_fields=["sealed"])
+    _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
     record("template.taken_in", organisation, now=now, by=by, about=template.pk)
     return Report(template, _notes(taken), _tags(taken), taken.places)
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise CampaignError(_("A template needs a name of up to 120 characters."))
+    return name
 
 
 def _notes(taken: Taken) -> tuple[str, ...]:
@@ -65,6 +67,33 @@ def _tags(taken: Taken) -> tuple[tuple[str, int, str], ...]:
     )
 
 
+def rename(template: Template, name: str, *, by: Any, now: datetime) -> None:
+    """Errors: CampaignError."""
+    _store(template, {**_stored(template), "name": _checked(name)}, now)
+    record("template.renamed", template.organisation, now=now, by=by, about=template.pk)
+
+
+def remove(template: Template, *, by: Any, now: datetime) -> None:
+    """Drafts in it go on in our own frame; what was released was compiled with it and stays as it is."""
+    record("template.removed", template.organisation, now=now, by=by, about=template.pk)
+    template.delete()
+
+
+def drafts_in(template: Template) -> list[tuple[Campaign, str]]:
+    """Drafts that lose their frame with it, with their subjects; the newest first."""
+    rows = Campaign.objects.filter(template=template, state="draft").select_related("organisation").order_by("-pk")
+    return [(row, draft_of(row).subject) for row in rows]
+
+
+def name_of(template: Template) -> str:
+    return str(_stored(template)["name"])
+
+
+def source_of(template: Template) -> str:
+    """As it was taken in, with our comments around the parts that a letter may fill (core/templating)."""
+    return str(_stored(template)["source"])
+
+
 def sample_of(template: Template | None) -> str:
     """HTML that stood where the letter goes: what a new letter begins with."""
     return str(_stored(template).get("sample", "")) if template else ""
@@ -75,61 +104,8 @@ def _stored(template: Template) -> Mapping[str, Any]:
     return open_json(keys, template.sealed, "template", "source", template.pk) or {}
 
 
-# --- places of one letter ---
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A part of the template that a letter may put its own HTML into; `own` is None while it has not."""
-
-    name: str
-    usual: str
-    own: str | None
-
-
-def own_of(campaign: Campaign) -> dict[str, str]:
-    if not campaign.places_sealed:
-        return {}
-    keys = house.keys(campaign.organisation)
-    return open_json(keys, campaign.places_sealed, "campaign", "places", campaign.pk) or {}
-
-
-def places(campaign: Campaign) -> list[Place]:
-    if campaign.template is None:
-        return []
-    own = own_of(campaign)
-    return [Place(name, usual.strip(), own.get(name)) for name, usual in _places_in(campaign.template).items()]
-
-
-def _places_in(template: Template) -> dict[str, str]:
-    return places_of(str(_stored(template)["source"]))
-
-
-def put(campaign: Campaign, name: str, source: str | None, *, by: Any, now: datetime) -> None:
-    """HTML for one place of a draft's template; None takes it back to what the template has. Errors: CampaignError."""
-    if campaign.template is None or name not in _places_in(campaign.template):
-        raise CampaignError(_("The template of this letter has no place called %(name)s.") % {"name": name})
-    if source is not None and (len(source) > LONGEST_PLACE or cleaning.nesting(source) > cleaning.MAX_NESTING):
-        raise CampaignError(_("That is too much for one place of a template. Put it into the letter."))
-    own = own_of(campaign)
-    own.pop(name, None)
-    if source is not None:
-        own[name] = cleaning.clean(source, outlook=False)
-    blob = seal_json(house.keys(campaign.organisation), own, "campaign", "places", campaign.pk) if own else None
-    if not Campaign.objects.filter(pk=campaign.pk, state="draft").update(places_sealed=blob, changed=now):
-        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
-    campaign.places_sealed, campaign.changed = blob, now
-
-
-def copy_places(of: Campaign, to: Campaign) -> None:
-    """What stood in the places of one letter, for its copy."""
-    if own := own_of(of):
-        to.places_sealed = seal_json(house.keys(to.organisation), own, "campaign", "places", to.pk)
-        to.save(update_fields=["places_sealed"])
-
-
-def source_for(campaign: Campaign) -> str:
-    """The template of a letter with the letter's own parts in their places; empty for the built-in one."""
-    if campaign.template is None:
-        return ""
-    return fill_places(str(_stored(campaign.template)["source"]), own_of(campaign))
+def _store(template: Template, stored: Mapping[str, Any], now: datetime) -> None:
+    keys = house.keys(template.organisation)
+    template.sealed = seal_json(keys, dict(stored), "template", "source", template.pk)
+    template.changed = now
+    template.save(update_fields=["sealed", "changed"])

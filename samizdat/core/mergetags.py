@@ -446,6 +446,13 @@ def parse(source: str, fields: Iterable[str] = (), *, comments: bool = True, pla
     return _Reader(source, frozenset(fields), comments, place).read()
 
 
+def written(source: str) -> Iterator[tuple[str, int, int]]:
+    """Every tag as it stands in a page, without the comment around it; and where it begins and ends."""
+    for found in _TOKEN.finditer(source):
+        if found.lastgroup in ("wrapped", "comment", "mailchimp", "value", "block"):
+            yield re.sub(r"^<!--\s*|\s*-->$", "", found[0]), found.start(), found.end()
+
+
 def without(source: str, flaw: Flaw) -> str:
     """The source with the flaw's tag cut out: what the button "remove" does. A link around it goes along."""
     if flaw.fix != "remove" or not 0 <= flaw.start < flaw.end <= len(source):

@@ -5,25 +5,29 @@ from typing import Any
 import pytest
 
 from samizdat.audience.actions import new_list
-from samizdat.campaigns import actions, starters, templating
+from samizdat.campaigns import actions, arranging, placing, starters, templating
 from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.letter import fill
-from samizdat.core.templating import TemplateRefused, take
+from samizdat.core.templating import TemplateRefused, Written, take
 from tests.conftest import NOW
 
 PAGE = """<html><head><style>.b{color:#123456}@font-face{font-family:x;src:url(//f.example/x)}</style>
 <link rel="stylesheet" href="//f.example/x.css"></head><body onload="go()"><table><tr>
 <td mc:edit="header_image"><h2>Our head</h2></td></tr><tr><td class="b" mc:edit="body_content00" mc:label="main">
-<p>Sample *|FNAME|*</p></td></tr><tr><td mc:repeatable="side" mc:variant="left">one</td></tr><tr>
-<td mc:repeatable="side" mc:variant="right">two</td></tr><tr><td mc:hideable="foot">
+<p>Sample *|FNAME|*</p></td></tr><tr mc:repeatable="side" mc:variant="left"><td mc:edit="story">one</td></tr>
+<tr mc:repeatable="side" mc:variant="right"><td><b>two</b></td></tr><tr mc:hideable="news"><td>
+<p mc:edit="latest">News</p></td></tr><tr mc:hideable="foot"><td mc:hideable>
 <a href="*|FORWARD|*">forward</a> <!-- *|IFNOT:ARCHIVE_PAGE|* --><a href="*|UNSUB|*">leave</a><!-- *|END:IF|* -->
 *|NONSENSE|*
 <script>alert(1)</script><form action="/x"><input name="q"></form><iframe src="//e.example"></iframe>
 <img src="https://spy.example/p.gif" width="1" height="1"><img src="data:image/png;base64,AAAA" alt="x">
 </td></tr></table></body></html>"""
+
+
+HEADING = '{"type":"doc","content":[{"type":"heading","content":[{"type":"text","text":"Head 2"}]}]}'
 
 
 def codes(data: str | bytes) -> dict[str, dict[str, str]]:
@@ -34,8 +38,8 @@ def codes(data: str | bytes) -> dict[str, dict[str, str]]:
 def test_what_is_taken_out_of_a_template_is_said_and_every_tag_is_accounted_for() -> None:
     taken = take(PAGE.encode(), ["FNAME"])
     said = {note.code for note in taken.notes}
-    assert said == {"note_taken_out", "note_pixel", "note_data", "note_remote", "note_repeat", "note_variant",
-                    "note_hide", "note_designer", "note_tags", "note_place"}  # fmt: skip
+    assert said == {"note_taken_out", "note_pixel", "note_data", "note_remote", "note_repeat", "note_hide",
+                    "note_designer", "note_tags", "note_place"}  # fmt: skip
     out = [note.values["what"] for note in taken.notes if note.code == "note_taken_out"]
     assert out == ["<script>", "<iframe>", "<form>", "<input>", "onload"]
     tags = {told.written: told.flaw.code if told.flaw else "" for told in taken.tags}
@@ -43,8 +47,8 @@ def test_what_is_taken_out_of_a_template_is_said_and_every_tag_is_accounted_for(
     assert tags["*|FORWARD|*"] == "tag_forward"
     assert tags["*|NONSENSE|*"].startswith("tag_unknown")
     assert taken.sample == "<p>Sample *|FNAME|*</p>"
-    assert taken.places == ("header_image",)
-    for gone in ("script", "iframe", "<form", "spy.example", "data:", "f.example", "mc:", "FORWARD", "two"):
+    assert taken.places == ("header_image", "story", "latest")
+    for gone in ("script", "iframe", "<form", "spy.example", "data:", "f.example", "mc:", "FORWARD"):
         assert gone not in taken.source
     assert "{{ content }}" in taken.source
 
@@ -85,7 +89,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     first = fill(proof_of(letter, NOW).letter.html, {})
     assert "Our head" in first
     assert "Sample" in first
-    templating.put(letter, "header_image", "<h2>Mine</h2><script>x</script>", by=None, now=NOW)
+    arranging.write(letter, "header_image", Written("<h2>Mine</h2><script>x</script>"), now=NOW)
     mine = fill(proof_of(letter, NOW).letter.html, {})
     assert "Mine" in mine
     assert "Our head" not in mine
@@ -94,7 +98,43 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     blocks = begun.with_(format="blocks", body=starters.body_of("digest", "en"))
     actions.save(letter, blocks, version=letter.version, by=None, now=NOW)
     assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})
-    templating.put(letter, "header_image", None, by=None, now=NOW)
-    assert templating.places(letter)[0].own is None
-    with pytest.raises(CampaignError, match="no place"):
-        templating.put(letter, "elsewhere", "x", by=None, now=NOW)
+    arranging.write(letter, "header_image", None, now=NOW)
+    assert arranging.place(letter, "header_image").own is None
+    with pytest.raises(CampaignError, match="no such part"):
+        arranging.write(letter, "elsewhere", Written("x"), now=NOW)
+
+
+@pytest.mark.django_db
+def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -> None:
+    template = templating.take_in(lantern, "Old one", PAGE.encode(), by=None, now=NOW).template
+    list_ = new_list(lantern, "Letter", now=NOW)
+    letter = actions.create(lantern, list_, Draft(body="<p>x</p>", format="html"), by=None, now=NOW, template=template)
+
+    def seen() -> str:
+        words = fill(proof_of(letter, NOW).letter.text, {})
+        return " ".join(word for word in ("one", "two", "Mine", "News", "Head 2") if word in words)
+
+    assert seen() == "one News"
+    arranging.add(letter, "side", 1, now=NOW)
+    arranging.write(letter, "side/0/story", Written("Mine"), now=NOW)
+    assert seen() == "two Mine News"
+    arranging.arrange(letter, "side", "0", "copy", now=NOW)
+    arranging.arrange(letter, "side", "2", "down", now=NOW)
+    assert [(copy.id, copy.variant) for copy in arranging.parts(letter)[1].copies] == [
+        ("0", "left"), ("1", "right"), ("2", "left"),
+    ]  # fmt: skip
+    arranging.arrange(letter, "side", "0", "remove", now=NOW)
+    assert arranging.place(letter, "side/2/story").own == Written("Mine")
+    assert arranging.place(letter, "side/0/story") is None
+    arranging.hide(letter, "news", True, now=NOW)
+    placing.write_blocks(letter, "side/2/story", HEADING, now=NOW)
+    assert seen() == "two Head 2"
+    assert placing.blocks_of(arranging.place(letter, "side/2/story")).startswith('{"type":"doc"')
+    with pytest.raises(CampaignError, match="colleague removed"):
+        arranging.arrange(letter, "side", "0", "copy", now=NOW)
+    templating.rename(template, "Other name", by=None, now=NOW)
+    assert [subject for _letter, subject in templating.drafts_in(template)] == [""]
+    templating.remove(template, by=None, now=NOW)
+    letter.refresh_from_db()
+    assert letter.template is None
+    assert "Head 2" not in fill(proof_of(letter, NOW).letter.html, {})

@@ -124,6 +124,20 @@ def _keys_in_all_states(here: House) -> int:
     return row.pk
 
 
+def _framed(here: House) -> int:
+    """A draft in a template with a part of each kind."""
+    from samizdat.campaigns.arranging import hide
+    from samizdat.campaigns.templating import take_in
+    from tests.campaigns.test_templating import PAGE
+    from tests.conftest import NOW
+
+    letter = make_campaign(here, "In a frame of our own")
+    letter.template = take_in(here.organisation, "Frame", PAGE.encode(), by=None, now=NOW).template
+    letter.save(update_fields=["template"])
+    hide(letter, "foot", True, now=NOW)
+    return int(letter.pk)
+
+
 def _resting(here: House) -> None:
     """A route that rests, with the longest word that a reason can hold: a fingerprint."""
     from samizdat.core.outcome import RouteVerdict
@@ -155,6 +169,9 @@ def pages(here: House) -> list[str]:
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",
         to("history", here.campaign.pk),
         to("version", here.campaign.pk, 1),
+        to("templates"),
+        to("one-template", here.template),
+        to("places", _framed(here)),
         to("throw-away", here.campaign.pk),
         to("look", here.campaign.pk),
         to("look", here.campaign.pk) + "?view=aloud&as=all",

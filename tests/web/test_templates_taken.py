@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from samizdat.campaigns import templating
-
 pytestmark = pytest.mark.django_db
 
 PAGE = b"<html><body><script>x</script><table><tr><td mc:edit='head'>Our head</td></tr><tr><td mc:edit='body'>Dear *|FNAME|*, *|FORWARD|*</td></tr></table></body></html>"  # noqa: E501
@@ -28,8 +26,16 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     assert "What to do now" in begun
     here.campaign.template = template
     here.campaign.save(update_fields=["template"])
-    client.post(f"{base}/campaigns/{here.campaign.pk}/places", {"place": "head", "source": "<b>Mine</b>"})
+    letter = f"{base}/campaigns/{here.campaign.pk}"
+    client.post(f"{letter}/place", {"key": "head", "format": "html", "body": "<b>Mine</b>"})
+    assert "Mine" in client.get(f"{letter}/places").content.decode()
+    assert "&lt;b&gt;Mine" in client.get(f"{letter}/place?key=head&in=html").content.decode()
+    client.post(f"{letter}/places", {"key": "head", "do": "usual"})
+    assert "Our head" in client.get(f"{letter}/place?key=head").content.decode()
     here.campaign.refresh_from_db()
-    assert [place.own for place in templating.places(here.campaign)] == ["<b>Mine</b>"]
+    assert here.campaign.places_sealed is None
+    client.post(f"{base}/templates/{template.pk}/", {"name": "Summer"})
+    gone = client.post(f"{base}/templates/{template.pk}/remove", follow=True).content.decode()
+    assert "own frame now" in gone and "Summer" not in gone
     empty = client.post(f"{base}/templates/take", {}, follow=True).content.decode()
     assert "Choose a file first." in empty

@@ -6,9 +6,7 @@ import nh3
 
 MAX_NESTING = 200  # HTML parsers slow down with the square of the depth, and tables overflow them at thousands
 
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
-)
+VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 # Elements whose end tag is usually left out do not nest, however often they are opened.
 _LEFT_OPEN = frozenset(
     ["p", "li", "td", "th", "tr", "dt", "dd", "option", "thead", "tbody", "tfoot", "html", "head", "body"]
@@ -21,7 +19,7 @@ def nesting(page: str) -> int:
     depth = deepest = 0
     for close, name in _ELEMENT.findall(page):
         name = name.lower()
-        if name in _VOID or name in _LEFT_OPEN:
+        if name in VOID or name in _LEFT_OPEN:
             continue
         depth = max(0, depth - 1) if close else depth + 1
         deepest = max(deepest, depth)

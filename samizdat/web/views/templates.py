@@ -1,4 +1,4 @@
-"""Templates of the organisation's own: the list, taking one in, one with its preview, and the places of a letter."""
+"""Templates of the organisation's own: the list, taking one in, and one with its preview."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +14,10 @@ from samizdat.campaigns import brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
 from samizdat.core.letter import Content, fill, settle
 from samizdat.core.letter import render as compiled
-from samizdat.core.templating import MAX_FILE
+from samizdat.core.templating import MAX_FILE, Arrangement, arranged
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.uploads import MemoryUploadHandler
-from samizdat.web.views.campaigns import campaign_at
 
 
 @door(see=EVERYONE)
@@ -80,7 +79,7 @@ def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
         format="html",
         from_name=organisation.name,
         from_address="",
-        template=queries.template_source(template),
+        template=arranged(templating.source_of(template), Arrangement()),
         language=organisation.language,
         organisation=organisation.name,
         postal_address=organisation.postal_address,
@@ -97,16 +96,23 @@ def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def places(request: Any, campaign_id: int) -> HttpResponse:
-    """The parts of its template that a letter may fill, one form each; an empty answer leaves the part empty."""
-    found = campaign_at(request, campaign_id)
+def one_template(request: Any, template_id: int) -> HttpResponse:
+    """How it looks, its name, and what would become of drafts without it."""
+    template = _template_at(request, template_id)
     if request.method == "POST":
-        source = None if "usual" in request.POST else request.POST.get("source", "")
         try:
-            templating.put(found, request.POST.get("place", ""), source, by=request.person, now=timezone.now())
+            templating.rename(template, request.POST.get("name", ""), by=request.person, now=timezone.now())
         except CampaignError as refused:
             messages.error(request, str(refused))
         else:
             messages.success(request, _("Saved."))
-        return go(request, "places", campaign_id)
-    return render(request, "web/campaigns/places.html", {"campaign": found, "places": templating.places(found)})
+        return go(request, "one-template", template_id)
+    facts = {"template": template, "name": templating.name_of(template), "drafts": templating.drafts_in(template)}
+    return render(request, "web/template.html", facts)
+
+
+@deed(WRITERS)
+def remove_template(request: Any, template_id: int) -> HttpResponse:
+    templating.remove(_template_at(request, template_id), by=request.person, now=timezone.now())
+    messages.success(request, _("The template is gone. Drafts that were in it stand in our own frame now."))
+    return go(request, "templates")

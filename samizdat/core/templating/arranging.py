@@ -1,0 +1,238 @@
+"""What a letter makes of its template: words of its own in places, parts repeated, moved, removed or left out.
+
+A part inside of a repeated one has a key for each copy: `story/2/title` is the place `title` in copy 2 of `story`.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+MAX_COPIES = 50  # of one part; a letter is cut off by Gmail long before
+_MARK = re.compile(r"<!--(place|repeat|hide):([^<>]{1,200}?)-->|<!--/(place|repeat|hide)-->")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A letter's own HTML for a place, and the document of blocks that it was made from; "" where it was HTML."""
+
+    html: str
+    blocks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of a part that can be repeated. `model`: which of the template's variants it is, from 0."""
+
+    id: str
+    model: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """What one letter made of its template. `copies` and `texts` hold what differs from the template alone."""
+
+    texts: Mapping[str, Written] = field(default_factory=dict)
+    copies: Mapping[str, tuple[Copy, ...]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "texts": {key: [one.html, one.blocks] for key, one in self.texts.items()},
+            "copies": {name: [[one.id, one.model] for one in copies] for name, copies in self.copies.items()},
+            "hidden": sorted(self.hidden),
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Arrangement":
+        return cls(
+            {key: Written(*one) for key, one in document["texts"].items()},
+            {name: tuple(Copy(*one) for one in copies) for name, copies in document["copies"].items()},
+            frozenset(document["hidden"]),
+        )
+
+    def written(self, key: str, words: Written | None) -> "Arrangement":
+        """None: as the template has it."""
+        texts = {other: one for other, one in self.texts.items() if other != key}
+        return replace(self, texts=texts if words is None else texts | {key: words})
+
+    def hiding(self, key: str, hidden: bool) -> "Arrangement":
+        return replace(self, hidden=self.hidden | {key} if hidden else self.hidden - {key})
+
+    def copied(self, part: "Repeat", id_: str) -> "Arrangement":
+        """A copy behind the one with that id, with all that was written into it."""
+        copies = self.of(part)
+        place = _place(copies, id_)
+        new = Copy(_unused(copies), copies[place].model)
+        old, fresh = f"{part.name}/{id_}/", f"{part.name}/{new.id}/"
+        texts = {fresh + key.removeprefix(old): one for key, one in self.texts.items() if key.startswith(old)}
+        hidden = {fresh + key.removeprefix(old) for key in self.hidden if key.startswith(old)}
+        made = self._with(part, (*copies[: place + 1], new, *copies[place + 1 :]))
+        return replace(made, texts={**self.texts, **texts}, hidden=self.hidden | hidden)
+
+    def added(self, part: "Repeat", model: int) -> "Arrangement":
+        """As the template has it, behind the others."""
+        copies = self.of(part)
+        if not 0 <= model < len(part.models):
+            raise KeyError(model)
+        return self._with(part, (*copies, Copy(_unused(copies), model)))
+
+    def moved(self, part: "Repeat", id_: str, way: int) -> "Arrangement":
+        """One up (-1) or down (1); where it cannot go further it stays."""
+        copies = [*self.of(part)]
+        place = _place(copies, id_)
+        other = min(max(place + way, 0), len(copies) - 1)
+        copies[place], copies[other] = copies[other], copies[place]
+        return self._with(part, tuple(copies))
+
+    def removed(self, part: "Repeat", id_: str) -> "Arrangement":
+        """Also the last one: it can be added again. What was written into it goes along."""
+        copies = self.of(part)
+        gone = copies[_place(copies, id_)]
+        prefix = f"{part.name}/{id_}/"
+        made = self._with(part, tuple(one for one in copies if one is not gone))
+        texts = {key: one for key, one in self.texts.items() if not key.startswith(prefix)}
+        return replace(made, texts=texts, hidden=frozenset(key for key in self.hidden if not key.startswith(prefix)))
+
+    def of(self, part: "Repeat") -> tuple[Copy, ...]:
+        """Copies in their order. What the template has: one of each, or the first of its variants."""
+        usual = part.models[:1] if part.models[0].variant else part.models
+        return self.copies.get(part.name, tuple(Copy(str(number), number) for number in range(len(usual))))
+
+    def _with(self, part: "Repeat", copies: tuple[Copy, ...]) -> "Arrangement":
+        if len(copies) > MAX_COPIES:
+            raise ValueError("too many copies")
+        return replace(self, copies={**self.copies, part.name: copies})
+
+
+def _place(copies: Iterable[Copy], id_: str) -> int:
+    """Errors: KeyError."""
+    for place, one in enumerate(copies):
+        if one.id == id_:
+            return place
+    raise KeyError(id_)
+
+
+def _unused(copies: Iterable[Copy]) -> str:
+    return str(max((int(one.id) for one in copies), default=-1) + 1)
+
+
+# --- a template as a tree of its parts ---
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    name: str
+    usual: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hideable:
+    name: str
+    inner: "Parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    variant: str
+    inner: "Parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    name: str
+    models: tuple[Model, ...]
+
+
+type Part = str | Place | Hideable | Repeat
+type Parts = tuple[Part, ...]
+
+
+def parts_of(source: str) -> Parts:
+    """The parts of a template as `take` stores it."""
+    tokens = [*_MARK.finditer(source)]
+
+    def read(position: int, index: int, closing: str) -> tuple[list[Part], int, int]:
+        """Parts from a position up to the mark that closes; then the position behind it, and the next mark."""
+        found: list[Part] = []
+        while index < len(tokens):
+            token = tokens[index]
+            _text(found, source[position : token.start()])
+            position, index = token.end(), index + 1
+            if token[3]:
+                if token[3] == closing:
+                    return found, position, index
+                continue
+            start = position
+            inner, position, index = read(position, index, token[1])
+            name = html.unescape(token[2])
+            if token[1] == "place":
+                found.append(Place(name, source[start : source.rfind("<!--/place-->", start, position)]))
+            elif token[1] == "hide":
+                found.append(Hideable(name, tuple(inner)))
+            else:
+                _repeat(found, name, tuple(inner))
+        _text(found, source[position:])
+        return found, len(source), index
+
+    return tuple(read(0, 0, "")[0])
+
+
+def _text(found: list[Part], text: str) -> None:
+    if text:
+        found.append(text)
+
+
+def _repeat(found: list[Part], name: str, inner: Parts) -> None:
+    """Neighbours of one name are models of one part; the blank between them goes along."""
+    name, _bar, variant = name.partition("|")
+    before = found[-2] if len(found) > 1 and isinstance(found[-1], str) else (found[-1] if found else None)
+    if isinstance(before, Repeat) and before.name == name:
+        blank = found.pop() if isinstance(found[-1], str) else ""
+        found[-1] = Repeat(name, (*before.models, Model(variant, (*([blank] if blank else []), *inner))))
+    else:
+        found.append(Repeat(name, (Model(variant, inner),)))
+
+
+def arranged(source: str, own: Arrangement) -> str:
+    """The template as one letter has it, without our comments."""
+    return _written(parts_of(source), own, "")
+
+
+def _written(parts: Parts, own: Arrangement, prefix: str) -> str:
+    out: list[str] = []
+    for part in parts:
+        match part:
+            case str():
+                out.append(part)
+            case Place():
+                words = own.texts.get(prefix + part.name)
+                out.append(part.usual if words is None else words.html)
+            case Hideable():
+                if prefix + part.name not in own.hidden:
+                    out.append(_written(part.inner, own, prefix))
+            case Repeat():
+                for copy in own.of(part):
+                    if copy.model < len(part.models):
+                        out.append(_written(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/"))
+    return "".join(out)
+
+
+def find(parts: Parts, own: Arrangement, key: str) -> Place | Hideable | Repeat | None:
+    """The part with that key, in the template as the letter has it."""
+    return next((part for other, part in walk(parts, own) if other == key), None)
+
+
+def walk(parts: Parts, own: Arrangement, prefix: str = "") -> Iterable[tuple[str, Place | Hideable | Repeat]]:
+    """Every part with its key, inside of each copy as well."""
+    for part in parts:
+        if isinstance(part, str):
+            continue
+        yield prefix + part.name, part
+        if isinstance(part, Hideable):
+            yield from walk(part.inner, own, prefix)
+        elif isinstance(part, Repeat):
+            for copy in own.of(part):
+                if copy.model < len(part.models):
+                    yield from walk(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/")

@@ -1,0 +1,219 @@
+"""Where a letter goes, and the parts that it may fill, repeat or leave out: Mailchimp's marks become comments.
+
+mc:edit        <!--place:NAME-->…<!--/place-->              around what is inside; around a picture itself
+mc:repeatable  <!--repeat:NAME|VARIANT-->…<!--/repeat-->    around the element; neighbours of one name are one part
+mc:hideable    <!--hide:NAME-->…<!--/hide-->                around the element
+"""
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from samizdat.core.letter.cleaning import VOID
+from samizdat.core.templating.elements import Element, elements
+from samizdat.core.templating.notes import Note, naming
+
+MAX_PARTS = 200  # of each kind; a real template has some twenty
+_OURS = re.compile(r"<!--/?(?:place|repeat|hide)\b.*?-->", re.DOTALL)
+_MC = re.compile(r"\smc:[\w-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?", re.IGNORECASE)
+_KNOWN = frozenset({"mc:edit", "mc:repeatable", "mc:hideable", "mc:variant"})
+_MAIN = re.compile(r"content|body|main|article|story", re.IGNORECASE)
+_BESIDE = re.compile(r"header|footer|social|util|reward|teaser|sidebar|link|image|logo|column01", re.IGNORECASE)
+_CONTENT = re.compile(r"\{\{\s*content\s*\}\}")
+_BETWEEN = re.compile(r"(?:\s|<!--.*?-->)*", re.DOTALL)
+_KINDS = ("repeat", "hide", "place")  # the outermost of one element first
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """`source` with {{ content }} and our comments; `sample` stood where the letter goes; `places` are names."""
+
+    source: str
+    sample: str
+    places: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    kind: str
+    name: str  # with the variant of a repeatable part
+    start: int
+    end: int
+    order: int  # of its element in the page
+
+    @property
+    def opening(self) -> str:
+        return f"<!--{self.kind}:{html.escape(self.name)}-->"
+
+    @property
+    def closing(self) -> str:
+        return f"<!--/{self.kind}-->"
+
+
+def marked(page: str) -> Marked:
+    page = _OURS.sub("", page)
+    found = elements(page)
+    edits = _outermost(one for one in found if one.attrs.get("mc:edit") and (one.inner_end > one.inner or _bare(one)))
+    main, notes = _main(page, found, edits)
+    around = [*edits, *([main] if main else [])]
+    free = _outside(found, around)
+    repeats, fixed = _parted(_outermost(one for one in free if "mc:repeatable" in one.attrs), main)
+    hides, fixed_too = _parted(
+        [one for one in free if "mc:hideable" in one.attrs and "mc:repeatable" not in one.attrs], main
+    )
+    names = _Names()
+    filling = [_place(one, names) for one in [one for one in edits if one is not main][:MAX_PARTS]]
+    repeating = _repeat_marks(page, repeats[:MAX_PARTS], edits, names)
+    hiding = [_mark("hide", one, names.free(_called(one, "mc:hideable"))) for one in hides[:MAX_PARTS]]
+    notes += naming("note_repeat", [*dict.fromkeys(mark.name.partition("|")[0] for mark in repeating)])
+    notes += naming("note_hide", [mark.name for mark in hiding])
+    notes += naming("note_fixed", [_called(one, "mc:repeatable", "mc:hideable") for one in (*fixed, *fixed_too)])
+    others = {name for one in found for name in one.attrs if name.startswith("mc:")} - _KNOWN
+    notes += naming("note_designer", sorted(others))
+    sample = page[main.inner : main.inner_end].strip() if main else ""
+    source = _written(page, [*repeating, *hiding, *filling], main)
+    return Marked(_MC.sub("", source), _MC.sub("", sample), tuple(mark.name for mark in filling), tuple(notes))
+
+
+def _mark(kind: str, one: Element, name: str) -> _Mark:
+    return _Mark(kind, name, one.start, one.end, one.start)
+
+
+def _bare(one: Element) -> bool:
+    return one.tag in VOID
+
+
+def _outermost(found: Iterable[Element]) -> list[Element]:
+    kept: list[Element] = []
+    for one in found:  # In the order of the page: what holds another comes before it.
+        if not (kept and kept[-1].holds(one)):
+            kept.append(one)
+    return kept
+
+
+def _outside(found: list[Element], around: list[Element]) -> list[Element]:
+    """Those that are in none of the others, which do not hold each other."""
+    free, behind = list[Element](), -1
+    borders = {id(one) for one in around}
+    for one in found:
+        if one.start >= behind:
+            free.append(one)
+            behind = one.end if id(one) in borders else behind
+    return free
+
+
+def _parted(found: list[Element], main: Element | None) -> tuple[list[Element], list[Element]]:
+    """Those that can be repeated or left out, and those that cannot: the letter itself is inside."""
+    fixed = [one for one in found if main and (one is main or one.holds(main))]
+    return [one for one in found if one not in fixed], fixed  # at most the ancestors of one element
+
+
+def _called(one: Element, *names: str, otherwise: str = "part") -> str:
+    return next((one.attrs[name] for name in (*names, "mc:label", "mc:edit") if one.attrs.get(name)), otherwise)
+
+
+class _Names:
+    """Names that are comments, keys and words on a page, and stand for one part each."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def free(self, wanted: str) -> str:
+        name = plain = re.sub(r"[<>|/\s]+|--", " ", wanted).strip()[:60] or "part"
+        number = 1
+        while name in self.taken:
+            number += 1
+            name = f"{plain} #{number}"
+        self.taken.add(name)
+        return name
+
+
+def _repeat_marks(page: str, repeats: list[Element], edits: list[Element], names: _Names) -> list[_Mark]:
+    marks: list[_Mark] = []
+    together = {
+        id(two)
+        for one, two in pairwise(repeats)
+        if one.attrs["mc:repeatable"] == two.attrs["mc:repeatable"] and _BETWEEN.fullmatch(page, one.end, two.start)
+    }
+    name = ""
+    for one in repeats:
+        if id(one) not in together:
+            first = next((edit.attrs["mc:edit"] for edit in edits if one.holds(edit)), "part")
+            name = names.free(_called(one, "mc:repeatable", otherwise=first))
+        variant = re.sub(r"[<>|/\s]+|--", " ", one.attrs.get("mc:variant", "")).strip()[:60]
+        marks.append(_mark("repeat", one, f"{name}|{variant}"))
+    return marks
+
+
+def _place(one: Element, names: _Names) -> _Mark:
+    start, end = (one.start, one.end) if _bare(one) else (one.inner, one.inner_end)
+    return _Mark("place", names.free(one.attrs["mc:edit"]), start, end, one.start)
+
+
+def _written(page: str, marks: list[_Mark], main: Element | None) -> str:
+    """The page with its marks. At one point the inner part ends before the outer one, and begins after it."""
+    points: list[tuple[int, int, tuple[int, int], str]] = []
+    for mark in marks:
+        inner = (mark.order, _KINDS.index(mark.kind))
+        points.append((mark.end, 0, (-inner[0], -inner[1]), mark.closing))
+        points.append((mark.start, 1, inner, mark.opening))
+    out, position = list[str](), 0
+    if main:
+        points.append((main.inner, 2, (0, 0), "{{ content }}"))
+    for at, kind, _order, text in sorted(points):
+        out += [page[position:at], text]
+        position = main.inner_end if main and kind == 2 else at
+    return "".join([*out, page[position:]])
+
+
+def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Element | None, list[Note]]:
+    """The part that the letter itself goes into; None where the page says it."""
+    if _CONTENT.search(page):
+        return None, []
+    filled = [one for one in edits if one.inner_end > one.inner]
+    if not filled:
+        return _longest(page, found), [Note("note_guess")]
+    alone = {id(one) for one in _outside(found, _outermost(one for one in found if "mc:repeatable" in one.attrs))}
+    letters = _Letters(page)
+
+    def weight(one: Element) -> tuple[bool, bool, int]:
+        name = one.attrs["mc:edit"]
+        single = id(one) in alone and "mc:repeatable" not in one.attrs
+        return bool(_MAIN.search(name)) and not _BESIDE.search(name), single, letters.inside(one)
+
+    main = max(filled, key=weight)
+    return main, [Note("note_place", {"name": main.attrs["mc:edit"]})]
+
+
+class _Letters:
+    """How many letters of text stand between two places of a page: counted once, asked for each element."""
+
+    def __init__(self, page: str) -> None:
+        self.places, self.counts = [0], [0]
+        position = count = 0
+        for gap in re.finditer(r"<style.*?</style>|<[^>]*>|\s+", page, re.DOTALL):
+            count += gap.start() - position
+            position = gap.end()
+            self.places.append(position)
+            self.counts.append(count)
+
+    def inside(self, one: Element) -> int:
+        return self._before(one.inner_end) - self._before(one.inner)
+
+    def _before(self, place: int) -> int:
+        at = bisect_right(self.places, place) - 1
+        return self.counts[at] + place - self.places[at]
+
+
+def _longest(page: str, found: list[Element]) -> Element:
+    """The innermost cell that holds half of all words; the whole page where no cell does."""
+    letters = _Letters(page)
+    cells = [one for one in found if one.tag in ("td", "div", "body", "article", "main", "section")]
+    body = next((one for one in found if one.tag == "body"), None) or Element("", {}, 0, 0, len(page), len(page))
+    whole = letters.inside(body)
+    good = [one for one in cells if one.inner >= body.inner and letters.inside(one) * 2 >= whole]
+    return min(good, key=lambda one: one.inner_end - one.inner, default=body)

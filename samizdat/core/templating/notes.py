@@ -1,0 +1,46 @@
+"""What is said of a file that is taken in, and why one is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from samizdat.core.mergetags import fill
+
+SENTENCES: dict[str, str] = {
+    "template_file": "The file has %(size)s bytes; %(limit)s is the most. Save the template without pictures inside.",
+    "template_long": "The template has %(size)s characters; %(limit)s is the most. Take parts of it out.",
+    "template_deep": "The template is nested more than %(limit)s deep. Save it again without the surrounding tables.",
+    "template_no_html": "This is no page of HTML. Choose the file that the other service exports.",
+    # what was done
+    "note_taken_out": "%(what)s cannot be in a letter: %(count)s taken out.",
+    "note_pixel": "Pictures of one pixel, which count readers or hold tables apart: %(count)s taken out.",
+    "note_data": "Pictures inside of the file itself, which mail programs do not show: %(count)s taken out.",
+    "note_remote": "Fonts and styles that are fetched from elsewhere: %(count)s taken out.",
+    "note_unread": "Characters that could not be read: %(count)s. Look at the text; the file is no proper UTF-8.",
+    "note_repeat": "Parts that a letter can repeat, move and remove: %(names)s.",
+    "note_hide": "Parts that a letter can leave out: %(names)s.",
+    "note_fixed": "Parts that Mailchimp can repeat or hide stay as they are, since the letter or another part is inside"
+    " of them: %(names)s.",
+    "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
+    "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
+    "note_place": "Letters are written where “%(name)s” stood.",
+    "note_guess": "The file does not say where the letter goes. Its longest part was taken; look at the preview.",
+}
+
+
+class TemplateRefused(ValueError):
+    """`code` of SENTENCES and its `values`."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        super().__init__(fill(SENTENCES[code], values))
+        self.code, self.values = code, values
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def naming(code: str, names: list[str]) -> list[Note]:
+    """A note that lists names, or none where there are none."""
+    return [Note(code, {"names": ", ".join(names)[:200]})] if names else []

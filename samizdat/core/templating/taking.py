@@ -1,0 +1,76 @@
+"""Taking a file in, from its bytes to a template with its notes."""
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from samizdat.core import mergetags
+from samizdat.core.letter import cleaning
+from samizdat.core.letter.cleaning import MAX_NESTING
+from samizdat.core.mergetags import Flaw
+from samizdat.core.templating.marking import marked
+from samizdat.core.templating.notes import Note, TemplateRefused, naming
+from samizdat.core.templating.reading import decoded, emptied
+
+MAX_FILE = 5 * 1024 * 1024  # bytes as they come in; pictures inside of it are taken out before the next limit
+MAX_TEMPLATE = 300_000  # characters, as of an HTML letter
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A merge tag of the file, how often it stands there, and what is wrong with it."""
+
+    written: str
+    count: int
+    flaw: Flaw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """`source` with {{ content }}; `sample`: HTML that stood there; `places`: names of other editable parts."""
+
+    source: str
+    sample: str
+    places: tuple[str, ...]
+    notes: tuple[Note, ...]
+    tags: tuple[Told, ...]
+
+
+def take(data: bytes, fields: Iterable[str] = ()) -> Taken:
+    """Errors: TemplateRefused."""
+    if len(data) > MAX_FILE:
+        raise TemplateRefused("template_file", size=f"{len(data):,}", limit=f"{MAX_FILE:,}")
+    text, unread = decoded(data)
+    page, gone = emptied(text)
+    if len(page) > MAX_TEMPLATE:
+        raise TemplateRefused("template_long", size=f"{len(page):,}", limit=f"{MAX_TEMPLATE:,}")
+    if cleaning.nesting(page) > MAX_NESTING:
+        raise TemplateRefused("template_deep", limit=str(MAX_NESTING))
+    if not re.search(r"<(?:html|body|table|div|p|td)\b", page, re.IGNORECASE):
+        raise TemplateRefused("template_no_html")
+    told, page, removed = _accounted(page, frozenset(fields))
+    found = marked(page)
+    return Taken(found.source, found.sample, found.places, (*unread, *gone, *removed, *found.notes), told)
+
+
+def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[Told, ...], str, list[Note]]:
+    """Every tag that stands in the page, the page without those that cannot work, and a note about these."""
+    flaws = mergetags.parse(page, fields, place="template").flaws
+    tags = [*mergetags.written(page)]
+    counts = Counter(written for written, _start, _end in tags)
+    # A flaw says where it is, or at least of which tag it speaks.
+    flawed = {flaw.values["tag"]: flaw for flaw in flaws if not flaw.end and "tag" in flaw.values}
+    ends = [end for _written, _start, end in tags]
+    for flaw in reversed(flaws):
+        place = bisect_right(ends, flaw.start)
+        while flaw.end and place < len(tags) and tags[place][1] < flaw.end:
+            flawed[tags[place][0]] = flaw
+            place += 1
+    gone = sorted((flaw for flaw in flaws if flaw.fix == "remove"), key=lambda flaw: flaw.start)
+    for flaw in reversed(gone):
+        page = mergetags.without(page, flaw)
+    names = list(dict.fromkeys(flaw.values.get("tag", "") for flaw in gone))
+    told = tuple(Told(written, count, flawed.get(written)) for written, count in counts.items())
+    return told, page, naming("note_tags", names)
