@@ -31,7 +31,8 @@ that are gone with messages on their way, and `waits_for_route` (`route`, `until
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
-`outside`, `suppressed` and `may`; `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
+`outside`, `suppressed` and `may`; `tag add` and `tag remove` print `given`, `found`, `unknown` and `changed`;
+`segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
 `campaign new` prints `id`; `campaign whom` prints `known`, `without` (reason: how many) and `may`.
 
 Completion: `samizdat completion bash >> ~/.bashrc` (also zsh, fish).

@@ -222,6 +222,13 @@ def subscriber_at(organisation: Any, address: str) -> Subscriber | None:
     return settling.find(organisation, house.keys(organisation), addresses.normalise(address))
 
 
+def numbers_at(organisation: Any, comparable: Iterable[str]) -> list[int]:
+    """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
+    keys = house.keys(organisation)
+    blinds = [blind for one in comparable for blind in keys.blinds(one)]
+    return [id & NUMBER_MASK for _blind, id, _b, _l in dialect.subscribers_by_blind(organisation.id, blinds)]
+
+
 def subscriber_numbered(organisation: Any, number: int) -> Subscriber | None:
     return Subscriber.objects.filter(organisation=organisation, id=row_id(organisation.id, number)).first()
 

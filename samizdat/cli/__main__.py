@@ -20,6 +20,7 @@ COMMANDS = {
     "list": ("audience", "lists"),
     "form": ("joining", "forms"),
     "segment": ("segments", "segments"),
+    "tag": ("tags", "tags"),
     "import": ("audience", "import_"),
     "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),
