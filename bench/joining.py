@@ -200,6 +200,13 @@ def mails_in(folder: Path) -> Mails:
     return Mails(asked, letter)
 
 
+def cpu_of(site: journeys.Served) -> list[float]:
+    """Seconds that the process of the public pages has used, and the whole house."""
+    tree = common.tree(site.process)
+    public = [pid for pid in tree if b"public" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    return [sum(map(common.cpu_of, pids)) for pids in (public, tree)]
+
+
 def settled(folder: Path) -> None:
     """Until the house has taken up what came: no new mail that asks for five seconds."""
     before, deadline = -1, time.monotonic() + 120
@@ -219,15 +226,19 @@ def measure(folder: Path, vendor: str, options: argparse.Namespace) -> int:
             f"{vendor}: {options.people:,} sign-ups in {options.seconds:,} s, beside {options.rate} letters a second"
         )
         time.sleep(ALONE)
-        began = time.time()
+        began, spent = time.time(), cpu_of(site)
         flood = Flood(site.ports[1], site.slugs, options.people, options.seconds)
         asyncio.run(flood.run())
-        ended = time.time()
+        ended, spent = time.time(), [now - before for now, before in zip(cpu_of(site), spent, strict=True)]
         settled(site.out)
         after = journeys.inside(AFTER)
     mails = mails_in(site.out)
     before, meanwhile = mails.rate(began - ALONE + BEGINNING, began), mails.rate(began, ended)
     common.say(f"  the letter: {before:.1f} a second alone, {meanwhile:.1f} meanwhile")
+    each = [1000 * one / options.people for one in spent]
+    common.say(
+        f"  CPU a sign-up: {each[0]:.1f} ms in the public process, {each[1]:.1f} ms in the whole house with its letter"
+    )
     for answer, many in flood.answers.most_common():
         common.say(f"  {answer:<16} {many:>9,}")
     common.say(f"  {sum(mails.asked.values()):,} mails asked {len(mails.asked):,} addresses; {after['waiting']} wait")

@@ -188,6 +188,7 @@ class Served:
         self._found: dict[tuple[str, str], str] = {}
         self._read: set[Path] = set()
         self._looked = 0.0
+        self.process = 0  # of `serve`
 
     def get(self, path: str) -> tuple[int, str, str]:
         return self._ask("GET", path, None)
@@ -271,6 +272,7 @@ def served(folder: Path, prepare: str = MAKE) -> Iterator[Served]:
     ports = ["--port", str(site.ports[0]), "--public-port", str(site.ports[1])]
     log = (folder / "house.log").open("w")
     process = subprocess.Popen([*command, "serve", *ports], stdout=log, stderr=log)
+    site.process = process.pid
     try:
         _wait_for(site)
         yield site

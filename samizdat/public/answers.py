@@ -17,8 +17,8 @@ from samizdat.core import link
 from samizdat.core.languages import direction
 from samizdat.gate import queries
 from samizdat.gate.models import Place
+from samizdat.public import remembering, tokens
 from samizdat.public import style as styles
-from samizdat.public import tokens
 
 View = Callable[..., HttpResponse]
 
@@ -57,7 +57,7 @@ def page_of(
     status: int = 200,
 ) -> HttpResponse:
     """One page in one language. The caller has activated it; `values` are for the template."""
-    here = queries.place_of_host(host_of(request))
+    here = remembering.place_of_host(host_of(request))
     values = (
         {"mailto": mailto_of(place)}
         | values
@@ -128,7 +128,7 @@ def failed(request: HttpRequest) -> HttpResponse:
 def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) -> HttpResponse:
     """In the language of the group whose host it is; without a page around it when even the gate cannot be asked."""
     try:
-        place = queries.place_of_host(host_of(request))
+        place = remembering.place_of_host(host_of(request))
         language = place.language if place else "en"
         with override(language):
             return page_of(request, place, language, "sentence", {"sentence": sentence()}, status=status)

@@ -119,6 +119,9 @@ def make_application() -> Public:
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
 
+    from samizdat.public import remembering
+
+    remembering.begin()
     return Public(WSGIHandler())
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import override
 from samizdat.core import address, fields, reach
 from samizdat.gate import queries
 from samizdat.gate.models import Form, Place
-from samizdat.public import stamps, tokens
+from samizdat.public import remembering, stamps, tokens
 from samizdat.public.answers import holder_of, host_of, page_of, posted_of, takes
 from samizdat.public.middleware import HEADERS
 from samizdat.public.sealing import drop_in
@@ -40,7 +40,7 @@ class Wrong(Exception):
 
 @takes("GET", "HEAD", "POST")
 def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
-    form = queries.form(slug, host_of(request))
+    form = remembering.form(slug, host_of(request))
     if form is None:
         raise Http404
     with override(form.language):
