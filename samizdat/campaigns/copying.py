@@ -11,7 +11,7 @@ from samizdat.campaigns.models import Campaign
 
 
 def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
-    """A new draft with the same words, in all its languages."""
+    """A new draft with the same words, in all its languages, beside it in its folder."""
     made = create(
         campaign.organisation,
         campaign.list,
@@ -25,5 +25,8 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         again=campaign.again,
     )
     copy_arrangement(campaign, made)
+    if campaign.folder_id is not None:
+        Campaign.objects.filter(pk=made.pk).update(folder=campaign.folder_id)
+        made.folder_id = campaign.folder_id
     languages.copy_to(campaign, made, by=by, now=now)
     return made

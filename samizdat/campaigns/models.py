@@ -17,6 +17,17 @@ class Template(models.Model):
     changed = models.DateTimeField()
 
 
+class Folder(models.Model):
+    """A group of letters with a name (campaigns/folders.py)."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="folders")
+    sealed = models.BinaryField(default=b"")  # JSON: name.
+    name_index = models.BinaryField(max_length=16)  # Blind index of the name.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="folder_once")]
+
+
 class Campaign(models.Model):
     """A letter from draft to the end. The books stand here as columns, so that the database itself refuses
     a sum that does not add up and a finish with anything still owed (design.md, 6.11 and 6.12).
@@ -53,6 +64,7 @@ class Campaign(models.Model):
     wave_until = models.DateTimeField(null=True)
     # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resending.py).
     again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
+    folder = models.ForeignKey(Folder, models.SET_NULL, null=True, related_name="campaigns")
     # Of a version in another language: the letter that it belongs to, whose state and audience count (languages.py).
     version_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="languages")
     # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.

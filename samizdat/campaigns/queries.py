@@ -37,13 +37,15 @@ def campaign_of(organisation: Any, number: int) -> Campaign:
     return campaign
 
 
-def newest(organisation: Any, states: Iterable[str] = (), before: int | None = None, limit: int = PAGE) -> list[Row]:
-    """Campaigns by number, the newest first; `before` pages on."""
-    wanted = Q(organisation=organisation, version_of=None)
-    if states:
-        wanted &= Q(state__in=list(states))
-    if before:
-        wanted &= Q(pk__lt=before)
+def newest(
+    organisation: Any,
+    states: Iterable[str] = (),
+    before: int | None = None,
+    limit: int = PAGE,
+    folder: int | None = None,
+) -> list[Row]:
+    """Campaigns by number, the newest first; `before` pages on. folder: those in it, 0: those in none."""
+    wanted = _wanted(organisation, states, before, folder)
     rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:limit]
     return [Row(row, draft_of(row).subject) for row in rows]
 
@@ -52,18 +54,26 @@ def newest(organisation: Any, states: Iterable[str] = (), before: int | None = N
 LOOKED_THROUGH = 2000
 
 
-def searched(
-    organisation: Any, words: str, states: Iterable[str] = (), before: int | None = None
-) -> tuple[list[Row], int | None]:
-    """Letters whose subject has all these words or beginnings of words, the newest first, and where to look on.
-
-    Subjects are sealed, so each is opened; those that do not fit are not kept.
-    """
+def _wanted(organisation: Any, states: Iterable[str], before: int | None, folder: int | None) -> Q:
+    """Letters, not their versions in other languages."""
     wanted = Q(organisation=organisation, version_of=None)
     if states:
         wanted &= Q(state__in=list(states))
     if before:
         wanted &= Q(pk__lt=before)
+    if folder is not None:
+        wanted &= Q(folder=folder or None)
+    return wanted
+
+
+def searched(
+    organisation: Any, words: str, states: Iterable[str] = (), before: int | None = None, folder: int | None = None
+) -> tuple[list[Row], int | None]:
+    """Letters whose subject has all these words or beginnings of words, the newest first, and where to look on.
+
+    Subjects are sealed, so each is opened; those that do not fit are not kept.
+    """
+    wanted = _wanted(organisation, states, before, folder)
     asked = [re.compile(rf"(?<!\w){re.escape(word)}") for word in words.casefold().split()]
     found: list[Row] = []
     rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]

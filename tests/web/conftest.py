@@ -53,6 +53,7 @@ class House:
     breach: int = 0
     comment: int = 0
     template: int = 0
+    folder: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class House:
             "share_id": self.share,
             "tag_id": self.organisation.tags.filter(removed=False).order_by("pk")[0].pk,
             "template_id": self.template,
+            "folder_id": self.folder,
         }
 
 
@@ -102,7 +104,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.audience.actions.forms import FormFacts, make_form
     from samizdat.audience.exporting import actions as exporting
     from samizdat.audience.exporting.leaving import Wish
-    from samizdat.campaigns import templating
+    from samizdat.campaigns import folders, templating
     from samizdat.core.segment import OnList
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
@@ -141,6 +143,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.comment = speak_of(house.campaign, by)
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
     house.template = templating.take_in(organisation, "Old one", page, by=by, now=NOW).template.pk
+    house.folder = folders.add(organisation, "Appeals", by=by, now=NOW).pk
     house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house

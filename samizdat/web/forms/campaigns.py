@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.campaigns import correcting
+from samizdat.campaigns import correcting, folders
 from samizdat.campaigns.draft import Draft
 from samizdat.core.languages import direction
 from samizdat.delivery.actions.holds import read_quiet
@@ -137,6 +137,10 @@ class ComposeForm(DeskForm):
         links = answers.get("links") or self.initial.get("links") or "direct"
         said = {name: answers[name] for name in words if name in answers}
         return Draft(**said, body=body, pictures=pictures, links=links)
+
+
+class FolderForm(DeskForm):
+    name = forms.CharField(label=lazy("Name"), max_length=folders.LONGEST)
 
 
 class TestForm(DeskForm):

@@ -1,7 +1,8 @@
 """Campaigns: the list, writing, pictures, previews, copying, throwing away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core import signing
@@ -18,7 +19,7 @@ from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, copying, languages, pictures, queries, starters, switching
+from samizdat.campaigns import actions, copying, folders, languages, pictures, queries, starters, switching
 from samizdat.campaigns import writing as together
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
@@ -72,36 +73,75 @@ def letter_at(request: Any, campaign_id: int) -> Any:
 @door(see=EVERYONE)
 def campaigns(request: Any) -> HttpResponse:
     group = request.GET.get("show", "")
-    asked = request.GET.get("before", "")
-    before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 15 else None
+    group = group if group in GROUPS else ""
+    before = _number(request.GET.get("before", ""))
     sought = request.GET.get("q", "").strip()[:LONGEST_SOUGHT]
+    shelf = {one.number: one for one in folders.folders(request.organisation)}
+    folder = _number(request.GET.get("folder", ""))
+    folder = folder if folder in shelf or (folder == 0 and shelf) else None
     if sought:
-        rows, further = queries.searched(request.organisation, sought, GROUPS.get(group, ()), before)
+        rows, further = queries.searched(request.organisation, sought, GROUPS[group], before, folder)
     else:
-        rows = queries.newest(request.organisation, GROUPS.get(group, ()), before)
+        rows = queries.newest(request.organisation, GROUPS[group], before, folder=folder)
         further = rows[-1].campaign.pk if len(rows) == queries.PAGE else None
+    asked = {"show": group, "q": sought, "folder": folder}
+    words = {
+        "": _("All"),
+        "drafts": _("Drafts"),
+        "scheduled": _("Scheduled"),
+        "going": _("Going out"),
+        "finished": _("Finished"),
+    }
     facts = {
         "sought": sought,
-        "rows": with_names(request.organisation, rows),
-        "tabs": [
-            ("", _("All")),
-            ("drafts", _("Drafts")),
-            ("scheduled", _("Scheduled")),
-            ("going", _("Going out")),
-            ("finished", _("Finished")),
-        ],
-        "group": group if group in GROUPS else "",
-        "next": further,
+        "rows": with_names(request.organisation, rows, shelf),
+        "tabs": [(word, _query(asked, show=name), name == group) for name, word in words.items()],
+        "group": group,
+        "folder": folder,
+        "folders": list(shelf.values()),
+        "shelves": _shelves(shelf, asked),
+        "everything": _query(asked, q=""),
+        "next": _query(asked, before=further) if further else "",
     }
     return render(request, "web/campaigns/campaigns.html", facts)
 
 
-def with_names(organisation: Any, rows: list[Any]) -> list[tuple[Any, dict[str, str]]]:
-    """Each row with the names of its list and of who began it; both are opened once for the page, not once a row."""
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+
+
+def _query(asked: dict[str, Any], **changed: Any) -> str:
+    """The address of the list with all that was asked for, and something else."""
+    kept = {name: value for name, value in (asked | changed).items() if value not in ("", None)}
+    return f"?{urlencode(kept)}"
+
+
+def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """(name, address, is it shown) of each folder to look into; [] where there are none."""
+    if not shelf:
+        return []
+    every = [(None, _("All folders")), *((one.number, one.name) for one in shelf.values()), (0, _("In no folder"))]
+    return [(name, _query(asked, folder=number), number == asked["folder"]) for number, name in every]
+
+
+def with_names(
+    organisation: Any, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
+) -> list[tuple[Any, dict[str, str]]]:
+    """Each row with the names of its list, of its folder and of who began it; opened once for the page, not once a
+    row.
+    """
+    shelf = shelf or {}
     lists = {found.id: found.name for found in audience.lists(organisation)}
     members = {member.person.pk: member.name for member in accounts.members(organisation)}
     return [
-        (row, {"list": lists.get(row.campaign.list_id, ""), "by": members.get(row.campaign.created_by_id, "")})
+        (
+            row,
+            {
+                "list": lists.get(row.campaign.list_id, ""),
+                "by": members.get(row.campaign.created_by_id, ""),
+                "folder": shelf[row.campaign.folder_id].name if row.campaign.folder_id in shelf else "",
+            },
+        )
         for row in rows
     ]
 

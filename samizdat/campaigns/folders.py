@@ -1,0 +1,122 @@
+"""Folders of campaigns: names that an organisation gives to groups of letters. A letter is in one or in none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, Folder
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# More than this nobody finds anything in; and characters of a name.
+MOST, LONGEST = 100, 80
+# Letters that are moved at once: a page of the list.
+MOST_MOVED = 200
+
+
+class FolderRefused(CampaignError):
+    """There is such a folder, it has no name, or there are too many."""
+
+    code = "folder_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderView:
+    number: int
+    name: str
+    letters: int
+
+
+def folders(organisation: Any) -> list[FolderView]:
+    """By name, each with how many letters are in it."""
+    letters = Count("campaigns", filter=Q(campaigns__version_of=None))
+    rows = Folder.objects.filter(organisation=organisation).annotate(letters=letters)
+    found = [FolderView(row.pk, name_of(organisation, row), row.letters) for row in rows]
+    return sorted(found, key=lambda one: one.name.casefold())
+
+
+def name_of(organisation: Any, folder: Folder) -> str:
+    told = open_json(house.keys(organisation), bytes(folder.sealed), "folder", "sealed", folder.pk)
+    return str((told or {}).get("name", ""))
+
+
+def folder_of(organisation: Any, number: int) -> Folder:
+    """Errors: FolderRefused, also for one of another organisation."""
+    found = Folder.objects.filter(organisation=organisation, pk=number).first()
+    if found is None:
+        raise FolderRefused(_("There is no such folder any more. Reload the page."))
+    return found
+
+
+def add(organisation: Any, name: str, *, by: Any, now: datetime) -> Folder:
+    """Errors: FolderRefused."""
+    name = _checked(organisation, name)
+    if Folder.objects.filter(organisation=organisation).count() >= MOST:
+        raise FolderRefused(_("There are %(most)s folders. Remove one that is not needed.") % {"most": MOST})
+    with transaction.atomic():
+        folder = _written(Folder(organisation=organisation), name)
+        record("folder.added", organisation, now=now, by=by, about=folder.pk)
+    return folder
+
+
+def rename(folder: Folder, name: str, *, by: Any, now: datetime) -> None:
+    """Errors: FolderRefused."""
+    name = _checked(folder.organisation, name, but=folder.pk)
+    with transaction.atomic():
+        _written(folder, name)
+        record("folder.renamed", folder.organisation, now=now, by=by, about=folder.pk)
+
+
+def remove(folder: Folder, *, by: Any, now: datetime) -> None:
+    """Its letters stay, in no folder."""
+    with transaction.atomic():
+        Campaign.objects.filter(folder=folder).update(folder=None)
+        record("folder.removed", folder.organisation, now=now, by=by, about=folder.pk)
+        folder.delete()
+
+
+def move(organisation: Any, letters: Iterable[int], folder: Folder | None, *, by: Any, now: datetime) -> int:
+    """Puts letters into a folder, or into none; how many were not there before."""
+    numbers = list(letters)[:MOST_MOVED]
+    rows = Campaign.objects.filter(organisation=organisation, pk__in=numbers, version_of=None)
+    rows = rows.exclude(folder=folder) if folder else rows.exclude(folder=None)
+    with transaction.atomic():
+        moved = rows.update(folder=folder)
+        if moved:
+            record("folder.filled", organisation, now=now, by=by, about=folder.pk if folder else 0)
+    return moved
+
+
+def _checked(organisation: Any, name: str, but: int = 0) -> str:
+    name = " ".join(name.split())[:LONGEST]
+    if not name:
+        raise FolderRefused(_("Give the folder a name."))
+    others = (one for one in folders(organisation) if one.number != but)
+    if any(one.name.casefold() == name.casefold() for one in others):
+        raise _there_already(name)
+    return name
+
+
+def _written(folder: Folder, name: str) -> Folder:
+    """The index keeps two people from making the same folder at once."""
+    keys = house.keys(folder.organisation)
+    folder.name_index = keys.blinds(f"folder:{name.casefold()}")[0]
+    try:
+        with transaction.atomic():
+            folder.save()
+    except IntegrityError:
+        raise _there_already(name) from None
+    folder.sealed = seal_json(keys, {"name": name}, "folder", "sealed", folder.pk)
+    folder.save(update_fields=["sealed"])
+    return folder
+
+
+def _there_already(name: str) -> FolderRefused:
+    return FolderRefused(_("There is a folder “%(name)s” already.") % {"name": name})
