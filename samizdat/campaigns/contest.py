@@ -261,11 +261,25 @@ def marks_of(edition: int) -> tuple[int, ...]:
     return contest.load(Edition.objects.values_list("marks", flat=True).get(pk=edition))
 
 
-def count_replies(campaign: Campaign, place: int, replies: int, *, by: Any, now: datetime) -> None:
-    """What a person has counted in the mailbox. Errors: BadTest."""
-    if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
-        raise BadTest(_("There is no such version."))
+def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Any, now: datetime) -> None:
+    """What a person has counted in the mailbox: to this version, or to a letter that has no test. Errors: BadTest."""
+    if place is not None:
+        if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
+            raise BadTest(_("There is no such version."))
+    elif campaign.test_share:
+        raise BadTest(_("This letter has versions. Say to which one they replied."))
+    else:
+        sent = Campaign.objects.filter(pk=campaign.pk).exclude(state="draft")
+        if not sent.update(replies=replies):
+            raise BadTest(_("This letter has not been released, so nobody can have replied."))
     record("campaign.replies_counted", campaign.organisation, now=now, by=by, about=campaign.pk)
+
+
+def replies_of(campaign: Campaign) -> int | None:
+    """All that was counted, of a test the versions together; None where nobody has counted."""
+    if not campaign.test_share:
+        return campaign.replies
+    return sum(Variant.objects.filter(campaign=campaign).values_list("replies", flat=True)) or None
 
 
 def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:

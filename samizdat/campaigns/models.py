@@ -90,6 +90,7 @@ class Campaign(models.Model):
     is_digest = models.BooleanField(default=False, db_default=False)
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
     left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
+    replies = models.PositiveBigIntegerField(null=True)  # Counted by a person, who has the mailbox; None: by nobody.
 
     class Meta:
         constraints = [

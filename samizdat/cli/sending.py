@@ -170,13 +170,16 @@ def campaign_choose(number: int, name: str) -> None:
 
 @campaign.command("replies")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--version", "name", required=True, type=click.Choice([*NAMES]))
+@click.option("--version", "name", type=click.Choice([*NAMES]), help="Of a test; left out for a letter without one.")
 @click.option("--count", "count", required=True, type=click.IntRange(0), help="As counted in your mailbox.")
 @common
-def campaign_replies(number: int, name: str, count: int) -> None:
-    """Write down how many replied to a version."""
+def campaign_replies(number: int, name: str | None, count: int) -> None:
+    """Write down how many replied to a letter, or to a version of it."""
     found = campaign_numbered(number)
     from samizdat.campaigns.contest import count_replies
 
-    count_replies(found, NAMES.index(name), count, by=None, now=opening.now())
-    say(*_versions(found))
+    count_replies(found, NAMES.index(name) if name else None, count, by=None, now=opening.now())
+    if name:
+        say(*_versions(found))
+    else:
+        say({"id": found.pk, "replies": count}, f"Written down: {count:,} replies.")

@@ -31,7 +31,7 @@ SENTENCES: dict[str, str] = {
     "write the letter in each language.",
     "tag_contents": "%(tag)s makes a table of contents inside Mailchimp. Write the contents as a list.",
     "tag_recent": "%(tag)s lists earlier letters inside Mailchimp. Link them by hand, or your archive.",
-    "tag_survey": "%(tag)s asks by a page of Mailchimp's. Ask for an answer by mail, or link a page of your own.",
+    "tag_survey": "%(tag)s asks by a page of Mailchimp's. Put in a question of ours, or ask for an answer by mail.",
     "tag_shop": "%(tag)s needs Mailchimp's shop. Write the code or the goods into the letter.",
     "tag_card": "%(tag)s is Mailchimp's business card. Write {{ postal_address }} for the postal address.",
     "tag_count": "%(tag)s counts the list in each letter, and whoever gets one learns how many you are. Remove it.",

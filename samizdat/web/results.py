@@ -7,7 +7,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from samizdat.audience import queries as audience
 from samizdat.audience.exporting.cells import escaped
+from samizdat.campaigns import contest
 from samizdat.web import charts, clicks, contests, words
 from samizdat.web.contests import FEWEST, shown
 from samizdat.wording import grouped
@@ -27,6 +29,21 @@ def heads(names: Sequence[str] = COLUMNS) -> list[str]:
     named = {name: str(word) for name, word, _note in words.BOOKS}
     named["left"] = pgettext("column", "left by the letter")
     return [named[name] for name in names]
+
+
+def heard(campaign: Any) -> dict[str, Any]:
+    """What readers said of a letter, as far as anybody here knows: replies that a person has counted, and complaints,
+    of which nothing tells by which letter they came.
+    """
+    replies = contest.replies_of(campaign)
+    complaints = audience.stopped_by_reason(campaign.organisation).get("complaint", 0)
+    return {
+        "replies": replies,
+        "few_replies": 0 < (replies or 0) < FEWEST,
+        "complaints": complaints,
+        "few_complaints": 0 < complaints < FEWEST,
+        "fewest": FEWEST,
+    }
 
 
 class _Echo:
@@ -62,17 +79,21 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
             else []
         )
         rows += [[_("version"), f"{version['name']}: {head}", shown(many)] for head, many in told]
+    replies = contest.replies_of(campaign)
+    rows += [[_("letter"), _("replies"), shown(replies)]] if replies is not None else []
     rows += clicks.rows(campaign) + clicks.answer_rows(campaign)
     return rows
 
 
 def compared_rows(letters: list[Any], lists: dict[int, str], days: Any) -> list[list[str]]:
     """A line a letter. letters: campaigns/queries.Row; days: released -> ISO day in the organisation's zone."""
-    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), *heads()]]
+    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), *heads(), _("replies")]]
     for row in letters:
         campaign, counted = row.campaign, of_letter(row.campaign)
         facts = [str(campaign.pk), row.subject, lists.get(campaign.list_id, ""), days(campaign.released)]
-        rows.append([*facts, *(shown(counted[name]) for name in COLUMNS)])
+        replies = contest.replies_of(campaign)
+        told = [shown(counted[name]) for name in COLUMNS]
+        rows.append([*facts, *told, "" if replies is None else shown(replies)])
     return rows
 
 

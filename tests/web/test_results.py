@@ -39,7 +39,7 @@ def test_letters_stand_side_by_side_and_small_numbers_are_not_said(here: House, 
     text = page.content.decode()
     assert "2,000" in text and text.count("too few to say") == 2 and "To a few" not in text
     _heads, *rows = _cells(desk("viewer").get(_to(here, "compare") + "?as=csv"))
-    assert [row[1:2] + row[4:6] + row[9:] for row in rows] == [
+    assert [row[1:2] + row[4:6] + row[9:10] for row in rows] == [
         ["'=Frost()", "1000", "0", "<20"],
         ["Flood", "2000", "<20", "40"],
     ]
@@ -128,3 +128,20 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     assert "Thursdays?" in shown.content.decode() and shown.content.decode().count("too few to say") == 1
     rows = [row for row in _cells(client.get(_to(here, "report-file", campaign.pk))) if row[0] == "answer"]
     assert rows == [["answer", "Yes", "40"], ["answer", "No", "<20"], ["answer", "'=Both()", "0"]]
+
+
+@pytest.mark.django_db
+def test_replies_are_what_somebody_counted_and_complaints_what_is_known(here: House, desk: Desk) -> None:
+    number, client = _counted(here, [{}]), desk("editor")
+    Campaign.objects.filter(pk=number).update(frozen=2000, accepted=2000)
+    page = client.get(_to(here, "report", number)).content.decode()
+    assert "nobody has counted them" in page and "Reported as spam, by whatever letter" in page
+    client.post(_to(here, "count-replies", number), {"replies": "7"})
+    assert "fewer than 20" in desk("viewer").get(_to(here, "report", number)).content.decode()
+    assert ["letter", "replies", "<20"] in _cells(client.get(_to(here, "report-file", number)))
+    client.post(_to(here, "count-replies", number), {"replies": "31"})
+    heads, *rows = _cells(client.get(_to(here, "compare") + "?as=csv"))
+    assert [row[heads.index("replies")] for row in rows if row[1] == "Counted"] == ["31"]
+    draft = make_campaign(here, "Not yet")
+    client.post(_to(here, "count-replies", draft.pk), {"replies": "3"})
+    assert Campaign.objects.get(pk=draft.pk).replies is None

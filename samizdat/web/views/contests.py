@@ -114,8 +114,9 @@ def choose_version(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def count_replies(request: Any, campaign_id: int) -> HttpResponse:
+    """To one version of a test, or without a version to the letter."""
     found, name = letter_at(request, campaign_id), request.POST.get("version", "")
-    if len(name) != 1 or name not in NAMES:
+    if len(name) > 1 or name not in NAMES:
         raise Http404
     form = RepliesForm(request.POST)
     if not form.is_valid():
@@ -123,7 +124,8 @@ def count_replies(request: Any, campaign_id: int) -> HttpResponse:
         return go(request, "report", campaign_id)
     try:
         told = form.cleaned_data["replies"]
-        contest.count_replies(found, NAMES.index(name), told, by=request.person, now=hours.asked())
+        place = NAMES.index(name) if name else None
+        contest.count_replies(found, place, told, by=request.person, now=hours.asked())
     except CampaignError as refused:
         messages.error(request, str(refused))
-    return go(request, "report", campaign_id, anchor="versions")
+    return go(request, "report", campaign_id, anchor="versions" if name else "replies")

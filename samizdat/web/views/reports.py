@@ -21,7 +21,7 @@ from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.watching import waits_for, waits_for_route
 from samizdat.events.actions import detail_of
-from samizdat.web import charts, clicks, contests, languages, words
+from samizdat.web import charts, clicks, contests, languages, results, words
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.campaigns import CorrectionForm, StopForm
@@ -42,7 +42,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
         return go(request, "campaign", campaign_id)
     facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
     facts |= {"languages": languages.went(found), "asked": clicks.asked(found), "is_public": found.state in PUBLIC}
-    return render(request, "web/campaigns/report.html", facts)
+    return render(request, "web/campaigns/report.html", facts | results.heard(found))
 
 
 def _unreached(found: Any) -> dict[str, Any] | None:
