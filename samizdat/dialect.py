@@ -383,10 +383,14 @@ def release_rows(
 _WAY = ("expired", "route", "network", "config", "throttled", "greylisted", "system", "bad_answer")
 
 
+# What the index of all that was not accepted is for, in its own words: SQLite knows it by nothing else.
+_NOT_ACCEPTED = "d.state IN (3, 4, 6)"
+
+
 def unreached_where() -> str:
     """Of deliveries `d`."""
     answers = ", ".join(str(outcome.NUMBERS[answer]) for answer in _WAY)
-    return f"(d.state IN (4, 6) OR (d.state = 3 AND d.answer IN ({answers})))"
+    return f"({_NOT_ACCEPTED} AND (d.state IN (4, 6) OR d.answer IN ({answers})))"
 
 
 def _unreached() -> str:
@@ -408,6 +412,18 @@ def unreached(edition: int) -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         sql = f"SELECT d.state, COUNT(*) FROM delivery_delivery d WHERE d.edition_id = %s AND {unreached_where()}"
         cursor.execute(f"{sql} GROUP BY d.state ORDER BY d.state", [edition])
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def doubtful(edition: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """(number, day) of its unsure messages, those behind `after`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT d.number, CAST(d.day AS varchar(10)) FROM delivery_delivery d
+            WHERE d.edition_id = %s AND {_NOT_ACCEPTED} AND d.state = 4 AND d.number > %s
+            ORDER BY d.number LIMIT %s""",
+            [edition, after, limit],
+        )
         return [(row[0], row[1]) for row in cursor.fetchall()]
 
 

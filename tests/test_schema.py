@@ -141,3 +141,10 @@ def test_no_column_says_from_where_or_whether_somebody_read(model: Any) -> None:
     for field in model._meta.get_fields():
         assert field.name not in NEVER
         assert field.__class__.__name__ != "GenericIPAddressField"
+
+
+@pytest.mark.django_db
+def test_no_model_has_changed_without_a_migration() -> None:
+    from django.core.management import call_command
+
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

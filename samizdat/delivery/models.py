@@ -196,6 +196,16 @@ class Delivery(models.Model):
     route = models.ForeignKey(Route, models.SET_NULL, null=True, db_index=False, db_constraint=False)
     day = models.DateField()
 
+    class Meta:
+        indexes = [
+            # Refused, unsure, cancelled: few, and asked for on pages. What was accepted pays nothing for it.
+            models.Index(
+                fields=["edition", "state", "number", "answer"],
+                condition=models.Q(state__in=[3, 4, 6]),
+                name="delivery_not_accepted",
+            )
+        ]
+
 
 class Retry(models.Model):
     """A deferred or doubtful message's next try, and how often it was tried. Gone when the message is settled.

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from django.db.models import F, Max, Min, Sum
 
-from samizdat import plugs
+from samizdat import dialect, plugs
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.core.address import PROVIDERS
@@ -429,11 +429,10 @@ def in_doubt(campaign: Campaign, after: int = 0, limit: int = 50) -> list[Doubt]
     """The unsure messages of a campaign by subscriber number, those behind `after`."""
     if not campaign.unsure:
         return []
-    rows = Delivery.objects.filter(edition__campaign=campaign, state=State.UNSURE, number__gt=after)
-    found = list(rows.order_by("number").values_list("number", "day")[:limit])
+    found = dialect.doubtful(campaign.edition.pk, after, limit)
     tried = Retry.objects.filter(edition__campaign=campaign, number__in=[number for number, _day in found])
     again = set(tried.values_list("number", flat=True))
-    return [Doubt(number, day, number in again) for number, day in found]
+    return [Doubt(number, date.fromisoformat(day), number in again) for number, day in found]
 
 
 def left_in_doubt(campaign: int) -> int:

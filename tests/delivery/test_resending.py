@@ -1,8 +1,12 @@
 """Once more to those whom a letter did not reach, and to nobody else."""
 
-import pytest
+from collections.abc import Callable
 
-from samizdat import hours
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from samizdat import dialect, hours
 from samizdat.audience.models import ListTotal
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.copying import copy
@@ -107,3 +111,15 @@ def test_one_in_doubt_is_settled_and_the_others_stay(sent: Campaign, house: Hous
     assert [*server.counts()] == ["reader1004@mail3.example"]
     assert (sent.unsure, sent.unsure_policy, left_in_doubt(sent.pk)) == (2, "resend", 2)
     assert recount(sent) == report(sent).books
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("ask", [lambda: dialect.unreached(1), lambda: dialect.doubtful(1, 0, 50)])
+def test_those_few_are_found_without_reading_all_that_was_accepted(ask: Callable[[], object], db: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL reads a small table whole")
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + asked[0]["sql"])
+        assert "delivery_not_accepted" in str(cursor.fetchall())
