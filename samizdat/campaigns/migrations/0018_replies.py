@@ -2,6 +2,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0016_answer_totals")]
+    dependencies = [("campaigns", "0017_folders")]
 
     operations = [migrations.AddField("campaign", "replies", models.PositiveBigIntegerField(null=True))]
