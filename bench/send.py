@@ -323,7 +323,7 @@ def run_child(data: Path, campaign: int, uvloop: bool) -> dict[str, Any]:
 def send(data: Path, campaign: int) -> int:
     """Sends one campaign and tells what it cost."""
     common.reopen_data(data)
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
 
     # Starting Python and Django is paid once, not a message: it is told apart.
     started = resource.getrusage(resource.RUSAGE_SELF)
