@@ -328,10 +328,8 @@ class SigningMaker(MessageMaker):
         self._uneven = relaxed_body(body) != body
 
     def __call__(self, values: Mapping[str, str]) -> bytes:
-        if self._to_name or self._aliases:
-            values = self._completed(values)
-        get = values.get
-        filled = [encode(get(name) or default) for encode, name, default in self._plan]
+        values = self._completed(values)
+        filled = self._fill(values)
         head_of, body_of = self._order(values) if self._choices else self._straight
         table = self._parts + filled
         head, body = b"".join(head_of(table)), b"".join(body_of(table))
@@ -361,7 +359,7 @@ class SigningMaker(MessageMaker):
         bits = _PLACE.split(lines + b"\0digest\0".join(stamp.own))
         order = []
         for bit, place in zip(bits[::2], [*bits[1::2], None], strict=True):
-            order.append(2 + len(self._plan) + len(self._statics))
+            order.append(2 + len(self._filled) + len(self._statics))
             self._statics.append(bit)
             if place == b"digest":
                 order.append(0)

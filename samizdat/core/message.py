@@ -14,6 +14,7 @@ import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal, get_args
 from urllib.parse import quote
@@ -329,6 +330,22 @@ def _mark(_: str) -> bytes:
     return b""
 
 
+# Kinds in which a value without markup looks the same: name and link of a reader mostly stand in two or three of them.
+ALIKE = frozenset(("html", "attr", "text"))
+
+
+def once(kinds: Sequence[Kind]) -> Callable[[str], list[bytes]]:
+    """An encoder for one value in several places of the body: encoded once where that is the same, as nearly always."""
+    encoders = [ENCODERS[kind] for kind in kinds]
+
+    def encode(text: str) -> list[bytes]:
+        if _ODD_OR_MARKUP.search(text):
+            return [encoder(text) for encoder in encoders]
+        return [quoted(text.encode())] * len(encoders)
+
+    return encode
+
+
 ENCODERS: dict[str, Callable[[str], bytes]] = {
     "phrase": _phrase,
     "address": _address,
@@ -378,39 +395,47 @@ class MessageMaker:
     def __init__(self, compiled: Compiled) -> None:
         self._parts = list(compiled.parts)
         self._choices = compiled.choices
-        self._to_name = compiled.to_name
-        plan: dict[Slot, int] = {}
-        for slot in compiled.slots:
-            plan.setdefault(slot, len(plan))
-        self._plan = [(ENCODERS[slot.kind], slot.name, slot.default) for slot in plan]
-        self._where = [len(self._parts) + plan[slot] for slot in compiled.slots]
+        # Name and default of each piece; a piece that is the same for everybody is the default of no name.
+        self._to_name = [
+            ("", piece) if isinstance(piece, str) else (piece.name, piece.default) for piece in compiled.to_name
+        ]
+        alone, together = _grouped(compiled.slots)
+        self._alone = [(ENCODERS[slot.kind], slot.name, slot.default) for slot in alone]
+        self._together = [(once([slot.kind for slot in same]), same[0].name, same[0].default) for same in together]
+        self._filled = {slot: place for place, slot in enumerate([*alone, *chain.from_iterable(together)])}
+        self._where = [len(self._parts) + self._filled[slot] for slot in compiled.slots]
         self._orders: dict[tuple[int, ...], Any] = {}
         self._straight = self._lay(self._run(0, 2 * len(self._where) + 1))
-        self._days = [name for _, name, _ in self._plan if "|" in name]
-        self.needs = frozenset(name.partition("|")[0] for _, name, _ in self._plan if name) | {
+        names = {slot.name for slot in compiled.slots if slot.name}
+        self._days = [name for name in sorted(names) if "|" in name]
+        self.needs = frozenset(name.partition("|")[0] for name in names) | {
             condition.name for choice in compiled.choices for condition, _, _ in choice.branches if condition
         }
         self._aliases = [(name, other) for name, other in FALL_BACK.items() if name in self.needs]
 
     def __call__(self, values: Mapping[str, str]) -> bytes:
-        if self._to_name or self._aliases or self._days:
-            values = self._completed(values)
-        get = values.get
-        filled = [encode(get(name) or default) for encode, name, default in self._plan]
+        values = self._completed(values)
         order = self._order(values) if self._choices else self._straight
-        return b"".join(order(self._parts + filled))
+        return b"".join(order(self._parts + self._fill(values)))
 
     def _completed(self, values: Mapping[str, str]) -> Mapping[str, str]:
-        complete = dict(values)
+        """With the values that are made of others."""
+        complete, get = dict(values), values.get
         for name, other in self._aliases:
-            complete[name] = values.get(name) or values.get(other, "")
+            complete[name] = get(name) or get(other, "")
         for name in self._days:
             complete[name] = said(name, values)
         if self._to_name:
-            complete["TO_NAME"] = "".join(
-                piece if isinstance(piece, str) else values.get(piece.name) or piece.default for piece in self._to_name
-            )
+            complete["TO_NAME"] = "".join([get(name) or default for name, default in self._to_name])
         return complete
+
+    def _fill(self, values: Mapping[str, str]) -> list[bytes]:
+        """What stands in each different slot, in the order of `_filled`."""
+        get = values.get
+        filled = [encode(get(name) or default) for encode, name, default in self._alone]
+        for encode, name, default in self._together:
+            filled += encode(get(name) or default)
+        return filled
 
     def _lay(self, places: list[int]) -> Any:
         """What picks these places out of parts and filled slots. A maker that signs needs more than one bundle."""
@@ -440,6 +465,15 @@ class MessageMaker:
     def _place(self, step: int) -> int:
         """Step 2i is part i, step 2i+1 is slot i."""
         return step // 2 if step % 2 == 0 else self._where[step // 2]
+
+
+def _grouped(slots: Iterable[Slot]) -> tuple[list[Slot], list[list[Slot]]]:
+    """Each different slot once: those whose value stands nowhere else, and those that may share one encoding."""
+    groups: dict[object, list[Slot]] = {}
+    for slot in dict.fromkeys(slots):
+        groups.setdefault((slot.name, slot.default) if slot.kind in ALIKE else slot, []).append(slot)
+    found = groups.values()
+    return [same[0] for same in found if len(same) == 1], [same for same in found if len(same) > 1]
 
 
 def getter(places: list[int]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:

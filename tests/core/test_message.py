@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from samizdat.core.mergetags import Condition
 from samizdat.core.message import (
+    ALIKE,
     ENCODERS,
     ESCAPES,
     MARK,
@@ -26,6 +27,7 @@ from samizdat.core.message import (
     encoded_words,
     loads,
     make_out,
+    once,
     one_line,
     phrase,
     quoted,
@@ -213,6 +215,12 @@ def test_encoded_words_read_as_the_text_wherever_they_are_cut(text: str) -> None
 )
 def test_a_readers_own_link_is_a_link_or_nothing(value: str, kept: str) -> None:
     assert as_link(value) == kept
+
+
+@given(st.text(max_size=200) | st.sampled_from(["Ada", "Jo <3", "https://lantern.example/u/" + "ab" * 26, "a\x00b&"]))
+def test_a_value_that_is_encoded_once_is_what_each_place_would_have_made_of_it(text: str) -> None:
+    kinds = sorted(ALIKE)
+    assert once(kinds)(text) == [ENCODERS[kind](text) for kind in kinds]
 
 
 def test_an_empty_name_leaves_the_address_alone() -> None:
