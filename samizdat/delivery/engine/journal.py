@@ -62,7 +62,7 @@ class Journal:
         self._name = name
         self._header = ledger.pack_header(header)
         self._seed = ledger.seed(self._header)
-        self._waiting: list[bytes] = []
+        self._waiting = b""
         self._open = [0]  # Messages by generation that are begun and not yet in the database.
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -117,7 +117,7 @@ class Journal:
 
     def s(self, chunk: int, number: int, route: int) -> int:
         """About to finish this message. Returns the generation, to be given to `confirm`."""
-        self._waiting.append(ledger.pack_s(self._seed, chunk, number, route))
+        self._waiting += ledger.pack_s(self._seed, chunk, number, route)
         self.flush()
         with self._lock:
             self._open[self.generation] += 1
@@ -125,17 +125,15 @@ class Journal:
 
     def r(self, record: ledger.Record) -> None:
         """What was heard."""
-        self._waiting.append(ledger.pack_r(self._seed, record))
+        self._waiting += ledger.pack_r(self._seed, record)
 
     def flush(self) -> None:
         """Everything said so far is with the kernel after this."""
         if self._waiting:
-            data = b"".join(self._waiting)
-            self._waiting.clear()
-            end = self._at + len(data)
+            end = self._at + len(self._waiting)
             # Room is reserved far ahead: a store into a hole of a full disk would end the process.
-            self._map[self._at : end] = data
-            self._at = end
+            self._map[self._at : end] = self._waiting
+            self._at, self._waiting = end, b""
 
     def _rotate(self) -> None:
         with self._lock:
