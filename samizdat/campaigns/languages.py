@@ -130,6 +130,10 @@ def slug_of(edition: Edition, language: str) -> str:
 def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
     """Compiles the versions beside an edition that was just frozen. Errors: LetterHasFlaws, which says in which."""
     found = versions(campaign)
+    if found and campaign.test_share:
+        raise BadLanguage(
+            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+        )
     for place, one in enumerate(found, start=1):
         codes = counting.Codes(campaign.organisation, edition.pk, place)
         draft, proof = draft_of(one), proof_of(one, now, None, slug_of(edition, one.language), codes)

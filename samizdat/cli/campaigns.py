@@ -45,7 +45,7 @@ def campaign() -> None:
     metavar="NAME",
     help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organisation's own templates.",
 )
-@click.option("--language", type=click.Choice(["en", "ru"]), help="Of the letter's frame.")
+@click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organisation's.")
 @click.option(
     "--pictures",
     type=click.Choice(["linked", "inside"]),
@@ -76,6 +76,7 @@ def campaign_new(
     from samizdat.campaigns.draft import Draft
 
     organisation = opening.organisation()
+    language = _language(words["language"])
     if not words["subject"].strip():
         raise Failed("The letter has no subject. Write one after --subject.", "no_subject")
     name, address = parseaddr(sender)
@@ -92,7 +93,7 @@ def campaign_new(
         pictures=words["pictures"],
         links=words["links"],
     )
-    template, begun = _template(organisation, template_name, words["language"], draft)
+    template, begun = _template(organisation, template_name, language, draft)
     if not body and not begun.body:
         raise Failed("There is no letter. Give it with --body, or begin with --template letter.", "no_body")
     draft = draft if body else begun
@@ -105,9 +106,17 @@ def campaign_new(
         tag=_tag(organisation, tag_name),
         segment=segment_named(organisation, segment_name) if segment_name else None,
         template=template,
-        language=words["language"],
+        language=language,
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
+
+
+def _language(code: str | None) -> str | None:
+    from samizdat.core.languages import CODE, normal
+
+    if code is not None and not CODE.fullmatch(normal(code)):
+        raise Failed(f"{code} is no sign of a language. Write it like ru or pt-br.", "bad_language")
+    return normal(code) if code is not None else None
 
 
 def _format_of(file: str) -> str:
@@ -174,6 +183,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     found = campaign_numbered(number)
     from samizdat.campaigns.domain import check_domain
     from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.languages import versions
     from samizdat.cli.checking import line_of, looked, spelling_state
     from samizdat.core.address import BadAddress, domain, normalise
     from samizdat.delivery import signing
@@ -181,6 +191,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
 
     draft = draft_of(found)
     flaws = looked(found, links, accepted).findings
+    others = [(one.language, looked(one, links, accepted).findings) for one in versions(found)]
     try:
         sender = domain(normalise(draft.from_email))
     except BadAddress:
@@ -191,6 +202,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     live = [route for route in routes(found.organisation) if route.state == "live"]
     size = _size(found)
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
+    stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
     if not live:
         stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
     if not size:
@@ -212,8 +224,11 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "bounces_go_to": bounces,
         "second_person": {"needed": found.organisation.second_person, "state": approval.state},
     }
+    if others:
+        document["languages"] = {code: [flaw.document() for flaw in told] for code, told in others}
     spelling = document["spelling"] = spelling_state()
     lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
+    lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, told in others for flaw in told]
     if spelling["install"]:
         lines.append(f"note  Spelling is not checked in every language. For all of it: {spelling['install']}")
     # Only the letter itself can stop it; a missing record costs trust.
@@ -234,12 +249,13 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
 )
 @common
 def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
-    """Send it to a few addresses as a test; nobody is counted."""
+    """Send it to a few addresses as a test, in each of its languages; nobody is counted."""
     found = campaign_numbered(number)
+    from samizdat.campaigns.languages import versions
     from samizdat.delivery.actions import send_test
 
     wanted = [line.strip() for line in sys.stdin if line.strip()] if addresses == ("-",) else list(addresses)
-    results = send_test(found, wanted, now=opening.now())
+    results = [one for letter in (found, *versions(found)) for one in send_test(letter, wanted, now=opening.now())]
     document = {"tests": [{"to": one.address, "accepted": one.ok, "sentence": one.sentence} for one in results]}
     lines = [f"{one.address}: {one.sentence}" for one in results]
     lost = sum(not one.ok for one in results)
@@ -536,7 +552,9 @@ def _more(found: Any) -> dict[str, Any]:
         {"answer": said.answer, "code": said.code, "text": said.text, "count": said.count, "route": said.route}
         for said in seen.answers
     ]
+    spoken = found.edition.variants.exclude(language="") if found.frozen else ()
     return {
+        "by_language": {row.language: row.people for row in spoken},
         "by_provider": dict(seen.providers),
         "answers": answers,
         "next_due": seen.next_due.isoformat() if seen.next_due else None,

@@ -19,6 +19,7 @@ class Place:
     return_address: str = ""
     leave_mailbox: str = ""
     archive_slug: str = ""
+    language: str = ""  # Of a version in another language: her pages speak it as well.
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Letterer:
         self._preferences = Maker(key, "preferences") if "PREFERENCES_URL" in needed and leave == "leave" else None
         self._settings = f"{place.public_url}/p/"
         self._domain = place.message_id_domain
+        self._speaks = f"?{place.language}" if place.language else ""
 
     def address(self, people: Sequence[tuple[int, bytes]]) -> list[Addressed]:
         """(number, opened blob) of each to what her message needs, in the same order. Errors: seal.SealBroken."""
@@ -98,16 +100,16 @@ class Letterer:
         values = {
             **self._fixed,
             "EMAIL": recipient,
-            "UNSUB_URL": self._unsubscribe + leave,
+            "UNSUB_URL": self._unsubscribe + leave + self._speaks,
             "MESSAGE_ID": f"<{identity}@{self._domain}>",
         }
         for tag, field in self._fields:
             values[tag] = seal.pick(plain, field)
         if self._stay:
-            values["STAY_URL"] = self._stay + leave
+            values["STAY_URL"] = self._stay + leave + self._speaks
         if self._mailto:
             values["LEAVE_MAILTO"] = f"mailto:{plus(self._mailto, leave)}?subject=leave"
         if preferences:
-            values["PREFERENCES_URL"] = self._settings + preferences
+            values["PREFERENCES_URL"] = self._settings + preferences + self._speaks
         wishes = seal.pick(plain, seal.WISHES)
         return Addressed(number, sender, recipient, values, variants.known(wishes) if wishes else "")

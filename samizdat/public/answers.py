@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
@@ -64,6 +65,7 @@ def page_of(
         | {
             "place": place,
             "language": language,
+            "speaks": f"?{asked}" if (asked := _speaks(request)) else "",
             "rtl": direction(language) == "rtl",
             "archive": place is not None and here is not None and here.pk == place.pk,
             "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
@@ -111,10 +113,20 @@ def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.
     return holder, place
 
 
-def named(holder: tokens.Holder, place: Place) -> tuple[str, str]:
-    """Name and language of the list that a token speaks of; the group's own where the gate does not know it."""
+def named(request: HttpRequest, holder: tokens.Holder, place: Place) -> tuple[str, str]:
+    """Name of the list that a token speaks of, and the language of its page; the group's own where the gate does not
+    know them.
+    """
     found = queries.letter_name(place, holder.edition)
-    return (found.list_name, found.language) if found else (place.name, place.language)
+    name, language = (found.list_name, found.language) if found else (place.name, place.language)
+    return name, _speaks(request) or language
+
+
+def _speaks(request: HttpRequest) -> str:
+    """The language that a link asks for, as links of a letter's version in another language do: /u/TOKEN?ru. "": none,
+    or none that these pages have.
+    """
+    return next((code for code, _name in settings.LANGUAGES if code in request.GET), "")
 
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:

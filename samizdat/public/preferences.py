@@ -97,7 +97,7 @@ _SAMPLE: dict[str, Any] = {
 def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
         return _page(request, holder, place, "preferences_gone", {})
-    name, language = named(holder, place)
+    name, language = named(request, holder, place)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
     with override(language):
         values = {
@@ -168,7 +168,7 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             topics=",".join(topics),
             offered=",".join(offered),
         )
-    _name, language = named(holder, place)
+    _name, language = named(request, holder, place)
     with override(language):
         day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
@@ -253,7 +253,7 @@ def _file(text: str) -> HttpResponse:
 def _page(
     request: HttpRequest, holder: tokens.Holder, place: Place, name: str, values: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    list_name, language = named(holder, place)
+    list_name, language = named(request, holder, place)
     with override(language):
         common = {
             "list": list_name,

@@ -13,7 +13,7 @@ def stay(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "leave", "test")
     if request.method == "POST" and holder.purpose != "test":
         drop_in(place, "stay", token=holder.text, purpose=holder.purpose)
-    list_name, language = named(holder, place)
+    list_name, language = named(request, holder, place)
     with override(language):
         values = {
             "list": list_name,

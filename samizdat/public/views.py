@@ -79,7 +79,7 @@ def back(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, holder: tokens.Holder, place: Place, name: str) -> HttpResponse:
-    list_name, language = named(holder, place)
+    list_name, language = named(request, holder, place)
     with override(language):
         test = holder.purpose == "test"
         values = {"list": list_name, "token": holder.text, "test": test, "mailto": mailto_of(place, holder.text)}

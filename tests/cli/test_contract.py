@@ -101,6 +101,22 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
     assert "0  left by this letter\n" in brought_in("campaign", "status", number).out
 
 
+def test_a_letter_is_written_in_one_more_language_checked_and_counted(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    (brought_in.folder / "ru.md").write_text("Вода ушла.\n")
+    body = str(brought_in.folder / "ru.md")
+    assert brought_in.say("campaign", "translate", number, "--language", "RU", "--subject", "")["language"] == "ru"
+    told = brought_in("campaign", "check", number, "--json")
+    assert told.code == 1 and "ru: The letter has no subject" in told.out
+    brought_in.say("campaign", "translate", number, "--language", "ru", "--subject", "Река", "--body", body)
+    assert "ru: subject" not in brought_in("campaign", "check", number).out
+    assert len(brought_in.say("campaign", "test", number, "--to", "friend@post.example")["tests"]) == 2
+    refused = brought_in("campaign", "translate", number, "--language", "fa", "--remove")
+    assert refused.code == 1 and "no version in fa" in refused.err
+    brought_in.say("campaign", "send", number, "--wait")
+    assert brought_in.say("campaign", "status", number)["by_language"] == {"ru": 0}
+
+
 def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: House) -> None:
     number = new_campaign(brought_in)
     alone = brought_in("campaign", "send", number, "--stop-above", "5")

@@ -79,6 +79,7 @@ def test_each_reader_gets_her_language_and_the_rest_the_letter_itself(house: Hou
     persian = next(caught.content for caught in server.messages if caught.recipient.startswith("reader1003@"))
     text = persian.replace(b"=\r\n", b"").replace(b"=3D", b"=").decode()
     assert f"/a/{edition.archive_slug}-fa" in text and 'lang="fa"' in text and 'dir="rtl"' in text
+    assert message_from_bytes(persian)["List-Unsubscribe"].rstrip(">").endswith("?fa")
     assert message_from_bytes(persian)["From"] == message_from_bytes(server.messages[0].content)["From"]
 
 
@@ -153,6 +154,9 @@ def test_a_letter_has_either_a_test_or_languages_and_each_language_once(house: H
     contest.plan(other, [Change(subject="B")], **test)
     with pytest.raises(BadLanguage, match="either"):
         languages.add(other, "ru", by=None, now=now)
+    Campaign.objects.filter(pk=campaign.pk).update(test_share=40, test_by="hand", test_at=test["at"])  # Both at once.
+    with pytest.raises(CampaignError):
+        release(campaign, now=now)
     assert version.pk not in {row.campaign.pk for row in newest(house.organisation)}
 
 

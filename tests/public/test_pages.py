@@ -94,6 +94,14 @@ class TestLeaving:
         assert "You are back" in again
         assert [(said["kind"], said.get("way")) for said in opened()] == [("leave", "form"), ("back", None)]
 
+    def test_a_link_of_another_language_keeps_it_through_all_pages(self, reader: Client) -> None:
+        page = reader.get(f"/u/{token()}?ru").content.decode()
+        assert 'lang="ru"' in page and f'action="/u/{token()}?ru"' in page
+        left = reader.post(f"/u/{token()}?ru").content.decode()
+        assert 'lang="ru"' in left and f'action="/u/{token()}/back?ru"' in left
+        assert 'lang="en"' in reader.get(f"/u/{token()}?fa").content.decode()  # These pages have none in Persian.
+        assert reader.post(f"/u/{token()}?fa", ONE_CLICK, FORM)["Content-Type"] == "text/plain"
+
     def test_the_page_remembers_that_she_left(self, reader: Client) -> None:
         actions.set_token_state(token().upper(), "left")
         assert "You have left" in reader.get(f"/u/{token()}").content.decode()

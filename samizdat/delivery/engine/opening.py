@@ -155,6 +155,7 @@ def place_of(edition: Edition, details: Any, language: str = "") -> Place:
         return_address=organisation.return_address,
         leave_mailbox=organisation.leave_mailbox,
         archive_slug=slug_of(edition, language),
+        language=language.partition("-")[0],
     )
 
 
