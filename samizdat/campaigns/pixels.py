@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from samizdat.campaigns.errors import BadPicture
 
@@ -98,7 +98,8 @@ def take(data: bytes) -> Taken:
             shown = _moving(image, kind, lambda frame: frame)
             return Taken(shown, None, _thumb(image))
         # From here on nothing has the size of the upload: 40 million points are 160 MB.
-        whole = _fitted(_upright(image), WHOLE)
+        profile = image.info.get("icc_profile")
+        whole = _in_srgb(_fitted(_upright(image), WHOLE), profile)
         small = _fitted(whole, WIDEST)
         kept = _still(whole, kind, quality=90) if whole.size != small.size else None
         return Taken(_still(small, kind), kept, _thumb(small))
@@ -185,6 +186,29 @@ def _upright(image: Any) -> Image.Image:
     ImageOps.exif_transpose(image, in_place=True)
     upright: Image.Image = image
     return upright
+
+
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+# Mode of a picture -> the space that its profile must be of, and its mode in sRGB.
+_COLOURED = {"RGB": ("RGB", "RGB"), "RGBA": ("RGB", "RGBA"), "CMYK": ("CMYK", "RGB")}
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The same colours in the space that every screen takes for granted: the profile goes with all that is not pixels.
+
+    A profile that cannot be read, or is of another kind than the picture, is as if there were none.
+    """
+    if not profile or image.mode not in _COLOURED:
+        return image
+    space, mode = _COLOURED[image.mode]
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if own.profile.xcolor_space.strip() != space:
+            return image
+        turned = ImageCms.profileToProfile(image, own, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return turned or image
 
 
 def _fitted(image: Image.Image, width: int) -> Image.Image:

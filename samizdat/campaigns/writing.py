@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
 from samizdat.campaigns import actions, commenting, history
 from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.errors import Overtaken
@@ -18,22 +21,27 @@ TRIES = 5  # Each time somebody else was quicker, what she saved is merged in as
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """`draft` is what is stored now; `merged` when that is not what was sent. `writers`: who else saved meanwhile."""
+    """`draft` is what is stored now; `merged` when that is not what was sent. `writers`: who else saved meanwhile.
+
+    doubled: blocks that both changed; overruled: lines of the envelope that both changed, hers are in the comments.
+    """
 
     version: int
     draft: Draft
     merged: bool = False
     doubled: int = 0
     writers: tuple[int, ...] = ()
+    overruled: int = 0
 
 
 def save(
     campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, page: str = "", **changes: Any
 ) -> Saved:
-    """As actions.save, over whatever is stored: what others saved since `version` is merged in where both are blocks.
+    """As actions.save, over whatever is stored. What others saved since `version` is merged in: the envelope line by
+    line, a letter block by block, another text where one of the two left it as it was.
 
     page: a token of the page that is typed in; what that page itself saved meanwhile is saved over.
-    Errors: Overtaken where it cannot be merged (Markdown, HTML), NotADraft, CampaignError.
+    Errors: Overtaken where both changed a text in Markdown or HTML, NotADraft, CampaignError.
     """
     draft = addressed(campaign, actions.checked(draft))
     for _try in range(TRIES):
@@ -55,41 +63,69 @@ def _once(
     stored = draft_of(current)
     since = history.pages_since(current, version) if current.version > version else []
     mine = bool(page) and len(since) == current.version - version and all(one == page for one, _person in since)
-    wanted, doubled = draft, list[tuple[str, str]]()
+    both = _Both(draft, [], [])
     writers: tuple[int, ...] = ()
     if current.version != version and not mine:
         base = history.version_of(current, version)
-        wanted, doubled = _together(base.draft if base else None, draft, stored)
+        both = _together(base.draft if base else None, draft, stored)
         changes = _choices(base, current, changes)
         me = by.pk if by is not None else None
         writers = tuple(sorted({who for _page, who in since if who is not None and who != me}))
-    number = current.version
+    number, wanted = current.version, both.draft
     if wanted != stored or _differs(current, changes):
         number = actions.save(current, wanted, version=current.version, by=by, now=now, page=page, **changes)
-    for block, other in doubled:
-        commenting.say(current, commenting.Words("", block=block, other=other), by=by, now=now)
-    return Saved(number, wanted, wanted != draft, len(doubled), writers)
+    remarks = [commenting.Words("", block=block, other=other) for block, other in both.doubled]
+    for words in (*remarks, *(_remark(name, hers) for name, hers in both.overruled)):
+        commenting.say(current, words, by=by, now=now)
+    return Saved(number, wanted, wanted != draft, len(both.doubled), writers, len(both.overruled))
 
 
-def _together(base: Draft | None, mine: Draft, theirs: Draft) -> tuple[Draft, list[tuple[str, str]]]:
-    """Errors: Overtaken where one of the two is not blocks."""
-    if not mine.format == theirs.format == "blocks":
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """What two wrote, in one. `doubled`: blocks that both changed; `overruled`: her words where mine stand now."""
+
+    draft: Draft
+    doubled: list[tuple[str, str]]
+    overruled: list[tuple[str, str]]
+
+
+def _together(base: Draft | None, mine: Draft, theirs: Draft) -> _Both:
+    """Errors: Overtaken where both changed a text that is not in blocks."""
+    if mine.format != theirs.format:
         raise actions.overtaken()
-    began = base if base is not None and base.format == "blocks" else None
-    merged = merge(_blocks(began), _blocks(mine), _blocks(theirs), lambda: secrets.token_hex(5))
-    envelope = {
-        field.name: _mine_or_theirs(
-            getattr(began, field.name) if began else None, getattr(mine, field.name), getattr(theirs, field.name)
-        )
-        for field in fields(Draft)
-        if field.name != "body"
-    }
-    return Draft(**envelope, body=_body(merged)), merged.doubled
+    began = base if base is not None and base.format == mine.format else None
+    doubled = list[tuple[str, str]]()
+    if mine.format == "blocks":
+        merged = merge(_blocks(began), _blocks(mine), _blocks(theirs), lambda: secrets.token_hex(5))
+        body, doubled = _body(merged), merged.doubled
+    elif began is not None and began.body in (mine.body, theirs.body):
+        body = theirs.body if mine.body == began.body else mine.body
+    elif mine.body == theirs.body:
+        body = mine.body
+    else:
+        raise actions.overtaken()
+    envelope, overruled = dict[str, str](), list[tuple[str, str]]()
+    for name in (field.name for field in fields(Draft) if field.name != "body"):
+        before, hers = getattr(began, name) if began else None, getattr(theirs, name)
+        envelope[name] = hers if getattr(mine, name) == before else getattr(mine, name)
+        if name in _WRITTEN and hers not in ("", before, envelope[name]):
+            overruled.append((name, hers))
+    return _Both(Draft(**envelope, body=body), doubled, overruled)
 
 
-def _mine_or_theirs(base: Any, mine: Any, theirs: Any) -> Any:
-    """Where both changed it, mine is here and hers in the history."""
-    return theirs if mine == base else mine
+# Lines of the envelope that somebody may have thought about: what is overruled stands in a comment.
+_WRITTEN = {
+    "subject": lazy("Subject"),
+    "preheader": lazy("Preheader"),
+    "from_name": lazy("From, name"),
+    "from_email": lazy("From, address"),
+    "reply_to": lazy("Answers go to"),
+}
+
+
+def _remark(name: str, hers: str) -> commenting.Words:
+    text = _("%(field)s, as a colleague wrote it at the same time: %(text)s")
+    return commenting.Words((text % {"field": _WRITTEN[name], "text": hers})[: commenting.LONGEST])
 
 
 def _blocks(draft: Draft | None) -> list[Any]:

@@ -39,6 +39,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from looks.machines()
     yield from looks.work()
     yield from looks.backups(opening.now())
+    yield from _spelling()
     yield from _organisations()
     yield from _public_process()
 
@@ -78,6 +79,15 @@ def _key() -> Iterator[Sign]:
         )
         return
     yield Sign("good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere.")
+
+
+def _spelling() -> Iterator[Sign]:
+    from samizdat.campaigns.checks import spelling
+
+    if command := spelling.missing():
+        yield Sign("amber", "spelling", f"Letters are not checked in every language here. Run: {command}")
+    else:
+        yield Sign("good", "spelling", "hunspell reads English and Russian.")
 
 
 def _organisations() -> Iterator[Sign]:

@@ -48,8 +48,42 @@ def huge() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(coded)
 
 
+def wide_gamut() -> bytes:
+    """A colour profile (ICC.1:2001) of three primaries far outside of sRGB: those of ProPhoto, gamma 1.8."""
+
+    def fixed(*numbers: float) -> bytes:
+        return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(1.8 * 256))
+    tags = {b"wtpt": (0.9642, 1.0, 0.8249), b"rXYZ": (0.7977, 0.2880, 0.0), b"gXYZ": (0.1352, 0.7119, 0.0),
+            b"bXYZ": (0.0313, 0.0001, 0.8249)}  # fmt: skip
+    bodies = {name: b"XYZ " + bytes(4) + fixed(*xyz) for name, xyz in tags.items()}
+    bodies |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    at, table, data = 128 + 4 + 12 * len(bodies), b"", b""
+    for name, body in bodies.items():
+        table += name + struct.pack(">II", at + len(data), len(body))
+        data += body
+    head = struct.pack(">I4sI", at + len(data), bytes(4), 0x02100000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = head.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(bodies)) + table + data
+
+
 def opened(stored: Picture) -> Image.Image:
     return Image.open(io.BytesIO(open_picture(stored)))
+
+
+@pytest.mark.once
+def test_colours_stay_what_they_were_when_their_profile_goes(lantern: Any) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), (120, 60, 60)).save(out, "PNG", icc_profile=wide_gamut())
+    stored = opened(take_in(lantern, out.getvalue(), NOW))
+    assert "icc_profile" not in stored.info
+    red, green, blue = stored.getpixel((5, 5))
+    # In the wide space the same numbers are a stronger red.
+    assert red > 150 and green < 60 and 60 <= blue < 90
+    broken = io.BytesIO()
+    Image.new("RGB", (40, 30), (120, 60, 60)).save(broken, "PNG", icc_profile=wide_gamut()[:200])
+    assert opened(take_in(lantern, broken.getvalue(), NOW)).getpixel((5, 5)) == (120, 60, 60)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

@@ -68,6 +68,25 @@ def test_a_block_that_both_changed_stands_twice_and_is_remarked_on(letter: Campa
     assert (remark.words.block, remark.words.other) == ("head", second)
 
 
+def test_of_a_line_that_both_changed_nothing_is_lost(letter: Campaign, clara: Any, vera: Any) -> None:
+    first = draft_of(letter)
+    save(letter, first.with_(subject="Clara's", preheader="Hers alone"), clara)
+    saved = save(letter, first.with_(subject="Vera's"), vera)
+    assert (saved.draft.subject, saved.draft.preheader, saved.overruled) == ("Vera's", "Hers alone", 1)
+    (remark,) = commenting.comments(letter)
+    assert remark.words.text == "Subject, as a colleague wrote it at the same time: Clara's"
+
+
+def test_in_markdown_one_writes_the_text_and_another_the_subject(letter: Campaign, clara: Any, vera: Any) -> None:
+    plain = draft_of(letter).with_(format="markdown", body="Hello")
+    version = save(letter, plain, clara).version
+    save(letter, plain.with_(subject="Water"), clara, version=version)
+    saved = save(letter, plain.with_(body="Hello all"), vera, version=version)
+    assert (saved.draft.subject, saved.draft.body, saved.merged) == ("Water", "Hello all", True)
+    with pytest.raises(Overtaken):
+        save(letter, plain.with_(body="Hello, you"), clara, version=version)
+
+
 def test_nobody_merges_with_what_her_own_page_saved_a_moment_ago(letter: Campaign, clara: Any) -> None:
     # The answer to the first save got lost, so the page still goes by version 1.
     save(letter, blocks(head="Hel", tail="Bye"), clara, page="one")

@@ -36,6 +36,8 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     assert ("PostgreSQL" if ON_POSTGRESQL else "SQLite") in found["database"][0]["sentence"]
     assert {sign["state"] for sign in found["key file"]} == {"good"}
     assert found["gate"][0]["state"] == "good"
+    (spelling,) = found["spelling"]
+    assert spelling["state"] == "good" or "apt-get install hunspell" in spelling["sentence"]
     assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
 
 

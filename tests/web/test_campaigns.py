@@ -60,7 +60,7 @@ def test_enter_in_a_field_saves_and_does_nothing_else(here: House, desk: Desk) -
 
 def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "campaign", here.campaign.pk)
-    client.post(address, _answers(here, subject="Clara's"))
+    client.post(address, _answers(here, subject="Clara's", body="The water came at five.\n"))
     late = desk("admin").post(address, _answers(here, subject="Vera's"))
     assert late.status_code == 422
     page = late.content.decode()
@@ -77,7 +77,8 @@ def test_it_saves_itself_and_the_checks_are_asked_for_afterwards(here: House, de
     page = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here, subject="")).content.decode()
     assert 'name="version" value="2"' in page
     assert "Stops it" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
-    again = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here)).content.decode()
+    typed = _answers(here, body="Another text.\n")
+    again = desk("editor").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
     assert "Somebody else has saved this letter" in again
 
 

@@ -90,6 +90,18 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
     assert "Line 2" in _text(wrong) and len(seeds.seeds(here.organisation)) == 2
 
 
+def test_a_test_with_a_readers_own_values_goes_to_those_who_may_see_them(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send-tests", here.campaign.pk)
+    asked = {"to": ["me"], "as": str(here.ada.number)}
+    assert "goes to you and to colleagues who write alone" in _text(
+        client.post(address, asked | {"to": ["me", str(here.people["viewer"].pk)]}, follow=True)
+    )
+    assert not [*here.letters.rglob("*.eml")]
+    client.post(address, asked | {"to": ["me", str(here.people["admin"].pk)]})
+    sent = [path.read_text() for path in here.letters.rglob("*.eml")]
+    assert len(sent) == 2 and all("To: Ada <" in letter and "ada@" not in letter for letter in sent)
+
+
 def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_withdrawn(
     here: House, desk: Desk
 ) -> None:

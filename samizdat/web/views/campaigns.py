@@ -1,6 +1,8 @@
 """Campaigns: the list, writing, pictures, previews, copying, throwing away."""
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -336,6 +338,8 @@ def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
 
 
 def _tell_merged(request: Any, saved: Saved) -> None:
+    if saved.overruled:
+        messages.warning(request, _("A colleague changed a line of the envelope too. Yours stands, hers is a comment."))
     if saved.doubled:
         messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
     elif saved.merged:
@@ -431,10 +435,24 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
     if problem:
         facts["version"] = form.cleaned_data.get("version") or found.version
     elif stored and stored.merged:
-        facts |= {"merged": stored.draft.body, "stored": stored} | beside.comment_facts(request.organisation, found)
+        facts |= {
+            "merged": stored.draft.body,
+            "stored": stored,
+            "envelope": _envelope(found, stored),
+        } | beside.comment_facts(request.organisation, found)
     response = render(request, "web/campaigns/parts/saved.html", facts)
     response.headers["HX-Trigger"] = "stored"
     return response
+
+
+def _envelope(found: Any, stored: Saved) -> str:
+    """What the other fields of the form say now, for the page that is typed in."""
+    chosen = {"list": found.list_id, "tag": found.tag_id, "segment": found.segment_id, "template": found.template_id}
+    said = asdict(stored.draft) | chosen | {"language": found.language}
+    fields = {
+        name: "" if value is None else str(value) for name, value in said.items() if name not in ("body", "format")
+    }
+    return json.dumps(fields, ensure_ascii=False)
 
 
 @door(see=WRITERS)

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
+from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.campaigns import languages, seeds, sharing
 from samizdat.campaigns.draft import draft_of
@@ -104,14 +105,26 @@ def framed(page: str | None) -> HttpResponse:
 
 @deed(WRITERS)
 def send_tests(request: Any, campaign_id: int) -> HttpResponse:
-    """One letter to each of the ticked: oneself, colleagues by their numbers, the seed list, and any others."""
-    found = campaign_at(request, campaign_id)
-    addresses = _addresses(request)
+    """One letter to each of the ticked: oneself, colleagues by their numbers, the seed list, and any others.
+
+    With the values of a chosen reader it goes to people who may see them at the desk, and to nobody else.
+    """
+    found, now = campaign_at(request, campaign_id), timezone.now()
+    addresses, reader = _addresses(request), None
     if not addresses:
         messages.error(request, _("Tick somebody first."))
         return go(request, "look", campaign_id, anchor="tests")
+    if request.POST.get("as"):
+        reader = _whose(request, addresses)
+        if reader is None:
+            messages.error(
+                request, _("A test with a reader’s own values goes to you and to colleagues who write alone.")
+            )
+            return go(request, "look", campaign_id, anchor="tests")
+        about = row_id(request.organisation.id, reader.number)
+        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     try:
-        answers = delivery.send_test(found, addresses, now=timezone.now(), by=request.person)
+        answers = delivery.send_test(found, addresses, now=now, by=request.person, subscriber=reader)
     except (DeliveryError, CampaignError, ValueError) as refused:
         messages.error(request, _(str(refused)))
         return go(request, "look", campaign_id, anchor="tests")
@@ -123,6 +136,16 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
         if not tried.ok:
             messages.error(request, f"{tried.address}: {tried.sentence}")
     return go(request, "look", campaign_id, anchor="tests")
+
+
+def _whose(request: Any, addresses: list[str]) -> Any:
+    """The reader whose values the tests shall have; None where somebody is among the addresses who may not see them."""
+    members = accounts.members(request.organisation)
+    may = {member.email.casefold() for member in members if member.role in WRITERS}
+    number = request.POST["as"]
+    if not number.isascii() or not number.isdigit() or len(number) > 14 or {one.casefold() for one in addresses} - may:
+        return None
+    return audience.subscriber_numbered(request.organisation, int(number))
 
 
 def _addresses(request: Any) -> list[str]:

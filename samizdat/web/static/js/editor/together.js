@@ -11,6 +11,7 @@ export function follow({ form, source, read, take }) {
   const place = document.getElementById("here");
   if (!place) return; // A letter that is not begun yet has nothing to follow.
   let sent = source.value;
+  let said = {}; // the other fields, as they were sent
   let dirty = false;
   let failed = false;
 
@@ -28,6 +29,7 @@ export function follow({ form, source, read, take }) {
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target !== form) return;
     sent = source.value;
+    said = Object.fromEntries([...form.elements].filter((field) => field.name).map((field) => [field.name, field.value]));
     dirty = false;
   });
   form.addEventListener("htmx:afterRequest", (event) => {
@@ -54,6 +56,12 @@ export function follow({ form, source, read, take }) {
     const merged = document.getElementById("merged");
     if (!merged) return;
     if (take) take(sent, merged.value);
+    else if (source.value === sent) source.value = merged.value;
+    // What somebody has gone on typing in is left alone: it is saved next.
+    for (const [name, value] of Object.entries(JSON.parse(merged.dataset.envelope))) {
+      const field = form.elements[name];
+      if (field && field.value === said[name] && value !== said[name]) field.value = value;
+    }
     merged.remove();
     if (read) source.value = read();
   }
