@@ -10,9 +10,26 @@ from functools import cache, lru_cache
 from itertools import batched, chain
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, connections
 
 from samizdat.core import outcome
+
+# === the schema ====================================================================================================
+
+
+def migrated(alias: str) -> list[tuple[str, str]]:
+    """(app, name) of each migration that a database has; none where it has no tables yet."""
+    there = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE name = 'django_migrations'",
+        "postgresql": "SELECT to_regclass('django_migrations')",
+    }
+    with connections[alias].cursor() as cursor:
+        cursor.execute(there[connections[alias].vendor])
+        if not any(cursor.fetchone() or ()):
+            return []
+        cursor.execute("SELECT app, name FROM django_migrations")
+        return [(app, name) for app, name in cursor.fetchall()]
+
 
 # === delivery: claims, slices, results ============================================================================
 

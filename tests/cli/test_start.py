@@ -47,6 +47,7 @@ STARTS = {
     "list": "list ls",
     "form": "form ls",
     "segment": "segment ls",
+    "tag": "tag ls",
     "organisation": "organisation show",
     "person": "person add vera@lantern.example --role viewer",
     "doctor": "doctor",
