@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Prefetch, Q
 from django.utils.translation import gettext as _
 
 from samizdat.audience.errors import FieldRefused
@@ -69,7 +69,8 @@ def _wanted(organisation: Any, states: Iterable[str], before: int | None, folder
 def searched(
     organisation: Any, words: str, states: Iterable[str] = (), before: int | None = None, folder: int | None = None
 ) -> tuple[list[Row], int | None]:
-    """Letters whose subject has all these words or beginnings of words, the newest first, and where to look on.
+    """Letters whose subject has all these words or beginnings of words, in any of their languages, the newest first,
+    and where to look on.
 
     Subjects are sealed, so each is opened; those that do not fit are not kept.
     """
@@ -77,11 +78,13 @@ def searched(
     asked = [re.compile(rf"(?<!\w){re.escape(word)}") for word in words.casefold().split()]
     found: list[Row] = []
     rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]
+    rows = rows.prefetch_related(Prefetch("languages", Campaign.objects.select_related("organisation")))
     seen, last = 0, None
     for row in rows.iterator(chunk_size=100):
         seen, last = seen + 1, row.pk
         subject = draft_of(row).subject
-        if all(word.search(subject.casefold()) for word in asked):
+        said = [subject, *(draft_of(version).subject for version in row.languages.all())]
+        if any(all(word.search(text.casefold()) for word in asked) for text in said):
             found.append(Row(row, subject))
         if len(found) == PAGE:
             return found, last
@@ -106,6 +109,14 @@ def leaving(organisation: Any, begin: datetime, end: datetime) -> list[Row]:
     )
     rows = rows.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen"))
     return [Row(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
+
+
+def other_languages(letters: Iterable[int]) -> dict[int, list[str]]:
+    """Letter -> the languages of its versions besides its own, of those that have any."""
+    found: dict[int, list[str]] = {}
+    for row in Campaign.objects.filter(version_of__in=list(letters)).only("version_of", "language").order_by("pk"):
+        found.setdefault(row.version_of_id or 0, []).append(row.language)
+    return found
 
 
 # On their way: released, and not at their end.

@@ -164,6 +164,8 @@ def pages(here: House) -> list[str]:
         to("campaigns"),
         to("campaigns") + "?q=list",
         to("compare"),
+        to("calendar"),
+        to("folders"),
         to("new-campaign"),
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",

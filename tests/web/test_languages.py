@@ -49,7 +49,9 @@ def test_a_language_begins_with_the_text_and_is_written_by_itself(here: House, d
     assert draft_of(here.campaign).body != "Вода ушла."
     page = client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
     assert "ready to go" in page and "gets it in this one: English" in page and f'href="{address}"' in page
-    assert client.get(_to(here, "campaigns")).content.decode().count("Что унесла река") == 0
+    assert "Что унесла река" not in client.get(_to(here, "campaigns")).content.decode()
+    sought = client.get(_to(here, "campaigns"), {"q": "унесла"}).content.decode()
+    assert "What the river took, again" in sought and "also: Russian" in sought  # Found by any of its subjects.
     assert client.get(_to(here, "history", russian.pk)).status_code == 200
     assert client.get(_to(here, "look", russian.pk)).status_code == 200
     refused = client.post(address, _typed(Campaign.objects.get(pk=russian.pk), then="language", language_new="ru"))

@@ -129,10 +129,11 @@ def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> lis
 def with_names(
     organisation: Any, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
 ) -> list[tuple[Any, dict[str, str]]]:
-    """Each row with the names of its list, of its folder and of who began it; opened once for the page, not once a
-    row.
+    """Each row with the names of its list, of its folder, of its other languages and of who began it; opened once for
+    the page, not once a row.
     """
     shelf = shelf or {}
+    others = queries.other_languages(row.campaign.pk for row in rows)
     lists = {found.id: found.name for found in audience.lists(organisation)}
     members = {member.person.pk: member.name for member in accounts.members(organisation)}
     return [
@@ -141,6 +142,7 @@ def with_names(
             {
                 "list": lists.get(row.campaign.list_id, ""),
                 "by": members.get(row.campaign.created_by_id, ""),
+                "languages": ", ".join(sorted(wording.language(code) for code in others.get(row.campaign.pk, ()))),
                 "folder": shelf[row.campaign.folder_id].name if row.campaign.folder_id in shelf else "",
             },
         )
