@@ -49,8 +49,10 @@ def main() -> None:
     keys = house.keys(lantern)
     assert keys.link is not None
     click = link.make(keys.link, "click", 1, 0)
-    gate.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}})
-    said: dict[str, Any] = {"organisation": lantern.id, "click": click}
+    answer = link.make(keys.link, "answer", 1, 0)
+    asked = {"question": "Thursdays?", "answer": "Yes", "language": "en"}
+    gate.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}, answer: asked})
+    said: dict[str, Any] = {"organisation": lantern.id, "click": click, "answer": answer}
     if os.environ.get("MAKE_PEOPLE"):
         said |= people(lantern, datetime.now(UTC))
     said["token"] = link.make(keys.link, "leave", 1, said.get("number", 1))

@@ -45,7 +45,7 @@ def test_no_address_and_no_program_of_a_reader_is_anywhere(peopled: Instance) ->
         for needle in wanted:
             assert needle not in held, (name, needle)
     # And no word about a request at all.
-    assert not re.search(r"/[ucfl]/|POST|GET", peopled.log.read_text())
+    assert not re.search(r"/[ucflq]/|POST|GET", peopled.log.read_text())
 
 
 def live(instance: Instance) -> None:
@@ -59,6 +59,11 @@ def live(instance: Instance) -> None:
     status, head = ask(instance, "HEAD", f"/u/{token}")
     assert status == 200 and head.endswith(b"\r\n\r\n")
     assert b"server:" not in head.lower()
+    shown = ask(instance, "GET", f"/q/{instance.made['answer']}")[1].decode()
+    given = re.search(r'name="stamp" value="([a-z2-7]{39})"', shown)
+    assert given is not None
+    thanks = ask(instance, "POST", f"/q/{instance.made['answer']}", urlencode({"stamp": given[1]}).encode())
+    assert thanks[0] == 200 and b"It is counted." in thanks[1] and b"cookie:" not in thanks[1].lower()
     assert ask(instance, "GET", "/nowhere")[0] == 404
     assert ask(instance, "POST", "/u/nonsense", b"x")[0] == 404
     assert ask(instance, "POST", f"/u/{token}", b"x" * 20_000)[0] == 413
