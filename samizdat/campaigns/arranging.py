@@ -40,11 +40,11 @@ def arrangement_of(campaign: Campaign) -> Arrangement:
 def copy_arrangement(of: Campaign, to: Campaign) -> None:
     """For the copy of a letter."""
     if of.places_sealed:
-        to.places_sealed = _sealed(to, arrangement_of(of))
+        to.places_sealed = sealed(to, arrangement_of(of))
         to.save(update_fields=["places_sealed"])
 
 
-def _sealed(campaign: Campaign, own: Arrangement) -> bytes | None:
+def sealed(campaign: Campaign, own: Arrangement) -> bytes | None:
     if own == Arrangement():
         return None
     return seal_json(house.keys(campaign.organisation), own.document(), "campaign", "places", campaign.pk)
@@ -99,7 +99,7 @@ def _change(
         if not isinstance(part, kind):
             raise CampaignError(_("The template of this letter has no such part. Load the page again."))
         try:
-            blob = _sealed(campaign, change(own, part))
+            blob = sealed(campaign, change(own, part))
         except KeyError:
             raise CampaignError(_("A colleague removed that part meanwhile. Load the page again.")) from None
         except ValueError:

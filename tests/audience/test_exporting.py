@@ -415,7 +415,7 @@ def _changed(data: bytes, name: str, change: Any) -> bytes:
 
 
 def _version(text: bytes) -> bytes:
-    return json.dumps(json.loads(text) | {"version": 2}).encode()
+    return json.dumps(json.loads(text) | {"version": 3}).encode()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience.exporting import flat, mailchimp, native, people, planting, sealing, tables
+from samizdat.audience.exporting import flat, mailchimp, native, people, planting, registry, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
 from samizdat.audience.exporting.whom import Only, Wanted
 from samizdat.audience.filters import Filter
@@ -104,7 +104,8 @@ def _write(
     if wish.format == "mailchimp":
         lists = list(wish.lists) or list(home.lists)
         return {"lists": mailchimp.write(box, home, planted, progress, lists, only)}
-    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, extras=tables.extras)
+    besides_them: dict[str, Any] = {"extras": tables.extras, "parts": registry.parts()}
+    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, **besides_them)
 
 
 def ending(wish: Wish) -> str:

@@ -1,4 +1,4 @@
-"""Our own format: docs/export-format.md says what stands where. Version 1."""
+"""Our own format: docs/export-format.md says what stands where."""
 
 import csv
 import io
@@ -20,7 +20,8 @@ from samizdat.core import consent, seal
 from samizdat.core import planted as marks
 
 FORMAT = "samizdat-export"
-VERSION = 1
+# 1: the audience alone. 2: what besides.py says goes along.
+VERSION = 2
 
 SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
 CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"
@@ -48,21 +49,24 @@ def write(
     version: str,
     keys: bool,
     extras: Callable[[people.House], dict[str, Any]],
+    parts: Iterable[Any] = (),
 ) -> dict[str, Any]:
-    """Writes everything; gives back the counts of the manifest."""
+    """Writes everything; gives back the counts of the manifest. `parts`: besides.Part each."""
     for name, value in _tables(home, keys).items():
-        box.add(name, _json(value))
+        box.add_json(name, value)
     counts: dict[str, Any] = {}
     for name, value in extras(home).items():
-        box.add(name, _json(value))
+        box.add_json(name, value)
         counts[name.removesuffix(".json")] = len(value)
+    for part in parts:
+        counts[part.name] = part.give(home, box)
     seen = people.Seen()
     counts["subscribers"], counts["tagged"] = _subscribers(box, home, planted, progress, seen)
     counts["subscriptions"] = _subscriptions(box, home, planted, progress, seen)
     counts["consent"] = _consent(box, home, planted, progress, seen)
     counts["suppressions"] = _suppressions(box, home, seen, keys)
     counts |= {"lists": len(home.lists), "tags": len(home.tags), "fields": len(home.fields)}
-    box.add(MANIFEST, _json(_manifest(box, home, planted, counts, now=now, version=version)))
+    box.add_json(MANIFEST, _manifest(box, home, planted, counts, now=now, version=version))
     return counts
 
 
@@ -95,10 +99,6 @@ def _manifest(
         salt = secrets.token_hex(16)
         made["left_out"] = {"salt": salt, "sha256": marks.mark(addresses.comparable(planted.person.address), salt)}
     return made
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, indent=1, default=str).encode()
 
 
 # -- names and keys ---------------------------------------------------------------------------------------------

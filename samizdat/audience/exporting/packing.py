@@ -5,6 +5,7 @@ is a quarter of the time of a million rows. Layout: PKWARE's APPNOTE.TXT 6.3.10,
 """
 
 import hashlib
+import json
 import struct
 import zlib
 from collections import deque
@@ -102,6 +103,9 @@ class Zip:
         self.begin(name)
         self.write(data)
         return self.finish()
+
+    def add_json(self, name: str, value: Any) -> Member:
+        return self.add(name, json.dumps(value, ensure_ascii=False, indent=1, default=str).encode())
 
     def close(self) -> None:
         """The directory."""

@@ -35,8 +35,8 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.erro
 RATIO, SMALL = 250, 16 << 20
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
 CELL = 1 << 20
-MOST_MEMBERS = 100
-DIRECTORY = 64 << 10  # bytes of a zip's directory: ours has fifteen entries of a hundred
+MOST_MEMBERS = 60_000
+DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
 LINE = 8 << 20  # bytes without a line break: a cell has a megabyte at most
 WHOLE = 64 << 30  # bytes unpacked: a million subscribers are half of one of these 64
 # Numbers of subscribers have 40 bits (models.NUMBER_BITS).
@@ -176,13 +176,22 @@ class Opened:
         with self._sound(name):
             return self._box.read(name)
 
+    def members(self, folder: str) -> list[str]:
+        """The names of the files in a folder."""
+        return [name for name in self._infos if name.startswith(folder)]
+
+    def member(self, name: str, most: int = TABLE) -> bytes:
+        """A file whole, as it was written. Errors: ExportRefused."""
+        data = self._bytes(name) if self._infos[name].file_size <= most else b""
+        if hashlib.sha256(data).hexdigest() != self._sha[name]:
+            raise altered(name)
+        return data
+
     def table(self, name: str) -> Any:
         """A JSON file; None where there is none. Its checksum is looked at here, since it is used at once."""
         if name not in self._infos:
             return None
-        data = self._bytes(name)
-        if hashlib.sha256(data).hexdigest() != self._sha[name]:
-            raise altered(name)
+        data = self.member(name)
         try:
             told = json.loads(data)
             json.dumps(told, ensure_ascii=False).encode()  # Half a character cannot be stored.

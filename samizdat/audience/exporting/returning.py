@@ -24,7 +24,7 @@ from samizdat.audience import facts, tagging
 from samizdat.audience.actions.lists import list_name
 from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.exporting import people, reading, sealing, tables
+from samizdat.audience.exporting import besides, people, reading, registry, sealing, tables
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.models import (
     STATUSES,
@@ -59,6 +59,9 @@ COUNTS = (
     "others_suppressed",
     "segments",
     "forms",
+    "pictures",
+    "templates",
+    "letters",
 )
 
 type Clock = Callable[[], datetime]
@@ -131,7 +134,7 @@ def _take(
 ) -> dict[str, int]:  # fmt: skip
     coming = _Coming(organisation, opened, row, now)
     try:
-        coming.take(steps, stop)
+        coming.take(steps, by, stop)
         return coming.finish(by)
     except BaseException:
         # Whatever broke may keep us from writing this too; a dead owner is noticed all the same.
@@ -291,6 +294,8 @@ def prove(opened: reading.Opened, steps: Steps) -> Proven:
         raise reading.altered("manifest.json")
     for _other in opened.others_suppressed():
         counts["others_suppressed"] += 1
+    for part in registry.parts():
+        counts[part.name] = part.check(opened)
     counts["added"] = counts["rows"]
     for found in proven.lists.values():
         for status, many in found.items():
@@ -320,6 +325,7 @@ def _begin(
         names = {int(row["number"]): str(row["name"]) for row in opened.tags}
         ids = tagging.tags_for(organisation, keys, names.values())
         versions = _keys(organisation, opened, now, before.get("wrapped", {}))
+        tables.take_settings(organisation, opened, now, by)
         tables.take_planted(organisation, opened, versions)
         tables.take_growth(opened, lists)
         tables.take_wordings(organisation, opened, lists)
@@ -502,27 +508,42 @@ class _Coming:
         row.refresh_from_db()
         return row
 
-    def take(self, steps: Steps, stop: Stop | None = None) -> None:
+    def take(self, steps: Steps, by: Any, stop: Stop | None = None) -> None:
         """Errors: people.Stopped, between two slices."""
         with dialect.bulk_writing():
-            for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
-                with transaction.atomic():
-                    self._slice(page)
-                steps.on(len(page))
-                if stop and stop():
-                    raise people.Stopped
-            counts = self.row.counts
-            counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
-            for others in _cut(self.opened.others_suppressed(), SLICE):
-                rows = [
-                    (self.organisation.id, blind, self._versions[version], reason, day)
-                    for blind, version, reason, day in others
-                    if version in self._versions
-                ]
-                with transaction.atomic():
-                    dialect.insert_suppressions(rows)
-                counts["others_suppressed"] += len(rows)
+            self._people(steps, stop)
+            self._others_suppressed()
+            self._besides(by, stop)
         dialect.learn_sizes()
+
+    def _people(self, steps: Steps, stop: Stop | None) -> None:
+        for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
+            with transaction.atomic():
+                self._slice(page)
+            steps.on(len(page))
+            if stop and stop():
+                raise people.Stopped
+
+    def _others_suppressed(self) -> None:
+        counts = self.row.counts
+        counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
+        for others in _cut(self.opened.others_suppressed(), SLICE):
+            rows = [
+                (self.organisation.id, blind, self._versions[version], reason, day)
+                for blind, version, reason, day in others
+                if version in self._versions
+            ]
+            with transaction.atomic():
+                dialect.insert_suppressions(rows)
+            counts["others_suppressed"] += len(rows)
+
+    def _besides(self, by: Any, stop: Stop | None) -> None:
+        places = besides.Places(self.row, self.now(), by, self._lists, self._tags).load()
+        for part in registry.parts():
+            if stop and stop():
+                raise people.Stopped
+            part.take(self.opened, places)
+            self.row.counts[part.name] = len(places.all(part.name))
 
     def _slice(self, page: list[reading.Coming]) -> None:
         keys, organisation = self._keys, self.organisation.id

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat import dialect
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.errors import AccountError
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.segments import add_segment
@@ -24,6 +26,9 @@ from samizdat.vault import house
 from samizdat.vault.sealed import seal_json
 
 SEGMENTS, WORDINGS, FORMS, GROWN = "segments.json", "wordings.json", "forms.json", "growth.json"
+SETTINGS = "settings.json"
+# Settings that are about readers and people, not about the machine that serves them.
+KEPT = ("quiet_hours", "postal_address", "feared", "second_person", "accent")
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
 # What is told of an export that another house made.
@@ -40,6 +45,7 @@ def extras(home: House) -> dict[str, Any]:
         WORDINGS: _wordings(home),
         FORMS: list(_forms(home)),
         GROWN: list(_growth(home)),
+        SETTINGS: {name: getattr(home.organisation, name) for name in KEPT},
     }
 
 
@@ -196,6 +202,19 @@ def take_growth(opened: Opened, lists: dict[int, int]) -> None:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(GROWN) from wrong
+
+
+def take_settings(organisation: Any, opened: Opened, now: datetime, by: Any) -> None:
+    """Those that nobody has changed here yet. Errors: ExportRefused."""
+    told = opened.table(SETTINGS) or {}
+    try:
+        usual = {name: organisation._meta.get_field(name).get_default() for name in KEPT}
+        mine = {name: type(usual[name])(told[name]) for name in KEPT if name in told}
+        fresh = {name: value for name, value in mine.items() if getattr(organisation, name) == usual[name] != value}
+        if fresh:
+            change_settings(organisation, by=by, now=now, **fresh)
+    except (KeyError, TypeError, ValueError, AttributeError, AccountError) as wrong:
+        raise altered(SETTINGS) from wrong
 
 
 def _count(told: Any) -> int:

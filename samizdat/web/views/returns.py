@@ -100,6 +100,10 @@ def _also(report: dict[str, Any]) -> list[str]:
         (also["tags"], ngettext("%(n)s tag", "%(n)s tags", also["tags"])),
         (also["segments"], ngettext("%(n)s segment", "%(n)s segments", also["segments"])),
         (also.get("forms", 0), ngettext("%(n)s sign-up form", "%(n)s sign-up forms", also.get("forms", 0))),
+        (counts.get("letters", 0), ngettext("%(n)s letter", "%(n)s letters", counts.get("letters", 0))),
+        (counts.get("pictures", 0), ngettext("%(n)s picture", "%(n)s pictures", counts.get("pictures", 0))),
+        (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
+        (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),
         (also["wordings"], ngettext("%(n)s wording of an agreement", "%(n)s wordings of agreements", also["wordings"])),
         (
             counts["suppressed"],

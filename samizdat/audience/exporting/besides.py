@@ -1,0 +1,70 @@
+"""What apps above the audience take along in an export of our own format (registry.py knows of them).
+
+An export belongs to the audience, which knows neither letters nor rules; so a part is handed the zip, the file, and
+what is where, and does the rest itself. It may be killed at any place and is then taken again: what it did stands in
+`Places`, written in the transaction of the deed.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from samizdat.audience.exporting.packing import Zip
+from samizdat.audience.exporting.people import House
+from samizdat.audience.exporting.reading import Opened
+from samizdat.audience.models import Import
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+
+class Part(Protocol):
+    name: str  # What the counts call it.
+
+    def give(self, home: House, box: Zip) -> int:
+        """Writes its files; how many things are in them."""
+
+    def check(self, opened: Opened) -> int:
+        """How many things a file holds, each looked at. Errors: ExportRefused."""
+
+    def take(self, opened: Opened, places: "Places") -> None:
+        """Brings in what is not in yet, each in a transaction that `places` knows of."""
+
+
+@dataclass(slots=True)
+class Places:
+    """Where things of a file went: (part, its number or name there) -> here. lists, tags: number -> row here."""
+
+    row: Import
+    now: datetime
+    by: Any
+    lists: dict[int, int]
+    tags: dict[int, int]
+    _done: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def organisation(self) -> Any:
+        return self.row.organisation
+
+    def load(self) -> "Places":
+        self._done = self._plan()["places"].get("besides", {})
+        return self
+
+    def here(self, part: str, there: Any) -> Any:
+        """None for what is not in yet."""
+        return self._done.get(part, {}).get(str(there))
+
+    def all(self, part: str) -> dict[str, Any]:
+        """What of a part is in: there -> here."""
+        return dict(self._done.get(part, {}))
+
+    def put(self, part: str, there: Any, here: Any) -> None:
+        """In the transaction that made it."""
+        self._done.setdefault(part, {})[str(there)] = here
+        told = self._plan()
+        told["places"]["besides"] = self._done
+        keys = house.keys(self.organisation)
+        self.row.plan_sealed = seal_json(keys, told, "import", "plan", self.row.pk)
+        Import.objects.filter(pk=self.row.pk).update(plan_sealed=self.row.plan_sealed, beat=self.now)
+
+    def _plan(self) -> Any:
+        return open_json(house.keys(self.organisation), self.row.plan_sealed, "import", "plan", self.row.pk)

@@ -1,0 +1,13 @@
+"""Django finds the tables by this, and an export what goes along with the audience."""
+
+from django.apps import AppConfig
+
+
+class CampaignsConfig(AppConfig):
+    name = "samizdat.campaigns"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from samizdat.campaigns import portable
+
+        portable.register()

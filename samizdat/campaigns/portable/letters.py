@@ -1,0 +1,265 @@
+"""Letters: drafts as they stand, and what was sent with its text, its books and its frozen edition.
+
+Who got a letter does not go along. So what is over comes in as over; what was on its way as stopped, with what was
+still owed called off, for nobody here knows whom it reached; what had not begun as a draft, for a person to release.
+"""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.audience.exporting import besides
+from samizdat.audience.exporting.packing import Zip
+from samizdat.audience.exporting.people import House
+from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.models import Segment
+from samizdat.audience.segments import saved
+from samizdat.campaigns import actions, arranging
+from samizdat.campaigns.draft import Draft, draft_of, sealed
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, EditionVariant, new_edition_number
+from samizdat.campaigns.portable.pictures import renamed
+from samizdat.campaigns.portable.templates import Templates
+from samizdat.core.message import loads
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+FOLDER = "letters/"
+OVER, GOING = ("finished", "cancelled"), ("sending", "paused", "waiting")
+MOMENTS = ("created", "changed", "due", "released", "finished")
+# Columns of an edition that go along as they are.
+EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages")
+
+
+class Letters:
+    """letters/NUMBER.json each."""
+
+    name = "letters"
+
+    def give(self, home: House, box: Zip) -> int:
+        count = 0
+        rows = Campaign.objects.filter(organisation=home.organisation).order_by("pk")
+        for number in rows.values_list("pk", flat=True):
+            letter = rows.select_related("organisation", "version_of", "tag", "segment").filter(pk=number).first()
+            if letter is not None and _goes_along(letter):
+                box.add_json(f"{FOLDER}{number}.json", _told(home, letter))
+                count += 1
+        return count
+
+    def check(self, opened: Opened) -> int:
+        return sum(1 for _letter in _letters(opened))
+
+    def take(self, opened: Opened, places: besides.Places) -> None:
+        for letter in _letters(opened):
+            if places.here(self.name, letter.number) is None and not letter.lost(places):
+                with transaction.atomic():
+                    places.put(self.name, letter.number, _make(letter, places).pk)
+
+
+def _goes_along(letter: Campaign) -> bool:
+    """A draft is left behind where it would go to others than here: to those whom another letter did not reach, to the
+    readers set aside for a digest, to a tag or a segment that was removed."""
+    letter = letter.version_of or letter
+    if letter.state in OVER or letter.state in GOING:
+        return True
+    gone = (letter.tag is not None and letter.tag.removed) or (letter.segment is not None and letter.segment.removed)
+    return letter.again_id is None and not letter.is_digest and not gone
+
+
+def _told(home: House, letter: Campaign) -> dict[str, Any]:
+    edition = Edition.objects.filter(campaign=letter).first()
+    segment = None
+    if letter.segment is not None and not letter.segment.removed:
+        segment = saved.name_of(letter.segment)
+    return {
+        "number": letter.pk,
+        "list": letter.list_id,
+        "tag": letter.tag_id if letter.tag_id in home.tags else None,
+        "segment": segment,
+        "template": letter.template_id,
+        "language": letter.language,
+        "version_of": letter.version_of_id,
+        "state": letter.state,
+        "unsure": letter.unsure_policy,
+        **{name: _moment(getattr(letter, name)) for name in MOMENTS},
+        "draft": asdict(draft_of(letter)),
+        "places": arranging.arrangement_of(letter).document(),
+        "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS, "left_by_letter")},
+        "digest": {"is": letter.is_digest, "round": letter.digest_round},
+        "edition": _edition(home, edition) if edition and letter.state in OVER + GOING else None,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _edition(home: House, edition: Edition) -> dict[str, Any]:
+    def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, Any]:
+        compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
+        details = open_json(home.keys, row.details_sealed, "edition", f"details{of}", edition.pk)
+        return {"compiled": base64.b64encode(compiled).decode(), "details": details}
+
+    return {
+        "number": edition.pk,
+        "created": edition.created.isoformat(),
+        **{name: getattr(edition, name) for name in EDITION},
+        **opened(edition),
+        "variants": [
+            {"place": row.place, "language": row.language, "people": row.people, **opened(row, f" {row.place}")}
+            for row in edition.variants.order_by("place")
+        ],
+    }
+
+
+# -- coming in ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter of a file, understood. `books`: what the columns of the campaign will say."""
+
+    number: int
+    told: dict[str, Any]
+    draft: Draft
+    arrangement: arranging.Arrangement
+    moments: dict[str, datetime | None]
+    state: str
+    books: dict[str, int]
+
+    def lost(self, places: besides.Places) -> bool:
+        """Whether it has no place here: its list, tag or segment did not come, or the letter whose version it is."""
+        tag, segment, letter = self.told["tag"], self.told["segment"], self.told["version_of"]
+        return (
+            int(self.told["list"]) not in places.lists
+            or (tag is not None and int(tag) not in places.tags)
+            or (segment is not None and self.state == "draft" and _segment(places.organisation, segment) is None)
+            or (letter is not None and places.here(Letters.name, letter) is None)
+        )
+
+
+def _letters(opened: Opened) -> Iterator[Letter]:
+    """In the order of their numbers, so that a letter comes before its other languages. Errors: ExportRefused."""
+    names = [name for name in opened.members(FOLDER) if name.endswith(".json")]
+    for name in sorted(names, key=lambda one: (len(one), one)):
+        try:
+            yield _read(opened.table(name))
+        except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
+            raise altered(name) from wrong
+
+
+def _read(told: dict[str, Any]) -> Letter:
+    moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS}
+    known = {one.name for one in fields(Draft)}
+    draft = actions.checked(Draft(**{name: str(text) for name, text in told["draft"].items() if name in known}))
+    state, books = str(told["state"]), {name: int(told["books"][name]) for name in ("frozen", *COUNTERS)}
+    fits = (
+        state in STATES
+        and told["unsure"] in ("resend", "hold")
+        and None not in (moments["created"], moments["changed"])
+    )
+    fits = fits and min(books.values()) >= 0 and books["frozen"] == sum(books[name] for name in COUNTERS)
+    if not fits or any(at and at.tzinfo is None for at in moments.values()) or not str(told["language"]):
+        raise ValueError
+    if told["edition"] is None:
+        state = "draft"
+    else:
+        _insist_on_edition(told["edition"])
+    if state in GOING:
+        state, books = "cancelled", _called_off(books)
+    if state not in OVER:
+        state, books = "draft", dict.fromkeys(books, 0)
+    if state == "finished":
+        books = _called_off(books)
+    books["left_by_letter"] = int(told["books"]["left_by_letter"]) if state in OVER else 0
+    return Letter(int(told["number"]), told, draft, arranging.Arrangement.read(told["places"]), moments, state, books)
+
+
+def _called_off(books: dict[str, int]) -> dict[str, int]:
+    owed = books["pending"] + books["deferred"]
+    return books | {"cancelled": books["cancelled"] + owed, "pending": 0, "deferred": 0}
+
+
+def _insist_on_edition(told: dict[str, Any]) -> None:
+    fits = 0 < int(told["number"]) < 1 << 47 and 0 <= int(told["link_key"]) < 1 << 32
+    for one in (told, *told["variants"]):
+        loads(base64.b64decode(one["compiled"], validate=True))
+        fits = fits and isinstance(one["details"], dict) and "subject" in one["details"]
+    lengths = {"message_id_domain": 253, "archive_slug": 40, "marks": 80, "languages": 120}
+    fits = fits and all(len(str(told[name])) <= most for name, most in lengths.items())
+    fits = fits and all(0 < int(one["place"]) < 255 and int(one["people"]) >= 0 for one in told["variants"])
+    if not fits or datetime.fromisoformat(told["created"]).tzinfo is None:
+        raise ValueError
+
+
+def _segment(organisation: Any, name: str) -> Segment | None:
+    try:
+        return saved.segment_named(organisation, name)
+    except Exception:  # What it asked for may not have come either.
+        return None
+
+
+def _make(letter: Letter, places: besides.Places) -> Campaign:
+    told, organisation = letter.told, places.organisation
+    segment = _segment(organisation, told["segment"]) if told["segment"] else None
+    row = Campaign(
+        organisation=organisation,
+        list_id=places.lists[int(told["list"])],
+        tag_id=places.tags[int(told["tag"])] if told["tag"] is not None else None,
+        segment=segment,
+        template_id=places.here(Templates.name, told["template"]),
+        version_of_id=places.here(Letters.name, told["version_of"]),
+        language=str(told["language"])[:8],
+        state=letter.state,
+        unsure_policy=told["unsure"],
+        is_digest=bool(told["digest"]["is"]),
+        digest_round=min(max(0, int(told["digest"]["round"])), 1 << 30),
+        draft_sealed=b"",
+        **letter.books,
+        **(letter.moments if letter.state in OVER else {name: letter.moments[name] for name in ("created", "changed")}),
+    )
+    if row.state == "draft":
+        row.digest_round = 0
+    row.save(force_insert=True)
+    words = {name: renamed(text, places) for name, text in asdict(letter.draft).items()}
+    row.draft_sealed = sealed(row, Draft(**words))
+    row.places_sealed = arranging.sealed(row, letter.arrangement)
+    row.save(update_fields=["draft_sealed", "places_sealed"])
+    if letter.state in OVER:
+        _make_edition(row, told["edition"])
+    return row
+
+
+def _make_edition(campaign: Campaign, told: dict[str, Any]) -> None:
+    """Under its number, which stands in the links of its letters; under another one where this house has that."""
+    keys, number = house.keys(campaign.organisation), int(told["number"])
+    if Edition.objects.filter(pk=number).exists():
+        number = new_edition_number()
+    slug = str(told["archive_slug"])
+    if slug and Edition.objects.filter(archive_slug=slug).exists():
+        slug = ""
+    columns = {name: told[name] for name in EDITION} | {"archive_slug": slug}
+
+    def closed(one: dict[str, Any], of: str = "") -> dict[str, bytes]:
+        compiled = base64.b64decode(one["compiled"])
+        return {
+            "compiled_sealed": keys.seal(compiled, "edition", f"compiled{of}", number),
+            "details_sealed": seal_json(keys, one["details"], "edition", f"details{of}", number),
+        }
+
+    edition = Edition.objects.create(
+        pk=number,
+        campaign=campaign,
+        organisation=campaign.organisation,
+        created=datetime.fromisoformat(told["created"]),
+        **columns,
+        **closed(told),
+    )
+    for one in told["variants"]:
+        place = int(one["place"])
+        variant = {"place": place, "language": str(one["language"])[:8], "people": int(one["people"])}
+        EditionVariant.objects.create(edition=edition, **variant, **closed(one, f" {place}"))
