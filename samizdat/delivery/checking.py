@@ -29,10 +29,12 @@ def look(campaign: Campaign, now: datetime, draft: Draft | None = None, proof: P
 
 
 def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[Flaw]:
+    if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
+        yield from _untranslated(campaign, draft)
+        return
     yield from _unsigned(campaign.organisation, draft)
     yield from _second_today(campaign, now)
     yield from _large(campaign, now)
-    yield from _untranslated(campaign, draft)
 
 
 def _unsigned(organisation: Any, draft: Draft) -> Iterator[Flaw]:

@@ -9,6 +9,7 @@ from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import languages
 from samizdat.campaigns.approving import agree, standing
+from samizdat.campaigns.correcting import correct
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import Overtaken
 from samizdat.campaigns.models import Campaign
@@ -132,6 +133,11 @@ def test_each_language_has_a_page_on_the_web_and_the_archive_names_the_letter_on
     found = gate.letter(f"{slug}-ru", place.host)
     assert found is not None and (found.title, found.language) == ("Река", "ru") and "Вода ушла." in found.html
     assert gate.other_languages(found) == [(slug, "en")]
+    letter = Campaign.objects.get(pk=here.campaign.pk)
+    assert correct(letter, "Вода ушла", "Вода уходит", by=None, now=hours.now()) == 1
+    publish.edition_as_letter(letter.edition, hours.now())
+    found.refresh_from_db()
+    assert "Вода уходит" in found.html and found.corrected is not None
     assert [one.slug for one in gate.letters(place, 0)[0] if one.edition == found.edition] == [slug]
 
 
