@@ -1,5 +1,6 @@
 """A test of versions at the desk: planned in plain words, watched, decided, taken back."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from samizdat.audience import actions as audience
 from samizdat.campaigns import contest
+from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.models import Delivery
@@ -53,6 +55,33 @@ def test_a_test_is_planned_released_watched_and_decided(here: House, desk: Desk)
     page = client.get(_to(here, "report", number)).content.decode()
     assert "gets version B" in page and "Send the rest version B" not in page
     assert client.post(_to(here, "choose-version", number), {"version": "AB"}).status_code == 404
+
+
+def test_clicks_decide_where_the_letter_counts_them(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    campaign = make_campaign(
+        here, "River", "[Read](https://paper.example/river) and [more](https://paper.example/more)"
+    )
+    assert "Most clicks" not in client.get(_to(here, "versions", campaign.pk)).content.decode()
+    client.post(
+        _to(here, "campaign", campaign.pk),
+        {
+            **{name: value for name, value in asdict(draft_of(campaign)).items() if name != "pictures"},
+            "version": "1",
+            "list": str(here.list.pk),
+            "language": "en",
+            "links": "counted",
+        },
+    )
+    campaign.refresh_from_db()
+    assert draft_of(campaign).links == "counted"
+    page = client.get(_to(here, "versions", campaign.pk)).content.decode()
+    assert "Most clicks" in page and "https://paper.example/more" in page
+    told = {"way": "clicks", "link": "https://paper.example/more"}
+    assert client.post(_to(here, "versions", campaign.pk), _plan(here, **told)).status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.test_by, contest.link_of(campaign)) == ("clicks", "https://paper.example/more")
+    assert b"paper.example" not in bytes(campaign.test_link_sealed)
 
 
 @pytest.mark.parametrize(
