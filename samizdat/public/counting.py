@@ -46,13 +46,14 @@ class Tally:
     def __init__(self, later: Later = _later) -> None:
         self._later = later
         self._sums: Counter[tuple[bytes, str, str]] = Counter()
+        self._rings = False  # Whether a timer is set: never two, or each minute there would be more of them.
         self._lock = threading.Lock()
 
     def add(self, place: Place, code: str, now: datetime) -> None:
         day = now.astimezone(ZoneInfo(place.zone)).date().isoformat()
         with self._lock:
-            begins = not self._sums
             self._sums[bytes(place.uid), day, code] += 1
+            begins, self._rings = not self._rings, True
         if begins:
             self._later(PACE, self._ring)
 
@@ -61,8 +62,10 @@ class Tally:
             self.flush()
         finally:
             connections.close_all()  # Of the timer's thread, which ends here.
-        if self._sums:
-            self._later(PACE, self._ring)
+            with self._lock:
+                again = self._rings = bool(self._sums)
+            if again:
+                self._later(PACE, self._ring)
 
     def flush(self) -> None:
         """Puts all sums into the intake. What cannot be written now is tried again a minute later."""

@@ -75,3 +75,25 @@ def test_a_day_is_that_of_the_readers_zone(tally: counting.Tally) -> None:
     tally.add(Place.objects.get(), CODE, datetime(2026, 11, 25, 20, tzinfo=UTC))
     tally.flush()
     assert opened()[0]["day"] == "2026-11-26"
+
+
+def test_presses_while_the_sums_are_put_down_set_one_timer_and_not_two(
+    lantern_place: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers: list[Any] = []
+    tally = counting.Tally(later=lambda _seconds, deed: timers.append(deed))
+    place, now = Place.objects.get(), datetime(2026, 11, 25, 20, tzinfo=UTC)
+    put_down = counting._drop
+
+    def pressed_meanwhile(*sums: Any) -> None:
+        tally.add(place, CODE, now)
+        put_down(*sums)
+
+    monkeypatch.setattr(counting, "_drop", pressed_meanwhile)
+    monkeypatch.setattr(counting.connections, "close_all", lambda: None)  # The test's own.
+    tally.add(place, CODE, now)
+    for _minute in range(3):
+        [ring] = timers
+        timers.clear()
+        ring()
+    assert len(timers) == 1 and Intake.objects.count() == 3
