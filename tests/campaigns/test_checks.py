@@ -50,6 +50,7 @@ class _Site(BaseHTTPRequestHandler):
         status, where = {
             "/": (200, ""), "/gone": (404, ""), "/moved": (301, "/"), "/round": (302, "/round"),
             "/inside": (302, "http://intranet.example/"), "/head": (405, ""), "/shut": (403, ""),
+            "/torn": (302, "http://["),
         }[self.path]  # fmt: skip
         status = 200 if self.path == "/head" and self.command == "GET" else status
         self.send_response(status)
@@ -93,10 +94,11 @@ def asks(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def test_links_are_followed_to_their_end(asks: Callable[[str], fetching.Answer], site: ThreadingHTTPServer) -> None:
-    told = {path: asks(path) for path in ("/", "/gone", "/moved", "/round", "/inside", "/head", "/shut")}
+    told = {path: asks(path) for path in ("/", "/gone", "/moved", "/round", "/inside", "/head", "/shut", "/torn")}
     assert {path: (one.verdict, one.detail.rpartition(":")[2][-4:]) for path, one in told.items()} == {
         "/": ("good", ""), "/gone": ("dead", "404"), "/moved": ("moved", told["/moved"].detail[-4:]),
         "/round": ("dead", "loop"), "/inside": ("inside", ""), "/head": ("good", ""), "/shut": ("unsure", "403"),
+        "/torn": ("dead", "ress"),
     }  # fmt: skip
     for headers in site.seen:  # type: ignore[attr-defined]
         assert not {"Cookie", "Referer", "Authorization"} & {*headers.keys()}
@@ -139,6 +141,8 @@ def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
         "https://c.example/large.png": fetching.Answer("good", "", 2_400_000),
         "https://c.example/gone.png": fetching.Answer("dead", "no_host"),
     }
+    dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, fetching.Answer("unasked")) for url in urls))
+    assert "links" in look(campaign, NOW).waits, "the time was up before"
     told = dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, answers[url]) for url in urls))
     assert {*told} == {*answers}, "our own pages are not asked"
     looked = look(campaign, NOW)

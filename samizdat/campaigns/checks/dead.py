@@ -21,7 +21,6 @@ GOOD_FOR = timedelta(days=1)
 # Links of one letter that are asked; a digest has some fifty.
 MOST = 200
 
-
 _NO_WAY = frozenset({"no_host", "no_connection"})
 _PICTURE = re.compile(r'<img\b[^<>]{0,2000}?\bsrc="(https?://[^"<>]{1,2000})"', re.IGNORECASE)
 
@@ -58,7 +57,8 @@ def ask(
 
     def changed(known: Kept) -> None:
         moment = now.isoformat()
-        known.links = {url: [one.verdict, one.detail, moment, f"{one.size}"] for url, one in told.items()}
+        asked = {url: one for url, one in told.items() if one.verdict != "unasked"}  # Those wait for the next press.
+        known.links = {url: [one.verdict, one.detail, moment, f"{one.size}"] for url, one in asked.items()}
 
     change(campaign, changed, now)
     return told

@@ -39,7 +39,8 @@ type Permit = Callable[[Address], bool]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a link. verdict: good, moved (to `detail`), dead (`detail` is why: a code of WHY), inside.
+    """What became of a link. verdict: good, moved (to `detail`), dead (`detail` is why: a code of dead.why), inside,
+    unsure (somebody is there, and lets no program in), unasked (the time was up).
 
     size: bytes that the page says it has, 0 where it does not.
     """
@@ -95,7 +96,7 @@ def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: 
         for _step in range(STEPS + 1):
             status, headers = _look(at, until, resolve, permit)
             if status in (301, 302, 303, 307, 308) and headers.get("location"):
-                at = urljoin(at, headers["location"].strip())
+                at = _joined(at, headers["location"].strip())
                 continue
             return _verdict(url, at, status, headers)
         return Answer("dead", "loop")
@@ -103,6 +104,13 @@ def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: 
         return Answer("inside")
     except _Broken as broken:
         return Answer("dead", str(broken))
+
+
+def _joined(at: str, location: str) -> str:
+    try:
+        return urljoin(at, location)
+    except ValueError:  # "https://[": the other server's own mistake.
+        raise _Broken("bad_address") from None
 
 
 def _verdict(url: str, at: str, status: int, headers: Mapping[str, str]) -> Answer:
