@@ -135,6 +135,12 @@ def test_pale_text_is_found(html: str, found: list[tuple[str, str]]) -> None:
     assert [(flaw.values["text"], flaw.values["ratio"]) for flaw in flaws] == found
 
 
+def test_what_was_pasted_without_its_ends_is_gone_through_once() -> None:
+    torn = "<b>" * 20_000 + "</i>" * 20_000 + '<p style="color:#fff">white</p>'  # Thirty seconds, were it each time.
+    [flaw] = contrast.look(reading(html=torn))
+    assert flaw.values["text"] == "white"
+
+
 def test_trials_and_what_was_left_over_are_found() -> None:
     found = words.look(reading("Lorem ipsum dolor\n\nthe latest contest [link]", subject="Тест: письмо"))
     assert [(flaw.code, flaw.place, flaw.line) for flaw in found] == [

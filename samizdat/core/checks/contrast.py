@@ -1,6 +1,7 @@
 """Text that is hard to tell from what it stands on: less than WCAG 2.2 asks (1.4.3: 4.5 to 1, large text 3 to 1)."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html.parser import HTMLParser
@@ -82,6 +83,7 @@ class _Walker(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.stack: list[tuple[str, Colour, Colour | None, float, bool, bool]] = []
+        self.open = Counter[str]()  # How often each tag is on the stack: it may be deep, and is not gone through.
         self.now: tuple[Colour, Colour | None, float, bool, bool] = (BLACK, WHITE, 16.0, False, False)
         self.pale: dict[tuple[Colour, Colour], tuple[str, float]] = {}
 
@@ -89,6 +91,7 @@ class _Walker(HTMLParser):
         if tag in _VOID:
             return
         self.stack.append((tag, *self.now))
+        self.open[tag] += 1
         values = {name: value or "" for name, value in attrs}
         style = _declared(values.get("style", ""))
         ink, ground, size, bold, hidden = self.now
@@ -108,10 +111,9 @@ class _Walker(HTMLParser):
         self.now = ink, ground, size, bold, hidden
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _VOID or all(one[0] != tag for one in self.stack):
-            return
-        while self.stack:
+        while self.open[tag]:
             name, *before = self.stack.pop()
+            self.open[name] -= 1
             self.now = tuple(before)  # type: ignore[assignment]
             if name == tag:
                 return
