@@ -54,18 +54,23 @@ Lookup = Callable[[str], list[str] | None]
 
 def look_up_txt(name: str) -> list[str] | None:
     """TXT strings of a name; [] when there are none, None when no server answered."""
-    resolver = dns.resolver.Resolver(configure=not option("SAMIZDAT_DNS"))
-    if option("SAMIZDAT_DNS"):
-        host, _colon, port = option("SAMIZDAT_DNS").partition(":")
-        resolver.nameservers, resolver.port = [host], int(port or 53)
-    resolver.lifetime = PATIENCE
     try:
-        answer = resolver.resolve(name, "TXT")
+        answer = _resolver().resolve(name, "TXT")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     except (dns.exception.DNSException, OSError):
         return None
     return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
+
+
+def _resolver() -> dns.resolver.Resolver:
+    """Errors: DNSException on a machine that names no server."""
+    resolver = dns.resolver.Resolver(configure=not option("SAMIZDAT_DNS"))
+    if option("SAMIZDAT_DNS"):
+        host, _colon, port = option("SAMIZDAT_DNS").partition(":")
+        resolver.nameservers, resolver.port = [host], int(port or 53)
+    resolver.lifetime = PATIENCE
+    return resolver
 
 
 def check_domain(
@@ -75,10 +80,14 @@ def check_domain(
     whose keys are made and do not sign yet."""
     texts = look_up(domain)
     if texts is None:
-        sentence = _("No name server answered for %(domain)s. Look at the line and press Check again.")
-        return [Record(name, "care", sentence % {"domain": domain}) for name in ("SPF", "DKIM", "DMARC")]
+        return [_unanswered(name, domain) for name in ("SPF", "DKIM", "DMARC")]
     signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up, waiting)
     return [_spf(domain, texts), signature, _dmarc(domain, look_up)]
+
+
+def _unanswered(name: str, place: str) -> Record:
+    sentence = _("No name server answered for %(name)s. Look at the line and press Check again.")
+    return Record(name, "care", sentence % {"name": place})
 
 
 def _spf(domain: str, texts: Iterable[str]) -> Record:
@@ -101,8 +110,7 @@ def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> Record:
         texts = look_up(key.name)
         values = {"selector": key.selector, "name": key.name}
         if texts is None:
-            sentence = _("No name server answered for %(name)s. Look at the line and press Check again.")
-            return Record("DKIM", "care", sentence % values)
+            return _unanswered("DKIM", key.name)
         if dkim.found_in(texts, key.algorithm, key.public) != "right":
             sentence = _(
                 "Letters are signed with %(selector)s, but its record is not there, or is another one. Publish TXT "
@@ -130,11 +138,14 @@ def _dkim(domain: str, look_up: Lookup, waiting: str) -> Record:
 
 
 def _dmarc(domain: str, look_up: Lookup) -> Record:
-    place, texts = "_dmarc." + domain, look_up("_dmarc." + domain) or []
+    place = "_dmarc." + domain
+    texts = look_up(place)
     # A subdomain without a record of its own falls under its parent's (RFC 7489, 6.6.3).
-    if not texts and domain.count(".") > 1:
+    if texts == [] and domain.count(".") > 1:
         place = "_dmarc." + domain.split(".", 1)[1]
-        texts = look_up(place) or []
+        texts = look_up(place)
+    if texts is None:
+        return _unanswered("DMARC", place)
     found = [text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")]
     if not found:
         sentence = _("There is no DMARC record. Add TXT _dmarc.%(domain)s with the value: v=DMARC1; p=none")

@@ -91,6 +91,11 @@ def test_without_a_name_server_the_check_says_that_it_could_not_look() -> None:
     assert {record.state for record in check_domain("lantern.example", lambda _name: None)} == {"care"}
 
 
+def test_a_timeout_at_the_dmarc_record_is_no_missing_record() -> None:
+    found = check_domain("lantern.example", lambda name: None if name.startswith("_dmarc.") else [])
+    assert (found[2].name, found[2].state) == ("DMARC", "care")
+
+
 def test_keys_that_wait_are_to_be_published_and_not_added_once_more() -> None:
     found = {one.name: one for one in check_domain("lantern.example", lambda _name: [], waiting="lantern.example")}
     assert found["DKIM"].state == "care"
