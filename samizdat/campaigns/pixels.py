@@ -96,7 +96,7 @@ def take(data: bytes) -> Taken:
         kind = _kind(image)
         if _moves(image):
             shown = _moving(image, kind, lambda frame: frame)
-            return Taken(shown, None, _thumb(image))
+            return Taken(shown, None, _first(image))
         # From here on nothing has the size of the upload: 40 million points are 160 MB.
         profile = image.info.get("icc_profile")
         whole = _in_srgb(_fitted(_upright(image), WHOLE), profile)
@@ -119,8 +119,7 @@ def remake(data: bytes, cut: Cut) -> tuple[Shot, bytes]:
         if kind not in ("GIF", "WEBP", _kind(image)):
             raise BadPicture(_("A moving picture stays a GIF or becomes a WebP. Choose one of these."))
         shot = _moving(image, kind, step)
-        image.seek(0)
-        return shot, _thumb(step(image.convert("RGBA")))
+        return shot, _first(image, step)
 
 
 def box_of(size: tuple[int, int], shape: str, focus: str) -> Box | None:
@@ -265,6 +264,12 @@ def _thumb(image: Image.Image) -> bytes:
     out = io.BytesIO()
     small.save(out, "WEBP", quality=70)
     return out.getvalue()
+
+
+def _first(image: Any, step: Step = lambda frame: frame) -> bytes:
+    """The thumb of a moving picture: what it begins with, whichever frame was read last."""
+    image.seek(0)
+    return _thumb(step(image.convert("RGBA")))
 
 
 def _moving(image: Any, kind: str, step: Step) -> Shot:

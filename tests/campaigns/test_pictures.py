@@ -35,7 +35,7 @@ def picture(kind: str = "JPEG", size: tuple[int, int] = (80, 60), mode: str = "R
 
 
 def moving(frames: int = 2, size: tuple[int, int] = (20, 20)) -> bytes:
-    made = [Image.new("L", size, number % 256) for number in range(frames)]
+    made = [Image.new("L", size, number * 200 % 256) for number in range(frames)]
     out = io.BytesIO()
     made[0].save(out, "GIF", save_all=True, append_images=made[1:])
     return out.getvalue()
@@ -112,6 +112,8 @@ def test_a_wide_picture_is_made_as_wide_as_a_letter_needs_and_its_whole_is_kept_
 def test_a_moving_picture_still_moves_and_is_cut_frame_by_frame(lantern: Any) -> None:
     stored = take_in(lantern, moving(), NOW)
     assert getattr(opened(stored), "n_frames", 1) == 2
+    data, _kind = pictures.open_thumb(stored)
+    assert Image.open(io.BytesIO(data)).convert("L").getpixel((5, 5)) < 64, "the first frame, which is the dark one"
     cut = opened(pictures.remake(stored, Cut((5, 5, 15, 10)), now=NOW))
     assert (cut.size, getattr(cut, "n_frames", 1)) == ((10, 5), 2)
     with pytest.raises(BadPicture, match="moving"):
