@@ -340,6 +340,9 @@ def _make_sendable(
         state, due = "sending", now
     with transaction.atomic():
         approving.check(campaign, by)
+        if campaign.again_id is not None:
+            # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
+            resending.check(Campaign.objects.select_for_update().get(pk=campaign.again_id), but=campaign)
         # The version of the letter, and the plan of its test: what was read before is what goes.
         as_it_was = {"version": campaign.version, "test_plan": campaign.test_plan}
         changed = Campaign.objects.filter(pk=campaign.pk, state="draft", **as_it_was).update(
