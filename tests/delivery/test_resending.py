@@ -14,7 +14,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import outcome
 from samizdat.core.ledger import State
-from samizdat.delivery.actions import cancel, release, resend, settle
+from samizdat.delivery.actions import cancel, release, releasing, resend, running, settle
 from samizdat.delivery.actions.resending import unreached
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import NobodyToWrite, WrongState
@@ -77,6 +77,34 @@ def test_nobody_gets_it_a_third_time_from_the_first_letter(sent: Campaign) -> No
         settle(sent, "resend", now=hours.now())
     cancel(again, now=hours.now())  # Taken back before anybody got it: then it may go once more.
     assert release(copied, now=hours.now()).frozen == 3
+
+
+def test_of_two_letters_that_are_released_to_them_at_once_one_goes(
+    sent: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = resend(sent, now=hours.now())
+    other = copy(one, by=None, now=hours.now())
+
+    def meanwhile(_edition: object) -> None:
+        monkeypatch.undo()
+        release(other, now=hours.now())
+
+    monkeypatch.setattr(releasing.counting, "lay_out", meanwhile)
+    with pytest.raises(WrongState, match="already"):
+        release(one, now=hours.now())
+    states = Campaign.objects.filter(again=sent).order_by("pk").values_list("state", flat=True)
+    assert [*states] == ["draft", "sending"]
+
+
+def test_what_a_killed_process_has_settled_is_sent(sent: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_words: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        settle(sent, "resend", now=hours.now())
+    sent.refresh_from_db()
+    assert sent.state == "sending" and [doubt.again for doubt in in_doubt(sent)] == [True]
 
 
 def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign, house: House) -> None:

@@ -27,17 +27,9 @@ UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
 
 def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     """Nothing more leaves; what is in flight is finished. Errors: WrongState."""
+    sentence = _("Only a campaign that is on its way can be paused.")
     states = ("scheduled", "held", "sending", "waiting")
-    return _move(
-        campaign,
-        states,
-        "paused",
-        "person",
-        "campaign.paused",
-        now,
-        by,
-        _("Only a campaign that is on its way can be paused."),
-    )
+    return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
 
 
 def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
@@ -82,17 +74,10 @@ def cancel(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
 
     Chunks that a living sender holds come back within a second and are booked by the clock. Errors: WrongState.
     """
-    _move(
-        campaign,
-        UNFINISHED,
-        "cancelled",
-        "person",
-        "campaign.cancelled",
-        now,
-        by,
-        _("Only a released campaign can be cancelled."),
-    )
-    SetAside.objects.filter(campaign=campaign).delete()
+    sentence = _("Only a released campaign can be cancelled.")
+    with transaction.atomic():
+        _move(campaign, UNFINISHED, "cancelled", "person", "campaign.cancelled", now, by, sentence)
+        SetAside.objects.filter(campaign=campaign).delete()
     recover_if_idle(now)
     book_cancelled(campaign.pk, now)
     campaign.refresh_from_db()
@@ -191,10 +176,8 @@ def settle(
     Campaign.objects.filter(pk=campaign.pk).update(unsure_policy=how, changed=now)
     edition = Edition.objects.get(campaign=campaign)
     unsure = Delivery.objects.filter(edition=edition, state=State.UNSURE)
-    count = _settle(edition, how, list(unsure.values_list("number", flat=True)), now)
+    count = _settle(campaign, edition, how, list(unsure.values_list("number", flat=True)), now)
     with transaction.atomic():
-        if how == "resend":
-            _owe_again(edition)
         detail = {"how": how, "count": count}
         kind = "campaign.settled" if doubtful or count else "campaign.unsure_chosen"
         record(kind, campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
@@ -222,16 +205,13 @@ def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime
     """Whether one was asked for that is not in doubt is looked at under the lock that every answer is booked under."""
     with transaction.atomic():
         edition = _locked(Edition.objects.get(campaign=campaign))
-        _check_settling(campaign, how)
         other = sorted(set(numbers).difference(_unsure_among(edition, numbers)))
         if other or not numbers:
             # A few of them say enough.
             named = ", ".join(str(number) for number in other[:5]) or "–"
             sentence = _("Nothing was changed, for the answer is known, or nothing was sent: subscriber %(numbers)s.")
             raise WrongState(sentence % {"numbers": named})
-        count = _settle(edition, how, numbers, now)
-        if how == "resend":
-            _owe_again(edition)
+        count = _settle(campaign, edition, how, numbers, now)
         detail = {"how": how, "count": count, "of": len(numbers)}
         record("campaign.settled_some", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
 
@@ -248,13 +228,14 @@ def _unsure_among(edition: Edition, numbers: list[int]) -> list[int]:
     return [number for part in slices for number in rows.filter(number__in=part).values_list("number", flat=True)]
 
 
-def _settle(edition: Edition, how: str, numbers: list[int], now: datetime) -> int:
+def _settle(campaign: Campaign, edition: Edition, how: str, numbers: list[int], now: datetime) -> int:
     """In slices: after a lost machine there can be thousands, and no writer may keep the others waiting. How many
-    are to be sent again, or are not any more."""
+    are to be sent again, or are not any more. Errors: WrongState, when another letter went to them meanwhile."""
     count = 0
     for at in range(0, len(numbers), CHUNK):
         with transaction.atomic():
             unsure = _unsure_among(_locked(edition), numbers[at : at + CHUNK])
+            _check_settling(campaign, how)
             count += _resend(edition, unsure, now) if how == "resend" else _hold(edition, unsure)
     return count
 
@@ -263,6 +244,9 @@ def _resend(edition: Edition, numbers: list[int], now: datetime) -> int:
     known = set(Retry.objects.filter(edition=edition, number__in=numbers).values_list("number", flat=True))
     wanted = [number for number in numbers if number not in known]
     dialect.put_retries(edition.pk, [(number, 1, now, now) for number in wanted])
+    # With them, or nobody would ever send what a killed process has put here.
+    if numbers:
+        Campaign.objects.filter(pk=edition.campaign_id, state="finished").update(state="sending", finished=None)
     return len(wanted)
 
 
@@ -270,9 +254,3 @@ def _hold(edition: Edition, numbers: list[int]) -> int:
     """Second tries that have not begun are called off."""
     gone, _rows = Retry.objects.filter(edition=edition, chunk=None, number__in=numbers).delete()
     return gone
-
-
-def _owe_again(edition: Edition) -> None:
-    """A finished campaign that owes something is on its way again."""
-    if Retry.objects.filter(edition=edition).exists():
-        Campaign.objects.filter(pk=edition.campaign_id, state="finished").update(state="sending", finished=None)
