@@ -123,7 +123,7 @@ def plan(
         Variant.objects.filter(campaign=campaign).delete()
         for place, change in enumerate([Change(), *changes]):
             row = Variant.objects.create(campaign=campaign, place=place, letter=change.letter)
-            told = {name: value for name, value in asdict_of(change).items() if value}
+            told = {name: value for name, value in words_of(change).items() if value}
             if change.letter is not None:
                 told["title"] = draft_of(change.letter).subject
             row.sealed = seal_json(keys, told, "variant", "sealed", row.pk)
@@ -131,7 +131,8 @@ def plan(
         record("campaign.test_planned", campaign.organisation, now=now, by=by, about=campaign.pk)
 
 
-def asdict_of(change: Change) -> dict[str, str]:
+def words_of(change: Change) -> dict[str, str]:
+    """Its own words, without the text of another draft."""
     return {"subject": change.subject, "from_name": change.from_name, "from_email": change.from_email}
 
 
@@ -194,7 +195,7 @@ def draft_in(draft: Draft, change: Change) -> Draft:
     if change.letter is not None:
         envelope = {name: getattr(draft, name) for name in ("subject", "from_name", "from_email", "reply_to", "links")}
         draft = draft_of(change.letter).with_(**envelope)
-    return draft.with_(**{name: value for name, value in asdict_of(change).items() if value})
+    return draft.with_(**{name: value for name, value in words_of(change).items() if value})
 
 
 def draft_of_version(campaign: Campaign, place: int) -> Draft:
@@ -218,7 +219,8 @@ def bound(campaign: Campaign) -> Any:
     """What a second person's yes binds to besides the letter."""
     if not campaign.test_share:
         return None
-    drafts = [[one.place, asdict(draft_in(draft_of(campaign), one.change))] for one in versions(campaign)]
+    draft = draft_of(campaign)
+    drafts = [[one.place, asdict(draft_in(draft, one.change))] for one in versions(campaign)]
     return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
 
 
@@ -263,16 +265,17 @@ def marks_of(edition: int) -> tuple[int, ...]:
 
 def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Any, now: datetime) -> None:
     """What a person has counted in the mailbox: to this version, or to a letter that has no test. Errors: BadTest."""
-    if place is not None:
-        if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
-            raise BadTest(_("There is no such version."))
-    elif campaign.test_share:
-        raise BadTest(_("This letter has versions. Say to which one they replied."))
-    else:
-        sent = Campaign.objects.filter(pk=campaign.pk).exclude(state="draft")
-        if not sent.update(replies=replies):
-            raise BadTest(_("This letter has not been released, so nobody can have replied."))
-    record("campaign.replies_counted", campaign.organisation, now=now, by=by, about=campaign.pk)
+    with transaction.atomic():
+        if place is not None:
+            if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
+                raise BadTest(_("There is no such version."))
+        elif campaign.test_share:
+            raise BadTest(_("This letter has versions. Say to which one they replied."))
+        else:
+            sent = Campaign.objects.filter(pk=campaign.pk).exclude(state="draft")
+            if not sent.update(replies=replies):
+                raise BadTest(_("This letter has not been released, so nobody can have replied."))
+        record("campaign.replies_counted", campaign.organisation, now=now, by=by, about=campaign.pk)
 
 
 def replies_of(campaign: Campaign) -> int | None:

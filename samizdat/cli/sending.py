@@ -100,7 +100,7 @@ def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
 
 
 def _versions(found: Any) -> tuple[Any, ...]:
-    from samizdat.campaigns.contest import asdict_of, versions
+    from samizdat.campaigns.contest import words_of, versions
     from samizdat.delivery.actions.contest import parts
 
     found.refresh_from_db()
@@ -108,7 +108,7 @@ def _versions(found: Any) -> tuple[Any, ...]:
     rows = []
     for one in versions(found):
         text = one.change.letter.pk if one.change.letter else None
-        told = {"name": one.name, **asdict_of(one.change), "letter": text, "left": one.left, "replies": one.replies}
+        told = {"name": one.name, **words_of(one.change), "letter": text, "left": one.left, "replies": one.replies}
         rows.append(told | (books[one.name].counts | {"frozen": books[one.name].frozen} if books else {}))
     rest = books["rest"].counts | {"frozen": books["rest"].frozen} if books else None
     winner = NAMES[found.test_winner] if found.test_winner is not None else None

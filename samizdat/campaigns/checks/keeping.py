@@ -70,5 +70,7 @@ def accept(campaign: Campaign, key: str, *, by: Any, now: datetime, back: bool =
         # A letter has some twenty findings; whoever sends more keys than that is not a page of ours.
         known.accepted = set(sorted(known.accepted)[:500])
 
-    change(campaign, changed, now)
-    record("campaign.check_accepted", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"back": back})
+    with transaction.atomic():
+        change(campaign, changed, now)
+        detail = {"back": back}
+        record("campaign.check_accepted", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organisation
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import WritingRules
 from samizdat.core.checks.links import BLOCKED, clean_hosts
@@ -39,8 +41,11 @@ def rules_of(organisation: Any) -> Rules:
 
 def learn(organisation: Any, words: Iterable[str], *, by: Any, now: datetime) -> Rules:
     """Adds words that no dictionary has and that are right here."""
-    known = rules_of(organisation)
-    return save(organisation, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
+    with transaction.atomic():
+        # Two may learn at once; the organisation's row is the lock, since the rules may have none yet.
+        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        known = rules_of(organisation)
+        return save(organisation, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
 
 
 def save(
@@ -56,8 +61,9 @@ def save(
         raise CampaignError(_("That is more than 5,000 words or 2,000 hosts. Leave some out."))
     document = {"words": kept_words, "hosts": kept_hosts}
     sealed = seal_json(house.keys(organisation), document, "writingrules", "sealed", organisation.pk)
-    WritingRules.objects.update_or_create(pk=organisation.pk, defaults={"sealed": sealed})
-    record("writing.rules", organisation, now=now, by=by, detail={"words": len(kept_words)})
+    with transaction.atomic():
+        WritingRules.objects.update_or_create(pk=organisation.pk, defaults={"sealed": sealed})
+        record("writing.rules", organisation, now=now, by=by, detail={"words": len(kept_words)})
     return Rules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
 
 

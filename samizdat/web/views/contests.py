@@ -74,7 +74,7 @@ def _forms(request: Any, found: Any) -> tuple[list[ChangeForm], PlanForm]:
     forms = []
     for place, letter in enumerate(PLACES):
         change = known[place].change if place < len(known) else contest.Change()
-        told = {**contest.asdict_of(change), "letter": change.letter.pk if change.letter else ""}
+        told = {**contest.words_of(change), "letter": change.letter.pk if change.letter else ""}
         forms.append(ChangeForm(request.POST or None, prefix=letter, drafts=others, initial=told))
     at = timezone.localtime(found.test_at or hours.asked() + timedelta(hours=USUAL))
     told = {"day": at.date(), "time": at.time().replace(second=0, microsecond=0)}
