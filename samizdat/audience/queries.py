@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience import facts, settling, tagging
-from samizdat.audience.actions.lists import list_name
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import (
@@ -33,6 +32,7 @@ from samizdat.audience.models import (
     TagTotal,
     row_id,
 )
+from samizdat.audience.naming import list_name
 from samizdat.core import address as addresses
 from samizdat.core import consent, seal
 from samizdat.vault import house

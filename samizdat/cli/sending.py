@@ -100,7 +100,7 @@ def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
 
 
 def _versions(found: Any) -> tuple[Any, ...]:
-    from samizdat.campaigns.contest import words_of, versions
+    from samizdat.campaigns.contest import versions, words_of
     from samizdat.delivery.actions.contest import parts
 
     found.refresh_from_db()

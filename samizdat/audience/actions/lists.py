@@ -12,6 +12,7 @@ from samizdat.audience import tagging
 from samizdat.audience.actions.wordings import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
 from samizdat.audience.models import STATUSES, List
+from samizdat.audience.naming import list_name
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -87,8 +88,3 @@ def _free_name(organisation: Any, keys: OrganisationKeys, name: str, besides: in
         if list_name(keys, other).casefold() == name.casefold():
             raise ListNameTaken(_("There is a list called %(name)s already. Choose another name.") % {"name": name})
     return name
-
-
-def list_name(keys: OrganisationKeys, list: List) -> str:
-    """Its name in plain."""
-    return keys.open(bytes(list.name_sealed), "list", "name", list.id).decode()

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import settling
 from samizdat.audience.actions import forms
-from samizdat.audience.actions.lists import list_name
 from samizdat.audience.actions.suppress import keep_suppression
 from samizdat.audience.models import (
     FREQUENCIES,
@@ -21,6 +20,7 @@ from samizdat.audience.models import (
     Subscriber,
     Subscription,
 )
+from samizdat.audience.naming import list_name
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
 from samizdat.core import consent, digest, pages, seal, variants

@@ -9,8 +9,8 @@ from typing import Any
 
 from samizdat import dialect
 from samizdat.audience import facts, tagging
-from samizdat.audience.actions.lists import list_name
 from samizdat.audience.models import NUMBER_MASK, List, Subscription, row_id
+from samizdat.audience.naming import list_name
 from samizdat.core import seal
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json

@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 from samizdat import dialect
 from samizdat.accounts.models import Organisation
 from samizdat.audience import facts, tagging
-from samizdat.audience.actions.lists import list_name
 from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.exporting import besides, people, reading, registry, sealing, tables
@@ -37,6 +36,7 @@ from samizdat.audience.models import (
     new_list_number,
     row_id,
 )
+from samizdat.audience.naming import list_name
 from samizdat.audience.totals import Totals
 from samizdat.core import address as addresses
 from samizdat.core import digest, seal

@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 
 from samizdat import wording
 from samizdat.audience import tagging
-from samizdat.audience.actions.lists import list_name
 from samizdat.audience.models import List, Tag
+from samizdat.audience.naming import list_name
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
 from samizdat.core import segment

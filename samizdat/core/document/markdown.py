@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from samizdat.core.document.reading import dumps, parse
 from samizdat.core.document.schema import Node
-from samizdat.core.letter.markdown import markdown
+from samizdat.core.markdown import markdown
 
 # Merge tags go through as words: `*|FNAME|*` would be emphasis, and quotes of a default are nothing to escape.
 _TAG = re.compile(r"\*\|(?:(?!\*\|)[^\n])*?\|\*|\{\{(?:(?!\{\{)[^\n])*?\}\}|\{%(?:(?!\{%)[^\n])*?%\}")

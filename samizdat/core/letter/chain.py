@@ -21,9 +21,9 @@ from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
 from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, known_values, php_date
-from samizdat.core.letter.markdown import markdown
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text
+from samizdat.core.markdown import markdown
 from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, Flaw, If, Node, Severity, Tag, Text
 from samizdat.core.message import ESCAPES, Kind, Slot, dated
 

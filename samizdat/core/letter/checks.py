@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from samizdat.core.letter.markdown import markdown
+from samizdat.core.markdown import markdown
 from samizdat.core.mergetags import Flaw, Severity
 
 
