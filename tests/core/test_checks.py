@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat.core.checks import Reading, Whereabouts, contrast, dates, donation, links, look, words
+from samizdat.core.checks.starting import PLACEHOLDERS
 from samizdat.core.letter import Content, fill, render
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)  # A Wednesday.
@@ -139,6 +141,15 @@ def test_what_was_pasted_without_its_ends_is_gone_through_once() -> None:
     torn = "<b>" * 20_000 + "</i>" * 20_000 + '<p style="color:#fff">white</p>'  # Thirty seconds, were it each time.
     [flaw] = contrast.look(reading(html=torn))
     assert flaw.values["text"] == "white"
+
+
+def test_what_a_letter_to_begin_with_asks_its_writer_for_is_found_in_every_one_of_them() -> None:
+    folder = files("samizdat.core").joinpath("templates/starters")
+    written = {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".json")}
+    for name, body in written.items():
+        found = [flaw for flaw in words.look(reading(where=Whereabouts(body, "blocks"))) if flaw.place == "block"]
+        assert len(found) >= 3, name
+    assert [one for one in PLACEHOLDERS if not any(one in " ".join(body.split()) for body in written.values())] == []
 
 
 def test_trials_and_what_was_left_over_are_found() -> None:

@@ -219,6 +219,7 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         # Clara is signed out while she types; she signs in again elsewhere, and what she typed is saved from here.
         Session.objects.filter(person=clara).delete()
         page.keyboard.type(", signed out")
+        page.keyboard.press("Control+s")  # Before it saved itself: the page stays, and what was typed in it.
         expect(page.locator("#here")).to_contain_text("You are signed out, and nothing is lost")
         key = signed_in(clara).cookies["desk"].value
         page.context.add_cookies([{"name": "desk", "value": key, "url": served}])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from samizdat.core.checks.reading import Reading
+from samizdat.core.checks.starting import PLACEHOLDERS
 from samizdat.core.mergetags import Flaw
 
 _TRIAL = re.compile(
@@ -25,3 +26,7 @@ def look(reading: Reading) -> Iterator[Flaw]:
         if word not in seen:
             seen.add(word)
             yield reading.flaw("left_over", word, word=word)
+    written = " ".join(reading.where.words.split())
+    for words in PLACEHOLDERS:
+        if words in written:
+            yield reading.flaw("left_over", words, word=words)

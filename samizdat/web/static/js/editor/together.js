@@ -15,8 +15,16 @@ export function follow({ form, source, read, take }) {
   let dirty = false;
   let failed = false;
 
-  form.elements.page.value = crypto.randomUUID().replaceAll("-", "");
-  const save = () => window.htmx.trigger(form, "again");
+  // Pages without saving by themselves (a place of a template) only ask before they send.
+  const saves = form.hasAttribute("hx-post");
+  let asked = false;
+
+  if (saves) form.elements.page.value = crypto.randomUUID().replaceAll("-", "");
+  const save = () => {
+    if (saves) return window.htmx.trigger(form, "again");
+    failed = false;
+    return note("");
+  };
 
   form.addEventListener("input", () => (dirty = true));
   form.addEventListener("submit", (event) => {
@@ -24,7 +32,10 @@ export function follow({ form, source, read, take }) {
     if (failed) {
       event.preventDefault();
       look();
-    } else dirty = false;
+    } else if (dirty && !asked) {
+      event.preventDefault();
+      ask(event.submitter);
+    } else dirty = asked = false;
   });
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target !== form) return;
@@ -50,6 +61,22 @@ export function follow({ form, source, read, take }) {
   window.addEventListener("beforeunload", (event) => {
     if (dirty && failed) event.preventDefault();
   });
+
+  // Somebody who is signed out would get a page that says so in the place of what she typed.
+  async function ask(submitter) {
+    let status = 0;
+    try {
+      const answer = await fetch(place.dataset.look, { redirect: "manual" });
+      asked = answer.ok;
+      status = answer.type === "opaqueredirect" ? 403 : answer.status;
+    } catch {
+      // There is no line.
+    }
+    if (asked) return form.requestSubmit(submitter);
+    failed = true;
+    note(say(status === 403 ? "signed-out" : "no-line"), true);
+    return setTimeout(look, AGAIN);
+  }
 
   // The answer of a save says it when what is stored is not what was sent.
   function stored() {
@@ -83,7 +110,7 @@ export function follow({ form, source, read, take }) {
       for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = facts.token;
       if (!failed) note(facts.others);
       // Somebody saved, or what is here is not saved yet: saving brings both together.
-      const behind = take && facts.version > Number(form.elements.version.value);
+      const behind = saves && take && facts.version > Number(form.elements.version.value);
       if (failed || (behind && !dirty)) save();
     } catch {
       if (failed) note(say("no-line"), true);

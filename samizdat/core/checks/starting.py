@@ -1,0 +1,53 @@
+"""What the letters to begin with say to whoever writes (templates/starters): readers should never see it."""
+
+PLACEHOLDERS = (
+    # letter
+    "What this letter is about, in one line",
+    "Begin with what happened and where.",
+    "Then say why it matters to her, and what you saw yourself.",
+    "End with one thing she can do:",
+    "О чём это письмо, одной строкой",
+    "Начните с того, что случилось и где.",
+    "Потом скажите, почему это важно для читателя",
+    "Закончите одним делом:",
+    # digest
+    "Three or four stories, the most important one first.",
+    "What happened, and why it matters.",
+    "Date: what happens.",
+    "A number, and what it means.",
+    "A sentence that somebody said, and who said it.",
+    "Три-четыре истории, самая важная первой.",
+    "Что случилось и почему это важно.",
+    "Дата: что будет.",
+    "Число и что оно значит.",
+    "Фраза, которую кто-то сказал, и кто её сказал.",
+    # appeal
+    "What is needed, and by when",
+    "Tell about one person or one day.",
+    "What the money is for, how much is there and how much is missing.",
+    "Что нужно и к какому сроку",
+    "Расскажите об одном человеке или об одном дне.",
+    "На что пойдут деньги, сколько уже есть и сколько не хватает.",
+    # event
+    "Who speaks, about what, and for whom it is.",
+    "Name of the evening",
+    "Where: street, floor, entrance",
+    "How to get there, and how to take part from afar.",
+    "Think of those who cannot show their faces:",
+    "Кто выступает, о чём и для кого это.",
+    "Название вечера",
+    "Где: улица, этаж, вход",
+    "Как добраться и как участвовать издалека.",
+    "Подумайте о тех, кому нельзя показывать лицо:",
+    # alert
+    "What happened, in one sentence:",
+    "First the thing that cannot wait.",
+    "Then whom to call: a number, a lawyer, a chat.",
+    "What not to do, and why.",
+    "What we know for certain, and what we do not know yet. Say when",
+    "Что случилось, одним предложением:",
+    "Сначала то, что не может ждать.",
+    "Потом кому звонить: номер, адвокат, чат.",
+    "Чего не делать и почему.",
+    "Что мы знаем точно и чего ещё не знаем. Скажите",
+)
