@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+# Years in which something may be planned and looked at: with room for every zone before the calendar's ends.
+YEARS = range(2000, 2100)
+
 # (time by the database, our monotonic clock at that moment); None before it was first asked.
 _told: tuple[datetime, float] | None = None
 

@@ -9,11 +9,18 @@ from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.formats import get_format, number_format
 from django.utils.translation import get_language, get_language_info
+from django.utils.translation import gettext_lazy as lazy
 
 # Day and time by language. Others go by what Django knows of them.
 FORMATS = {
     "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
     "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
+}
+# Languages for which Django has no name, or none in Russian: what they are called, and what they call themselves.
+_LANGUAGES = {
+    "zh": (lazy("Chinese"), "中文"),
+    "no": (lazy("Norwegian"), "Norsk"),
+    "nb": (lazy("Norwegian Bokmål"), "Norsk bokmål"),
 }
 _ENGLISH = re.compile(r"\d{1,3}(?:,\d{3})+")
 
@@ -40,18 +47,20 @@ def _regrouped(value: Any) -> Any:
 
 def language(code: str) -> str:
     """What a language is called in the words of whoever looks; the code itself of one that Django does not know."""
-    try:
-        return str(get_language_info(code)["name_translated"]).capitalize()
-    except KeyError:
-        return code
+    return _named(code, 0, "name_translated")
 
 
 def own_name(code: str) -> str:
     """What a language calls itself; the code of one that Django does not know."""
+    return _named(code, 1, "name_local")
+
+
+def _named(code: str, place: int, key: str) -> str:
     try:
-        return str(get_language_info(code)["name_local"]).capitalize()
+        name = str(_LANGUAGES[code][place] if code in _LANGUAGES else get_language_info(code)[key])
     except KeyError:
         return code
+    return name[:1].upper() + name[1:]  # Not the rest in small letters: it is "Haitian Creole".
 
 
 def shaped(value: date | datetime | None, shape: str) -> str:

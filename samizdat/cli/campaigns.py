@@ -412,8 +412,10 @@ def moment_of(text: str, zone: str) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise Failed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
-    from samizdat.hours import in_zone
+    from samizdat.hours import YEARS, in_zone
 
+    if parsed.year not in YEARS:
+        raise Failed(f"{text} is no time to plan for. Name a year from {YEARS[0]} to {YEARS[-1]}.", "bad_time")
     at = parsed if parsed.tzinfo else in_zone(parsed.date(), parsed.time(), ZoneInfo(zone))
     if at is None:
         sentence = f"The clocks are put forward then: {text} does not exist in {zone}. Name another time."

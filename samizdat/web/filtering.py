@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf.locale import LANG_INFO
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
+from samizdat import wording
 from samizdat.audience.filters import ANY, SUPPRESSED, Filter
 from samizdat.core import address
 from samizdat.core.consent import STATUSES, WAYS
@@ -71,7 +71,7 @@ def read(asked: Mapping[str, str], lists: Iterable[Any], tags: Iterable[tuple[in
     language = asked.get("language", "")
     if language.isascii() and language.replace("-", "").isalnum() and len(language) <= LONGEST:
         known["language"] = language
-        found.values["language"], found.names["language"] = language, (_("Language"), language_word(language))
+        found.values["language"], found.names["language"] = language, (_("Language"), wording.language(language))
     for name, label in (("since", _("Here since")), ("until", _("Here until"))):
         when = _day(asked.get(name, ""))
         if when is not None:
@@ -109,7 +109,7 @@ def offers(lists: Iterable[Any], tags: Iterable[tuple[int, str]], asked: Asked) 
             options = [(text, word, asked.values.get(name) == text) for text, (_value, word) in choices.items()]
             found.append({"name": name, "label": label, "options": options})
     codes = list(dict.fromkeys([*LANGUAGES, *([asked.values["language"]] if "language" in asked.values else [])]))
-    options = [(code, language_word(code), asked.values.get("language") == code) for code in codes]
+    options = [(code, wording.language(code), asked.values.get("language") == code) for code in codes]
     found.insert(2, {"name": "language", "label": _("Language"), "options": options})
     return found
 
@@ -118,15 +118,7 @@ def every_language(*others: str) -> list[tuple[str, str]]:
     """(code, word) of every language that has a name here, and of other codes that stand somewhere; by the word."""
     named = [code for code, told in LANG_INFO.items() if "name" in told and "-" not in code]
     codes = dict.fromkeys([*LANGUAGES, *named, *(code for code in others if code)])
-    return sorted(((code, language_word(code)) for code in codes), key=lambda one: one[1])
-
-
-def language_word(code: str) -> str:
-    """What a language is called, in the words of whoever looks."""
-    try:
-        return str(get_language_info(code)["name_translated"]).capitalize()
-    except KeyError:
-        return code
+    return sorted(((code, wording.language(code)) for code in codes), key=lambda one: one[1])
 
 
 def _day(text: str) -> date | None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
-from samizdat import hours
+from samizdat import hours, wording
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import languages
@@ -149,3 +150,18 @@ def test_a_language_is_removed_after_a_question(here: House, desk: Desk, russian
     assert client.get(_to(here, "campaign", russian.pk)).status_code == 404
     here.campaign.refresh_from_db()
     assert "Add a language" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("code", "english", "russian"),
+    [
+        ("zh", "Chinese", "Китайский"),
+        ("ht", "Haitian Creole", "Гаитянский креольский язык"),
+        ("nb", "Norwegian Bokmål", "Норвежский (букмол)"),
+    ],
+)
+def test_every_language_has_a_name_in_the_words_of_the_desk(code: str, english: str, russian: str) -> None:
+    assert wording.language(code) == english
+    with override("ru"):
+        assert wording.language(code) == russian

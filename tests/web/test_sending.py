@@ -135,6 +135,13 @@ def test_the_time_is_shown_in_the_readers_zone_and_in_her_own(here: House, desk:
     assert "this time does not exist" in skipped
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "9999-12-31"])
+def test_a_slip_in_the_year_is_a_sentence(here: House, desk: Desk, day: str) -> None:
+    answer = desk("editor").get(_to(here, "when", here.campaign.pk), {"when": "later", "day": day, "time": "00:00"})
+    assert "Look at the year" in answer.content.decode()
+
+
 def test_the_number_to_type_is_that_of_the_time_which_was_chosen() -> None:
     later = {"when": "later", "day": "2026-12-01", "time": "10:00"}
     for number, right in (("1500", True), ("1200", False)):

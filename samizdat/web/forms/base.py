@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+
+from samizdat.hours import YEARS
 
 
 class DeskForm(forms.Form):
@@ -17,6 +20,20 @@ class DeskForm(forms.Form):
             kind = getattr(field.widget, "input_type", "")
             if kind not in ("checkbox", "radio", "file", "hidden"):
                 field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
+
+
+class DayField(forms.DateField):
+    """A day that can be planned: computers know no moment before the year 1 or after 9999, and a slip of the hand
+    may say either.
+    """
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and value.year not in YEARS:
+            years = {"first": str(YEARS[0]), "last": str(YEARS[-1])}
+            raise forms.ValidationError(_("Look at the year: it is from %(first)s to %(last)s.") % years)
 
 
 def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, Any]]) -> None:

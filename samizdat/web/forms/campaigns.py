@@ -17,7 +17,7 @@ from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
 from samizdat.delivery.errors import WrongPace
 from samizdat.hours import in_zone
 from samizdat.web.filtering import every_language
-from samizdat.web.forms.base import DeskForm, offer
+from samizdat.web.forms.base import DayField, DeskForm, offer
 from samizdat.web.forms.people import AddressField
 from samizdat.web.templatetags.desk import count
 
@@ -157,9 +157,7 @@ class ReleaseForm(DeskForm):
         widget=forms.RadioSelect,
         initial="now",
     )
-    day = forms.DateField(
-        label=lazy("Day"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    day = DayField(label=lazy("Day"), required=False)
     time = forms.TimeField(
         label=lazy("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.campaigns.contest import Change
 from samizdat.core import contest
 from samizdat.hours import in_zone
-from samizdat.web.forms.base import DeskForm, offer
+from samizdat.web.forms.base import DayField, DeskForm, offer
 
 WAYS = {
     "hand": lazy("Somebody here decides"),
@@ -63,9 +63,7 @@ class PlanForm(DeskForm):
     )
     way = forms.ChoiceField(label=lazy("The winner"), widget=forms.RadioSelect, initial="hand")
     link = forms.ChoiceField(label=lazy("Clicks of"), required=False, help_text=lazy("Only where clicks decide."))
-    day = forms.DateField(
-        label=lazy("The rest goes on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    day = DayField(label=lazy("The rest goes on"))
     time = forms.TimeField(label=lazy("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
 
     def __init__(self, *args: Any, ways: tuple[str, ...], links: tuple[str, ...] = (), **kwargs: Any) -> None:

@@ -17,8 +17,6 @@ from samizdat.web.doors import EVERYONE, door
 from samizdat.web.views.campaigns import with_names
 
 _MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
-# Years that can be looked at.
-FIRST, LAST = 2000, 2099
 
 
 @dataclass(slots=True)
@@ -70,4 +68,4 @@ def _beside(first: date, way: int) -> date:
 
 def _link(first: date) -> tuple[str, str] | None:
     """(value for the address, name) of a month that can be looked at."""
-    return (f"{first:%Y-%m}", date_format(first, "F Y")) if FIRST <= first.year <= LAST else None
+    return (f"{first:%Y-%m}", date_format(first, "F Y")) if first.year in hours.YEARS else None
