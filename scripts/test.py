@@ -26,8 +26,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 BIN = HERE / ".venv" / "bin"
 
-# What tests call, and the Debian package that has it.
-TOOLS = {"postgres": "postgresql", "chromium": "chromium", "msgfmt": "gettext"}
+# What tests call, and the Debian packages that have it: of several the first is best, and any will do.
+TOOLS = {
+    "postgres": ("postgresql",),
+    "chromium-headless-shell chromium": ("chromium-headless-shell", "chromium"),
+    "msgfmt": ("gettext",),
+}
 
 
 class CannotRun(Exception):
@@ -43,17 +47,25 @@ def find_tool(name: str) -> str | None:
 
 
 def install_missing() -> None:
-    missing = sorted({package for tool, package in TOOLS.items() if find_tool(tool) is None})
+    missing = [packages for tools, packages in TOOLS.items() if not any(map(find_tool, tools.split()))]
     if not missing:
         return
-    command = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
+    names = ", ".join(packages[-1] for packages in missing)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise CannotRun(f"The tests need {', '.join(missing)}. Run as root: {command}   (or: ./run test --only sqlite)")
-    print(f"Installing {', '.join(missing)} with apt …", file=sys.stderr)
+        raise CannotRun(
+            f"The tests need {names}. Install them, or run this again as root (or: ./run test --only sqlite)"
+        )
+    print(f"Installing {names} with apt …", file=sys.stderr)
     # A package that starts a service of its own is told not to: policy-rc.d is Debian's way to say so.
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for step in ("apt-get update -qq", command):
-        subprocess.run(step.split(), check=True, env=quiet, stdout=subprocess.DEVNULL)
+    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, stdout=subprocess.DEVNULL)
+    wanted = [next(filter(_is_known, packages), packages[-1]) for packages in missing]
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
+    subprocess.run(install, check=True, env=quiet, stdout=subprocess.DEVNULL)
+
+
+def _is_known(package: str) -> bool:
+    return subprocess.run(["apt-cache", "show", package], capture_output=True).returncode == 0
 
 
 # Bytes that a whole run writes at most; in memory there is no disk to wait for, and nobody pulls the plug.

@@ -15,8 +15,10 @@ OTHERWISE = EVERYTHING | {"runOnly": {"type": "rule", "values": ["color-contrast
 
 
 def chromium() -> str:
-    """Debian's own, or whichever is installed. Fails loudly: a browser test that skips itself proves nothing."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    """Debian's own, or whichever is installed: best without a window, which takes a quarter less of the machine. Fails
+    loudly: a browser test that skips itself proves nothing."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     assert found, "There is no Chromium. Install it (apt install chromium), or say where it is: CHROMIUM=/path"
     return found
 

@@ -1,6 +1,7 @@
 """The small cast. Ada confirmed, Boris left, Clara edits, Dmitri may only look; Northern Lantern is their group."""
 
 import functools
+import gc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -127,6 +128,13 @@ def _tables(alias: str) -> list[str]:
 
     names = connections[alias].introspection.django_table_names(only_existing=True)
     return sorted(set(names) - moulds.WRITTEN_BY_MIGRATIONS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    # Code and thousands of tests stay to the end: nobody has to look through them for garbage again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
