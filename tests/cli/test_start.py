@@ -37,7 +37,7 @@ def lived(house: House) -> House:
     return house
 
 
-# That no module needs another one to be imported first is for tests/test_arrows.py; here are the ways into most of them.
+# That no module needs another one to be imported first is for tests/test_arrows.py; here are ways into most of them.
 STARTS = {
     "import": "import people.csv --list Letter --status subscribed",
     "campaign": "campaign send 1 --wait",
