@@ -40,6 +40,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
+    "letters.brought": (publish.brought_letters,),
     "campaign.corrected": (publish.letter,),
     "campaign.tested": (publish.pictures,),
     "picture.removed": (publish.picture_gone,),

@@ -121,6 +121,17 @@ def letter(event: Event, now: datetime) -> None:
         edition_as_letter(edition, now)
 
 
+def brought_letters(event: Event, now: datetime) -> None:
+    """The web copies and pictures of letters that came in with an export, the newest first; those that are shown
+    already are passed over, so that a killed one goes on."""
+    there = set(Page.objects.values_list("edition", flat=True))
+    rows = _editions().filter(organisation=event.organisation, campaign__state__in=PUBLIC_STATES).order_by("-created")
+    for edition in rows.iterator(chunk_size=50):
+        if edition.id not in there:
+            campaign_pictures(edition.campaign, now)
+            edition_as_letter(edition, now)
+
+
 def pictures(event: Event, now: datetime) -> None:
     """The uploaded pictures that a letter shows; before its release or test they are sealed."""
     campaign = Campaign.objects.select_related("organisation").filter(id=event.about or 0).first()

@@ -21,7 +21,10 @@ from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.engine.opening import open_edition
 from samizdat.delivery.queries import status
+from samizdat.gate.models import Page
+from samizdat.gate.models import Picture as Shown
 from samizdat.rights.actions import retaining
+from samizdat.worker.after import follow
 from tests.audience.test_exporting import _changed, in_another_house, made
 from tests.conftest import NOW
 from tests.web.conftest import png
@@ -72,7 +75,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     assert (counts["letters"], counts["pictures"], counts["templates"]) == (4, 1, 1)
     before, after = letters_of(written), letters_of(there)
     assert {subject: row.state for subject, row in after.items()} == {
-        "A draft": "draft", "Sent": "finished", "Going": "cancelled", "Later": "draft",
+        "A draft": "draft", "Sent": "finished", "Going": "finished", "Later": "draft",
     }  # fmt: skip
     draft = after["A draft"]
     assert draft.tag == queries.tag_named(there, "press") and templating.name_of(draft.template) == "Ours"  # type: ignore[arg-type]
@@ -93,6 +96,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     assert (there.quiet_hours, there.public_url) == ("22:00-07:00", "")
 
 
+@pytest.mark.django_db(databases=["default", "gate"])
 def test_numbers_that_stand_in_mailboxes_stay_where_nobody_has_them(written: Any, vault: Any, tmp_path: Path) -> None:
     data, sent = made(written, Wish("samizdat")), letters_of(written)["Sent"]
     known = sent.edition.pk, sent.edition.archive_slug, Picture.objects.get().slug
@@ -101,6 +105,9 @@ def test_numbers_that_stand_in_mailboxes_stay_where_nobody_has_them(written: Any
     there, _counts = in_another_house(data, tmp_path, vault)
     after = letters_of(there)["Sent"].edition
     assert (after.pk, after.archive_slug, Picture.objects.get().slug) == known
+    change_settings(there, by=None, now=NOW, public_url="https://harbour.example")
+    follow(NOW)
+    assert Page.objects.filter(slug=known[1]).exists() and Shown.objects.filter(slug=known[2]).exists()
 
 
 def _forget(organisation: Any) -> None:

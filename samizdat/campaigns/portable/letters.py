@@ -1,7 +1,7 @@
 """Letters: drafts as they stand, and what was sent with its text, its books and its frozen edition.
 
-Who got a letter does not go along. So what is over comes in as over; what was on its way as stopped, with what was
-still owed called off, for nobody here knows whom it reached; what had not begun as a draft, for a person to release.
+Who got a letter does not go along. So what is over comes in as over; what was on its way too, with what was still owed
+called off, for nobody here knows whom it reached; what had not begun as a draft, for a person to release.
 """
 
 import base64
@@ -25,6 +25,7 @@ from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, Editi
 from samizdat.campaigns.portable.pictures import renamed
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.message import loads
+from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -58,6 +59,8 @@ class Letters:
             if places.here(self.name, letter.number) is None and not letter.lost(places):
                 with transaction.atomic():
                     places.put(self.name, letter.number, _make(letter, places).pk)
+        if many := len(places.all(self.name)):
+            record("letters.brought", places.organisation, now=places.now, by=places.by, detail={"letters": many})
 
 
 def _goes_along(letter: Campaign) -> bool:
@@ -170,11 +173,10 @@ def _read(told: dict[str, Any]) -> Letter:
     else:
         _insist_on_edition(told["edition"])
     if state in GOING:
-        state, books = "cancelled", _called_off(books)
+        state = "finished"  # Its web copy stays, for those who had it.
     if state not in OVER:
         state, books = "draft", dict.fromkeys(books, 0)
-    if state == "finished":
-        books = _called_off(books)
+    books = _called_off(books)
     books["left_by_letter"] = int(told["books"]["left_by_letter"]) if state in OVER else 0
     return Letter(int(told["number"]), told, draft, arranging.Arrangement.read(told["places"]), moments, state, books)
 
