@@ -74,13 +74,6 @@ def gate(folder: Path) -> dict[str, Any]:
     return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3")
 
 
-def in_one() -> bool:
-    """House and gate are one PostgreSQL database, which needs one connection to be asked about both."""
-    from django.db import connections
-
-    return bool(connections.settings["default"]["NAME"] == connections.settings["gate"]["NAME"])
-
-
 def gate_for_public(folder: Path) -> dict[str, Any]:
     """The gate as the public process sees it: with a role of its own where there is one."""
     url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")

@@ -63,15 +63,14 @@ def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """
     from django.apps import apps
 
-    from samizdat import databases, dialect
+    from samizdat import dialect
 
     ours = set()
     for app in apps.get_app_configs():
         folder = importlib.util.find_spec(f"{app.name}.migrations")
         files = pkgutil.iter_modules(folder.submodule_search_locations) if folder else ()
         ours |= {(app.label, file.name) for file in files if file.name[0] not in "_~"}
-    rows = dialect.migrated("default" if databases.in_one() else alias)
-    applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (rows, ours))
+    applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (dialect.migrated(alias), ours))
     return applied, there
 
 
