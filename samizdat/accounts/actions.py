@@ -4,7 +4,7 @@ import os
 import secrets
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -117,10 +117,6 @@ def _quiet_hours(text: str) -> str:
             _("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": quiet.zone}
         )
     return str(quiet) if quiet else ""
-
-
-def zone_of(organisation: Organisation) -> ZoneInfo:
-    return ZoneInfo(organisation.timezone)
 
 
 def add_person(email: str, *, name: str = "", password: str | None = None, language: str = "en", today: date) -> Person:

@@ -37,7 +37,6 @@ PURPOSES = (
 )
 
 TOKEN_CHARACTERS = 52
-_TOKEN_BYTES = 32
 _TAG_BYTES = 12
 
 _u32 = struct.Struct(">I")

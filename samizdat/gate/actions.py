@@ -173,10 +173,6 @@ def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, no
     )
 
 
-def take_away(secret: str) -> None:
-    Sheet.objects.filter(name=sheet.name(secret)).delete()
-
-
 def sweep_sheets(now: datetime) -> int:
     """Takes away what has lain out its time; how many."""
     return Sheet.objects.filter(until__lte=now).delete()[0]

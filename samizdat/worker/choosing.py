@@ -19,7 +19,6 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
 from samizdat.audience.actions.preferring import Choice
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import List
 from samizdat.core import link
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
@@ -173,9 +172,3 @@ def _done(said: Said, now: datetime) -> None:
 
 
 DEEDS: dict[str, Callable[[Said, datetime], None]] = {"show": _show, "prefer": _prefer, "proven": _done}
-
-
-def list_of(proven: Leaving) -> List:
-    """The list that a mail of ours speaks for."""
-    first: List = proven.lists[0]
-    return first

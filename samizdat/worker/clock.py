@@ -90,28 +90,16 @@ def held_exports(now: datetime) -> None:
     _looked = at
 
 
-def old_exports(now: datetime) -> None:
-    exporting.sweep(now)
-
-
 def bulk_work(now: datetime) -> None:
     """What is done to many at once, begun at the desk or left by a worker that is gone."""
     for number in bulk.open_works():
         bell.ring(tasks.run_bulk_work, number)
 
 
-def undo_is_over(now: datetime) -> None:
-    bulk.forget_pieces(now)
-
-
 def follow(now: datetime) -> None:
     """A flood of events is followed up in one go, unless the process is to stop."""
     while not tasks.stopping.is_set() and after.follow(now) >= after.MANY:
         continue
-
-
-def uploads(now: datetime) -> None:
-    audience.sweep_uploads(now)
 
 
 def removed_fields(now: datetime) -> None:
@@ -171,10 +159,10 @@ SLOW: dict[str, Deed] = {
     "how accounts stand at their providers": standing.ask_standings,
     "organisations for the gate": publish.missing_places,
     "letters for the archive": publish.missing_letters,
-    "uploads": uploads,
+    "uploads": audience.sweep_uploads,
     "plain exports that are held": held_exports,
-    "exports that nobody fetched": old_exports,
-    "undoing that is over": undo_is_over,
+    "exports that nobody fetched": exporting.sweep,
+    "undoing that is over": bulk.forget_pieces,
     "values of removed fields": removed_fields,
     "removed tags": removed_tags,
     "readable values of fields": readable_fields,

@@ -132,15 +132,6 @@ def run_bulk_work(number: int) -> None:
 
 @task
 @quiet
-def take_intake() -> None:
-    """Takes up what readers sent in."""
-    from samizdat.worker import intake
-
-    intake.take(hours.now())
-
-
-@task
-@quiet
 def tick() -> None:
     """The slow round of the clock."""
     from samizdat.worker import clock
