@@ -28,8 +28,9 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
 from samizdat.worker import signups
+from samizdat.worker.boxes import Said, opened
 from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
-from samizdat.worker.intake import Said, all_proven, opened
+from samizdat.worker.intake import all_proven
 
 log = logging.getLogger("samizdat.worker")
 

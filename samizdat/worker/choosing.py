@@ -23,7 +23,8 @@ from samizdat.core import link
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
-from samizdat.worker.intake import Leaving, Said, all_proven, opened
+from samizdat.worker.boxes import Said, opened
+from samizdat.worker.intake import Leaving, all_proven
 
 log = logging.getLogger("samizdat.worker")
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from samizdat.campaigns import counting
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Intake
-from samizdat.worker.intake import Said, opened
+from samizdat.worker.boxes import Said, opened
 
 # Presses of one link in a minute that can be believed: two thousand a second.
 MOST = 120_000

@@ -40,7 +40,7 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.vault import house
-from samizdat.worker.intake import Said, opened
+from samizdat.worker.boxes import Said, opened
 
 log = logging.getLogger("samizdat.worker")
 

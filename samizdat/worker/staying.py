@@ -7,7 +7,8 @@ from django.db import transaction
 from samizdat.campaigns.models import Edition
 from samizdat.gate import actions as gate
 from samizdat.rights.actions import stay
-from samizdat.worker.intake import SLICE, Said, all_proven, opened
+from samizdat.worker.boxes import Said, opened
+from samizdat.worker.intake import SLICE, all_proven
 
 
 def take(now: datetime) -> int:

@@ -21,7 +21,7 @@ from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
-from samizdat.worker import after, intake, publish
+from samizdat.worker import after, boxes, intake, publish
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -426,7 +426,7 @@ def test_what_nobody_takes_up_is_thrown_away_in_the_end(
     for _ in range(2):
         intake.take(NOW)
         assert Intake.objects.count() == 1, "another machine may know it"
-    monkeypatch.setattr(intake, "UNKNOWN", 0.0)
+    monkeypatch.setattr(boxes, "UNKNOWN", 0.0)
     intake.take(NOW)
     assert not Intake.objects.exists()
 
@@ -462,11 +462,11 @@ def test_a_leaving_waits_for_its_key_and_not_for_ever(
     assert intake.take(NOW) == 0 and Intake.objects.count() == 2
     moved_in(lantern, coming, vault)
     assert intake.take(NOW) == 0, "it is not looked at again at once"
-    monkeypatch.setattr(intake, "_keyless", {name: (since, 0.0) for name, (since, _) in intake._keyless.items()})
+    monkeypatch.setattr(boxes, "_keyless", {name: (since, 0.0) for name, (since, _) in boxes._keyless.items()})
     intake.take(NOW)
     assert status(ada, thursday) == "unsubscribed" and Intake.objects.count() == 1
-    monkeypatch.setattr(intake, "_keyless", {name: (since, 0.0) for name, (since, _) in intake._keyless.items()})
-    monkeypatch.setattr(intake, "UNKNOWN", 0.0)
+    monkeypatch.setattr(boxes, "_keyless", {name: (since, 0.0) for name, (since, _) in boxes._keyless.items()})
+    monkeypatch.setattr(boxes, "UNKNOWN", 0.0)
     intake.take(NOW)
     assert status(boris, thursday) == "subscribed" and not Intake.objects.exists()
 
