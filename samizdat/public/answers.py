@@ -129,6 +129,26 @@ def _speaks(request: HttpRequest) -> str:
     return next((code for code, _name in settings.LANGUAGES if code in request.GET), "")
 
 
+def page_for(
+    request: HttpRequest,
+    holder: tokens.Holder,
+    place: Place,
+    name: str,
+    values: dict[str, Any] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """A page for whoever holds a token, in the language of the list that it speaks of."""
+    list_name, language = named(request, holder, place)
+    with override(language):
+        known = {
+            "list": list_name,
+            "token": holder.text,
+            "test": holder.purpose == "test",
+            "mailto": mailto_of(place, holder.text),
+        }
+        return page_of(request, place, language, name, known | (values or {}), status)
+
+
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:
     return _sentence(request, status, lambda: _("This page is not here: copy the whole link from the letter."))
 

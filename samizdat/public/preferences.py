@@ -24,7 +24,7 @@ from samizdat.core import address, link, pages
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
-from samizdat.public.answers import fields_of, holder_of, host_of, mailto_of, named, page_of, repeated, takes
+from samizdat.public.answers import fields_of, holder_of, host_of, named, page_for, page_of, repeated, takes
 from samizdat.public.sealing import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
@@ -72,7 +72,7 @@ def _shown(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpRes
     if holder.purpose == "test":
         return _settings(request, holder, place, _SAMPLE)
     if not _SECRET.fullmatch(secret):
-        return _page(request, holder, place, "preferences_closed", {})
+        return page_for(request, holder, place, "preferences_closed", {})
     text = queries.sheet(place, holder.text + secret, timezone.now())
     if text is None:
         return _waiting(request, holder, place, secret)
@@ -83,7 +83,7 @@ def _waiting(request: HttpRequest, holder: tokens.Holder, place: Place, secret: 
     asked = request.GET.get("n", "")
     times = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
     again = f"/p/{holder.text}?s={secret}&n={times + 1}" if times < MOST_TIMES else ""
-    response = _page(request, holder, place, "preferences_waiting", {"again": again, "seconds": AGAIN})
+    response = page_for(request, holder, place, "preferences_waiting", {"again": again, "seconds": AGAIN})
     if again:
         response["Refresh"] = f"{AGAIN}; url={again}"
     return response
@@ -96,7 +96,7 @@ _SAMPLE: dict[str, Any] = {
 
 def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
-        return _page(request, holder, place, "preferences_gone", {})
+        return page_for(request, holder, place, "preferences_gone", {})
     name, language = named(request, holder, place)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
     with override(language):
@@ -111,7 +111,7 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]])],
             "others": others[:MOST_OTHERS],
         }
-        return _page(request, holder, place, "preferences", values)
+        return page_for(request, holder, place, "preferences", values)
 
 
 def _days(until: str) -> list[tuple[str, str, bool]]:
@@ -172,7 +172,7 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
     with override(language):
         day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
-        return _page(request, holder, place, "preferences_saved", values)
+        return page_for(request, holder, place, "preferences_saved", values)
 
 
 def _numbers(texts: list[str]) -> list[str]:
@@ -180,7 +180,7 @@ def _numbers(texts: list[str]) -> list[str]:
 
 
 def _incomplete(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
-    return _page(request, holder, place, "preferences_closed", {"again": True}, status=422)
+    return page_for(request, holder, place, "preferences_closed", {"again": True}, status=422)
 
 
 def _may_pause_until(text: str) -> bool:
@@ -198,7 +198,7 @@ def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: 
     what = posted["do"]
     if holder.purpose != "test":
         drop_in(place, "ask", token=holder.text, purpose=holder.purpose, what=what)
-    return _page(request, holder, place, "preferences_mailed", {"what": what})
+    return page_for(request, holder, place, "preferences_mailed", {"what": what})
 
 
 def _move(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
@@ -208,10 +208,10 @@ def _move(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             raise address.BadAddress("two_at")
         asked = address.normalise(written)
     except address.BadAddress:
-        return _page(request, holder, place, "preferences_move", {"written": written[:254]}, status=422)
+        return page_for(request, holder, place, "preferences_move", {"written": written[:254]}, status=422)
     if holder.purpose != "test":
         drop_in(place, "move", token=holder.text, purpose=holder.purpose, address=asked)
-    return _page(request, holder, place, "preferences_mailed", {"what": "move"})
+    return page_for(request, holder, place, "preferences_mailed", {"what": "move"})
 
 
 # -- what a mail of ours leads to -------------------------------------------------------------------------------
@@ -248,17 +248,3 @@ def _file(text: str) -> HttpResponse:
     response = HttpResponse(text + "\n", content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
-
-
-def _page(
-    request: HttpRequest, holder: tokens.Holder, place: Place, name: str, values: dict[str, Any], status: int = 200
-) -> HttpResponse:
-    list_name, language = named(request, holder, place)
-    with override(language):
-        common = {
-            "list": list_name,
-            "token": holder.text,
-            "test": holder.purpose == "test",
-            "mailto": mailto_of(place, holder.text),
-        }
-        return page_of(request, place, language, name, common | values, status=status)

@@ -1,9 +1,8 @@
 """The page behind the link in a letter that asks again whether she wants to go on getting a list."""
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import override
 
-from samizdat.public.answers import holder_of, mailto_of, named, page_of, takes
+from samizdat.public.answers import holder_of, page_for, takes
 from samizdat.public.sealing import drop_in
 
 
@@ -13,12 +12,4 @@ def stay(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "leave", "test")
     if request.method == "POST" and holder.purpose != "test":
         drop_in(place, "stay", token=holder.text, purpose=holder.purpose)
-    list_name, language = named(request, holder, place)
-    with override(language):
-        values = {
-            "list": list_name,
-            "token": holder.text,
-            "test": holder.purpose == "test",
-            "mailto": mailto_of(place, holder.text),
-        }
-        return page_of(request, place, language, "stayed" if request.method == "POST" else "stay", values)
+    return page_for(request, holder, place, "stayed" if request.method == "POST" else "stay")

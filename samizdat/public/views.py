@@ -21,9 +21,8 @@ from samizdat.public.answers import (
     fields_of,
     holder_of,
     host_of,
-    mailto_of,
-    named,
     nothing_here,
+    page_for,
     page_of,
     takes,
 )
@@ -53,8 +52,8 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         return _left(request, holder, place)
     if holder.purpose != "test" and queries.token_state(holder.text) == "left":
-        return _show(request, holder, place, "left")
-    return _show(request, holder, place, "leave")
+        return page_for(request, holder, place, "left")
+    return page_for(request, holder, place, "leave")
 
 
 def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
@@ -64,7 +63,7 @@ def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResp
         drop_in(place, "leave", token=holder.text, purpose=holder.purpose, way=way)
     if one_click:
         return HttpResponse("OK\n", content_type="text/plain")
-    return _show(request, holder, place, "left")
+    return page_for(request, holder, place, "left")
 
 
 @takes("GET", "HEAD", "POST")
@@ -75,15 +74,7 @@ def back(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "leave", "preferences", "test")
     if holder.purpose != "test":
         drop_in(place, "back", token=holder.text, purpose=holder.purpose)
-    return _show(request, holder, place, "back")
-
-
-def _show(request: HttpRequest, holder: tokens.Holder, place: Place, name: str) -> HttpResponse:
-    list_name, language = named(request, holder, place)
-    with override(language):
-        test = holder.purpose == "test"
-        values = {"list": list_name, "token": holder.text, "test": test, "mailto": mailto_of(place, holder.text)}
-        return page_of(request, place, language, name, values)
+    return page_for(request, holder, place, "back")
 
 
 # -- the front door ---------------------------------------------------------------------------------------------
