@@ -18,6 +18,7 @@ from samizdat.delivery.errors import WrongPace
 from samizdat.hours import in_zone
 from samizdat.web.filtering import every_language
 from samizdat.web.forms.base import DayField, DeskForm, offer
+from samizdat.web.forms.envelope import EnvelopeForm, loose_address
 from samizdat.web.forms.people import AddressField
 from samizdat.web.templatetags.desk import count
 
@@ -55,30 +56,14 @@ class BeginForm(DeskForm):
         return str(self.cleaned_data["format"] or FORMATS[0][0])
 
 
-class ComposeForm(DeskForm):
+class ComposeForm(EnvelopeForm):
     """A letter half written is saved too: what is missing or wrong is a flaw, not a refusal."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    subject = forms.CharField(
-        label=lazy("Subject"), required=False, max_length=5000, help_text=lazy("Phones show about 45 characters.")
-    )
     preheader = forms.CharField(
         label=lazy("Preheader"), required=False, max_length=5000, help_text=lazy("The grey line beside the subject.")
     )
-    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=1000)
-    from_email = forms.CharField(
-        label=lazy("From, address"),
-        required=False,
-        max_length=400,
-        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
-    )
-    reply_to = forms.CharField(
-        label=lazy("Answers go to"),
-        required=False,
-        max_length=400,
-        help_text=lazy("Empty: to the sender."),
-        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
-    )
+    reply_to = loose_address(lazy("Answers go to"), lazy("Empty: to the sender."))
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
     segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
@@ -112,6 +97,7 @@ class ComposeForm(DeskForm):
         """is_version: in another language, whose sender and audience are those of its letter."""
         super().__init__(*args, **kwargs)
         self.is_version = is_version
+        self.fields["subject"].help_text = _("Phones show about 45 characters.")
         offer(self, "template", [("", _("Carbon (ours)")), *templates])
         code = self.initial.get("language", "")
         for name in ("subject", "preheader", "body"):

@@ -13,6 +13,7 @@ from samizdat.campaigns.contest import Change
 from samizdat.core import contest
 from samizdat.hours import in_zone
 from samizdat.web.forms.base import DayField, DeskForm, offer
+from samizdat.web.forms.envelope import EnvelopeForm
 
 WAYS = {
     "hand": lazy("Somebody here decides"),
@@ -22,17 +23,9 @@ WAYS = {
 }
 
 
-class ChangeForm(DeskForm):
+class ChangeForm(EnvelopeForm):
     """A version; what is left empty is as in the letter."""
 
-    subject = forms.CharField(label=lazy("Subject"), required=False, max_length=5000)
-    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=1000)
-    from_email = forms.CharField(
-        label=lazy("From, address"),
-        required=False,
-        max_length=400,
-        widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"}),
-    )
     letter = forms.TypedChoiceField(
         label=lazy("Text"),
         coerce=int,
