@@ -8,9 +8,8 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from samizdat import hours, wording
+from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import saved
@@ -18,18 +17,15 @@ from samizdat.campaigns import approving, domain, languages
 from samizdat.campaigns.audience import counts_long, names
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.letter import proof_of
-from samizdat.core.address import BadAddress, normalise
-from samizdat.core.address import domain as domain_of
-from samizdat.delivery import actions, checking, queries, signing
+from samizdat.delivery import actions, queries, signing
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.whom import Whom, whom
-from samizdat.events import queries as events
 from samizdat.vault import house
-from samizdat.web import contests, previews, words
+from samizdat.web import contests
 from samizdat.web import languages as spoken
 from samizdat.web import whom as saying
-from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.checklist import checklist, domain_in
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
@@ -106,7 +102,7 @@ def when(request: Any, campaign_id: int) -> HttpResponse:
 
 def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[str, Any]:
     draft = draft_of(found)
-    items = _checklist(request, found, draft, reach, now)
+    items = checklist(request, found, draft, reach, now)
     return {
         "campaign": found,
         "subject": draft.subject,
@@ -123,7 +119,7 @@ def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[st
         "list_name": audience.name_of(found.list),
         "segment": _segment(found),
         "test": TestForm(initial={"to": people.email_of(request.person)}, prefix="test"),
-        "domain": _domain(draft.from_email),
+        "domain": domain_in(draft.from_email),
         **(_look(organisation=request.organisation, email=draft.from_email) if request.GET.get("look") else {}),
         "hold": HOLD,
         "now": now,
@@ -141,175 +137,9 @@ def _segment(found: Any) -> dict[str, str] | None:
     return {"name": opened.name, "sentence": sentence}
 
 
-def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
-    return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
-
-
-def _checklist(request: Any, found: Any, draft: Any, reach: Whom, now: datetime) -> list[dict[str, str]]:
-    """What must be right before it goes, what is worth a look, what is fine; the worst first."""
-    organisation = request.organisation
-    items = [
-        *_every_flaw(request, found, now),
-        *_house(request, organisation),
-        _routes(request, organisation, _domain(draft.from_email)),
-        _people(request, found, reach),
-        *_second_person(request, found),
-        _test(organisation, found),
-        _bounces(request, organisation, draft),
-        _signed(request, organisation, draft),
-    ]
-    order = {"stop": 0, "care": 1, "good": 2}
-    return sorted(items, key=lambda item: order[item["kind"]])
-
-
-def _every_flaw(request: Any, found: Any, now: datetime) -> list[dict[str, str]]:
-    """What the checks say of each version, with the name of its language where there are several."""
-    others = languages.in_order(languages.versions(found))
-    if not others:
-        return [_flaws(request, found, now)]
-    told = [(wording.language(one.language), _flaws(request, one, now)) for one in (found, *others)]
-    return [item | {"title": f"{name}: {item['title']}"} for name, item in told]
-
-
-def _flaws(request: Any, found: Any, now: datetime) -> dict[str, str]:
-    proof = proof_of(found, now)
-    checks = previews.checks(proof, draft_of(found), checking.look(found, now, proof=proof))
-    href = address(request.organisation, "campaign", found.pk)
-    if checks.stops:
-        title = ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(checks.stops)) % {"n": len(checks.stops)}
-        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix it"))
-    if checks.cares:
-        title = ngettext("%(n)s thing is worth a look", "%(n)s things are worth a look", len(checks.cares))
-        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Look"))
-    return _item("good", _("No flaw stops it"), _("Way out, text part, headers and merge tags are in order."))
-
-
-def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
-    items, href = [], address(organisation, "settings") if request.role == "admin" else ""
-    if organisation.fenced:
-        text = words.campaign_reason("fenced")
-        items.append(_item("stop", _("Sending is fenced off"), text))
-    if not organisation.public_url:
-        text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
-        items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
-    if not organisation.postal_address:
-        text = _("Many countries want it at the foot of a letter. An admin sets it under Settings.")
-        items.append(_item("care", _("No postal address"), text, href, _("Settings")))
-    return items
-
-
-def _routes(request: Any, organisation: Any, domain: str) -> dict[str, str]:
-    routes = queries.routes(organisation)
-    living = [route for route in routes if route.state in ("live", "throttled")]
-    usable = [route for route in living if domain not in (bar.domain for bar in route.barred)]
-    # Live again after it was condemned, and nothing taken since: nobody knows yet whether it lives.
-    live = [route for route in usable if route.state == "live" and not route.reason]
-    href = address(organisation, "routes") if request.role == "admin" else ""
-    if living and not usable:
-        text = _("%(names)s: the provider does not accept this domain. An admin sees under Routes what it said.")
-        title = _("No route takes letters from %(domain)s") % {"domain": domain}
-        names = ", ".join(route.name for route in living)
-        return _item("stop", title, text % {"names": names}, href, _("Routes"))
-    if not usable:
-        text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
-        return _item("stop", _("No route lives"), text, href, _("Routes"))
-    if not live:
-        text = _("Tried again: %(names)s. As long as none of them takes it, the letter waits.")
-        names = ", ".join(route.name for route in usable)
-        return _item("care", _("No route is known to live"), text % {"names": names}, href, _("Routes"))
-    names = ", ".join(route.name for route in live)
-    if len(live) < len(routes):
-        text = _("Living: %(names)s. The others rest or are tried again; mail goes by those that live.")
-        return _item("care", _("Not every route lives"), text % {"names": names}, href, _("Routes"))
-    return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
-
-
-def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
-    if reach.broken:
-        href = address(request.organisation, "campaign", found.pk)
-        return _item("stop", _("Whom it goes to is gone"), reach.broken, href, _("Choose"))
-    if reach.may:
-        return _item(
-            "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
-        )
-    href = address(request.organisation, "imports")
-    return _item(
-        "stop",
-        _("It reaches nobody"),
-        _("Nobody on this list may be written to. Choose another list or tag."),
-        href,
-        _("Import"),
-    )
-
-
-def _second_person(request: Any, found: Any) -> list[dict[str, str]]:
-    """What a second person has said. It stops the release where the organisation wants her yes."""
-    standing, stops = approving.standing(found), request.organisation.second_person
-    kind = "stop" if stops else "care"
-    if standing.state == "given":
-        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
-        text = _("%(name)s agreed to this text for this audience: %(when)s. If you change either, it is asked again.")
-        if stops and standing.by == request.person:
-            return [_item("stop", _("Somebody else has to release it"), _("You agreed to it; two people are needed."))]
-        return [_item("good", _("A second person agrees"), text % facts)]
-    if standing.state == "changed":
-        text = _("%(name)s agreed: %(when)s. Since then the letter or its audience was changed.")
-        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
-        return [_item(kind, _("The yes was for another version"), text % facts, "#second", _("Ask again"))]
-    if standing.state == "asked":
-        name = people.name_of(standing.asked_by) if standing.asked_by else _("Somebody")
-        text = _("%(name)s asked for it: %(when)s. Colleagues see it on their first page.")
-        facts = {"name": name, "when": moment(standing.asked)}
-        return [_item(kind, _("It waits for the yes of a second person"), text % facts, "#second", _("Agree"))]
-    if not stops:
-        return []
-    text = _("Here no letter leaves before somebody else than whoever releases it agrees to it.")
-    return [_item("stop", _("A second person has not agreed yet"), text, "#second", _("Ask"))]
-
-
-def _test(organisation: Any, found: Any) -> dict[str, str]:
-    tested = events.about(organisation, "campaign.tested", found.pk, limit=1)
-    if tested:
-        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested[0].at)}
-        return _item("good", _("A test was sent"), text)
-    return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
-
-
-def _bounces(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
-    if organisation.return_address:
-        text = _("Mail that cannot be handed over comes back to %(address)s.") % {
-            "address": organisation.return_address
-        }
-        return _item("good", _("Bounces have a place"), text)
-    href = address(organisation, "settings") if request.role == "admin" else ""
-    text = _("Bounces come back to the sender, %(address)s. A mailbox of their own keeps answers findable.")
-    return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
-
-
-def _signed(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
-    """Whether we sign, or the provider of a route has to, or nobody does."""
-    signature = signing.signature_of(organisation, _domain(draft.from_email))
-    if signature.by == "waiting":
-        row = signing.domain_named(organisation, signature.domain)
-        href = address(organisation, "sending-domain", row.pk) if row and request.role == "admin" else ""
-        return _item("care", _("Nobody signs it yet"), signature.sentence, href, signature.domain)
-    if signature.by == "nobody":
-        href = address(organisation, "domains") if request.role == "admin" else ""
-        return _item("care", _("Nobody signs it"), signature.sentence, href, _("Sending domains"))
-    title = _("The provider signs it") if signature.by == "relay" else _("It is signed")
-    return _item("good", title, signature.sentence)
-
-
-def _domain(email: str) -> str:
-    try:
-        return domain_of(normalise(email))
-    except BadAddress:
-        return ""
-
-
 def _look(organisation: Any, email: str) -> dict[str, Any]:
     """What name servers say of the sender, and who signs for it."""
-    name = _domain(email)
+    name = domain_in(email)
     signature = signing.signature_of(organisation, name)
     waiting = signature.domain if signature.by == "waiting" else ""
     records = domain.check_domain(name, ours=signature.keys, waiting=waiting) if name else []
@@ -320,7 +150,7 @@ def _look(organisation: Any, email: str) -> dict[str, Any]:
 def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
     """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
     draft = draft_of(letter_at(request, campaign_id))
-    facts = {"domain": _domain(draft.from_email), **_look(request.organisation, draft.from_email)}
+    facts = {"domain": domain_in(draft.from_email), **_look(request.organisation, draft.from_email)}
     return render(request, "web/campaigns/parts/domain.html", facts)
 
 
