@@ -25,7 +25,7 @@ LATER = NOW + timedelta(days=9)
 
 @pytest.fixture(autouse=True)
 def _nothing_going(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "_going", forgetting._Going())
+    monkeypatch.setattr(forgetting, "_going", forgetting.Daily())
 
 
 def ask(lantern: Any, list_: Any, name: str, days: int = 0) -> Any:
