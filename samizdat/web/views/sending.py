@@ -41,11 +41,23 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     found = letter_at(request, campaign_id)
     if found.state != "draft":
         return go(request, "report", campaign_id)
-    now, organisation = hours.asked(), request.organisation
+    now = hours.asked()
     if request.method == "GET" and "counted" not in request.GET and counts_long(found, now):
         # Seconds at a million: the page is there at once and asks for itself again, with the numbers.
         return render(request, "web/campaigns/counting.html", {"campaign": found, "subject": draft_of(found).subject})
     reach = whom(found, now)
+    form = _form(request, found, reach, now)
+    at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
+    facts = _send_facts(request, found, reach, now) | {"form": form, **_times(request, at, now)}
+    if form.is_valid() and facts["blocked"]:
+        refuse(form, None, _("Something in the checklist stops it. Mend that first."))
+    elif form.is_valid() and _released(request, found, form, now):
+        return go(request, "report", campaign_id)
+    return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+
+
+def _form(request: Any, found: Any, reach: Whom, now: datetime) -> ReleaseForm:
+    organisation = request.organisation
     form = ReleaseForm(
         request.POST or None,
         people=reach.may,
@@ -58,28 +70,27 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     if lately is not None:
         facts = {"when": moment(lately.released), "n": count(lately.frozen)}
         form.ask_whether_meant(_("The same letter went to this list: %(when)s, to %(n)s people.") % facts)
-    at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
-    facts = _send_facts(request, found, reach, now) | {"form": form, **_times(request, at, now)}
-    if form.is_valid() and facts["blocked"]:
-        refuse(form, None, _("Something in the checklist stops it. Mend that first."))
-    elif form.is_valid():
-        at, unsure = form.cleaned_data["at"], form.cleaned_data["unsure"]
-        try:
-            actions.release(
-                found,
-                now=now,
-                by=request.person,
-                at=at,
-                hold_minutes=0 if at else HOLD,
-                unsure=unsure,
-                quiet=form.cleaned_data["quiet"],
-                wave=form.first_wave(),
-            )
-        except (DeliveryError, CampaignError) as refused:
-            refuse(form, None, refused)
-        else:
-            return go(request, "report", campaign_id)
-    return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+    return form
+
+
+def _released(request: Any, found: Any, form: ReleaseForm, now: datetime) -> bool:
+    """Whether the engine has taken it; else its refusal stands in the form."""
+    answers = form.cleaned_data
+    try:
+        actions.release(
+            found,
+            now=now,
+            by=request.person,
+            at=answers["at"],
+            hold_minutes=0 if answers["at"] else HOLD,
+            unsure=answers["unsure"],
+            quiet=answers["quiet"],
+            wave=form.first_wave(),
+        )
+    except (DeliveryError, CampaignError) as refused:
+        refuse(form, None, refused)
+        return False
+    return True
 
 
 def _times(request: Any, at: datetime | None, now: datetime) -> dict[str, Any]:
