@@ -27,7 +27,7 @@ from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
-from samizdat.worker import signups
+from samizdat.worker import mailing, signups
 from samizdat.worker.boxes import Said, opened
 from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
 from samizdat.worker.intake import all_proven
@@ -133,7 +133,7 @@ def _forget(organisation: Any, number: int, wishes: Iterable[str], now: datetime
 
 def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     organisation, subscriber, what = said.organisation, wanted.subscriber, wanted.what
-    sender = signups.sender_of(wanted.list)
+    sender = mailing.sender_of(wanted.list)
     if sender is None:
         return now - said.at > signups.GIVE_UP
     token = mailed_token(organisation, what, subscriber.number, now, wanted.mark)
@@ -191,9 +191,9 @@ def _carried(
     organisation: Any, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
 ) -> bool:
     """Whether it may be forgotten: taken, or refused for good."""
-    content = signups.plain_mail(sender, to, subject, "\n\n".join(lines) + "\n", now)
+    content = mailing.plain_mail(sender, to, subject, "\n\n".join(lines) + "\n", now)
     message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
-    outcome = signups.carry(organisation, message, sender[1], now)
+    outcome = mailing.carry(organisation, message, sender[1], now)
     if isinstance(outcome, Accepted | Unsure):
         signups.memory.wrote(organisation.id)
     return isinstance(outcome, Accepted | Unsure | Refused)

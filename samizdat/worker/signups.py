@@ -4,18 +4,11 @@ The box stays in the gate until the mail was accepted by a server or can never b
 loses nobody. What is remembered here in memory only slows down what fails; one mail a day to an address is a row.
 """
 
-import asyncio
-import contextlib
 import logging
-import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -28,18 +21,13 @@ from samizdat.audience.actions import forms
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, SignUpForm, Subscription
-from samizdat.campaigns import queries as campaigns
-from samizdat.campaigns.draft import draft_of
 from samizdat.core import address, link
-from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, Unsure
-from samizdat.delivery.actions.pacing import send_first
-from samizdat.delivery.models import Route
-from samizdat.delivery.queries import barred_at, transport_of
-from samizdat.delivery.signing import signed
+from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.vault import house
+from samizdat.worker import mailing
 from samizdat.worker.boxes import Said, opened
 
 log = logging.getLogger("samizdat.worker")
@@ -47,8 +35,6 @@ log = logging.getLogger("samizdat.worker")
 # Seconds between two tries of one mail, and until it is given up.
 WAITS = (5, 30, 120, 600)
 GIVE_UP = timedelta(days=2)
-# Seconds one relay may take over one mail.
-CARRY = 60.0
 
 
 @dataclass(slots=True)
@@ -218,7 +204,7 @@ def _asked(said: Said, wanted: str, target: Target) -> Any:
 
 
 def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: datetime) -> bool:
-    sender = sender_of(target.lists[0])
+    sender = mailing.sender_of(target.lists[0])
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         return now - said.at > GIVE_UP
@@ -229,7 +215,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     with override(language if language in ("en", "ru") else said.organisation.language):
         content = compose(said.organisation, target.name, sender, wanted, token, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
-    outcome = carry(said.organisation, message, sender[1], now)
+    outcome = mailing.carry(said.organisation, message, sender[1], now)
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(said.organisation.id)
@@ -240,18 +226,6 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     return now - said.at > GIVE_UP
 
 
-def sender_of(list_: Any) -> tuple[str, str] | None:
-    """(name, address) that the list writes from: its own, else that of its organisation's newest campaign."""
-    details = audience_queries.details_of(list_)
-    if details.get("from_email"):
-        return details.get("from_name", "") or list_.organisation.name, details["from_email"]
-    for row in campaigns.newest(list_.organisation, limit=20):
-        draft = draft_of(row.campaign)
-        if draft.from_email:
-            return draft.from_name or list_.organisation.name, draft.from_email
-    return None
-
-
 def compose(organisation: Any, name: str, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
     """One plain text mail, in the language that is active. RFC 3834: it says that a program wrote it."""
     text = _(
@@ -260,90 +234,5 @@ def compose(organisation: Any, name: str, sender: tuple[str, str], wanted: str, 
         "If not, do nothing: nothing comes, and in 7 days the request is forgotten.\n"
     )
     link_ = f"{organisation.public_url}/c/{token}"
-    subject = _("Is it you? %(list)s") % {"list": _one_line(name)}
-    return plain_mail(sender, wanted, subject, text % {"list": name, "link": link_}, now)
-
-
-def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
-    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address)."""
-    name, from_email = sender
-    mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
-    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
-    mail["To"] = to
-    mail["Subject"] = _one_line(subject)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
-    mail.set_content(text, charset="utf-8", cte="quoted-printable")
-    return mail.as_bytes()
-
-
-def _encoded(name: str, from_email: str) -> str:
-    return formataddr((name, from_email), charset="utf-8")
-
-
-def _one_line(text: str) -> str:
-    """A name typed by somebody must not end the header it stands in."""
-    return " ".join(text.split())[:150]
-
-
-# -- carrying one message ---------------------------------------------------------------------------------------
-
-
-class One:
-    """A feed of a single message (transports/base.Feed)."""
-
-    def __init__(self, message: plugs.Message) -> None:
-        self._message: plugs.Message | None = message
-        self.outcome: Outcome | None = None
-
-    def take(self) -> plugs.Message | None:
-        message, self._message = self._message, None
-        return message
-
-    async def more(self) -> bool:
-        return self._message is not None
-
-    def finishing(self, message: plugs.Message) -> None:
-        """Nothing is journalled: a second confirmation mail harms nobody."""
-
-    def tell(self, message: plugs.Message, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
-def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime) -> Outcome:
-    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From.
-
-    It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
-    """
-    outcome: Outcome = Deferred(0, "", "route")
-    for route in _with_room(organisation, address.domain(address.normalise(sender)), now):
-        outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
-        if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
-            return outcome
-    return outcome
-
-
-def _with_room(organisation: Any, domain: str, now: datetime) -> Iterator[Route]:
-    """Those that do not take the sender's domain come last."""
-    full = []
-    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
-    routes = list(rows.order_by("priority", "id"))
-    barred = barred_at([route.pk for route in routes])
-    for route in routes:
-        if domain in barred.get(route.pk, ()):
-            full.append(route)
-        elif send_first(route, now):
-            yield route
-        else:
-            full.append(route)
-    yield from full
-
-
-def _by(route: Route, message: plugs.Message) -> Outcome:
-    feed = One(message)
-    # Condemning a route is the sender's business; here the next one is tried.
-    with contextlib.suppress(plugs.RouteDown, plugs.BadRoute, plugs.NoSuchPlug, TimeoutError, OSError):
-        asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), CARRY))
-    return feed.outcome or Deferred(0, "", "route")
+    subject = _("Is it you? %(list)s") % {"list": mailing.one_line(name)}
+    return mailing.plain_mail(sender, wanted, subject, text % {"list": name, "link": link_}, now)

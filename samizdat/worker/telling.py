@@ -22,7 +22,7 @@ from samizdat.audience.models import List
 from samizdat.core.outcome import Deferred
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
-from samizdat.worker import signups
+from samizdat.worker import mailing
 
 # What could not be mailed by then stands at the desk alone.
 GIVE_UP = timedelta(days=1)
@@ -62,7 +62,7 @@ def _mark(person: Person) -> str:
 
 def _sender(organisation: Any) -> tuple[str, str] | None:
     lists = List.objects.select_related("organisation").filter(organisation=organisation).order_by("id")
-    return next((sender for list_ in lists if (sender := signups.sender_of(list_))), None)
+    return next((sender for list_ in lists if (sender := mailing.sender_of(list_))), None)
 
 
 def _mail(organisation: Any, sender: tuple[str, str], person: Person, now: datetime) -> bool:
@@ -70,9 +70,9 @@ def _mail(organisation: Any, sender: tuple[str, str], person: Person, now: datet
     to = people.email_of(person)
     with override(person.language or organisation.language):
         subject = _("An export that anybody can read: %(name)s") % {"name": organisation.name}
-        content = signups.plain_mail(sender, to, subject, _text(organisation), now)
+        content = mailing.plain_mail(sender, to, subject, _text(organisation), now)
     message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
-    return not isinstance(signups.carry(organisation, message, sender[1], now), Deferred)
+    return not isinstance(mailing.carry(organisation, message, sender[1], now), Deferred)
 
 
 def _text(organisation: Any) -> str:

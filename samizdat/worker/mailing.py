@@ -1,0 +1,120 @@
+"""One plain mail of the house to one mailbox: from whom, in which form, and by which route."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+from typing import Any
+
+from samizdat import plugs
+from samizdat.audience import queries as audience_queries
+from samizdat.campaigns import queries as campaigns
+from samizdat.campaigns.draft import draft_of
+from samizdat.core import address
+from samizdat.core.outcome import Deferred, Outcome
+from samizdat.delivery.actions.pacing import send_first
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import barred_at, transport_of
+from samizdat.delivery.signing import signed
+
+# Seconds one relay may take over one mail.
+CARRY = 60.0
+
+
+def sender_of(list_: Any) -> tuple[str, str] | None:
+    """(name, address) that the list writes from: its own, else that of its organisation's newest campaign."""
+    details = audience_queries.details_of(list_)
+    if details.get("from_email"):
+        return details.get("from_name", "") or list_.organisation.name, details["from_email"]
+    for row in campaigns.newest(list_.organisation, limit=20):
+        draft = draft_of(row.campaign)
+        if draft.from_email:
+            return draft.from_name or list_.organisation.name, draft.from_email
+    return None
+
+
+def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
+    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address)."""
+    name, from_email = sender
+    mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
+    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
+    mail["To"] = to
+    mail["Subject"] = one_line(subject)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(text, charset="utf-8", cte="quoted-printable")
+    return mail.as_bytes()
+
+
+def _encoded(name: str, from_email: str) -> str:
+    return formataddr((name, from_email), charset="utf-8")
+
+
+def one_line(text: str) -> str:
+    """A name typed by somebody must not end the header it stands in."""
+    return " ".join(text.split())[:150]
+
+
+class One:
+    """A feed of a single message (transports/base.Feed)."""
+
+    def __init__(self, message: plugs.Message) -> None:
+        self._message: plugs.Message | None = message
+        self.outcome: Outcome | None = None
+
+    def take(self) -> plugs.Message | None:
+        message, self._message = self._message, None
+        return message
+
+    async def more(self) -> bool:
+        return self._message is not None
+
+    def finishing(self, message: plugs.Message) -> None:
+        """Nothing is journalled: a second confirmation mail harms nobody."""
+
+    def tell(self, message: plugs.Message, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime) -> Outcome:
+    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From.
+
+    It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
+    """
+    outcome: Outcome = Deferred(0, "", "route")
+    for route in _with_room(organisation, address.domain(address.normalise(sender)), now):
+        outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
+        if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
+            return outcome
+    return outcome
+
+
+def _with_room(organisation: Any, domain: str, now: datetime) -> Iterator[Route]:
+    """Those that do not take the sender's domain come last."""
+    full = []
+    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
+    routes = list(rows.order_by("priority", "id"))
+    barred = barred_at([route.pk for route in routes])
+    for route in routes:
+        if domain in barred.get(route.pk, ()):
+            full.append(route)
+        elif send_first(route, now):
+            yield route
+        else:
+            full.append(route)
+    yield from full
+
+
+def _by(route: Route, message: plugs.Message) -> Outcome:
+    feed = One(message)
+    # Condemning a route is the sender's business; here the next one is tried.
+    with contextlib.suppress(plugs.RouteDown, plugs.BadRoute, plugs.NoSuchPlug, TimeoutError, OSError):
+        asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), CARRY))
+    return feed.outcome or Deferred(0, "", "route")
