@@ -23,7 +23,7 @@ from samizdat.campaigns import languages as campaigns
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import consent, languages
-from samizdat.delivery.actions.releasing import spoken, waits
+from samizdat.delivery.actions.recipients import spoken, waits
 from samizdat.delivery.actions.rounds import aside_of
 
 # What a status says of whoever is not subscribed.
@@ -39,7 +39,7 @@ _STATUSES = {
 class Whom:
     """`known` less the sum of `without` is `may`. Everybody who does not get it stands under the first reason that
     holds, in the order of `without`: not_listed, untagged, the statuses, outside (of the segment), the verdicts of
-    consent.REASONS, stopped (suppressed this moment), what releasing.waits says,
+    consent.REASONS, stopped (suppressed this moment), what recipients.waits says,
     reached (by the letter that this one goes after), singly (not among those whom a digest gathers for).
 
     back: when the first of those who pause is written to again. broken: why its segment does not work, as a sentence.

@@ -15,7 +15,7 @@ from samizdat.core.digest import FREQUENCIES
 from samizdat.delivery import actions
 from samizdat.delivery.actions import digests
 from samizdat.delivery.actions.digests import make_due, waits_for
-from samizdat.delivery.actions.releasing import waits
+from samizdat.delivery.actions.recipients import waits
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.models import Retry, SetAside

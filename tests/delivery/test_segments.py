@@ -136,7 +136,7 @@ def test_who_agreed_last_still_comes_first_for_a_warm_up(letter: Letter, kind: s
     for days, name in enumerate(["ada", "eva", "clara"]):
         row = row_id(letter.organisation.id, letter.people[name].number)
         Subscription.objects.filter(subscriber=row).update(since=(NOW + timedelta(days=days)).date())
-    monkeypatch.setattr("samizdat.delivery.actions.releasing._warming", lambda *_: 2)
+    monkeypatch.setattr("samizdat.delivery.actions.releasing.warming", lambda *_: 2)
     tree = {"readable": segment.Not(letter.tag), "sealed": letter.of_riga}[kind]
     release(letter.to(tree), now=NOW)
     assert letter.frozen() == {"readable": ["dmitri", "eva"], "sealed": ["eva", "ada"]}[kind]

@@ -8,7 +8,7 @@ from samizdat.audience import queries as audience
 from samizdat.audience.actions import confirm, preferring
 from samizdat.audience.actions.preferring import Choice
 from samizdat.delivery import queries
-from samizdat.delivery.actions.releasing import who_waits
+from samizdat.delivery.actions.recipients import who_waits
 from samizdat.delivery.engine import run_campaign
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer

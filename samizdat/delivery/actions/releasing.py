@@ -1,40 +1,31 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
-from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
-from samizdat.audience.segments import audience as segmented
+from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approving, counting, languages
 from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
-from samizdat.core import contest, digest
-from samizdat.core.ledger import CHUNK
+from samizdat.core import contest
 from samizdat.delivery.actions import resending, rounds
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.holds import read_quiet
-from samizdat.delivery.actions.pacing import left_of_warm_up
+from samizdat.delivery.actions.recipients import pages, warming, who_waits
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
-from samizdat.delivery.models import Chunk, Route, SendingDomain, SetAside
+from samizdat.delivery.models import Chunk, SetAside
 from samizdat.events.actions import record
 
-# Minutes; and so many of the newest are put first for a warm-up: all of them are in memory for a moment.
+# Minutes.
 LONGEST_HOLD = 7 * 24 * 60
-MOST_NEWEST = 100_000
-# Ten chunks a transaction: about 20 ms, far below the 200 ms that a writer on SQLite may keep the others waiting.
-PAGE = 10 * CHUNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +131,7 @@ def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: froz
         return
     draws: list[int] | None = []
     left_out = {row & NUMBER_MASK for row in seldom}
-    for page in _pages(campaign, 0, now):
+    for page in pages(campaign, 0, now):
         assert draws is not None
         draws += [contest.draw(edition.pk, number) for number in page if number not in left_out]
         if len(draws) > contest.COUNTED:
@@ -182,45 +173,6 @@ def _wave_columns(edition: Edition, wave: Wave) -> dict[str, Any]:
     }
 
 
-def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
-    """Row ids of readers who get this letter, leaving at `when`, gathered in a digest, or who want one letter a month
-    and it is not that one.
-
-    That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
-    should not get what was meant for a few.
-    """
-    seldom = [] if campaign.is_digest or campaign.again_id is not None else dialect.seldom_of(campaign.list_id)
-    if not seldom:
-        return frozenset()
-    monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
-    round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
-    return frozenset(
-        row
-        for row, often, turn in seldom
-        if (monthly and often == MONTHLY) or (gathered and digest.in_digest(often, turn, round))
-    )
-
-
-def waits(campaign: Campaign, often: int, when: datetime) -> str:
-    """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
-    "monthly". "" where it is one of them.
-    """
-    if campaign.again_id is not None or campaign.is_digest:
-        return ""  # It was hers and did not come, or goes to whom it was made for.
-    if often in (DIGEST, AGAIN) and is_gathered(campaign):
-        return "digest"
-    to_all = is_gathered(campaign) and _first_of_month(campaign, when)
-    return "monthly" if often == MONTHLY and not to_all else ""
-
-
-def _first_of_month(campaign: Campaign, when: datetime) -> bool:
-    there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
-    begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
-    others = others.filter(is_digest=False, again=None)
-    return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
-
-
 def owe(
     campaign: Campaign,
     edition: Edition,
@@ -233,89 +185,13 @@ def owe(
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
     """
     frozen = position = 0
-    newest = _warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
+    newest = warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
     left_out = {row & NUMBER_MASK for row in seldom}
-    for page in _pages(campaign, newest, now):
+    for page in pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
         position += write_chunks(edition, position, numbers, first)
         frozen += len(numbers)
     return frozen
-
-
-def _warming(organisation: int, domain: str, now: datetime) -> int:
-    """How many at the most go by routes or from a domain that are being warmed up: so many of the newest come first."""
-    routes = Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).exclude(warm_up="")
-    domains = SendingDomain.objects.filter(organisation=organisation, name=domain).exclude(warm_up="")
-    left = sum(left_of_warm_up(route, now) for route in routes.select_related("organisation"))
-    left += sum(left_of_warm_up(row, now) for row in domains.select_related("organisation"))
-    return min(MOST_NEWEST, left)
-
-
-def _pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[list[int]]:
-    """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
-    agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
-    """
-    organisation = campaign.organisation_id
-    suppressions = Suppression.objects.filter(organisation=organisation).exists()
-    if campaign.is_digest:
-        yield from _of_digest(campaign, suppressions)
-        return
-    if campaign.again is not None:
-        yield from _unreached(campaign, suppressions)
-        return
-    if campaign.segment is not None:
-        reader = reader_of(campaign, now or campaign.changed)
-        assert reader is not None
-        yield from segmented.numbers(campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest)
-        return
-    first: list[int] = []
-    if newest:
-        first = dialect.release_newest(organisation, campaign.list_id, campaign.tag_id, newest, suppressions)
-        for at in range(0, len(first), PAGE):
-            yield [row & NUMBER_MASK for row in first[at : at + PAGE]]
-    known = set(first)
-    after = 0
-    while True:
-        rows = dialect.release_page(organisation, campaign.list_id, campaign.tag_id, after, PAGE, suppressions)
-        if not rows:
-            return
-        if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
-            yield fresh
-        after = rows[-1]
-
-
-def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
-    """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
-    seldom = who_waits(campaign, when)
-    if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
-        where = campaign.organisation_id, campaign.list_id, campaign.tag_id
-        found = Counter(dialect.count_languages(*where, suppressions=True))
-        found.subtract(dialect.count_languages(*where, suppressions=True, rows=list(seldom)) if seldom else {})
-        return found
-    found, known = Counter[str](), 0
-    for page in _pages(campaign, 0, now):
-        rows = [row for number in page if (row := row_id(campaign.organisation_id, number)) not in seldom]
-        found.update(language for _row, language in dialect.languages_of(rows))
-        known += len(rows)
-    found[""] = known - found.total()
-    return found
-
-
-def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
-    """Those whom another letter did not reach, as far as they may still be written to."""
-    assert campaign.again is not None
-    after, edition = 0, campaign.again.edition.pk
-    where = campaign.organisation_id, campaign.list_id, None
-    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition):
-        yield [row & NUMBER_MASK for row in rows]
-        after = rows[-1]
-
-
-def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
-    """Those for whom letters were gathered, as far as they may still be written to."""
-    where = campaign.organisation_id, campaign.list_id
-    for rows in rounds.aside_of(campaign):
-        yield [row & NUMBER_MASK for row in dialect.release_among(*where, rows, suppressions)]
 
 
 def _make_sendable(

@@ -1,0 +1,137 @@
+"""Whom a letter goes to: by pages, in their order, without those who get it gathered or read one letter a month."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from samizdat import dialect
+from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
+from samizdat.audience.segments import audience as segmented
+from samizdat.campaigns.audience import reader_of
+from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.core import digest
+from samizdat.core.ledger import CHUNK
+from samizdat.delivery.actions import rounds
+from samizdat.delivery.actions.pacing import left_of_warm_up
+from samizdat.delivery.models import Route, SendingDomain
+
+# So many of the newest are put first for a warm-up: all of them are in memory for a moment.
+MOST_NEWEST = 100_000
+# Ten chunks a transaction: about 20 ms, far below the 200 ms that a writer on SQLite may keep the others waiting.
+PAGE = 10 * CHUNK
+
+
+def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
+    """Row ids of readers who get this letter, leaving at `when`, gathered in a digest, or who want one letter a month
+    and it is not that one.
+
+    That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
+    should not get what was meant for a few.
+    """
+    seldom = [] if campaign.is_digest or campaign.again_id is not None else dialect.seldom_of(campaign.list_id)
+    if not seldom:
+        return frozenset()
+    monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
+    round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
+    return frozenset(
+        row
+        for row, often, turn in seldom
+        if (monthly and often == MONTHLY) or (gathered and digest.in_digest(often, turn, round))
+    )
+
+
+def waits(campaign: Campaign, often: int, when: datetime) -> str:
+    """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
+    "monthly". "" where it is one of them.
+    """
+    if campaign.again_id is not None or campaign.is_digest:
+        return ""  # It was hers and did not come, or goes to whom it was made for.
+    if often in (DIGEST, AGAIN) and is_gathered(campaign):
+        return "digest"
+    to_all = is_gathered(campaign) and _first_of_month(campaign, when)
+    return "monthly" if often == MONTHLY and not to_all else ""
+
+
+def _first_of_month(campaign: Campaign, when: datetime) -> bool:
+    there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
+    begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
+    others = others.filter(is_digest=False, again=None)
+    return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
+
+
+def warming(organisation: int, domain: str, now: datetime) -> int:
+    """How many at the most go by routes or from a domain that are being warmed up: so many of the newest come first."""
+    routes = Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).exclude(warm_up="")
+    domains = SendingDomain.objects.filter(organisation=organisation, name=domain).exclude(warm_up="")
+    left = sum(left_of_warm_up(route, now) for route in routes.select_related("organisation"))
+    left += sum(left_of_warm_up(row, now) for row in domains.select_related("organisation"))
+    return min(MOST_NEWEST, left)
+
+
+def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[list[int]]:
+    """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
+    agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
+    """
+    organisation = campaign.organisation_id
+    suppressions = Suppression.objects.filter(organisation=organisation).exists()
+    if campaign.is_digest:
+        yield from _of_digest(campaign, suppressions)
+        return
+    if campaign.again is not None:
+        yield from _unreached(campaign, suppressions)
+        return
+    if campaign.segment is not None:
+        reader = reader_of(campaign, now or campaign.changed)
+        assert reader is not None
+        yield from segmented.numbers(campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest)
+        return
+    first: list[int] = []
+    if newest:
+        first = dialect.release_newest(organisation, campaign.list_id, campaign.tag_id, newest, suppressions)
+        for at in range(0, len(first), PAGE):
+            yield [row & NUMBER_MASK for row in first[at : at + PAGE]]
+    known = set(first)
+    after = 0
+    while True:
+        rows = dialect.release_page(organisation, campaign.list_id, campaign.tag_id, after, PAGE, suppressions)
+        if not rows:
+            return
+        if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
+            yield fresh
+        after = rows[-1]
+
+
+def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
+    """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
+    seldom = who_waits(campaign, when)
+    if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
+        where = campaign.organisation_id, campaign.list_id, campaign.tag_id
+        found = Counter(dialect.count_languages(*where, suppressions=True))
+        found.subtract(dialect.count_languages(*where, suppressions=True, rows=list(seldom)) if seldom else {})
+        return found
+    found, known = Counter[str](), 0
+    for page in pages(campaign, 0, now):
+        rows = [row for number in page if (row := row_id(campaign.organisation_id, number)) not in seldom]
+        found.update(language for _row, language in dialect.languages_of(rows))
+        known += len(rows)
+    found[""] = known - found.total()
+    return found
+
+
+def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
+    """Those whom another letter did not reach, as far as they may still be written to."""
+    assert campaign.again is not None
+    after, edition = 0, campaign.again.edition.pk
+    where = campaign.organisation_id, campaign.list_id, None
+    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition):
+        yield [row & NUMBER_MASK for row in rows]
+        after = rows[-1]
+
+
+def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
+    """Those for whom letters were gathered, as far as they may still be written to."""
+    where = campaign.organisation_id, campaign.list_id
+    for rows in rounds.aside_of(campaign):
+        yield [row & NUMBER_MASK for row in dialect.release_among(*where, rows, suppressions)]
