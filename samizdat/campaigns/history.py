@@ -111,11 +111,12 @@ def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]
 
 def entries(campaign: Campaign) -> list[Entry]:
     """The newest first; what came and went is told against the line below."""
-    rows = list(DraftVersion.objects.filter(campaign=campaign).order_by("number"))
-    ends = [row for row, after in pairwise([*rows, None]) if row and (after is None or _apart(row, after))]
+    # Which ones are shown is told by their times; of several hundred versions these alone are fetched whole.
+    rows = list(DraftVersion.objects.filter(campaign=campaign).defer("sealed").order_by("number"))
+    ends = [row.pk for row, after in pairwise([*rows, None]) if row and (after is None or _apart(row, after))]
     found: list[Entry] = []
     before: list[str] | None = None
-    for row in ends[-SHOWN:]:
+    for row in DraftVersion.objects.filter(pk__in=ends[-SHOWN:]).order_by("number"):
         text = text_of(_opened(campaign, row).draft)
         told = counted(difference(text if before is None else before, text))
         before = text
