@@ -52,6 +52,11 @@ def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, des
     assert "Typed just now" in next(here.letters.rglob("*.eml")).read_text()
 
 
+def test_a_version_that_is_no_number_saves_over_the_one_that_was_opened(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "campaign", here.campaign.pk), _answers(here, over="hers", subject="Mine"))
+    assert answer.status_code == 302 and draft_of(Campaign.objects.get(pk=here.campaign.pk)).subject == "Mine"
+
+
 def test_enter_in_a_field_saves_and_does_nothing_else(here: House, desk: Desk) -> None:
     page = desk("editor").get(_to(here, "campaign", here.campaign.pk)).content.decode()
     first = next(button for button in re.findall(r"<button[^>]*>", page) if 'form="letter"' in button)

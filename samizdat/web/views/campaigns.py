@@ -327,7 +327,8 @@ def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = ()) -> 
 
 def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
     """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
-    version = int(request.POST.get("over") or form.cleaned_data["version"] or 0)
+    over = request.POST.get("over", "")
+    version = int(over) if over.isdecimal() and len(over) < 10 else form.cleaned_data["version"] or 0
     return together.save(
         found,
         form.draft(),

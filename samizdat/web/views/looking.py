@@ -18,6 +18,7 @@ from samizdat.campaigns import languages, seeds, sharing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
+from samizdat.core.address import BadAddress
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
@@ -125,7 +126,7 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
         record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     try:
         answers = delivery.send_test(found, addresses, now=now, by=request.person, subscriber=reader)
-    except (DeliveryError, CampaignError, ValueError) as refused:
+    except (DeliveryError, CampaignError, BadAddress) as refused:
         messages.error(request, _(str(refused)))
         return go(request, "look", campaign_id, anchor="tests")
     taken = sum(tried.ok for tried in answers)
