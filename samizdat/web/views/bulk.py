@@ -15,7 +15,7 @@ from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkWork
-from samizdat.web import filtering
+from samizdat.web import filtering, reading
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.bulk import FORMS, WordForm
 from samizdat.web.kinds import DEEDS
@@ -34,8 +34,8 @@ def whom_of(request: Any, told: Any) -> tuple[filtering.Asked, list[int]]:
     asked = filtering.read(told, queries.lists(organisation), queries.tags(organisation))
     numbers: list[int] = []
     if told.get("whom") == "ticked":
-        texts = told.getlist("n")[:MOST_TICKED]
-        numbers = sorted({int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 13})
+        found = {reading.number(text, digits=12) for text in told.getlist("n")[:MOST_TICKED]}
+        numbers = sorted(one for one in found if one is not None)
     return asked, numbers
 
 
@@ -95,8 +95,7 @@ def bulk_work(request: Any) -> HttpResponse:
 
 def _as_counted(request: Any, plan: bulk.Plan) -> bool:
     """Whether it changes no more than the page said that somebody is sure about."""
-    said = request.POST.get("counted", "")
-    most = int(said) if said.isascii() and said.isdigit() and len(said) < 12 else 0
+    most = reading.number(request.POST.get("counted", "")) or 0
     return bulk.count(request.organisation, plan)[1] <= most
 
 

@@ -36,7 +36,7 @@ from samizdat.delivery import actions as delivery
 from samizdat.delivery import checking
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
-from samizdat.web import beside, editing, previews
+from samizdat.web import beside, editing, previews, reading
 from samizdat.web import languages as spoken
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
 from samizdat.web.forms.base import refuse, sentences
@@ -76,10 +76,10 @@ def letter_at(request: Any, campaign_id: int) -> Any:
 def campaigns(request: Any) -> HttpResponse:
     group = request.GET.get("show", "")
     group = group if group in GROUPS else ""
-    before = _number(request.GET.get("before", ""))
+    before = reading.number(request.GET.get("before", ""))
     sought = request.GET.get("q", "").strip()[:LONGEST_SOUGHT]
     shelf = {one.number: one for one in folders.folders(request.organisation)}
-    folder = _number(request.GET.get("folder", ""))
+    folder = reading.number(request.GET.get("folder", ""))
     folder = folder if folder in shelf or (folder == 0 and shelf) else None
     if sought:
         rows, further = queries.searched(request.organisation, sought, GROUPS[group], before, folder)
@@ -106,10 +106,6 @@ def campaigns(request: Any) -> HttpResponse:
         "next": _query(asked, before=further) if further else "",
     }
     return render(request, "web/campaigns/campaigns.html", facts)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
 
 
 def _query(asked: dict[str, Any], **changed: Any) -> str:
@@ -327,8 +323,7 @@ def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = ()) -> 
 
 def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
     """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
-    over = request.POST.get("over", "")
-    version = int(over) if over.isdecimal() and len(over) < 10 else form.cleaned_data["version"] or 0
+    version = reading.number(request.POST.get("over", "")) or form.cleaned_data["version"] or 0
     return together.save(
         found,
         form.draft(),

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from samizdat.campaigns import folders as shelf
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Folder
+from samizdat.web import reading
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import FolderForm
@@ -57,12 +58,14 @@ def remove_folder(request: Any, folder_id: int) -> HttpResponse:
 @deed(WRITERS)
 def move_campaigns(request: Any) -> HttpResponse:
     """The ticked letters go into a folder, or into none."""
-    letters = [int(text) for text in request.POST.getlist("letter") if text.isascii() and text.isdigit()]
+    told = [reading.number(text) for text in request.POST.getlist("letter")]
+    letters = [found for found in told if found is not None]
     asked = request.POST.get("to", "")
     if not letters or not asked:
         messages.error(request, _("Tick letters, and choose where they go."))
         return go(request, "campaigns")
-    folder = _folder(request, int(asked)) if asked.isascii() and asked.isdigit() and asked != "0" else None
+    wanted = reading.number(asked)
+    folder = _folder(request, wanted) if wanted else None
     moved = shelf.move(request.organisation, letters, folder, by=request.person, now=timezone.now())
     said = ngettext("%(n)s letter is moved.", "%(n)s letters are moved.", moved) % {"n": count(moved)}
     messages.success(request, said)

@@ -16,7 +16,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.exporting import arriving
-from samizdat.web import plans, words
+from samizdat.web import plans, reading, words
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.forms.audience import ListForm
 from samizdat.web.uploads import PIECE, PieceUploadHandler
@@ -132,8 +132,8 @@ def _decide(request: Any, row: Any) -> HttpResponse:
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
     try:
-        chosen = queries.list_by_id(request.organisation, int(request.POST.get("list", "0")))
-    except (AudienceError, ValueError):
+        chosen = queries.list_by_id(request.organisation, reading.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
         chosen = None
     try:
         changed = plans.read(plan, request.POST)

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from samizdat.campaigns import inserting, pictures, queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
 from samizdat.campaigns.pictures import View as PictureView
+from samizdat.web import reading
 from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.media import CutForm, FactsForm
@@ -37,8 +38,8 @@ def picture_at(request: Any, slug: str) -> Any:
 def library(request: Any) -> HttpResponse:
     """With `?for=` a letter, each picture has a button that puts it there."""
     words = request.GET.get("q", "").strip()[:200]
-    views, more = pictures.library(request.organisation, words, before=_number(request.GET.get("before", "")))
-    wanted = _number(request.GET.get("for", ""))
+    views, more = pictures.library(request.organisation, words, before=reading.number(request.GET.get("before", "")))
+    wanted = reading.number(request.GET.get("for", ""))
     letter = campaign_at(request, wanted) if wanted else None
     facts = {
         "views": views,
@@ -52,15 +53,11 @@ def library(request: Any) -> HttpResponse:
     return render(request, "web/media/library.html", facts)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
-
-
 @door(see=EVERYONE)
 def as_list(request: Any) -> JsonResponse:
     """The library for the editor: `{"pictures": […], "before": number or null}`; `?q=` words, `?before=` goes on."""
     words = request.GET.get("q", "").strip()[:200]
-    views, more = pictures.library(request.organisation, words, before=_number(request.GET.get("before", "")))
+    views, more = pictures.library(request.organisation, words, before=reading.number(request.GET.get("before", "")))
     return JsonResponse({"pictures": [_document(request, view) for view in views], "before": more})
 
 

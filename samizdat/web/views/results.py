@@ -10,7 +10,7 @@ from django.shortcuts import render
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries
-from samizdat.web import results
+from samizdat.web import reading, results
 from samizdat.web.contests import FEWEST
 from samizdat.web.doors import EVERYONE, door, go
 from samizdat.web.views.campaigns import letter_at
@@ -55,8 +55,8 @@ def compare(request: Any) -> HttpResponse:
 
 
 def _asked(request: Any) -> list[int]:
-    numbers = [number for number in request.GET.getlist("c") if number.isascii() and number.isdigit()]
-    return [int(number) for number in numbers[:MOST] if len(number) < 15]
+    numbers = [reading.number(text) for text in request.GET.getlist("c")]
+    return [found for found in numbers if found is not None][:MOST]
 
 
 def _row(row: Any, lists: dict[int, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.rights.keeping import gone_from_backups
-from samizdat.web import alarms, filtering, kinds, plans, words
+from samizdat.web import alarms, filtering, kinds, plans, reading, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
@@ -65,7 +65,7 @@ def _chosen(request: Any) -> dict[str, Any]:
 
 def _number(text: str) -> int | None:
     """A subscriber's number; what is too large for one would lead into another organisation's rows."""
-    found = int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+    found = reading.number(text)
     return found if found is not None and found <= queries.NUMBER_MASK else None
 
 
@@ -180,8 +180,8 @@ def unsubscribe(request: Any, number: int) -> HttpResponse:
     """Takes her off one list; the list's number comes in the form."""
     found = _numbered(request, number)
     try:
-        chosen = queries.list_by_id(request.organisation, int(request.POST.get("list", "0")))
-    except (AudienceError, ValueError):
+        chosen = queries.list_by_id(request.organisation, reading.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
         raise Http404 from None
     purpose = request.POST.get("purpose", "newsletter")
     if purpose not in PURPOSES:

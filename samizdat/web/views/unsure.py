@@ -14,6 +14,7 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
+from samizdat.web import reading
 from samizdat.web.doors import EVERYONE, WRITERS, door, go
 from samizdat.web.templatetags.desk import count
 from samizdat.web.views.campaigns import letter_at
@@ -45,7 +46,7 @@ def unsure(request: Any, campaign_id: int) -> HttpResponse:
 
 
 def _number(text: str) -> int | None:
-    found = int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+    found = reading.number(text)
     return found if found is not None and found <= audience.NUMBER_MASK else None
 
 
