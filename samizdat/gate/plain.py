@@ -24,7 +24,7 @@ _PARAGRAPHS = frozenset(
         *("aside", "center", "figure", "figcaption", "dl", "dt", "dd", "address"),
     )
 )
-_INLINE = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "code": "code"}
+_INLINE = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "code": "code", "bdi": "bdi"}
 _GROUPS = frozenset({"ul", "ol", "blockquote"})
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")

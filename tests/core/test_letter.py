@@ -154,6 +154,8 @@ def test_letters_that_run_from_the_right_say_so() -> None:
     source = page("مرحبا", language="ar")
     assert '<html lang="ar" dir="rtl"' in source
     assert 'lang="ar" dir="rtl" style="text-align:start"' in source
+    # Or the number of the house would stand on the other side of its street.
+    assert re.search(r"<bdi>Harbour Street 1<br */?>\s*Riga</bdi>", source)
 
 
 def test_text_has_every_link_and_nearly_every_word_in_short_lines() -> None:

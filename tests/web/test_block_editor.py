@@ -158,7 +158,7 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
     lists = "<ul <li <p Paper><ul <li <p acid-free>>>><li <p Fans>>>"
     sentence = "<p The water came at *four* in the /morning/. _Read on_.>"
     expected = {
-        "word": ["<h What the river took>", "<h The lower street>", sentence, lists],
+        "word": ["<h What the river took>", "<h The lower street>", sentence, lists, "<p Depth>", "<p four metres>"],
         "google-docs": ["<h What the river took>", sentence, lists],
         "telegram": [
             "<p *What the river took* 🌊>",

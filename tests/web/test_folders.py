@@ -52,7 +52,7 @@ def test_nothing_is_moved_where_nothing_is_ticked_or_the_folder_is_anothers(
     client.post(_to(here, "move-campaigns"), {"to": here.folder})
     answer = client.post(_to(here, "move-campaigns"), {"letter": [here.campaign.pk], "to": there.folder})
     assert answer.status_code == 404
-    client.post(_to(here, "move-campaigns"), {"letter": [there.campaign.pk], "to": here.folder})
+    client.post(_to(here, "move-campaigns"), {"letter": [there.campaign.pk, "9" * 30], "to": here.folder})
     assert not Campaign.objects.exclude(folder=None).exists()
     with pytest.raises(folders.FolderRefused):
         folders.folder_of(here.organisation, there.folder)

@@ -11,6 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions as delivery
 from samizdat.web.forms.campaigns import ReleaseForm, in_zone
@@ -438,3 +440,9 @@ def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, la
         client.post(_to(here, "resume", here.campaign.pk))
         here.campaign.refresh_from_db()
         assert (here.campaign.state, here.campaign.wave_state) == ("sending", "passed")
+
+
+def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, desk: Desk) -> None:
+    letter = campaigns.create(here.organisation, here.list, Draft("", body="Words."), by=None, now=NOW)
+    for name in ("send", "versions", "throw-away"):
+        assert "“without a subject”" in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name

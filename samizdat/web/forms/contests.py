@@ -37,7 +37,9 @@ class ChangeForm(EnvelopeForm):
     def __init__(self, *args: Any, drafts: list[Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._drafts = {row.campaign.pk: row.campaign for row in drafts}
-        titles = [(row.campaign.pk, f"{row.subject[:60]} ({row.campaign.pk})") for row in drafts]
+        titles = [
+            (row.campaign.pk, f"{row.subject[:60] or _('without a subject')} ({row.campaign.pk})") for row in drafts
+        ]
         offer(self, "letter", [("", _("as in the letter")), *titles])
 
     def change(self) -> Change:

@@ -72,6 +72,11 @@ def letter_at(request: Any, campaign_id: int) -> Any:
     return languages.whole(campaign_at(request, campaign_id))
 
 
+def subject_of(draft: Draft) -> str:
+    """What a page calls a letter. A link or a heading must not be empty."""
+    return draft.subject or _("without a subject")
+
+
 @door(see=EVERYONE)
 def campaigns(request: Any) -> HttpResponse:
     group = request.GET.get("show", "")
@@ -392,7 +397,7 @@ def _language_facts(found: Any) -> dict[str, Any]:
         "language_name": wording.language(found.language),
         "fallback_name": wording.language(languages.whole(found).language),
         "direction": direction(found.language),
-        "whole_subject": draft_of(languages.whole(found)).subject or _("without a subject"),
+        "whole_subject": subject_of(draft_of(languages.whole(found))),
     }
 
 
@@ -480,7 +485,7 @@ def throw_away(request: Any, campaign_id: int) -> HttpResponse:
             return go(request, "campaign", campaign_id)
         messages.success(request, _("The draft is gone."))
         return go(request, "campaigns")
-    return render(request, "web/campaigns/throw_away.html", {"campaign": found, "subject": draft_of(found).subject})
+    return render(request, "web/campaigns/throw_away.html", {"campaign": found, "subject": subject_of(draft_of(found))})
 
 
 @door(see=EVERYONE)

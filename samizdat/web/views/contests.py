@@ -22,7 +22,7 @@ from samizdat.delivery.errors import DeliveryError
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.contests import ChangeForm, PlanForm, RepliesForm
-from samizdat.web.views.campaigns import letter_at
+from samizdat.web.views.campaigns import letter_at, subject_of
 
 # Versions besides the letter that the page has room for.
 PLACES = "bc"
@@ -61,6 +61,7 @@ def versions(request: Any, campaign_id: int) -> HttpResponse:
     facts = {
         "campaign": found,
         "draft": draft_of(found),
+        "subject": subject_of(draft_of(found)),
         "changes": [*zip("BC", changes, strict=True)],
         "form": plan,
         "wrong": wrong,

@@ -30,7 +30,7 @@ from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
 from samizdat.web.templatetags.desk import count, moment
-from samizdat.web.views.campaigns import letter_at, send_test
+from samizdat.web.views.campaigns import letter_at, send_test, subject_of
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
 HOLD = 5
@@ -44,7 +44,9 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     now = hours.asked()
     if request.method == "GET" and "counted" not in request.GET and counts_long(found, now):
         # Seconds at a million: the page is there at once and asks for itself again, with the numbers.
-        return render(request, "web/campaigns/counting.html", {"campaign": found, "subject": draft_of(found).subject})
+        return render(
+            request, "web/campaigns/counting.html", {"campaign": found, "subject": subject_of(draft_of(found))}
+        )
     reach = whom(found, now)
     form = _form(request, found, reach, now)
     at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
@@ -116,7 +118,7 @@ def _send_facts(request: Any, found: Any, reach: Whom, now: datetime) -> dict[st
     items = checklist(request, found, draft, reach, now)
     return {
         "campaign": found,
-        "subject": draft.subject,
+        "subject": subject_of(draft),
         "draft": draft,
         "items": items,
         "blocked": any(item["kind"] == "stop" for item in items),

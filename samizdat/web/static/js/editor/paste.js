@@ -21,7 +21,7 @@ export function clean(html) {
   wordLists(page, body);
   for (const element of [...body.querySelectorAll("*")]) marks(page, element);
   nested(body);
-  for (const box of [body, ...body.querySelectorAll("div, td, p, li")]) lines(page, box);
+  for (const box of [body, ...body.querySelectorAll("div, th, td, p, li")]) lines(page, box);
   for (const element of [...body.querySelectorAll("p")]) if (!element.textContent.trim() && !element.querySelector("[data-block]")) element.remove();
   for (const element of body.querySelectorAll("*")) bare(element);
   return body.innerHTML;
@@ -132,8 +132,10 @@ function lines(page, box) {
     }
   }
   const filled = parts.filter((part) => part.length);
-  // One line in the middle of a sentence stays one: it is pasted into the text at the caret.
-  if (filled.length < 2 && box.nodeName !== "DIV") return;
+  // One line in the middle of a sentence stays one: it is pasted into the text at the caret. The words of two cells of
+  // a table stay apart.
+  const cell = /^T[HD]$/.test(box.nodeName) && box.closest("table")?.querySelectorAll("th, td").length > 1;
+  if (filled.length < 2 && box.nodeName !== "DIV" && !cell) return;
   const paragraphs = filled.map((part) => {
     const paragraph = page.createElement("p");
     paragraph.append(...part);
