@@ -318,46 +318,56 @@ def _begin(
         # One after the other: of two who begin at once the second finds the first one's rows.
         Organisation.objects.select_for_update().get(pk=organisation.pk)
         _insist_on_nobody(organisation)
-        lists = _lists(organisation, opened, named, now, by)
-        if not lists:
-            raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
-        fields = _fields(organisation, opened)
-        names = {int(row["number"]): str(row["name"]) for row in opened.tags}
-        ids = tagging.tags_for(organisation, keys, names.values())
-        versions = _keys(organisation, opened, now, before.get("wrapped", {}))
-        tables.take_settings(organisation, opened, now, by)
-        tables.take_planted(organisation, opened, versions)
-        tables.take_growth(opened, lists)
-        tables.take_wordings(organisation, opened, lists)
-        names_of_files = [_("An export of Samizdat")]
-        if row is None:
-            row = Import(organisation=organisation, source=SOURCE, by=by, created=now, owner=owner.myself())
-        else:
-            names_of_files = before["names"]
-        row.list_id, row.state, row.fingerprint = next(iter(lists.values())), "running", mark
-        row.counts, row.rows_total = dict.fromkeys(COUNTS, 0), opened.manifest["counts"]["subscribers"]
-        row.started, row.beat = row.started or now, now
-        row.save(
-            update_fields=None
-            if row.pk is None
-            else ["list", "state", "fingerprint", "counts", "rows_total", "started", "beat"]
-        )
-        places = {
-            "lists": _texts(lists),
-            "fields": _texts(fields),
-            "tags": {str(number): ids[name] for number, name in names.items()},
-            "keys": _texts(versions),
-        }
-        told = {"names": names_of_files, "plan": None, "basis": "", "places": places}
+        places = _make_places(organisation, opened, named, before.get("wrapped", {}), now, by)
+        row = _begun(row or Import(organisation=organisation, by=by, created=now, owner=owner.myself()), now)
+        row.list_id, row.fingerprint = next(iter(places["lists"].values())), mark
+        row.rows_total = opened.manifest["counts"]["subscribers"]
+        row.save(update_fields=_BEGUN if row.pk else None)  # Somebody may ask an upload to stop meanwhile.
+        names = before.get("names", [_("An export of Samizdat")])
+        told = {"names": names, "plan": None, "basis": "", "places": {of: _texts(held) for of, held in places.items()}}
         row.plan_sealed = seal_json(keys, told, "import", "plan", row.pk)
-        row.counts["segments"] = tables.take_segments(organisation, opened, now, by)
-        labels = {int(number): here for number, here in places["tags"].items()}
-        row.counts["forms"] = tables.take_forms(organisation, opened, lists, fields, labels, now, by)
+        row.counts |= _take_tables(organisation, opened, places, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
         rows = Organisation.objects.filter(pk=organisation.pk, next_number__lte=highest)
         rows.update(next_number=highest + 1)
     house.forget_idle(-1)
     return row
+
+
+_BEGUN = ("list", "source", "state", "fingerprint", "counts", "rows_total", "started", "beat")
+
+
+def _begun(row: Import, now: datetime) -> Import:
+    row.source, row.state, row.counts = SOURCE, "running", dict.fromkeys(COUNTS, 0)
+    row.started, row.beat = row.started or now, now
+    return row
+
+
+def _make_places(
+    organisation: Any, opened: reading.Opened, named: str, wrapped: dict[str, str], now: datetime, by: Any
+) -> dict[str, dict[int, int]]:
+    """Number in the file -> number here, of lists, fields, tags and index keys. Errors: ExportRefused."""
+    lists = _lists(organisation, opened, named, now, by)
+    if not lists:
+        raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
+    fields = _fields(organisation, opened)
+    names = {int(row["number"]): str(row["name"]) for row in opened.tags}
+    ids = tagging.tags_for(organisation, house.keys(organisation), names.values())
+    tags = {number: ids[name] for number, name in names.items()}
+    return {"lists": lists, "fields": fields, "tags": tags, "keys": _keys(organisation, opened, now, wrapped)}
+
+
+def _take_tables(
+    organisation: Any, opened: reading.Opened, places: dict[str, dict[int, int]], now: datetime, by: Any
+) -> dict[str, int]:
+    """What stands beside the people; how many segments and forms came. Errors: ExportRefused."""
+    lists, fields, tags = places["lists"], places["fields"], places["tags"]
+    tables.take_settings(organisation, opened, now, by)
+    tables.take_planted(organisation, opened, places["keys"])
+    tables.take_growth(opened, lists)
+    tables.take_wordings(organisation, opened, lists)
+    segments = tables.take_segments(organisation, opened, now, by)
+    return {"segments": segments, "forms": tables.take_forms(organisation, opened, lists, fields, tags, now, by)}
 
 
 def _texts(held: dict[int, int]) -> dict[str, int]:
