@@ -73,6 +73,7 @@ def test_odd_files_come_in_all_the_same() -> None:
     assert "note_unread" in codes(b"<p>caf\xe9 \xff</p>")
     old = '<html><head><meta charset="windows-1251"></head><body><p>\u0412\u043e\u0434\u0430</p></body></html>'
     assert "\u0412\u043e\u0434\u0430" in take(old.encode("cp1251")).sample
+    assert "\u0412\u043e\u0434\u0430" in take(old.encode("utf-16")).sample
     assert "note_guess" in codes("<div><p>unclosed <b>all {% if FNAME %} of it")
     assert len(take(b"<img src='data:image/png;base64," + b"A" * 3_000_000 + b"'><p>x</p>").source) < 200
     assert take(b"<body><p>a</p>{{ content }}</body>").sample == ""

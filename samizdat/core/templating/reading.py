@@ -6,6 +6,7 @@ that goes out is cleaned when it is compiled (letter/cleaning.py).
 
 import re
 from bisect import bisect_left
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 
 from samizdat.core.templating.notes import Note
@@ -37,6 +38,8 @@ def decoded(data: bytes) -> tuple[str, list[Note]]:
 
 
 def _named(data: bytes) -> str:
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "utf-16"  # What Windows calls Unicode.
     found = re.search(rb"charset\s*=\s*[\"']?\s*([\w-]{3,20})", data[:4096], re.IGNORECASE)
     name = found[1].decode("ascii", "ignore").lower() if found else "utf-8"
     # Old names of Western and Cyrillic pages alone: others could make text of anything.
