@@ -40,7 +40,7 @@ def main() -> int:
 def _letter() -> tuple[Any, dict[str, str]]:
     content = Content(
         subject="Nordlicht im November",
-        body=letter(),
+        body=letter(33),
         format="html",
         from_name="Nordlicht",
         from_address="redaktion@nordlicht.example",

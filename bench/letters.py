@@ -1,4 +1,4 @@
-"""An organisation with many subscribers and a letter like a real one: 29 KB of HTML, 1.7 KB of text, five links."""
+"""An organisation with many subscribers and a letter like a real one: 34 KB of HTML with 2 KB of text, five links."""
 
 import secrets
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ STYLE = (
 def letter(rows: int = 29) -> str:
     """HTML with the reader's name twice, five links and German words, so that quoted-printable is real work.
 
-    29 rows make 31 KB of HTML, 1.6 KB of text and 36 KB on the wire.
+    33 rows make 34 KB of HTML, 3 KB of text and headers, and 36.9 KB on the wire; 29 rows make 33.8.
     """
     parts = ["<h1>Nordlicht</h1><p>Liebe {{ FNAME }},</p>"]
     for row in range(rows):
@@ -109,7 +109,7 @@ class Bench:
         DkimKey.objects.update(state="published")
         DkimKey.objects.filter(algorithm__in=algorithms).update(state="active")
 
-    def campaign(self, rows: int = 29, to: Any = None) -> Any:
+    def campaign(self, rows: int = 33, to: Any = None) -> Any:
         """A released campaign to everybody, or to another list."""
         from samizdat.campaigns.actions import create
         from samizdat.campaigns.draft import Draft
