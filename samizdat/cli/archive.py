@@ -60,7 +60,13 @@ def write(place: Any, root: Path) -> tuple[int, int]:
     for old in root.glob("m/*"):
         if old.relative_to(root).as_posix() not in written:
             old.unlink()
-    return sum(name.endswith(".html") for name in written) - 1, sum(name.startswith("m/") for name in written)
+    return _letters_of(place), sum(name.startswith("m/") for name in written)
+
+
+def _letters_of(place: Any) -> int:
+    from samizdat.gate import queries
+
+    return queries.count_letters(place)
 
 
 def _is_ours(place: Any, root: Path) -> bool:

@@ -81,6 +81,11 @@ def all_letters(place: Place) -> Iterator[Page]:
     return Page.objects.filter(place=place).order_by("-day", "-edition", "version").iterator(chunk_size=50)
 
 
+def count_letters(place: Place) -> int:
+    """Of the archive; the same one in another language is no letter more."""
+    return Page.objects.filter(place=place, version=0).count()
+
+
 def picture_names(place: Place) -> set[tuple[str, str]]:
     """(slug, kind) of every picture that letters show."""
     return set(Picture.objects.filter(place=place).values_list("slug", "kind"))

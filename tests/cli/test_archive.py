@@ -29,15 +29,19 @@ def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> N
     _published("river", 4)
     _published("sea", 5, language="ru")
     _published("theirs", 6, OTHER_UID)
+    told: dict[str, Any] = {"title": "Реки", "html": LETTER, "day": date(2026, 11, 4), "spoken": "he", "version": 1}
+    actions.publish_letter(UID, 4, list_name="L", language="en", slug="river-he", **told)
     actions.publish_picture(UID, "boat", "png", b"PNG")
     place, folder = queries.place(UID), tmp_path / "archive"
     assert write(place, folder) == (2, 1)
     names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
-    assert names == {"index.html", "feed.xml", "style.css", "river.html", "sea.html", "m/boat.png"}
+    assert names == {"index.html", "feed.xml", "style.css", "river.html", "river-he.html", "sea.html", "m/boat.png"}
     page, index = (folder / "river.html").read_text(), (folder / "index.html").read_text()
     assert "<h1>&lt;river&gt;</h1>" in page and '<a href="m/boat.png">' in page
     assert "https://other.example/m/odd.png" in page and "4 November 2026" in page
     assert '<html lang="ru"' in (folder / "sea.html").read_text()
+    assert '<html lang="he" dir="rtl"' in (folder / "river-he.html").read_text() and 'href="river-he.html"' in page
+    assert "river-he" not in index
     assert index.index("sea.html") < index.index("river.html") and "theirs" not in index
     assert 'href="river.html"' in (folder / "feed.xml").read_text()
     actions.withdraw_picture(UID, "boat")

@@ -215,6 +215,17 @@ def test_a_letter_that_was_corrected_says_on_which_day(lantern_place: bytes, rea
     assert "Corrected on 25 November 2026." in reader.get("/a/0a1b").content.decode()
 
 
+def test_a_letter_in_several_languages_leads_to_the_others(lantern_place: bytes, reader: Client) -> None:
+    told = {"list_name": "Thursday", "language": "en", "html": "<p>x</p>", "day": date(2026, 11, 20)}
+    actions.publish_letter(lantern_place, 4, **told, slug="0a1b", title="River", spoken="en")
+    actions.publish_letter(lantern_place, 4, **told, slug="0a1b-fa", title="رود", spoken="fa", version=1)
+    page = reader.get("/a/0a1b-fa").content.decode()
+    assert '<html lang="fa" dir="rtl">' in page and 'href="/a/0a1b" hreflang="en"' in page and "English" in page
+    assert 'href="/a/0a1b-fa" hreflang="fa"' in reader.get("/a/0a1b").content.decode()
+    for list_of in ("/a/", "/a/feed.xml"):
+        assert "0a1b" in (said := reader.get(list_of).content.decode()) and "0a1b-fa" not in said
+
+
 def test_a_sign_up_that_was_forgotten_says_so_and_offers_the_form(lantern_place: bytes, reader: Client) -> None:
     late = token("confirm", 3)
     actions.set_token_state(late, "forgotten")
@@ -247,6 +258,9 @@ def longest(reader: Client) -> dict[str, Any]:
             html=html,
             day=date(2026, 1, 1),
         )
+    for version, code in enumerate(("ar", "de", "es-419", "fa", "fr", "hy", "ka", "pt-br", "ru", "uk", "zh-hant"), 1):
+        told = {"list_name": "L", "language": "en", "slug": f"s1-{code}", "title": "Ы", "html": "", "spoken": code}
+        actions.publish_letter(UID, 11, **told, version=version, day=date(2026, 1, 1))
     pages = {
         name: reader.get(name)
         for name in (f"/u/{token()}", f"/c/{token('confirm', 3)}", "/f/thursday", "/", "/a/", "/a/?page=1", "/nowhere")
