@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.audience import queries as audience
@@ -43,9 +44,10 @@ def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime
         taken = take(data, fields)
     except TemplateRefused as refused:
         raise CampaignError(fill(_(SENTENCES[refused.code]), refused.values)) from None
-    template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
-    _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
-    record("template.taken_in", organisation, now=now, by=by, about=template.pk)
+    with transaction.atomic():  # It is sealed by its number, so there is a row before there is a template.
+        template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
+        _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
+        record("template.taken_in", organisation, now=now, by=by, about=template.pk)
     return Report(template, _notes(taken), _tags(taken), taken.places)
 
 
@@ -69,14 +71,17 @@ def _tags(taken: Taken) -> tuple[tuple[str, int, str], ...]:
 
 def rename(template: Template, name: str, *, by: Any, now: datetime) -> None:
     """Errors: CampaignError."""
-    _store(template, {**_stored(template), "name": _checked(name)}, now)
-    record("template.renamed", template.organisation, now=now, by=by, about=template.pk)
+    told = {**_stored(template), "name": _checked(name)}
+    with transaction.atomic():
+        _store(template, told, now)
+        record("template.renamed", template.organisation, now=now, by=by, about=template.pk)
 
 
 def remove(template: Template, *, by: Any, now: datetime) -> None:
     """Drafts in it go on in our own frame; what was released was compiled with it and stays as it is."""
-    record("template.removed", template.organisation, now=now, by=by, about=template.pk)
-    template.delete()
+    with transaction.atomic():
+        record("template.removed", template.organisation, now=now, by=by, about=template.pk)
+        template.delete()
 
 
 def drafts_in(template: Template) -> list[tuple[Campaign, str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organisation
 from samizdat.audience import queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkRefused, Plan
@@ -12,7 +13,7 @@ from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkPiece, BulkWork, Subscriber, SubscriberTag, Suppression
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
@@ -185,6 +186,20 @@ def test_what_cannot_be_is_refused_before_anything_is_written(lantern: Any, lett
         with pytest.raises(BulkRefused, match=r"\.$"):
             bulk.begin(lantern, plan, now=NOW)
     assert not BulkWork.objects.exists()
+
+
+def test_a_list_or_a_tag_of_another_organisation_is_none(
+    lantern: Any, letter: Any, people: list[Any], vault: Any
+) -> None:
+    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    theirs, tag = new_list(bell, "Theirs", now=NOW), tags_for(bell, ["spring"])["spring"]
+    for plan in (
+        Plan(TAG, Filter(), tag=tag),
+        Plan(REMOVE, Filter(), list=theirs.id),
+        Plan(MOVE, Filter(), list=letter.id, to=theirs.id, words=WORDS),
+    ):
+        with pytest.raises(BulkRefused, match="Nobody"):
+            bulk.begin(lantern, plan, now=NOW)
 
 
 def test_the_plan_is_sealed(lantern: Any, letter: Any, people: list[Any]) -> None:

@@ -29,6 +29,7 @@ from samizdat.audience.models import (
     List,
     Subscriber,
     Subscription,
+    Tag,
     row_id,
 )
 from samizdat.audience.totals import Totals
@@ -94,6 +95,7 @@ def begin(organisation: Any, plan: Plan, *, now: datetime, by: Any = None) -> Bu
         raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
     if plan.deed == MOVE and not plan.words.strip():
         raise BulkRefused("no_words", _("Say why they may be written to on the other list: it is kept with each."))
+    _check_ours(organisation, plan)
     wanted = count(organisation, plan)[1]
     if not wanted:
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
@@ -106,6 +108,14 @@ def begin(organisation: Any, plan: Plan, *, now: datetime, by: Any = None) -> Bu
         detail = {"deed": plan.deed, "wanted": wanted}
         record("bulk.begun", organisation, about=work.id, by=by, now=now, detail=detail)
     return work
+
+
+def _check_ours(organisation: Any, plan: Plan) -> None:
+    """Doors offer nothing else; a plan that names another organisation's list or tag does nothing all the same."""
+    lists, tags = {plan.list, plan.to} - {None}, {plan.tag} - {None}
+    ours = List.objects.filter(organisation=organisation, id__in=lists).count() == len(lists)
+    if not ours or Tag.objects.filter(organisation=organisation, id__in=tags).count() != len(tags):
+        raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
 
 
 def plan_of(work: BulkWork) -> Plan:

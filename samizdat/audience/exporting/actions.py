@@ -236,9 +236,10 @@ def waiting(now: datetime) -> list[int]:
 def cancel(row: Export, *, now: datetime, by: Any) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
     moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
-    if moved.update(state="over", owner="", told_sealed=_told_without_her_like(row)):
-        pieces.drop(row)
-        record("subscribers.export.dropped", row.organisation, about=row.pk, by=by, now=now)
+    with transaction.atomic():
+        if moved.update(state="over", owner="", told_sealed=_told_without_her_like(row)):
+            pieces.drop(row)
+            record("subscribers.export.dropped", row.organisation, about=row.pk, by=by, now=now)
 
 
 def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
