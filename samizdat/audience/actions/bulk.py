@@ -112,7 +112,8 @@ def begin(organisation: Any, plan: Plan, *, now: datetime, by: Any = None) -> Bu
 
 def _check_ours(organisation: Any, plan: Plan) -> None:
     """Doors offer nothing else; a plan that names another organisation's list or tag does nothing all the same."""
-    lists, tags = {plan.list, plan.to} - {None}, {plan.tag} - {None}
+    lists = [number for number in (plan.list, plan.to) if number]
+    tags = [plan.tag] if plan.tag else []
     ours = List.objects.filter(organisation=organisation, id__in=lists).count() == len(lists)
     if not ours or Tag.objects.filter(organisation=organisation, id__in=tags).count() != len(tags):
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
