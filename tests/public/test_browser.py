@@ -99,6 +99,7 @@ def test_leaving_and_coming_back_need_neither_script_nor_cookie(browser: Any, ho
     context.close()
 
 
+@pytest.mark.once
 def test_the_stylesheet_is_cached_and_the_whole_page_stays_small(house: Instance) -> None:
     page = house.ask("/f/thursday")
     sheet = house.ask("/style.css?b3261e")

@@ -306,6 +306,7 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.once
 def test_the_way_to_a_flaw_puts_the_caret_on_its_line(browser: Any, served: str, here: House) -> None:
     body = "".join(f"Line {number} of a long letter.\n" for number in range(1, 120)) + "Dear *|NOBODY|*,\n"
     letter = make_campaign(here, "Long", body)
@@ -324,6 +325,7 @@ def test_the_way_to_a_flaw_puts_the_caret_on_its_line(browser: Any, served: str,
     assert complaints == []
 
 
+@pytest.mark.once
 def test_signing_in_by_hand_and_the_error_is_in_focus(browser: Any, served: str, here: House) -> None:
     with window(browser, None, served) as (page, complaints):
         page.goto("/sign-in")
@@ -355,6 +357,7 @@ def test_the_whole_way_to_a_release_without_any_script(browser: Any, served: str
         expect(page.locator("#f-subject")).to_have_value("Without script")
 
 
+@pytest.mark.once
 def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: str, here: House) -> None:
     from samizdat.campaigns.draft import draft_of
 
@@ -379,6 +382,7 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
     assert complaints == []
 
 
+@pytest.mark.once
 def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(reverse("report", args=[here.organisation.slug, here.sent.pk]))
@@ -393,6 +397,7 @@ def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here:
     assert complaints == []
 
 
+@pytest.mark.once
 def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["editor"], served) as (page, _complaints):
         page.goto(reverse("subscribers", args=[here.organisation.slug]))
@@ -405,6 +410,7 @@ def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: st
         page.wait_for_url("**/campaigns/")
 
 
+@pytest.mark.once
 def test_a_link_is_copied_by_its_button(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["admin"], served, permissions=["clipboard-read", "clipboard-write"]) as (page, _c):
         page.goto(reverse("people", args=[here.organisation.slug]))
@@ -415,6 +421,7 @@ def test_a_link_is_copied_by_its_button(browser: Any, served: str, here: House) 
         assert "/come-in/" in page.evaluate("navigator.clipboard.readText()")
 
 
+@pytest.mark.once
 def test_files_are_brought_in_by_hand(browser: Any, served: str, here: House) -> None:
     from samizdat.audience.models import Import
 
