@@ -55,6 +55,14 @@ def answers(here: House, letter: Campaign, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+@pytest.mark.once
+def test_text_too_large_for_a_page_is_a_sentence_and_the_draft_stays(here: House, desk: Desk, letter: Campaign) -> None:
+    answer = desk("editor").post(_to(here, "campaign", letter.pk), {"subject": "Large", "body": "x" * 4_300_000})
+    assert answer.status_code == 413 and "what you wrote still stands there" in answer.content.decode()
+    letter.refresh_from_db()
+    assert draft_of(letter).subject == "What the river took"
+
+
 def test_a_letter_begins_in_blocks_and_can_begin_otherwise(here: House, desk: Desk) -> None:
     for asked, format_, first in (({}, "blocks", '{"type":"doc"'), ({"format": "markdown"}, "markdown", "")):
         answer = desk("editor").post(_to(here, "new-campaign"), asked, follow=True)

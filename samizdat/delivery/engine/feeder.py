@@ -425,6 +425,7 @@ class Feeder:
     def _wind_up(self) -> None:
         """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
         self._take_back()
+        self._write_condemned()
         self.pacer.end()
         for domain in self._domains.values():
             if back := self._domain_back.pop(domain.id, 0):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
+from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -178,6 +179,12 @@ def forbidden(request: Any, exception: Any = None) -> HttpResponse:
 
 
 def bad_request(request: Any, exception: Any = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        sentence = _(
+            "A page takes 4 MB of text. Go back in your browser: what you wrote still stands there. "
+            "Take out what is so large, mostly a picture inside the text, and save again."
+        )
+        return says(request, _("That is too much at once"), sentence, 413)
     return says(request, _("We could not read that"), _("Go back, load the page again and repeat it."), 400)
 
 
