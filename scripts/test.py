@@ -204,7 +204,7 @@ def checks() -> bool:
 
 # Beside each other, as each waits for a good part of its time: for kills, servers, browsers, and on PostgreSQL for
 # half a minute until a machine has taken over. So many workers more than there are cores:
-WORKERS = {"SQLite": 0, "PostgreSQL": 2}
+WORKERS = {"SQLite": 1, "PostgreSQL": 1}
 
 
 def run(options: argparse.Namespace) -> bool:
