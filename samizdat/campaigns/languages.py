@@ -59,19 +59,24 @@ def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Camp
     with transaction.atomic():
         _held(campaign)
         _may_have(campaign, code)
-        made = actions.create(
-            campaign.organisation,
-            campaign.list,
-            draft_of(like),
-            by=by,
-            now=now,
-            tag=campaign.tag,
-            segment=campaign.segment,
-            template=like.template,
-            language=code,
-            version_of=campaign,
-        )
-        copy_arrangement(like, made)
+        return _made(campaign, like, code, by=by, now=now)
+
+
+def _made(campaign: Campaign, like: Campaign, code: str, *, by: Any, now: datetime) -> Campaign:
+    """A version of a letter that begins with the text and the places of another one."""
+    made = actions.create(
+        campaign.organisation,
+        campaign.list,
+        draft_of(like),
+        by=by,
+        now=now,
+        tag=campaign.tag,
+        segment=campaign.segment,
+        template=like.template,
+        language=code,
+        version_of=campaign,
+    )
+    copy_arrangement(like, made)
     return made
 
 
@@ -176,19 +181,7 @@ def count_people(edition: Edition, place: int, more: int) -> None:
 def copy_to(campaign: Campaign, made: Campaign, *, by: Any, now: datetime) -> None:
     """The versions of a letter beside its copy."""
     for one in versions(campaign):
-        twin = actions.create(
-            made.organisation,
-            made.list,
-            draft_of(one),
-            by=by,
-            now=now,
-            tag=made.tag,
-            segment=made.segment,
-            template=one.template,
-            language=one.language,
-            version_of=made,
-        )
-        copy_arrangement(one, twin)
+        _made(made, one, one.language, by=by, now=now)
 
 
 def in_order(found: Sequence[Campaign]) -> list[Campaign]:
