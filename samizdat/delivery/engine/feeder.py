@@ -22,11 +22,12 @@ from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery.actions import clock, holds, pacing, routes
 from samizdat.delivery.engine import recovery
-from samizdat.delivery.engine.lane import SLICE, Claim, Lane, Slice
+from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
 from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.engine.results import Result
+from samizdat.delivery.engine.slices import SLICE, Claim, Slice
 from samizdat.delivery.models import Worker
 from samizdat.vault import house
 from samizdat.vault.errors import VaultError

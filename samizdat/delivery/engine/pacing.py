@@ -12,7 +12,8 @@ from samizdat.core.pace import Slowed
 from samizdat.delivery.actions import pacing
 
 if TYPE_CHECKING:
-    from samizdat.delivery.engine.lane import Lane, RouteRun
+    from samizdat.delivery.engine.lane import Lane
+    from samizdat.delivery.engine.route_run import RouteRun
     from samizdat.delivery.engine.sender import Sender
 
 # Without a limit a second or minute nothing is spread out: so many are drawn at a time.

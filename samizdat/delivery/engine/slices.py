@@ -1,0 +1,63 @@
+"""What goes through a lane: chunks that are ours, slices of them that were checked, and each message to be made out."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from samizdat.core import outcome as outcomes
+from samizdat.delivery.engine.opening import Opened
+from samizdat.delivery.values import Addressed
+
+# Consent, suppression, pause and fence are asked before each slice (design.md, 6.2): so many messages, or what goes
+# out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS.
+SLICE = 50
+SLICE_AT_SPEED = 0.05
+MOST_SLICE = 500
+SLICE_SECONDS = 10.0
+
+UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A chunk of ours. The feeder alone writes `rest` and `sliced`, the event loop alone `resolved`."""
+
+    chunk: int
+    retry: bool
+    opened: Opened
+    rest: deque[int]
+    size: int = 0  # Of the chunk, as it was claimed.
+    untouched: int = 0  # The first so many of `rest` were in no slice yet; those that came back stand behind them.
+    sliced: int = 0
+    resolved: int = 0
+    closing: bool = False
+    tosses: dict[int, "Tosses"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tosses:
+    """How often a message came back because of a route, and which routes those were."""
+
+    count: int = 0
+    routes: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One message to be made out. `checked`: when her consent was read, on the monotonic clock."""
+
+    claim: Claim
+    addressed: Addressed
+    provider: int
+    checked: float
+    generation: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Slice:
+    """A few people of a chunk who may be written to: (number, sealed blob, provider) each, then items."""
+
+    claim: Claim
+    rows: list[tuple[int, bytes, int]]
+    checked: float
+    items: deque[Item] = field(default_factory=deque)
+    groups: dict[int, dict[str, str]] = field(default_factory=dict)  # By number: what conditions on groups ask.
