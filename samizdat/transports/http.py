@@ -20,7 +20,7 @@ import h11
 from samizdat.core.outcome import RouteVerdict
 from samizdat.transports.base import BadRoute
 from samizdat.transports.crew import Lost
-from samizdat.transports.smtp_session import make_context
+from samizdat.transports.smtp_server import make_context
 
 # Of an answer so much is kept; a longer one is not read to its end.
 KEPT = 16_000

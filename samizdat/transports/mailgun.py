@@ -18,7 +18,7 @@ from samizdat.transports import base
 from samizdat.transports.base import HOST, Ask, BadRoute, Feed, Message, RouteSettings, is_one_address, said
 from samizdat.transports.crew import Crew, Lost, unmakeable
 from samizdat.transports.http import Answer, Place, Pool, no_finishing, read_endpoint, seconds_asked
-from samizdat.transports.smtp_session import make_context
+from samizdat.transports.smtp_server import make_context
 
 HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
 ACCEPTED = Accepted(200)

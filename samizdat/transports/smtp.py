@@ -14,7 +14,9 @@ from samizdat.core.outcome import OK, Deferred, Outcome, Refused, RouteVerdict, 
 from samizdat.core.pace import connections_for
 from samizdat.transports import base
 from samizdat.transports.base import Ask, Feed, Message, RouteDown, RouteSettings, Teller
-from samizdat.transports.smtp_session import FINAL, RSET, Fault, Server, Session, connect, read_server
+from samizdat.transports.smtp_connect import connect
+from samizdat.transports.smtp_server import Fault, Server, read_server
+from samizdat.transports.smtp_session import FINAL, RSET, Session
 
 # How often time-outs are looked at and connections are added, in seconds. At 20 ms a answer it takes six
 # looks to reach 50 connections.

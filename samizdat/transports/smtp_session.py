@@ -12,16 +12,13 @@ the answer.
 import asyncio
 import base64
 import hashlib
-import os
 import re
-import socket
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, cast
+from dataclasses import replace
+from typing import Protocol, cast
 
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Stage, judge, scrub
-from samizdat.transports.base import BadRoute, Message, RouteSettings, said
+from samizdat.transports.base import Message, said
+from samizdat.transports.smtp_server import Fault, Server, shown
 
 # What the next answer is about.
 TALKING, IDLE, RSET, MAIL, RCPT, DATA, FINAL, QUITTING, CLOSED = range(9)
@@ -42,119 +39,6 @@ DOT_LINE = re.compile(rb"(?m)^\.")
 # The answers to `content . MAIL RCPT DATA` in one piece, none of which says anything but yes.
 ALL_WELL = re.compile(rb"(?:2\d\d[ \r][^\n]*\n){3}354[ \r][^\n]*\n")
 LONE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-
-
-class Fault(Exception):
-    """Setting up failed; the verdict says why."""
-
-    def __init__(self, verdict: RouteVerdict) -> None:
-        super().__init__(verdict.reason)
-        self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds to wait for each answer: RFC 5321 section 4.5.3.2, the final dot 10 minutes."""
-
-    connect: float = 30.0
-    banner: float = 300.0
-    command: float = 300.0
-    data: float = 120.0
-    block: float = 180.0
-    final: float = 600.0
-    quit: float = 2.0
-
-    def at_most(self, seconds: float) -> "Patience":
-        """The same, no part longer than this."""
-        return Patience(*(min(seconds, getattr(self, part.name)) for part in fields(self)))
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where and how to connect: a route's settings, read once."""
-
-    route: RouteSettings
-    host: str
-    port: int
-    encryption: str  # "", "starttls" or "implicit"
-    patience: Patience
-    context: ssl.SSLContext | None
-    fingerprint: str
-    helo: str
-
-    @property
-    def place(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def verdict(self, verdict: RouteVerdict, **values: str) -> RouteVerdict:
-        """The verdict with the name of this server in its values."""
-        return replace(verdict, values={"host": self.place, **verdict.values, **values})
-
-    def fault(self, state: Any, reason: str, wait: int | None = None, **values: str) -> Fault:
-        return Fault(self.verdict(RouteVerdict(state, reason, values, wait)))
-
-
-PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
-ENCRYPTION = {"smtp": "starttls", "smtps": "implicit", "smtp+plain": ""}
-HELO = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
-
-
-def read_server(route: RouteSettings) -> Server:
-    """The settings of a route as a Server. Raises BadRoute."""
-    if not route.host:
-        raise BadRoute("no_host")
-    if route.path not in ("", "/"):
-        raise BadRoute("a_path")
-    if route.password and not route.user:
-        raise BadRoute("no_user")
-    encryption = ENCRYPTION[route.scheme]
-    fingerprint = read_fingerprint(route.options.get("fingerprint", ""))
-    helo = route.options.get("helo", "") or own_name()
-    if helo and not HELO.fullmatch(helo):
-        raise BadRoute("bad_helo")
-    patience = Patience(connect=route.number("connect", Patience.connect))
-    return Server(
-        route,
-        route.host,
-        route.port or PORTS[route.scheme],
-        encryption,
-        patience.at_most(route.number("timeout", 600.0)),
-        make_context(route.options.get("ca", ""), fingerprint) if encryption else None,
-        fingerprint,
-        helo,
-    )
-
-
-def own_name() -> str:
-    """This machine's name for EHLO, if it looks like one that others know; else the address is used."""
-    name = socket.gethostname()
-    return name if "." in name and HELO.fullmatch(name) else ""
-
-
-def read_fingerprint(text: str) -> str:
-    plain = text.replace(" ", "").lower().removeprefix("sha256:").replace(":", "")
-    if plain and not re.fullmatch(r"[0-9a-f]{64}", plain):
-        raise BadRoute("bad_fingerprint")
-    return plain
-
-
-def shown(fingerprint: str) -> str:
-    """As `openssl x509 -fingerprint -sha256` writes it, to be compared by eye; the route takes it like this."""
-    digits = fingerprint.upper()
-    return "sha256:" + ":".join(digits[place : place + 2] for place in range(0, len(digits), 2))
-
-
-def make_context(ca: str, fingerprint: str) -> ssl.SSLContext:
-    """Checks names and chain, TLS 1.2 or later. A pinned fingerprint is checked by us instead of the chain."""
-    try:
-        context = ssl.create_default_context(cafile=ca or None)
-    except (OSError, ssl.SSLError):
-        raise BadRoute("bad_ca") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if fingerprint:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Keeper(Protocol):
@@ -733,80 +617,3 @@ def readable(answer: bytes) -> str:
 
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-async def connect(server: Server) -> Session:
-    """A connection that is ready for MAIL. Raises Fault; one about a certificate tells its fingerprint."""
-    try:
-        return await connect_once(server)
-    except Fault as fault:
-        if fault.verdict.reason != "certificate":
-            raise
-        found = await fingerprint_of(server)
-        detail = fault.verdict.values["detail"] + (f"; its fingerprint is {found}" if found else "")
-        raise server.fault("dead", "certificate", detail=detail) from None
-
-
-async def fingerprint_of(server: Server) -> str:
-    """Of the certificate that was not trusted. Nothing is said but what leads to TLS: no user, no letter."""
-    none = "0" * 64
-    try:
-        (await connect_once(replace(server, context=make_context("", none), fingerprint=none))).transport.abort()
-    except Fault as fault:
-        if fault.verdict.reason == "fingerprint":
-            return fault.verdict.values["detail"]
-    return ""
-
-
-async def connect_once(server: Server) -> Session:
-    """The same, and nothing is asked about a certificate."""
-    loop = asyncio.get_running_loop()
-    implicit = server.encryption == "implicit"
-    session: Session | None = None
-    options: dict[str, Any] = {}
-    if implicit:
-        options = {
-            "ssl": server.context,
-            "server_hostname": server.host,
-            "ssl_handshake_timeout": server.patience.connect,
-        }
-    make: Callable[[], Session] = lambda: Session(server)  # noqa: E731  (a factory, for the type)
-    try:
-        async with asyncio.timeout(server.patience.connect):
-            _, session = await loop.create_connection(make, server.host, server.port, **options)
-        await session.open()
-    except BaseException as error:
-        if session is not None:
-            session.stage = CLOSED
-            session.transport.abort()
-        if isinstance(error, Fault):
-            raise
-        if isinstance(error, OSError | ssl.SSLError | TimeoutError):
-            raise failed(server, error) from None
-        raise
-    return session
-
-
-def failed(server: Server, error: BaseException) -> Fault:
-    """Why no connection came about."""
-    text = str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)
-    detail = " ".join(text.split())[:120]
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return server.fault("dead", "certificate", detail=detail)
-    if isinstance(error, ssl.SSLError):
-        return server.fault("throttled", "tls", 60, detail=str(error.reason or "TLS").replace("_", " ").lower())
-    if isinstance(error, TimeoutError):
-        return server.fault("throttled", "silent", 60, detail=f"{server.patience.connect:g} s")
-    if isinstance(error, socket.gaierror):
-        return server.fault("throttled", "no_such_host", 60)
-    if isinstance(error, ConnectionResetError | ConnectionAbortedError):
-        reason = "tls" if server.encryption else "hung_up"
-        return server.fault("throttled", reason, 60, detail="it hung up")
-    return server.fault("throttled", "no_connection", 30, detail=_errno_said(error) or detail or type(error).__name__)
-
-
-def _errno_said(error: BaseException) -> str:
-    """`connection refused`. asyncio has words of its own, and no errno when a name with several addresses failed."""
-    found = re.search(r"\[Errno (\d+)\]", str(error))
-    number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
-    return os.strerror(number).lower() if number else ""

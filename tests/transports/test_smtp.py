@@ -12,7 +12,7 @@ import pytest
 from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.transports.base import BadRoute, Message, read_url
 from samizdat.transports.smtp import Transport
-from samizdat.transports.smtp_session import shown
+from samizdat.transports.smtp_server import shown
 from tests.smtp_server import (
     HANG_UP,
     HANG_UP_UNTAKEN,

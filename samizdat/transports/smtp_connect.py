@@ -1,0 +1,90 @@
+"""Opening connections to an SMTP server, and why one did not come about."""
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from samizdat.transports.smtp_server import Fault, Server, make_context
+from samizdat.transports.smtp_session import CLOSED, Session
+
+
+async def connect(server: Server) -> Session:
+    """A connection that is ready for MAIL. Raises Fault; one about a certificate tells its fingerprint."""
+    try:
+        return await connect_once(server)
+    except Fault as fault:
+        if fault.verdict.reason != "certificate":
+            raise
+        found = await fingerprint_of(server)
+        detail = fault.verdict.values["detail"] + (f"; its fingerprint is {found}" if found else "")
+        raise server.fault("dead", "certificate", detail=detail) from None
+
+
+async def fingerprint_of(server: Server) -> str:
+    """Of the certificate that was not trusted. Nothing is said but what leads to TLS: no user, no letter."""
+    none = "0" * 64
+    try:
+        (await connect_once(replace(server, context=make_context("", none), fingerprint=none))).transport.abort()
+    except Fault as fault:
+        if fault.verdict.reason == "fingerprint":
+            return fault.verdict.values["detail"]
+    return ""
+
+
+async def connect_once(server: Server) -> Session:
+    """The same, and nothing is asked about a certificate."""
+    loop = asyncio.get_running_loop()
+    implicit = server.encryption == "implicit"
+    session: Session | None = None
+    options: dict[str, Any] = {}
+    if implicit:
+        options = {
+            "ssl": server.context,
+            "server_hostname": server.host,
+            "ssl_handshake_timeout": server.patience.connect,
+        }
+    make: Callable[[], Session] = lambda: Session(server)  # noqa: E731  (a factory, for the type)
+    try:
+        async with asyncio.timeout(server.patience.connect):
+            _, session = await loop.create_connection(make, server.host, server.port, **options)
+        await session.open()
+    except BaseException as error:
+        if session is not None:
+            session.stage = CLOSED
+            session.transport.abort()
+        if isinstance(error, Fault):
+            raise
+        if isinstance(error, OSError | ssl.SSLError | TimeoutError):
+            raise failed(server, error) from None
+        raise
+    return session
+
+
+def failed(server: Server, error: BaseException) -> Fault:
+    """Why no connection came about."""
+    text = str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)
+    detail = " ".join(text.split())[:120]
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return server.fault("dead", "certificate", detail=detail)
+    if isinstance(error, ssl.SSLError):
+        return server.fault("throttled", "tls", 60, detail=str(error.reason or "TLS").replace("_", " ").lower())
+    if isinstance(error, TimeoutError):
+        return server.fault("throttled", "silent", 60, detail=f"{server.patience.connect:g} s")
+    if isinstance(error, socket.gaierror):
+        return server.fault("throttled", "no_such_host", 60)
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError):
+        reason = "tls" if server.encryption else "hung_up"
+        return server.fault("throttled", reason, 60, detail="it hung up")
+    return server.fault("throttled", "no_connection", 30, detail=_errno_said(error) or detail or type(error).__name__)
+
+
+def _errno_said(error: BaseException) -> str:
+    """`connection refused`. asyncio has words of its own, and no errno when a name with several addresses failed."""
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
+    return os.strerror(number).lower() if number else ""
