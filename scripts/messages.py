@@ -39,7 +39,7 @@ TABLES = (
     ("samizdat.core.dkim", "BAD_KEYS"),
     ("samizdat.core.fields", "_SENTENCES"),
     ("samizdat.core.mergetable", "WORDS"),
-    ("samizdat.core.mergetags", "SENTENCES"),
+    ("samizdat.core.flaws", "SENTENCES"),
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),
     ("samizdat.core.pace", "SENTENCES"),

@@ -21,9 +21,9 @@ from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.document.schema import MAX_ANSWERS
+from samizdat.core.flaws import Flaw, fill
 from samizdat.core.letter import Content, conditions_of
 from samizdat.core.look import Picture as LetterPicture
-from samizdat.core.mergetags import Flaw, fill
 from samizdat.wording import regrouped
 
 # A letter may say these before anybody came in whose name is known: they are empty then, like any missing name.

@@ -12,7 +12,7 @@ from samizdat.audience import queries as audience
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Template
-from samizdat.core.mergetags import fill
+from samizdat.core.flaws import fill
 from samizdat.core.templating import SENTENCES, Taken, TemplateRefused, take
 from samizdat.events.actions import record
 from samizdat.vault import house

@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from samizdat.core.flaws import Flaw
 from samizdat.core.letter import Content, Edge, Letter, Piece, counting, render, tidy
-from samizdat.core.mergetags import Condition, Flaw
+from samizdat.core.mergetags import Condition
 from samizdat.core.message import (
     LINE,
     MARK,

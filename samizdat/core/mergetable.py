@@ -5,7 +5,7 @@ What each one means to the reader of a letter is decided in core/mergetags; a te
 
 from dataclasses import dataclass
 
-from samizdat.core import mergetags
+from samizdat.core import flaws
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def gone_lines() -> list[str]:
     found = ["| Mailchimp's | what the check says |", "|---|---|"]
     for code, written in GONE:
         tags = ", ".join(_code(tag) for tag in written.split(", "))
-        found.append(f"| {tags} | {mergetags.SENTENCES[code].replace('%(tag)s ', '… ')} |")
+        found.append(f"| {tags} | {flaws.SENTENCES[code].replace('%(tag)s ', '… ')} |")
     return found
 
 

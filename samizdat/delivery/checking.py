@@ -14,7 +14,7 @@ from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 from samizdat.delivery import signing
 
 # Much more than the letters before: three times the largest of the last ten, and by a few hundred.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.mergetags import SENTENCES, Condition, Flaw, If, Node, Tag, Text, fill, parse, resolve, walk, without
+from samizdat.core.flaws import SENTENCES, Flaw, fill
+from samizdat.core.mergetags import Condition, If, Node, Tag, Text, parse, resolve, walk, without
 
 FIELDS = ["FNAME", "LNAME", "CITY", "AGE", "INTERESTED:Topics"]
 

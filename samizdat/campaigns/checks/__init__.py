@@ -24,9 +24,9 @@ from samizdat.core import checks as core
 from samizdat.core.checks.donation import asks
 from samizdat.core.compile import Proof
 from samizdat.core.document.spoken import WORDS as SPOKEN
+from samizdat.core.flaws import Flaw
 from samizdat.core.letter import fill
 from samizdat.core.letter.counting import direct
-from samizdat.core.mergetags import Flaw
 
 __all__ = ["Looked", "look", "reading_of", "stops"]
 

@@ -15,7 +15,7 @@ from samizdat.campaigns.checks.pictures import HEAVY
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.checks import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 GOOD_FOR = timedelta(days=1)
 # Links of one letter that are asked; a digest has some fifty.

@@ -11,8 +11,8 @@ from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.checks.keeping import Kept, change
 from samizdat.campaigns.models import Campaign
+from samizdat.core.flaws import Flaw
 from samizdat.core.letter import Letter
-from samizdat.core.mergetags import Flaw
 from samizdat.core.message import Slot
 
 # Seconds of one piece: short beside a page, long enough that a million is through in twenty.

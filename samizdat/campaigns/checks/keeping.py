@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.campaigns.models import Campaign, Checked
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json

@@ -6,7 +6,7 @@ from typing import Any
 
 from samizdat.campaigns.models import Picture
 from samizdat.core.checks import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 # Bytes of one, and of all together. At 1.5 MB/s, a bad mobile line, three megabytes take two seconds; in a crowd ten.
 HEAVY, HEAVY_TOGETHER = 1_000_000, 3_000_000

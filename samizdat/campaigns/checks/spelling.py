@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from samizdat.core.checks import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 # Language -> names of its dictionary, the first that is there counts; and Debian's package with it.
 DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {

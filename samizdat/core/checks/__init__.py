@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from samizdat.core.checks import contrast, dates, donation, links, words
 from samizdat.core.checks.reading import Reading
 from samizdat.core.checks.whereabouts import Whereabouts
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 __all__ = ["FAMILIES", "Reading", "Whereabouts", "look"]
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 
 from samizdat.core.checks.reading import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 type Colour = tuple[int, int, int]
 

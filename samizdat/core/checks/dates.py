@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from samizdat.core.checks.reading import Reading
 from samizdat.core.dates import DAYS, php_date
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 _MONTH_WORDS = {
     "en": ("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?",

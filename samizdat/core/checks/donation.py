@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from samizdat.core.checks.links import host_of, known_in
 from samizdat.core.checks.reading import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 # Where nothing but giving is done.
 GIVING = frozenset({

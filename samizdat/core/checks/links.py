@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 from samizdat.core.checks.reading import Reading
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 # Host (and those below it) -> whose click counter it is. They learn who read, when and from where, before the page.
 COUNTERS: dict[str, str] = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from samizdat.core.checks.whereabouts import Whereabouts
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

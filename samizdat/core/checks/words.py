@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from samizdat.core.checks.reading import Reading
 from samizdat.core.checks.starting import PLACEHOLDERS
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 _TRIAL = re.compile(
     r"(?<!\w)(test(?:ing)?|draft|copy of|untitled|asdf\w*|qwerty|тест(?:ов\w*)?|проба|проверка|черновик|копия)(?!\w)",

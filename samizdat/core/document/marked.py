@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samizdat.core.document.schema import Node
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 # Control characters never get into a document (reading.py), so these are no text.
 _OPEN, _CLOSE = "\x1e", "\x1f"

@@ -23,7 +23,7 @@ from samizdat.core.document.schema import (
     Attr,
     Node,
 )
-from samizdat.core.mergetags import Flaw
+from samizdat.core.flaws import Flaw
 
 _KEYS = frozenset({"type", "attrs", "content"})
 _MARK_ORDER = list(MARKS)

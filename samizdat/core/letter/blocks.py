@@ -13,13 +13,13 @@ from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, a
 from samizdat.core.document.plain import Plain
 from samizdat.core.document.schema import Node
 from samizdat.core.document.spoken import words
+from samizdat.core.flaws import Flaw
 from samizdat.core.languages import direction
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.checks import foreign_pictures, link_flaws, markup_flaws, picture_flaws, taken_out
 from samizdat.core.letter.content import Edge, php_date
 from samizdat.core.letter.places import inside_tag
 from samizdat.core.letter.plaintext import Walker
-from samizdat.core.mergetags import Flaw
 
 if TYPE_CHECKING:
     from samizdat.core.letter.chain import Chain

@@ -16,6 +16,7 @@ import mjml
 from samizdat.core import mergetags
 from samizdat.core.document.reading import BadDocument, dumps, parse
 from samizdat.core.document.schema import Node as Document
+from samizdat.core.flaws import Flaw, Severity
 from samizdat.core.languages import direction
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
@@ -24,7 +25,7 @@ from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, kn
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.markdown import markdown
-from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, Flaw, If, Node, Severity, Tag, Text
+from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, If, Node, Tag, Text
 from samizdat.core.message import ESCAPES, Kind, Slot, dated
 
 # Characters. Gmail shows 102 KB; a pasted document brings styles and comments that do not go out. The parsers'

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from samizdat.core.flaws import Flaw, Severity
 from samizdat.core.markdown import markdown
-from samizdat.core.mergetags import Flaw, Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import Literal
 
 from samizdat.core import dates
 from samizdat.core.dates import php_date
+from samizdat.core.flaws import Flaw
 from samizdat.core.languages import direction
 from samizdat.core.look import Look, Picture
-from samizdat.core.mergetags import Condition, Flaw
+from samizdat.core.mergetags import Condition
 from samizdat.core.message import Slot
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from samizdat.core.mergetags import fill
+from samizdat.core.flaws import fill
 
 SENTENCES: dict[str, str] = {
     "template_file": "The file has %(size)s bytes; %(limit)s is the most. Save the template without pictures inside.",

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from samizdat.core import mergetags
+from samizdat.core.flaws import Flaw
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.cleaning import MAX_NESTING
-from samizdat.core.mergetags import Flaw
 from samizdat.core.templating.marking import marked
 from samizdat.core.templating.notes import Note, TemplateRefused, naming
 from samizdat.core.templating.reading import decoded, emptied
