@@ -39,4 +39,7 @@ def spelling_state() -> dict[str, Any]:
     """Which dictionaries are there, and what to install for the rest."""
     from samizdat.campaigns.checks import spelling
 
-    return {"dictionaries": list(spelling.tool()[1]) if spelling.tool()[0] else [], "install": spelling.missing()}
+    return {
+        "dictionaries": list(spelling.tool()[1].values()) if spelling.tool()[0] else [],
+        "install": spelling.missing(),
+    }

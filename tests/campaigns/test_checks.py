@@ -197,11 +197,24 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
     assert "spelling_alone" not in codes(campaign)
 
 
+def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, list[str]] = {}
+    monkeypatch.setattr(spelling, "_ask", lambda _program, name, words: asked.setdefault(name, words) and {})
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US", "ru": "ru_RU"}))
+    spelling.forget()
+    spelling.check("Письмо and letter, воду")
+    assert asked == {"en_US": ["and", "letter"], "ru_RU": ["Письмо", "воду"]}
+    assert spelling.unchecked("Письмо") == {}, "a program that gives no answer is not asked for ever"
+    spelling.forget()
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"ru": "ru_RU"}))
+    assert spelling.unchecked("only English") == {}, "what no dictionary has is not asked for again and again"
+
+
 def test_a_letter_in_a_language_without_a_dictionary_is_left_alone(
     lantern: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     german = "Liebe Freundinnen das Wasser nahm Kisten voller Briefe aus dem alten Keller"
-    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", ("en_US",)))
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US"}))
     monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2], ()))
     spelling.check(german)
     monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2]))

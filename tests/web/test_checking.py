@@ -65,7 +65,7 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
         desk("editor"),
     )
     monkeypatch.setattr(dead.fetching, "ask_all", lambda urls: [(url, fetching.Answer("dead", "410")) for url in urls])
-    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", ("en_US",)))
+    monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US"}))
     monkeypatch.setattr(
         spelling, "_ask", lambda *args: {word: ("word",) if word == "wrod" else None for word in args[2]}
     )

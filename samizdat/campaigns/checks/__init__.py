@@ -97,7 +97,7 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
     ]
     waits = {
         "links": bool(dead.unasked(reading, known, now)),
-        "spelling": bool(spelling.tool()[0] and spelling.unchecked(spelling.texts(reading))),
+        "spelling": bool(spelling.unchecked(spelling.texts(reading))),
         "empties": not empties.finished(known, campaign, views, now),
     }
     return Looked(_told(found, known), reading, known, frozenset(name for name, true in waits.items() if true))

@@ -1,4 +1,4 @@
-"""Spelling by hunspell, where the machine has it: English and Russian at once, since letters mix them.
+"""Spelling by hunspell, where the machine has it: English and Russian in one letter, since letters mix them.
 
     apt-get install hunspell hunspell-en-us hunspell-ru
 
@@ -45,13 +45,16 @@ _NOT_WORDS = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
 _EN, _RU = re.compile(r"[A-Za-zÀ-ž’'-]+"), re.compile(r"[А-Яа-яЁё-]+")
+_SCRIPTS = {"en": _EN, "ru": _RU}
 
 
-def tool() -> tuple[str, tuple[str, ...]]:
-    """(program, dictionaries); the program is "" where it is missing. Looked for each time: somebody may install it."""
+def tool() -> tuple[str, dict[str, str]]:
+    """(program, language -> its dictionary); the program is "" where it is missing. Looked for each time: somebody may
+    install it.
+    """
     program = shutil.which("hunspell") or ""
-    names = [name for options, _ in DICTIONARIES.values() if (name := _first(options))]
-    return program if names else "", tuple(names)
+    names = {language: name for language, (options, _) in DICTIONARIES.items() if (name := _first(options))}
+    return program if names else "", names
 
 
 def _first(options: tuple[str, ...]) -> str:
@@ -79,27 +82,32 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(found)[:MOST]
 
 
-def unchecked(text: str) -> list[str]:
+def unchecked(text: str) -> dict[str, list[str]]:
+    """Dictionary -> words of its script that nobody has asked it for; empty without the program."""
+    program, names = tool()
     with _lock:
-        return [word for word in words_of(text) if word not in _known]
+        fresh = [word for word in words_of(text) if word not in _known] if program else []
+    mine = {name: list(filter(_SCRIPTS[language].fullmatch, fresh)) for language, name in names.items()}
+    return {name: words for name, words in mine.items() if words}
 
 
 def check(text: str) -> None:
     """Asks for the words that nobody asked for before. Without the program nothing is found."""
-    program, names = tool()
-    words = unchecked(text) if program else []
-    if words:
-        said = _ask(program, names, words)
+    for name, words in unchecked(text).items():
+        # What it gave no answer for counts as right: else a page would ask for it again and again.
+        said = dict.fromkeys(words) | _ask(tool()[0], name, words)
         with _lock:
             _known.update(said)
             while len(_known) > REMEMBERED:
                 _known.popitem(last=False)
 
 
-def _ask(program: str, names: tuple[str, ...], words: list[str]) -> dict[str, tuple[str, ...] | None]:
+def _ask(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...] | None]:
+    # One dictionary at a time: of several it takes what is near from the one that knew the word before, so that an
+    # English slip behind a Russian word would have nothing near it.
     # "^" keeps a line from being taken for a command; one word a line, so that answers can be told apart.
     typed = "".join(f"^{word}\n" for word in words)
-    command = [program, "-d", ",".join(names), "-i", "utf-8", "-a"]
+    command = [program, "-d", name, "-i", "utf-8", "-a"]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "DICPATH": os.environ.get("DICPATH", "")}
     try:
         done = subprocess.run(
@@ -151,7 +159,7 @@ def _near(word: str) -> tuple[str, ...] | None:
 def _foreign(words: Iterable[str]) -> list[re.Pattern[str]]:
     """Scripts in which the letter speaks a language that no dictionary here has."""
     found = []
-    for script in (_EN, _RU):
+    for script in _SCRIPTS.values():
         mine = [word for word in words if script.fullmatch(word)]
         wrong = sum(_near(word) is not None for word in mine)
         if wrong > FEW and wrong > FOREIGN * len(mine):
