@@ -1,0 +1,118 @@
+"""Segments: saved conditions as a small tree. Read it, explain it in words, test one subscriber.
+
+Stored as JSON, for ever (golden values in the tests); a condition has one name and one value:
+
+    {"all": [...]}   {"any": [...]}   {"not": {...}}
+    {"tag": 12}                                       a group is a tag that names its category
+    {"language": "ru"}                                "" where none is known
+    {"provider": "gmail"}                             a name of address.PROVIDERS
+    {"list": {"id": 5, "status": "subscribed"}}       id 0: any list; status "": in any way
+    {"consent": {"list": 5, "state": "yes"}}          the verdict of consent.may: one of consent.REASONS
+    {"joined": {"op": "before", "day": "2026-01-31"}} likewise on, after; or last, earlier with "days": 30
+    {"confirmed": {"op": "last", "days": 30}}
+    {"field": {"number": 17, "op": "is", "value": "Riga"}}
+    {"campaign": 7}                                   her letter was accepted by the next server
+    {"share": {"percent": 10, "seed": 12345}}         the same people each time
+
+Tags, lists, fields and campaigns are their numbers, so that a renamed tag stays the same segment. No condition asks
+whether somebody opened a letter or followed a link: nothing of the kind is ever known.
+"""
+
+from samizdat.core.segment.holding import (
+    FACTOR,
+    PRIME,
+    Facts,
+    code_in,
+    coded,
+    compares,
+    in_share,
+    share_below,
+    span,
+    test,
+)
+from samizdat.core.segment.reading import dump, loads, parse, read
+from samizdat.core.segment.saying import WORDS, clause, explain
+from samizdat.core.segment.splitting import bound, is_sealed, split
+from samizdat.core.segment.tree import (
+    ABOVE,
+    BELOW,
+    DEEPEST,
+    EVERYBODY,
+    HIGHEST,
+    KINDS_OF_DAYS,
+    LONGEST_VALUE,
+    MOST_CONDITIONS,
+    OPS_OF_KIND,
+    SENTENCES,
+    TEXT_OPS,
+    All,
+    Any,
+    BadSegment,
+    Campaign,
+    Consent,
+    Day,
+    Field,
+    Language,
+    Leaf,
+    Not,
+    OnList,
+    Provider,
+    Share,
+    Tag,
+    Tree,
+    depth,
+    leaves,
+    references,
+)
+
+__all__ = [
+    "ABOVE",
+    "BELOW",
+    "DEEPEST",
+    "EVERYBODY",
+    "FACTOR",
+    "HIGHEST",
+    "KINDS_OF_DAYS",
+    "LONGEST_VALUE",
+    "MOST_CONDITIONS",
+    "OPS_OF_KIND",
+    "PRIME",
+    "SENTENCES",
+    "TEXT_OPS",
+    "WORDS",
+    "All",
+    "Any",
+    "BadSegment",
+    "Campaign",
+    "Consent",
+    "Day",
+    "Facts",
+    "Field",
+    "Language",
+    "Leaf",
+    "Not",
+    "OnList",
+    "Provider",
+    "Share",
+    "Tag",
+    "Tree",
+    "bound",
+    "clause",
+    "code_in",
+    "coded",
+    "compares",
+    "depth",
+    "dump",
+    "explain",
+    "in_share",
+    "is_sealed",
+    "leaves",
+    "loads",
+    "parse",
+    "read",
+    "references",
+    "share_below",
+    "span",
+    "split",
+    "test",
+]
