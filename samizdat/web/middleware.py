@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 from samizdat.accounts import queries
 from samizdat.accounts.models import Organisation
 from samizdat.logs import where_it_broke
+from samizdat.web import signed_out
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ NAMES_KEPT = 60
 class DeskMiddleware:
     """Every request of the desk goes through here; what a view declares by `door` decides.
 
-    - not signed in: on to the sign-in page, and back afterwards
+    - not signed in: on to the sign-in page, and back afterwards, with what was typed (signed_out)
     - an organisation she has no role in: 404, exactly like one that does not exist
     - a role that may not do this: 403
     """
@@ -59,7 +60,7 @@ class DeskMiddleware:
         if door["open"]:
             return None
         if request.person is None:
-            return _to_sign_in(request)
+            return signed_out.answer(request) or _to_sign_in(request)
         slug = kwargs.pop("organisation", None)
         if slug is not None:
             self._enter(request, slug, door)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from samizdat import wording
 from samizdat.core import pace
 from samizdat.core.shown import marked
-from samizdat.web import plans, previews, words
+from samizdat.web import plans, previews, signed_out, words
 
 register = template.Library()
 
@@ -75,6 +75,14 @@ def zone_city(name: str) -> str:
 def to(context: dict[str, Any], name: str, *args: Any) -> str:
     """The address of a page of this organisation."""
     return reverse(name, args=[context["request"].organisation.slug, *args])
+
+
+@register.simple_tag(takes_context=True)
+def keep_typed(context: dict[str, Any], to: str = "", back: str = "") -> SafeString:
+    """Beside the token of a form in which somebody writes: signed_out.mark. to: where it goes, this page else."""
+    request = context["request"]
+    mark = signed_out.mark(request.person, to or request.path, back or request.get_full_path())
+    return format_html('<input type="hidden" name="{}" value="{}">', signed_out.MARK, mark)
 
 
 @register.simple_tag

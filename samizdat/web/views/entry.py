@@ -4,6 +4,7 @@ import hmac
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
@@ -19,7 +20,7 @@ from samizdat.accounts import actions, people, queries
 from samizdat.accounts.backend import Throttled
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, PasswordWeak
 from samizdat.vault import house
-from samizdat.web import setup
+from samizdat.web import setup, signed_out
 from samizdat.web.doors import address, open_door, personal
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.people import AcceptForm, SetUpForm, SignInForm
@@ -45,6 +46,7 @@ def sign_in(request: Any) -> HttpResponse:
         return redirect("set-up")
     form = SignInForm(request.POST or None)
     onward = request.POST.get("next", request.GET.get("next", ""))
+    held = request.POST.get(signed_out.HELD, "")
     if form.is_valid():
         try:
             person = authenticate(request, **form.cleaned_data)
@@ -53,9 +55,23 @@ def sign_in(request: Any) -> HttpResponse:
         else:
             if person is not None:
                 login(request, person)
-                return redirect(_safe(request, onward))
+                return _typed_before(request, person, held) or redirect(_safe(request, onward))
             refuse(form, None, _("Address and password do not belong together. Look at both, then try again."))
-    return render(request, "web/sign_in.html", {"form": form, "next": onward}, status=200 if not form.errors else 422)
+    facts = {"form": form, "next": onward, "held": held}
+    return render(request, "web/sign_in.html", facts, status=200 if not form.errors else 422)
+
+
+def _typed_before(request: Any, person: Any, held: str) -> HttpResponse | None:
+    """What she typed while she was signed out, if anything came along with the sign-in and it is hers."""
+    if not held:
+        return None
+    request.person = person
+    translation.activate(person.language)
+    offered = signed_out.after_sign_in(request, person, held)
+    if offered is None:
+        sentence = _("What was typed before belongs to another account, or is older than a day. It is not shown here.")
+        messages.warning(request, sentence)
+    return offered
 
 
 def _wait(seconds: int) -> str:
@@ -197,5 +213,8 @@ def broken(request: Any) -> HttpResponse:
 
 
 def csrf_failure(request: Any, reason: str = "") -> HttpResponse:
+    """Also what a page gets that stood open while somebody signed in in another tab: she is offered what she typed."""
+    if offered := signed_out.answer(request):
+        return offered
     sentence = _("The page was open for too long. Load it again and repeat what you did; nothing was changed.")
     return says(request, _("This page is out of date"), sentence, 403)

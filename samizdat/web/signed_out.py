@@ -1,0 +1,124 @@
+"""What somebody typed before she noticed that she was signed out, offered to her again when she has signed in.
+
+Nothing of it is kept on the server: a table of texts of people who are not signed in would be one more thing to seal,
+to bound, to sweep, and for strangers to fill. The answer to the pressed button is the page to sign in, and what was
+typed travels inside of it, sealed to the account whose page it was: the browser holds what it held before, and
+whoever signs in there by another account cannot open it. Afterwards it is put in by her own press, as an ordinary POST
+to where it was going, past every check that such a one meets; nothing happens by signing in alone.
+
+Whose page it was is said by a mark that each form carries which takes part (`{% keep_typed %}`). It is signed, so only
+this desk makes one, and it is of one account and one address: a page of somebody else can neither plant a text nor have
+one sent anywhere. So it also answers for a form whose token against forgery is out of date, which is what happens to a
+page that stood open while she signed in again in another tab.
+"""
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core import signing
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from samizdat.accounts.models import Person
+from samizdat.core import seal
+from samizdat.vault import house
+from samizdat.web.forms.people import SignInForm
+
+# The fields by which a form says whose it is, and by which the page to sign in carries what was typed.
+MARK, HELD = "keep_typed", "held"
+# A day: she comes back from lunch or the next morning. Longer, and a letter is put over what was written since.
+LONGEST = timedelta(days=1)
+# Characters as they travel. A page takes 4 MB (settings), and the sign-in has a few fields of its own.
+MOST = 3_500_000
+# Fields that are no text of hers: the marks of the form, and buttons, which say what to do besides saving.
+_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove"}
+_SALT = "samizdat.web.signed_out"
+_INSTANCE = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """to: where the form was going. back: the page it stood on. fields: (name, value) each."""
+
+    to: str
+    back: str
+    fields: Sequence[tuple[str, str]]
+
+
+def mark(person: Any, to: str, back: str) -> str:
+    """Says that a form of the page `back`, going to the address `to`, was made for this person."""
+    return signing.dumps([person.pk, to, back], salt=_SALT)
+
+
+def answer(request: Any) -> HttpResponse | None:
+    """The answer to a form that is refused for want of a session, or of a token that is good still: the page to sign in
+    or, where she has signed in meanwhile, what she typed. None: the form takes no part, or she is somebody else.
+    """
+    found = _posted(request)
+    if found is None:
+        return None
+    owner, typed = found
+    if request.person is not None:
+        return page(request, typed, status=403) if request.person.pk == owner else None
+    held = _sealed(owner, typed, timezone.now())
+    facts = {"form": SignInForm(), "next": typed.back, "held": held, "ended": True}
+    return render(request, "web/sign_in.html", facts, status=403)
+
+
+def _posted(request: Any) -> tuple[int, Typed] | None:
+    if request.method != "POST" or request.headers.get("HX-Request"):
+        return None
+    try:
+        owner, to, back = signing.loads(request.POST.get(MARK, ""), salt=_SALT)
+    except (signing.BadSignature, BadRequest, ValueError):
+        return None
+    if to != request.path:
+        return None
+    fields = [(name, value) for name, values in request.POST.lists() if name not in _LEFT_OUT for value in values]
+    return owner, Typed(to, back, fields)
+
+
+def after_sign_in(request: Any, person: Person, held: str) -> HttpResponse | None:
+    """The page that offers what was typed; None where there is nothing, or nothing of hers."""
+    typed = _opened(person.pk, held, timezone.now()) if held else None
+    return page(request, typed) if typed else None
+
+
+def page(request: Any, typed: Typed, status: int = 200) -> HttpResponse:
+    return render(request, "web/still_here.html", {"typed": typed}, status=status)
+
+
+def _sealed(owner: int, typed: Typed, now: datetime) -> str:
+    """ "" where it is too much to travel."""
+    told = json.dumps([now.timestamp(), typed.to, typed.back, typed.fields], ensure_ascii=False)
+    packed = zlib.compress(told.encode("utf-8", "surrogatepass"))
+    blob = _key().seal(packed, _where(owner), os.urandom(12))
+    text = base64.urlsafe_b64encode(blob).decode()
+    return text if len(text) <= MOST else ""
+
+
+def _opened(owner: int, held: str, now: datetime) -> Typed | None:
+    try:
+        packed = seal.Ring({1: _key()}).open(base64.urlsafe_b64decode(held.encode()), _where(owner))
+    except (seal.SealError, ValueError):
+        return None  # Another account's, or nothing of ours.
+    at, to, back, fields = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
+    if now - datetime.fromtimestamp(at, now.tzinfo) > LONGEST:
+        return None
+    return Typed(to, back, [(name, value) for name, value in fields])
+
+
+def _key() -> seal.Key:
+    return seal.Key(1, house.derive("people"))
+
+
+def _where(owner: int) -> bytes:
+    return seal.where("signed out", "typed", _INSTANCE, owner)
