@@ -1,6 +1,8 @@
 """What the public process may see and the slot it may drop things into. Nothing here names a reader."""
 
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
 
 
 class Place(models.Model):
@@ -90,3 +92,9 @@ class Intake(models.Model):
 
     place = models.ForeignKey(Place, models.CASCADE)
     box = models.BinaryField()
+
+    class Meta:
+        # The longest that a reader can send has 40 KB. The worker holds 500 of them at once, whoever wrote them.
+        constraints = [
+            models.CheckConstraint(condition=LessThanOrEqual(Length("box"), 64 * 1024), name="intake_box_is_short")
+        ]

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from samizdat.accounts.models import Organisation
 from samizdat.core import link, seal
 from samizdat.gate import actions as gate
+from samizdat.logs import where_it_broke
 from samizdat.vault import house
 
 log = logging.getLogger("samizdat.worker")
@@ -23,6 +26,8 @@ log = logging.getLogger("samizdat.worker")
 # What a clock may be wrong by: the public process's before ours is believed instead, and ours since it last ticked.
 CLOCK_SLACK = timedelta(minutes=5)
 _OLDEST = timedelta(days=30)
+# What breaks again and again is thrown away after this.
+GIVE_UP = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,24 @@ def _wanted(
     return said
 
 
+def each(deed: Callable[[list[Said], datetime], None], said: list[Said], now: datetime) -> None:
+    """Does it for all of them at once. Where that breaks each is tried alone, so that what one of them says keeps
+    nobody else waiting; what breaks alone is tried again for GIVE_UP. A database that does not answer breaks for all.
+    """
+    try:
+        deed(said, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(said) > 1:
+            for one in said:
+                each(deed, [one], now)
+            return
+        log.error("What a reader sent could not be taken up: %s", where_it_broke(error))
+        if now - said[0].at > GIVE_UP:
+            gate.done_with([said[0].row])
+
+
 def _is_rubbish(name: bytes) -> bool:
     """Of a kind that nobody takes up, and there for long."""
     if name not in _kinds or _kinds[name] in KINDS:
@@ -157,7 +180,8 @@ def _open(row: Any, organisation: Organisation | None, now: datetime) -> Said | 
         private = house.keys(organisation).boxes[struct.unpack(">I", box[:4])[0]]
         words = json.loads(seal.open_sealed(private, box[4:], b"intake\0" + bytes(row.place_id)))
         return Said(row.id, organisation, words, _time(str(words.get("at", "")), now))
-    except (KeyError, ValueError, AttributeError, struct.error, seal.SealError):
+    # RecursionError: JSON of a thousand brackets.
+    except (KeyError, ValueError, AttributeError, RecursionError, struct.error, seal.SealError):
         log.warning("The gate held something that does not open; it was thrown away.")
         return None
 
@@ -166,6 +190,6 @@ def _time(text: str, now: datetime) -> datetime:
     """When it was sent, as far as that can be believed."""
     try:
         at = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # The year 1, an hour east of here.
         return now
     return at if now - _OLDEST <= at <= now + CLOCK_SLACK else now

@@ -24,7 +24,7 @@ from samizdat.events.actions import detail_of, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
-from samizdat.worker.boxes import CLOCK_SLACK, Said, opened
+from samizdat.worker.boxes import CLOCK_SLACK, Said, each, opened
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
@@ -59,7 +59,7 @@ def take(now: datetime) -> int:
         # In the order they came: who left and came back is back. Runs of one kind are taken together.
         for kind, run in _runs(mine):
             for slice_ in _slices(run):
-                {"leave": _leave, "back": _back, "confirm": _confirm}[kind](slice_, now)
+                each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
     return len(said)
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from samizdat.campaigns.models import Edition
 from samizdat.gate import actions as gate
 from samizdat.rights.actions import stay
-from samizdat.worker.boxes import Said, opened
+from samizdat.worker.boxes import Said, each, opened
 from samizdat.worker.intake import SLICE, all_proven
 
 
@@ -17,11 +17,11 @@ def take(now: datetime) -> int:
     for organisation in dict.fromkeys(one.organisation.id for one in said):
         mine = [one for one in said if one.organisation.id == organisation]
         for at in range(0, len(mine), SLICE):
-            _take(mine[at : at + SLICE])
+            each(_take, mine[at : at + SLICE], now)
     return len(said)
 
 
-def _take(said: list[Said]) -> None:
+def _take(said: list[Said], now: datetime) -> None:
     proven = all_proven(said)
     rows = Edition.objects.select_related("campaign__list", "campaign__organisation")
     editions = {one.edition for one in proven}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
@@ -21,9 +22,9 @@ from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
-from samizdat.worker import after, boxes, intake, publish
+from samizdat.worker import after, asking, boxes, choosing, counting, intake, publish, signups, staying
 from tests.conftest import NOW, TODAY
-from tests.worker.conftest import say, status
+from tests.worker.conftest import say, seal_in, status
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +139,49 @@ def test_rubbish_in_the_intake_is_thrown_away_and_keeps_nobody_waiting(
     assert status(ada, thursday) == "unsubscribed"
     # An unknown kind is left for a newer version, and an unknown key for whoever brings it.
     assert Intake.objects.count() == 2
+
+
+def test_what_a_taken_public_process_seals_stops_no_loop(lantern: Any, thursday: Any, edition: Edition) -> None:
+    """JSON too deep to read, a time before time, numbers beyond any row."""
+    (ada,) = people(lantern, thursday, 1)
+    most = 2**64 - 1
+    forged = link.make(house.keys(lantern).links[edition.link_key], "leave", most, most)
+    words = {"token": forged, "purpose": "leave", "secret": "a" * 26, "what": "data", "address": "a@example.org"}
+    for kind in sorted(boxes.KINDS):
+        say(lantern, kind, **words)
+    for text in (b"[" * 20_000, b'{"kind": "leave", "at": "0001-01-01T00:00:00+23:00"}', b"[]"):
+        seal_in(lantern, text)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    for loop in (staying, choosing, counting, signups, asking, intake):
+        loop.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    assert not Intake.objects.exists()
+
+
+def test_one_who_cannot_be_taken_up_keeps_the_others_of_her_slice_not_waiting(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    leave = audience.unsubscribe
+
+    def unsubscribe(subscriber: Any, *args: Any, **more: Any) -> bool:
+        if subscriber.number == boris.number:
+            raise RuntimeError("nobody thought of this")
+        return leave(subscriber, *args, **more)
+
+    monkeypatch.setattr(audience, "unsubscribe", unsubscribe)
+    for reader in (boris, ada):
+        say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("unsubscribed", "subscribed")
+    assert Intake.objects.count() == 1, "Boris is tried again"
+    intake.take(NOW + timedelta(days=3))
+    assert not Intake.objects.exists()
+
+
+def test_no_box_is_longer_than_what_a_reader_can_send(lantern: Any, thursday: Any) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic(using="gate"):
+        gate.drop_in(Place.objects.get(uid=bytes(lantern.uid)), bytes(64 * 1024 + 1))
 
 
 def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lantern: Any, thursday: Any) -> None:
