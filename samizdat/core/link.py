@@ -109,6 +109,26 @@ def reading_key(key: LinkKey, purpose: str) -> bytes:
     return b"".join(_keys(key, purpose))
 
 
+def looking_key(key: LinkKey, purpose: str) -> bytes:
+    """What tells what tokens of one purpose say, and neither proves nor makes one, 32 bytes."""
+    return _keys(key, purpose)[0]
+
+
+def look_with(keys: Mapping[int, bytes], text: str) -> Token:
+    """What a token says, for who holds looking keys of one purpose only. It is not proven. Errors: BadToken."""
+    raw = _bytes(text)
+    number = _u32.unpack_from(raw)[0]
+    if number not in keys:
+        raise BadToken("unknown_key")
+    return _opened(number, keys[number], raw)
+
+
+def _opened(number: int, block_key: bytes, raw: bytes) -> Token:
+    cipher = Cipher(algorithms.AES(block_key), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
+    edition, subscriber = _two.unpack(cipher.update(raw[4:20]))
+    return Token(edition, subscriber, number)
+
+
 def key_number(text: str) -> int:
     """The number of the link key a token was made with; nothing is proven yet. Errors: BadToken."""
     number: int = _u32.unpack_from(_bytes(text))[0]
@@ -125,9 +145,7 @@ def read_with(keys: Mapping[int, bytes] | Callable[[int], bytes | None], text: s
         raise BadToken("unknown_key")
     if not hmac.compare_digest(hmac.digest(both[32:], raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
         raise BadToken("tag")
-    cipher = Cipher(algorithms.AES(both[:32]), modes.ECB()).decryptor()  # noqa: S305 - one block, no mode
-    edition, subscriber = _two.unpack(cipher.update(raw[4:20]))
-    return Token(edition, subscriber, number)
+    return _opened(number, both[:32], raw)
 
 
 def spelled(text: str) -> str:

@@ -38,6 +38,9 @@ ALARM_LEAST = 3
 ALARM_WINDOW = timedelta(hours=1)
 
 LEAVING_PURPOSES = ("leave", "preferences")
+# So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
+# and a public process that was taken can make one for everybody who ever left. The pages say a week.
+TAKES_BACK = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,10 @@ def _letter(edition: int) -> str:
 def _back(said: list[Said], now: datetime) -> None:
     proven = all_proven(said)
     moved: Moved = Counter()
+    since = (now.astimezone(UTC) - TAKES_BACK).date()
     with transaction.atomic():
         for one in proven:
-            back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at)
+            back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at, since=since)
             for list_ in one.lists:
                 _counted(one.subscriber, list_, back, moved, now)
         count_leaving(said[0].organisation, moved)

@@ -194,10 +194,16 @@ def _asked(said: Said, wanted: str, target: Target) -> Any:
         said.organisation,
         wanted,
         target.lists[0],
-        wording=str(said.words.get("wording", "")),
+        wording=_read_by_her(target.lists[0], str(said.words.get("wording", ""))),
         now=said.at,
         language=language,
     )
+
+
+def _read_by_her(list_: Any, said: str) -> str:
+    """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
+    known = {one.text for one in audience.wordings(list_, "newsletter")}
+    return said if said.strip() in known else str(audience_queries.details_of(list_).get("purpose", ""))
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------
@@ -215,11 +221,12 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     with override(language if language in ("en", "ru") else said.organisation.language):
         content = compose(said.organisation, target.name, sender, wanted, token, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
+    # Before the mail: by it the page knows that the link is ours.
+    gate.set_token_state(token, "pending")
     outcome = mailing.carry(said.organisation, message, sender[1], now)
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(said.organisation.id)
-            gate.set_token_state(token, "pending")
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.

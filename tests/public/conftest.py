@@ -51,12 +51,13 @@ def lantern_place(db: Any) -> bytes:
 def reader() -> Iterator[Client]:
     """A reader's browser without cookies."""
     from samizdat.public import tokens
+    from samizdat.worker import links
 
     rows = [
         {
             "organisation": uid.hex(),
             "number": key.number,
-            "keys": {p: base64.b64encode(link.reading_key(key, p)).decode() for p in tokens.PURPOSES},
+            "keys": {p: base64.b64encode(secret).decode() for p, secret in links.given(key).items()},
         }
         for uid, key in ((UID, KEY), (OTHER_UID, OTHER_KEY))
     ]

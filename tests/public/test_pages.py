@@ -156,9 +156,23 @@ class TestSigningUp:
 
     def test_confirming_takes_a_press(self, reader: Client) -> None:
         address = f"/c/{token('confirm', 3)}"
+        actions.set_token_state(token("confirm", 3), "pending")
         assert "Is it you?" in reader.get(address).content.decode()
-        assert "Thank you" in reader.post(address).content.decode()
+        page = reader.post(address).content.decode()
+        assert "Thank you" in page and "mailbox from now on" in page and "If it is whole" not in page
         assert (opened()[0]["kind"], opened()[0]["token"]) == ("confirm", token("confirm", 3))
+
+    def test_a_link_that_only_the_house_can_prove_promises_nothing_before_it_has(self, reader: Client) -> None:
+        """One of another house that came here with its keys; or one whose end was copied wrongly."""
+        whole = token("confirm", 3)
+        for text in (whole, whole[:-4] + ("aaaa" if whole[-4:] != "aaaa" else "baaa")):
+            assert "If it is whole and from us" in reader.post(f"/c/{text}").content.decode()
+        assert [said["kind"] for said in opened()] == ["confirm", "confirm"]
+
+    @pytest.mark.parametrize("bad", ["x", "a" * 52, token("leave", 3), "aaaaatk" + token("confirm", 3)[7:-2] + "ba"])
+    def test_what_cannot_confirm_anything_is_not_here(self, reader: Client, bad: str) -> None:
+        assert reader.get(f"/c/{bad}").status_code == reader.post(f"/c/{bad}").status_code == 404
+        assert not Intake.objects.exists()
 
     def test_a_link_that_confirmed_before_promises_no_letters(self, reader: Client) -> None:
         """She may have left since; it brings nobody back."""

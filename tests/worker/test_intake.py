@@ -94,6 +94,22 @@ def test_one_press_takes_her_back_in_the_order_she_pressed(lantern: Any, thursda
     assert token_state(token(lantern, ada, edition.id)) == "back"
 
 
+def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """Links lie in mailboxes for ever, and a public process that was taken can make one for everybody who left."""
+    agreed = {"consent": "said so", "now": NOW - timedelta(days=60)}
+    addresses = ("ada@example.org", "boris@example.org", "clara@example.org")
+    ada, boris, clara = (audience.add_subscriber(lantern, one, thursday, **agreed) for one in addresses)
+    for reader, way, days in ((ada, "form", 7), (boris, "form", 40), (clara, "desk", 1)):
+        audience.unsubscribe(reader, thursday, way=way, now=NOW - timedelta(days=days))
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        claimed = (NOW - timedelta(days=days - 1)).isoformat()
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave", at=claimed)
+    intake.take(NOW)
+    assert [status(one, thursday) for one in (ada, boris, clara)] == ["subscribed", "unsubscribed", "unsubscribed"]
+
+
 def test_coming_back_makes_no_yes_that_never_was(lantern: Any, thursday: Any, edition: Edition) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
     for kind in ("leave", "back"):

@@ -69,7 +69,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     key = house.keys(lantern).link
     assert key is not None
-    reading = {name: base64.b64encode(link.reading_key(key, name)).decode() for name in links.PURPOSES}
+    reading = {name: base64.b64encode(secret).decode() for name, secret in links.given(key).items()}
     row = {"organisation": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
     monkeypatch.setattr(tokens, "reader", tokens.Reader(lambda: [row]))
     monkeypatch.setattr(joining, "purses", stamps.Purses())

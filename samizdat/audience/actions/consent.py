@@ -1,7 +1,7 @@
 """She confirms, leaves, and takes her leaving back: facts, and what they come to."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -75,12 +75,20 @@ def unsubscribe(
 
 
 def undo_unsubscribe(
-    subscriber: Subscriber, list: List, *, now: datetime, way: str = "one-click", by: Any = None
+    subscriber: Subscriber,
+    list: List,
+    *,
+    now: datetime,
+    way: str = "one-click",
+    by: Any = None,
+    since: date | None = None,
 ) -> bool:
-    """Takes the last leaving back: what stood before stands again. False when she had not left."""
+    """Takes the last leaving back: what stood before stands again. False when she had not left; with `since` also when
+    it was not she who left, by a link, on that day or later.
+    """
     with transaction.atomic():
         row = settling.lock(subscriber)
-        if _status(row, list) != UNSUBSCRIBED:
+        if _status(row, list) != UNSUBSCRIBED or (since and not _left_herself(row, list, since)):
             return False
         settling.write(row, [Fact("returned", way, list)], now)
         record("subscriber.returned", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
@@ -114,6 +122,14 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
         return _status(subscriber, list) in (UNSUBSCRIBED, STATUSES.index("cleaned"))
     known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
     return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
+
+
+def _left_herself(subscriber: Subscriber, list: List, since: date) -> bool:
+    """Whether the last fact about this list, in the order of core/consent, is that."""
+    known = (known for _, known in dialect.consent_of([subscriber.id]) if known[1] in (list.id, None))
+    spoken = [one for one in known if one[3] == facts.NEWSLETTER]
+    _order, _list, kind, _purpose, way, day = max(spoken, key=lambda known: (known[5], known[0]))
+    return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
 
 
 def _asked_in(subscriber: Subscriber, list: List) -> dict[int, str]:
