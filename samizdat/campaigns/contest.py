@@ -1,6 +1,5 @@
 """A test of several versions: what is different in them, who gets them, how one wins. Planned while it is a draft."""
 
-import copy
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,13 +14,15 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import actions, checks, counting
+from samizdat.campaigns.arranging import source_for
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
-from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.letter import content_of, proof_of
 from samizdat.campaigns.models import Campaign, Edition, Variant
 from samizdat.core import contest
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
+from samizdat.core.letter import Content
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -207,12 +208,15 @@ def draft_of_version(campaign: Campaign, place: int) -> Draft:
 def proof_of_version(
     campaign: Campaign, change: Change, now: datetime, archive_slug: str = "", codes: counting.Codes | None = None
 ) -> Proof:
-    """Compiled as the letter itself is, in the frame of the draft whose text it has."""
-    framed = campaign
-    if change.letter is not None:
-        framed = copy.copy(campaign)
-        framed.template = change.letter.template
-    return proof_of(framed, now, draft_in(draft_of(campaign), change), archive_slug, codes)
+    """Compiled as the letter itself is, in the template of the draft whose text it has, with its places."""
+    return proof_of(campaign, now, draft_in(draft_of(campaign), change), archive_slug, codes, change.letter)
+
+
+def contents(campaign: Campaign) -> list[Content]:
+    """What the versions that have the text of another draft are made of, as that draft is now."""
+    changes = [one.change for one in versions(campaign) if one.change.letter is not None]
+    draft = draft_of(campaign) if changes else None
+    return [content_of(campaign, draft_in(draft, change), frame=change.letter) for change in changes if draft]
 
 
 def bound(campaign: Campaign) -> Any:
@@ -220,7 +224,10 @@ def bound(campaign: Campaign) -> Any:
     if not campaign.test_share:
         return None
     draft = draft_of(campaign)
-    drafts = [[one.place, asdict(draft_in(draft, one.change))] for one in versions(campaign)]
+    drafts = [
+        [one.place, asdict(draft_in(draft, one.change)), source_for(one.change.letter) if one.change.letter else ""]
+        for one in versions(campaign)
+    ]
     return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
 
 

@@ -65,23 +65,32 @@ def proof_of(
     draft: Draft | None = None,
     archive_slug: str = "",
     codes: Codes | None = None,
+    frame: Campaign | None = None,
 ) -> Proof:
     """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed.
 
-    codes: what stands in the addresses of counted links and of answers; tests and previews have none.
+    codes: what stands in the addresses of counted links and of answers; tests and previews have none. frame: as of
+    content_of.
     """
     draft = draft or draft_of(campaign)
-    content = content_of(campaign, draft, archive_slug, codes)
+    content = content_of(campaign, draft, archive_slug, codes, frame)
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     inside = carries(campaign.organisation, draft)
     through = codes.through if codes and draft.links == "counted" else None
     return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through)
 
 
-def content_of(campaign: Campaign, draft: Draft, archive_slug: str = "", codes: Codes | None = None) -> Content:
+def content_of(
+    campaign: Campaign,
+    draft: Draft,
+    archive_slug: str = "",
+    codes: Codes | None = None,
+    frame: Campaign | None = None,
+) -> Content:
+    """frame: the letter in whose template and places it stands, where that is another one."""
     organisation, draft = campaign.organisation, addressed(campaign, draft)
     known = {view.tag: view.default for view in audience.fields(organisation)}
-    base, template = organisation.public_url, source_for(campaign)
+    base, template = organisation.public_url, source_for(frame or campaign)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,

@@ -6,6 +6,7 @@ A picture never changes under its address, since readers' programs keep it for a
 import json
 import re
 import secrets
+from binascii import a2b_qp
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -18,8 +19,9 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns import pixels
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.errors import PictureShown
-from samizdat.campaigns.models import Campaign, Picture, Template
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, Variant
 from samizdat.campaigns.pixels import LARGEST_FILE, WIDEST, Cut, Shot
+from samizdat.core.message import loads
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -248,10 +250,13 @@ def uses(organisation: Any, slugs: Iterable[str], *, exact: bool = False) -> Map
     said = _said(organisation, exact)
     hit = {number: shown & found.keys() for number, shown in said.items() if shown & found.keys()}
     letters = Campaign.objects.filter(organisation=organisation, pk__in=hit).order_by("-pk")
+    # A draft whose text was a version of a letter that was released lies in mailboxes too.
+    tested = Variant.objects.filter(letter__in=hit).exclude(campaign__state="draft").values_list("letter_id", flat=True)
+    sent = set(tested) if hit else set[int]()
     for number, state, blob in letters.values_list("pk", "state", "draft_sealed"):
         subject = open_json(keys, blob, "campaign", "draft", number).get("subject") or _("without a subject")
         for slug in hit[number]:
-            found[slug].append(Use("letter", number, subject, state != "draft"))
+            found[slug].append(Use("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organisation=organisation).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed"):
         text = keys.open(blob, "template", "source", number)
@@ -283,6 +288,18 @@ def named_in(text: bytes | str) -> set[str]:
     """The pictures of ours that a text says, by their slugs."""
     data = text.encode() if isinstance(text, str) else text
     return {slug.decode() for slug in ADDRESS.findall(data)}
+
+
+def frozen_in(edition: Edition) -> set[str]:
+    """The pictures of ours that the compiled letter says by their address, in all of its versions."""
+    keys = house.keys(edition.organisation)
+    rows = EditionVariant.objects.filter(edition=edition).values_list("place", "compiled_sealed")
+    shown = set[str]()
+    for column, blob in [("compiled", edition.compiled_sealed), *((f"compiled {place}", blob) for place, blob in rows)]:
+        parts = loads(keys.open(blob, "edition", column, edition.pk)).parts
+        # An address may lie over the end of a line: parts are quoted-printable, cut only at their slots.
+        shown |= named_in(a2b_qp(b"".join(parts)))
+    return shown
 
 
 # Blocks say a picture by its slug alone.

@@ -10,12 +10,12 @@ from samizdat.accounts.place import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
-from samizdat.campaigns import counting, languages
+from samizdat.campaigns import contest, counting, languages
 from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.campaigns.pictures import named_in, open_picture
+from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
 from samizdat.campaigns.queries import picture_named
 from samizdat.core.letter import render
 from samizdat.events.actions import detail_of
@@ -145,14 +145,18 @@ def picture_gone(event: Event, now: datetime) -> None:
 
 
 def campaign_pictures(campaign: Campaign, now: datetime) -> None:
-    """Those of the letter as it is rendered, in each language: of its text, its template and whatever else puts a
-    picture there.
+    """Those of the letter as it is rendered, in each language and in each version of a test: of its text, its template
+    and whatever else puts a picture there. And of what was compiled: the draft that a version has its text from goes
+    on being changed, or is thrown away.
     """
     zone = ZoneInfo(campaign.organisation.timezone)
-    shown: set[str] = set()
-    for version in (campaign, *languages.versions(campaign)):
-        letter = render(content_of(version, draft_of(version)), now=now.astimezone(zone))
+    contents = [content_of(version, draft_of(version)) for version in (campaign, *languages.versions(campaign))]
+    shown = set[str]()
+    for content in (*contents, *contest.contents(campaign)):
+        letter = render(content, now=now.astimezone(zone), text=False)
         shown |= named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
+    if edition := Edition.objects.select_related("organisation").filter(campaign=campaign).first():
+        shown |= frozen_in(edition)
     for slug in sorted(shown):
         found = picture_named(campaign.organisation, slug)
         if found is not None:

@@ -8,7 +8,9 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns import arranging, contest, languages, pictures, templating
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.core.templating import Written
 from samizdat.events.actions import record
 from samizdat.events.models import Event, FollowUp
 from samizdat.gate.models import Form, LetterName, Page, Picture, Place
@@ -136,18 +138,74 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
     assert publish.missing_letters(NOW) == 0
 
 
-def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:
+def _picture(organisation: Any) -> Any:
     import io
 
     from PIL import Image
 
     from samizdat.campaigns import pictures
-    from samizdat.campaigns.draft import draft_of
 
     data = io.BytesIO()
     Image.new("RGB", (4, 4)).save(data, "PNG")
-    shown = pictures.take_in(campaign.organisation, data.getvalue(), NOW)
-    hidden = pictures.take_in(campaign.organisation, data.getvalue(), NOW)
+    return pictures.take_in(organisation, data.getvalue(), NOW)
+
+
+def _showing(campaign: Any) -> tuple[Draft, Any]:
+    """A text like that of the letter with a picture of its own, and the picture."""
+    picture = _picture(campaign.organisation)
+    body = f"# Bridge\n\nIt stood at *five*.\n\n![A bridge](https://lantern.example/m/{picture.slug}.png)"
+    return draft_of(campaign).with_(body=body), picture
+
+
+def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: Any) -> None:
+    """Of another draft whose text a version has, also when that draft is changed or thrown away afterwards."""
+    text, picture = _showing(campaign)
+    other = campaigns.create(campaign.organisation, campaign.list, text, by=None, now=NOW)
+    at = NOW + timedelta(hours=2)
+    contest.plan(campaign, [contest.Change(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
+    publish.campaign_pictures(campaign, NOW)
+    assert [row.slug for row in Picture.objects.all()] == [picture.slug], "a test letter of it shows the picture"
+    Picture.objects.all().delete()
+    edition = campaigns.freeze(campaign, NOW)
+    contest.freeze(campaign, edition, NOW)
+    campaign.state = "finished"
+    campaign.save(update_fields=["state"])
+    assert pictures.uses(campaign.organisation, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
+    campaigns.throw_away(other, by=None, now=NOW)
+    record("campaign.released", campaign.organisation, now=NOW, about=campaign.pk)
+    settle()
+    assert [row.slug for row in Picture.objects.all()] == [picture.slug]
+
+
+def test_the_pictures_of_every_language_leave_the_seal_with_the_letter(campaign: Any) -> None:
+    text, picture = _showing(campaign)
+    russian = languages.add(campaign, "ru", by=None, now=NOW)
+    campaigns.save(russian, text, version=russian.version, by=None, now=NOW)
+    record("campaign.released", campaign.organisation, now=NOW, about=campaign.pk)
+    settle()
+    assert [row.slug for row in Picture.objects.all()] == [picture.slug]
+
+
+def test_a_version_with_another_text_keeps_what_that_draft_wrote_into_its_template(campaign: Any) -> None:
+    page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
+    template = templating.take_in(campaign.organisation, "Old one", page, by=None, now=NOW).template
+    other = campaigns.create(
+        campaign.organisation, campaign.list, draft_of(campaign), by=None, now=NOW, template=template
+    )
+    key = next(part.key for part in arranging.parts(other) if part.key)
+    arranging.write(other, key, Written("<p>Only in this draft</p>"), now=NOW)
+    other.refresh_from_db()
+    at, before = NOW + timedelta(hours=2), contest.bound(campaign)
+    contest.plan(campaign, [contest.Change(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
+    planned = contest.bound(campaign)
+    proof = contest.proof_of_version(campaign, contest.versions(campaign)[1].change, NOW)
+    assert proof.compiled and b"Only in this draft" in b"".join(proof.compiled.parts)
+    arranging.write(other, key, Written("<p>Something else</p>"), now=NOW)
+    assert contest.bound(campaign) not in (before, planned), "a second person's yes is to these words too"
+
+
+def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:
+    shown, hidden = _picture(campaign.organisation), _picture(campaign.organisation)
     body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
     campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
     campaign.refresh_from_db()
