@@ -172,6 +172,12 @@ def frozen_in(edition: int) -> tuple[str, ...]:
     return languages.load(Edition.objects.values_list("languages", flat=True).get(pk=edition))
 
 
+def people_by_place(edition: Edition, frozen: int) -> dict[int, int]:
+    """Place of a version -> for how many it was frozen, of `frozen` in all."""
+    others = dict(EditionVariant.objects.filter(edition=edition).values_list("place", "people"))
+    return {0: frozen - sum(others.values())} | others
+
+
 def count_people(edition: Edition, place: int, more: int) -> None:
     """So many more get this version; of the fallback it is what the campaign's books leave."""
     if place:

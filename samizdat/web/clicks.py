@@ -12,7 +12,7 @@ from samizdat.campaigns import counting, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.core.contest import NAMES
 from samizdat.web import charts
-from samizdat.web.contests import FEWEST, shown
+from samizdat.web.contests import FEW, FEWEST, shown, too_few
 
 # Links of the picture; the table has all of them.
 MOST_BARS = 12
@@ -22,17 +22,20 @@ type Span = tuple[date, date, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """version: of the letter that it stands in, "" where there is one. spans: by days; none where few."""
+    """version: of the letter that it stands in, "" where there is one. spans: by days; none where few. few: the sum is
+    not said, since it is small or few people got that version.
+    """
 
     number: int
     version: str
     url: str
     total: int
     spans: list[Span]
+    few: bool
 
     @property
-    def few(self) -> bool:
-        return 0 < self.total < FEWEST
+    def said(self) -> str:
+        return FEW if self.few else shown(self.total)
 
 
 def counted(campaign: Any) -> bool:
@@ -61,9 +64,17 @@ def links(campaign: Any) -> list[Row]:
     if not counted(campaign):
         return []
     found = counting.pressed(campaign.edition)
-    names = _versions(campaign.edition, {one.place for one in found})
+    names, quiet = _versions(campaign.edition, {one.place for one in found}), too_few(campaign)
     return [
-        Row(number, names[one.place], one.url, one.total, spans(one.days)) for number, one in enumerate(found, start=1)
+        Row(
+            number,
+            names[one.place],
+            one.url,
+            one.total,
+            spans(one.days) if one.place not in quiet else [],
+            0 < one.total < FEWEST or one.place in quiet,
+        )
+        for number, one in enumerate(found, start=1)
     ]
 
 
@@ -80,7 +91,7 @@ def table(campaign: Any) -> dict[str, Any] | None:
     if not counted(campaign):
         return None
     rows = links(campaign)
-    loud = sorted((row for row in rows if row.total >= FEWEST), key=lambda row: -row.total)[:MOST_BARS]
+    loud = sorted((row for row in rows if row.total and not row.few), key=lambda row: -row.total)[:MOST_BARS]
     drawn = [(_("Link %(number)s") % {"number": row.number}, (float(row.total),)) for row in rows if row in loud]
     return {
         "rows": rows,
@@ -97,7 +108,7 @@ def _in(version: str) -> str:
 def rows(campaign: Any) -> list[list[str]]:
     """Part, name, presses: for the file of a report."""
     found = links(campaign)
-    told = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", shown(row.total)] for row in found]
+    told = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", row.said] for row in found]
     return told + [
         [_("link by days"), f"{row.number}: {first.isoformat()} – {last.isoformat()}", str(count)]
         for row in found
@@ -109,9 +120,9 @@ def asked(campaign: Any) -> list[dict[str, Any]]:
     """The question of each version, its answers with how often they were given, and their picture."""
     found = _asked(campaign)
     names = _versions(campaign.edition, {one.place for one in found}) if found else {}
-    told = []
+    quiet, told = too_few(campaign) if found else set(), []
     for one in found:
-        rows = [(answer, count, 0 < count < FEWEST) for answer, count in one.answers]
+        rows = [(answer, count, 0 < count < FEWEST or one.place in quiet) for answer, count in one.answers]
         loud = [
             (_("Answer %(number)s") % {"number": at}, (float(count),))
             for at, (_answer, count, few) in enumerate(rows, 1)
@@ -140,6 +151,9 @@ def answer_rows(campaign: Any) -> list[list[str]]:
     """Part, name, how often: for the file of a report."""
     found = _asked(campaign)
     names = _versions(campaign.edition, {one.place for one in found}) if found else {}
+    quiet = too_few(campaign) if found else set()
     return [
-        [_("answer"), answer + _in(names[one.place]), shown(count)] for one in found for answer, count in one.answers
+        [_("answer"), answer + _in(names[one.place]), FEW if one.place in quiet else shown(count)]
+        for one in found
+        for answer, count in one.answers
     ]

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import contest as campaigns
-from samizdat.campaigns import counting
+from samizdat.campaigns import counting, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import contest
 from samizdat.delivery.actions.contest import Part, parts
@@ -23,6 +23,20 @@ def shown(people: int) -> str:
     return FEW if 0 < people < FEWEST else str(people)
 
 
+def too_few(campaign: Any) -> set[int]:
+    """Places of the versions that fewer than twenty people got. What became of their links is not said, however high
+    the sum is: whoever sends a letter to one reader and presses its link twenty times himself would see her press.
+    """
+    found = parts(campaign)
+    if not found:
+        people = languages.people_by_place(campaign.edition, campaign.frozen)
+        return {place for place, many in people.items() if min(many, campaign.accepted) < FEWEST}
+    got = {part.version.place if part.version else campaign.test_winner: 0 for part in found}
+    for part in found:
+        got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
+    return {place for place, many in got.items() if place is not None and many < FEWEST}
+
+
 def table(campaign: Any) -> dict[str, Any] | None:
     """heads, rows, totals; None where there was no test."""
     found = parts(campaign)
@@ -30,11 +44,12 @@ def table(campaign: Any) -> dict[str, Any] | None:
         return None
     states = [name for name, _word, _note in words.BOOKS if any(part.counts.get(name) for part in found)]
     heads = [str(word) for name, word, _note in words.BOOKS if name in states]
-    presses, unsaid = _presses(campaign, found), _unsaid(campaign)
+    presses, unsaid = _presses(campaign, found), _unsaid(campaign) | too_few(campaign)
+    few_left = _few_left(campaign, found)
     totals = [sum(part.counts.get(state, 0) for part in found) for state in states]
     return {
         "heads": heads,
-        "rows": [_row(campaign, part, states, heads, presses, unsaid) for part in found],
+        "rows": [_row(campaign, part, states, heads, presses, unsaid, few_left) for part in found],
         "counts": campaign.test_by == "clicks",
         "totals": [*zip(heads, totals, strict=True)],
         "frozen": sum(part.frozen for part in found),
@@ -57,8 +72,20 @@ def _unsaid(campaign: Any) -> set[int]:
     return {one.place for one in counting.pressed(campaign.edition) if 0 < one.total < FEWEST}
 
 
+def _few_left(campaign: Any, found: list[Part]) -> bool:
+    """Whether one of the numbers of those who left is small: with the others and their sum it could be worked out."""
+    by_version = [part.version.left for part in found if part.version]
+    return any(0 < many < FEWEST for many in (*by_version, campaign.left_by_letter - sum(by_version)))
+
+
 def _row(
-    campaign: Any, part: Part, states: list[str], heads: list[str], presses: dict[int, int], unsaid: set[int]
+    campaign: Any,
+    part: Part,
+    states: list[str],
+    heads: list[str],
+    presses: dict[int, int],
+    unsaid: set[int],
+    few_left: bool,
 ) -> dict[str, Any]:
     version = part.version
     pressed = presses.get(version.place, 0) if version else 0
@@ -69,8 +96,8 @@ def _row(
         "won": version is not None and version.place == campaign.test_winner,
         "counts": [*zip(heads, [part.counts.get(state, 0) for state in states], strict=True)],
         "frozen": part.frozen,
-        "few": bool(version) and part.frozen < FEWEST,
         "left": version.left if version else None,
+        "few_left": bool(version) and (few_left or part.frozen < FEWEST),
         "replies": version.replies if version else None,
         "presses": pressed if version else None,
         "few_presses": 0 < pressed < FEWEST or (version is not None and version.place in unsaid),

@@ -72,7 +72,7 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
     tested = contests.table(campaign) or {"rows": (), "counts": False}
     for version in tested["rows"]:
         told = [(head, many) for head, many in version["counts"] if many]
-        told += [(heads()[-1], version["left"])] if version["left"] is not None else []
+        told += [(heads()[-1], version["left"])] if version["left"] is not None and not version["few_left"] else []
         told += (
             [(_("clicks"), version["presses"])]
             if tested["counts"] and version["presses"] and not version["few_presses"]

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,9 @@ from samizdat.campaigns import contest
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions.contest import Part
 from samizdat.delivery.models import Delivery
+from samizdat.web import contests
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_campaign
 from tests.web.test_sending import Desk, _to, quiet_names  # noqa: F401 - a fixture
@@ -135,3 +138,19 @@ def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House,
     assert {row.word: row.count for row in shown}["reached by the first letter"] == 2
     refused = client.post(_to(here, "write-again", sent.pk), follow=True).content.decode()
     assert "It is still on its way." in refused
+
+
+@pytest.mark.once
+def test_how_many_left_by_a_version_is_not_said_where_a_small_number_could_be_worked_out(here: House) -> None:
+    """Two versions of fifty people each: 25 left by the one, three by the other."""
+    found = [Part(None, 0, {})] + [
+        Part(SimpleNamespace(place=place, left=left), 50, {})  # type: ignore[arg-type]
+        for place, left in ((0, 25), (1, 3))
+    ]
+    campaign = here.campaign
+    campaign.left_by_letter = 28
+    assert contests._few_left(campaign, found)
+    found[2].version.left = 0  # type: ignore[union-attr]
+    assert contests._few_left(campaign, found), "of the rest three left then, and the sum would say so"
+    campaign.left_by_letter = 25
+    assert not contests._few_left(campaign, found)

@@ -80,14 +80,14 @@ def test_a_search_through_many_letters_can_go_further_back(here: House, monkeypa
     assert [row.subject for row in rows] == ["What the river took"]
 
 
-def _counted(here: House, presses: list[dict[int, int]]) -> int:
-    """A finished letter with a counted link for each of `presses`: day of November -> how often."""
+def _counted(here: House, presses: list[dict[int, int]], people: int = 60) -> int:
+    """A finished letter to so many people, with a counted link for each of `presses`: day of November -> how often."""
     body = " ".join(f"[Link](https://paper.example/{at})" for at in range(len(presses)))
     campaign = make_campaign(here, "Counted")
     draft = draft_of(campaign).with_(body=body, links="counted", format="markdown")
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     campaign = release(Campaign.objects.get(pk=campaign.pk), now=NOW)
-    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, accepted=campaign.frozen)
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=people, accepted=people)
     for link, days in enumerate(presses):
         for day, count in days.items():
             LinkTotal.objects.create(edition=campaign.edition, place=0, link=link, day=date(2026, 11, day), count=count)
@@ -113,6 +113,17 @@ def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) ->
 
 
 @pytest.mark.django_db
+def test_of_a_letter_to_few_no_press_is_said_however_many_there_are(here: House, desk: Desk) -> None:
+    """Whoever writes to Ada alone and presses the link twenty times himself learns nothing of her."""
+    number = _counted(here, [{24: 30}, {}], people=1)
+    client = desk("admin")
+    text = client.get(_to(here, "report", number)).content.decode()
+    assert text.count("too few to say") == 2 and "By days" not in text
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0].startswith("link")]
+    assert rows == [["1: https://paper.example/0", "<20"], ["2: https://paper.example/1", "<20"]]
+
+
+@pytest.mark.django_db
 def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -> None:
     campaign = make_campaign(here, "Asked")
     asked = {"type": "question", "attrs": {"question": "Thursdays?", "answers": ["Yes", "No", "=Both()"]}}
@@ -120,6 +131,7 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     draft = draft_of(campaign).with_(body=body, format="blocks")
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=60, accepted=60)
     for answer, count in enumerate((40, 19)):
         AnswerTotal.objects.create(edition=edition, place=0, answer=answer, count=count)
     client = desk("viewer")
