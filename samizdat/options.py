@@ -44,6 +44,12 @@ OPTIONS = (
         "sealed. The house itself only looks there.",
     ),
     Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands before somebody has chosen: en or ru."),
+    Option(
+        "SAMIZDAT_WORDS",
+        "",
+        "A folder with words of your own for what letters say by themselves (docs/languages.md), on every machine that "
+        "has a worker or the desk.",
+    ),
     Option("SAMIZDAT_PUBLIC_USER", "", "User that the public process runs as, when `serve` is started as root."),
     Option(
         "SAMIZDAT_DNS",

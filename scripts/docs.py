@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE))
 from samizdat.cli.__main__ import samizdat  # noqa: E402
 from samizdat.options import OPTIONS  # noqa: E402
 from scripts.tagpage import merge_tags  # noqa: E402
+from scripts.wordpage import languages  # noqa: E402
 
 _SHARED = {"--json", "--organisation", "--yes", "--debug", "--help"}
 
@@ -89,7 +90,12 @@ def options() -> str:
     )
 
 
-PAGES = {"command-line.md": command_line, "options.md": options, "merge-tags.md": merge_tags}
+PAGES = {
+    "command-line.md": command_line,
+    "options.md": options,
+    "merge-tags.md": merge_tags,
+    "languages.md": languages,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -1,7 +1,7 @@
 """docs/merge-tags.md: what a letter can say of its reader, with the tables as the code has them."""
 
 from samizdat.core import mergetable, mergetags
-from samizdat.core.dates import MONTHS
+from samizdat.core.spoken import known
 
 _LEAD = """# Merge tags
 
@@ -31,7 +31,8 @@ A field of the kind *date* is kept as `2026-11-25`. `| date: "j F"` says it in t
 November*, *25 ноября*, *25 novembre*. The letters are PHP's, as in Mailchimp's `*|DATE:…|*`: `j` day, `d` day in two
 digits, `F` month, `M` its first three letters, `m` in digits, `Y` year, `y` its last two, `l` day of the week; a
 backslash keeps the next letter as it is. Where a campaign has versions in several languages, the language of the
-version is that of its readers. Known are %(languages)s; every other language says its dates in English.
+version is that of its readers. Known are %(languages)s; what the others say is in
+[Words of letters](languages.md).
 
 ## Conditions
 
@@ -60,6 +61,6 @@ Mailchimp list; an import gives fields names, and the check says which there are
 
 
 def merge_tags() -> str:
-    languages = ", ".join(f"`{sign}`" for sign in MONTHS)
+    languages = ", ".join(f"`{sign}`" for sign in known())
     fields = _FIELDS.replace("%(languages)s", languages).replace("%(deep)s", str(mergetags.MAX_DEPTH))
     return _LEAD + "\n".join(mergetable.lines()) + "\n" + fields + "\n".join(mergetable.gone_lines()) + "\n" + _END

@@ -8,14 +8,12 @@ from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
-from django.utils.translation import override
-
-from samizdat import wording
+from samizdat import saying
 from samizdat.audience import queries as audience
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Edition
+from samizdat.core.dates import php_date, usual
 from samizdat.core.letter import archive_html, fill, render
 from samizdat.gate import plain
 
@@ -31,32 +29,31 @@ def digest_draft(list_: Any, editions: Sequence[Edition], now: datetime) -> Draf
     """A letter of the newest one's sender and language. `editions`: at least one, the oldest first."""
     newest = editions[-1].campaign
     sender, language = draft_of(newest), newest.language
-    with override(language):
-        zone = ZoneInfo(list_.organisation.timezone)
-        day = wording.shaped(now.astimezone(zone).date(), "day")
-        subject = _("%(list)s: the letters up to %(day)s") % {"list": audience.name_of(list_), "day": day}
-        parts = [_part(edition, now) for edition in editions]
-        first = _("You get these letters gathered, because you asked for a digest.")
+    words = saying.words(language)
+    there = now.astimezone(ZoneInfo(list_.organisation.timezone))
+    day = php_date(usual(language), there, language)
+    subject = words["digest.subject"] % {"list": audience.name_of(list_), "day": day}
+    parts = [_part(edition, now, words["digest.more"]) for edition in editions]
     return Draft(
         subject=_unmerged(subject),
         preheader="",
         from_name=sender.from_name,
         from_email=sender.from_email,
         reply_to=sender.reply_to,
-        body="\n\n".join([_plain(first), *parts]) + "\n",
+        body="\n\n".join([_plain(words["digest.why"]), *parts]) + "\n",
         format="markdown",
     )
 
 
-def _part(edition: Edition, now: datetime) -> str:
-    """One letter, as somebody without a name sees it."""
+def _part(edition: Edition, now: datetime, more: str) -> str:
+    """One letter, as somebody without a name sees it. more: what the link to the whole of it says."""
     campaign = edition.campaign
     content = content_of(campaign, draft_of(campaign), edition.archive_slug)
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     bare = replace(content, template=_BARE, preheader="")
     subject = fill(render(bare, now=there, archive=True).subject, {})
     lines = first_lines(archive_html(bare, now=there))
-    read_on = f"[{_plain(_('Read the whole letter'))}]({content.archive_url})"
+    read_on = f"[{_plain(more)}]({content.archive_url})"
     return f"## {_plain(subject)}\n\n" + (f"{_plain(lines)}\n\n" if lines else "") + read_on
 
 

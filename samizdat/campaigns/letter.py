@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
 
+from samizdat import saying
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.arranging import source_for
@@ -115,6 +116,7 @@ def content_of(
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organisation, draft, template),
         pictures=_pictures(organisation, draft),
         look=look_of(organisation),
+        own_words=saying.words(campaign.language).own,
         answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
     )
 

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 
+from samizdat import saying
 from samizdat.campaigns import arranging
 from samizdat.campaigns.arranging import PlaceView
 from samizdat.campaigns.draft import draft_of
@@ -28,6 +29,7 @@ def write_blocks(campaign: Campaign, key: str, body: str, *, now: datetime) -> N
         direction=direction(campaign.language),
         look=content.look,
         pictures=content.pictures,
+        words=saying.words(campaign.language),
     )
     arranging.write(campaign, key, Written(html, blocks), now=now)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat import saying
 from samizdat.campaigns import actions
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError
@@ -51,6 +52,7 @@ def _body(campaign: Campaign, draft: Draft, to: str) -> str | None:
         direction=direction(campaign.language),
         look=content.look,
         pictures=content.pictures,
+        words=saying.words(campaign.language),
     )
 
 

@@ -40,6 +40,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from looks.work()
     yield from looks.backups(opening.now())
     yield from _spelling()
+    yield from _words()
     yield from _organisations()
     yield from _public_process()
 
@@ -88,6 +89,16 @@ def _spelling() -> Iterator[Sign]:
         yield Sign("amber", "spelling", f"Letters are not checked in every language here. Run: {command}")
     else:
         yield Sign("good", "spelling", "hunspell reads English and Russian.")
+
+
+def _words() -> Iterator[Sign]:
+    from samizdat import saying
+    from samizdat.options import option
+
+    wrong = list(saying.wrong())
+    yield from (Sign("amber", "words of letters", sentence) for sentence in wrong)
+    if option("SAMIZDAT_WORDS") and not wrong:
+        yield Sign("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
 
 
 def _organisations() -> Iterator[Sign]:

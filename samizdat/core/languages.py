@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from unicodedata import bidirectional
 
 # A language as readers' rows say it, at most eight characters: de, pt-br, zh-hant.
 CODE = re.compile(r"(?=.{2,8}\Z)[a-z]{2,3}(-[a-z0-9]{2,5})?", re.ASCII)
@@ -34,6 +35,16 @@ def place_of(said: str, versions: Sequence[str]) -> int | None:
 def direction(language: str) -> str:
     """rtl or ltr."""
     return "rtl" if language.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+
+
+def towards(html: str, text: str, way: str) -> str:
+    """What somebody wrote once for letters of all languages, as it stands in one that runs `way`.
+
+    Where its first letter runs the other way, its full stop shall stand there as well. html: the text, escaped.
+    """
+    strong = next((kind for kind in map(bidirectional, text) if kind in ("L", "R", "AL")), "")
+    own = "" if not strong else "ltr" if strong == "L" else "rtl"
+    return f'<span dir="{own}">{html}</span>' if own and own != way else html
 
 
 def dump(versions: Sequence[str]) -> str:

@@ -13,9 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
-from django.utils.translation import gettext as _
-from django.utils.translation import override
 
+from samizdat import saying
 from samizdat.core import link, sheet
 from samizdat.gate import plain
 from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
@@ -113,8 +112,7 @@ def publish_letter(
 
     `html` may be a whole document: it is reduced to plain markup (gate/plain.py). A slug needs a day.
     """
-    with override(spoken or language):
-        text = plain.reduce(html, _("Picture"))
+    text = plain.reduce(html, saying.words(spoken or language)["frame.picture"])
     with transaction.atomic(using="gate"):
         LetterName.objects.update_or_create(
             edition=edition, defaults={"place_id": uid, "list_name": list_name, "language": language}

@@ -14,16 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import override
-
-from samizdat import plugs
+from samizdat import plugs, saying
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.core import address
 from samizdat.core.outcome import Accepted, Refused, Unsure
+from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
@@ -140,45 +138,19 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     if what == "data":
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
         gate.lay_out(bytes(organisation.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
-    language = subscriber.language if subscriber.language in ("en", "ru") else organisation.language
-    with override(language):
-        url = f"{organisation.public_url}/{_PATHS[what]}/{token}"
-        subject, lines = _words(what, organisation.name, url, _hinted(wanted.wish))
-        # Before the mail: whoever opens it at once must not find a page that is not here yet.
-        gate.set_token_state(token, f"asked-{what}")
-        return _carried(organisation, sender, wanted.to, subject, lines, now) or now - said.at > signups.GIVE_UP
+    words = saying.words_to(subscriber.language, organisation.language)
+    url = f"{organisation.public_url}/{_PATHS[what]}/{token}"
+    subject, lines = _mail_of(words, what, organisation.name, url, _hinted(wanted.wish))
+    # Before the mail: whoever opens it at once must not find a page that is not here yet.
+    gate.set_token_state(token, f"asked-{what}")
+    return _carried(organisation, sender, wanted.to, subject, lines, now) or now - said.at > signups.GIVE_UP
 
 
-def _words(what: str, name: str, url: str, new: str = "") -> tuple[str, Iterable[str]]:
-    """(subject, paragraphs) in the language that is active. new: what may be said of another mailbox."""
-    subject, why, press, otherwise = {
-        "data": (
-            _("What %(name)s knows about you"),
-            _("Somebody asked for a copy of everything that we have about this mailbox."),
-            _("If it was you, open this page within a week and press the button:"),
-            _("If not, do nothing. Nobody else can open it."),
-        ),
-        "erase": (
-            _("Shall %(name)s erase you?"),
-            _("Somebody asked that everything about this mailbox be erased."),
-            _("If it was you, open this page within a week and press the button:"),
-            _("If not, do nothing: all stays as it is."),
-        ),
-        # Enough of the new address to know one's own by; somebody else may read the old mailbox as well.
-        "allow": (
-            _("Shall your letters from %(name)s go to another mailbox?"),
-            _("Somebody who has one of our letters to you asked that they go to another mailbox: %(new)s"),
-            _("If it was you, open this page within a week and press the button; then we ask there:"),
-            _("If not, do nothing: all stays as it is."),
-        ),
-        "move": (
-            _("Is this mailbox yours? %(name)s"),
-            _("Somebody asked that letters to another mailbox should come to this one instead."),
-            _("If it was you, open this page within a week and press the button:"),
-            _("If not, do nothing: nothing comes."),
-        ),
-    }[what]
-    return subject % {"name": name}, (why % {"new": new}, press, url, otherwise)
+def _mail_of(words: Words, what: str, name: str, url: str, new: str) -> tuple[str, Iterable[str]]:
+    """(subject, paragraphs). new: enough of another mailbox to know one's own by; others may read the old one."""
+    subject = words[f"{what}.subject"] % {"name": name}
+    asked = words[f"{what}.asked"] % ({"new": new} if what == "allow" else {})
+    return subject, (asked, words[f"{what}.press"], url, words[f"{what}.otherwise"])
 
 
 def _hinted(address: str) -> str:

@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import override
-
-from samizdat import plugs
+from samizdat import plugs, saying
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
@@ -23,6 +20,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, SignUpForm, Subscription
 from samizdat.core import address, link
 from samizdat.core.outcome import Accepted, Refused, Unsure
+from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.options import option
@@ -217,9 +215,8 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     keys = house.keys(said.organisation)
     assert keys.link is not None
     token = link.make(keys.link, "confirm", target.number, subscriber.number)
-    language = str(said.words.get("language", "")) or said.organisation.language
-    with override(language if language in ("en", "ru") else said.organisation.language):
-        content = compose(said.organisation, target.name, sender, wanted, token, now)
+    words = saying.words_to(str(said.words.get("language", "")), said.organisation.language)
+    content = compose(said.organisation, target.name, sender, wanted, token, words, now)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
     # Before the mail: by it the page knows that the link is ours.
     gate.set_token_state(token, "pending")
@@ -233,13 +230,12 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     return now - said.at > GIVE_UP
 
 
-def compose(organisation: Any, name: str, sender: tuple[str, str], wanted: str, token: str, now: datetime) -> bytes:
-    """One plain text mail, in the language that is active. RFC 3834: it says that a program wrote it."""
-    text = _(
-        "Somebody asked that %(list)s should come to this mailbox.\n\n"
-        "If it was you, open this page and press the button:\n\n%(link)s\n\n"
-        "If not, do nothing: nothing comes, and in 7 days the request is forgotten.\n"
-    )
+def compose(
+    organisation: Any, name: str, sender: tuple[str, str], wanted: str, token: str, words: Words, now: datetime
+) -> bytes:
+    """One plain text mail. RFC 3834: it says that a program wrote it."""
+    asked = words["confirm.asked"] % {"list": name}
     link_ = f"{organisation.public_url}/c/{token}"
-    subject = _("Is it you? %(list)s") % {"list": mailing.one_line(name)}
-    return mailing.plain_mail(sender, wanted, subject, text % {"list": name, "link": link_}, now)
+    text = "\n\n".join((asked, words["confirm.press"], link_, words["confirm.otherwise"]))
+    subject = words["confirm.subject"] % {"list": mailing.one_line(name)}
+    return mailing.plain_mail(sender, wanted, subject, f"{text}\n", now)

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from samizdat import saying
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import dead, empties, pictures, spelling
 from samizdat.campaigns.checks.keeping import Kept, kept, key_of
@@ -23,10 +24,10 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core import checks as core
 from samizdat.core.checks.donation import asks
 from samizdat.core.compile import Proof
-from samizdat.core.document.spoken import WORDS as SPOKEN
 from samizdat.core.flaws import Flaw
 from samizdat.core.letter import fill
 from samizdat.core.letter.counting import direct
+from samizdat.core.spoken import known
 
 __all__ = ["Looked", "look", "reading_of", "stops"]
 
@@ -71,7 +72,7 @@ def reading_of(
 
 def _warnings(organisation: Any) -> tuple[str, ...]:
     """What a donation block brings along, and the organisation's own words instead of it."""
-    return (brand_of(organisation).warning, *(words["warning"] for words in SPOKEN.values()))
+    return (brand_of(organisation).warning, *(saying.words(one)["block.warning"] for one in known()))
 
 
 def _own_hosts(organisation: Any) -> frozenset[str]:

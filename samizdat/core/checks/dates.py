@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from samizdat.core.checks.reading import Reading
-from samizdat.core.dates import DAYS, php_date
+from samizdat.core.dates import php_date
 from samizdat.core.flaws import Flaw
+from samizdat.core.spoken import spoken
 
 _MONTH_WORDS = {
     "en": ("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?",
@@ -100,7 +101,7 @@ def _of_date(reading: Reading, text: str, found: re.Match[str], place: str) -> I
         yield flaw("date_far", date=found[0], year=f"{today.year}")
     elif weekday is not None and meant.weekday() != weekday:
         language = "ru" if re.search("[а-я]", written, re.IGNORECASE) else "en"
-        right = DAYS[language][meant.weekday()]
+        right = spoken(language).days[meant.weekday()]
         yield flaw("date_weekday", date=written, day=right, whole=_said(meant, language))
 
 

@@ -14,8 +14,11 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
+from samizdat.core.dates import hour, moment
 from samizdat.core.document.schema import Node
+from samizdat.core.languages import towards
 from samizdat.core.look import FONTS, Look, Picture
+from samizdat.core.spoken import Words
 
 WIDTH = 540  # pixels of the column of text in our frame
 
@@ -46,10 +49,10 @@ class Setting:
     """All that markup needs to know besides the document."""
 
     look: Look
-    words: Mapping[str, str]
+    words: Words
     pictures: Mapping[str, Picture]
+    language: str
     direction: str
-    moment: Callable[[datetime], str]
     edges: re.Pattern[str]  # one or more tokens of conditions
     clean: Callable[[str], str]  # of a raw HTML block
     fragment: str  # letters that occur nowhere else
@@ -147,7 +150,7 @@ class Markup:
             f'fluid-on-mobile="true" padding="0 0 {6 if video else 16}px" />'
         )
         if video and attrs["link"]:
-            watch = f"<p>{_link(attrs['link'], '▶ ' + html.escape(self.set.words['watch']))}</p>"
+            watch = f"<p>{_link(attrs['link'], '▶ ' + self.set.words.html('block.watch'))}</p>"
             image += f'<mj-text><div dir="{self.set.direction}">{self._put(watch)}</div></mj-text>'
         return image
 
@@ -242,7 +245,11 @@ class Markup:
 
     def _of_donation(self, block: Node) -> str:
         attrs, look = block["attrs"], self.set.look
-        warning = html.escape(look.warning or self.set.words["warning"]).replace("\n", "<br>")
+        warning = (
+            towards(html.escape(look.warning), look.warning, self.set.direction)
+            if look.warning
+            else self.set.words.html("block.warning")
+        ).replace("\n", "<br>")
         amounts = [html.escape(amount) for amount in attrs["amounts"] if amount.strip()]
         inner = (
             _title(attrs["title"])
@@ -250,7 +257,7 @@ class Markup:
             + self._tinted("warn", f"<p>{warning}</p>")
             + (f"<p><strong>{' &#160; '.join(amounts)}</strong></p>" if amounts else "")
         )
-        label = html.escape(attrs["label"].strip() or self.set.words["give"])
+        label = html.escape(attrs["label"].strip()) or self.set.words.html("block.give")
         font = self._font("heading_font").replace("'", "&#39;")
         style = f"display:inline-block;padding:13px 24px;font:bold 16px/22px {font};color:{look.on_button}"
         to_go = f'<a href="{html.escape(attrs["link"])}"' if attrs["link"] else "<span"
@@ -263,12 +270,13 @@ class Markup:
 
     def _of_event(self, block: Node) -> str:
         attrs = block["attrs"]
-        lines = [f"<strong>{html.escape(time)}</strong>"] if (time := when(attrs, self.set.moment)) else []
+        time = when(attrs, self.set.language)
+        lines = [f"<strong>{self.set.words.marked(html.escape(time))}</strong>"] if time else []
         if attrs["place"].strip():
             lines.append(html.escape(attrs["place"]))
         inner = _title(attrs["title"]) + (f"<p>{'<br>'.join(lines)}</p>" if lines else "") + _maybe("p", attrs["about"])
         if attrs["link"]:
-            inner += f"<p>{_link(attrs['link'], html.escape(self.set.words['details']))}</p>"
+            inner += f"<p>{_link(attrs['link'], self.set.words.html('block.details'))}</p>"
         return self._boxed(inner)
 
     def _of_question(self, block: Node) -> str:
@@ -287,7 +295,7 @@ class Markup:
             )
             for one, url in zip(said, self.set.answers, strict=False)
         )
-        said_so = html.escape(self.set.words["counted"])
+        said_so = self.set.words.html("block.counted")
         note = f'<p class="soft" style="font-size:14px;line-height:22px;color:#535763">{said_so}</p>'
         return self._boxed(_title(attrs["question"]) + answers + note)
 
@@ -333,16 +341,18 @@ def answers_of(attrs: Mapping[str, Any]) -> list[str]:
     return [one for one in attrs["answers"] if one.strip()]
 
 
-def when(attrs: Mapping[str, str], moment: Callable[[datetime], str]) -> str:
+def when(attrs: Mapping[str, str], language: str) -> str:
     """The time of an event in words; of an end on the same day the hour alone."""
     if not attrs["start"]:
         return ""
     start = datetime.fromisoformat(attrs["start"])
-    said = moment(start)
+    said = moment(start, language)
     if not attrs["end"]:
         return said
     end = datetime.fromisoformat(attrs["end"])
-    return f"{said}–{end:%H:%M}" if end.date() == start.date() else f"{said} – {moment(end)}"
+    if end.date() == start.date():
+        return f"{said}–{hour(end, language)}"
+    return f"{said} – {moment(end, language)}"
 
 
 def _href(node: Node) -> str | None:

@@ -3,31 +3,24 @@
 import html
 import re
 from collections.abc import Mapping
-from datetime import datetime
 
-from samizdat.core.dates import php_date
 from samizdat.core.document.markup import Markup, Setting, source_of
 from samizdat.core.document.schema import Node
-from samizdat.core.document.spoken import words
 from samizdat.core.look import Look, Picture
+from samizdat.core.spoken import Words
 
 
 def to_html(
     document: Node, *, language: str = "en", direction: str = "ltr", look: Look | None = None,
-    pictures: Mapping[str, Picture] | None = None,
+    pictures: Mapping[str, Picture] | None = None, words: Words | None = None,
 ) -> str:  # fmt: skip
     """One line for each block. Pictures of the library that are not in `pictures` are left out."""
-    spoken = words(language)
-
-    def moment(at: datetime) -> str:
-        return php_date(spoken["moment"], at, language)
-
     setting = Setting(
         look=look or Look(),
-        words=spoken,
+        words=words or Words(language),
         pictures=pictures or {},
+        language=language,
         direction=direction,
-        moment=moment,
         edges=re.compile("((?!))"),
         clean=lambda source: source,
         fragment="zf",
@@ -52,7 +45,7 @@ class _Page(Markup):
 
     def _of_video(self, block: Node) -> str:
         attrs = block["attrs"]
-        watch = f"<p>{_linked(attrs['link'], '▶ ' + html.escape(self.set.words['watch']))}</p>" if attrs["link"] else ""
+        watch = f"<p>{_linked(attrs['link'], '▶ ' + self.set.words.html('block.watch'))}</p>" if attrs["link"] else ""
         return self._of_picture(block) + watch
 
     def _of_button(self, block: Node) -> str:

@@ -130,7 +130,7 @@ class Plain:
     def _of_video(self, block: Node) -> None:
         attrs = block["attrs"]
         words = " ".join(filter(None, (f"[{attrs['alt'].strip()}]" if attrs["alt"].strip() else "",
-                                       self.set.words["watch"] if attrs["link"] else "")))  # fmt: skip
+                                       self.set.words["block.watch"] if attrs["link"] else "")))  # fmt: skip
         self._element("p", words, attrs["link"])
 
     def _of_social(self, block: Node) -> None:
@@ -145,22 +145,22 @@ class Plain:
         self._element("h2", attrs["title"])
         self._element("p", attrs["text"])
         self._open("p")
-        for number, line in enumerate((self.set.look.warning or self.set.words["warning"]).split("\n")):
+        for number, line in enumerate((self.set.look.warning or self.set.words["block.warning"]).split("\n")):
             if number:
                 self._open("br")
             self.walker.handle_data(line)
         self.walker.handle_endtag("p")
         self._element("p", " · ".join(amount for amount in attrs["amounts"] if amount.strip()))
-        self._element("p", attrs["label"].strip() or self.set.words["give"], attrs["link"])
+        self._element("p", attrs["label"].strip() or self.set.words["block.give"], attrs["link"])
 
     def _of_event(self, block: Node) -> None:
         attrs = block["attrs"]
         self._element("h2", attrs["title"])
-        self._element("div", when(attrs, self.set.moment))
+        self._element("div", when(attrs, self.set.language))
         self._element("p", attrs["place"])
         self._element("p", attrs["about"])
         if attrs["link"]:
-            self._element("p", self.set.words["details"], attrs["link"])
+            self._element("p", self.set.words["block.details"], attrs["link"])
 
     def _of_question(self, block: Node) -> None:
         attrs, urls = block["attrs"], self.set.answers
@@ -170,7 +170,7 @@ class Plain:
             self._element("li", answer, urls[number] if number < len(urls) else "")
         self.walker.handle_endtag("ul")
         if urls:
-            self._element("p", self.set.words["counted"])
+            self._element("p", self.set.words["block.counted"])
 
     def _of_html(self, block: Node) -> None:
         # Closed by a tag, or the parser would keep the last words for later.

@@ -4,7 +4,6 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,12 +11,11 @@ from samizdat.core.document.marked import marked, spots, unmarked, without_comme
 from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, answers_of, source_of
 from samizdat.core.document.plain import Plain
 from samizdat.core.document.schema import Node
-from samizdat.core.document.spoken import words
 from samizdat.core.flaws import Flaw
 from samizdat.core.languages import direction
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.checks import foreign_pictures, link_flaws, markup_flaws, picture_flaws, taken_out
-from samizdat.core.letter.content import Edge, php_date
+from samizdat.core.letter.content import Edge
 from samizdat.core.letter.places import inside_tag
 from samizdat.core.letter.plaintext import Walker
 
@@ -79,19 +77,15 @@ class Blocks:
 
     def _setting(self) -> Setting:
         content, chain = self.chain.content, self.chain
-        spoken = words(content.language)
         edges = {str(number) for number, entry in enumerate(chain.entries) if isinstance(entry, Edge)}
         any_edge = f"{self.prefix}(?:{'|'.join(edges)})q" if edges else "(?!)"
 
-        def moment(at: datetime) -> str:
-            return php_date(spoken["moment"], at, content.language)
-
         return Setting(
             look=content.look,
-            words=spoken,
+            words=chain.words,
             pictures=content.pictures,
+            language=content.language,
             direction=direction(content.language),
-            moment=moment,
             edges=re.compile(f"((?:{any_edge})+)"),
             clean=self._cleaned,
             fragment=f"{self.prefix}f",

@@ -17,16 +17,17 @@ from samizdat.core import mergetags
 from samizdat.core.document.reading import BadDocument, dumps, parse
 from samizdat.core.document.schema import Node as Document
 from samizdat.core.flaws import Flaw, Severity
-from samizdat.core.languages import direction
+from samizdat.core.languages import direction, towards
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
-from samizdat.core.letter.content import LEAVE, Content, Edge, Letter, Piece, known_values, php_date
+from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.markdown import markdown
 from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, If, Node, Tag, Text
 from samizdat.core.message import ESCAPES, Kind, Slot, dated
+from samizdat.core.spoken import Words
 
 # Characters. Gmail shows 102 KB; a pasted document brings styles and comments that do not go out. The parsers'
 # cost grows with the square of some inputs (100,000 times "["): at these sizes the worst found takes 4 s.
@@ -63,7 +64,8 @@ class Chain:
         self.with_text = with_text
         document, content = self._read(content)
         self.content, self.now, self.images, self.archive = content, now, images, archive
-        self.known = known_values(content, now, archive)
+        self.words = Words(content.language, content.own_words)
+        self.known, self.ours = known_values(content, self.words, now, archive), ours(content)
         self.entries: list[_Entry] = []
         self.choices = 0
         self.used: set[str] = set()  # names that a subscriber's values are asked for
@@ -356,9 +358,9 @@ class Chain:
         """A pasted document that has no link to leave for everybody gets a footer with one."""
         if self.archive or self._has_way_out():
             return ""
-        why = self._put(_Value(self.known["description"]))
+        why = self._put(_Value(self.known["description"], "description"))
         leave = self._put(Tag("UNSUB_URL", written="{{ unsubscribe }}"))
-        words = LEAVE.get(self.content.language, LEAVE["en"])
+        words = self.words.html("frame.leave")
         return (
             '<div style="padding:18px 20px;text-align:center;font:14px/22px Georgia,serif;'
             f'color:#535763;background:#ffffff">{why} <a href="{leave}" style="color:#535763">{words}</a></div>'
@@ -379,7 +381,7 @@ class Chain:
         locale = f'lang="{language}" dir="{direction(self.content.language)}"'
         title = self._write_line("subject")
         if 'role="article"' not in body:
-            label = f'aria-roledescription="email" aria-label="{title}"'
+            label = f'aria-roledescription="{html.escape(self.words["frame.email"])}" aria-label="{title}"'
             body = f'<div role="article" {label} {locale}>{body}</div>'
         if self.archive:
             body = f"<main>{body}</main>"
@@ -421,7 +423,9 @@ class Chain:
             if isinstance(entry, _Value) and entry.name == _MARK:
                 continue
             if isinstance(entry, _Value):
-                text = _value_in(kind, entry.text)
+                text = (
+                    self._turned(entry, _value_in(kind, entry.text)) if kind == "html" else _value_in(kind, entry.text)
+                )
             elif isinstance(entry, Tag) and entry.name == "ARCHIVE_URL" and self.content.archive_url:
                 text = _value_in("attr" if kind == "link" else kind, self.content.archive_url)
             elif kind == "style":
@@ -432,6 +436,13 @@ class Chain:
             written += [page[position:start], text]
             position = end
         return "".join([*written, page[position:]])
+
+    def _turned(self, value: _Value, text: str) -> str:
+        """A value with what its language needs, where it may be another than the letter's."""
+        if value.name in self.ours:
+            return self.words.marked(text)
+        own = value.name in ("description", "footer")
+        return towards(text, value.text, direction(self.content.language)) if own else text
 
     def _check_edges(self, *bodies: str) -> None:
         """Every condition must have come through whole and in order; one that vanished whole is no harm."""

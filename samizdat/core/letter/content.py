@@ -13,6 +13,7 @@ from samizdat.core.languages import direction
 from samizdat.core.look import Look, Picture
 from samizdat.core.mergetags import Condition
 from samizdat.core.message import Slot
+from samizdat.core.spoken import Words, base, known, spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Content:
     fields: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)  # those of the library that blocks name
     look: Look = field(default_factory=Look)
+    own_words: Mapping[str, str] = field(default_factory=dict)  # of the house, in place of those of core/spoken
     answers: tuple[str, ...] = ()  # where the answers to a question lead, by number, the same for all readers
 
 
@@ -73,18 +75,16 @@ class Letter:
     flaws: tuple[Flaw, ...]
 
 
-WHY = {
-    "en": "You get this because you signed up%(list)s. We do not record who opens or clicks.",
-    "ru": "Вы получаете это письмо, потому что оформили подписку%(list)s. "
-    "Мы не записываем, кто открывает письма и переходит по ссылкам.",
+# What a template may say in the language of the letter, and the words of core/spoken that it stands for.
+WORDS = {
+    "word_unsubscribe": "frame.leave",
+    "word_preferences": "frame.less",
+    "word_archive": "frame.browser",
+    "word_signup": "frame.subscribe",
 }
-_FOR = {"en": " for %s", "ru": " на рассылку «%s»"}
-LEAVE = {"en": "Unsubscribe", "ru": "Отписаться"}
 
 
-def known_values(content: Content, now: datetime, archive: bool) -> dict[str, str]:
-    spoken = content.language if content.language in WHY else "en"
-    named = _FOR[spoken] % content.list_name if content.list_name else ""
+def known_values(content: Content, words: Words, now: datetime, archive: bool) -> dict[str, str]:
     lines = [line.strip() for line in content.postal_address.splitlines() if line.strip()]
     return {
         **content.look.values(),
@@ -92,7 +92,7 @@ def known_values(content: Content, now: datetime, archive: bool) -> dict[str, st
         "rewards": "",
         "list": content.list_name,
         "organisation": content.organisation,
-        "description": content.list_description or WHY[spoken].replace("%(list)s", named),
+        "description": content.list_description or _why(content, words),
         "postal_address": "\n".join(lines),
         "postal_line": ", ".join(lines),
         "phone": content.phone,
@@ -100,14 +100,29 @@ def known_values(content: Content, now: datetime, archive: bool) -> dict[str, st
         "signup": content.signup_url,
         "sender": content.reply_to or content.from_address,
         "language": content.language,
-        "language_label": dates.OWN_NAMES.get(content.language.split("-")[0].lower(), content.language),
+        "language_label": _own_name(content.language),
         "direction": direction(content.language),
         "year": f"{now.year}",
         "date": php_date(dates.usual(content.language), now, content.language),
         "subject": content.subject,
         "preheader": content.preheader,
         "content": "",
+        **{name: words[word] for name, word in WORDS.items()},
     }
+
+
+def ours(content: Content) -> frozenset[str]:
+    """Which of the known values are words of ours, in the language of core/spoken."""
+    return frozenset({"date", *WORDS} | (set() if content.list_description else {"description"}))
+
+
+def _why(content: Content, words: Words) -> str:
+    signed_up = words["frame.why_list"].replace("%(list)s", content.list_name) if content.list_name else ""
+    return f"{signed_up or words['frame.why']} {words['frame.unread']}"
+
+
+def _own_name(language: str) -> str:
+    return spoken(language).name if base(language) in known() else language
 
 
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

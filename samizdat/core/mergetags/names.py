@@ -75,6 +75,11 @@ OURS: dict[str, str] = {
             "logo_width",
             "logo_alt",
             "footer",
+            # words in the language of the letter (core/spoken)
+            "word_unsubscribe",
+            "word_preferences",
+            "word_archive",
+            "word_signup",
         )
     },
 }

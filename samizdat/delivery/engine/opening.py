@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import override
-
-from samizdat import plugs
+from samizdat import plugs, saying
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.languages import slug_of
@@ -94,8 +91,7 @@ def open_edition(number: int, variant: int = 0) -> Opened:
     own = signing.signing_keys(edition.organisation, edition.message_id_domain)
     compiled, details, language = _version(edition, keys, variant)
     maker = MessageMaker(compiled)
-    with override(language or edition.campaign.language):
-        neutral = _("A letter")
+    neutral = saying.words(language or edition.campaign.language)["frame.neutral"]
     assert keys.ring is not None
     fields = {view.tag: view.number for view in audience.fields(edition.organisation)}
     place = place_of(edition, details, language)
