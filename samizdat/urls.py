@@ -109,6 +109,7 @@ write = [
     path("campaigns/folders/<int:folder_id>/rename", folders.rename_folder, name="rename-folder"),
     path("campaigns/folders/<int:folder_id>/remove", folders.remove_folder, name="remove-folder"),
     path("campaigns/calendar", months.calendar, name="calendar"),
+    path("campaigns/calendar/plan", months.plan_day, name="plan-day"),
     path("campaigns/compare", results.compare, name="compare"),
     path("campaigns/<int:campaign_id>/live", reports.live, name="live"),
     path("campaigns/<int:campaign_id>/pause", reports.pause, name="pause"),

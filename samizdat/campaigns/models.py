@@ -65,6 +65,7 @@ class Campaign(models.Model):
     # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resending.py).
     again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
     folder = models.ForeignKey(Folder, models.SET_NULL, null=True, related_name="campaigns")
+    planned = models.DateField(null=True)  # Of a draft: the day on which it is meant to go (planning.py).
     # Of a version in another language: the letter that it belongs to, whose state and audience count (languages.py).
     version_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="languages")
     # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.

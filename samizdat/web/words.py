@@ -237,6 +237,7 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
     "campaign.corrected": ("", lazy("A slip was mended on its web version.")),
     "campaign.resent": ("", lazy("A draft was made for those whom it did not reach.")),
+    "campaign.day_planned": ("", lazy("The day on which it is meant to go was set.")),
     "campaign.test_planned": ("", lazy("A test of versions was planned.")),
     "campaign.language_added": ("", lazy("A language was added.")),
     "campaign.language_removed": ("", lazy("A language was removed.")),

@@ -129,6 +129,10 @@ class FolderForm(DeskForm):
     name = forms.CharField(label=lazy("Name"), max_length=folders.LONGEST)
 
 
+class PlanForm(DeskForm):
+    day = DayField(label=lazy("Day"))
+
+
 class TestForm(DeskForm):
     """To whom a test goes."""
 
