@@ -21,6 +21,7 @@ from django.utils.translation import override
 
 from samizdat import wording
 from samizdat.core import address, link, pages
+from samizdat.core.spoken import base, known, spoken
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
@@ -31,7 +32,8 @@ from samizdat.public.sealing import drop_in
 AGAIN, MOST_TIMES = 2, 15
 # More are not shown: the page stays under 14 KB. No page ever has more topics than that.
 MOST_OTHERS, MOST_TOPICS = 5, 64
-LANGUAGES = {"en": "English", "ru": "Русский"}
+# Every language that letters and mails to her can be said in, by its own name.
+LANGUAGES = dict(sorted(((code, spoken(code).name) for code in known()), key=lambda one: one[1].casefold()))
 OFTEN = ("all", "monthly", "digest", "pause")
 # A field that comes twice says two things; nothing is done then. (Of two addresses the page of moving says so itself.)
 ONCE = ("do", "often", "until", "language", "topics", "text", "discreet")
@@ -131,8 +133,14 @@ def _first(day: date, months: int) -> date:
 def _languages(own: str, page: str) -> list[tuple[str, str, bool]]:
     """A file can have brought anything: what the house would not take from here stays as it is, by an empty value."""
     chosen = own if _LANGUAGE.fullmatch(own) else "" if own else page
-    offered = LANGUAGES if chosen in LANGUAGES else {**LANGUAGES, chosen: own or page}
+    offered = LANGUAGES if chosen in LANGUAGES else {chosen: _named(own or page), **LANGUAGES}
     return [(code, name, code == chosen) for code, name in offered.items()]
+
+
+def _named(code: str) -> str:
+    """Español (es-419): beside it stands the language without its region."""
+    known_as = LANGUAGES.get(base(code))
+    return f"{known_as} ({code})" if known_as else wording.own_name(code)
 
 
 # -- changing ---------------------------------------------------------------------------------------------------

@@ -77,10 +77,21 @@ def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
 
 def test_a_language_that_the_house_does_not_take_stays_unless_she_chooses_another(reader: Client) -> None:
     page = shown(reader, language="es-419").content.decode()
-    assert re.search(r'<option value=""[^>]* selected>es-419<', page)
+    assert re.search(r'<option value=""[^>]* selected>Español \(es-419\)<', page)
     opened()
     assert "Saved" in reader.post(preferences(), WHOLE | {"language": ""}).content.decode()
     assert opened()[-1]["language"] == ""
+
+
+def test_she_chooses_among_the_languages_that_letters_are_said_in(reader: Client) -> None:
+    page = shown(reader, language="uk").content.decode()
+    assert re.search(r'<option value="uk" lang="uk" selected>Українська<', page) and page.count(" selected>") == 2
+    for code, name in (("ka", "ქართული"), ("fa", "فارسی"), ("kk", "Қазақша"), ("de", "Deutsch")):
+        assert f'<option value="{code}" lang="{code}">{name}</option>' in page
+    assert re.search(r'<option value="sw"[^>]* selected>Kiswahili<', shown(reader, language="sw").content.decode())
+    opened()
+    reader.post(preferences(), WHOLE | {"language": "ka"})
+    assert opened()[-1]["language"] == "ka"
 
 
 def test_a_page_that_waits_gives_up_with_a_sentence(reader: Client) -> None:
