@@ -221,6 +221,28 @@ def test_what_could_run_or_fetch_is_cleaned_away(body: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "@media all{.a{background:uurl()rl(https://x.org/1)}}",
+        "@media all{.a{background:" + "u" * 9 + "rl()rl(" * 9 + "https://x.org/1)}}",
+        r"@media all{.a{background:\75rl(https://x.org/1)}}",
+        r".a{background:\000075 \72l(https://x.org/1)}",
+        '@media all{.a{background:-webkit-image-set("https://x.org/1" 1x)}}',
+        '.a{background:image-set("https://x.org/1" 1x)}',
+        r'@\69mport "https://x.org/1";',
+        "@media all{.a{background:url(https://x.org/1",
+        "@media all{@font-face{src:url(https://x.org/1",
+    ],
+)
+def test_no_spelling_of_a_style_sheet_fetches(sheet: str) -> None:
+    body = f'<html><head><style>{sheet}</style></head><body><p class="a">x</p></body></html>'
+    assert not re.search(r"(?:url|image-set)\((?!\))|@import|@font-face|\\75|\\69", page(body, format="html"))
+    inline = sheet.partition(".a{")[2].rstrip("}")
+    if "\\" in inline or "image-set" in inline:
+        assert "x.org" not in page(f"<p style='{inline}'>x</p>", format="html")
+
+
 # --- tags in the chain ---
 
 
@@ -458,6 +480,7 @@ def test_a_forbidden_address_is_not_in_the_page_even_as_text() -> None:
         ("<p>a</p>\n<img src='//x.org/a.png' alt=x>", "html", 2),
         ("\n<table background='https://x.org/a.png'><tr><td>x</td></tr></table>", "html", 2),
         ("\n<p style=\"background: url('https://x.org/a.png')\">x</p>", "html", 2),
+        ("\n<!--[if mso]><v:fill src='https://x.org/a.png'/><![endif]-->x", "html", 2),
     ],
 )
 def test_a_picture_of_a_foreign_host_is_named_with_its_host_and_stops_nothing(body: str, form: Any, line: int) -> None:
@@ -482,7 +505,7 @@ def test_a_picture_that_no_mail_program_can_fetch_is_a_flaw(url: str) -> None:
     assert (2, "image_nowhere") in flaws(f"<p>a</p>\n<img src='{url}' alt='x'>", format="html")
 
 
-@pytest.mark.parametrize("piece", ["<!--", "@font-face{", "@import", "url( ", "src= ", "src=//x ", " "])
+@pytest.mark.parametrize("piece", ["<!--", "<!--[if", "@font-face{", "@import", "url( ", "src= ", "src=//x ", " "])
 def test_looking_for_hosts_takes_time_in_step_with_the_text(piece: str) -> None:
     source = "src=" + piece * (300_000 // len(piece))
     assert len(list(foreign_pictures(source, True, frozenset(), re.compile("zq")))) <= 1

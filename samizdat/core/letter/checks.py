@@ -87,7 +87,10 @@ _FETCHED = re.compile(
     r"(?:\b(?:src|background|background-url)\s{0,9}=|\burl\()\s{0,9}[\"']?\s{0,9}((?:https?:)?//[^\s\"'<>)]+)",
     re.IGNORECASE,
 )
-_NOT_SENT = re.compile(r"<!--(?:.*?-->|.*)|@import[^;]*;?|@font-face\s*\{[^}]*\}?", re.IGNORECASE | re.DOTALL)
+# What stands in a condition for Outlook is sent, and fetched by it.
+_NOT_SENT = re.compile(
+    r"<!--(?!\s*\[if\b)(?:.*?-->|.*)|@import[^;]*;?|@font-face\s*\{[^}]*\}?", re.IGNORECASE | re.DOTALL
+)
 
 
 def _fetched_in_html(source: str) -> Iterator[tuple[int, str]]:
