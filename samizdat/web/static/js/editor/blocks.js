@@ -41,6 +41,8 @@ function block(name, node, editor, getPos) {
   const label = make("span", { class: "name" }, naming(node));
   const bar = make("div", { class: "kind", contenteditable: "false" }, label, tools(name, editor, getPos));
   const dom = make("div", { class: "block", "data-kind": name, role: "group" }, bar);
+  // A tap on the name of a block is the way to its tools on a phone, where only the block in hand shows all of them.
+  bar.addEventListener("click", (event) => !event.target.closest("button") && take(editor, getPos(), event.pointerType));
   dom.setAttribute("aria-label", naming(node));
   let form = null;
   let contentDOM;
@@ -88,6 +90,7 @@ export function naming(node) {
 const TOOLS = [
   ["up", "↑", (editor, pos) => move(editor, pos, -1)],
   ["down", "↓", (editor, pos) => move(editor, pos, 1)],
+  ["column", null, (editor, pos) => across(editor, pos)],
   ["copy", null, (editor, pos) => copy(editor, pos)],
   ["comment", null, (editor, pos) => remark(editor, pos)],
   ["remove", null, (editor, pos) => remove(editor, pos)],
@@ -99,6 +102,7 @@ function tools(name, editor, getPos) {
   if (name !== "footer") row.append(grip(editor, getPos, name));
   for (const [tool, sign, act] of TOOLS) {
     if (name === "footer" && (tool === "up" || tool === "down" || tool === "copy")) continue;
+    if (["columns", "footer"].includes(name) && tool === "column") continue;
     row.append(
       make(
         "button",
@@ -121,7 +125,7 @@ function tools(name, editor, getPos) {
 export function walk(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step || !event.target.matches("button")) return;
-  const buttons = [...event.currentTarget.querySelectorAll("button")].filter((button) => button.tabIndex >= -1);
+  const buttons = [...event.currentTarget.querySelectorAll("button")].filter((button) => button.offsetParent !== null);
   const turned = getComputedStyle(event.currentTarget).direction === "rtl" ? -step : step;
   const next = buttons[(buttons.indexOf(event.target) + turned + buttons.length) % buttons.length];
   for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
@@ -150,8 +154,36 @@ export function move(editor, pos, way) {
   const transaction = closeHistory(state.tr).delete(start, start + other.nodeSize);
   transaction.insert(way < 0 ? pos - other.nodeSize + node.nodeSize : pos, other);
   view.dispatch(transaction.scrollIntoView());
-  tell(say("moved", { kind: naming(node), place: index + way + 1, count: parent.childCount }));
+  tellPlace(editor, way < 0 ? pos - other.nodeSize : pos + other.nodeSize);
   return true;
+}
+
+// Into the columns beside it, from column to column and out behind them: what a mouse does by dragging.
+function across(editor, pos) {
+  const { doc } = editor.state;
+  const at = doc.resolve(pos);
+  const { parent, index, node } = place(doc, pos);
+  const beside = (way) => parent.maybeChild(index + way)?.type.name === "columns";
+  let target = null;
+  if (parent.type.name === "column") {
+    const next = at.node(-1).maybeChild(at.index(-1) + 1);
+    target = next ? at.after() + next.nodeSize - 1 : at.after(-1);
+  } else if (beside(1)) target = pos + node.nodeSize + 2;
+  else if (beside(-1)) target = pos - parent.child(index - 1).nodeSize + parent.child(index - 1).firstChild.nodeSize;
+  if (target !== null && carry(editor, pos, target)) return focusTool(editor, "column");
+  return tell(say("no-column", { kind: naming(node) }));
+}
+
+// The block is another element now: the keyboard goes on where it was.
+function focusTool(editor, tool) {
+  editor.view.nodeDOM(blockAt(editor.state).pos)?.querySelector(`.kind [data-tool=${tool}]`)?.focus();
+}
+
+function tellPlace(editor, pos) {
+  const at = editor.state.doc.resolve(pos);
+  const { parent, index, node } = place(editor.state.doc, pos);
+  const where = { kind: naming(node), place: index + 1, count: parent.childCount };
+  tell(parent.type.name === "column" ? say("moved-column", { ...where, column: at.index(-1) + 1 }) : say("moved", where));
 }
 
 // From anywhere to before the block that stands at `target`, or behind the last (drag.js).
@@ -165,12 +197,14 @@ export function carry(editor, pos, target) {
   const from = state.doc.resolve(pos);
   if (from.parent.childCount === 1) transaction.replaceWith(pos, pos + node.nodeSize, state.schema.nodes.paragraph.create());
   else transaction.delete(pos, pos + node.nodeSize);
-  const there = transaction.mapping.map(target);
-  transaction.insert(there, node);
+  const spot = transaction.doc.resolve(transaction.mapping.map(target));
+  // A column with nothing but an empty line had nothing in it.
+  const instead = spot.parent.type.name === "column" && spot.parent.content.size === 2;
+  const there = instead ? spot.start() : spot.pos;
+  transaction.replaceWith(there, instead ? spot.end() : there, node);
   choose(transaction, there);
   view.dispatch(transaction.scrollIntoView());
-  const where = place(view.state.doc, there);
-  tell(say("moved", { kind: naming(node), place: where.index + 1, count: where.parent.childCount }));
+  tellPlace(editor, there);
   return true;
 }
 
@@ -272,6 +306,13 @@ export function choose(transaction, pos, way = 1) {
   const node = transaction.doc.nodeAt(pos);
   const chosen = node?.isAtom && !node.isText ? NodeSelection.create(transaction.doc, pos) : TextSelection.near(transaction.doc.resolve(Math.min(pos + (node ? 1 : 0), transaction.doc.content.size)), way);
   return transaction.setSelection(chosen);
+}
+
+// The block in hand, without a field that would bring up the keyboard of a phone; whoever has a mouse has a keyboard too.
+export function take(editor, pos, pointer) {
+  if (pos === undefined) return; // It was dragged away.
+  editor.view.dispatch(choose(editor.state.tr, pos));
+  if (pointer === "mouse") editor.view.focus();
 }
 
 // And the focus with it: into the first field of a form, else into the words.

@@ -40,7 +40,8 @@ function begin(event, editor, getPos) {
     handle.removeEventListener("pointercancel", end);
     dragged.classList.remove("dragged");
     line.remove();
-    if (ended.type === "pointerup" && target) carry(editor, getPos(), target.pos);
+    // Undo by the keyboard has to be at hand; a phone's own keyboard has not.
+    if (ended.type === "pointerup" && target && carry(editor, getPos(), target.pos) && ended.pointerType === "mouse") editor.view.focus();
   };
   handle.addEventListener("pointermove", over);
   handle.addEventListener("pointerup", end);

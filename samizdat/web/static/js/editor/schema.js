@@ -55,7 +55,9 @@ export function safeLink(href) {
 const doc = Node.create({
   name: "doc",
   topNode: true,
-  content: "block+ footer?",
+  // The same as "block+ footer?", but what comes next by itself is a paragraph: the editor takes what is named first, and
+  // fails where it makes a footer of an empty line (all chosen, then Enter).
+  content: "block+ (block | footer)?",
   addAttributes: () => ({ version: { default: VERSION } }),
 });
 
