@@ -1,6 +1,7 @@
 """What stands beside a draft on its page: what colleagues said, and the blocks they can speak of."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from samizdat.accounts import queries as accounts
@@ -17,12 +18,13 @@ def names_of(organisation: Any) -> dict[int, str]:
 
 
 def comment_facts(organisation: Any, found: Any) -> dict[str, Any]:
-    """For parts/comments.html: (comment, who, is its block there) each, and the blocks to choose from."""
+    """For parts/comments.html: (comment, who, how its block is called now) each, and the blocks to choose from."""
     names, blocks = names_of(organisation), named_blocks(found)
-    there = {block for block, _name in blocks}
+    called = dict(blocks)
     return {
         "comments": [
-            (view, names.get(view.by_id or 0, ""), view.words.block in there) for view in commenting.comments(found)
+            (view, names.get(view.by_id or 0, ""), called.get(view.words.block, ""))
+            for view in commenting.comments(found)
         ],
         "blocks": blocks,
         "in_blocks": draft_of(found).format == "blocks",
@@ -30,15 +32,21 @@ def comment_facts(organisation: Any, found: Any) -> dict[str, Any]:
 
 
 def named_blocks(found: Any) -> list[tuple[str, str]]:
-    """(id, how it is called in a list: its number and how it begins) of each block at the top."""
+    """(id, how it is called in a list: its number and how it begins) of each block, at the top and in columns."""
     draft = draft_of(found)
     if draft.format != "blocks" or not draft.body:
         return []
-    named = []
-    for number, block in enumerate(json.loads(draft.body).get("content", ()), 1):
+    return list(_named(json.loads(draft.body).get("content", ()), ""))
+
+
+def _named(blocks: Iterable[dict[str, Any]], within: str) -> Iterator[tuple[str, str]]:
+    """within: number of the column around them, like "4.2."."""
+    for number, block in enumerate(blocks, 1):
         if name := (block.get("attrs") or {}).get("id"):
-            named.append((name, f"{number}. {' '.join(lines(block))[:QUOTED]}"))
-    return named
+            yield name, f"{within}{number}. {' '.join(lines(block))[:QUOTED]}"
+        if block["type"] == "columns":
+            for column, inner in enumerate(block.get("content", ()), 1):
+                yield from _named(inner.get("content", ()), f"{within}{number}.{column}.")
 
 
 def still(format_: str, body: str) -> list[str]:

@@ -149,6 +149,18 @@ def test_a_comment_stands_at_its_block_and_is_settled(here: House, desk: Desk, l
     )
 
 
+def test_a_block_in_a_column_can_be_commented_on_too(here: House, desk: Desk, letter: Campaign) -> None:
+    inner = {"type": "paragraph", "attrs": {"id": "inner1"}, "content": [{"type": "text", "text": "Left words"}]}
+    empty = {"type": "column", "content": [{"type": "paragraph"}]}
+    columns = {"type": "columns", "content": [{"type": "column", "content": [inner]}, empty]}
+    body = json.dumps({"type": "doc", "content": [columns]})
+    actions.save(letter, draft_of(letter).with_(body=body), version=letter.version, by=None, now=NOW)
+    said = {"block": "inner1", "text": "Whose left?"}
+    part = desk("editor").post(_to(here, "comment", letter.pk), said, headers={"HX-Request": "true"}).content.decode()
+    assert "1.1.1. Left words" in part and 'data-block="inner1"' in part
+    assert '<h2 id="h-com" tabindex="-1" autofocus>' in part, "the keyboard goes on from the heading"
+
+
 def test_a_preview_shows_what_is_typed_and_saves_nothing(here: House, desk: Desk, letter: Campaign) -> None:
     typed = answers(here, letter, body=body(head="Typed now <script>", tail="zz"), at="1")
     answer = desk("editor").post(_to(here, "typed", letter.pk, "light"), typed)
