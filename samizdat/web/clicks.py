@@ -12,7 +12,7 @@ from samizdat.campaigns import counting, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.core.contest import NAMES
 from samizdat.web import charts
-from samizdat.web.contests import FEW, FEWEST, shown, too_few
+from samizdat.web.contests import FEW, FEWEST, nobody, shown, too_few
 
 # Links of the picture; the table has all of them.
 MOST_BARS = 12
@@ -63,7 +63,9 @@ def links(campaign: Any) -> list[Row]:
     """In the order of the letter, version by version."""
     if not counted(campaign):
         return []
-    found = counting.pressed(campaign.edition)
+    nowhere = nobody(campaign)
+    # Who has to be tried again may get a version that nobody was frozen for.
+    found = [one for one in counting.pressed(campaign.edition) if one.total or one.place not in nowhere]
     names, quiet = _versions(campaign.edition, {one.place for one in found}), too_few(campaign)
     return [
         Row(
@@ -144,7 +146,9 @@ def asked(campaign: Any) -> list[dict[str, Any]]:
 
 def _asked(campaign: Any) -> list[counting.Asked]:
     edition = getattr(campaign, "edition", None)
-    return counting.answers(edition) if edition else []
+    found = counting.answers(edition) if edition else []
+    nowhere = nobody(campaign) if found else set()
+    return [one for one in found if one.place not in nowhere or any(count for _answer, count in one.answers)]
 
 
 def answer_rows(campaign: Any) -> list[list[str]]:

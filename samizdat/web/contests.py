@@ -23,6 +23,16 @@ def shown(people: int) -> str:
     return FEW if 0 < people < FEWEST else str(people)
 
 
+def nobody(campaign: Any) -> set[int]:
+    """Places of the versions of a letter that went to nobody: of them there is nothing to say."""
+    found = parts(campaign)
+    if not found:
+        people = languages.people_by_place(campaign.edition, campaign.frozen)
+        return {place for place, many in people.items() if not many} if len(people) > 1 else set()
+    went = {part.version.place if part.version else campaign.test_winner for part in found if part.frozen}
+    return {part.version.place for part in found if part.version} - went
+
+
 def too_few(campaign: Any) -> set[int]:
     """Places of the versions that fewer than twenty people got. What became of their links is not said, however high
     the sum is: whoever sends a letter to one reader and presses its link twenty times himself would see her press.

@@ -74,7 +74,9 @@ def test_what_is_no_document_is_refused_with_a_sentence() -> None:
         inner = [paragraph("x"), *([deep] if deep else [])]
         deep = {"type": "bulletList", "content": [{"type": "listItem", "content": inner}]}
     assert refused("{")[0] == "doc_no_json"
-    assert refused("[" * 100_000)[0] == "doc_deep"
+    assert refused("[" * 100_000)[0] == "doc_no_doc"
+    first, nested = paragraph('] } " {'), '{"type":"blockquote","content":[' * 20_000
+    assert refused(document(first)[:-2] + f",{nested}") == ("doc_deep", 2, "2")
     assert refused('{"type":"doc","attrs":{"version":NaN}}')[0] == "doc_no_json"
     assert refused('{"type":"paragraph"}')[0] == "doc_no_doc"
     assert refused('{"type":"doc","attrs":{"version":2}}')[0] == "doc_version"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.campaigns import actions, queries
+from samizdat.campaigns import actions, languages, queries
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
 from samizdat.delivery.actions import release
@@ -140,6 +140,30 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     assert "Thursdays?" in shown.content.decode() and shown.content.decode().count("too few to say") == 1
     rows = [row for row in _cells(client.get(_to(here, "report-file", campaign.pk))) if row[0] == "answer"]
     assert rows == [["answer", "Yes", "40"], ["answer", "No", "<20"], ["answer", "'=Both()", "0"]]
+
+
+@pytest.mark.django_db
+def test_a_version_that_nobody_got_has_no_links_and_no_question_in_the_report(here: House, desk: Desk) -> None:
+    campaign = make_campaign(here, "Asked")
+    for code, place in (("en", "0"), ("fa", "1")):
+        letter = campaign if code == "en" else languages.add(campaign, code, by=None, now=NOW)
+        blocks = [
+            {"type": "question", "attrs": {"question": f"Thursdays in {code}?", "answers": ["Yes", "No"]}},
+            {"type": "button", "attrs": {"text": "Read", "link": f"https://paper.example/{place}"}},
+        ]
+        body = json.dumps({"type": "doc", "content": blocks})
+        draft = draft_of(letter).with_(body=body, format="blocks", links="counted")
+        actions.save(letter, draft, version=letter.version, by=None, now=NOW)
+    edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=60, accepted=60)
+    client, address = desk("viewer"), _to(here, "report", campaign.pk)
+    page = client.get(address).content.decode()
+    assert "Thursdays in en?" in page and "Thursdays in fa?" not in page and "paper.example/1" not in page
+    assert "paper.example/1" not in client.get(_to(here, "report-file", campaign.pk)).content.decode()
+    # Somebody who was tried again got the version of the language that she has by then.
+    AnswerTotal.objects.create(edition=edition, place=1, answer=0, count=1)
+    page = client.get(address).content.decode()
+    assert "Thursdays in fa?" in page and "too few to say" in page
 
 
 @pytest.mark.django_db

@@ -47,10 +47,30 @@ def parse(source: str) -> Node:
     try:
         raw = json.loads(source, parse_constant=_no_constant)
     except RecursionError:
-        raise _bad("doc_deep", limit=str(MAX_DEPTH)) from None
+        number = _deepest(source)
+        raise (_bad("doc_deep", (number,), limit=str(MAX_DEPTH)) if number else _bad("doc_no_doc")) from None
     except ValueError as wrong:  # JSONDecodeError, and numbers of thousands of digits
         raise _bad("doc_no_json", number=str(getattr(wrong, "pos", 0))) from None
     return check(raw)
+
+
+_SIGNS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
+
+
+def _deepest(source: str) -> int:
+    """The block of the document in which a text is nested too deep to be read as JSON; 0 where that is in none."""
+    open_: list[str] = []
+    block = 0
+    for sign in _SIGNS.finditer(source):
+        match sign[0]:
+            case "{" | "[" as begins:
+                block += begins == "{" and open_ == ["{", "["]
+                open_.append(begins)
+            case "}" | "]":
+                del open_[-1:]
+        if len(open_) > 4 * MAX_DEPTH and open_[:3] == ["{", "[", "{"]:
+            return block
+    return 0
 
 
 def check(raw: Any) -> Node:
