@@ -986,6 +986,12 @@ def lock_subscribers(ids: Sequence[int]) -> bool:
     return True
 
 
+def hold_subscribers(ids: Sequence[int]) -> list[int]:
+    """Those of them who are still here, rising; nobody else changes them until this transaction ends."""
+    locks = "" if _on_sqlite() else " FOR UPDATE"  # In one order everywhere, as in lock_subscribers.
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {_among('id')} ORDER BY id{locks}", [_list(ids)])
+
+
 def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:
     if not numbers:
         return []
@@ -1457,11 +1463,15 @@ def drop_tag_slice(tag: int, limit: int) -> int:
 
 def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
     """(list, status, how many of them)."""
+    if not subscribers:
+        return []
     with connection.cursor() as cursor:
+        # Between the lowest and the highest: of 5,000 numbers alone PostgreSQL thinks that they are everywhere, and
+        # reads all of a million subscriptions for each slice (60 ms; so it takes 8).
         cursor.execute(
-            "SELECT list_id, status, COUNT(*) FROM audience_subscription "
-            f"WHERE {_among('subscriber_id')} GROUP BY list_id, status",
-            [_list(subscribers)],
+            "SELECT list_id, status, COUNT(*) FROM audience_subscription WHERE subscriber_id BETWEEN %s AND %s "
+            f"AND {_among('subscriber_id')} GROUP BY list_id, status",
+            [min(subscribers), max(subscribers), _list(subscribers)],
         )
         return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
 

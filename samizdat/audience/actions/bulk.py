@@ -199,8 +199,7 @@ def _slice(work: BulkWork, now: datetime) -> None:
         if row.state != "running" or row.below != work.below:
             return
         if found.ids:
-            dialect.lock_subscribers(sorted(found.ids))
-            changed, entered = _do(work.organisation, plan, dialect.there(found.ids), now)
+            changed, entered = _do(work.organisation, plan, dialect.hold_subscribers(found.ids), now)
             _keep(row, changed, entered)
             row.looked += len(found.ids)
             row.changed += len(changed)
@@ -289,8 +288,7 @@ def _undo_slice(work: BulkWork, now: datetime) -> None:
                 [row_id(work.organisation_id, number) for number in unpack_numbers(bytes(blob))]
                 for blob in (piece.changed, piece.entered)
             )
-            dialect.lock_subscribers(sorted(ids))
-            here = dialect.there(ids)
+            here = dialect.hold_subscribers(ids)
             row.undone += len(_take_back(plan, here, set(here) & set(entered), now))
             BulkPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkPiece.objects.filter(work=row).exists():
