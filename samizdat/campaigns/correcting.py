@@ -84,7 +84,7 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetim
         raise NoCorrection(_("Say what stands there, and what should stand there instead."))
     if max(len(wrong), len(right)) > LONGEST:
         raise NoCorrection(_("That is too long for a correction. Mend it in smaller pieces."))
-    if right.lower().startswith(("javascript:", "data:", "vbscript:")):
+    if is_bad_address(right):
         raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
     edition = campaign.edition
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
@@ -107,6 +107,11 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetim
         row.save(update_fields=["sealed"])
         record("campaign.corrected", campaign.organisation, now=now, by=by, about=campaign.pk)
     return places
+
+
+def is_bad_address(text: str) -> bool:
+    """Whether a page would run it, or show what nobody looked at, where a link leads to it."""
+    return text.lower().startswith(("javascript:", "data:", "vbscript:"))
 
 
 def replaced(text: str, wrong: str, right: str) -> tuple[str, int]:

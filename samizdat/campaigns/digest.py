@@ -17,6 +17,9 @@ from samizdat.core.dates import php_date, usual
 from samizdat.core.letter import archive_html, fill, render
 from samizdat.gate import plain
 
+# What stands as the reason of a digest's draft that a person has to release; one without it the clock releases.
+STUCK = "digest"
+
 # Characters of a letter; whoever wants more reads on.
 FIRST_LINES = 280
 # A frame without the masthead and the foot, which are the same in every letter.

@@ -32,7 +32,7 @@ class Keeping:
     def check(self, opened: Opened) -> int:
         return len(_rules(opened))
 
-    def take(self, opened: Opened, places: besides.Places) -> None:
+    def take(self, opened: Opened, places: besides.Places) -> int:
         for number, rules in _rules(opened).items():
             if places.here(self.name, number) is not None:
                 continue
@@ -43,6 +43,7 @@ class Keeping:
                 except RightsError:
                     continue  # A rule of a house whose limits were others.
                 places.put(self.name, number, here.id)
+        return len(places.all(self.name))
 
 
 def _rules(opened: Opened) -> dict[int, retaining.Rules]:

@@ -117,7 +117,9 @@ def _row(
 def _different(campaign: Any, part: Part) -> str:
     if part.version is None:
         won = campaign.test_winner
-        return _("gets version %(name)s") % {"name": contest.NAMES[won]} if won is not None else _("waits")
+        if won is None:
+            return _("waits") if campaign.test_state == "running" else ""
+        return _("gets version %(name)s") % {"name": contest.NAMES[won]}
     if part.version.place == 0:
         return draft_of(campaign).subject[:100]
     change = part.version.change

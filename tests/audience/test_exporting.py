@@ -14,7 +14,7 @@ import pytest
 
 from samizdat.audience import actions, queries
 from samizdat.audience.exporting import actions as exporting
-from samizdat.audience.exporting import alarms
+from samizdat.audience.exporting import alarms, native
 from samizdat.audience.exporting.cells import escape, unescape
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
@@ -415,7 +415,7 @@ def _changed(data: bytes, name: str, change: Any) -> bytes:
 
 
 def _version(text: bytes) -> bytes:
-    return json.dumps(json.loads(text) | {"version": 3}).encode()
+    return json.dumps(json.loads(text) | {"version": native.VERSION + 1}).encode()
 
 
 @pytest.mark.parametrize(

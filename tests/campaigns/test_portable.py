@@ -1,6 +1,9 @@
 """Letters, pictures, templates, looks, rules and settings in an export of our own format, and in another house."""
 
+import hashlib
+import io
 import json
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,19 +17,22 @@ from samizdat.audience import queries
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.models import Subscriber
-from samizdat.campaigns import brand, pictures, templating
+from samizdat.campaigns import brand, commenting, contest, correcting, folders, history, pictures, templating
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.draft import Draft, draft_of
-from samizdat.campaigns.models import Campaign, Picture, Template
+from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal, Picture, Template
+from samizdat.core.ledger import State
 from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions import digests, rounds
 from samizdat.delivery.engine.opening import open_edition
-from samizdat.delivery.queries import status
+from samizdat.delivery.models import Minute, ProviderTotal, Route, RouteTotal
+from samizdat.delivery.queries import report, status
 from samizdat.gate.models import Page
 from samizdat.gate.models import Picture as Shown
 from samizdat.rights.actions import retaining
 from samizdat.worker.after import follow
 from tests.audience.test_exporting import _changed, in_another_house, made
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.web.conftest import png
 
 
@@ -120,9 +126,104 @@ def _forget(organisation: Any) -> None:
     Picture.objects.filter(organisation=organisation).delete()
 
 
-def test_the_same_file_again_and_one_of_the_first_version_bring_no_letter_twice(
+@pytest.fixture
+def full(written: Any) -> Any:
+    """The letter that was sent has all that can belong to one; the draft has a test, a comment and a history."""
+    rows, by_route = letters_of(written), {"accepted": 1, "refused": 0, "deferred": 2, "unsure": 0}
+    sent, draft = rows["Sent"], rows["A draft"]
+    folder = folders.add(written, "Autumn", by=None, now=NOW)
+    Campaign.objects.filter(pk=sent.pk).update(replies=7, folder=folder)
+    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY)
+    correcting.correct(sent, "Hello.", "Good day.", by=None, now=NOW)
+    LinkTotal.objects.create(edition=sent.edition, place=0, link=1, day=TODAY, count=40)
+    AnswerTotal.objects.create(edition=sent.edition, place=0, answer=2, count=9)
+    route = Route.objects.create(
+        organisation=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
+    )
+    RouteTotal.objects.create(edition=sent.edition, route=route, **by_route)
+    Minute.objects.create(edition=sent.edition, route=route, minute=NOW, accepted=1)
+    ProviderTotal.objects.create(edition=sent.edition, provider=1, state=State.ACCEPTED, count=1)
+    commenting.say(draft, commenting.Words("Too long?", quote="Hello."), by=None, now=NOW)
+    history.keep(draft, draft_of(draft).with_(body="Hello, all.\n"), number=1, by=None, at=NOW - timedelta(hours=1))
+    other = create(written, draft.list, draft_of(draft).with_(subject="Other text"), by=None, now=NOW)
+    changes = [contest.Change(subject="Another subject"), contest.Change(letter=other)]
+    contest.plan(draft, changes, share=20, way="hand", at=NOW + timedelta(days=1), by=None, now=NOW)
+    return written
+
+
+def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(full, Wish("samizdat"))
+    there, counts = in_another_house(data, tmp_path, vault)
+    told = {"history": 1, "comments": 1, "corrections": 1, "clicks": 1, "answers": 1, "tests": 1, "results": 2}
+    assert {name: counts[name] for name in told} == told
+    assert {name: manifest_of(data)["counts"][name] for name in told} == told
+    before, after = letters_of(full), letters_of(there)
+    sent, draft = after["Sent"], after["A draft"]
+    assert (sent.replies, folders.name_of(there, sent.folder)) == (7, "Autumn")  # type: ignore[arg-type]
+    assert [(one.wrong, one.right, one.at) for one in correcting.corrections(sent.edition)] == [
+        ("Hello.", "Good day.", NOW)
+    ]
+    assert "Good day." in correcting.web_copy(sent, sent.edition, NOW)[1]
+    assert LinkTotal.objects.values_list("place", "link", "day", "count").get(edition=sent.edition) == (0, 1, TODAY, 40)
+    assert AnswerTotal.objects.values_list("place", "answer", "count").get(edition=sent.edition) == (0, 2, 9)
+    was, now = report(before["Sent"]), report(sent)
+    (route,) = Route.objects.filter(organisation=there)
+    assert route.state == "removed" and not route.settings_sealed
+    mine = now.by_route[route.name] | {"state": "live"}
+    assert mine == was.by_route["relay"] and route.name == f"relay ({route.pk})"
+    assert [(minute[0], *minute[2:]) for minute in now.minutes] == [(minute[0], *minute[2:]) for minute in was.minutes]
+    assert now.providers == was.providers
+    assert draft.planned == TODAY
+    (comment,) = commenting.comments(draft)
+    assert (comment.words, comment.at) == (commenting.Words("Too long?", quote="Hello."), NOW)
+    assert history.version_of(draft, 1).draft.body == "Hello, all.\n"  # type: ignore[union-attr]
+    versions = contest.versions(draft)
+    assert [one.change.subject for one in versions] == ["", "Another subject", ""]
+    assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.test_by) == (20, "hand")
+
+
+def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_press_alone(
     written: Any, vault: Any, tmp_path: Path
 ) -> None:
+    digest = create(written, letters_of(written)["Sent"].list, draft_of(letters_of(written)["Sent"]).with_(
+        subject="Lately"
+    ), by=None, now=NOW)  # fmt: skip
+    Campaign.objects.filter(pk=digest.pk).update(is_digest=True, digest_round=3)
+    ada = Subscriber.objects.get(organisation=written)
+    rounds.set_aside(digest, [ada.pk])
+    there, _counts = in_another_house(made(written, Wish("samizdat")), tmp_path, vault)
+    come = letters_of(there)["Lately"]
+    hers = Subscriber.objects.get(organisation=there)
+    assert (come.state, come.reason, come.is_digest, come.digest_round) == ("draft", "digest", True, 3)
+    assert rounds.aside_of(come) == [[hers.pk]] and hers.number == ada.number
+    change_settings(there, by=None, now=NOW, public_url="https://harbour.example")
+    digests.make_due(NOW + timedelta(days=60))
+    come.refresh_from_db()
+    assert come.state == "draft"
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (1, {"rows": 3, "consent": 6, "subscribed": 3, "letters": 0, "history": 0}),
+        (2, {"rows": 1, "consent": 1, "subscribed": 1, "letters": 4, "history": 0, "results": 0}),
+    ],
+)
+def test_a_file_that_an_older_samizdat_wrote_comes_in(
+    lantern: Any, vault: Any, tmp_path: Path, version: int, told: dict[str, int]
+) -> None:
+    data = (Path(__file__).parents[1] / f"payloads/samizdat/version-{version}.zip").read_bytes()
+    assert manifest_of(data)["version"] == version
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert {name: counts[name] for name in told} == told
+    assert queries.count(there) == told["rows"]
+
+
+def manifest_of(data: bytes) -> Any:
+    return json.loads(zipfile.ZipFile(io.BytesIO(data)).read("manifest.json"))
+
+
+def test_the_same_file_again_brings_no_letter_twice(written: Any, vault: Any, tmp_path: Path) -> None:
     data = made(written, Wish("samizdat"))
     there, _counts = in_another_house(data, tmp_path, vault)
     from samizdat.audience.exporting.returning import bring_back
@@ -147,12 +248,15 @@ def test_the_same_file_again_and_one_of_the_first_version_bring_no_letter_twice(
         ("letters/", lambda told: told | {"books": told["books"] | {"frozen": 7}}),
         ("letters/", lambda told: told | {"edition": {"number": 1}}),
         ("letters/", lambda told: []),
+        ("letters/", lambda told: told | {"version": -1}),
+        ("results/", lambda told: [told[0] | {"routes": [{"route": "relay"}]}]),
+        ("results/", lambda told: [told[0] | {"versions": [{"version": 1, "state": "flying", "count": 1}]}]),
     ],
 )
 def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
     written: Any, vault: Any, tmp_path: Path, name: str, spoil: Any
 ) -> None:
-    name = f"letters/{letters_of(written)['Sent'].pk}.json" if name == "letters/" else name
+    name = f"{name}{letters_of(written)['Sent'].pk}.json" if name.endswith("/") else name
     data = forged(made(written, Wish("samizdat")), name, spoil)
     people = Subscriber.objects.count()
     with pytest.raises(ExportRefused) as refused:
@@ -164,10 +268,6 @@ def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
 
 def forged(data: bytes, name: str, spoil: Any) -> bytes:
     """With the right length and checksum: whoever forges it can count."""
-    import hashlib
-    import io
-    import zipfile
-
     made = json.dumps(spoil(json.loads(zipfile.ZipFile(io.BytesIO(data)).read(name)))).encode()
     data = _changed(data, name, lambda _text: made)
 

@@ -26,8 +26,8 @@ class Part(Protocol):
     def check(self, opened: Opened) -> int:
         """How many things a file holds, each looked at. Errors: ExportRefused."""
 
-    def take(self, opened: Opened, places: "Places") -> None:
-        """Brings in what is not in yet, each in a transaction that `places` knows of."""
+    def take(self, opened: Opened, places: "Places") -> int:
+        """Brings in what is not in yet, each in a transaction that `places` knows of; how many things are in now."""
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from samizdat.core import consent, seal
 from samizdat.core import planted as marks
 
 FORMAT = "samizdat-export"
-# 1: the audience alone. 2: what besides.py says goes along.
-VERSION = 2
+# 1: the audience alone. 2: what besides.py says goes along. 3: what belongs to letters, their results, digests.
+VERSION = 3
 
 SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
 CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"

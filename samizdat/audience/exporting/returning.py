@@ -62,6 +62,13 @@ COUNTS = (
     "pictures",
     "templates",
     "letters",
+    "history",
+    "comments",
+    "corrections",
+    "clicks",
+    "answers",
+    "tests",
+    "results",
 )
 
 type Clock = Callable[[], datetime]
@@ -296,6 +303,8 @@ def prove(opened: reading.Opened, steps: Steps) -> Proven:
         counts["others_suppressed"] += 1
     for part in registry.parts():
         counts[part.name] = part.check(opened)
+        if told.get(part.name, counts[part.name]) != counts[part.name]:
+            raise reading.altered("manifest.json")
     counts["added"] = counts["rows"]
     for found in proven.lists.values():
         for status, many in found.items():
@@ -552,8 +561,7 @@ class _Coming:
         for part in registry.parts():
             if stop and stop():
                 raise people.Stopped
-            part.take(self.opened, places)
-            self.row.counts[part.name] = len(places.all(part.name))
+            self.row.counts[part.name] = part.take(self.opened, places)
 
     def _slice(self, page: list[reading.Coming]) -> None:
         keys, organisation = self._keys, self.organisation.id

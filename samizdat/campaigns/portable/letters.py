@@ -7,7 +7,7 @@ called off, for nobody here knows whom it reached; what had not begun as a draft
 import base64
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -18,14 +18,16 @@ from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, arranging
+from samizdat.campaigns import actions, arranging, folders
+from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, EditionVariant, new_edition_number
+from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, EditionVariant, Folder, new_edition_number
 from samizdat.campaigns.portable.pictures import renamed
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.message import loads
 from samizdat.events.actions import record
+from samizdat.hours import YEARS
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -43,34 +45,43 @@ class Letters:
 
     def give(self, home: House, box: Zip) -> int:
         count = 0
-        rows = Campaign.objects.filter(organisation=home.organisation).order_by("pk")
-        for number in rows.values_list("pk", flat=True):
-            letter = rows.select_related("organisation", "version_of", "tag", "segment").filter(pk=number).first()
-            if letter is not None and _goes_along(letter):
-                box.add_json(f"{FOLDER}{number}.json", _told(home, letter))
-                count += 1
+        for letter in going_along(home):
+            box.add_json(f"{FOLDER}{letter.pk}.json", _told(home, letter))
+            count += 1
         return count
 
     def check(self, opened: Opened) -> int:
         return sum(1 for _letter in _letters(opened))
 
-    def take(self, opened: Opened, places: besides.Places) -> None:
+    def take(self, opened: Opened, places: besides.Places) -> int:
         for letter in _letters(opened):
             if places.here(self.name, letter.number) is None and not letter.lost(places):
                 with transaction.atomic():
                     places.put(self.name, letter.number, _make(letter, places).pk)
-        if many := len(places.all(self.name)):
+        many = len(places.all(self.name))
+        if many:
             record("letters.brought", places.organisation, now=places.now, by=places.by, detail={"letters": many})
+        return many
+
+
+def going_along(home: House) -> Iterator[Campaign]:
+    """The letters of an export, in the order of their numbers. One whose numbers were asked for is there or not: each
+    is fetched when its turn comes."""
+    rows = Campaign.objects.filter(organisation=home.organisation).order_by("pk")
+    for number in list(rows.values_list("pk", flat=True)):
+        letter = rows.select_related("organisation", "version_of", "tag", "segment", "folder").filter(pk=number).first()
+        if letter is not None and _goes_along(letter):
+            yield letter
 
 
 def _goes_along(letter: Campaign) -> bool:
-    """A draft is left behind where it would go to others than here: to those whom another letter did not reach, to the
-    readers set aside for a digest, to a tag or a segment that was removed."""
+    """A draft is left behind where it would go to others than here: to those whom another letter did not reach, to a
+    tag or a segment that was removed."""
     letter = letter.version_of or letter
     if letter.state in OVER or letter.state in GOING:
         return True
     gone = (letter.tag is not None and letter.tag.removed) or (letter.segment is not None and letter.segment.removed)
-    return letter.again_id is None and not letter.is_digest and not gone
+    return letter.again_id is None and not gone
 
 
 def _told(home: House, letter: Campaign) -> dict[str, Any]:
@@ -88,7 +99,11 @@ def _told(home: House, letter: Campaign) -> dict[str, Any]:
         "version_of": letter.version_of_id,
         "state": letter.state,
         "unsure": letter.unsure_policy,
-        **{name: _moment(getattr(letter, name)) for name in MOMENTS},
+        "version": letter.version,
+        "folder": folders.name_of(home.organisation, letter.folder) if letter.folder else None,
+        "replies": letter.replies,
+        "planned": letter.planned.isoformat() if letter.planned else None,
+        **{name: _told_moment(getattr(letter, name)) for name in MOMENTS},
         "draft": asdict(draft_of(letter)),
         "places": arranging.arrangement_of(letter).document(),
         "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS, "left_by_letter")},
@@ -97,7 +112,7 @@ def _told(home: House, letter: Campaign) -> dict[str, Any]:
     }
 
 
-def _moment(at: datetime | None) -> str | None:
+def _told_moment(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
@@ -133,6 +148,9 @@ class Letter:
     moments: dict[str, datetime | None]
     state: str
     books: dict[str, int]
+    version: int
+    replies: int | None
+    planned: date | None
 
     def lost(self, places: besides.Places) -> bool:
         """Whether it has no place here: its list, tag or segment did not come, or the letter whose version it is."""
@@ -140,7 +158,7 @@ class Letter:
         return (
             int(self.told["list"]) not in places.lists
             or (tag is not None and int(tag) not in places.tags)
-            or (segment is not None and self.state == "draft" and _segment(places.organisation, segment) is None)
+            or (segment is not None and self.state == "draft" and segment_here(places.organisation, segment) is None)
             or (letter is not None and places.here(Letters.name, letter) is None)
         )
 
@@ -178,7 +196,20 @@ def _read(told: dict[str, Any]) -> Letter:
         state, books = "draft", dict.fromkeys(books, 0)
     books = _called_off(books)
     books["left_by_letter"] = int(told["books"]["left_by_letter"]) if state in OVER else 0
-    return Letter(int(told["number"]), told, draft, arranging.Arrangement.read(told["places"]), moments, state, books)
+    # What the second version of the format did not tell is as of a new letter.
+    version, replies = int(told.get("version") or 1), told.get("replies")
+    if (
+        not 0 < version < 1 << 31
+        or not 0 <= int(replies or 0) < 1 << 62
+        or len(str(told.get("folder") or "")) > folders.LONGEST
+    ):
+        raise ValueError
+    arrangement = arranging.Arrangement.read(told["places"])
+    number, replies = int(told["number"]), None if replies is None else int(replies)
+    planned = date.fromisoformat(told["planned"]) if told.get("planned") else None
+    if planned and planned.year not in YEARS:
+        raise ValueError
+    return Letter(number, told, draft, arrangement, moments, state, books, version, replies, planned)
 
 
 def _called_off(books: dict[str, int]) -> dict[str, int]:
@@ -198,7 +229,7 @@ def _insist_on_edition(told: dict[str, Any]) -> None:
         raise ValueError
 
 
-def _segment(organisation: Any, name: str) -> Segment | None:
+def segment_here(organisation: Any, name: str) -> Segment | None:
     try:
         return saved.segment_named(organisation, name)
     except Exception:  # What it asked for may not have come either.
@@ -207,7 +238,7 @@ def _segment(organisation: Any, name: str) -> Segment | None:
 
 def _make(letter: Letter, places: besides.Places) -> Campaign:
     told, organisation = letter.told, places.organisation
-    segment = _segment(organisation, told["segment"]) if told["segment"] else None
+    segment = segment_here(organisation, told["segment"]) if told["segment"] else None
     row = Campaign(
         organisation=organisation,
         list_id=places.lists[int(told["list"])],
@@ -220,11 +251,17 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
         unsure_policy=told["unsure"],
         is_digest=bool(told["digest"]["is"]),
         digest_round=min(max(0, int(told["digest"]["round"])), 1 << 30),
+        version=letter.version,
+        replies=letter.replies,
+        planned=letter.planned if letter.state == "draft" else None,
+        folder=_folder(told, places),
         draft_sealed=b"",
         **letter.books,
         **(letter.moments if letter.state in OVER else {name: letter.moments[name] for name in ("created", "changed")}),
     )
-    if row.state == "draft":
+    if row.state == "draft" and row.is_digest:
+        row.reason = STUCK  # Nothing leaves a house that is new without somebody's press.
+    elif row.state == "draft":
         row.digest_round = 0
     row.save(force_insert=True)
     words = {name: renamed(text, places) for name, text in asdict(letter.draft).items()}
@@ -234,6 +271,30 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
     if letter.state in OVER:
         _make_edition(row, told["edition"])
     return row
+
+
+def _folder(told: dict[str, Any], places: besides.Places) -> Folder | None:
+    """By its name; made where there is none. Where there are too many, the letter is in none."""
+    name, organisation = str(told.get("folder") or ""), places.organisation
+    for view in folders.folders(organisation) if name else ():
+        if view.name.casefold() == name.casefold():
+            return folders.folder_of(organisation, view.number)
+    try:
+        return folders.add(organisation, name, by=places.by, now=places.now) if name else None
+    except CampaignError:
+        return None
+
+
+def edition_of(letter: Campaign) -> Edition | None:
+    return Edition.objects.filter(campaign=letter).first()
+
+
+def moment(told: str) -> datetime:
+    """Errors: ValueError for one without a zone."""
+    at = datetime.fromisoformat(told)
+    if at.tzinfo is None:
+        raise ValueError
+    return at
 
 
 def _make_edition(campaign: Campaign, told: dict[str, Any]) -> None:

@@ -56,11 +56,12 @@ class Pictures:
                 raise altered(name)
         return len(found)
 
-    def take(self, opened: Opened, places: besides.Places) -> None:
+    def take(self, opened: Opened, places: besides.Places) -> int:
         for slug, told in _pictures(opened).items():
             if places.here(self.name, slug) is None:
                 with transaction.atomic():
                     places.put(self.name, slug, _make(opened, places, slug, told).slug)
+        return len(places.all(self.name))
 
 
 def _told(picture: Picture) -> dict[str, Any]:

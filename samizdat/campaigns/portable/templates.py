@@ -42,7 +42,7 @@ class Templates:
     def check(self, opened: Opened) -> int:
         return len(_templates(opened))
 
-    def take(self, opened: Opened, places: besides.Places) -> None:
+    def take(self, opened: Opened, places: besides.Places) -> int:
         for number, (changed, stored) in _templates(opened).items():
             if places.here(self.name, number) is None:
                 with transaction.atomic():
@@ -51,6 +51,7 @@ class Templates:
                     row.sealed = seal_json(house.keys(places.organisation), mine, "template", "source", row.pk)
                     row.save(update_fields=["sealed"])
                     places.put(self.name, number, row.pk)
+        return len(places.all(self.name))
 
 
 def _templates(opened: Opened) -> dict[int, tuple[datetime, dict[str, str]]]:
@@ -85,11 +86,11 @@ class Looks:
     def check(self, opened: Opened) -> int:
         return len(_looks(opened))
 
-    def take(self, opened: Opened, places: besides.Places) -> None:
+    def take(self, opened: Opened, places: besides.Places) -> int:
         """What somebody has chosen here stays."""
         told, who = _looks(opened), {"by": places.by, "now": places.now}
         if not told or places.here(self.name, self.name):
-            return
+            return len(places.all(self.name))
         organisation = places.organisation
         with transaction.atomic():
             try:
@@ -101,6 +102,7 @@ class Looks:
             except CampaignError:
                 pass  # This house has other rules for colours or words: then they are chosen anew.
             places.put(self.name, self.name, 1)
+        return 1
 
 
 def _with_logo(look: brand.Brand, logo: str) -> brand.Brand:

@@ -15,7 +15,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns.digest import digest_draft
+from samizdat.campaigns.digest import STUCK, digest_draft
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
@@ -27,8 +27,6 @@ from samizdat.events.actions import record
 
 # Minutes that a digest waits before it leaves: nobody has read it yet.
 HOLD = 30
-# What stands as the reason of a draft that could not be released.
-STUCK = "digest"
 
 
 def make_due(now: datetime) -> int:

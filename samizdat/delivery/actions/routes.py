@@ -312,8 +312,13 @@ def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
             until=None,
             changed=now,
             # The name is free again for another one.
-            name=f"{route.name[: LONGEST_NAME - 12]} ({route.pk})",
+            name=name_of_removed(route.name, route.pk),
         )
+
+
+def name_of_removed(name: str, number: int) -> str:
+    """How reports call a route that is gone."""
+    return f"{name[: LONGEST_NAME - 12]} ({number})"
 
 
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:

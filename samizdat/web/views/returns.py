@@ -101,6 +101,20 @@ def _also(report: dict[str, Any]) -> list[str]:
         (also["segments"], ngettext("%(n)s segment", "%(n)s segments", also["segments"])),
         (also.get("forms", 0), ngettext("%(n)s sign-up form", "%(n)s sign-up forms", also.get("forms", 0))),
         (counts.get("letters", 0), ngettext("%(n)s letter", "%(n)s letters", counts.get("letters", 0))),
+        (
+            counts.get("history", 0),
+            ngettext("%(n)s earlier version of a draft", "%(n)s earlier versions of drafts", counts.get("history", 0)),
+        ),
+        (counts.get("comments", 0), ngettext("%(n)s comment", "%(n)s comments", counts.get("comments", 0))),
+        (counts.get("corrections", 0), ngettext("%(n)s correction", "%(n)s corrections", counts.get("corrections", 0))),
+        (
+            counts.get("tests", 0),
+            ngettext("%(n)s test of versions", "%(n)s tests of versions", counts.get("tests", 0)),
+        ),
+        (
+            counts.get("results", 0),
+            ngettext("results of %(n)s letter", "results of %(n)s letters", counts.get("results", 0)),
+        ),
         (counts.get("pictures", 0), ngettext("%(n)s picture", "%(n)s pictures", counts.get("pictures", 0))),
         (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
         (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),

@@ -1,0 +1,256 @@
+"""What became of letters, as totals: by route and minute, by mailbox provider, by version of a test, and what servers
+said. And for whom a digest that waits was gathered.
+
+Who got a letter stays behind. A route is here a name that was removed: nothing of how it was reached goes along.
+"""
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import models
+from django.db.models import Sum
+
+from samizdat import dialect
+from samizdat.audience.exporting import besides
+from samizdat.audience.exporting.people import House
+from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.portable.belongings import Belongings
+from samizdat.campaigns.portable.letters import GOING, OVER, edition_of, moment
+from samizdat.core.address import PROVIDERS
+from samizdat.core.ledger import STATES, State, unpack_numbers
+from samizdat.core.outcome import ANSWERS, NUMBERS
+from samizdat.delivery.actions import rounds
+from samizdat.delivery.actions.routes import name_of_removed
+from samizdat.delivery.models import Answer, Chunk, Minute, ProviderTotal, Route, RouteTotal, SetAside, VariantTotal
+from samizdat.vault import house
+
+ROUTES = "routes"  # The part of besides.Places that knows them by their names there.
+TOTALS = ("accepted", "refused", "deferred", "unsure")
+MOST = 1 << 62
+LONGEST = 4_000  # characters of a server's own words
+_SAID = ("accepted", "refused")
+
+
+class Results(Belongings):
+    """One a letter that went out: `routes`, `minutes`, `providers`, `versions`, `answers`. One a digest that waits:
+    `readers`, by number."""
+
+    name = "results"
+
+    def rows(self, home: House, letter: Campaign) -> Iterator[dict[str, Any]]:
+        edition = edition_of(letter)
+        if edition is not None and letter.state in OVER + GOING:
+            yield {
+                "routes": _routes(edition),
+                "minutes": _minutes(edition),
+                "providers": _counts(ProviderTotal, edition, "provider", PROVIDERS),
+                "versions": _versions(edition),
+                "answers": _answers(home, edition),
+            }
+        elif letter.is_digest:
+            yield {"readers": _readers(letter, edition)}
+
+    def read(self, told: dict[str, Any]) -> dict[str, Any]:
+        if "readers" in told:
+            readers = [int(number) for number in told["readers"]]
+            if not all(0 < number <= NUMBER_MASK for number in readers):
+                raise ValueError
+            return {"readers": readers}
+        return {
+            "routes": _once([_route(one) for one in told["routes"]], "route"),
+            "minutes": _once([_minute(one) for one in told["minutes"]], "route", "minute"),
+            "providers": [_total(one, "provider") for one in told["providers"]],
+            "versions": [_total(one, "version") for one in told["versions"]],
+            "answers": [_answer(one) for one in told["answers"]],
+        }
+
+    def make(self, letter: Campaign, rows: list[dict[str, Any]], places: besides.Places) -> None:
+        edition = edition_of(letter)
+        for told in rows:
+            if "readers" in told and letter.is_digest and letter.state == "draft":
+                _set_aside(letter, told["readers"])
+            elif "routes" in told and edition is not None:
+                _make(edition, told, places)
+
+
+# -- going out ------------------------------------------------------------------------------------------------------
+
+
+def _routes(edition: Edition) -> list[dict[str, Any]]:
+    rows = RouteTotal.objects.filter(edition=edition).select_related("route").order_by("route")
+    return [
+        {"route": row.route.name, "scheme": row.route.scheme, **{name: getattr(row, name) for name in TOTALS}}
+        for row in rows
+    ]
+
+
+def _minutes(edition: Edition) -> list[dict[str, Any]]:
+    rows = Minute.objects.filter(edition=edition).order_by("minute", "route")
+    found = rows.values_list("minute", "route__name", *_SAID)
+    return [{"minute": row[0].isoformat(), "route": row[1], **dict(zip(_SAID, row[2:], strict=True))} for row in found]
+
+
+def _counts(
+    table: type[models.Model], edition: Edition, column: str, names: tuple[str, ...] | None
+) -> list[dict[str, Any]]:
+    rows = table._default_manager.filter(edition=edition).order_by(column, "state")
+    return [
+        {column: names[of] if names else of, "state": STATES[state], "count": count}
+        for of, state, count in rows.values_list(column, "state", "count")
+    ]
+
+
+def _versions(edition: Edition) -> list[dict[str, Any]]:
+    """By version of a test; what is still owed stands in chunks. Nothing where there is no test."""
+    found = [
+        {"version": one["variant"], "state": one["state"], "count": one["count"]}
+        for one in _counts(VariantTotal, edition, "variant", None)
+    ]
+    if not edition.marks:
+        return found
+    owed = Chunk.objects.filter(edition=edition, retry=False, left__gt=0).values_list("variant")
+    pending = STATES[State.PENDING]
+    return found + [
+        {"version": variant, "state": pending, "count": left} for variant, left in owed.annotate(sum=Sum("left"))
+    ]
+
+
+def _answers(home: House, edition: Edition) -> list[dict[str, Any]]:
+    return [
+        {
+            "route": row.route.name,
+            "answer": ANSWERS[row.answer],
+            "code": row.code,
+            "text": home.keys.open(row.text_sealed, "answer", "text", 0).decode(),
+            "count": row.count,
+        }
+        for row in Answer.objects.filter(edition=edition).select_related("route").order_by("pk")
+    ]
+
+
+def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
+    """For whom a digest was gathered: set aside while it is a draft, in its chunks once it is released."""
+    blobs = [*SetAside.objects.filter(campaign=letter).values_list("numbers", flat=True)]
+    if edition is not None:
+        blobs += Chunk.objects.filter(edition=edition).values_list("numbers", flat=True)
+    return sorted({number for blob in blobs for number in unpack_numbers(bytes(blob))})
+
+
+# -- coming in ------------------------------------------------------------------------------------------------------
+
+
+def _number(told: Any, most: int = MOST) -> int:
+    number = int(told)
+    if not 0 <= number < most:
+        raise ValueError
+    return number
+
+
+def _once(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+    if len({tuple(row[name] for name in columns) for row in rows}) < len(rows):
+        raise ValueError
+    return rows
+
+
+def _name(told: Any) -> str:
+    name = str(told)
+    if not name or len(name) > 60:
+        raise ValueError
+    return name
+
+
+def _route(told: dict[str, Any]) -> dict[str, Any]:
+    sums = {name: _number(told[name]) for name in TOTALS}
+    return {"route": _name(told["route"]), "scheme": str(told["scheme"])[:20], **sums}
+
+
+def _minute(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "route": _name(told["route"]),
+        "minute": moment(told["minute"]),
+        **{name: _number(told[name]) for name in _SAID},
+    }
+
+
+def _total(told: dict[str, Any], of: str) -> tuple[int, int, int]:
+    """(provider or version, state, count). What was owed there is called off here."""
+    state = STATES.index(told["state"])
+    # A provider that this house does not know is one of the others.
+    known = PROVIDERS.index(told[of]) if of == "provider" and told[of] in PROVIDERS else 0
+    place = known if of == "provider" else _number(told[of], 256)
+    return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, _number(told["count"])
+
+
+def _answer(told: dict[str, Any]) -> dict[str, Any]:
+    text = str(told["text"])
+    if len(text) > LONGEST:
+        raise ValueError
+    return {
+        "route": _name(told["route"]),
+        "answer": NUMBERS[told["answer"]],
+        "code": _number(told["code"], 1 << 15),
+        "text": text,
+        "count": _number(told["count"]),
+    }
+
+
+def _make(edition: Edition, told: dict[str, Any], places: besides.Places) -> None:
+    schemes = {one["route"]: one["scheme"] for one in told["routes"]}
+    names = sorted({one["route"] for kind in ("routes", "minutes", "answers") for one in told[kind]})
+    here = {name: _route_here(name, schemes.get(name, ""), places) for name in names}
+    keys = house.keys(edition.organisation)
+    for one in told["routes"]:
+        sums = {name: one[name] for name in TOTALS}
+        RouteTotal.objects.create(edition=edition, route_id=here[one["route"]], **sums)
+    Minute.objects.bulk_create(
+        Minute(
+            edition=edition, route_id=here[one["route"]], minute=one["minute"], **{name: one[name] for name in _SAID}
+        )
+        for one in told["minutes"]
+    )
+    for provider, state, count in _summed(told["providers"]):
+        ProviderTotal.objects.create(edition=edition, provider=provider, state=state, count=count)
+    for variant, state, count in _summed(told["versions"]):
+        VariantTotal.objects.create(edition=edition, variant=variant, state=state, count=count)
+    for one in told["answers"]:
+        # Told apart by chance: no server will say it of this letter again.
+        place = {"edition": edition, "route_id": here[one["route"]], "digest": secrets.token_bytes(16)}
+        sealed = keys.seal(one["text"].encode(), "answer", "text", 0)
+        said = {name: one[name] for name in ("answer", "code", "count")}
+        Answer.objects.create(**place, **said, text_sealed=sealed)
+
+
+def _summed(rows: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    sums: Counter[tuple[int, int]] = Counter()
+    for of, state, count in rows:
+        sums[of, state] += count
+    return [(*key, count) for key, count in sorted(sums.items())]
+
+
+def _route_here(name: str, scheme: str, places: besides.Places) -> int:
+    """A removed route under its name, made with the first letter that went by it."""
+    known = places.here(ROUTES, name)
+    if known is None:
+        row = Route(organisation=places.organisation, name=secrets.token_hex(16), scheme=scheme, changed=places.now)
+        row.state, row.settings_sealed = "removed", b""
+        row.save(force_insert=True)
+        Route.objects.filter(pk=row.pk).update(name=name_of_removed(_bare(name), row.pk))
+        places.put(ROUTES, name, row.pk)
+        known = row.pk
+    return int(known)
+
+
+def _bare(name: str) -> str:
+    """Without the number that a removed route has in the house that it comes from."""
+    return re.sub(r" \(\d+\)$", "", name)
+
+
+def _set_aside(letter: Campaign, numbers: list[int]) -> None:
+    """Those of them who came along."""
+    for at in range(0, len(numbers), rounds.PAGE):
+        ids = [row_id(letter.organisation_id, number) for number in numbers[at : at + rounds.PAGE]]
+        rounds.set_aside(letter, dialect.there(ids))
