@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening, translating
+from samizdat.cli import opening, reporting, translating
 from samizdat.cli.campaigns import campaign, campaign_numbered, time_of
 from samizdat.cli.output import Failed, common, say
 
-__all__ = ["campaign", "translating"]
+__all__ = ["campaign", "reporting", "translating"]
 
 NAMES = "ABCD"  # core/contest.NAMES; not loaded for --help.
 WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.

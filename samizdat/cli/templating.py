@@ -1,4 +1,4 @@
-"""template import, ls."""
+"""template import, ls, rename, rm."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, say, table
+from samizdat.cli.output import Failed, common, confirm, say, table
 
 
 @click.group()
@@ -48,3 +48,52 @@ def template_ls() -> None:
     rows += [{"name": name, "id": number, "kind": "own"} for number, name in own]
     lines = [(row["name"], "" if row["id"] is None else str(row["id"]), row["kind"]) for row in rows]
     say({"templates": rows}, *table(("name", "id", "kind"), [*lines]))
+
+
+@template.command("rename")
+@click.argument("name", metavar="NAME|ID")
+@click.argument("new", metavar="NEW")
+@common
+def template_rename(name: str, new: str) -> None:
+    """Give one of your templates another name. Letters in it go on with it."""
+    found = _own(name)
+    from samizdat.campaigns import templating
+    from samizdat.campaigns.errors import CampaignError
+
+    try:
+        templating.rename(found, new, by=None, now=opening.now())
+    except CampaignError as refused:
+        raise Failed(str(refused), refused.code) from None
+    say({"id": found.pk, "name": templating.name_of(found)}, f"It is called {templating.name_of(found)} now.")
+
+
+@template.command("rm")
+@click.argument("name", metavar="NAME|ID")
+@common
+def template_rm(name: str) -> None:
+    """Remove one of your templates. Drafts in it keep their words and stand in our own frame; sent letters stay."""
+    found = _own(name)
+    from samizdat.campaigns import templating
+
+    number, called = found.pk, templating.name_of(found)
+    drafts = [campaign.pk for campaign, _subject in templating.drafts_in(found)]
+    losing = f" {len(drafts):,} drafts lose their frame, and what they wrote into its parts." if drafts else ""
+    confirm(f"Remove the template {called}?{losing}")
+    templating.remove(found, by=None, now=opening.now())
+    say({"id": number, "removed": True, "drafts": drafts}, f"{called} is removed.{losing}")
+
+
+def _own(name: str) -> Any:
+    """The template of that name or number. Errors: Failed; two of one name are told apart by their numbers alone."""
+    opening.open_house()
+    from samizdat.campaigns.models import Template
+    from samizdat.campaigns.queries import templates
+
+    there = templates(opening.organisation())
+    found = [number for number, known in there if known == name] or [n for n, _known in there if str(n) == name]
+    if not found:
+        raise Failed(f"There is no template {name} of yours. Look at: samizdat template ls", "no_such_template")
+    if len(found) > 1:
+        numbers = ", ".join(map(str, found))
+        raise Failed(f"Several templates are called {name}: {numbers}. Say the number of one.", "several_templates")
+    return Template.objects.select_related("organisation").get(pk=found[0])

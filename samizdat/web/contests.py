@@ -5,46 +5,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import contest as campaigns
-from samizdat.campaigns import counting, languages
+from samizdat.campaigns import counting
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import contest
 from samizdat.delivery.actions.contest import Part, parts
+from samizdat.delivery.sums import FEWEST, too_few
 from samizdat.web import words
 from samizdat.web.templatetags.desk import moment
-
-# Fewer people than this are not shown by what they did (issue of the letters, part 9).
-FEWEST = 20
-# What stands in a file or a table where one to nineteen people are behind a number.
-FEW = f"<{FEWEST}"
-
-
-def shown(people: int) -> str:
-    """A number as others may have it: none, or enough people not to be somebody."""
-    return FEW if 0 < people < FEWEST else str(people)
-
-
-def nobody(campaign: Any) -> set[int]:
-    """Places of the versions of a letter that went to nobody: of them there is nothing to say."""
-    found = parts(campaign)
-    if not found:
-        people = languages.people_by_place(campaign.edition, campaign.frozen)
-        return {place for place, many in people.items() if not many} if len(people) > 1 else set()
-    went = {part.version.place if part.version else campaign.test_winner for part in found if part.frozen}
-    return {part.version.place for part in found if part.version} - went
-
-
-def too_few(campaign: Any) -> set[int]:
-    """Places of the versions that fewer than twenty people got. What became of their links is not said, however high
-    the sum is: whoever sends a letter to one reader and presses its link twenty times himself would see her press.
-    """
-    found = parts(campaign)
-    if not found:
-        people = languages.people_by_place(campaign.edition, campaign.frozen)
-        return {place for place, many in people.items() if min(many, campaign.accepted) < FEWEST}
-    got = {part.version.place if part.version else campaign.test_winner: 0 for part in found}
-    for part in found:
-        got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
-    return {place for place, many in got.items() if place is not None and many < FEWEST}
 
 
 def table(campaign: Any) -> dict[str, Any] | None:

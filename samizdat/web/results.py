@@ -7,11 +7,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from samizdat.audience import queries as audience
 from samizdat.audience.exporting.cells import escaped
 from samizdat.campaigns import contest
+from samizdat.delivery import sums
+from samizdat.delivery.sums import FEWEST, shown
 from samizdat.web import charts, clicks, contests, words
-from samizdat.web.contests import FEWEST, shown
 from samizdat.wording import grouped
 
 # Columns of a comparison, by their names in the books. Frozen is not one: with it a small number could be worked out.
@@ -32,16 +32,13 @@ def heads(names: Sequence[str] = COLUMNS) -> list[str]:
 
 
 def heard(campaign: Any) -> dict[str, Any]:
-    """What readers said of a letter, as far as anybody here knows: replies that a person has counted, and complaints,
-    of which nothing tells by which letter they came.
-    """
-    replies = contest.replies_of(campaign)
-    complaints = audience.stopped_by_reason(campaign.organisation).get("complaint", 0)
+    """What readers said of a letter, as far as anybody here knows."""
+    told = sums.heard(campaign)
     return {
-        "replies": replies,
-        "few_replies": 0 < (replies or 0) < FEWEST,
-        "complaints": complaints,
-        "few_complaints": 0 < complaints < FEWEST,
+        "replies": told.replies,
+        "few_replies": told.few_replies,
+        "complaints": told.complaints,
+        "few_complaints": told.few_complaints,
         "fewest": FEWEST,
     }
 

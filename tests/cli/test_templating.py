@@ -21,3 +21,19 @@ def test_a_template_comes_in_and_letters_begin_with_it(house: House) -> None:
     words = ("campaign", "new", "--list", "Letter", "--subject", "News", "--from", SENDER)
     assert house.say(*words, "--template", "Winter")["id"]
     assert "--template letter" in house(*words).err
+
+
+def test_a_template_is_renamed_and_removed(house: House) -> None:
+    (house.folder / "Spring.html").write_text(PAGE)
+    number = house.say("template", "import", "Spring.html")["id"]
+    house.say("list", "new", "Readers")
+    words = ("campaign", "new", "--list", "Readers", "--subject", "News", "--from", SENDER, "--template")
+    assert house.say("template", "rename", "Spring", "Summer") == {"id": number, "name": "Summer"}
+    draft = house.say(*words, "Summer")["id"]
+    other = house.say("template", "import", "Spring.html", "--name", "Summer")["id"]
+    for asked, code in (("Spring", "no_such_template"), ("Summer", "several_templates")):
+        assert code in house("template", "rm", asked, "--json").out
+    assert house("template", "rename", str(other), " ", "--json").code == 1
+    assert "--yes" in house("template", "rm", str(number)).err, "nothing is removed unasked"
+    assert house.say("template", "rm", str(number)) == {"id": number, "removed": True, "drafts": [draft]}
+    assert house.say("template", "rm", "Summer")["id"] == other

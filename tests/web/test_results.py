@@ -7,10 +7,14 @@ from datetime import date
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from samizdat.audience.actions import suppress
 from samizdat.campaigns import actions, languages, queries
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
+from samizdat.cli import opening
+from samizdat.cli.__main__ import samizdat
 from samizdat.delivery.actions import release
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
@@ -110,6 +114,28 @@ def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) ->
         ["1: 2026-11-24 – 2026-11-24", "30"],
         ["1: 2026-11-25 – 2026-11-27", "28"],
     ]
+
+
+@pytest.mark.django_db
+def test_the_command_line_says_the_same_sums(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "open_house", lambda: None)  # The test has opened it.
+
+    def said(number: int, *more: str) -> Any:
+        return CliRunner().invoke(samizdat, ["campaign", "report", str(number), *more])
+
+    number = _counted(here, [{24: 30, 25: 3, 26: 21, 27: 4}, {24: 19}, {}])
+    suppress(here.organisation, "complaint", address="loud@post.example", now=NOW)
+    told = json.loads(said(number, "--json").stdout)
+    first, then = ("2026-11-24", "2026-11-24", 30), ("2026-11-25", "2026-11-27", 28)
+    days = [[tuple(day.values()) for day in link["days"]] for link in told["links"]]
+    assert days == [[first, then], [], []]
+    assert [(link["count"], link["few"]) for link in told["links"]] == [(58, False), (None, True), (0, False)]
+    assert told["replies"] == {"count": None, "few": False}
+    assert told["complaints_by_any_letter"] == {"count": None, "few": True}
+    lines = said(number).stdout
+    assert "58  clicks  1. https://paper.example/0" in lines and "few  clicks  2." in lines
+    draft = said(here.campaign.pk, "--json")
+    assert draft.exit_code == 1 and json.loads(draft.stdout)["error"] == "not_released"
 
 
 @pytest.mark.django_db

@@ -19,6 +19,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.sums import FEWEST, counted, is_few
 from samizdat.delivery.watching import waits_for, waits_for_route
 from samizdat.events.actions import detail_of
 from samizdat.web import charts, clicks, contests, languages, results, words
@@ -148,8 +149,8 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "reason": words.why_held(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
         "contest": contests.table(found),
-        "counts_clicks": clicks.counted(found),
-        "left_few": contests.FEWEST if 0 < found.left_by_letter < contests.FEWEST else 0,
+        "counts_clicks": counted(found),
+        "left_few": FEWEST if is_few(found.left_by_letter) else 0,
     }
 
 

@@ -10,8 +10,8 @@ from django.shortcuts import render
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries
+from samizdat.delivery.sums import FEWEST
 from samizdat.web import reading, results
-from samizdat.web.contests import FEWEST
 from samizdat.web.doors import EVERYONE, door, go
 from samizdat.web.views.campaigns import letter_at
 

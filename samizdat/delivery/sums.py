@@ -1,0 +1,184 @@
+"""What may be said of the sums of a letter: presses of its links, answers to its question, replies. None below twenty,
+and none of what few people got. Every door that shows one asks here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from samizdat import wording
+from samizdat.audience import queries as audience
+from samizdat.campaigns import contest, counting, languages
+from samizdat.campaigns.draft import draft_of
+from samizdat.core.contest import NAMES
+from samizdat.delivery.actions.contest import parts
+
+# Fewer people than this are not shown by what they did (issue of the letters, part 9).
+FEWEST = 20
+# What stands in a file or a table where one to nineteen people are behind a number.
+FEW = f"<{FEWEST}"
+
+type Span = tuple[date, date, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """version: of the letter that it stands in, "" where there is one. spans: by days; none where few. few: the sum is
+    not said, since it is small or few people got that version.
+    """
+
+    number: int
+    version: str
+    url: str
+    total: int
+    spans: Sequence[Span]
+    few: bool
+
+    @property
+    def said(self) -> str:
+        return FEW if self.few else shown(self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """answers: (answer, how often it was given, whether that is not said). few: people got that version."""
+
+    place: int
+    version: str
+    question: str
+    answers: Sequence[tuple[str, int, bool]]
+    few: bool
+
+    @property
+    def total(self) -> int | None:
+        """None where one of them is not said: the sum would say it."""
+        return None if any(few for _answer, _count, few in self.answers) else sum(one[1] for one in self.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Replies that a person has counted (None: nobody has), and complaints, of which nothing tells by which letter they
+    came.
+    """
+
+    replies: int | None
+    complaints: int
+
+    @property
+    def few_replies(self) -> bool:
+        return is_few(self.replies or 0)
+
+    @property
+    def few_complaints(self) -> bool:
+        return is_few(self.complaints)
+
+
+def is_few(people: int) -> bool:
+    return 0 < people < FEWEST
+
+
+def shown(people: int) -> str:
+    """A number as others may have it: none, or enough people not to be somebody."""
+    return FEW if is_few(people) else str(people)
+
+
+def nobody(campaign: Any) -> set[int]:
+    """Places of the versions of a letter that went to nobody: of them there is nothing to say."""
+    found = parts(campaign)
+    if not found:
+        people = languages.people_by_place(campaign.edition, campaign.frozen)
+        return {place for place, many in people.items() if not many} if len(people) > 1 else set()
+    went = {part.version.place if part.version else campaign.test_winner for part in found if part.frozen}
+    return {part.version.place for part in found if part.version} - went
+
+
+def too_few(campaign: Any) -> set[int]:
+    """Places of the versions that fewer than twenty people got. What became of their links is not said, however high
+    the sum is: whoever sends a letter to one reader and presses its link twenty times himself would see her press.
+    """
+    found = parts(campaign)
+    if not found:
+        people = languages.people_by_place(campaign.edition, campaign.frozen)
+        return {place for place, many in people.items() if min(many, campaign.accepted) < FEWEST}
+    got = {part.version.place if part.version else campaign.test_winner: 0 for part in found}
+    for part in found:
+        got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
+    return {place for place, many in got.items() if place is not None and many < FEWEST}
+
+
+def counted(campaign: Any) -> bool:
+    """Does the letter keep totals of its links?"""
+    return draft_of(campaign).links == "counted"
+
+
+def spans(days: Mapping[date, int]) -> list[Span]:
+    """(first day, last day, presses): days of fewer than twenty stand together with those beside them, so that none of
+    the small numbers can be worked out of the sum. [] where all together are fewer.
+    """
+    found: list[Span] = []
+    begun: Span | None = None
+    for day, count in sorted(days.items()):
+        begun = (begun[0] if begun else day, day, (begun[2] if begun else 0) + count)
+        if begun[2] >= FEWEST:
+            found.append(begun)
+            begun = None
+    if begun and found:
+        first, _last, count = found.pop()
+        found.append((first, begun[1], count + begun[2]))
+    return found
+
+
+def links(campaign: Any) -> list[Link]:
+    """In the order of the letter, version by version; [] where nothing is counted."""
+    if not counted(campaign):
+        return []
+    nowhere = nobody(campaign)
+    # Who has to be tried again may get a version that nobody was frozen for.
+    found = [one for one in counting.pressed(campaign.edition) if one.total or one.place not in nowhere]
+    names, quiet = _versions(campaign.edition, {one.place for one in found}), too_few(campaign)
+    return [
+        Link(
+            number,
+            names[one.place],
+            one.url,
+            one.total,
+            spans(one.days) if one.place not in quiet else [],
+            is_few(one.total) or one.place in quiet,
+        )
+        for number, one in enumerate(found, start=1)
+    ]
+
+
+def questions(campaign: Any) -> list[Question]:
+    """The question of each version with its answers; [] where none was asked."""
+    edition = getattr(campaign, "edition", None)
+    found = counting.answers(edition) if edition else []
+    if not found:
+        return []
+    nowhere = nobody(campaign)
+    found = [one for one in found if one.place not in nowhere or any(count for _answer, count in one.answers)]
+    names, quiet = _versions(edition, {one.place for one in found}), too_few(campaign)
+    return [
+        Question(
+            one.place,
+            names[one.place],
+            one.question,
+            [(answer, count, is_few(count) or one.place in quiet) for answer, count in one.answers],
+            one.place in quiet,
+        )
+        for one in found
+    ]
+
+
+def heard(campaign: Any) -> Heard:
+    complaints = audience.stopped_by_reason(campaign.organisation).get("complaint", 0)
+    return Heard(contest.replies_of(campaign), complaints)
+
+
+def _versions(edition: Any, places: set[int]) -> dict[int, str]:
+    """What versions of these places are called; "" where there is one."""
+    if len(places) < 2:
+        return dict.fromkeys(places, "")
+    spoken = [wording.language(code) for code in languages.frozen_in(edition.pk)]
+    return {place: (spoken or NAMES)[place] for place in places}
