@@ -20,6 +20,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Correction, Edition
+from samizdat.campaigns.queries import is_public
 from samizdat.core.letter import archive_html, fill, render
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -77,7 +78,7 @@ def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = ""
 
 def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetime) -> int:
     """Mends it on the web copy; how many places. Errors: NoCorrection."""
-    if campaign.state not in ("sending", "paused", "waiting", "finished"):
+    if not is_public(campaign):
         raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))
     wrong, right = _SPACES.sub(" ", wrong).strip(), _SPACES.sub(" ", right).strip()
     if not wrong or wrong == right:

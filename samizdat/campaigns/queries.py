@@ -111,6 +111,22 @@ def leaving(organisation: Any, begin: datetime, end: datetime) -> list[Row]:
     return [Row(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
 
 
+# A letter is public once it is on its way. One that waits for its time is nobody's business yet, also when somebody has
+# paused it meanwhile.
+PUBLIC_STATES = ("sending", "waiting", "finished")
+
+
+def public(prefix: str = "") -> Q:
+    """Letters that everybody may read on the web. prefix: where their row stands, like "campaign__"."""
+    began = Q(**{f"{prefix}state": "paused", f"{prefix}pending__lt": F(f"{prefix}frozen")})
+    return Q(**{f"{prefix}state__in": PUBLIC_STATES}) | began
+
+
+def is_public(campaign: Campaign) -> bool:
+    """The same of one letter."""
+    return campaign.state in PUBLIC_STATES or (campaign.state == "paused" and campaign.pending < campaign.frozen)
+
+
 def other_languages(letters: Iterable[int]) -> dict[int, list[str]]:
     """Letter -> the languages of its versions besides its own, of those that have any."""
     found: dict[int, list[str]] = {}

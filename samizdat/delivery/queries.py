@@ -442,6 +442,14 @@ def left_in_doubt(campaign: int) -> int:
     return rows.exclude(number__in=tried).count()
 
 
+def can_be_taken_back(campaign: Campaign) -> bool:
+    """Whether nobody has got it or can meanwhile: it waits for its time, or was paused before its first slice."""
+    if campaign.state != "paused":
+        return campaign.state in ("scheduled", "held")
+    claimed = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED)
+    return campaign.pending == campaign.frozen and not claimed.exists()
+
+
 def was_written_to(organisation: Any, number: int) -> bool:
     """Whether a letter may have reached this subscriber, by what is kept of deliveries."""
     editions = Edition.objects.filter(organisation=organisation).values_list("id", flat=True)

@@ -16,15 +16,12 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
-from samizdat.campaigns.queries import picture_named
+from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.core.letter import render
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Page, Place
-
-# A letter is public once it is on its way; one that waits for its time is nobody's business yet.
-PUBLIC_STATES = ("sending", "paused", "waiting", "finished")
 
 # Editions looked at for a missing web copy; a lost gate is filled again from `samizdat upgrade`.
 NEWEST_EDITIONS = 50
@@ -125,7 +122,7 @@ def brought_letters(event: Event, now: datetime) -> None:
     """The web copies and pictures of letters that came in with an export, the newest first; those that are shown
     already are passed over, so that a killed one goes on."""
     there = set(Page.objects.values_list("edition", flat=True))
-    rows = _editions().filter(organisation=event.organisation, campaign__state__in=PUBLIC_STATES).order_by("-created")
+    rows = _editions().filter(public("campaign__"), organisation=event.organisation).order_by("-created")
     for edition in rows.iterator(chunk_size=50):
         if edition.id not in there:
             campaign_pictures(edition.campaign, now)
@@ -169,7 +166,7 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     named: dict[str, Any] = {"list_name": audience.name_of(campaign.list), "language": campaign.language}
     versions = enumerate((campaign, *languages.versions(campaign)))
     shown: list[dict[str, Any]] = [{}]
-    if campaign.state in PUBLIC_STATES and edition.archive_slug:
+    if is_public(campaign) and edition.archive_slug:
         shown = [_web_copy(version, place, edition, now) for place, version in versions]
     for page in shown:
         gate.publish_letter(bytes(campaign.organisation.uid), edition.id, **named, **page)
@@ -194,7 +191,7 @@ def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) ->
 def missing_letters(now: datetime) -> int:
     """Shows the newest letters on their way that the gate does not show yet: held ones begin without an event."""
     # Numbers alone: this is asked every ten seconds, and an edition weighs as much as its letter.
-    newest = Edition.objects.filter(campaign__state__in=PUBLIC_STATES).order_by("-created")
+    newest = Edition.objects.filter(public("campaign__")).order_by("-created")
     numbers = [number for number, slug in newest.values_list("id", "archive_slug")[:NEWEST_EDITIONS] if slug]
     there = set(Page.objects.filter(edition__in=numbers).values_list("edition", flat=True))
     missing = [*_editions().filter(id__in=set(numbers) - there)]

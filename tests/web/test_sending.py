@@ -327,6 +327,8 @@ def test_a_stopped_letter_moves_until_nothing_is_owed_any_more(here: House, desk
 def test_what_has_not_left_yet_is_taken_back_as_a_draft(here: House, desk: Desk) -> None:
     client = desk("editor")
     client.post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    client.post(_to(here, "pause", here.campaign.pk))
+    assert "Take it back" in client.get(_to(here, "report", here.campaign.pk)).content.decode()
     client.post(_to(here, "take-back", here.campaign.pk))
     here.campaign.refresh_from_db()
     assert (here.campaign.state, here.campaign.cancelled) == ("cancelled", 1)

@@ -127,7 +127,10 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
     record("campaign.released", campaign.organisation, now=NOW, about=campaign.id)
     settle()
     assert LetterName.objects.get(edition=edition.id).list_name == "Thursday"
-    assert not Page.objects.exists(), "a letter that waits is nobody's business yet"
+    campaign.state = "paused"
+    campaign.save(update_fields=["state"])
+    publish.missing_letters(NOW)
+    assert not Page.objects.exists(), "a letter that waits is nobody's business yet, nor one that was paused meanwhile"
     campaign.state = "sending"
     campaign.save(update_fields=["state"])
     assert publish.missing_letters(NOW) == 1

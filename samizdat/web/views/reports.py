@@ -16,6 +16,7 @@ from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import contest, copying, correcting
 from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.queries import is_public
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
 from samizdat.delivery.errors import DeliveryError
@@ -30,8 +31,6 @@ from samizdat.web.templatetags.desk import count
 from samizdat.web.views.campaigns import letter_at
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
-# States in which a letter has a web version.
-PUBLIC = ("sending", "paused", "waiting", "finished")
 # Minutes over which the speed is taken: long enough to smooth, short enough to show a change.
 SPEED_OVER = 3
 
@@ -42,7 +41,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
     if found.state == "draft":
         return go(request, "campaign", campaign_id)
     facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
-    facts |= {"languages": languages.went(found), "asked": clicks.asked(found), "is_public": found.state in PUBLIC}
+    facts |= {"languages": languages.went(found), "asked": clicks.asked(found), "is_public": is_public(found)}
     return render(request, "web/campaigns/report.html", facts | results.heard(found))
 
 
@@ -64,7 +63,7 @@ def _unreached(found: Any) -> dict[str, Any] | None:
 def correct(request: Any, campaign_id: int) -> HttpResponse:
     """A slip on the web version: what was mended, and a form to mend another one."""
     found = letter_at(request, campaign_id)
-    if found.state not in PUBLIC:
+    if not is_public(found):
         return go(request, "report", campaign_id)
     form = CorrectionForm(request.POST or None)
     if form.is_valid():
@@ -147,6 +146,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "gone": waits_for(found) if found.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": words.why_held(found),
+        "can_be_taken_back": queries.can_be_taken_back(found),
         "passing": found.state == "waiting" and found.reason in words.PASSING,
         "contest": contests.table(found),
         "counts_clicks": counted(found),
@@ -236,7 +236,7 @@ def resume(request: Any, campaign_id: int) -> HttpResponse:
 def take_back(request: Any, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again, as a copy."""
     found = letter_at(request, campaign_id)
-    if found.state not in ("scheduled", "held"):
+    if not queries.can_be_taken_back(found):
         messages.error(request, _("It is on its way already. Pause it, or stop it for good."))
         return go(request, "report", campaign_id)
     try:
