@@ -559,24 +559,24 @@ def test_what_would_fill_memory_or_time_is_refused_before(
 def test_a_return_that_was_killed_goes_on_where_it_was(
     audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samizdat.audience.exporting import returning
+    from samizdat.audience.exporting.returning import rows
 
     class Killed(BaseException):
         pass
 
-    slices = returning._Coming._slice
+    slices = rows.Coming._slice
 
     def killed(self: Any, page: Any) -> None:
         if self.row.counts["rows"] == 2:
             raise Killed
         slices(self, page)
 
-    monkeypatch.setattr(returning, "SLICE", 1)
+    monkeypatch.setattr(rows, "SLICE", 1)
     data = made(audience, Wish("samizdat", keys=True))
-    monkeypatch.setattr(returning._Coming, "_slice", killed)
+    monkeypatch.setattr(rows.Coming, "_slice", killed)
     with pytest.raises(Killed):
         in_another_house(data, tmp_path, vault)
-    monkeypatch.setattr(returning._Coming, "_slice", slices)
+    monkeypatch.setattr(rows.Coming, "_slice", slices)
     there, counts = _again(data, tmp_path)
     assert (counts["rows"], counts["others_suppressed"]) == (3, 1) and queries.count(there) == 3
     assert queries.count(there, tag="monthly") == queries.count(audience, tag="monthly")

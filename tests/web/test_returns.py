@@ -224,7 +224,7 @@ def test_a_spoilt_one_is_one_sentence_and_leaves_nothing(
 def test_what_stopped_goes_on_also_when_the_file_has_to_be_given_again(
     left: Callable[..., bytes], harbour: Any, vera: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("samizdat.audience.exporting.returning.SLICE", 1)
+    monkeypatch.setattr("samizdat.audience.exporting.returning.rows.SLICE", 1)
     data = left()
     row = dropped(harbour, vera, data)
     page(harbour, vera, row, then="start")

@@ -1,0 +1,194 @@
+"""The people of an export, slice after slice, and what comes behind them."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from samizdat import dialect
+from samizdat.audience import facts
+from samizdat.audience.bringing import owner, uploads
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.exporting import besides, people, reading, registry
+from samizdat.audience.exporting.returning.before import SOURCE
+from samizdat.audience.exporting.returning.proving import SLICE, Steps
+from samizdat.audience.models import STATUSES, Import, Subscriber, Subscription, row_id
+from samizdat.audience.totals import Totals
+from samizdat.core import address as addresses
+from samizdat.core import seal
+from samizdat.events.actions import record
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+type Clock = Callable[[], datetime]
+type Stop = Callable[[], bool]
+
+
+class Coming:
+    """Writes slice after slice, each with its counts and its place in one transaction."""
+
+    def __init__(self, organisation: Any, opened: reading.Opened, row: Import, now: Clock) -> None:
+        self.organisation, self.opened, self.now = organisation, opened, now
+        self.row = self._taken(row)
+        keys = self._keys = house.keys(organisation)
+        assert keys.data is not None
+        self._seal = keys.data.bound(*facts.SUBSCRIBER, keys.uid).seal
+        self._seal_record = keys.data.bound(*facts.RECORD, keys.uid).seal
+        places = open_json(keys, self.row.plan_sealed, "import", "plan", self.row.pk)["places"]
+        self._lists, self._fields, self._tags, self._versions = (
+            {int(number): here for number, here in places[name].items()} for name in ("lists", "fields", "tags", "keys")
+        )
+        self._totals = Totals()
+        self._verdicts: dict[Any, Any] = {}
+
+    def _taken(self, row: Import) -> Import:
+        free = Q(owner="") | Q(owner=row.owner)
+        states = ("running", "waiting", "stopped", "failed")
+        taken = {"owner": owner.myself(), "beat": self.now(), "state": "running", "problem": ""}
+        if not Import.objects.filter(free, pk=row.pk, state__in=states).update(**taken):
+            raise ImportTaken
+        row.refresh_from_db()
+        return row
+
+    def take(self, steps: Steps, by: Any, stop: Stop | None = None) -> None:
+        """Errors: people.Stopped, between two slices."""
+        with dialect.bulk_writing():
+            self._people(steps, stop)
+            self._others_suppressed()
+            self._besides(by, stop)
+        dialect.learn_sizes()
+
+    def _people(self, steps: Steps, stop: Stop | None) -> None:
+        for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
+            with transaction.atomic():
+                self._slice(page)
+            steps.on(len(page))
+            if stop and stop():
+                raise people.Stopped
+
+    def _others_suppressed(self) -> None:
+        counts = self.row.counts
+        counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
+        for others in _cut(self.opened.others_suppressed(), SLICE):
+            rows = [
+                (self.organisation.id, blind, self._versions[version], reason, day)
+                for blind, version, reason, day in others
+                if version in self._versions
+            ]
+            with transaction.atomic():
+                dialect.insert_suppressions(rows)
+            counts["others_suppressed"] += len(rows)
+
+    def _besides(self, by: Any, stop: Stop | None) -> None:
+        places = besides.Places(self.row, self.now(), by, self._lists, self._tags).load()
+        for part in registry.parts():
+            if stop and stop():
+                raise people.Stopped
+            self.row.counts[part.name] = part.take(self.opened, places)
+
+    def _slice(self, page: list[reading.Coming]) -> None:
+        keys, organisation = self._keys, self.organisation.id
+        subscribers, subscriptions, wishes, tagged, records, suppressed = [], [], [], [], [], []
+        sources: dict[int, list[int]] = {}  # By which way they first came; an import is what a new row says.
+        for one in page:
+            id = row_id(organisation, one.number)
+            blind = keys.blind(addresses.comparable(one.address))
+            blob = self._seal(self._packed(one), one.number, os.urandom(seal.NONCE_BYTES))
+            provider = addresses.provider(addresses.domain(one.address))
+            subscribers.append((id, organisation, blob, blind, keys.index_version, provider, one.language, one.joined))
+            tags = sorted({self._tags[tag] for tag in one.tags})
+            tagged += [(id, tag) for tag in tags]
+            told = [self._record(id, one.number, record) for record in one.records]
+            records += told
+            suppressed += [(organisation, blind, keys.index_version, *of) for of in one.suppressed]
+            if told and told[0][5]:
+                sources.setdefault(told[0][5], []).append(id)
+            reason = facts.foremost(of[0] for of in one.suppressed)
+            for list_id, since, wish, _status in one.lists:
+                here = self._lists[list_id]
+                status, may, day = self._verdict(told, here, reason, wish)
+                subscriptions.append((id, here, status, may, day or since))
+                self._totals.enter(here, status, tags)
+                if any(cell not in ("", "0") for cell in wish.values()):
+                    wishes.append((id, here, wish))
+        dialect.insert_subscribers(subscribers)
+        dialect.insert_subscriptions(subscriptions)
+        dialect.insert_subscriber_tags(tagged)
+        dialect.insert_consent(records)
+        dialect.insert_suppressions(suppressed)
+        for way, ids in sources.items():
+            Subscriber.objects.filter(id__in=ids).update(source=way)
+        _wish(wishes)
+        self._totals.write()
+        self._move_on(page, subscriptions, len(records), len(suppressed))
+
+    def _packed(self, one: reading.Coming) -> bytes:
+        values = {self._fields.get(number, number): text for number, text in one.values.items()}
+        return seal.pack({**values, seal.ADDRESS: one.address})
+
+    def _record(self, id: int, number: int, told: tuple[Any, ...]) -> dialect.ConsentRow:
+        list_id, kind, purpose, way, day, words = told
+        blob = self._seal_record(seal.pack(words), number, os.urandom(seal.NONCE_BYTES))
+        here = self._lists[list_id] if list_id is not None else None
+        columns = (self.organisation.id, id, here, kind, purpose, way, day, blob)
+        return (*columns, facts.digest(*columns))
+
+    def _verdict(
+        self, told: list[dialect.ConsentRow], list_id: int, reason: str | None, wish: dict[str, str]
+    ) -> tuple[int, int, str | None]:
+        """By the records, as everywhere: the file's own word for the status is not taken."""
+        known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(told))
+        key = (known, list_id, reason, wish.get("paused", ""))
+        if key not in self._verdicts:
+            if len(self._verdicts) > 10_000:
+                self._verdicts.clear()
+            paused = {"paused": date.fromisoformat(wish["paused"])} if wish.get("paused") else {}
+            status, may, day = facts.verdict_of(facts.records(known), list_id, self.now(), reason, **paused)
+            self._verdicts[key] = (status, may, day.isoformat() if day else None)
+        found: tuple[int, int, str | None] = self._verdicts[key]
+        return found
+
+    def _move_on(self, page: list[reading.Coming], subscriptions: list[Any], records: int, suppressed: int) -> None:
+        counts = self.row.counts
+        for name, many in (("rows", len(page)), ("added", len(page)), ("consent", records), ("suppressed", suppressed)):
+            counts[name] += many
+        for _id, _list, status, *_rest in subscriptions:
+            counts[STATUSES[status]] += 1
+        mine = Import.objects.filter(pk=self.row.pk, owner=self.row.owner)
+        if not mine.update(counts=counts, row=page[-1].number + 1, beat=self.now()):
+            raise ImportTaken
+
+    def finish(self, by: Any) -> dict[str, int]:
+        with transaction.atomic():
+            done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
+            if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):
+                raise ImportTaken
+            uploads.drop(self.row)
+            detail = {"counts": self.row.counts, "source": SOURCE, "list": self.row.list_id}
+            record("subscribers.imported", self.organisation, about=self.row.pk, by=by, now=self.now(), detail=detail)
+            # The gate reads links by the keys that came along.
+            record("keys.rotated", self.organisation, now=self.now(), by=by)
+        counts: dict[str, int] = self.row.counts
+        return counts
+
+
+def _wish(wishes: list[tuple[int, int, dict[str, str]]]) -> None:
+    """What people chose about their letters; few did. Columns that this house does not know are passed over."""
+    for id, list_id, wish in wishes:
+        held = {name: cell for name, cell in wish.items() if cell and name in people.WISHES}
+        if held:
+            Subscription.objects.filter(subscriber=id, list=list_id).update(**held)
+
+
+def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    held: list[Any] = []
+    for row in rows:
+        held.append(row)
+        if len(held) == size:
+            yield held
+            held = []
+    if held:
+        yield held

@@ -1,0 +1,58 @@
+"""Keys of links and of the index that come along, as former ones of this house."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat.audience.exporting import reading
+from samizdat.vault import house
+from samizdat.vault.models import VaultKey
+
+
+def take_keys(organisation: Any, opened: reading.Opened, now: datetime, wrapped: dict[str, str]) -> dict[int, int]:
+    """Takes the keys of links and of the index over, as former ones: index number in the file -> number here.
+    `wrapped`: by wrap_keys(), for a process that may not wrap."""
+    new, versions = _new_keys(organisation, opened)
+    for kind, number, secret in new:
+        told = wrapped.get(f"{kind}:{number}")
+        VaultKey.objects.create(
+            organisation=organisation, kind=kind, number=number, current=False, created=now.astimezone(UTC).date(),
+            wrapped=bytes.fromhex(told) if told else _wrap(organisation, kind, number, secret),
+        )  # fmt: skip
+    return versions
+
+
+def wrap_keys(organisation: Any, opened: reading.Opened) -> dict[str, str]:
+    """The keys that an export brings, wrapped for this house: "kind:number" -> hex. Only the desk and commands may have
+    a key wrapped (vault/keyserver.py); the worker, which brings it in, writes down what it is given here.
+    Errors: ExportRefused."""
+    new, _versions = _new_keys(organisation, opened)
+    return {f"{kind}:{number}": _wrap(organisation, kind, number, secret).hex() for kind, number, secret in new}
+
+
+def _wrap(organisation: Any, kind: str, number: int, secret: bytes) -> bytes:
+    return house.open_source().wrap(house.label(kind, number, bytes(organisation.uid)), secret)
+
+
+def _new_keys(organisation: Any, opened: reading.Opened) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
+    """(kind, number here, secret) of keys that are not here yet, and index number in the file -> number here."""
+    told = opened.table("keys.json")
+    if not told:
+        return [], {}
+    try:
+        links = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["links"]}
+        index = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["index"]}
+        assert all(len(secret) == 32 for secret in (*links.values(), *index.values()))
+        assert all(0 <= number <= 0xFFFFFFFF for number in links)
+    except (AssertionError, KeyError, TypeError, ValueError) as wrong:
+        raise reading.altered("keys.json") from wrong
+    mine = house.keys(organisation)
+    new = [("link", number, secret) for number, secret in links.items() if number not in mine.links]
+    versions: dict[int, int] = {}
+    free = max(mine.index) + 1
+    for version, secret in sorted(index.items()):
+        known = next((here for here, held in mine.index.items() if held == secret), None)
+        versions[version] = free if known is None else known
+        if known is None:
+            new.append(("index", free, secret))
+            free += 1
+    return new, versions
