@@ -22,6 +22,7 @@ from samizdat.audience.exporting.models import Export, ExportPiece
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Subscriber
 from samizdat.core import segment
+from samizdat.events.models import Event
 from tests.conftest import NOW
 
 KEY = pyrage.x25519.Identity.generate()
@@ -376,6 +377,9 @@ def test_the_worker_makes_it_it_is_fetched_once_and_lies_nowhere_in_plain(audien
     assert len(data) == row.bytes and len(rows_of(data, "subscribers.csv")) == 4
     row.refresh_from_db()
     assert row.state == "fetched" and not ExportPiece.objects.exists()
+    with pytest.raises(ExportRefused, match="Ask for a new one"):
+        exporting.fetch(row, now=lambda: NOW, by=None)
+    assert Event.objects.filter(kind=exporting.FETCHED).count() == 1
 
 
 def test_a_broken_line_leaves_the_file_to_be_fetched_again(audience: Any) -> None:

@@ -243,8 +243,13 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
 
 
 def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
-    """The file of a ready export. Once its last piece is on its way it is dropped here."""
-    record(FETCHED, row.organisation, about=row.pk, by=by, now=now())
+    """The file of a ready export. Once its last piece is on its way it is dropped here. Errors: ExportRefused when it
+    is not there any more."""
+    with transaction.atomic():
+        # Held, so that the log never says that somebody took a file which another dropped in this moment.
+        if Export.objects.select_for_update().filter(pk=row.pk, state="ready").first() is None:
+            raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
+        record(FETCHED, row.organisation, about=row.pk, by=by, now=now())
     return _fetched(row)
 
 
@@ -292,5 +297,7 @@ def say_seen(row: Export, *, now: datetime, by: Any) -> None:
     from samizdat.events.models import Event
 
     seen = Event.objects.filter(organisation=row.organisation, kind=SEEN, about=row.pk, by=by)
-    if not seen.exists():
-        record(SEEN, row.organisation, about=row.pk, by=by, now=now)
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)  # Of two presses the second finds what the first one wrote.
+        if not seen.exists():
+            record(SEEN, row.organisation, about=row.pk, by=by, now=now)

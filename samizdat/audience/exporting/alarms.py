@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from samizdat.audience.exporting.models import Export
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, moment_of, record
@@ -27,8 +29,10 @@ def raise_alarm(row: Export, where: str, *, now: datetime, by: Any, since: datet
     """`where` it turned up: "asked" by somebody who had found the address, or in a file of an "import". Nothing where
     it was raised `since` already: a file is looked at before it comes in, and sometimes twice."""
     told = Event.objects.filter(organisation=row.organisation, kind=TURNED_UP, about=row.pk)
-    if since is None or not told.filter(at__gte=since).exists():
-        record(TURNED_UP, row.organisation, about=row.pk, by=by, now=now, detail={"where": where})
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)  # As in say_seen: one after the other.
+        if since is None or not told.filter(at__gte=since).exists():
+            record(TURNED_UP, row.organisation, about=row.pk, by=by, now=now, detail={"where": where})
 
 
 def turned_up_in(run: Any, blinds: Iterable[bytes], now: datetime) -> list[int]:
@@ -64,5 +68,7 @@ def unseen(organisation: Any, person: Any, now: datetime) -> list[Export]:
 
 
 def say_seen(row: Export, *, now: datetime, by: Any) -> None:
-    if row in unseen(row.organisation, by, now):
-        record(SEEN, row.organisation, about=row.pk, by=by, now=now)
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)
+        if row in unseen(row.organisation, by, now):
+            record(SEEN, row.organisation, about=row.pk, by=by, now=now)

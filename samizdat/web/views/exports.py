@@ -276,12 +276,12 @@ def progress(request: Any, export_id: int) -> HttpResponse:
 def fetch(request: Any, export_id: int) -> HttpResponseBase:
     """The file. A button and no link: what looks ahead of a person must not fetch it, for it is there once."""
     row = _export(request, export_id)
-    if row.state != "ready":
-        messages.error(request, _("This file is not here any more. Ask for a new one."))
+    try:
+        pieces = actions.fetch(row, now=timezone.now, by=request.person)
+    except ExportRefused as refused:
+        messages.error(request, str(refused))
         return go(request, "export", row.pk)
-    response = StreamingHttpResponse(
-        actions.fetch(row, now=timezone.now, by=request.person), content_type="application/octet-stream"
-    )
+    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
     response.headers["Content-Disposition"] = f'attachment; filename="{actions.name_of(row)}"'
     response.headers["Content-Length"] = str(row.bytes)
     return response
