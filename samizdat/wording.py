@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
@@ -53,6 +55,20 @@ def language(code: str) -> str:
 def own_name(code: str) -> str:
     """What a language calls itself; the code of one that Django does not know."""
     return _named(code, 1, "name_local")
+
+
+def city(zone: str) -> str:
+    """The city of a time zone as whoever looks calls it: Europe/Riga is Riga, or Рига."""
+    spoken = (get_language() or "en").split("-")[0]
+    return _cities(spoken).get(zone) or zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
+@lru_cache(maxsize=8)
+def _cities(language: str) -> Mapping[str, str]:
+    """Zone -> city, as CLDR has them (babel's `Locale(language).time_zones`), beside the catalogue of the language."""
+    path = Path(__file__).parent / "locale" / language / "cities.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return dict(line.split(" ", 1) for line in lines)
 
 
 def _named(code: str, place: int, key: str) -> str:

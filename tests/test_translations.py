@@ -9,6 +9,7 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
+from samizdat import wording
 from samizdat.core import outcome
 from samizdat.web.templatetags import desk
 from scripts import messages
@@ -237,3 +238,12 @@ def test_missing_tools_are_named_with_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(messages.shutil, "which", lambda tool: None)
     with pytest.raises(messages.CannotRun, match="apt-get install gettext"):
         messages.complaints()
+
+
+@pytest.mark.once
+def test_cities_of_time_zones_are_said_in_the_language_of_whoever_looks() -> None:
+    zones = ("Europe/Riga", "America/New_York", "Asia/Tbilisi", "Europe/Kyiv", "Etc/GMT+3")
+    with translation.override("ru"):
+        assert [wording.city(zone) for zone in zones] == ["Рига", "Нью-Йорк", "Тбилиси", "Киев", "GMT+3"]
+    with translation.override("en"):
+        assert [wording.city(zone) for zone in zones] == ["Riga", "New York", "Tbilisi", "Kyiv", "GMT+3"]

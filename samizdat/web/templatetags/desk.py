@@ -67,8 +67,7 @@ def today(value: datetime) -> str:
 
 @register.filter
 def zone_city(name: str) -> str:
-    """The city of a time zone: Europe/Riga is Riga."""
-    return name.rsplit("/", 1)[-1].replace("_", " ")
+    return wording.city(name)
 
 
 @register.simple_tag(takes_context=True)
