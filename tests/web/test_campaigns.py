@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign, Picture
+from samizdat.events.models import Event
 from tests.web.conftest import House, make_campaign, png
 
 Desk = Callable[[str], Client]
@@ -50,6 +51,17 @@ def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, des
     assert "A test for clara@lantern.example" in answer.content.decode()
     assert answer.redirect_chain[-1][0] == address
     assert "Typed just now" in next(here.letters.rglob("*.eml")).read_text()
+
+
+def test_a_test_has_the_values_of_the_reader_that_the_preview_is_for(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "campaign", here.campaign.pk)
+    page = client.get(address, {"as": here.ada.number}).content.decode()
+    assert f'name="as" value="{here.ada.number}"' in page[page.index('id="letter"') :]
+    answer = client.post(address, _answers(here, then="test") | {"as": here.ada.number}, follow=True)
+    assert answer.redirect_chain[-1][0] == f"{address}?as={here.ada.number}", "the preview stays hers"
+    assert "It has the values of No." in answer.content.decode()
+    assert "To: Ada <clara@" in next(here.letters.rglob("*.eml")).read_text()
+    assert Event.objects.filter(kind="subscriber.previewed").count() == 3, "each look and the test is in the log"
 
 
 def test_a_version_that_is_no_number_saves_over_the_one_that_was_opened(here: House, desk: Desk) -> None:

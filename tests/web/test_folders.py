@@ -32,6 +32,17 @@ def test_letters_are_moved_found_in_their_folder_and_stay_when_it_goes(here: Hou
     assert "What the river took" in client.get(f"{shelf}?folder={here.folder}").content.decode()  # Of all, now.
 
 
+def test_a_letter_that_is_begun_in_a_folder_lies_in_it(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.get(_to(here, "campaigns"), {"folder": here.folder}).content.decode()
+    begin = f"{_to(here, 'new-campaign')}?folder={here.folder}"
+    assert begin in page and "Appeals" in client.get(begin).content.decode()
+    client.post(_to(here, "new-campaign"), {"begin": "letter", "folder": here.folder})
+    assert Campaign.objects.latest("pk").folder_id == here.folder
+    assert client.post(_to(here, "new-campaign"), {"begin": "letter", "folder": "999"}).status_code == 302
+    assert Campaign.objects.latest("pk").folder_id is None, "one that is gone keeps nobody from writing"
+
+
 def test_a_folder_is_named_once_and_its_name_is_sealed(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "folders")
     assert client.post(address, {"name": "  The   river "}).status_code == 302

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core import signing
 from django.http import Http404, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.html import escape
 from django.utils.translation import gettext as _
@@ -38,7 +38,7 @@ from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
 from samizdat.web import beside, editing, previews, reading
 from samizdat.web import languages as spoken
-from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go, open_door
+from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go, open_door
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import EMPTY, FORMATS, LONGEST_BODY, BeginForm, ComposeForm
 from samizdat.web.uploads import MemoryUploadHandler
@@ -156,13 +156,27 @@ def new_campaign(request: Any) -> HttpResponse:
     """What a letter begins with. It is a draft from then on, so that everything that is typed in it is saved."""
     organisation = request.organisation
     lists, last = audience.lists(organisation), _last(organisation)
+    folder = _folder_asked(request)
     initial = {"list": last.list_id if last else None, "language": organisation.language}
     form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
     if lists and form.is_valid():
-        return go(request, "campaign", _begun(request, form, last).pk)
-    facts = {"form": form, "lists": lists, "formats": FORMATS}
+        made = _begun(request, form, last)
+        if folder is not None:
+            folders.move(organisation, [made.pk], folder, by=request.person, now=timezone.now())
+        return go(request, "campaign", made.pk)
+    facts = {"form": form, "lists": lists, "formats": FORMATS, "folder": folder}
+    facts["folder_name"] = folders.name_of(organisation, folder) if folder is not None else ""
     facts |= {"starters": starters.STARTERS, "own": queries.templates(organisation)}
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
+
+
+def _folder_asked(request: Any) -> Any:
+    """The folder that was looked at when the letter was begun; None for none, or for one that is gone."""
+    number = reading.number(request.POST.get("folder") or request.GET.get("folder", ""))
+    try:
+        return folders.folder_of(request.organisation, number) if number else None
+    except CampaignError:
+        return None
 
 
 def _last(organisation: Any) -> Any:
@@ -275,13 +289,15 @@ def _then(request: Any, found: Any) -> HttpResponse:
         return go(request, "look", found.pk)
     if request.POST.get("then") == "language":
         return _add_language(request, found)
+    reader = _chosen(request)
     if request.POST.get("then") == "test":
-        send_test(request, found, people.email_of(request.person))
+        send_test(request, found, people.email_of(request.person), reader=reader)
     elif request.POST.get("then") in dict(FORMATS):
         _switch(request, found, request.POST["then"])
     elif code := request.POST.get("remove"):
         _remove_flaw(request, found, code)
-    return go(request, "campaign", found.pk)
+    there = address(request.organisation, "campaign", found.pk)
+    return redirect(f"{there}?as={reader.number}" if reader is not None else there)
 
 
 def _add_language(request: Any, found: Any) -> HttpResponse:
@@ -307,21 +323,32 @@ def _remove_flaw(request: Any, found: Any, code: str) -> None:
         messages.success(request, _("Taken out and saved."))
 
 
-def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = ()) -> None:
-    """One test letter of each version, and of `others`, and what became of them."""
+def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = (), reader: Any = None) -> None:
+    """One test letter of each version, and of `others`, and what became of them. reader: whose values it has, which
+    only somebody who writes may be sent.
+    """
+    now = timezone.now()
+    if reader is not None:
+        about = row_id(request.organisation.id, reader.number)
+        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     try:
         answers = [
             answer
             for letter in (found, *others)
             for version in range(letter.variants.count() or 1)
-            for answer in delivery.send_test(letter, [to], now=timezone.now(), by=request.person, version=version)
+            for answer in delivery.send_test(
+                letter, [to], now=now, by=request.person, subscriber=reader, version=version
+            )
         ]
     except (DeliveryError, CampaignError) as refused:
         messages.error(request, str(refused))
         return
     for tried in answers:
         if tried.ok:
-            messages.success(request, _("A test for %(address)s is with the next server.") % {"address": tried.address})
+            said = _("A test for %(address)s is with the next server.") % {"address": tried.address}
+            if reader is not None:
+                said += " " + _("It has the values of No. %(number)s.") % {"number": wording.grouped(reader.number)}
+            messages.success(request, said)
         else:
             messages.error(request, tried.sentence)
 
@@ -406,17 +433,23 @@ def _asked(request: Any) -> str:
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
 
 
-def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
-    """What a letter is made out with: a chosen reader's own values, or invented ones."""
+def _chosen(request: Any) -> Any:
+    """The reader that the preview is for; None for an invented one."""
     # As the desk writes it, "No. 5,000" and "№ 5 000", it is understood as well.
     asked = "".join(
         sign for sign in _asked(request).removeprefix("No.").removeprefix("№") if sign not in " \xa0\u202f,"
     )
     if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
-        found = audience.subscriber_numbered(request.organisation, int(asked))
-        if found is not None:
-            return previews.sample() | values_of(found, proof or proof_of(letter, timezone.now())), found.number
-    return previews.sample(), None
+        return audience.subscriber_numbered(request.organisation, int(asked))
+    return None
+
+
+def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
+    """What a letter is made out with: a chosen reader's own values, or invented ones."""
+    found = _chosen(request)
+    if found is None:
+        return previews.sample(), None
+    return previews.sample() | values_of(found, proof or proof_of(letter, timezone.now())), found.number
 
 
 @deed(WRITERS)
