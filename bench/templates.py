@@ -1,6 +1,7 @@
 """Foreign templates beside what becomes of them, in Chromium: `./run bench templates FOLDER` of HTML files.
 
-Each file as it came, with its merge tags filled in by hand, and as a letter that begins with it; at 600 and 390 px.
+Each file as it came, with its merge tags filled in by hand, beside a letter that begins with it (as HTML, and with all
+of it opened and saved in blocks); at 600 and 390 px.
 Without a folder: our own letters to begin with and a letter of every block, light and dark, at 320 to 600 px, by axe.
 """
 
@@ -15,8 +16,11 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
 
+from samizdat.core.document import dumps, to_html
 from samizdat.core.letter import Content, fill, render
-from samizdat.core.templating import Arrangement, Taken, arranged, take
+from samizdat.core.templating import Arrangement, Taken, Written, arranged, take
+from samizdat.core.templating.arranging import Place, parts_of, walk
+from samizdat.core.templating.blocks import read
 from tests.browser import started, violations
 from tests.core.blocks import EVERY_BLOCK, content
 
@@ -47,16 +51,31 @@ def by_hand(taken: Taken) -> str:
 
 
 def as_letter(taken: Taken) -> str:
+    return _letter(body=taken.sample, format="html", template=arranged(taken.source, Arrangement()))
+
+
+def in_blocks(taken: Taken) -> str:
+    """As a letter that begins with it, after every place was opened in blocks and saved as it was."""
+    own = Arrangement()
+    for key, part in walk(parts_of(taken.source), own):
+        if isinstance(part, Place) and (found := read(part.usual)):
+            own = own.written(key, Written(to_html(found.document, dress=found.dress)))
+    begun = read(taken.sample)
+    if begun is None:
+        return _letter(body=taken.sample, format="html", template=arranged(taken.source, own))
+    body = dumps(begun.document)
+    return _letter(body=body, format="blocks", dress=begun.dress, template=arranged(taken.source, own))
+
+
+def _letter(**made: Any) -> str:
     content = Content(
         subject="News",
-        body=taken.sample,
-        format="html",
         from_name="Northern Lantern",
         from_address="letter@lantern.example",
-        template=arranged(taken.source, Arrangement()),
         organisation="Northern Lantern",
         list_description=VALUES["LIST:DESCRIPTION"],
         postal_address="Street 1, Riga",
+        **made,
     )
     own = dict.fromkeys(("UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL"), "#")
     return fill(render(content, now=NOW).html, own)
@@ -122,17 +141,16 @@ def main() -> int:
     with started() as browser:
         for file in files:
             taken = take(file.read_bytes(), ["FNAME", "LNAME"])
-            pages = by_hand(taken), as_letter(taken)
+            pages = by_hand(taken), as_letter(taken), in_blocks(taken)
             for width in WIDTHS:
-                shots = [pictured(browser, page, width) for page in pages]
-                differs = different(*shots)
-                worst = max(worst, differs)
-                sizes = " ".join(f"{shot.width}x{shot.height}" for shot in shots)
-                print(
-                    f"{file.name:42} {width:4} px  {differs:5.2f} % differ  {sizes}{'' if differs <= MOST else '  !'}"
-                )
+                came, letter, blocks = (pictured(browser, page, width) for page in pages)
+                differs, in_them = different(came, letter), different(came, blocks)
+                worst = max(worst, differs, in_them)
+                size = f"{letter.width}x{letter.height}"
+                said = f"{differs:5.2f} % differ, in blocks {in_them:5.2f} %"
+                print(f"{file.name:42} {width:4} px  {said}  {size}{'' if max(differs, in_them) <= MOST else '  !'}")
                 if "--keep" in sys.argv:
-                    for name, shot in zip(("came", "letter"), shots, strict=True):
+                    for name, shot in (("came", came), ("letter", letter), ("blocks", blocks)):
                         shot.save(f"{file.stem}-{width}-{name}.png")
     return int(worst > MOST)
 

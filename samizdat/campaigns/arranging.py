@@ -1,20 +1,30 @@
 """What a letter makes of its template: its own words in places, parts repeated, moved, removed, left out."""
 
-import html
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import templating
+from samizdat.campaigns import calling, templating
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Template
 from samizdat.core.letter import cleaning
 from samizdat.core.templating import Arrangement, Written, arranged
-from samizdat.core.templating.arranging import MAX_COPIES, Hideable, Part, Parts, Place, Repeat, find, parts_of
+from samizdat.core.templating.arranging import (
+    MAX_COPIES,
+    Hideable,
+    Part,
+    Parts,
+    Place,
+    Repeat,
+    arranged_parts,
+    find,
+    parts_of,
+)
+from samizdat.core.templating.blocks import read
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -120,12 +130,13 @@ def _change(
 
 @dataclass(frozen=True, slots=True)
 class PlaceView:
-    """A part that a letter may put its own words into; `own` is None while it has not."""
+    """A part that a letter may put its own words into; `own` is None while it has not. `title`: what it is called."""
 
     key: str
-    name: str
     usual: str
+    holder: str
     own: Written | None
+    title: str = ""
     kind: str = "place"
 
     @property
@@ -134,17 +145,37 @@ class PlaceView:
 
     @property
     def words(self) -> str:
-        """How it reads, pictures by what they show."""
-        shown = re.sub(r"<img\b[^<>]*?\balt=\"([^\"]*)\"[^<>]*>", r" \1 ", self.html)
-        return " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", shown)).split())
+        return calling.words_of(self.html)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the template has a picture there and nothing else."""
+        found = read(self.usual) if "<img" in self.usual.lower() else None
+        return found is not None and found.is_picture
+
+    @property
+    def picture(self) -> str:
+        """The picture of the library that stands there; "" for none."""
+        found = _LIBRARY.search(self.html) if self.is_picture else None
+        return found[1] if found else ""
+
+    @property
+    def elsewhere(self) -> str:
+        """The host of a picture that is not of the library; "" for none."""
+        found = _SOURCE.search(self.html) if self.is_picture and not self.picture else None
+        return found[1] if found else ""
+
+
+_LIBRARY = re.compile(r"<img\b[^<>]*?\bsrc=\"[^\"]*/m/([0-9a-f]{8,40})\.[a-z]{3,4}\"")
+_SOURCE = re.compile(r"<img\b[^<>]*?\bsrc=\"(?:https?:)?//([^\"/]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class HideView:
     key: str
-    name: str
     hidden: bool
     inner: "list[PartView]"
+    title: str = ""
     kind: str = "hide"
 
 
@@ -158,9 +189,9 @@ class CopyView:
 @dataclass(frozen=True, slots=True)
 class RepeatView:
     key: str
-    name: str
     variants: tuple[str, ...]
     copies: tuple[CopyView, ...]
+    title: str = ""
     kind: str = "repeat"
 
 
@@ -174,26 +205,43 @@ def parts(campaign: Campaign) -> list[PartView]:
     return _views(parts_of(templating.source_of(campaign.template)), arrangement_of(campaign), "")
 
 
+def outline(template: Template) -> list[str]:
+    """What the parts of a template are called, those inside of others behind them."""
+    return [view.title for view in _flat(_views(parts_of(templating.source_of(template)), Arrangement(), ""))]
+
+
 def place(campaign: Campaign, key: str) -> PlaceView | None:
-    if campaign.template is None:
-        return None
-    own = arrangement_of(campaign)
-    part = find(parts_of(templating.source_of(campaign.template)), own, key)
-    return _view(part, own, key.removesuffix(part.name)) if isinstance(part, Place) else None  # type: ignore[return-value]
+    return next((view for view in _flat(parts(campaign)) if isinstance(view, PlaceView) and view.key == key), None)
+
+
+def _flat(views: Iterable[PartView]) -> Iterator[PartView]:
+    for view in views:
+        yield view
+        match view:
+            case HideView():
+                yield from _flat(view.inner)
+            case RepeatView():
+                for copy in view.copies:
+                    yield from _flat(copy.inner)
 
 
 def _views(found: Parts, own: Arrangement, prefix: str) -> list[PartView]:
-    return [view for part in found if (view := _view(part, own, prefix))]
+    """Neighbours are told apart by their names."""
+    shown = [view for part in found if (view := _view(part, own, prefix))]
+    titles = calling.told_apart([called for _view, called in shown])
+    return [replace(view, title=title) for (view, _called), title in zip(shown, titles, strict=True)]
 
 
-def _view(part: Part, own: Arrangement, prefix: str) -> PartView | None:
+def _view(part: Part, own: Arrangement, prefix: str) -> tuple[PartView, calling.Called] | None:
     match part:
         case Place():
             key = prefix + part.name
-            return PlaceView(key, part.name, part.usual.strip(), own.texts.get(key))
+            view = PlaceView(key, part.usual.strip(), part.holder, own.texts.get(key))
+            return view, calling.place(part.name, view.words, view.is_picture)
         case Hideable():
             key = prefix + part.name
-            return HideView(key, part.name, key in own.hidden, _views(part.inner, own, prefix))
+            hidden = HideView(key, key in own.hidden, _views(part.inner, own, prefix))
+            return hidden, calling.hideable(part.name, calling.words_of(_usual(part.inner)))
         case Repeat():
             copies = tuple(
                 CopyView(
@@ -204,5 +252,11 @@ def _view(part: Part, own: Arrangement, prefix: str) -> PartView | None:
                 for copy in own.of(part)
                 if copy.model < len(part.models)
             )
-            return RepeatView(part.name, part.name, tuple(model.variant for model in part.models), copies)
+            repeat = RepeatView(part.name, tuple(model.variant for model in part.models), copies)
+            return repeat, calling.repeated(part.name, calling.words_of(_usual(part.models[0].inner)))
     return None
+
+
+def _usual(found: Parts) -> str:
+    """A part as the template has it, with all that is inside."""
+    return arranged_parts(found, Arrangement())

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from samizdat import saying
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
+from samizdat.campaigns import templating
 from samizdat.campaigns.arranging import source_for
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
@@ -25,6 +26,7 @@ from samizdat.core.document.schema import MAX_ANSWERS
 from samizdat.core.flaws import Flaw, fill
 from samizdat.core.letter import Content, conditions_of
 from samizdat.core.look import Picture as LetterPicture
+from samizdat.core.templating import dress_of
 from samizdat.wording import regrouped
 
 # A letter may say these before anybody came in whose name is known: they are empty then, like any missing name.
@@ -117,6 +119,7 @@ def content_of(
         pictures=_pictures(organisation, draft),
         look=look_of(organisation),
         own_words=saying.words(campaign.language).own,
+        dress=dress_of(templating.sample_of(campaign.template)),
         answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
     )
 

@@ -12,6 +12,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.templating import sample_of
 from samizdat.core.document import Node, dumps, parse
+from samizdat.core.templating.blocks import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,32 @@ def body_of(name: str, language: str) -> str:
 
 
 def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
-    """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number."""
+    """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number: in
+    blocks where something of it can be, else as HTML.
+    """
     if asked in NAMES:
         return draft.with_(body=body_of(asked, language), format="blocks"), None
     if asked.isascii() and asked.isdigit() and len(asked) < 15:
         template = organisation.templates.filter(pk=int(asked)).first()
         if template is not None:
-            sample = sample_of(template)
-            return (draft.with_(body=sample, format="html") if sample else draft), template
+            return _with_sample(draft, sample_of(template)), template
     return draft, None
+
+
+def _with_sample(draft: Draft, sample: str) -> Draft:
+    if not sample:
+        return draft
+    found = read(sample)
+    if found is None:
+        return draft.with_(body=sample, format="html")
+    return draft.with_(body=dumps(found.document), format="blocks")
+
+
+def has_html(draft: Draft) -> bool:
+    """Whether a block of it is HTML."""
+    if draft.format != "blocks":
+        return False
+    return any(block["type"] == "html" for block in parse(draft.body).get("content", ()))
 
 
 @lru_cache(maxsize=len(NAMES) * len(_LANGUAGES))

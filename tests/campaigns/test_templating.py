@@ -1,18 +1,21 @@
 """Templates of other services come in, lose what cannot be in a letter, and say so."""
 
+import re
 from typing import Any
 
 import pytest
 
 from samizdat.audience.actions import new_list
-from samizdat.campaigns import actions, arranging, placing, starters, templating
+from samizdat.campaigns import actions, arranging, pictures, placing, starters, templating
 from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
+from samizdat.core.document import dumps, parse
 from samizdat.core.letter import fill
 from samizdat.core.templating import TemplateRefused, Written, take
 from tests.conftest import NOW
+from tests.web.conftest import png
 
 PAGE = """<html><head><style>.b{color:#123456}@font-face{font-family:x;src:url(//f.example/x)}</style>
 <link rel="stylesheet" href="//f.example/x.css"></head><body onload="go()"><table><tr>
@@ -39,7 +42,7 @@ def test_what_is_taken_out_of_a_template_is_said_and_every_tag_is_accounted_for(
     taken = take(PAGE.encode(), ["FNAME"])
     said = {note.code for note in taken.notes}
     assert said == {"note_taken_out", "note_pixel", "note_data", "note_remote", "note_repeat", "note_hide",
-                    "note_designer", "note_tags", "note_place"}  # fmt: skip
+                    "note_tags", "note_place"}  # fmt: skip
     out = [note.values["what"] for note in taken.notes if note.code == "note_taken_out"]
     assert out == ["<script>", "<iframe>", "<form>", "<input>", "onload"]
     tags = {told.written: told.flaw.code if told.flaw else "" for told in taken.tags}
@@ -84,7 +87,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     report = templating.take_in(lantern, "Old one", PAGE.encode(), by=None, now=NOW)
     assert b"Our head" not in bytes(report.template.sealed)
     begun, template = starters.begun(lantern, str(report.template.pk), "en", Draft(from_email="a@lantern.example"))
-    assert (begun.format, template) == ("html", report.template)
+    assert (begun.format, template) == ("blocks", report.template)
     list_ = new_list(lantern, "Letter", now=NOW)
     letter = actions.create(lantern, list_, begun, by=None, now=NOW, template=report.template)
     first = fill(proof_of(letter, NOW).letter.html, {})
@@ -130,7 +133,7 @@ def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -
     arranging.hide(letter, "news", True, now=NOW)
     placing.write_blocks(letter, "side/2/story", HEADING, now=NOW)
     assert seen() == "two Head 2"
-    assert placing.blocks_of(arranging.place(letter, "side/2/story")).startswith('{"type":"doc"')
+    assert placing.blocks_of(arranging.place(letter, "side/2/story")).body == dumps(parse(HEADING))
     with pytest.raises(CampaignError, match="colleague removed"):
         arranging.arrange(letter, "side", "0", "copy", now=NOW)
     templating.rename(template, "Other name", by=None, now=NOW)
@@ -139,3 +142,38 @@ def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -
     letter.refresh_from_db()
     assert letter.template is None
     assert "Head 2" not in fill(proof_of(letter, NOW).letter.html, {})
+
+
+PICTURES = """<html><body><table width="600"><tr><td><a href="https://old.example/"><img mc:edit="header_image"
+ src="https://old.example/a.png" width="560" height="90" style="display:block;height:90px" alt="Old"></a></td></tr>
+<tr mc:repeatable="article"><td mc:edit="x1_00"><img src="https://old.example/b.png" style="max-width:260px"></td>
+<td><h3 mc:edit="x1_01">Dear readers of this letter, hello</h3></td></tr>
+<tr><td mc:edit="body"><p class="p">Body</p></td></tr></table></body></html>"""
+NEW = '{"type":"doc","content":[{"type":"picture","attrs":{"src":"%s","alt":"River","link":"https://new.example/","width":560}}]}'
+
+
+@pytest.mark.django_db
+def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_that_people_know(lantern: Any) -> None:
+    template = templating.take_in(lantern, "Old one", PICTURES.encode(), by=None, now=NOW).template
+    assert arranging.outline(template) == [
+        "Picture (header): Old", "Repeatable part: Article", "Picture", "Text: Dear readers of this letter,…",
+    ]  # fmt: skip
+    draft, _template = starters.begun(lantern, str(template.pk), "en", Draft())
+    letter = actions.create(lantern, new_list(lantern, "L", now=NOW), draft, by=None, now=NOW, template=template)
+    head = arranging.place(letter, "header_image")
+    begun = placing.blocks_of(head)
+    assert (head.is_picture, begun.fits, begun.kept) == (True, True, False)
+    assert '"link":"https://old.example/","width":560' in begun.body
+    stored = pictures.take_in(lantern, png(), NOW, name="River")
+    placing.write_blocks(letter, "header_image", NEW % stored.slug, now=NOW)
+    seen = fill(proof_of(letter, NOW).letter.html, {})
+    image = re.search(r'<a href="https://new.example/"[^>]*>(<img[^>]*>)</a>', seen)
+    assert image is not None
+    assert (
+        'width="560"' in image[1] and 'alt="River"' in image[1] and "display" in image[1] and "height" not in image[1]
+    )
+    assert "old.example/a.png" not in seen
+    assert arranging.place(letter, "header_image").picture == stored.slug
+    assert re.search(r'<p class="p"[^>]*>Body</p>', seen)
+    with pytest.raises(CampaignError, match="Only text and pictures fit"):
+        placing.write_blocks(letter, "article/0/x1_01", HEADING, now=NOW)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from samizdat.core.dates import hour, moment
+from samizdat.core.document.dress import PLAIN, Dress
 from samizdat.core.document.schema import Node
 from samizdat.core.languages import towards
 from samizdat.core.look import FONTS, Look, Picture
@@ -56,6 +57,7 @@ class Setting:
     edges: re.Pattern[str]  # one or more tokens of conditions
     clean: Callable[[str], str]  # of a raw HTML block
     fragment: str  # letters that occur nowhere else
+    dress: Dress = PLAIN  # how the template around it has its text
     answers: tuple[str, ...] = ()  # addresses of the answers to a question, by number; none: they lead nowhere
 
 
@@ -100,15 +102,19 @@ class Markup:
     # --- sections ---
 
     def _sections(self, blocks: Iterable[Node]) -> Iterator[str]:
-        for flows, run in groupby(blocks, lambda block: block["type"] not in _ENGINE):
+        for flows, run in groupby(blocks, self._flows):
             if flows:
-                yield f"<mj-raw>{self._put(''.join(map(self._flow, run)))}</mj-raw>"
+                yield f"<mj-raw>{self._put(self._run(run))}</mj-raw>"
                 continue
             for block in run:
                 if block["type"] == "columns":
                     yield self._columns(block)
                 elif made := self._engine(block):
                     yield f"<mj-section><mj-column>{made}</mj-column></mj-section>"
+
+    def _flows(self, block: Node) -> bool:
+        """Whether it stands as it is between the sections."""
+        return block["type"] not in _ENGINE or (block["type"] == "picture" and self.set.dress.pictures != "")
 
     def _columns(self, block: Node) -> str:
         columns = block["content"]
@@ -173,6 +179,26 @@ class Markup:
 
     # --- text ---
 
+    def _run(self, blocks: Iterable[Node]) -> str:
+        """Blocks that stand below each other in the frame, as its template has them."""
+        if not self.set.dress.lines:
+            return "".join(map(self._flow, blocks))
+        made: list[str] = []
+        behind_line = False
+        for block in blocks:
+            is_line = block["type"] in ("paragraph", "picture")
+            if not (inner := self.inline(block) if block["type"] == "paragraph" else self._flow(block)):
+                continue
+            if is_line and behind_line:
+                made.append("<br><br>")
+            made.append(inner)
+            if block["type"] != "edges":
+                behind_line = is_line
+        return "".join(made)
+
+    def _worn(self, tag: str, inner: str) -> str:
+        return f"<{tag}{self.set.dress.of(tag)}>{inner}</{tag}>"
+
     def _flow(self, block: Node) -> str:
         return str(getattr(self, f"_of_{block['type']}")(block))
 
@@ -184,29 +210,44 @@ class Markup:
 
     def _of_paragraph(self, block: Node) -> str:
         inner = self.inline(block)
-        return f"<p>{inner}</p>" if inner else ""
+        return self._worn("p", inner) if inner else ""
 
     def _of_heading(self, block: Node) -> str:
         inner = self.inline(block)
-        return f"<h{block['attrs']['level']}>{inner}</h{block['attrs']['level']}>" if inner else ""
+        return self._worn(f"h{block['attrs']['level']}", inner) if inner else ""
+
+    def _of_picture(self, block: Node) -> str:
+        """Where the template has pictures as plain elements: its size and edges, and no height, which was another's."""
+        attrs = block["attrs"]
+        picture = source_of(attrs["src"], self.set.pictures)
+        if picture is None:
+            return ""
+        alt = "" if attrs.get("decorative") else attrs["alt"]
+        worn = self.set.dress.of("img")
+        width = attrs.get("width") or _within(picture, worn)
+        sized = f' width="{width}"' if width else ""
+        made = f'<img src="{html.escape(picture.url)}" alt="{html.escape(alt)}"{sized}{worn}>'
+        made = self._linked(attrs["link"], made) if attrs["link"] else made
+        return self._worn("p", made) if self.set.dress.pictures == "p" else made
 
     def _of_bulletList(self, block: Node) -> str:
-        return f"<ul>{self._all(block)}</ul>"
+        return self._worn("ul", self._all(block))
 
     def _of_orderedList(self, block: Node) -> str:
         start = block["attrs"]["start"]
-        return f"<ol{f' start="{start}"' if start != 1 else ''}>{self._all(block)}</ol>"
+        numbered = f' start="{start}"' if start != 1 else ""
+        return f"<ol{numbered}{self.set.dress.of('ol')}>{self._all(block)}</ol>"
 
     def _of_listItem(self, block: Node) -> str:
         first, *rest = block["content"]
         inner = self.inline(first) if first["type"] == "paragraph" else self._flow(first)
-        return f"<li>{inner}{''.join(map(self._flow, rest))}</li>"
+        return self._worn("li", inner + "".join(map(self._flow, rest)))
 
     def _of_blockquote(self, block: Node) -> str:
-        return f"<blockquote>{self._all(block)}</blockquote>"
+        return self._worn("blockquote", self._all(block))
 
     def _of_divider(self, block: Node) -> str:
-        return "<hr>"
+        return f"<hr{self.set.dress.of('hr')}>"
 
     def _of_footer(self, block: Node) -> str:
         return (
@@ -314,8 +355,11 @@ class Markup:
                 continue
             # Conditions inside of a link take it apart: each part is a link of its own.
             parts = [part for part in self.set.edges.split(inner) if part]
-            made += [part if self.set.edges.fullmatch(part) else _link(href, part) for part in parts]
+            made += [part if self.set.edges.fullmatch(part) else self._linked(href, part) for part in parts]
         return "".join(made)
+
+    def _linked(self, url: str, inner: str) -> str:
+        return f'<a href="{html.escape(url)}"{self.set.dress.of("a")}>{inner}</a>'
 
     def _marked(self, node: Node) -> str:
         if node["type"] == "hardBreak":
@@ -325,8 +369,8 @@ class Markup:
         for part in self.set.edges.split(node["text"]):
             text = html.escape(part, quote=False)
             if part and not self.set.edges.fullmatch(part):
-                text = f"<em>{text}</em>" if "italic" in names else text
-                text = f"<strong>{text}</strong>" if "bold" in names else text
+                text = self._worn("em", text) if "italic" in names else text
+                text = self._worn("strong", text) if "bold" in names else text
             made.append(text)
         return "".join(made)
 
@@ -353,6 +397,12 @@ def when(attrs: Mapping[str, str], language: str) -> str:
     if end.date() == start.date():
         return f"{said}–{hour(end, language)}"
     return f"{said} – {moment(end, language)}"
+
+
+def _within(picture: Picture, worn: str) -> int:
+    """Its width in a template that says how wide it may be, for Outlook, which does not read that; 0: unknown."""
+    most = re.search(r"max-width\s*:\s*(\d{1,4})px", worn)
+    return min(picture.width, int(most[1])) if most and picture.width > 0 else 0
 
 
 def _href(node: Node) -> str | None:

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Mapping
 
+from samizdat.core.document.dress import PLAIN, Dress
 from samizdat.core.document.markup import Markup, Setting, source_of
 from samizdat.core.document.schema import Node
 from samizdat.core.look import Look, Picture
@@ -12,9 +13,11 @@ from samizdat.core.spoken import Words
 
 def to_html(
     document: Node, *, language: str = "en", direction: str = "ltr", look: Look | None = None,
-    pictures: Mapping[str, Picture] | None = None, words: Words | None = None,
+    pictures: Mapping[str, Picture] | None = None, words: Words | None = None, dress: Dress = PLAIN,
 ) -> str:  # fmt: skip
-    """One line for each block. Pictures of the library that are not in `pictures` are left out."""
+    """One line for each block, or as a template has them. Pictures of the library that are not in `pictures` are left
+    out.
+    """
     setting = Setting(
         look=look or Look(),
         words=words or Words(language),
@@ -24,13 +27,18 @@ def to_html(
         edges=re.compile("((?!))"),
         clean=lambda source: source,
         fragment="zf",
+        dress=dress,
     )
-    page = _Page(setting)
-    return "".join(f"{made}\n" for block in document.get("content", ()) if (made := page._flow(block)))
+    page, blocks = _Page(setting), document.get("content", ())
+    if dress != PLAIN:
+        return f"{dress.before}{page._run(blocks)}{dress.after}"
+    return "".join(f"{made}\n" for block in blocks if (made := page._flow(block)))
 
 
 class _Page(Markup):
     def _of_picture(self, block: Node) -> str:
+        if self.set.dress.pictures:
+            return super()._of_picture(block)
         attrs = block["attrs"]
         picture = source_of(attrs["src"], self.set.pictures)
         if picture is None:
@@ -41,7 +49,8 @@ class _Page(Markup):
             f'<img src="{html.escape(picture.url)}" alt="{html.escape(alt)}" width="{width}" '
             'style="max-width:100%;height:auto">'
         )
-        return f"<p>{_linked(attrs['link'], image)}</p>"
+        linked = _linked(attrs["link"], image)
+        return linked if self.set.dress.lines else f"<p>{linked}</p>"
 
     def _of_video(self, block: Node) -> str:
         attrs = block["attrs"]

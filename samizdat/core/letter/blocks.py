@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from samizdat.core.document.dress import PLAIN
 from samizdat.core.document.marked import marked, spots, unmarked, without_comments
 from samizdat.core.document.markup import DARK, EVEN, NARROW, Markup, Setting, answers_of, source_of
 from samizdat.core.document.plain import Plain
@@ -61,7 +62,9 @@ class Blocks:
         made = chain._mjml(markup.mjml(self.document))
         inner = _WRAPPER.fullmatch(cleaning.take_apart(made)[2])
         begin, end = chain.mark(), chain.mark()
-        body = f"<!--{begin}-->{markup.whole(inner[1] if inner else '')}<!--{end}-->".replace(' height="auto"', "")
+        written = markup.whole(inner[1] if inner else "").replace(' height="auto"', "")
+        dress = self.setting.dress
+        body = f"<!--{begin}-->{dress.before}{written}{dress.after}<!--{end}-->"
         self.marks = re.compile(rf"<!--(?:{begin}|{end})-->")
         self.between = re.compile(rf"<!--{begin}-->.*<!--{end}-->", re.DOTALL)
         return self._styled(chain._framed(body), made)
@@ -89,6 +92,7 @@ class Blocks:
             edges=re.compile(f"((?:{any_edge})+)"),
             clean=self._cleaned,
             fragment=f"{self.prefix}f",
+            dress=content.dress if content.template else PLAIN,
             answers=() if chain.archive else content.answers,
         )
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from samizdat.core import dates
 from samizdat.core.dates import php_date
+from samizdat.core.document.dress import PLAIN, Dress
 from samizdat.core.flaws import Flaw
 from samizdat.core.languages import direction
 from samizdat.core.look import Look, Picture
@@ -46,6 +47,7 @@ class Content:
     pictures: Mapping[str, Picture] = field(default_factory=dict)  # those of the library that blocks name
     look: Look = field(default_factory=Look)
     own_words: Mapping[str, str] = field(default_factory=dict)  # of the house, in place of those of core/spoken
+    dress: Dress = PLAIN  # what blocks wear where the template has the letter
     answers: tuple[str, ...] = ()  # where the answers to a question lead, by number, the same for all readers
 
 

@@ -6,6 +6,7 @@ taken out without a note, and every merge tag is accounted for.
 """
 
 from samizdat.core.templating.arranging import Arrangement, Written, arranged
+from samizdat.core.templating.blocks import dress_of
 from samizdat.core.templating.notes import SENTENCES, Note, TemplateRefused
 from samizdat.core.templating.taking import MAX_FILE, Taken, Told, take
 
@@ -19,5 +20,6 @@ __all__ = [
     "Told",
     "Written",
     "arranged",
+    "dress_of",
     "take",
 ]

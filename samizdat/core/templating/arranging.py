@@ -123,8 +123,11 @@ def _unused(copies: Iterable[Copy]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
+    """`usual`: HTML of the template; `holder`: the tag of the element around it, "" where that is not told."""
+
     name: str
     usual: str
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,8 @@ def parts_of(source: str) -> Parts:
             inner, position, index = read(position, index, token[1])
             name = html.unescape(token[2])
             if token[1] == "place":
-                found.append(Place(name, source[start : source.rfind("<!--/place-->", start, position)]))
+                usual = source[start : source.rfind("<!--/place-->", start, position)]
+                found.append(Place(name, usual, _holder(source, token.start())))
             elif token[1] == "hide":
                 found.append(Hideable(name, tuple(inner)))
             else:
@@ -177,6 +181,15 @@ def parts_of(source: str) -> Parts:
         return found, len(source), index
 
     return tuple(read(0, 0, "")[0])
+
+
+_HOLDER = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,10})\b[^<>]*>\s*")
+
+
+def _holder(source: str, start: int) -> str:
+    """The tag that opens right before this point."""
+    found = _HOLDER.fullmatch(source, max(source.rfind("<", 0, start), 0), start)
+    return found[1].lower() if found else ""
 
 
 def _text(found: list[Part], text: str) -> None:
@@ -197,10 +210,11 @@ def _repeat(found: list[Part], name: str, inner: Parts) -> None:
 
 def arranged(source: str, own: Arrangement) -> str:
     """The template as one letter has it, without our comments."""
-    return _written(parts_of(source), own, "")
+    return arranged_parts(parts_of(source), own)
 
 
-def _written(parts: Parts, own: Arrangement, prefix: str) -> str:
+def arranged_parts(parts: Parts, own: Arrangement, prefix: str = "") -> str:
+    """These parts and all that is inside of them. prefix: of their keys, in a copy of a repeated part."""
     out: list[str] = []
     for part in parts:
         match part:
@@ -211,11 +225,11 @@ def _written(parts: Parts, own: Arrangement, prefix: str) -> str:
                 out.append(part.usual if words is None else words.html)
             case Hideable():
                 if prefix + part.name not in own.hidden:
-                    out.append(_written(part.inner, own, prefix))
+                    out.append(arranged_parts(part.inner, own, prefix))
             case Repeat():
                 for copy in own.of(part):
                     if copy.model < len(part.models):
-                        out.append(_written(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/"))
+                        out.append(arranged_parts(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/"))
     return "".join(out)
 
 

@@ -8,18 +8,19 @@ mc:hideable    <!--hide:NAME-->…<!--/hide-->                around the element
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from samizdat.core.letter.cleaning import VOID
 from samizdat.core.templating.elements import Element, elements
+from samizdat.core.templating.naming import given
 from samizdat.core.templating.notes import Note, naming
 
 MAX_PARTS = 200  # of each kind; a real template has some twenty
 _OURS = re.compile(r"<!--/?(?:place|repeat|hide)\b.*?-->", re.DOTALL)
 _MC = re.compile(r"\smc:[\w-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?", re.IGNORECASE)
-_KNOWN = frozenset({"mc:edit", "mc:repeatable", "mc:hideable", "mc:variant"})
+_KNOWN = frozenset({"mc:edit", "mc:repeatable", "mc:hideable", "mc:variant", "mc:label"})
 _MAIN = re.compile(r"content|body|main|article|story", re.IGNORECASE)
 _BESIDE = re.compile(r"header|footer|social|util|reward|teaser|sidebar|link|image|logo|column01", re.IGNORECASE)
 _CONTENT = re.compile(r"\{\{\s*content\s*\}\}")
@@ -66,14 +67,15 @@ def marked(page: str) -> Marked:
         [one for one in free if "mc:hideable" in one.attrs and "mc:repeatable" not in one.attrs], main
     )
     names = _Names()
-    filling = [_place(one, names) for one in [one for one in edits if one is not main][:MAX_PARTS]]
+    others = [one for one in edits if one is not main][:MAX_PARTS]
+    filling = [_place(_with_link(page, one, found), one, names) for one in others]
     repeating = _repeat_marks(page, repeats[:MAX_PARTS], edits, names)
     hiding = [_mark("hide", one, names.free(_called(one, "mc:hideable"))) for one in hides[:MAX_PARTS]]
-    notes += naming("note_repeat", [*dict.fromkeys(mark.name.partition("|")[0] for mark in repeating)])
-    notes += naming("note_hide", [mark.name for mark in hiding])
-    notes += naming("note_fixed", [_called(one, "mc:repeatable", "mc:hideable") for one in (*fixed, *fixed_too)])
-    others = {name for one in found for name in one.attrs if name.startswith("mc:")} - _KNOWN
-    notes += naming("note_designer", sorted(others))
+    notes += _counted("note_repeat", {mark.name.partition("|")[0] for mark in repeating})
+    notes += _counted("note_hide", {mark.name for mark in hiding})
+    notes += _counted("note_fixed", [*fixed, *fixed_too])
+    strange = {name for one in found for name in one.attrs if name.startswith("mc:")} - _KNOWN
+    notes += naming("note_designer", sorted(strange))
     sample = page[main.inner : main.inner_end].strip() if main else ""
     source = _written(page, [*repeating, *hiding, *filling], main)
     return Marked(_MC.sub("", source), _MC.sub("", sample), tuple(mark.name for mark in filling), tuple(notes))
@@ -113,7 +115,14 @@ def _parted(found: list[Element], main: Element | None) -> tuple[list[Element], 
 
 
 def _called(one: Element, *names: str, otherwise: str = "part") -> str:
-    return next((one.attrs[name] for name in (*names, "mc:label", "mc:edit") if one.attrs.get(name)), otherwise)
+    """A name that a person gave it, else the first that it has."""
+    said = [one.attrs[name] for name in ("mc:label", *names, "mc:label", "mc:edit") if one.attrs.get(name)]
+    unsaid = said[1:] if one.attrs.get("mc:label") else said
+    return next((name for name in said if given(name)), next(iter(unsaid), otherwise))
+
+
+def _counted(code: str, found: Collection[object]) -> list[Note]:
+    return [Note(code, {"count": f"{len(found)}"})] if found else []
 
 
 class _Names:
@@ -149,9 +158,21 @@ def _repeat_marks(page: str, repeats: list[Element], edits: list[Element], names
     return marks
 
 
-def _place(one: Element, names: _Names) -> _Mark:
-    start, end = (one.start, one.end) if _bare(one) else (one.inner, one.inner_end)
-    return _Mark("place", names.free(one.attrs["mc:edit"]), start, end, one.start)
+def _place(around: Element, one: Element, names: _Names) -> _Mark:
+    start, end = (around.start, around.end) if _bare(one) else (one.inner, one.inner_end)
+    return _Mark("place", names.free(_called(one, "mc:edit")), start, end, around.start)
+
+
+def _with_link(page: str, one: Element, found: list[Element]) -> Element:
+    """A picture with the link around it alone, so that the letter may lead it elsewhere."""
+    if not _bare(one):
+        return one
+    at = bisect_right(found, one.start, key=lambda other: other.start) - 1
+    for other in reversed(found[max(at - 3, 0) : at]):
+        inside = f"{page[other.inner : one.start]}{page[one.end : other.inner_end]}"
+        if other.tag == "a" and other.holds(one) and not inside.strip() and "mc:repeatable" not in other.attrs:
+            return other
+    return one
 
 
 def _written(page: str, marks: list[_Mark], main: Element | None) -> str:
@@ -186,13 +207,14 @@ def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Elemen
         return bool(_MAIN.search(name)) and not _BESIDE.search(name), single, letters.inside(one)
 
     main = max(filled, key=weight)
-    return main, [Note("note_place", {"name": main.attrs["mc:edit"]})]
+    return main, [Note("note_place", {"words": letters.first(main)})]
 
 
 class _Letters:
     """How many letters of text stand between two places of a page: counted once, asked for each element."""
 
     def __init__(self, page: str) -> None:
+        self.page = page
         self.places, self.counts = [0], [0]
         position = count = 0
         for gap in re.finditer(r"<style.*?</style>|<[^>]*>|\s+", page, re.DOTALL):
@@ -200,6 +222,11 @@ class _Letters:
             position = gap.end()
             self.places.append(position)
             self.counts.append(count)
+
+    def first(self, one: Element, count: int = 5) -> str:
+        """How its words begin."""
+        found = html.unescape(re.sub(r"<[^>]*>", " ", self.page[one.inner : one.inner_end])).split()
+        return " ".join(found[:count]) + ("…" if len(found) > count else "")
 
     def inside(self, one: Element) -> int:
         return self._before(one.inner_end) - self._before(one.inner)

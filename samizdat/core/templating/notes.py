@@ -16,13 +16,13 @@ SENTENCES: dict[str, str] = {
     "note_data": "Pictures inside of the file itself, which mail programs do not show: %(count)s taken out.",
     "note_remote": "Fonts and styles that are fetched from elsewhere: %(count)s taken out.",
     "note_unread": "Characters that could not be read: %(count)s. Look at the text; the file is no proper UTF-8.",
-    "note_repeat": "Parts that a letter can repeat, move and remove: %(names)s.",
-    "note_hide": "Parts that a letter can leave out: %(names)s.",
+    "note_repeat": "Parts that a letter can repeat, move and remove: %(count)s.",
+    "note_hide": "Parts that a letter can leave out: %(count)s.",
     "note_fixed": "Parts that Mailchimp can repeat or hide stay as they are, since the letter or another part is inside"
-    " of them: %(names)s.",
+    " of them: %(count)s.",
     "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
     "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
-    "note_place": "Letters are written where “%(name)s” stood.",
+    "note_place": "Letters are written where these words stood: “%(words)s”.",
     "note_guess": "The file does not say where the letter goes. Its longest part was taken; look at the preview.",
 }
 

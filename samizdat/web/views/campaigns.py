@@ -21,7 +21,7 @@ from samizdat.accounts import queries as accounts
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, copying, folders, languages, pictures, queries, starters, switching
+from samizdat.campaigns import actions, arranging, copying, folders, languages, pictures, queries, starters, switching
 from samizdat.campaigns import writing as together
 from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
@@ -192,6 +192,8 @@ def _begun(request: Any, form: BeginForm, last: Any) -> Any:
         old = draft_of(last)
         draft = draft.with_(from_name=old.from_name, from_email=old.from_email, reply_to=old.reply_to)
     draft, template = starters.begun(organisation, answers["begin"], answers["language"], draft)
+    if template is not None:
+        _say_why_html(request, draft)
     return actions.create(
         organisation,
         audience.list_by_id(organisation, answers["list"]),
@@ -201,6 +203,16 @@ def _begun(request: Any, form: BeginForm, last: Any) -> Any:
         template=template,
         language=answers["language"],
     )
+
+
+def _say_why_html(request: Any, draft: Draft) -> None:
+    """Why the text of a template, or a part of it, is not blocks."""
+    if draft.format == "html":
+        why = _("The text of the template has tables or a look of its own that blocks would lose. So it is HTML here.")
+        messages.warning(request, why)
+    elif starters.has_html(draft):
+        kept = _("What has tables or a look of its own stays HTML, in a block of its own, so that nothing is lost.")
+        messages.warning(request, kept)
 
 
 def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
@@ -277,7 +289,7 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
             return _then(request, found)
     facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
     facts |= _writing_facts(request, form, found.language) | beside.comment_facts(request.organisation, found)
-    facts |= _language_facts(found)
+    facts |= _language_facts(found) | {"parts": arranging.parts(found)}
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
 
 

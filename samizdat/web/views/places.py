@@ -60,22 +60,21 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     if there is None or found.state != "draft":
         messages.error(request, _("The template of this letter has no such part. Load the page again."))
         return go(request, "places", campaign_id)
-    way = request.POST.get("format", request.GET.get("in", WAYS[0][0]))
+    begun, way = placing.blocks_of(there), request.POST.get("format", request.GET.get("in", ""))
+    if way not in dict(WAYS):
+        way = "blocks" if begun.fits else "html"
     body, wrong = None, ""
     if request.method == "POST":
         body = request.POST.get("body", "")[:LONGEST_BODY]
         try:
-            if way == "blocks":
-                placing.write_blocks(found, key, body, now=timezone.now())
-            else:
-                arranging.write(found, key, Written(body), now=timezone.now())
+            _write(request, found, key, way, body)
         except CampaignError as refused:
             wrong = str(refused)
         else:
             messages.success(request, _("Saved."))
             return go(request, "places", campaign_id)
     if body is None:
-        body = placing.blocks_of(there) if way == "blocks" else there.html
+        body = begun.body if way == "blocks" else there.html
     facts = {
         "campaign": found,
         "place": there,
@@ -83,7 +82,27 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
         "ways": [(name, label, name == way) for name, label in WAYS],
         "body": body,
         "wrong": wrong,
+        "why": _why(begun, way),
         "still": beside.still("html", there.html),
         "editor": editing.facts(offered(request.organisation, found.language)),
     }
     return render(request, "web/campaigns/place.html", facts, status=422 if wrong else 200)
+
+
+def _write(request: Any, found: Any, key: str, way: str, body: str) -> None:
+    """Errors: CampaignError."""
+    if way != "blocks":
+        arranging.write(found, key, Written(body), now=timezone.now())
+        return
+    placing.write_blocks(found, key, body, now=timezone.now())
+    if placing.lacks_description(body):
+        messages.warning(request, _("A picture has no description. Say what it shows, for readers who do not see it."))
+
+
+def _why(begun: Any, way: str) -> str:
+    """Why it, or a part of it, is HTML."""
+    if not begun.fits and way == "html":
+        return _("This part has tables or a look of its own that blocks would lose, so it is written as HTML.")
+    if begun.kept and way == "blocks":
+        return _("What has tables or a look of its own stays HTML, in a block of its own, so that nothing is lost.")
+    return ""

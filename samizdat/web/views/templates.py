@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from samizdat.campaigns import brand, queries, starters, templating
+from samizdat.campaigns import arranging, brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
 from samizdat.core.letter import Content, fill, settle
 from samizdat.core.letter import render as compiled
@@ -56,7 +56,8 @@ def take_in(request: Any) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
         return go(request, "templates")
-    return render(request, "web/template_taken.html", {"report": report, "name": name})
+    facts = {"report": report, "name": name, "parts": arranging.outline(report.template)}
+    return render(request, "web/template_taken.html", facts)
 
 
 def _template_at(request: Any, template_id: int) -> Any:

@@ -38,8 +38,6 @@ function begin(page) {
     },
   });
   if (!load(editor, source.value)) return editor.destroy();
-  const usual = document.getElementById("f-usual");
-  if (usual) begun(editor, source, usual.value);
 
   bar = toolbar(editor, page);
   const row = adder(editor);
@@ -83,16 +81,6 @@ function load(editor, text) {
     console.warn(error.message);
     return false;
   }
-}
-
-// A place of a template begins with what the template has there, read as if it had been pasted.
-function begun(editor, source, html) {
-  const read = new DOMParser().parseFromString(clean(html), "text/html").body;
-  const doc = pm.model.DOMParser.fromSchema(editor.schema).parse(read);
-  const transaction = editor.state.tr.replaceWith(0, editor.state.doc.content.size, doc.content);
-  named(transaction, transaction.doc);
-  editor.view.dispatch(transaction.setMeta("addToHistory", false));
-  source.value = written(editor);
 }
 
 // An empty letter has one empty line to write in.
