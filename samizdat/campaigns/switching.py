@@ -13,8 +13,11 @@ from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.templating import sample_of
 from samizdat.core.document import BadDocument, Node, dumps, from_markdown, parse, to_html, to_markdown
 from samizdat.core.languages import direction
+from samizdat.core.templating import dress_of
+from samizdat.core.templating.blocks import read
 
 EMPTY = dumps(parse('{"type":"doc"}'))
 # A page of its own, with a head and styles, is no block.
@@ -38,7 +41,7 @@ def _empty(to: str) -> str:
 
 def _body(campaign: Campaign, draft: Draft, to: str) -> str | None:
     """The letter in the other format; None: not without loss."""
-    document = _document(draft)
+    document = _document(campaign, draft)
     if document is None:
         return None
     if to == "markdown":
@@ -53,17 +56,23 @@ def _body(campaign: Campaign, draft: Draft, to: str) -> str | None:
         look=content.look,
         pictures=content.pictures,
         words=saying.words(campaign.language),
+        dress=content.dress,
     )
 
 
-def _document(draft: Draft) -> Node | None:
-    """The letter as blocks. HTML becomes one block of raw HTML, which readers get as they did."""
+def _document(campaign: Campaign, draft: Draft) -> Node | None:
+    """The letter as blocks. HTML becomes one block of raw HTML, which readers get as they did; where its text looks as
+    the template has it, blocks of text.
+    """
     if draft.format == "blocks":
         return parse(draft.body)
     if draft.format == "markdown":
         return from_markdown(draft.body)
     if _WHOLE.search(draft.body):
         return None
+    sample = sample_of(campaign.template)
+    if sample and (found := read(draft.body)) and found.dress == dress_of(sample):
+        return found.document
     block = {"type": "html", "attrs": {"source": draft.body}}
     try:
         return parse(json.dumps({"type": "doc", "content": [block]}))
