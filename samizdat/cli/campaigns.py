@@ -652,6 +652,8 @@ def _books(status: dict[str, Any]) -> list[str]:
         lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
+    if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
+        lines.append(f"{'':14}Its readers want the letters of this list gathered: it stands in their digest.")
     lines += [f"{status['left_by_letter']:>12,}  left by this letter"]
     for name, route in status["by_route"].items():
         lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")

@@ -11,7 +11,7 @@ from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.checks import Looked
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.letter import proof_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
 from samizdat.core.flaws import Flaw
@@ -47,11 +47,17 @@ def _unsigned(organisation: Any, draft: Draft) -> Iterator[Flaw]:
 
 
 def _second_today(campaign: Campaign, now: datetime) -> Iterator[Flaw]:
+    """A letter that goes to the same readers today. Those who get a digest get no letter to the whole list by itself,
+    and one letter to a few of them is their second; whom a letter did not reach has not had it.
+    """
     zone = ZoneInfo(campaign.organisation.timezone)
     begin = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     end = begin + timedelta(days=1)
     others = Campaign.objects.select_related("organisation").filter(list=campaign.list_id, due__gte=begin, due__lt=end)
-    other = others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).order_by("-due").first()
+    others = others.exclude(pk__in=(campaign.pk, campaign.again_id or 0)).exclude(state__in=("draft", "cancelled"))
+    if is_gathered(campaign):
+        others = others.filter(is_digest=False)
+    other = others.filter(frozen__gt=0).order_by("-due").first()
     if other is not None:
         yield Flaw(0, "second_today", {"subject": draft_of(other).subject[:80]}, None, "care", "to")
 

@@ -13,11 +13,12 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.delivery import checking, queries, signing
+from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.whom import Whom
 from samizdat.events import queries as events
 from samizdat.web import previews, words
 from samizdat.web.doors import address
-from samizdat.web.templatetags.desk import moment
+from samizdat.web.templatetags.desk import count, moment
 
 
 def domain_in(email: str) -> str:
@@ -119,6 +120,8 @@ def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
         return _item(
             "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
         )
+    if stands_in_digest(found):
+        return _item("care", _("It goes by the digest alone"), _gathered(found, reach))
     href = address(request.organisation, "imports")
     return _item(
         "stop",
@@ -127,6 +130,22 @@ def _people(request: Any, found: Any, reach: Whom) -> dict[str, str]:
         href,
         _("Import"),
     )
+
+
+def _gathered(found: Any, reach: Whom) -> str:
+    many = reach.without.get("digest", 0)
+    who = ngettext(
+        "%(number)s reader wants the letters of this list gathered, and nobody wants them by themselves.",
+        "%(number)s readers want the letters of this list gathered, and nobody wants them by themselves.",
+        many,
+    )
+    due = found.list.digest_due
+    then = (
+        _("Once released it stands in the next digest: %(when)s.")
+        if due
+        else _("Once released it stands in the next digest.")
+    )
+    return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
 
 def _second_person(request: Any, found: Any) -> list[dict[str, str]]:

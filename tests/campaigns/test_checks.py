@@ -293,6 +293,27 @@ def test_a_second_letter_on_one_day_and_a_much_larger_one_are_worth_a_look(
     assert "second_today" not in {one.code for one in look(campaign, NOW + timedelta(days=1)).findings}
 
 
+def test_a_digest_is_no_second_letter_but_to_a_few_of_those_who_get_it(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is one that nobody got by itself, or the letter whose unreached this one goes to."""
+    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 5)
+    campaign = letter(lantern, "Hello")
+    earlier = letter(lantern, "Before", list=campaign.list, subject="Gathered")
+    today = Campaign.objects.filter(pk=earlier.pk)
+    today.update(state="held", due=NOW, frozen=200, pending=200, is_digest=True)
+    assert "second_today" not in codes(campaign)
+    few = letter(lantern, "Hello", list=campaign.list)
+    few.tag = lantern.tags.create(name_sealed=b"", name_index=b"x")
+    assert "second_today" in codes(few)
+    today.update(is_digest=False, frozen=0, pending=0)
+    assert "second_today" not in codes(campaign)
+    today.update(frozen=200, pending=200)
+    assert "second_today" in codes(campaign)
+    Campaign.objects.filter(pk=campaign.pk).update(again=earlier)
+    assert "second_today" not in codes(Campaign.objects.get(pk=campaign.pk))
+
+
 def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_it_is_the_same(lantern: Any) -> None:
     campaign = letter(lantern, "[x](https://bit.ly/abc)")
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_short")

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from samizdat.audience.actions.digests import set_digest
-from samizdat.audience.models import List, Subscription
+from samizdat.audience.models import List, ListTotal, Subscription
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.digest import FREQUENCIES
-from samizdat.delivery import actions
+from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import digests
 from samizdat.delivery.actions.digests import make_due, waits_for
 from samizdat.delivery.actions.recipients import waits
 from samizdat.delivery.engine import run_campaign
-from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.errors import DeliveryError, NobodyToWrite
 from samizdat.delivery.models import Retry, SetAside
 from samizdat.delivery.whom import whom
 from tests.delivery.conftest import House
@@ -188,6 +188,55 @@ def test_letters_to_a_few_are_not_gathered(house: House) -> None:
     assert [waits(letter, frequency, datetime.now(UTC)) for frequency in range(5)] == ["", "", "digest", "digest", ""]
     letter.tag_id = 1
     assert [waits(letter, frequency, datetime.now(UTC)) for frequency in (2, 3, 4)] == ["", "", ""]
+
+
+def test_where_everybody_gathers_a_letter_goes_by_the_digest_alone(house: House, server: ScriptedServer) -> None:
+    people = house.people(3)
+    house.route(server)
+    for one in people:
+        wish(house, one, often="digest")
+    assert close(house, server) is None
+    ListTotal.objects.update_or_create(list=house.list, status=1, defaults={"count": 3})  # `people` counts nobody.
+    found = whom(house.draft(), datetime.now(UTC))
+    assert (found.known, found.without, found.may) == (3, {"digest": 3}, 0)
+    letter = house.released()
+    ended = run_campaign(letter.pk, 30)
+    assert (ended["ended"], ended["frozen"], ended["accepted"]) == ("finished", 0, 0)
+    letter.refresh_from_db()
+    assert queries.recount(letter).adds_up and Campaign.objects.get(pk=letter.pk).digest_round == 2
+    assert close(house, server).frozen == 3
+    assert close(house, server) is None
+    assert got(server) == {one: ["digest"] for one in people}
+
+
+def test_whoever_changes_her_mind_before_such_a_letter_begins_gets_it_once(
+    house: House, server: ScriptedServer
+) -> None:
+    stays, changes = house.people(2)
+    house.route(server)
+    for one in (stays, changes):
+        wish(house, one, often="digest")
+    close(house, server)
+    later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
+    wish(house, changes, often="all")
+    close(house, server)  # The round in which she left the digest is over.
+    assert (later.frozen, begin(later)["accepted"]) == (0, 1)
+    close(house, server)
+    assert got(server) == {changes: ["News"], stays: ["digest"]}
+
+
+def test_a_list_whose_readers_have_all_left_reaches_nobody_whatever_they_once_chose(house: House) -> None:
+    (gathers,) = house.people(1)
+    wish(house, gathers, often="digest")
+    Subscription.objects.update(frequency=FREQUENCIES.index("digest"), digest_turn=1)
+    house.leave(gathers)
+    with pytest.raises(NobodyToWrite):
+        house.released()
+    Subscription.objects.update(status=1, may=1)
+    house.organisation.public_url = ""
+    house.organisation.save()
+    with pytest.raises(NobodyToWrite):
+        house.released()  # Without public pages no digest is made.
 
 
 def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: ScriptedServer) -> None:

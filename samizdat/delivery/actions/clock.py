@@ -110,11 +110,13 @@ def _of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
 
 
 def finish_if_done(campaign_id: int, now: datetime) -> bool:
-    """Finished, when nobody is owed anything: no number without a result, no try ahead, no chunk in anybody's hands."""
+    """Finished, when nobody is owed anything: no number without a result, no try ahead, no chunk in anybody's hands.
+    One that nobody is owed by itself, since all of its readers want the digest, is finished at once.
+    """
     with transaction.atomic():
         changed = (
             Campaign.objects.filter(
-                pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, frozen__gt=0
+                pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, edition__isnull=False
             )
             .exclude(edition__in=Retry.objects.filter(edition__campaign=campaign_id).values("edition"))
             .exclude(

@@ -41,6 +41,14 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     )
 
 
+def stands_in_digest(campaign: Campaign) -> bool:
+    """Does anybody get this letter in the digest that is gathered now? Without public pages no digest is made."""
+    if not is_gathered(campaign) or not campaign.organisation.public_url:
+        return False
+    round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
+    return bool(dialect.digest_page(campaign.organisation_id, campaign.list_id, round, 0, 1, suppressions=True))
+
+
 def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
     "monthly". "" where it is one of them.

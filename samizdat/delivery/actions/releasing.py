@@ -18,7 +18,7 @@ from samizdat.core import contest
 from samizdat.delivery.actions import resending, rounds
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.holds import read_quiet
-from samizdat.delivery.actions.recipients import pages, warming, who_waits
+from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, SetAside
@@ -92,7 +92,9 @@ def release(
                 rounds.set_aside(campaign, seldom)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken
-        if not frozen:
+        # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
+        # of its round has it.
+        if not frozen and not stands_in_digest(campaign):
             raise NobodyToWrite(
                 _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
                 if campaign.segment is None

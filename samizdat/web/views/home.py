@@ -50,7 +50,8 @@ def home(request: Any) -> HttpResponse:
 
 def _went_out(row: Any) -> bool:
     """Somebody got it, or might have: one that was taken back in time is no letter of ours."""
-    return bool(row.campaign.frozen != row.campaign.cancelled)
+    campaign = row.campaign
+    return bool(campaign.state != "cancelled" or campaign.frozen != campaign.cancelled)
 
 
 def _when(row: Any) -> Any:
