@@ -39,7 +39,7 @@ def in_test(
 def run_until_it_waits(campaign: Campaign) -> None:
     """Sends what may go; what is left waits for the test."""
     with Running():
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "test", 30)
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason in ("test", "test_hand"), 30)
 
 
 def subjects(server: ScriptedServer) -> dict[str, list[str]]:
@@ -67,7 +67,8 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
     run_until_it_waits(campaign)
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.reason, campaign.accepted) == ("waiting", "test", 20)
+    assert (campaign.state, campaign.reason, campaign.waits_until) == ("waiting", "test_hand", None), "at no time by itself"
+    assert campaign.accepted == 20
     first = subjects(server)
     assert {subject: len(people) for subject, people in first.items()} == {"News": 10, "Other news": 10}
     parts_add_up(campaign)
@@ -140,7 +141,7 @@ def test_kills_in_a_test_send_nobody_two_versions(house: House, server: Scripted
         parts_add_up(campaign)
     server.latency = 0.0
     child = Child()
-    until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "test", 40)
+    until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "test_hand", 40)
     choose(campaign, 1, now=hours.now())
     until(lambda: len(server.messages) > 340)
     child.kill()
