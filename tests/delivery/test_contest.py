@@ -67,7 +67,9 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
     run_until_it_waits(campaign)
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.reason, campaign.waits_until) == ("waiting", "test_hand", None), "at no time by itself"
+    assert (campaign.state, campaign.reason, campaign.waits_until) == ("waiting", "test_hand", None), (
+        "at no time by itself"
+    )
     assert campaign.accepted == 20
     first = subjects(server)
     assert {subject: len(people) for subject, people in first.items()} == {"News": 10, "Other news": 10}

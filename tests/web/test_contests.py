@@ -134,6 +134,8 @@ def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House,
     assert "Write to them again" not in client.get(_to(here, "report", sent.pk)).content.decode()
     client.post(_to(here, "write-again", letter.pk))
     draft = Campaign.objects.get(again=letter)
+    page = client.get(_to(here, "campaign", draft.pk)).content.decode()
+    assert "To those alone whom the first letter did not reach" in page and 'name="list"' not in page
     shown = client.get(_to(here, "send", draft.pk)).context["rows"]
     assert {row.word: row.count for row in shown}["reached by the first letter"] == 2
     refused = client.post(_to(here, "write-again", sent.pk), follow=True).content.decode()

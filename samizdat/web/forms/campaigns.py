@@ -92,11 +92,21 @@ class ComposeForm(EnvelopeForm):
     )
 
     def __init__(
-        self, *args: Any, lists: Any, tags: Any, segments: Any, templates: Any, is_version: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        lists: Any,
+        tags: Any,
+        segments: Any,
+        templates: Any,
+        is_version: bool = False,
+        is_again: bool = False,
+        **kwargs: Any,
     ) -> None:
-        """is_version: in another language, whose sender and audience are those of its letter."""
+        """is_version: in another language, whose sender and audience are those of its letter. is_again: to those whom
+        another letter did not reach, and to nobody else.
+        """
         super().__init__(*args, **kwargs)
-        self.is_version = is_version
+        self.is_version, self.is_again = is_version, is_again
         self.fields["subject"].help_text = _("Phones show about 45 characters.")
         offer(self, "template", [("", _("Carbon (ours)")), *templates])
         code = self.initial.get("language", "")
@@ -107,6 +117,10 @@ class ComposeForm(EnvelopeForm):
                 del self.fields[name]
             return
         offer(self, "language", every_language(code))
+        if is_again:
+            for name in ("list", "tag", "segment"):
+                del self.fields[name]
+            return
         offer(self, "list", [(found.id, found.name) for found in lists])
         offer(self, "tag", [("", _("everybody on the list")), *tags])
         offer(self, "segment", [("", _("everybody on the list")), *segments])

@@ -233,7 +233,8 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         tags=_tags(organisation, campaign),
         segments=_segments(organisation, campaign),
         templates=queries.templates(organisation),
-        is_version=campaign is not None and campaign.version_of_id is not None,
+        is_version=campaign.version_of_id is not None,
+        is_again=campaign.again_id is not None,
     )
 
 
@@ -259,6 +260,8 @@ def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
     template = organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None
     if form.is_version:
         return {"template": template}
+    if form.is_again:
+        return {"template": template, "language": answers["language"]}
     return {
         "list": audience.list_by_id(organisation, answers["list"]),
         "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
