@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.db import IntegrityError, transaction
+
 from samizdat import dialect
 from samizdat.audience import facts, readable
 from samizdat.audience.errors import NoSuchSubscriber
@@ -52,6 +54,30 @@ def lock(subscriber: Subscriber) -> Subscriber:
     if row is None:
         raise NoSuchSubscriber("This subscriber is not here any more. Look the address up again.")
     return row
+
+
+def find_or_create(
+    organisation: Any,
+    keys: OrganisationKeys,
+    address: str,
+    values: Mapping[int, str],
+    language: str,
+    today: date,
+    way: str = "desk",
+) -> tuple[Subscriber, bool]:
+    """(her locked row, whether it was made now). On PostgreSQL somebody else may make it in this moment: a form is
+    confirmed while a colleague writes her down; then that one is hers."""
+    row = find(organisation, keys, address, lock=True)
+    if row is not None:
+        return row, False
+    try:
+        with transaction.atomic():
+            return create(organisation, keys, address, values, language, today, way), True
+    except IntegrityError:
+        row = find(organisation, keys, address, lock=True)
+        if row is None:
+            raise
+        return row, False
 
 
 def create(

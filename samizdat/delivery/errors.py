@@ -59,6 +59,10 @@ class NoRoute(DeliveryError):
     code = "no_route"
 
 
+class WantsNoMail(DeliveryError):
+    code = "wants_no_mail"
+
+
 class DomainRefused(DeliveryError):
     """A sending domain or one of its keys cannot be as it is asked for. `field`: what of it is wrong, for a form."""
 

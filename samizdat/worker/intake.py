@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
@@ -125,6 +126,7 @@ def _leave(said: list[Said], now: datetime) -> None:
     group = group_of(now)
     proven = all_proven(said)
     with transaction.atomic():
+        _hold(proven)
         for one in proven:
             way = "one-click" if one.said.words.get("way") == "one-click" else "form"
             for list_ in one.lists:
@@ -139,6 +141,12 @@ def _leave(said: list[Said], now: datetime) -> None:
     _settle(said, "left", (one.said for one in proven))
 
 
+def _hold(proven: list[Leaving]) -> None:
+    """All of a slice before the first: else it holds a list's totals, and waits for her whom somebody at the desk
+    holds, who waits for these totals."""
+    dialect.lock_subscribers(sorted({one.subscriber.id for one in proven}))
+
+
 def _letter(edition: int) -> str:
     return str(edition) if edition else ""
 
@@ -148,6 +156,7 @@ def _back(said: list[Said], now: datetime) -> None:
     moved: Moved = Counter()
     since = (now.astimezone(UTC) - TAKES_BACK).date()
     with transaction.atomic():
+        _hold(proven)
         for one in proven:
             back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at, since=since)
             for list_ in one.lists:

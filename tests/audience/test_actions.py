@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.audience import actions, queries
+from samizdat.audience import actions, queries, settling
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
 from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
 from samizdat.core.address import BadAddress
@@ -180,3 +180,19 @@ def test_the_nightly_check_finds_and_mends_what_is_not_what_the_records_say(
     assert sorted(checked.wrong) == sorted([ada.number, boris.number])
     assert actions.settle_again(lantern, checked.wrong, now=NOW) == 2
     assert check_projections(lantern, NOW).wrong == []
+
+
+def test_who_is_written_down_by_two_at_once_is_one(
+    ada: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL neither sees the other's row before it is committed."""
+    look, looks = settling.find, []
+
+    def find(*args: Any, **more: Any) -> Any:
+        looks.append(1)
+        return look(*args, **more) if len(looks) > 1 else None
+
+    monkeypatch.setattr(settling, "find", find)
+    values = {"FNAME": "Augusta"}
+    again = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", values=values, now=NOW)
+    assert again.id == ada.id and queries.values_of(again)["FNAME"] == "Augusta"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import translation
 
+from samizdat.audience.actions import suppress
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import queries
 from samizdat.delivery.actions import (
@@ -20,7 +21,7 @@ from samizdat.delivery.actions import (
     send_test,
 )
 from samizdat.delivery.actions.routes import wake_due
-from samizdat.delivery.errors import NoRoute, RouteRefused
+from samizdat.delivery.errors import NoRoute, RouteRefused, WantsNoMail
 from samizdat.delivery.models import Route
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
@@ -337,3 +338,11 @@ def test_a_test_letter_goes_out_at_once_and_is_booked_nowhere(house: House, serv
 def test_without_a_route_a_test_letter_is_refused(house: House) -> None:
     with pytest.raises(NoRoute, match="Add one"):
         send_test(house.draft(), ["clara@lantern.example"], now=NOW)
+
+
+@pytest.mark.parametrize("reason", ["complaint", "erased", "manual", "objected"])
+def test_no_test_goes_to_an_address_that_wants_no_mail(house: House, reason: str) -> None:
+    """A test has no way out, and nobody agreed to it."""
+    suppress(house.organisation, reason, address="Ada@example.org", now=NOW)
+    with pytest.raises(WantsNoMail, match="stop list"):
+        send_test(house.draft(), ["clara@lantern.example", "ada@example.org"], now=NOW)

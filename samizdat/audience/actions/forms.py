@@ -236,9 +236,8 @@ def sign_up_by_form(
     keys = house.keys(organisation)
     address = addresses.normalise(address)
     with transaction.atomic():
-        row = settling.find(organisation, keys, address, lock=True)
-        if row is None:
-            row = settling.create(organisation, keys, address, {}, language, now.astimezone(UTC).date())
+        today = now.astimezone(UTC).date()
+        row, _made = settling.find_or_create(organisation, keys, address, {}, language, today)
         number = number_of(view.id, view.facts, said.lists, now.astimezone(UTC).date())
         values = {str(n): text for n, text in said.values.items()}
         told = json.dumps({"values": values, "topics": said.topics, "asked": number, "lists": said.lists})

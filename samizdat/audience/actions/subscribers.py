@@ -160,10 +160,9 @@ def _there(
         raise AddressErased
     numbers = tagging.fields_for(organisation, keys, {tag: tag for tag in values})
     told = {numbers[tag]: text for tag, text in values.items() if text}
-    row = settling.find(organisation, keys, address, lock=True)
-    if row is None:
-        return settling.create(organisation, keys, address, told, language, now.astimezone(UTC).date(), way)
-    if told:
+    today = now.astimezone(UTC).date()
+    row, made = settling.find_or_create(organisation, keys, address, told, language, today, way)
+    if told and not made:
         settling.reseal(row, settling.values_of(keys, row) | told)
     return row
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat import plugs
+from samizdat.audience import queries as audience
 from samizdat.campaigns import contest
 from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.draft import draft_of
@@ -25,12 +26,16 @@ from samizdat.delivery import signing
 from samizdat.delivery.actions import barring
 from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.actions.routes import believe
-from samizdat.delivery.errors import NoRoute
+from samizdat.delivery.errors import NoRoute, WantsNoMail
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_of
 from samizdat.delivery.values import date_text
 from samizdat.events.actions import record
 from samizdat.vault import house
+
+# Whoever is behind such an address said no, or somebody here for her. A test has no way out, so it does not go there
+# either. A dead mailbox may be tried.
+WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,13 @@ def send_test(
     """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its leave link says: a test.
     version: another one of a test of versions.
 
-    Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute.
+    Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute, WantsNoMail.
     """
     addresses = [normalise(address) for address in to]
+    for address in addresses:
+        if audience.suppression_of(campaign.organisation, address) in WANTS_NO_MAIL:
+            sentence = _("%(address)s is on your stop list: no test goes there. Take it out, or off the list.")
+            raise WantsNoMail(sentence % {"address": address})
     routes = Route.objects.filter(organisation=campaign.organisation, state="live").select_related("organisation")
     if version:
         proof = contest.proof_of_version(campaign, contest.versions(campaign)[version].change, now)
