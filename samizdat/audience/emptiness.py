@@ -1,7 +1,7 @@
 """Who of a list has no value in a sealed field: opened and counted piece by piece; only sums leave the seal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,19 @@ class Look:
 
 
 def look(
-    list: List, tag: Tag | None, reader: Reader | None, fields: Sequence[int], *, after: int, seconds: float | None
+    list: List,
+    tag: Tag | None,
+    reader: Reader | None,
+    fields: Sequence[int],
+    *,
+    after: int,
+    seconds: float | None,
+    speaks: Callable[[str], bool] | None = None,
 ) -> Look:
     """Of those on a list (with a tag, in a segment) who may get a letter, from the row behind `after`.
 
-    fields: numbers in the blob. seconds: how long to look, at least one page; None: to the end.
+    fields: numbers in the blob. seconds: how long to look, at least one page; None: to the end. speaks: whether who has
+    this language is counted.
     """
     keys = house.keys(list.organisation)
     assert keys.ring is not None
@@ -44,7 +52,9 @@ def look(
         rows = sql.rows(query, [*values, *window, *window])
         walk.met(len(rows))
         seen += len(rows)
-        for row, blob, *answers in rows:
+        for row, blob, language, *answers in rows:
+            if speaks and not speaks(language):
+                continue
             if decides and not decides(row, blob, tuple(answers)):
                 continue
             of += 1
@@ -65,7 +75,7 @@ def _query(list: List, tag: Tag | None, reader: Reader | None) -> tuple[str, Seq
     asks = reader.asks("u.subscriber_id") if reader and reader.sealed else []
     columns = "".join(f", {one.text}" for one in asks)
     query = (
-        f"SELECT u.subscriber_id, s.blob{columns} FROM audience_subscription u {tagged} "
+        f"SELECT u.subscriber_id, s.blob, s.language{columns} FROM audience_subscription u {tagged} "
         "JOIN audience_subscriber s ON s.id = u.subscriber_id "
         f"WHERE u.list_id = %s AND u.may = %s AND {told.text} "
         "AND u.subscriber_id >= %s AND u.subscriber_id < %s AND s.id >= %s AND s.id < %s ORDER BY u.subscriber_id"

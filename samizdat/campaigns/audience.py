@@ -17,6 +17,7 @@ from samizdat.audience.segments.who import Reader, today_of
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import DRAFTS, Row
+from samizdat.core import languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,21 @@ def reader_of(campaign: Campaign, now: datetime) -> Reader | None:
         return None
     tree = saved.tree_of(campaign.segment)
     return Reader(campaign.organisation, tree, today_of(campaign.organisation, now))
+
+
+def spoken_in(campaign: Campaign) -> tuple[list[str], int]:
+    """The languages of its letter by place, the fallback first, and the place of this version; [] for one version."""
+    letter = campaign.version_of or campaign
+    others = list(letter.languages.order_by("pk").values_list("pk", "language"))
+    if not others:
+        return [], 0
+    places = {number: place for place, (number, _language) in enumerate(others, start=1)}
+    return [languages.normal(letter.language), *(language for _number, language in others)], places.get(campaign.pk, 0)
+
+
+def speaks(spoken: list[str], place: int) -> Callable[[str], bool] | None:
+    """Whether who has this language gets the version of this place; None where everybody gets the same."""
+    return (lambda said: (languages.place_of(said, spoken) or 0) == place) if spoken else None
 
 
 def reach_of(campaign: Campaign, now: datetime) -> Reach:

@@ -2,7 +2,7 @@
 
 A version is a draft of its own that belongs to a letter: it has its text, template, history, comments and checks, and
 from the letter its sender and its audience. The letter itself is the fallback: it goes to everybody in whose language
-there is no version. Who gets which is settled at the release, by core/languages; a later try looks at it again.
+there is no version. Who gets which is settled at the release, by core/languages, for later tries as well.
 
 A letter has either versions by language or a test of versions: with both, most parts of a test would be too small to
 say anything.

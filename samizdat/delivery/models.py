@@ -263,7 +263,9 @@ class ProviderTotal(models.Model):
 
 
 class VariantTotal(models.Model):
-    """What became of the messages of one version of an edition in a test, as totals; core/contest.REST: of the rest."""
+    """What became of the messages of one version of an edition, in a test or by language, as totals; the variant
+    core/contest.REST: of the rest of a test.
+    """
 
     pk = models.CompositePrimaryKey("edition_id", "variant", "state")
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)

@@ -2,6 +2,7 @@
 and none of what few people got. Every door that shows one asks here.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,7 @@ from samizdat.campaigns import contest, counting, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.core.contest import NAMES
 from samizdat.delivery.actions.contest import parts
+from samizdat.delivery.actions.speaking import Spoken, books
 
 # Fewer people than this are not shown by what they did (issue of the letters, part 9).
 FEWEST = 20
@@ -87,8 +89,7 @@ def nobody(campaign: Any) -> set[int]:
     """Places of the versions of a letter that went to nobody: of them there is nothing to say."""
     found = parts(campaign)
     if not found:
-        people = languages.people_by_place(campaign.edition, campaign.frozen)
-        return {place for place, many in people.items() if not many} if len(people) > 1 else set()
+        return {one.place for one in books(campaign) if not one.people}
     went = {part.version.place if part.version else campaign.test_winner for part in found if part.frozen}
     return {part.version.place for part in found if part.version} - went
 
@@ -99,12 +100,49 @@ def too_few(campaign: Any) -> set[int]:
     """
     found = parts(campaign)
     if not found:
-        people = languages.people_by_place(campaign.edition, campaign.frozen)
-        return {place for place, many in people.items() if min(many, campaign.accepted) < FEWEST}
+        spoken = books(campaign)
+        if not spoken:
+            return {0} if campaign.accepted < FEWEST else set()
+        got = {one.place: one.counts.get("accepted", 0) if one.counts else one.people for one in spoken}
+        return {place for place, many in got.items() if min(many, campaign.accepted) < FEWEST}
     got = {part.version.place if part.version else campaign.test_winner: 0 for part in found}
     for part in found:
         got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
     return {place for place, many in got.items() if place is not None and many < FEWEST}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Versions whose numbers are said as one. counts: by state, together `people`; {} where they were not kept."""
+
+    places: tuple[int, ...]
+    name: str
+    people: int
+    counts: Mapping[str, int]
+
+
+def groups(found: Any) -> list[Group]:
+    """What became of a letter by language; together its books. Languages of fewer than twenty people stand together
+    at the end, with the smallest of the others where they were still too few: so no small number is the difference of
+    two others. [] where nothing is left to tell apart.
+    """
+    told = books(found)
+    few = [one for one in told if 0 < one.people < FEWEST]
+    others = [one for one in told if one not in few]
+    for one in sorted(others, key=lambda one: one.people):
+        if few and one.people and sum(small.people for small in few) < FEWEST:
+            few.append(one)
+            others.remove(one)
+    made = [_group([one]) for one in others] + ([_group(few)] if few else [])
+    return made if sum(bool(one.people) for one in made) > 1 else []
+
+
+def _group(some: list[Spoken]) -> Group:
+    counts: Counter[str] = Counter()
+    for one in some:
+        counts.update(one.counts)
+    names = ", ".join(wording.language(one.language) for one in some)
+    return Group(tuple(one.place for one in some), names, sum(one.people for one in some), counts)
 
 
 def counted(campaign: Any) -> bool:
@@ -134,8 +172,7 @@ def links(campaign: Any) -> list[Link]:
     if not counted(campaign):
         return []
     nowhere = nobody(campaign)
-    # Who has to be tried again may get a version that nobody was frozen for.
-    found = [one for one in counting.pressed(campaign.edition) if one.total or one.place not in nowhere]
+    found = [one for one in counting.pressed(campaign.edition) if one.place not in nowhere]
     names, quiet = _versions(campaign.edition, {one.place for one in found}), too_few(campaign)
     return [
         Link(
@@ -157,7 +194,7 @@ def questions(campaign: Any) -> list[Question]:
     if not found:
         return []
     nowhere = nobody(campaign)
-    found = [one for one in found if one.place not in nowhere or any(count for _answer, count in one.answers)]
+    found = [one for one in found if one.place not in nowhere]
     names, quiet = _versions(edition, {one.place for one in found}), too_few(campaign)
     return [
         Question(

@@ -14,8 +14,10 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.languages import MOST
 from samizdat.core.languages import normal as normalised
+from samizdat.delivery.sums import Group, groups
 from samizdat.delivery.whom import shares
 from samizdat.web.filtering import every_language
+from samizdat.web.words import BOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +76,34 @@ def who_gets_which(found: Any, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def went(found: Any) -> list[dict[str, Any]]:
-    """For the report: each version, its subject, how many it was frozen for and where it is read; [] where one went."""
+def went(found: Any) -> dict[str, Any] | None:
+    """For the report: each version, its subject, what became of it and where it is read; None where one went."""
     rows = list(found.edition.variants.exclude(language="").order_by("place"))
     if not rows:
-        return []
-    drafts = {one.language: draft_of(one) for one in languages.versions(found)}
-    left = found.frozen - sum(row.people for row in rows)
-    first = [(found.language, draft_of(found).subject, left, languages.slug_of(found.edition, ""))]
-    others = [
-        (row.language, drafts[row.language].subject, row.people, languages.slug_of(found.edition, row.language))
-        for row in rows
+        return None
+    drafts = {one.language: draft_of(one).subject for one in languages.versions(found)}
+    spoken = [
+        (0, found.language, draft_of(found).subject),
+        *((row.place, row.language, drafts[row.language]) for row in rows),
     ]
-    return [
-        {"name": wording.language(code), "subject": subject, "people": people, "slug": slug}
-        for code, subject, people, slug in [*first, *others]
-    ]
+    made = groups(found)
+    alone = {one.places[0]: one for one in made if len(one.places) == 1}
+    states = [(name, str(word)) for name, word, _note in BOOKS if any(one.counts.get(name) for one in made)]
+
+    def numbers(one: Group) -> dict[str, Any]:
+        return {"people": one.people, "counts": [(head, one.counts.get(state, 0)) for state, head in states]}
+
+    return {
+        "heads": [head for _state, head in states],
+        "rows": [
+            {
+                "name": wording.language(code),
+                "subject": subject,
+                "slug": languages.slug_of(found.edition, code if place else ""),
+            }
+            | (numbers(alone[place]) if place in alone else {})
+            for place, code, subject in spoken
+        ],
+        "few": next(({"name": one.name} | numbers(one) for one in made if len(one.places) > 1), None),
+        "totals": [(head, sum(one.counts.get(state, 0) for one in made)) for state, head in states],
+    }

@@ -76,6 +76,9 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
             else []
         )
         rows += [[_("version"), f"{version['name']}: {head}", shown(many)] for head, many in told]
+    for spoken in sums.groups(campaign):
+        told = [(named[state], spoken.counts[state]) for state in COLUMNS[:-1] if spoken.counts.get(state)]
+        rows += [[_("language"), f"{spoken.name}: {head}", shown(many)] for head, many in told]
     replies = contest.replies_of(campaign)
     rows += [[_("letter"), _("replies"), shown(replies)]] if replies is not None else []
     rows += clicks.rows(campaign) + clicks.answer_rows(campaign)
@@ -83,14 +86,19 @@ def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
 
 
 def compared_rows(letters: list[Any], lists: dict[int, str], days: Any) -> list[list[str]]:
-    """A line a letter. letters: campaigns/queries.Row; days: released -> ISO day in the organisation's zone."""
-    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), *heads(), _("replies")]]
+    """A line a letter, and after it one for each of its languages. letters: campaigns/queries.Row; days: released ->
+    ISO day in the organisation's zone.
+    """
+    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), _("Language"), *heads(), _("replies")]]
     for row in letters:
         campaign, counted = row.campaign, of_letter(row.campaign)
         facts = [str(campaign.pk), row.subject, lists.get(campaign.list_id, ""), days(campaign.released)]
         replies = contest.replies_of(campaign)
         told = [shown(counted[name]) for name in COLUMNS]
-        rows.append([*facts, *told, "" if replies is None else shown(replies)])
+        rows.append([*facts, "", *told, "" if replies is None else shown(replies)])
+        for spoken in sums.groups(campaign):
+            told = [shown(spoken.counts.get(name, 0)) if spoken.counts else "" for name in COLUMNS[:-1]]
+            rows.append([*facts, spoken.name, *told, "", ""])
     return rows
 
 

@@ -16,7 +16,7 @@ from samizdat.accounts.models import Organisation
 from samizdat.audience import emptiness
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
-from samizdat.campaigns import actions, brand, contest
+from samizdat.campaigns import actions, brand, contest, languages
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.checks import dead, empties, fetching, keeping, rules, spelling
 from samizdat.campaigns.contest import Change
@@ -270,6 +270,13 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
     (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")
     assert found.severity == "care" and '{{ FNAME | default: "…" }}' in found.sentence
+    russian, marked = languages.add(campaign, "ru", by=None, now=NOW), house.number(addresses[1])
+    Subscriber.objects.filter(id=row_id(lantern.id, marked)).update(language="ru-RU")
+    for version, told in ((campaign, "1 of 298"), (russian, "1 of 1")):
+        assert "empties" in look(version, NOW).waits, "those of another language are counted anew"
+        empties.count_on(version, proof_of(version, NOW).letter, keeping.kept(version), NOW, seconds=None)
+        (found,) = (one for one in look(version, NOW).findings if one.code == "empty_values")
+        assert found.sentence.startswith(told)
     campaign.tag = Tag.objects.create(organisation=lantern, name_sealed=b"", name_index=b"1" * 16)
     assert "empties" in look(campaign, NOW).waits, "another audience is counted anew"
 

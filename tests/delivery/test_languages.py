@@ -19,9 +19,10 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import newest
 from samizdat.delivery.actions import cancel, release, releasing, resend
 from samizdat.delivery.actions.clock import retry_due
+from samizdat.delivery.actions.speaking import books
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import NotReleasable
-from samizdat.delivery.models import Chunk, Retry
+from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.delivery.queries import recount
 from samizdat.delivery.whom import shares
 from tests.delivery.conftest import House
@@ -90,12 +91,52 @@ def test_who_is_tried_again_gets_the_same_version(house: House, server: Scripted
         server.on("rcpt", "451 4.2.2 Later", recipient=f"reader{number}@mail{domain}.example", times=1)
     campaign = release(in_languages(house), now=hours.now())
     run_campaign(campaign.pk, 1)
+    told = {one.language: one.counts for one in books(campaign)}
+    assert [told[code].get("deferred") for code in ("en", "ru", "fa")] == [1, 1, 1] and add_up(campaign)
+    # Whatever she reads by now: a second try is the same message.
+    Subscriber.objects.filter(id=row_id(house.organisation.id, 1003)).update(language="de")
     Retry.objects.filter(edition__campaign=campaign).update(due=hours.now())
     assert retry_due(hours.now()) == 3
     assert sorted(Chunk.objects.filter(retry=True).values_list("variant", "size")) == [(0, 1), (1, 1), (2, 1)]
     assert run_campaign(campaign.pk, 20)["ended"] == "finished"
     assert by_subject(server) == {"News": {4, 5, 6}, "News in ru": {1, 2}, "News in fa": {3, 7}}
     books_balance(campaign)
+    assert [(one.language, one.counts) for one in books(campaign)] == [
+        ("en", {"accepted": 3}),
+        ("ru", {"accepted": 2}),
+        ("fa", {"accepted": 2}),
+    ]
+
+
+def add_up(campaign: Campaign) -> bool:
+    """The books of the versions are those of the letter."""
+    campaign.refresh_from_db()
+    found = books(campaign)
+    states = ("pending", "deferred", "accepted", "refused", "unsure", "suppressed", "cancelled")
+    sums = {state: sum(one.counts.get(state, 0) for one in found) for state in states}
+    return sums == {state: getattr(campaign, state) for state in states} and all(
+        sum(one.counts.values()) == one.people for one in found
+    )
+
+
+def test_the_books_of_the_versions_are_those_of_the_letter_whatever_happens(
+    house: House, server: ScriptedServer
+) -> None:
+    speaking(house)
+    house.route(server)
+    server.on("rcpt", "550 5.1.1 No such user", recipient="reader1003@mail2.example")
+    server.on("rcpt", "451 4.2.2 Later", recipient="reader1001@mail0.example")
+    server.on("rcpt", "451 4.2.2 Later", recipient="reader1004@mail3.example")
+    campaign = release(in_languages(house), now=hours.now())
+    assert add_up(campaign) and books(campaign)[2].counts == {"pending": 2}
+    run_campaign(campaign.pk, 1)
+    assert add_up(campaign) and books(campaign)[2].counts == {"accepted": 1, "refused": 1}
+    cancel(campaign, now=hours.now())
+    assert add_up(campaign)
+    assert [one.counts.get("cancelled", 0) for one in books(campaign)] == [1, 1, 0]
+    VariantTotal.objects.filter(variant=1).delete()
+    assert [one.counts for one in books(campaign)] == [{}, {}, {}], "kept in part, as before this was counted"
+    assert [one.people for one in books(campaign)] == [3, 2, 2]
 
 
 def test_a_version_that_is_empty_or_flawed_keeps_the_letter_from_going(house: House) -> None:

@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from samizdat.audience.actions import suppress
 from samizdat.campaigns import actions, languages, queries
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
+from samizdat.campaigns.models import AnswerTotal, Campaign, EditionVariant, LinkTotal
 from samizdat.cli import opening
 from samizdat.cli.__main__ import samizdat
+from samizdat.core.ledger import State
 from samizdat.delivery.actions import release
+from samizdat.delivery.models import Chunk, VariantTotal
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_sending import Desk, _to, quiet_names  # noqa: F401 - a fixture
@@ -43,7 +45,7 @@ def test_letters_stand_side_by_side_and_small_numbers_are_not_said(here: House, 
     text = page.content.decode()
     assert "2,000" in text and text.count("too few to say") == 2 and "To a few" not in text
     _heads, *rows = _cells(desk("viewer").get(_to(here, "compare") + "?as=csv"))
-    assert [row[1:2] + row[4:6] + row[9:10] for row in rows] == [
+    assert [row[1:2] + row[5:7] + row[10:11] for row in rows] == [
         ["'=Frost()", "1000", "0", "<20"],
         ["Flood", "2000", "<20", "40"],
     ]
@@ -180,16 +182,67 @@ def test_a_version_that_nobody_got_has_no_links_and_no_question_in_the_report(he
         body = json.dumps({"type": "doc", "content": blocks})
         draft = draft_of(letter).with_(body=body, format="blocks", links="counted")
         actions.save(letter, draft, version=letter.version, by=None, now=NOW)
-    edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
+    release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=60, accepted=60)
-    client, address = desk("viewer"), _to(here, "report", campaign.pk)
-    page = client.get(address).content.decode()
+    client = desk("viewer")
+    page = client.get(_to(here, "report", campaign.pk)).content.decode()
     assert "Thursdays in en?" in page and "Thursdays in fa?" not in page and "paper.example/1" not in page
     assert "paper.example/1" not in client.get(_to(here, "report-file", campaign.pk)).content.decode()
-    # Somebody who was tried again got the version of the language that she has by then.
-    AnswerTotal.objects.create(edition=edition, place=1, answer=0, count=1)
-    page = client.get(address).content.decode()
-    assert "Thursdays in fa?" in page and "too few to say" in page
+
+
+def _in_languages(here: House, people: dict[str, int]) -> int:
+    """A finished letter whose versions went to so many, one of each refused; the fallback first."""
+    campaign, (first, *others) = make_campaign(here, "Spoken"), people
+    for code in others:
+        languages.add(campaign, code, by=None, now=NOW)
+    edition = release(campaign, now=NOW).edition
+    assert edition.languages == ",".join(people) and first == "en"
+    total = sum(people.values())
+    told = {"pending": 0, "frozen": total, "accepted": total - len(people), "refused": len(people)}
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", **told)
+    Chunk.objects.filter(edition=edition).update(left=0)
+    for place, many in enumerate(people.values()):
+        EditionVariant.objects.filter(edition=edition, place=place).update(people=many)
+        for state, count in ((State.ACCEPTED, many - 1), (State.REFUSED, 1)):
+            VariantTotal.objects.create(edition=edition, variant=place, state=int(state), count=count)
+    return campaign.pk
+
+
+@pytest.mark.django_db
+def test_by_language_numbers_add_up_and_none_is_of_fewer_than_twenty(here: House, desk: Desk) -> None:
+    number, client = _in_languages(here, {"en": 400, "ru": 60, "fa": 9, "ka": 8}), desk("viewer")
+    page = client.get(_to(here, "report", number))
+    told = page.context["languages"]
+    assert [(one["name"], one.get("people")) for one in told["rows"]] == [
+        ("English", 400), ("Russian", None), ("Persian", None), ("Georgian", None),
+    ]  # fmt: skip
+    # Nine and eight are too few still, so the next larger one stands with them.
+    assert (told["few"]["name"], told["few"]["people"]) == ("Persian, Georgian, Russian", 77)
+    assert told["few"]["counts"] == [("accepted", 74), ("refused", 3)]
+    assert told["totals"] == [("accepted", 473), ("refused", 4)]
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0] == "language"]
+    assert rows == [
+        ["English: accepted", "399"],
+        ["English: refused", "<20"],
+        ["Persian, Georgian, Russian: accepted", "74"],
+        ["Persian, Georgian, Russian: refused", "<20"],
+    ]
+    compared = client.get(_to(here, "compare")).content.decode()
+    assert "accepted, by language: English 399; Persian, Georgian, Russian 74" in " ".join(compared.split())
+    heads, *rows = _cells(client.get(_to(here, "compare") + "?as=csv"))
+    at = heads.index("Language")
+    assert [row[at : at + 3] for row in rows if row[1] == "Spoken"] == [
+        ["", "473", "<20"], ["English", "399", "<20"], ["Persian, Georgian, Russian", "74", "<20"],
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_of_two_languages_of_which_one_is_of_few_nothing_is_said_apart(here: House, desk: Desk) -> None:
+    number, client = _in_languages(here, {"en": 400, "fa": 5}), desk("viewer")
+    page = client.get(_to(here, "report", number))
+    assert [one.get("people") for one in page.context["languages"]["rows"]] == [None, None]
+    assert "too few to say" in page.content.decode()
+    assert not [row for row in _cells(client.get(_to(here, "report-file", number))) if row[0] == "language"]
 
 
 @pytest.mark.django_db

@@ -1,4 +1,6 @@
-"""How many of the chosen audience have no value for a field that the letter says: counted off the page, in pieces."""
+"""How many of those who get a letter, or this version of it, have no value for a field that it says: counted off the
+page, in pieces.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -8,7 +10,7 @@ from samizdat.audience import emptiness
 from samizdat.audience import queries as audience
 from samizdat.audience.queries import FieldView
 from samizdat.audience.segments.errors import SegmentBroken
-from samizdat.campaigns.audience import reader_of
+from samizdat.campaigns.audience import reader_of, speaks, spoken_in
 from samizdat.campaigns.checks.keeping import Kept, change
 from samizdat.campaigns.models import Campaign
 from samizdat.core.flaws import Flaw
@@ -39,6 +41,7 @@ def state(known: Kept, campaign: Campaign, fields: Mapping[str, int], now: datet
         campaign.tag_id,
         campaign.segment_id,
         [[tag, number] for tag, number in sorted(fields.items())],
+        *spoken_in(campaign),
     ]
     told = known.empties
     if told.get("mark") == mark and now.timestamp() - told.get("begun", 0) < GOOD_FOR:
@@ -67,7 +70,15 @@ def count_on(campaign: Campaign, letter: Letter, known: Kept, now: datetime, sec
     except SegmentBroken:
         return known
     numbers = list(fields.values())
-    found = emptiness.look(campaign.list, campaign.tag, reader, numbers, after=told["after"], seconds=seconds)
+    found = emptiness.look(
+        campaign.list,
+        campaign.tag,
+        reader,
+        numbers,
+        after=told["after"],
+        seconds=seconds,
+        speaks=speaks(*spoken_in(campaign)),
+    )
     counts = {tag: told["counts"].get(tag, 0) + found.empty[number] for tag, number in fields.items()}
     told = told | {
         "of": told["of"] + found.of, "counts": counts, "after": found.following or 0, "done": found.following is None,

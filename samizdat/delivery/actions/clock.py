@@ -9,13 +9,12 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.languages import frozen_in
-from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import contest
+from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import CHUNK, pack_numbers
-from samizdat.delivery.actions import speaking
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.actions.rounds import enter_round
+from samizdat.delivery.actions.speaking import of_one_version
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
 
@@ -83,7 +82,7 @@ def _chunk_retries(edition: int, now: datetime) -> int:
         )
         if not numbers:
             return 0
-        variant, numbers = _of_one_version(edition, numbers)
+        variant, numbers = of_one_version(edition, numbers)
         chunk = Chunk.objects.create(
             edition_id=edition,
             position=next_position(edition),
@@ -95,18 +94,6 @@ def _chunk_retries(edition: int, now: datetime) -> int:
         )
         dialect.retries_into_chunk(edition, chunk.pk, numbers)
     return len(numbers)
-
-
-def _of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
-    """The version of the first of them, and all who get that one: a chunk is of one version."""
-    marks, versions = marks_of(edition), frozen_in(edition)
-    if versions:
-        organisation = Edition.objects.values_list("organisation", flat=True).get(pk=edition)
-        return next(iter(speaking.by_version(organisation, versions, numbers).items()))
-    if not marks:
-        return 0, numbers
-    variant = contest.group(edition, numbers[0], marks)
-    return variant, [number for number in numbers if contest.group(edition, number, marks) == variant]
 
 
 def finish_if_done(campaign_id: int, now: datetime) -> bool:

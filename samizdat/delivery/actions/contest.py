@@ -34,18 +34,24 @@ def parts(campaign: Campaign) -> list[Part]:
     """Every version with its books, and the rest; together they are the books of the campaign. [] for no test."""
     if not campaign.test_state:
         return []
-    totals: dict[int, dict[str, int]] = {}
-    for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
-        totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
-    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, left__gt=0)
-    for variant, left in chunks.values_list("variant").annotate(sum=Sum("left")):
-        totals.setdefault(variant, {})[STATES[State.PENDING]] = left
+    totals = totals_by_version(campaign)
     found: list[Part] = []
     for version in campaigns.versions(campaign):
         counts = totals.get(version.place, {})
         found.append(Part(version, sum(counts.values()), counts))
     rest = totals.get(contest.REST, {})
     return [*found, Part(None, sum(rest.values()), rest)]
+
+
+def totals_by_version(campaign: Campaign) -> dict[int, dict[str, int]]:
+    """Version (or core/contest.REST) -> state -> how many, of those that are not nought."""
+    totals: dict[int, dict[str, int]] = {}
+    for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
+        totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
+    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, left__gt=0)
+    for variant, left in chunks.values_list("variant").annotate(sum=Sum("left")):
+        totals.setdefault(variant, {})[STATES[State.PENDING]] = left
+    return totals
 
 
 def winner_of(campaign: Campaign) -> int:

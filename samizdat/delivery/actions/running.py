@@ -14,6 +14,7 @@ from samizdat.core import ledger, outcome
 from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.rounds import enter_round
+from samizdat.delivery.actions.speaking import of_one_version
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import WrongState
@@ -129,6 +130,7 @@ def _cancel_waiting(edition: Edition, now: datetime) -> int:
         numbers = list(waiting[:CHUNK])
         if not numbers:
             return 0
+        variant, numbers = of_one_version(edition.pk, numbers)
         chunk = Chunk.objects.create(
             edition=edition,
             position=next_position(edition.pk),
@@ -136,6 +138,7 @@ def _cancel_waiting(edition: Edition, now: datetime) -> int:
             left=0,
             numbers=ledger.pack_numbers(numbers),
             retry=True,
+            variant=variant,
             state=Chunk.DONE,
         )
         dialect.retries_into_chunk(edition.pk, chunk.pk, numbers)

@@ -1,7 +1,7 @@
 """Writes down what became of messages: rows, counters and totals in one transaction, harmless when repeated."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -10,10 +10,11 @@ from django.db import IntegrityError, transaction
 
 from samizdat import dialect
 from samizdat.campaigns.contest import marks_of
+from samizdat.campaigns.languages import frozen_in
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
-from samizdat.delivery.models import Retry
+from samizdat.delivery.models import Chunk, Retry
 from samizdat.vault import house
 
 
@@ -48,15 +49,20 @@ class _Account:
     again: list[tuple[int, int, datetime, datetime]] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
     edition: int = 0
-    marks: tuple[int, ...] = ()  # Of a test of versions: whose messages are counted by version as well.
+    # Of a letter in versions what became of each is counted as well. marks: of a test. spoken: chunk -> the version in
+    # one of its languages; a chunk is of one version, and who is tried again gets the version that she was frozen for.
+    marks: tuple[int, ...] = ()
+    spoken: Mapping[int, int] = field(default_factory=dict)
     variants: Counter[tuple[int, int]] = field(default_factory=Counter)
 
-    def vary(self, number: int, old: State, new: State) -> None:
-        if self.marks and old != new:
-            variant = contest.group(self.edition, number, self.marks)
-            self.variants[variant, int(new)] += 1
-            if old != State.PENDING:
-                self.variants[variant, int(old)] -= 1
+    def vary(self, result: Result, old: State, new: State) -> None:
+        if old == new or not (self.marks or self.spoken):
+            return
+        number, marks = result.number, self.marks
+        variant = contest.group(self.edition, number, marks) if marks else self.spoken.get(result.chunk, 0)
+        self.variants[variant, int(new)] += 1
+        if old != State.PENDING:
+            self.variants[variant, int(old)] -= 1
 
     def accept(self, chunk: int, route: int | None, provider: int, count: int) -> None:
         """So many first tries that were accepted."""
@@ -69,7 +75,7 @@ class _Account:
 
     def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
         self.moves[old, new] += 1
-        self.vary(result.number, old, new)
+        self.vary(result, old, new)
         if old == State.PENDING:
             self.left[result.chunk] = self.left.get(result.chunk, 0) + 1
         if old != new:
@@ -126,7 +132,7 @@ def _write(by_edition: dict[int, list[Result]], now: datetime, trusting: bool) -
 
 
 def _write_edition(edition: int, results: list[Result], now: datetime, trusting: bool) -> None:
-    account = _Account(edition=edition, marks=marks_of(edition))
+    account = _Account(edition=edition, marks=marks_of(edition), spoken=_spoken(edition, results))
     fresh = [result for result in results if trusting and not result.retry]
     known = [result for result in results if not trusting or result.retry]
     resend = _resends(edition) if any(result.news == News.UNSURE for result in results) else False
@@ -137,6 +143,14 @@ def _write_edition(edition: int, results: list[Result], now: datetime, trusting:
         _move_known(edition, known, account, now, resend)
     _store(edition, account, now)
     _store_answers(edition, results)
+
+
+def _spoken(edition: int, results: list[Result]) -> dict[int, int]:
+    """Chunk -> its version, for a letter in several languages; else nothing."""
+    if not frozen_in(edition):
+        return {}
+    chunks = {result.chunk for result in results}
+    return dict(Chunk.objects.filter(pk__in=chunks).values_list("pk", "variant"))
 
 
 def _resends(edition: int) -> bool:
@@ -160,7 +174,7 @@ def _begin_all(account: _Account, results: list[Result], now: datetime, resend: 
         if result.news == News.ACCEPTED:
             key = result.chunk, result.route, result.provider
             taken[key] = taken.get(key, 0) + 1
-            account.vary(result.number, State.PENDING, State.ACCEPTED)
+            account.vary(result, State.PENDING, State.ACCEPTED)
         else:
             _begin(account, result, now, resend)
     for (chunk, route, provider), count in taken.items():

@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
-from samizdat.delivery import queries
+from samizdat.delivery import queries, sums
 from samizdat.delivery.sums import FEWEST
 from samizdat.web import reading, results
 from samizdat.web.doors import EVERYONE, door, go
@@ -71,6 +71,7 @@ def _row(row: Any, lists: dict[int, str]) -> dict[str, Any]:
         "list": lists.get(row.campaign.list_id, ""),
         "cells": cells,
         "rate": results.per_thousand(row.campaign),
+        "languages": [(one.name, one.counts.get("accepted", 0)) for one in sums.groups(row.campaign) if one.counts],
     }
 
 
