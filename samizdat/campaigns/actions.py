@@ -260,21 +260,6 @@ def flaws_error(flaws: Any) -> LetterHasFlaws:
     return LetterHasFlaws(sentence % values, tuple(found))
 
 
-def save_template(
-    organisation: Any, name: str, source: str, *, now: datetime, template: Template | None = None
-) -> Template:
-    """Stores an own template: MJML or a whole HTML page, with {{ content }} where the letter goes."""
-    if "{{ content }}" not in source and "{{content}}" not in source:
-        raise CampaignError(_("A template needs {{ content }} where the letter goes. Put it in and save again."))
-    keys = house.keys(organisation)
-    with transaction.atomic():
-        template = template or Template.objects.create(organisation=organisation, sealed=b"", changed=now)
-        template.sealed = seal_json(keys, {"name": name, "source": source}, "template", "source", template.pk)
-        template.changed = now
-        template.save(update_fields=["sealed", "changed"])
-    return template
-
-
 def checked(draft: Draft) -> Draft:
     """The draft as it is stored: blocks in their one spelling. Errors: CampaignError."""
     if draft.format not in FORMATS:

@@ -86,10 +86,12 @@ def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
 
 def lay_out(edition: Edition) -> None:
     """Lets the public process know where counted links lead and what answers say. May be repeated; before anything of
-    the letter leaves.
+    the letter leaves. One that came from another house without its keys has none: its links lead to that house.
     """
     targets: dict[str, dict[str, Any]] = {}
-    key = house.keys(edition.organisation).links[edition.link_key]
+    key = house.keys(edition.organisation).links.get(edition.link_key)
+    if key is None:
+        return
     for place, told in _frozen(edition).items():
         codes = Codes(edition.organisation, edition.pk, place, key)
         for at, url in enumerate(told.get("counted", ())):

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.db.models import F, Max, Min, Sum
+from django.db.models import F, Max, Min
 
 from samizdat import dialect, plugs
 from samizdat.campaigns.draft import draft_of
@@ -479,8 +479,3 @@ def folded(campaign: Campaign) -> date | None:
     if Chunk.objects.filter(edition__campaign=campaign).exists():
         return None
     return Folded.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]
-
-
-def left_in_chunks(campaign: Campaign) -> int:
-    """Numbers without a result, as the chunks count them: equal to `pending` at every instant."""
-    return Chunk.objects.filter(edition__campaign=campaign, retry=False).aggregate(left=Sum("left"))["left"] or 0

@@ -1,6 +1,6 @@
 """Named reads of the log. Details stay sealed here; events.actions.detail_of opens one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Q
@@ -36,6 +36,9 @@ def last(organisation: Any, kind: str) -> Event | None:
     return rows.order_by("-id").first()
 
 
-def unhandled(limit: int = 200) -> list[Event]:
-    """Events that worker/after.py has not followed up yet, the oldest first."""
-    return list(Event.objects.select_related("organisation").filter(handled=False).order_by("id")[:limit])
+def unhandled(page: int = 200) -> Iterator[Event]:
+    """Events that worker/after.py has not followed up yet, the oldest first; read `page` at a time."""
+    rows, after = Event.objects.select_related("organisation").filter(handled=False).order_by("id"), 0
+    while found := [*rows.filter(id__gt=after)[:page]]:
+        yield from found
+        after = found[-1].id

@@ -111,4 +111,6 @@ def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:
         organisation=organisation, kind=UNDONE, about=alarm.about, id__gt=answer.id
     )
     groups = sorted(detail_of(alarm)["groups"])
-    return next((int(detail["back"]) for row in rows if (detail := detail_of(row))["groups"] == groups), None)
+    # Said twice where the first undoing was broken off and another one went on with it.
+    told = [int(detail["back"]) for row in rows if (detail := detail_of(row))["groups"] == groups]
+    return sum(told) if told else None

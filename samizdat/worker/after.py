@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 from django.db import transaction
 
@@ -40,7 +41,8 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
-    "letters.brought": (publish.brought_letters,),
+    "gate.lost": (publish.all_letters,),
+    "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),
     "campaign.tested": (publish.pictures,),
     "picture.removed": (publish.picture_gone,),
@@ -58,9 +60,11 @@ _failed: dict[int, tuple[int, float]] = {}
 
 
 def follow(now: datetime, limit: int = MANY) -> int:
-    """Does what follows from events that nobody has followed up yet; returns how many are done with."""
-    events = queries.unhandled(limit)
-    done = [event for event in events if _due(event.id) and _all(event, now)]
+    """Does what follows from events that nobody has followed up yet; returns how many are done with. Those that rest
+    after a failure are passed over: however many fail for good, they hold up nothing that came later.
+    """
+    events = [*islice((event for event in queries.unhandled(limit) if _due(event.id)), limit)]
+    done = [event for event in events if _all(event, now)]
     if done:
         Event.objects.filter(id__in=[event.id for event in done]).update(handled=True)
     for event in done:

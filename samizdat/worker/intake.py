@@ -239,7 +239,9 @@ def undo(event: Event, now: datetime) -> None:
 
 
 def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
-    """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated."""
+    """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated: it is said once, and
+    again only where somebody more came back, as after a kill half way.
+    """
     groups = set(detail_of(alarm)["groups"])
     list_ = List.objects.get(id=alarm.about or 0, organisation=alarm.organisation)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
@@ -255,9 +257,17 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
                 if subscriber is not None:
                     back += _counted(subscriber, list_, change, moved, now)
             count_leaving(alarm.organisation, moved)
-    detail = {"groups": sorted(groups), "back": back}
-    record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
+    if back or not _was_undone(alarm, sorted(groups)):
+        detail = {"groups": sorted(groups), "back": back}
+        record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
     return back
+
+
+def _was_undone(alarm: Event, groups: list[str]) -> bool:
+    rows = Event.objects.select_related("organisation").filter(
+        organisation=alarm.organisation, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
+    )
+    return any(detail_of(row)["groups"] == groups for row in rows)
 
 
 # -- confirming -------------------------------------------------------------------------------------------------

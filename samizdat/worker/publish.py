@@ -18,12 +18,12 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.core.letter import render
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Page, Place
 
-# Editions looked at for a missing web copy; a lost gate is filled again from `samizdat upgrade`.
+# Editions looked at for a missing web copy; a gate that was lost is filled again whole (missing_places).
 NEWEST_EDITIONS = 50
 
 
@@ -118,15 +118,14 @@ def letter(event: Event, now: datetime) -> None:
         edition_as_letter(edition, now)
 
 
-def brought_letters(event: Event, now: datetime) -> None:
-    """The web copies and pictures of letters that came in with an export, the newest first; those that are shown
-    already are passed over, so that a killed one goes on."""
+def all_letters(event: Event, now: datetime) -> None:
+    """The web copies, pictures and counted links of letters that came in with an export, or that a gate has lost, the
+    newest first; those that are shown already are passed over, so that a killed one goes on."""
     there = set(Page.objects.values_list("edition", flat=True))
     rows = _editions().filter(public("campaign__"), organisation=event.organisation).order_by("-created")
     for edition in rows.iterator(chunk_size=50):
         if edition.id not in there:
-            campaign_pictures(edition.campaign, now)
-            edition_as_letter(edition, now)
+            _show(edition, now)
 
 
 def pictures(event: Event, now: datetime) -> None:
@@ -196,30 +195,30 @@ def missing_letters(now: datetime) -> int:
     there = set(Page.objects.filter(edition__in=numbers).values_list("edition", flat=True))
     missing = [*_editions().filter(id__in=set(numbers) - there)]
     for edition in missing:
-        edition_as_letter(edition, now)
-        counting.lay_out(edition)
+        _show(edition, now)
     return len(missing)
+
+
+def _show(edition: Edition, now: datetime) -> None:
+    """All that the gate has of a letter, its page last: that one says that all of it is there."""
+    counting.lay_out(edition)
+    campaign_pictures(edition.campaign, now)
+    edition_as_letter(edition, now)
 
 
 def missing_places(now: datetime) -> int:
-    """Publishes organisations that the gate does not know: new ones, and all of them where a gate was lost."""
+    """Publishes organisations that the gate does not know: new ones, and all of them where a gate was lost, or is new
+    as after a restore. Then their letters follow, which may take minutes, as what follows from an event.
+    """
     there = {bytes(uid) for uid in Place.objects.values_list("uid", flat=True)}
     missing = [one for one in Organisation.objects.all() if bytes(one.uid) not in there]
     for organisation in missing:
+        if Edition.objects.filter(organisation=organisation).exists():
+            # Before it is known: a kill in between does this again, and again changes nothing.
+            record("gate.lost", organisation, now=now)
         publish_place(organisation)
         all_forms(organisation)
     return len(missing)
-
-
-def everything(now: datetime) -> None:
-    """Fills a gate that was lost or restored."""
-    for organisation in Organisation.objects.all():
-        publish_place(organisation)
-        all_forms(organisation)
-    for edition in _editions().iterator(chunk_size=100):
-        edition_as_letter(edition, now)
-        counting.lay_out(edition)
-        campaign_pictures(edition.campaign, now)
 
 
 def _editions() -> Any:

@@ -122,6 +122,20 @@ def test_no_private_address_is_ever_connected_to(address: str, monkeypatch: pyte
     assert both.verdict == "inside"
 
 
+def test_a_silent_name_server_holds_nobody_longer_than_the_link_may_take() -> None:
+    over, answered = threading.Event(), []
+
+    def silent(host: str, port: int) -> list[str]:
+        over.wait(30)
+        answered.append(host)
+        return []
+
+    answer = fetching.ask("https://site.example/", seconds=0.2, resolve=silent)
+    assert (answer.verdict, answer.detail, answered) == ("dead", "no_name", [])
+    over.set()
+    assert dead.why("no_name") == "its name was not found in time"
+
+
 @pytest.mark.parametrize("url", ["http://site.example:22/", "https://site.example:5432/"])
 def test_only_ports_of_the_web_are_asked(url: str) -> None:
     assert fetching.ask(url, resolve=lambda *_: ["93.184.216.34"]).verdict == "inside"

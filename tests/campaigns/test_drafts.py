@@ -144,11 +144,6 @@ def test_a_draft_can_be_thrown_away_and_a_sent_letter_cannot(letter: Campaign) -
     assert not Campaign.objects.filter(pk=letter.pk).exists()
 
 
-def test_an_own_template_needs_a_place_for_the_letter(lantern: Any) -> None:
-    with pytest.raises(CampaignError):
-        actions.save_template(lantern, "Ours", "<mjml></mjml>", now=NOW)
-
-
 def test_a_letter_of_blocks_is_kept_in_one_spelling_and_a_wrong_block_is_named(letter: Campaign) -> None:
     loose = '{ "type": "doc", "content": [{"type": "heading", "content": [{"type": "text", "text": "Hello"}]}] }'
     blocks = LETTER.with_(body=loose, format="blocks")

@@ -106,6 +106,24 @@ def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: 
     assert len(tries) == 1
 
 
+def test_events_that_fail_for_good_hold_up_none_that_came_later(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fails(event: Event, now: Any) -> None:
+        raise RuntimeError
+
+    def works(event: Event, now: Any) -> None:
+        done.append(event.kind)
+
+    settle()
+    monkeypatch.setattr(after, "FOLLOW_UPS", {"a": (fails,), "b": (works,)})
+    for kind in "aaaaab":
+        record(kind, lantern, now=NOW)
+    for _ in range(3):
+        after.follow(NOW, 2)
+    assert done == ["b"]
+
+
 @pytest.fixture
 def campaign(lantern: Any) -> Any:
     publish.publish_place(lantern)
@@ -220,14 +238,24 @@ def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) ->
     assert not Picture.objects.exists(), "what was removed is not shown any longer"
 
 
-def test_a_lost_gate_is_filled_again(campaign: Any) -> None:
+@pytest.mark.parametrize("newest", [0, 50])
+def test_a_lost_gate_is_filled_again(campaign: Any, newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """newest: of how many letters the look of every ten seconds finds missing pages, before the rest follows."""
+    text, _picture = _showing(campaign)
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
     campaigns.freeze(campaign, NOW)
     audience.give_form(campaign.list, "thursday", now=NOW)
     campaign.state = "finished"
     campaign.save(update_fields=["state"])
+    settle()
     Place.objects.all().delete()
-    publish.everything(NOW)
-    assert (Place.objects.count(), Form.objects.count(), Page.objects.count()) == (1, 1, 1)
+    Page.objects.all().delete()
+    monkeypatch.setattr(publish, "NEWEST_EDITIONS", newest)
+    publish.missing_places(NOW)
+    publish.missing_letters(NOW)
+    settle()
+    there = (Place, Form, Page, Picture, LetterName)
+    assert [model.objects.count() for model in there] == [1, 1, 1, 1, 1]
 
 
 def test_an_organisation_that_the_gate_does_not_know_is_published(campaign: Any) -> None:

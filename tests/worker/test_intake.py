@@ -394,6 +394,7 @@ def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursd
     assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
     assert {status(reader, thursday) for reader in readers} == {"subscribed"}
     assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
+    assert detail_of(Event.objects.get(kind="subscribers.left_undone"))["back"] == 70, "said once"
 
 
 def test_the_desk_asks_for_an_undoing_by_an_event(lantern: Any, thursday: Any, edition: Edition, vault: Any) -> None:

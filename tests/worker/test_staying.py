@@ -34,7 +34,8 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
     letter = actions.begin_asking(renewal, (NOW + timedelta(days=21)).date(), now=NOW)
     delivery.add_route(lantern, "own", f"folder://{tmp_path}", now=NOW)
     delivery.release(letter, now=NOW)
-    publish.everything(NOW)
+    publish.missing_places(NOW)
+    publish.missing_letters(NOW)
     keys = house.keys(lantern)
     assert keys.link is not None
     edition = Edition.objects.get(campaign=letter)

@@ -21,7 +21,7 @@ GOOD_FOR = timedelta(days=1)
 # Links of one letter that are asked; a digest has some fifty.
 MOST = 200
 
-_NO_WAY = frozenset({"no_host", "no_connection"})
+_NO_WAY = frozenset({"no_host", "no_name", "no_connection"})
 _PICTURE = re.compile(r'<img\b[^<>]{0,2000}?\bsrc="(https?://[^"<>]{1,2000})"', re.IGNORECASE)
 
 
@@ -98,6 +98,7 @@ def why(detail: str) -> str:
     """Why a link is dead, in the language of whoever looks."""
     words: dict[str, Any] = {
         "no_host": lambda: _("there is no such host"),
+        "no_name": lambda: _("its name was not found in time"),
         "no_connection": lambda: _("nothing answers there"),
         "no_certificate": lambda: _("its certificate is not valid"),
         "no_answer": lambda: _("no answer came"),

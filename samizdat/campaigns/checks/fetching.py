@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 # Seconds: for one connection and answer, for one link with all its steps, for all links of a letter.
@@ -55,7 +56,7 @@ class _Refused(Exception):
 
 
 class _Broken(Exception):
-    """`str()` is a code: no_host, no_connection, no_certificate, no_answer, loop, bad_address."""
+    """`str()` is a code: no_host, no_name, no_connection, no_certificate, no_answer, loop, bad_address."""
 
 
 def is_public(address: Address) -> bool:
@@ -202,10 +203,32 @@ def _ending(line: socket.socket, until: float) -> Iterator[None]:
         clock.cancel()
 
 
+def _looked_up(host: str, port: int, until: float, resolve: Resolve) -> list[str]:
+    """On a thread of its own, which is left to itself when the time is up: the system's resolver takes no limit, and
+    behind a silent name server it would hold the check, and whoever waits for it, for half a minute a name.
+    """
+    told: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+    def look() -> None:
+        try:
+            told.put(resolve(host, port))
+        except Exception as error:
+            told.put(error)
+
+    threading.Thread(target=look, name="name server", daemon=True).start()
+    try:
+        found = told.get(timeout=max(0.05, min(PATIENCE, until - time.monotonic())))
+    except Empty:
+        raise _Broken("no_name") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 def _connected(host: str, port: int, secure: bool, until: float, resolve: Resolve, permit: Permit) -> socket.socket:
     """A connection to an address of the host that was looked at. One that is not public refuses them all."""
     try:
-        found = list(dict.fromkeys(resolve(host, port)))
+        found = list(dict.fromkeys(_looked_up(host, port, until, resolve)))
         addresses = [ipaddress.ip_address(one.partition("%")[0]) for one in found]
     except (OSError, UnicodeError, ValueError):
         raise _Broken("no_host") from None
