@@ -58,15 +58,17 @@ def saved(page: Any, version: int) -> None:
     expect(page.locator("#f-version")).to_have_value(str(version))
 
 
-def paste(page: Any, name: str) -> None:
-    script = """html => {
+PASTE = """html => {
         const data = new DataTransfer();
         data.setData("text/html", html);
         data.setData("text/plain", "plain");
         const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
         document.querySelector(".ProseMirror").dispatchEvent(event);
     }"""
-    page.evaluate(script, (CLIPBOARD / f"{name}.html").read_text())
+
+
+def paste(page: Any, name: str) -> None:
+    page.evaluate(PASTE, (CLIPBOARD / f"{name}.html").read_text())
 
 
 def told(block: Any) -> str:
@@ -76,7 +78,14 @@ def told(block: Any) -> str:
         around = "".join(signs[mark["type"]] for mark in block.get("marks", ()))
         return f"{around}{block['text']}{around[::-1]}"
     inner = "".join(told(one) for one in block.get("content", ()))
-    names = {"bulletList": "ul", "listItem": "li", "hardBreak": "br", "heading": "h", "paragraph": "p"}
+    names = {
+        "bulletList": "ul",
+        "orderedList": "ol",
+        "listItem": "li",
+        "hardBreak": "br",
+        "heading": "h",
+        "paragraph": "p",
+    }
     return f"<{names.get(block['type'], block['type'])} {inner}>" if inner else f"<{names.get(block['type'], '?')}>"
 
 
@@ -158,12 +167,22 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
     lists = "<ul <li <p Paper><ul <li <p acid-free>>>><li <p Fans>>>"
     sentence = "<p The water came at *four* in the /morning/. _Read on_.>"
     expected = {
-        "word": ["<h What the river took>", "<h The lower street>", sentence, lists, "<p Depth>", "<p four metres>"],
+        "word": [
+            "<h What the river took>",
+            "<h The lower street>",
+            sentence,
+            lists,
+            "<ol <li <p Carry up>>>",
+            "<p Depth>",
+            "<p four metres>",
+        ],
         "google-docs": ["<h What the river took>", sentence, lists],
         "telegram": [
             "<p *What the river took* 🌊>",
             "<p The water came at *four* in the /morning/.<br>By noon the street was gone.>",
             "<p _Read on_>",
+            "<blockquote <p Nobody was hurt.>>",
+            "<p Ask us:<br>any time>",
         ],
     }
     with window(browser, here.people["editor"], served) as (page, complaints):
@@ -176,6 +195,8 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
             assert [told(block) for block in written(page) if told(block) != "<p>"] == blocks, name
             assert "https://lantern.example/214" in page.input_value("#f-body")
             assert "google" not in page.input_value("#f-body")
+        page.evaluate(PASTE, "<p>" + "much " * 500_000)
+        expect(page.locator(".formats > .note")).to_have_text("That is too much at once. Paste it in parts.")
         paste(page, "attack")
         expect(page.locator(".ProseMirror")).to_contain_text("Harmless")
         assert page.evaluate("window.caught") is None

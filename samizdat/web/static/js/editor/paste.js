@@ -2,7 +2,7 @@
 // The schema lets in nothing that it does not know; here is kept what people mean by what they copied: lists that Word
 // writes as paragraphs, bold that Google Docs writes as a style, lines that Telegram writes as breaks.
 import { safeLink } from "./schema.js";
-import { say, tell } from "./words.js";
+import { say, warn } from "./words.js";
 
 const LARGEST = 2_000_000;
 const GONE = "script, style, title, meta, link, xml, iframe, object, embed, form, svg, math, template, noscript, head, button, input, select, textarea, video, audio";
@@ -10,7 +10,7 @@ const INLINE = new Set(["A", "B", "STRONG", "I", "EM", "SPAN", "U", "S", "CODE",
 
 export function clean(html) {
   if (html.length > LARGEST) {
-    tell(say("too-much"));
+    warn(say("too-much"));
     return "";
   }
   const page = new DOMParser().parseFromString(inert(html), "text/html");
@@ -53,13 +53,17 @@ function emoji(image) {
 function wordLists(page, body) {
   let lists = [];
   let last = null;
+  let number = null;
   for (const item of [...body.querySelectorAll("[data-style*='mso-list']")]) {
-    const level = Number(item.dataset.style.match(/mso-list:[^;"]*level(\d)/)?.[1]);
+    const [, id, depth] = item.dataset.style.match(/mso-list:\s*(\w+)[^;"]*level(\d)/) ?? [];
+    const level = Number(depth);
     if (!level || !/^(P|H\d|DIV|LI)$/.test(item.tagName)) continue;
     const sign = [...item.querySelectorAll("[data-style*='mso-list:Ignore'], [data-style*='mso-list: Ignore']")][0];
     const ordered = /^[\s\u00a0]*[\da-zA-Z]{1,4}[.)]/.test(sign?.textContent ?? "");
     sign?.remove();
-    if (!last || last.nextElementSibling !== item) lists = [];
+    // Another list of Word's right behind the last one is a list of its own.
+    if (!last || last.nextElementSibling !== item || (level === 1 && id !== number)) lists = [];
+    if (level === 1) number = id;
     lists.length = Math.min(lists.length, level);
     while (lists.length < level) {
       const list = page.createElement(ordered ? "ol" : "ul");
@@ -109,16 +113,44 @@ function nested(body) {
   }
 }
 
-// Two line breaks make a paragraph, as in Telegram and in mail.
+// Two line breaks make a paragraph, as in Telegram and in mail. Word's own elements ("o:p") stand in a line as well.
+function inline({ nodeType, nodeName }) {
+  return nodeType === 3 || nodeName === "BR" || INLINE.has(nodeName) || nodeName.includes(":");
+}
+
 function lines(page, box) {
-  const nodes = [...box.childNodes];
-  const inline = (node) => node.nodeType === 3 || node.nodeName === "BR" || INLINE.has(node.nodeName);
   if (box.nodeName === "LI") return;
-  if (!nodes.every(inline)) {
-    // A break between blocks means nothing.
-    for (const node of nodes) if (node.nodeName === "BR") node.remove();
-    return;
+  const nodes = [...box.childNodes];
+  if (!nodes.every(inline)) return beside(page, nodes);
+  const made = paragraphs(page, nodes);
+  // One line in the middle of a sentence stays one: it is pasted into the text at the caret. The words of two cells of
+  // a table stay apart.
+  const cell = /^T[HD]$/.test(box.nodeName) && box.closest("table")?.querySelectorAll("th, td").length > 1;
+  if (made.length < 2 && box.nodeName !== "DIV" && !cell) {
+    if (made.length) box.replaceChildren(...made[0].childNodes);
+  } else if (box.nodeName === "P") box.replaceWith(...made);
+  else box.replaceChildren(...made);
+}
+
+// Words beside blocks, such as a quotation in Telegram: what stands between two blocks is lines of its own.
+function beside(page, nodes) {
+  let run = [];
+  for (const node of [...nodes, null]) {
+    if (node && inline(node)) run.push(node);
+    else if (run.length) {
+      const [first] = run;
+      const mark = page.createTextNode("");
+      first.before(mark);
+      const made = paragraphs(page, run);
+      for (const rest of run) if (rest.parentNode === mark.parentNode) rest.remove();
+      mark.replaceWith(...made);
+      run = [];
+    }
   }
+}
+
+// Breaks within a paragraph stay; those at its ends, and blanks between two, mean nothing.
+function paragraphs(page, nodes) {
   const parts = [[]];
   let breaks = 0;
   for (const node of nodes) {
@@ -131,18 +163,12 @@ function lines(page, box) {
       parts.at(-1).push(node);
     }
   }
-  const filled = parts.filter((part) => part.length);
-  // One line in the middle of a sentence stays one: it is pasted into the text at the caret. The words of two cells of
-  // a table stay apart.
-  const cell = /^T[HD]$/.test(box.nodeName) && box.closest("table")?.querySelectorAll("th, td").length > 1;
-  if (filled.length < 2 && box.nodeName !== "DIV" && !cell) return;
-  const paragraphs = filled.map((part) => {
+  const said = (part) => part.some((node) => node.textContent.trim() || node.querySelector?.("[data-block]"));
+  return parts.filter(said).map((part) => {
     const paragraph = page.createElement("p");
     paragraph.append(...part);
     return paragraph;
   });
-  if (box.nodeName === "P") box.replaceWith(...paragraphs);
-  else box.replaceChildren(...paragraphs);
 }
 
 // No attribute is left but addresses of links, and what our own blocks carry.

@@ -8,7 +8,7 @@ import { clean } from "./paste.js";
 import { open } from "./pictures.js";
 import { schema } from "./schema.js";
 import { follow } from "./together.js";
-import { learn, make, say, tell } from "./words.js";
+import { learn, make, say, tell, warn } from "./words.js";
 
 const page = document.getElementById("writing");
 if (page) begin(page);
@@ -34,7 +34,7 @@ function begin(page) {
       attributes: { id: "letter-text", role: "textbox", "aria-multiline": "true", "aria-label": say("letter"), "aria-describedby": "writing-help", ...spoken(page) },
       transformPastedHTML: clean,
       // Chromium draws a picture that is dragged out of the page; files are brought in by the block of a picture.
-      handleDrop: (_view, event) => event.dataTransfer?.files.length > 0 && tell(say("drop-files")) === undefined,
+      handleDrop: (_view, event) => event.dataTransfer?.files.length > 0 && warn(say("drop-files")) === undefined,
     },
   });
   if (!load(editor, source.value)) return editor.destroy();
@@ -165,7 +165,7 @@ function comments(editor, source) {
     source.value = written(editor);
     source.dispatchEvent(new Event("input", { bubbles: true }));
     const chosen = document.getElementById("comment-block");
-    if (!chosen) return tell(say("save-first"));
+    if (!chosen) return warn(say("save-first"));
     if (![...chosen.options].some((option) => option.value === detail.id)) chosen.append(make("option", { value: detail.id }, detail.name));
     chosen.value = detail.id;
     return document.getElementById("comment-text").focus();

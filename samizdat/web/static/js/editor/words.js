@@ -30,3 +30,13 @@ export function tell(text) {
   const line = document.getElementById("told");
   if (line) line.textContent = text;
 }
+
+// What could not be done, for everybody to see: in the row of formats, which stays in sight. Gone with the next key or press.
+export function warn(text) {
+  const row = document.querySelector(".formats");
+  if (!row) return tell(text);
+  const note = row.querySelector(".note") ?? row.appendChild(make("p", { class: "note care", role: "alert" }));
+  note.textContent = text;
+  for (const name of ["keydown", "pointerdown"]) document.addEventListener(name, () => note.remove(), { once: true });
+  return undefined;
+}
