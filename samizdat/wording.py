@@ -1,7 +1,7 @@
 """Numbers and days as each language writes them, for every page and sentence alike."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +50,13 @@ def _regrouped(value: Any) -> Any:
 def language(code: str) -> str:
     """What a language is called in the words of whoever looks; the code itself of one that Django does not know."""
     return _named(code, 0, "name_translated")
+
+
+def languages(codes: Iterable[str]) -> str:
+    """Several of them in one phrase: Persian, Georgian; Персидский, грузинский."""
+    names = [language(code) for code in codes]
+    small = (get_language() or "en").startswith("ru")
+    return ", ".join(name.lower() if small and at else name for at, name in enumerate(names))
 
 
 def own_name(code: str) -> str:

@@ -141,7 +141,7 @@ def _group(some: list[Spoken]) -> Group:
     counts: Counter[str] = Counter()
     for one in some:
         counts.update(one.counts)
-    names = ", ".join(wording.language(one.language) for one in some)
+    names = wording.languages(one.language for one in some)
     return Group(tuple(one.place for one in some), names, sum(one.people for one in some), counts)
 
 
