@@ -9,10 +9,11 @@ import ipaddress
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import ProgrammingError, connections, transaction
 
 from samizdat import saying
 from samizdat.core import link, sheet
@@ -26,6 +27,8 @@ STATES = ("left", "back", "pending", "confirmed", "forgotten", *ASKED, "erased",
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet", "target")
 ROLE_LOCK = 0x5A4D495A0003
+# How the names of such roles begin.
+ROLES = "samizdat_public_"
 INTAKE_COLUMNS = "place_id, box"
 
 
@@ -198,7 +201,7 @@ def done_with(rows: Iterable[int]) -> None:
     Intake.objects.filter(id__in=list(rows)).delete()
 
 
-def make_public_role(connection: Any, password: str, role: str = "samizdat_public") -> bool:
+def make_public_role(connection: Any, password: str, role: str) -> bool:
     """The PostgreSQL role of the public process: reads what is published, drops into the intake, nothing else.
 
     False when our own role may not make roles: the public process then has to use ours, and `doctor` says so.
@@ -208,19 +211,49 @@ def make_public_role(connection: Any, password: str, role: str = "samizdat_publi
     raw = connection.cursor().connection  # The gate connection: its search path is the schema `gate`.
     verifier = raw.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     name = sql.Identifier(role)
-    attributes = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT CONNECTION LIMIT 40 PASSWORD {}")
-    word = "ALTER" if _role_exists(raw, role) else "CREATE"
+    attributes = sql.SQL("LOGIN NOINHERIT CONNECTION LIMIT 40 PASSWORD {}")
+    # At later starts too: a role that may make others may not even say NOSUPERUSER of one that is there.
+    word = "ALTER ROLE {} " if _role_exists(raw, role) else "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE "
     try:
         with transaction.atomic(using=connection.alias), raw.cursor() as cursor:
             # Two supervisors that grant at once would trip over each other's rows.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLE_LOCK])
             # A verifier, never the password: statements may be logged.
-            cursor.execute(sql.SQL(word + " ROLE {} ").format(name) + attributes.format(sql.Literal(verifier)))
+            cursor.execute(sql.SQL(word).format(name) + attributes.format(sql.Literal(verifier)))
             for statement in _grants():
                 cursor.execute(sql.SQL(statement).format(role=name))
+            with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
+                # Whoever belongs to a role may end its sessions: end_trespassers().
+                cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
     except errors.InsufficientPrivilege:
         return False
     return True
+
+
+_TRESPASSERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity AS session
+WHERE datname = current_database() AND usename LIKE %s AND usename <> current_user
+AND (xact_start < now() - interval '1 minute'
+     OR EXISTS (SELECT 1 FROM pg_locks WHERE pg_locks.pid = session.pid AND locktype = 'advisory'))
+"""
+
+
+def end_trespassers(connection: Any) -> int:
+    """PostgreSQL: ends the sessions of the public role that do what none of ours does; how many.
+
+    No grant keeps a role from taking advisory locks, by which the house knows who sends and who is alive, nor from a
+    transaction that never ends, which keeps what was erased from being swept. 0 where we may end none.
+    """
+    from psycopg import errors
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_TRESPASSERS, [ROLES.replace("_", r"\_") + "%"])
+            return int(cursor.fetchone()[0])
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, errors.InsufficientPrivilege):
+            return 0
+        raise
 
 
 def _role_exists(raw: Any, role: str) -> bool:

@@ -13,6 +13,7 @@ from samizdat import hours
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.models import Worker
+from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.worker import asking, bell, clock, metrics, signups, tasks, telling
 from samizdat.worker.engine import STOP_SECONDS, run_engine
@@ -79,6 +80,11 @@ class Watch:
             self._session = connection.connection
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_SECONDS
+            if gate.end_trespassers(connection):
+                log.error(
+                    "The public process held what only the house may hold, and its session was ended. "
+                    "Somebody else may have it in hand: stop serve and look at that machine."
+                )
             recovery.recover_dead(hours.now(), mine=self.number)
 
     def leave(self) -> None:

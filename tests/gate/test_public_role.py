@@ -95,6 +95,36 @@ def test_it_may_do_nothing_else(public_role: Any, statement: str) -> None:
         public_role.execute(statement)
 
 
+def test_a_house_that_is_no_superuser_makes_it_at_every_start(db: Any) -> None:
+    """Where the second start failed, the public process went on with the role of the house."""
+    gate, house = connections["gate"], "samizdat_house_test"
+    with gate.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {house} CREATEROLE")
+        try:
+            cursor.execute(f"GRANT USAGE ON SCHEMA gate TO {house} WITH GRANT OPTION")
+            cursor.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA gate TO {house} WITH GRANT OPTION")
+            cursor.execute(f"SET ROLE {house}")
+            made = [actions.make_public_role(gate, PASSWORD, ROLE) for _start in range(3)]
+        finally:
+            cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA gate FROM {ROLE}")
+            cursor.execute(f"REVOKE ALL ON SCHEMA gate FROM {ROLE}")
+            cursor.execute("RESET ROLE")
+            cursor.execute(f"DROP ROLE {ROLE}")
+            cursor.execute(f"DROP OWNED BY {house} CASCADE")
+            cursor.execute(f"DROP ROLE {house}")
+    assert made == [True] * 3
+
+
+def test_its_session_ends_when_it_takes_a_lock_of_the_house(public_role: Any) -> None:
+    """No grant keeps a role from advisory locks: it could hold the clock's, or make a dead worker look alive."""
+    gate = connections["gate"]
+    assert not actions.end_trespassers(gate), "one that reads is let alone"
+    public_role.execute("SELECT pg_advisory_lock(1, 2)")
+    assert actions.end_trespassers(gate) == 1
+    with pytest.raises(psycopg.OperationalError):
+        public_role.execute("SELECT 1")
+
+
 def test_the_houses_tables_are_out_of_its_reach(public_role: Any) -> None:
     """The same role in the database where the readers are."""
     settings = connections["default"].settings_dict

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from samizdat.gate.actions import ROLES
 from samizdat.options import data_folder
 
 # First half of the advisory lock's key on PostgreSQL, "SMZ1"; the second is the number of the worker or campaign.
@@ -70,25 +71,28 @@ def belong_to(worker: int) -> None:
         cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [SESSIONS, worker % 2**31])
 
 
-# Numbers of advisory locks are 32 bits without a sign in pg_locks.
+# Numbers of advisory locks are 32 bits without a sign in pg_locks. The public process may take any lock as well, and
+# must not make a dead worker look alive.
 _HOLDERS = """
-SELECT {what} FROM pg_locks
+SELECT {what} FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND classid IN (%s, %s) AND objid = %s AND objsubid = 2
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+AND usename NOT LIKE %s
 """
+_PUBLIC = ROLES.replace("_", r"\_") + "%"
 
 
 def cut_off(worker: int) -> int:
     """PostgreSQL: ends the sessions of a worker, and with them its locks. How many."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS.format(what="pg_terminate_backend(pid)"), [WORKERS, SESSIONS, worker % 2**31])
+        cursor.execute(_HOLDERS.format(what="pg_terminate_backend(pid)"), [WORKERS, SESSIONS, worker % 2**31, _PUBLIC])
         return len(cursor.fetchall())
 
 
 def is_held(worker: int) -> bool:
     """PostgreSQL: does a session hold this worker's lock?"""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS.format(what="1"), [WORKERS, WORKERS, worker % 2**31])
+        cursor.execute(_HOLDERS.format(what="1"), [WORKERS, WORKERS, worker % 2**31, _PUBLIC])
         return cursor.fetchone() is not None
 
 
