@@ -267,21 +267,24 @@ def uses(organisation: Any, slugs: Iterable[str], *, exact: bool = False) -> Map
     return found
 
 
-# Organisation and letter -> its version, and what may be a slug in it. Slugs stand in mails; nothing else is held here.
-_known: dict[tuple[bytes, int], tuple[int, frozenset[str]]] = {}
+# Organisation and letter -> its version, when it or its places were changed, and what may be a slug in them. Slugs
+# stand in mails; nothing else is held here.
+_known: dict[tuple[bytes, int], tuple[tuple[int, datetime], frozenset[str]]] = {}
 
 
 def _said(organisation: Any, exact: bool) -> dict[int, frozenset[str]]:
     """Letter -> what it shows."""
     keys, uid = house.keys(organisation), bytes(organisation.uid)
     rows = Campaign.objects.filter(organisation=organisation)
-    versions = dict(rows.values_list("pk", "version"))
-    old = [pk for pk, version in versions.items() if exact or _known.get((uid, pk), (-1,))[0] != version]
+    marks = {pk: (version, changed) for pk, version, changed in rows.values_list("pk", "version", "changed")}
+    old = [pk for pk, mark in marks.items() if exact or _known.get((uid, pk), (None,))[0] != mark]
+    columns = "pk", "version", "changed", "draft_sealed", "places_sealed"
     for at in range(0, len(old), 100):
-        wanted = rows.filter(pk__in=old[at : at + 100])
-        for number, version, blob in wanted.values_list("pk", "version", "draft_sealed"):
-            _known[uid, number] = version, frozenset(_any_in(keys.open(blob, "campaign", "draft", number)))
-    return {number: _known[uid, number][1] for number in versions if (uid, number) in _known}
+        for number, version, changed, draft, places in rows.filter(pk__in=old[at : at + 100]).values_list(*columns):
+            shown = _any_in(keys.open(draft, "campaign", "draft", number))
+            shown |= _any_in(keys.open(places, "campaign", "places", number)) if places else set()
+            _known[uid, number] = (version, changed), frozenset(shown)
+    return {number: _known[uid, number][1] for number in marks if (uid, number) in _known}
 
 
 def named_in(text: bytes | str) -> set[str]:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +212,25 @@ def test_a_picture_that_readers_were_sent_stays_until_somebody_says_that_it_must
         pictures.remove(stored, also_sent=False, now=NOW)
     pictures.remove(stored, also_sent=True, now=NOW)
     assert not Picture.objects.exists()
+
+
+def test_a_picture_in_a_place_of_its_template_is_shown_by_the_letter(lantern: Any) -> None:
+    from samizdat.audience.actions import new_list
+    from samizdat.campaigns import arranging, templating
+    from samizdat.campaigns.actions import create
+    from samizdat.campaigns.draft import Draft
+    from samizdat.core.templating import Written
+
+    page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body</td></tr></table>"
+    template = templating.take_in(lantern, "Old one", page, by=None, now=NOW).template
+    list_ = new_list(lantern, "Letter", now=NOW)
+    letter = create(lantern, list_, Draft(subject="River", body="x"), by=None, now=NOW, template=template)
+    stored = take_in(lantern, picture(), NOW)
+    assert pictures.uses(lantern, [stored.slug])[stored.slug] == []
+    key = next(part.key for part in arranging.parts(letter) if part.key)
+    words = Written(f'<img src="{pictures.url_of(lantern, stored)}" alt="x">')
+    arranging.write(letter, key, words, now=NOW + timedelta(seconds=1))
+    assert [use.number for use in pictures.uses(lantern, [stored.slug])[stored.slug]] == [letter.pk]
 
 
 def test_a_letter_carries_its_pictures_when_that_was_chosen_and_its_web_copy_shows_them_by_address(
