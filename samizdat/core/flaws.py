@@ -135,6 +135,8 @@ SENTENCES: dict[str, str] = {
     "risk: write the warning beside it, such as not to give from a bank card there. Nothing goes out without it.",
     "donation_no_word": "The letter asks for money and says nothing of the risk that a gift can be for the giver. If "
     "it can be one where your readers live, warn them.",
+    "width_fixed": "The letter is %(width)s pixels wide on every screen, so it does not adapt to phones: they show all "
+    "of it small, and readers enlarge it or move it aside. A template that adapts spares them that.",
     "contrast_low": "“%(text)s” is hard to read: %(ink)s on %(ground)s is %(ratio)s to 1, and 4.5 is the least. Make "
     "one darker or the other lighter.",
     "spelling": "“%(word)s” is in no dictionary. Perhaps: %(near)s.",

@@ -18,6 +18,9 @@ from samizdat.campaigns import queries
 from samizdat.campaigns.checks import Looked, dead, spelling
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.letter import Finding, content_of, findings
+from samizdat.core.checks.width import fixed_width
+from samizdat.core.flaws import SENTENCES
+from samizdat.core.flaws import fill as fill_in
 from samizdat.core.letter import fill, render, settle
 
 # The one policy with inline styles: letters have nothing else. The sandbox takes scripts, forms and cookies away.
@@ -26,6 +29,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
 )
 KINDS = ("light", "dark", "off")
+PHONE = 375  # pixels, as the frames of a phone are
+FRINGE = 8  # pixels of edges and spacing around what has a fixed width
 SHOWN_FOR = 3600  # Seconds that the address of a picture in a preview is good for.
 _SIGNER = "desk.preview.picture"
 
@@ -129,12 +134,32 @@ def page(
     letter = render(content, now=now.astimezone(zone), images=kind != "off", text=False)
     whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
     whole = whole.replace(_HERE, '<span id="here"></span>', 1).replace(_HERE, "") if at else whole
-    return _IMAGE.sub(_foreign, _with_own_pictures(campaign.organisation, whole))
+    return shown_at_desk(campaign.organisation, whole)
 
 
 def shown_at_desk(organisation: Any, whole: str) -> str:
-    """A page with our pictures from the desk, and with words in the place of everybody else's."""
-    return _IMAGE.sub(_foreign, _with_own_pictures(organisation, whole))
+    """A page with our pictures from the desk, with words in the place of everybody else's, and whole in a narrow
+    frame.
+    """
+    return _fitted(_IMAGE.sub(_foreign, _with_own_pictures(organisation, whole)), fixed_width(whole))
+
+
+def too_wide(page: str) -> str:
+    """What is said of a letter that does not adapt to phones; "" of one that does."""
+    width = fixed_width(page)
+    return fill_in(_(SENTENCES["width_fixed"]), {"width": str(width)}) if width else ""
+
+
+def _fitted(page: str, width: int) -> str:
+    """What is too wide for a phone is made smaller as a whole, as mail programs on phones do.
+
+    tan(atan2()) is a length divided by a length; the number before it is for browsers without it.
+    """
+    if not width:
+        return page
+    wide = width + FRINGE
+    small = f"zoom:{PHONE / wide:.3f};zoom:min(1,tan(atan2(100vw,{wide}px)))"
+    return page.replace("</head>", f"<style>@media (max-width:{wide}px){{html{{{small}}}}}</style></head>", 1)
 
 
 # A word that no letter says: it goes through the chain as any other, and what comes out of it is where the block is.

@@ -80,6 +80,7 @@ def test_odd_files_come_in_all_the_same() -> None:
     assert "note_guess" in codes("<div><p>unclosed <b>all {% if FNAME %} of it")
     assert len(take(b"<img src='data:image/png;base64," + b"A" * 3_000_000 + b"'><p>x</p>").source) < 200
     assert take(b"<body><p>a</p>{{ content }}</body>").sample == ""
+    assert take(b"<p>x</p>" + b"<!--place:a " * 20_000).sample.startswith("<p>x</p>"), "in a moment, not in 15 s"
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.checks import Reading, Whereabouts, contrast, dates, donation, links, look, words
+from samizdat.core.checks import Reading, Whereabouts, contrast, dates, donation, links, look, width, words
 from samizdat.core.checks.starting import PLACEHOLDERS
 from samizdat.core.letter import Content, fill, render
 
@@ -192,3 +192,24 @@ def test_a_place_in_a_letter_of_blocks_is_the_number_of_its_block() -> None:
 @given(st.text(max_size=300), st.text(max_size=300), st.lists(st.text(max_size=60), max_size=3))
 def test_no_letter_breaks_a_check(text: str, html: str, urls: list[str]) -> None:
     look(reading(text, html, links=tuple(urls), where=Whereabouts(html, "blocks")))
+
+
+RULE = "<style>@media only screen and (max-width: 480px) { table[class=w], .img { width: 100% !important } }</style>"
+
+
+@pytest.mark.parametrize(
+    ("page", "pixels"),
+    [
+        ('<table width="600"><tr><td>x</td></tr></table>', 600),
+        ('<div style="width:640px"><img width="700" src="x"></div>', 700),
+        ('<table width="100%" style="max-width:600px"><tr><td width="600"><img style="max-width:100%" width="600">', 0),
+        (f'{RULE}<table class="w" width="600"><tr><td><img class="img" width="600"></td></tr></table>', 0),
+        (f'{RULE}<table class="v" width="600"><tr><td>x</td></tr></table>', 600),
+        ('<!--[if mso]><table width="600"><![endif]--><div style="max-width:600px">x</div>', 0),
+        ('<table width="320"><tr><td>x</td></tr></table>', 0),
+        ("<!--" * 60_000, 0),
+    ],
+)
+def test_a_letter_that_is_as_wide_on_every_screen_is_told_from_one_that_adapts(page: str, pixels: int) -> None:
+    assert width.fixed_width(page) == pixels
+    assert [flaw.severity for flaw in width.look(reading(html=page))] == ["note"] * bool(pixels)

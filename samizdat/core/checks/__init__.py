@@ -6,7 +6,7 @@ block that a word came from. What needs the database or the network stands in ca
 
 from collections.abc import Callable, Iterator
 
-from samizdat.core.checks import contrast, dates, donation, links, words
+from samizdat.core.checks import contrast, dates, donation, links, width, words
 from samizdat.core.checks.reading import Reading
 from samizdat.core.checks.whereabouts import Whereabouts
 from samizdat.core.flaws import Flaw
@@ -19,6 +19,7 @@ FAMILIES: tuple[Callable[[Reading], Iterator[Flaw]], ...] = (
     links.look,
     donation.look,
     contrast.look,
+    width.look,
 )
 
 # Of one family; a letter pasted from a broken source must not bury what matters.

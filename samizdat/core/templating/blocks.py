@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from samizdat.core.document import BadDocument, parse
@@ -331,10 +331,10 @@ def _is_line(child: Child) -> bool:
 
 
 def _break_after(run: list[Child]) -> list[Child]:
-    solid = [child for child in run if not _is_blank(child)]
-    if not solid or (isinstance(solid[-1], Knot) and solid[-1].tag == "br"):
+    last = next((child for child in reversed(run) if not _is_blank(child)), None)
+    if last is None or (isinstance(last, Knot) and last.tag == "br"):
         return []
-    return [Knot("br", {}, solid[-1].end, solid[-1].end, solid[-1].end, solid[-1].end)]
+    return [Knot("br", {}, last.end, last.end, last.end, last.end)]
 
 
 def _parted(run: list[Child]) -> list[list[Child]]:
@@ -344,11 +344,11 @@ def _parted(run: list[Child]) -> list[list[Child]]:
             child.end = after.start
     solid = [number for number, child in enumerate(run) if not _is_blank(child)]
     breaks = {number for number in solid if isinstance(found := run[number], Knot) and found.tag == "br"}
+    depths, begun = _depths(run), 0
     parts: list[list[Child]] = []
-    begun = 0
     for before, one, two, behind in zip(solid, solid[1:], solid[2:], solid[3:], strict=False):
         exactly_two = one in breaks and two in breaks and before not in breaks and behind not in breaks
-        if exactly_two and _is_balanced(run[begun:one]):
+        if exactly_two and depths[begun] == depths[one]:
             parts.append(run[begun:one])
             begun = two + 1
     last = run[begun:]
@@ -357,8 +357,10 @@ def _parted(run: list[Child]) -> list[list[Child]]:
     return parts
 
 
-def _is_balanced(part: list[Child]) -> bool:
-    return sum(-1 if edge[1] else 1 for child in part for edge in _EDGE.finditer(_words_of(child))) == 0
+def _depths(run: list[Child]) -> list[int]:
+    """How many conditions are open before each of them."""
+    edges = (sum(-1 if edge[1] else 1 for edge in _EDGE.finditer(_words_of(child))) for child in run)
+    return [0, *accumulate(edges)]
 
 
 def _words_of(child: Child) -> str:

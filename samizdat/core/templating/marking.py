@@ -18,13 +18,14 @@ from samizdat.core.templating.naming import given
 from samizdat.core.templating.notes import Note, naming
 
 MAX_PARTS = 200  # of each kind; a real template has some twenty
-_OURS = re.compile(r"<!--/?(?:place|repeat|hide)\b.*?-->", re.DOTALL)
+# None of these looks further than to where the next of its kind begins, so what is never closed costs nothing.
+_OURS = re.compile(r"<!--/?(?:place|repeat|hide)\b(?:(?!<!--).)*?-->", re.DOTALL)
 _MC = re.compile(r"\smc:[\w-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?", re.IGNORECASE)
 _KNOWN = frozenset({"mc:edit", "mc:repeatable", "mc:hideable", "mc:variant", "mc:label"})
 _MAIN = re.compile(r"content|body|main|article|story", re.IGNORECASE)
 _BESIDE = re.compile(r"header|footer|social|util|reward|teaser|sidebar|link|image|logo|column01", re.IGNORECASE)
 _CONTENT = re.compile(r"\{\{\s*content\s*\}\}")
-_BETWEEN = re.compile(r"(?:\s|<!--.*?-->)*", re.DOTALL)
+_BETWEEN = re.compile(r"(?:\s|<!--(?:(?!-->).)*-->)*", re.DOTALL)
 _KINDS = ("repeat", "hide", "place")  # the outermost of one element first
 
 
@@ -217,7 +218,7 @@ class _Letters:
         self.page = page
         self.places, self.counts = [0], [0]
         position = count = 0
-        for gap in re.finditer(r"<style.*?</style>|<[^>]*>|\s+", page, re.DOTALL):
+        for gap in re.finditer(r"<style(?:(?!<style).)*?</style>|<[^<>]*>|\s+", page, re.DOTALL):
             count += gap.start() - position
             position = gap.end()
             self.places.append(position)

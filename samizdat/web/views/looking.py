@@ -19,6 +19,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.address import BadAddress
+from samizdat.core.letter import fill
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
@@ -58,6 +59,9 @@ def _page(request: Any, found: Any, link: str = "") -> HttpResponse:
         "said": said if view == "aloud" else (),
         "nameless": looks.nameless(said),
         "weights": looks.weights(proof, reader.values),
+        "wide": previews.too_wide(fill(proof.letter.html, reader.values))
+        if "narrow" in looks.LOOKS[view].classes
+        else "",
         "gmail": looks.GMAIL,
         "stopped": proof.compiled is None,
         "link": link,

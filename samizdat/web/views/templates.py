@@ -57,6 +57,7 @@ def take_in(request: Any) -> HttpResponse:
         messages.error(request, str(refused))
         return go(request, "templates")
     facts = {"report": report, "name": name, "parts": arranging.outline(report.template)}
+    facts["wide"] = previews.too_wide(_seen(report.template))
     return render(request, "web/template_taken.html", facts)
 
 
@@ -73,7 +74,13 @@ def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
     template = _template_at(request, template_id)
     if kind not in previews.KINDS:
         raise Http404
-    organisation = request.organisation
+    response = HttpResponse(previews.shown_at_desk(request.organisation, _seen(template, kind)))
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+def _seen(template: Any, kind: str = "light") -> str:
+    organisation = template.organisation
     content = Content(
         subject=organisation.name,
         body=templating.sample_of(template) or "<p>…</p>",
@@ -90,10 +97,7 @@ def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
     )
     there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
     letter = compiled(content, now=there, images=kind != "off")
-    whole = settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
-    response = HttpResponse(previews.shown_at_desk(organisation, whole))
-    response.headers["Content-Security-Policy"] = previews.POLICY
-    return response
+    return settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -108,7 +112,12 @@ def one_template(request: Any, template_id: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
         return go(request, "one-template", template_id)
-    facts = {"template": template, "name": templating.name_of(template), "drafts": templating.drafts_in(template)}
+    facts = {
+        "template": template,
+        "name": templating.name_of(template),
+        "drafts": templating.drafts_in(template),
+        "wide": previews.too_wide(_seen(template)),
+    }
     return render(request, "web/template.html", facts)
 
 
