@@ -13,3 +13,8 @@ _HIDDEN = re.compile(
 def marked(text: str) -> str:
     """The text with its hidden signs by number: [U+202E]."""
     return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def bare(text: str) -> str:
+    """The text without them."""
+    return _HIDDEN.sub("", text)

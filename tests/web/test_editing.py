@@ -109,6 +109,22 @@ def test_a_value_is_read_by_its_kind_and_an_old_one_may_stay(here: House, edit: 
     assert values(here)["CITY"] == "Riga"
 
 
+def test_signs_that_an_input_cannot_show_are_told_beside_it_and_removed_on_demand(
+    here: House, edit: Any, desk: Desk
+) -> None:
+    actions.change_values(here.ada, {"CITY": "Ri\u202eag", "FNAME": "Ada"}, notes="a\u200bb", now=NOW)
+    seen = editing.seen(Subscriber.objects.get(id=here.ada.id))
+    page = desk("editor").get(_to(here, "edit-subscriber", here.ada.number)).content.decode()
+    assert page.count("Remove them when I save") == 2
+    assert "<bdi>Ri[U+202E]ag</bdi>" in page and "<bdi>a[U+200B]b</bdi>" in page
+    edit(seen)
+    assert values(here)["CITY"] == "Ri\u202eag", "nobody asked for it"
+    number = next(view.number for view in queries.fields(here.organisation) if view.tag == "CITY")
+    edit(seen, **{f"bare-value-{number}": "1"})
+    assert values(here)["CITY"] == "Riag"
+    assert editing.seen(Subscriber.objects.get(id=here.ada.id))[NOTES] == "a\u200bb"
+
+
 def test_whoever_was_erased_meanwhile_is_not_brought_back(here: House, edit: Any) -> None:
     seen = editing.seen(here.ada)
     actions.erase(here.organisation, subscriber=here.ada, now=NOW)

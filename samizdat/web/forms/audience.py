@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.audience.actions import Shape
 from samizdat.audience.actions.editing import LANGUAGE, LONGEST_NOTE
 from samizdat.core.seal import FIRST_FIELD, NOTES
+from samizdat.core.shown import bare
 from samizdat.web.filtering import every_language
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import AddressField
@@ -81,6 +82,10 @@ class AddForm(DeskForm):
         return [name.strip() for name in self.cleaned_data["tags"].split(",") if name.strip()]
 
 
+# Before the name of an input: its hidden signs shall go.
+_BARE = "bare-"
+
+
 class EditForm(DeskForm):
     """All that is known of one reader and may be changed by hand. Beside each value stands what was seen.
 
@@ -101,6 +106,7 @@ class EditForm(DeskForm):
         """`seen`: what stands now, by number."""
         super().__init__(*args, **kwargs)
         self._names = {LANGUAGE: "language", NOTES: "notes"}
+        self._take_signs_out()
         self.fields["language"].widget.attrs["autocomplete"] = "off"
         # What stands there may stay, whatever it is: a file can have brought it.
         offer(self, "language", [("", "–"), *every_language(self._before(LANGUAGE, seen))])
@@ -126,9 +132,25 @@ class EditForm(DeskForm):
         told = self.data.get(f"was{number}") if self.is_bound else None
         return flat(str(told)) if told is not None else seen.get(number, "")
 
+    def _take_signs_out(self) -> None:
+        """Of values for which somebody chose so, before they are read."""
+        if self.is_bound and (chosen := [name for name in self.data if f"{_BARE}{name}" in self.data]):
+            self.data = self.data.copy()
+            for name in chosen:
+                self.data[name] = bare(self.data[name])
+
     @property
-    def merge_fields(self) -> Sequence[Any]:
-        return [self[name] for number, name in self._names.items() if number >= FIRST_FIELD]
+    def merge_fields(self) -> Sequence[tuple[Any, str, str]]:
+        """Each input, what it holds where that cannot all be seen in it, and by which name its signs are removed."""
+        return [self._seen_through(name) for number, name in self._names.items() if number >= FIRST_FIELD]
+
+    @property
+    def own_notes(self) -> tuple[Any, str, str]:
+        return self._seen_through("notes")
+
+    def _seen_through(self, name: str) -> tuple[Any, str, str]:
+        text = str(self[name].value() or "")
+        return self[name], text if bare(text) != text else "", f"{_BARE}{name}"
 
     @property
     def hidden(self) -> Sequence[tuple[str, str]]:

@@ -12,6 +12,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.actions import editing
 from samizdat.audience.errors import AudienceError
 from samizdat.core import seal
+from samizdat.core.shown import marked
 from samizdat.web.doors import WRITERS, deed, door, go
 from samizdat.web.forms.audience import EditForm
 from samizdat.web.kinds import shown
@@ -63,7 +64,7 @@ def _tell(request: Any, fields: Any, meanwhile: list[tuple[int, str, str]]) -> N
     for number, _was, now in meanwhile:
         told = _worded(fields, number, now, "")
         sentence = _("Meanwhile somebody else changed %(field)s to “%(text)s”. That stays.")
-        messages.warning(request, sentence % {"field": told["name"], "text": told["now"] or "–"})
+        messages.warning(request, sentence % {"field": told["name"], "text": marked(told["now"]) or "–"})
 
 
 def _worded(fields: Any, number: int, now: str, wanted: str) -> dict[str, str]:
