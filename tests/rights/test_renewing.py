@@ -1,7 +1,7 @@
 """Asking a list again: who is asked, who has answered, and what becomes of who did not."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from samizdat.audience import queries
 from samizdat.audience.models import SubscriberTag, Subscription
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core import consent
 from samizdat.events import chain
 from samizdat.rights import actions
@@ -214,6 +215,17 @@ def test_the_reminder_goes_to_those_who_have_not_answered(
     answered_by(reminder, refused=0)
     assert reminder.frozen == 4
     assert actions.stay(lantern, reminder, many["brought"][1], now=NOW)
+
+
+def test_after_the_last_day_nobody_is_reminded_any_more(asked: Renewal) -> None:
+    assert asked.deadline is not None
+    late = datetime.combine(asked.deadline + timedelta(days=1), time(1), UTC)
+    with pytest.raises(RightsError, match="ask them again"):
+        actions.remind(asked, now=late)
+    assert asked.letter.finished is not None and actions.why_not_yet(asked, late) == ""
+    Campaign.objects.filter(pk=asked.letter.pk).update(finished=late)
+    asked.refresh_from_db()
+    assert "Come back on" in actions.why_not_yet(asked, late)
 
 
 def test_a_kill_between_two_slices_counts_nobody_twice(letter: Any, many: Any) -> None:

@@ -95,6 +95,9 @@ def remind(renewal: Renewal, *, now: datetime, by: Any = None) -> Campaign:
     if renewal.reminder is not None:
         return renewal.reminder
     assert renewal.deadline is not None
+    if is_over(renewal, now):
+        sentence = _("The last day to answer has passed. To give them more time, end this and ask them again.")
+        raise RightsError(sentence, "deadline")
     with transaction.atomic():
         reminder = _draft(renewal, renewal.deadline, now, by, again=True)
         _step(renewal, ("asking",), "asking", reminder=reminder)
@@ -131,14 +134,20 @@ def close(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
         record("renewal.closed", renewal.organisation, about=renewal.pk, by=by, now=now)
 
 
+def is_over(renewal: Renewal, now: datetime) -> bool:
+    """Whether the last day to answer has passed."""
+    return renewal.deadline is not None and _day(now) > renewal.deadline
+
+
 def why_not_yet(renewal: Renewal, now: datetime) -> str:
     """Why nobody may be moved out yet; "" when they may."""
     if renewal.letter is None or renewal.letter.state != "finished" or renewal.letter.finished is None:
         return _("The letter has not gone out whole yet.")
-    if renewal.deadline is None or _day(now) <= renewal.deadline:
+    if not is_over(renewal, now):
         return _("There is time to answer until %(day)s.") % {"day": wording.shaped(renewal.deadline, "day")}
-    if now < renewal.letter.finished + timedelta(days=SHORTEST):
-        return _("They had less than %(n)s days since the letter went out.") % {"n": SHORTEST}
+    if now < (enough := renewal.letter.finished + timedelta(days=SHORTEST)):
+        facts = {"n": SHORTEST, "day": wording.shaped(enough + timedelta(days=1), "day")}
+        return _("They have had less than %(n)s days since the letter went out. Come back on %(day)s.") % facts
     return ""
 
 

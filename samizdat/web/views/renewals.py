@@ -87,6 +87,7 @@ def _page(list_: Any, newest: Any, form: DeadlineForm, now: Any) -> dict[str, An
         "silent": silent,
         "answered": max(newest.asked - silent - newest.moved, 0),
         "not_yet": actions.why_not_yet(newest, now) if newest.state == "asking" else "",
+        "is_over": actions.is_over(newest, now),
         "may_undo": newest.state in ("moving", "moved") and newest.undo_until and now.date() <= newest.undo_until,
         "undo_days": UNDO_DAYS,
         "working": newest.state in ("counting", "choosing", "moving", "undoing", "closing"),
