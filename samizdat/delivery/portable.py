@@ -10,9 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db import models
-from django.db.models import Sum
-
 from samizdat import dialect
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.people import House
@@ -24,6 +21,7 @@ from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, State, unpack_numbers
 from samizdat.core.outcome import ANSWERS, NUMBERS
 from samizdat.delivery.actions import rounds
+from samizdat.delivery.actions.contest import totals_by_version
 from samizdat.delivery.actions.routes import name_of_removed
 from samizdat.delivery.models import Answer, Chunk, Minute, ProviderTotal, Route, RouteTotal, SetAside, VariantTotal
 from samizdat.vault import house
@@ -47,8 +45,8 @@ class Results(Belongings):
             yield {
                 "routes": _routes(edition),
                 "minutes": _minutes(edition),
-                "providers": _counts(ProviderTotal, edition, "provider", PROVIDERS),
-                "versions": _versions(edition),
+                "providers": _providers(edition),
+                "versions": _versions(letter, edition),
                 "answers": _answers(home, edition),
             }
         elif letter.is_digest:
@@ -94,28 +92,23 @@ def _minutes(edition: Edition) -> list[dict[str, Any]]:
     return [{"minute": row[0].isoformat(), "route": row[1], **dict(zip(_SAID, row[2:], strict=True))} for row in found]
 
 
-def _counts(
-    table: type[models.Model], edition: Edition, column: str, names: tuple[str, ...] | None
-) -> list[dict[str, Any]]:
-    rows = table._default_manager.filter(edition=edition).order_by(column, "state")
+def _providers(edition: Edition) -> list[dict[str, Any]]:
+    rows = ProviderTotal.objects.filter(edition=edition).order_by("provider", "state")
     return [
-        {column: names[of] if names else of, "state": STATES[state], "count": count}
-        for of, state, count in rows.values_list(column, "state", "count")
+        {"provider": PROVIDERS[provider], "state": STATES[state], "count": count}
+        for provider, state, count in rows.values_list("provider", "state", "count")
     ]
 
 
-def _versions(edition: Edition) -> list[dict[str, Any]]:
-    """By version of a test; what is still owed stands in chunks. Nothing where there is no test."""
-    found = [
-        {"version": one["variant"], "state": one["state"], "count": one["count"]}
-        for one in _counts(VariantTotal, edition, "variant", None)
-    ]
-    if not edition.marks:
-        return found
-    owed = Chunk.objects.filter(edition=edition, retry=False, left__gt=0).values_list("variant")
-    pending = STATES[State.PENDING]
-    return found + [
-        {"version": variant, "state": pending, "count": left} for variant, left in owed.annotate(sum=Sum("left"))
+def _versions(letter: Campaign, edition: Edition) -> list[dict[str, Any]]:
+    """By version of a test or by language, with what is still owed. Nothing where there is one version alone."""
+    if not edition.marks and not edition.languages:
+        return []
+    totals = totals_by_version(letter)
+    return [
+        {"version": version, "state": state, "count": count}
+        for version, counts in sorted(totals.items())
+        for state, count in counts.items()
     ]
 
 
