@@ -134,10 +134,10 @@ class EditForm(DeskForm):
 
     def _take_signs_out(self) -> None:
         """Of values for which somebody chose so, before they are read."""
-        if self.is_bound and (chosen := [name for name in self.data if f"{_BARE}{name}" in self.data]):
-            self.data = self.data.copy()
-            for name in chosen:
-                self.data[name] = bare(self.data[name])
+        if isinstance(self.data, QueryDict):
+            self.data = data = self.data.copy()
+            for name in [name for name in data if f"{_BARE}{name}" in data]:
+                data[name] = bare(str(data[name]))
 
     @property
     def merge_fields(self) -> Sequence[tuple[Any, str, str]]:
