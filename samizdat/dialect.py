@@ -1073,7 +1073,8 @@ def sweep_after_erasing() -> bool:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return bool(cursor.fetchone()[0] == 0)
         cursor.execute(
-            "VACUUM audience_subscriber, audience_consentrecord, audience_subscribertag, audience_subscription"
+            "VACUUM audience_subscriber, audience_consentrecord, audience_subscribertag, audience_subscription, "
+            "audience_readablevalue, audience_oddity"
         )
         return True
 

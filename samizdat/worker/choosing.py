@@ -19,7 +19,10 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
 from samizdat.audience.actions.preferring import Choice
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import NUMBER_MASK
 from samizdat.core import link
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
@@ -140,6 +143,21 @@ def mailed_token(organisation: Any, purpose: str, number: int, now: datetime, ma
     assert keys.link is not None
     day = (now.astimezone(UTC).date() - date(1970, 1, 1)).days
     return link.make(keys.link, purpose, day << 32 | mark, number)
+
+
+def drop_data(event: Event, now: datetime) -> None:
+    """What follows from erasing her: the copy of her data that waits behind a mailed link goes, and so the link."""
+    if event.organisation is None or event.about is None:
+        return
+    numbers = detail_of(event).get("numbers", [event.about & NUMBER_MASK])
+    today = (now.astimezone(UTC).date() - date(1970, 1, 1)).days
+    makers = [link.Maker(key, "data") for key in house.keys(event.organisation).links.values()]
+    gate.drop_sheets(
+        token
+        for maker in makers
+        for back in range(MAILED_DAYS + 1)
+        for token in maker.many(today - back << 32, numbers)
+    )
 
 
 def read_mailed(organisation: Any, purpose: str, text: str, now: datetime) -> tuple[Any, int] | None:

@@ -16,6 +16,7 @@ from samizdat.audience import queries
 from samizdat.audience.models import Subscriber, Subscription
 from samizdat.core import consent, link
 from samizdat.delivery.actions import add_route
+from samizdat.events.models import Event
 from samizdat.gate import queries as gate
 from samizdat.gate.models import Intake, Place, Sheet
 from samizdat.vault import house
@@ -202,6 +203,18 @@ def test_her_data_lies_sealed_with_a_token_that_only_her_mailbox_has(
     assert text is not None
     assert "ada@example.org" in text and json.loads(text)
     assert all(b"ada@example.org" not in bytes(row.box) for row in Sheet.objects.all())
+
+
+def test_the_copy_of_her_data_goes_with_her(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+    """The house could make the token of that mail anew, so it would lie there for a week, open to both."""
+    ask(lantern, ada, "ask", what="data")
+    asking.take(NOW)
+    sent, place = linked(mails(out)["ada@example.org"]), Place.objects.get(uid=bytes(lantern.uid))
+    assert gate.sheet(place, sent, NOW) is not None
+    audience.erase(lantern, subscriber=ada, now=NOW)
+    [event] = Event.objects.filter(kind="subscriber.erased")
+    choosing.drop_data(event, NOW + timedelta(days=2))
+    assert gate.sheet(place, sent, NOW) is None and not Sheet.objects.exists()
 
 
 def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_named_whole_there(
