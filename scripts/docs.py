@@ -36,7 +36,8 @@ that are gone with messages on their way, and `waits_for_route` (`route`, `until
 `outside`, `suppressed` and `may`; `tag add` and `tag remove` print `given`, `found`, `unknown` and `changed`;
 `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
 `campaign report` prints `links` (`number`, `version`, `url`, `count`, `few`, `days`: `from`, `to`, `count`),
-`questions` (`version`, `question`, `answers`, `total`), `replies`, `left_by_letter` and `complaints_by_any_letter`.
+`questions` (`version`, `question`, `answers`, `total`), `languages` (`language`, `people`, books by state; those of few
+people stand together), `replies`, `left_by_letter` and `complaints_by_any_letter`.
 Each of these sums is a `count` and `few`: what is below `fewest` has the count null and is `few`; replies that nobody
 has counted are null and not `few`.
 `campaign new` prints `id`; `campaign whom` prints `known`, `without` (reason: how many) and `may`.

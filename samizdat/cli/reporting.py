@@ -30,6 +30,7 @@ def campaign_report(number: int) -> None:
         "links": [_link(one) for one in sums.links(whole)],
         "questions": [_question(one) for one in sums.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),
+        "languages": [_language(one) for one in sums.groups(whole)],
         "left_by_letter": _sum(whole.left_by_letter, sums.is_few(whole.left_by_letter)),
         "complaints_by_any_letter": _sum(heard.complaints, heard.few_complaints),
     }
@@ -51,6 +52,14 @@ def _question(one: Any) -> dict[str, Any]:
     return {"version": one.version, "question": one.question, "answers": answers, "total": one.total}
 
 
+def _language(one: Any) -> dict[str, Any]:
+    """Several that are few by themselves are one."""
+    from samizdat.delivery.sums import is_few
+
+    books = {state: _sum(count, is_few(count)) for state, count in one.counts.items() if count}
+    return {"language": one.name, "people": one.people, **books}
+
+
 def _lines(told: dict[str, Any]) -> list[str]:
     lines = [f"Campaign {told['id']}: sums of everybody, none of fewer than {told['fewest']}."]
     lines += [] if told["counts_clicks"] else [f"{'':14}Its links lead where they say, so no clicks are counted."]
@@ -60,6 +69,9 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for asked in told["questions"]:
         lines.append(_line({"count": asked["total"], "few": True}, asked["question"], asked["version"]))
         lines += [_line(answer, f"answered  {answer['answer']}") for answer in asked["answers"]]
+    for spoken in told["languages"]:
+        books = {name: value for name, value in spoken.items() if isinstance(value, dict)}
+        lines += [_line(value, f"{name}  {spoken['language']}") for name, value in books.items()]
     if told["replies"]["count"] is None and not told["replies"]["few"]:
         lines.append(f"{'':14}Nobody has counted the replies.")
     else:

@@ -132,7 +132,7 @@ SENTENCES: dict[str, str] = {
     "images_heavy": "The pictures have %(size)s KB together, which is slow on a phone. Leave some out, or make them "
     "smaller.",
     "donation_unwarned": "The letter asks for money and does not warn whom a gift can harm. Your organisation is at "
-    "risk: write the warning beside it, such as not to give from a bank card there. Nothing goes out without it.",
+    "risk: write a warning beside it, such as: “%(words)s” Nothing goes out without one.",
     "donation_no_word": "The letter asks for money and says nothing of the risk that a gift can be for the giver. If "
     "it can be one where your readers live, warn them.",
     "width_fixed": "The letter is %(width)s pixels wide on every screen, so it does not adapt to phones: they show all "

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from samizdat.core.checks import Reading, Whereabouts, contrast, dates, donation, links, look, width, words
 from samizdat.core.checks.starting import PLACEHOLDERS
 from samizdat.core.letter import Content, fill, render
+from samizdat.core.spoken import Words
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)  # A Wednesday.
 
@@ -117,6 +118,13 @@ def test_a_letter_that_asks_for_money_warns_whom_a_gift_can_harm(
     assert block == (
         [] if found is None and "Read" not in text else ["donation_unwarned" if feared else "donation_no_word"]
     )
+
+
+def test_an_appeal_without_a_warning_is_told_the_words_in_its_language() -> None:
+    (flaw,) = donation.look(reading("Допоможіть нам.", links=(GIVE,), feared="ru", language="uk"))
+    words = Words("uk")["block.warning"]
+    assert words in flaw.sentence
+    assert not [*donation.look(reading(f"Допоможіть. {words}", links=(GIVE,), feared="ru", warnings=(words,)))]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,10 @@ def test_the_command_line_says_the_same_sums(here: House, monkeypatch: pytest.Mo
     assert told["complaints_by_any_letter"] == {"count": None, "few": True}
     lines = said(number).stdout
     assert "58  clicks  1. https://paper.example/0" in lines and "few  clicks  2." in lines
+    spoken = json.loads(said(_in_languages(here, {"en": 400, "ru": 60, "fa": 9}), "--json").stdout)["languages"]
+    assert [(one["language"], one["people"], one["accepted"]["count"], one["refused"]["count"]) for one in spoken] == [
+        ("English", 400, 399, None), ("Persian, Russian", 69, 67, None),
+    ]  # fmt: skip
     draft = said(here.campaign.pk, "--json")
     assert draft.exit_code == 1 and json.loads(draft.stdout)["error"] == "not_released"
 

@@ -66,13 +66,15 @@ def reading_of(
         own=_own_hosts(organisation),
         blocked=rules.blocked(organisation.feared),
         donation=donation,
-        warnings=_warnings(organisation) if donation or any(map(asks, letter.links)) else (),
+        warnings=_warnings(organisation, campaign.language) if donation or any(map(asks, letter.links)) else (),
     )
 
 
-def _warnings(organisation: Any) -> tuple[str, ...]:
-    """What a donation block brings along, and the organisation's own words instead of it."""
-    return (brand_of(organisation).warning, *(saying.words(one)["block.warning"] for one in known()))
+def _warnings(organisation: Any, language: str) -> tuple[str, ...]:
+    """What a donation block says, or the organisation's own words instead: in the letter's language, then in others."""
+    own = brand_of(organisation).warning
+    said = (saying.words(one)["block.warning"] for one in (language, *known()))
+    return (*filter(None, [own]), *said)
 
 
 def _own_hosts(organisation: Any) -> frozenset[str]:

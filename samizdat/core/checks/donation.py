@@ -11,6 +11,7 @@ from dataclasses import replace
 from samizdat.core.checks.links import host_of, known_in
 from samizdat.core.checks.reading import Reading
 from samizdat.core.flaws import Flaw
+from samizdat.core.spoken import Words
 
 # Where nothing but giving is done.
 GIVING = frozenset({
@@ -22,7 +23,8 @@ GIVING = frozenset({
 _GIVING_PATH = re.compile(
     r"https?://[^/]+/(?:[\w-]+/)*(?:donate|donations?|give|support-us|pozhertvovat\w*)/?(?:[?#]|$)", re.IGNORECASE
 )
-# How people warn in a sentence of their own: a bank or a card, and that one must not.
+# How people warn in a sentence of their own, in English and Russian: a bank or a card, and that one must not. For other
+# languages the flaw says which words will do.
 _BANK = re.compile(r"\b(?:bank|card|account|банк\w*|карт\w*|счёт\w*|счет\w*)", re.IGNORECASE)
 _MUST_NOT = re.compile(
     r"\b(?:do not|don[’']t|never|не)\s(?:\w+\s){0,3}?"
@@ -36,7 +38,11 @@ def look(reading: Reading) -> Iterator[Flaw]:
     if not (link or reading.donation) or warned(reading.text, reading.warnings):
         return
     if reading.feared:
-        yield replace(reading.flaw("donation_unwarned", link), severity="stop")
+        words = (*reading.warnings, Words(reading.language)["block.warning"])[0]
+        # Set apart from the sentence around it, whichever way that runs.
+        yield replace(
+            reading.flaw("donation_unwarned", link, words=f"\u2068{' '.join(words.split())}\u2069"), severity="stop"
+        )
     else:
         yield reading.flaw("donation_no_word", link)
 

@@ -23,7 +23,7 @@ class Reading:
     own: frozenset[str] = field(default_factory=frozenset)  # Hosts of the house itself.
     blocked: frozenset[str] = field(default_factory=frozenset)  # Hosts that readers cannot reach.
     donation: bool = False  # A donation block stands in it.
-    warnings: tuple[str, ...] = ()  # Texts that warn donors, any of which will do.
+    warnings: tuple[str, ...] = ()  # Texts that warn donors, any of which will do; in the letter's language first.
 
     def flaw(self, code: str, *needles: str, **values: str) -> Flaw:
         """Something worth a look at the place where one of the needles was written."""
