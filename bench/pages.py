@@ -41,7 +41,7 @@ from bench.sink import Postfix
 from scripts.test import find_tool
 
 MILLISECONDS = 150.0
-SHAPE = 1  # Of the built house: raise it when build() changes.
+SHAPE = 2  # Of the built house: raise it when build() changes.
 
 ADMIN, PASSWORD = "clara@northern-lantern.example", "a lamp in the north"
 LETTERS = 50
@@ -200,14 +200,13 @@ def build(size: int, out: Path) -> int:
     step("fifty letters")
     finished = sent(organisation, list_, "What the court heard", routes, None, 7)
     step("ledger of the letter to everybody")
-    for number in range(DRAFTS):
-        write_draft(organisation, list_, f"Draft {number + 1}", None)
+    drafts = [write_draft(organisation, list_, f"Draft {number + 1}", None) for number in range(DRAFTS)]
     under_way = released(organisation, list_, "Thursday", None)
     step("the letter under way")
     fill_log(organisation, size // 5)
     link_up()
     step("the log and its chain")
-    out.write_text(json.dumps(told_of(organisation, list_, finished, under_way, size)))
+    out.write_text(json.dumps(told_of(organisation, list_, finished, under_way, drafts[0], size)))
     return 0
 
 
@@ -367,7 +366,7 @@ def link_up() -> None:
             cursor.execute("VACUUM ANALYZE")
 
 
-def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, size: int) -> dict[str, Any]:
+def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, draft: Any, size: int) -> dict[str, Any]:
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import address_of, tags
 
@@ -382,6 +381,7 @@ def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, size: 
         "finished": finished.pk,
         "frozen": finished.frozen,
         "under_way": under_way.pk,
+        "draft": draft.pk,
     }
 
 
@@ -453,6 +453,15 @@ def _one(told: dict[str, Any], chance: random.Random) -> tuple[str, None]:
     return f"subscribers/{chance.choice(told['numbers'])}/", None
 
 
+def _of_one(path: str) -> Question:
+    return lambda told, chance: (path.format(number=chance.choice(told["numbers"])), None)
+
+
+def _compared(told: dict[str, Any], _chance: random.Random) -> tuple[str, None]:
+    """The letter to everybody beside five of the smaller ones, which were made just before it."""
+    return "campaigns/compare?" + urlencode([("c", told["finished"] - back) for back in range(6)]), None
+
+
 QUESTIONS: dict[str, Question] = {
     "home": _at(""),
     "subscribers": _listed(""),
@@ -470,16 +479,48 @@ QUESTIONS: dict[str, Question] = {
         "list={list}&status=unsubscribed&provider=yandex&tag={tag:monthly}&before={before}"
     ),
     "subscribers, suppressed": _listed("suppressed=any&before={before}"),
+    "subscribers, complained": _listed("suppressed=complaint"),
+    "subscribers, imported in one month": _listed("source=import&since=2026-01-01&until=2026-01-31&before={before}"),
+    "subscribers, came by a form": _listed("source=form"),
     "stop list": _at("subscribers/stop-list"),
     "typos and doubles": _at("subscribers/odd"),
     "growth of a year": _at("lists/growth?days=365"),
     "subscribers, a whole address": _search,
     "one subscriber": _one,
+    "one subscriber, edit": _of_one("subscribers/{number}/edit"),
+    "one subscriber, rights": _of_one("rights/readers/{number}/"),
+    "lists": _at("lists/"),
+    "one list": _at("lists/{list}/"),
+    "tags": _at("tags/"),
+    "fields": _at("fields/"),
+    "segments": _at("segments/"),
+    "a new segment": _at("segments/new"),
+    "sign-up forms": _at("forms/"),
+    "exports": _at("exports/"),
+    "imports": _at("imports/"),
+    "bulk works": _at("subscribers/bulk/works"),
+    "rights": _at("rights/"),
+    "what a list keeps": _at("rights/lists/{list}/keeping"),
+    "asking again": _at("rights/lists/{list}/ask-again"),
+    "record of processing": _at("rights/record"),
+    "privacy notice": _at("rights/notice"),
+    "breaches": _at("rights/breaches/"),
     "campaigns": _at("campaigns/"),
     "campaigns, finished": _at("campaigns/?show=finished"),
+    "campaigns, search": _at("campaigns/?q=court"),
+    "calendar": _at("campaigns/calendar"),
+    "compare six letters": _compared,
+    "a draft": _at("campaigns/{draft}/"),
+    "a draft, look": _at("campaigns/{draft}/look"),
+    "a draft, who gets it": _at("campaigns/{draft}/send"),
+    "a draft, versions": _at("campaigns/{draft}/versions"),
+    "templates": _at("templates/"),
+    "pictures": _at("media/"),
     "report of a finished letter": _at("campaigns/{finished}/report"),
     "report of the letter under way": _at("campaigns/{under_way}/report"),
     "its live part": _at("campaigns/{under_way}/live"),
+    "routes": _at("routes/"),
+    "settings": _at("settings/"),
 }
 
 

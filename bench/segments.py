@@ -77,6 +77,8 @@ def main() -> int:
         "readable, on the list, without a large tag": All((on_list, Not(many))),
         "readable, on the list, a language": All((on_list, Language("ru"))),
         "readable, a provider, may be written to": All((Provider("gmail"), Consent(list_.id, "yes"))),
+        "readable, confirmed in a year": All((on_list, Day("confirmed", "last", days=365))),
+        "readable, confirmed before that": Day("confirmed", "earlier", days=365),
         "readable, a random tenth": Share(10, 77),
         "sealed, a name": name,
         "sealed, a name and a tag": All((few, name)),
