@@ -34,6 +34,7 @@ PURPOSES = (
     *("leave", "return", "message-id", "confirm", "preferences", "archive", "test", "undo"),
     *("data", "erase", "move", "allow"),  # proven by her mailbox: the public process can neither make nor read one
     *("click", "answer"),  # the same for all readers: which link of an edition it is, or which answer to a question
+    "stay",  # her answer to a letter that asks again
 )
 
 TOKEN_CHARACTERS = 52

@@ -69,7 +69,8 @@ class Letterer:
         self._mailto = place.leave_mailbox if "LEAVE_MAILTO" in needed else ""
         self._fixed = {"ARCHIVE_URL": f"{place.public_url}/a/{place.archive_slug}"} if "ARCHIVE_URL" in needed else {}
         self._unsubscribe = f"{place.public_url}/u/"
-        self._stay = f"{place.public_url}/y/" if "STAY_URL" in needed else ""
+        self._staying = f"{place.public_url}/y/" if "STAY_URL" in needed else ""
+        self._stay = Maker(key, "stay" if leave == "leave" else leave)
         self._preferences = Maker(key, "preferences") if "PREFERENCES_URL" in needed and leave == "leave" else None
         self._settings = f"{place.public_url}/p/"
         self._domain = place.message_id_domain
@@ -105,8 +106,8 @@ class Letterer:
         }
         for tag, field in self._fields:
             values[tag] = seal.pick(plain, field)
-        if self._stay:
-            values["STAY_URL"] = self._stay + leave + self._speaks
+        if self._staying:
+            values["STAY_URL"] = self._staying + self._stay(self._edition, number) + self._speaks
         if self._mailto:
             values["LEAVE_MAILTO"] = f"mailto:{plus(self._mailto, leave)}?subject=leave"
         if preferences:

@@ -2,14 +2,35 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from samizdat.public.answers import holder_of, page_for, takes
+from samizdat.core import link
+from samizdat.gate import queries
+from samizdat.gate.models import Place
+from samizdat.public import tokens
+from samizdat.public.answers import holder_of, host_of, page_for, takes
 from samizdat.public.sealing import drop_in
 
 
 @takes("GET", "HEAD", "POST")
 def stay(request: HttpRequest, token: str) -> HttpResponse:
     """Pressing the button is her answer; a GET, as link scanners make it, says nothing."""
-    holder, place = holder_of(request, token, "leave", "test")
+    holder, place = _asked(request, token)
     if request.method == "POST" and holder.purpose != "test":
         drop_in(place, "stay", token=holder.text, purpose=holder.purpose)
     return page_for(request, holder, place, "stayed" if request.method == "POST" else "stay")
+
+
+def _asked(request: HttpRequest, token: str) -> tuple[tokens.Holder, Place]:
+    """Of which letter it is; only the house can prove it, or this process could answer for everybody. Http404 for what
+    names no letter of a group that is shown here."""
+    try:
+        holder = tokens.reader.glimpse(token, "stay")
+    except link.BadToken:
+        return holder_of(request, token, "test")
+    place = queries.place(holder.uid)
+    if (
+        place is None
+        or not queries.reachable(place, host_of(request))
+        or not queries.letter_name(place, holder.edition)
+    ):
+        return holder_of(request, token, "test")
+    return holder, place

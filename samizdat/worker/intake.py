@@ -86,16 +86,16 @@ def _slices(said: list[Said]) -> Iterator[list[Said]]:
 # -- leaving and coming back ------------------------------------------------------------------------------------
 
 
-def all_proven(said: list[Said]) -> list[Leaving]:
+def all_proven(said: list[Said], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Leaving]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
     lists: dict[int, Any] = {}
-    return [one for one in (_proven(each, lists) for each in said) if one is not None]
+    return [one for one in (_proven(each, lists, purposes) for each in said) if one is not None]
 
 
-def _proven(said: Said, lists: dict[int, Any]) -> Leaving | None:
-    """The subscriber and lists of a leave token; None when our keys do not prove it or she is not here any more."""
+def _proven(said: Said, lists: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
+    """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = said.words.get("purpose", "leave")
-    if purpose not in LEAVING_PURPOSES:
+    if purpose not in purposes:
         return None
     try:
         token = link.read(house.keys(said.organisation).links, purpose, str(said.words.get("token", "")))

@@ -14,8 +14,9 @@ from samizdat.vault.source import Source
 # none of the public process's business.
 PURPOSES = ("leave", "preferences", "test")
 # What can be read proves, and what proves makes: a public process that was taken would sign up whom it likes and press
-# the links of their mails itself. So of these it is told what they say, and no more.
-LOOKED_AT = ("confirm",)
+# the links of their mails itself, or answer for everybody who is asked again. So of these it is told what they say, and
+# no more.
+LOOKED_AT = ("confirm", "stay")
 
 
 def reader_links(source: Source) -> list[dict[str, Any]]:

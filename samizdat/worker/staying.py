@@ -22,7 +22,7 @@ def take(now: datetime) -> int:
 
 
 def _take(said: list[Said], now: datetime) -> None:
-    proven = all_proven(said)
+    proven = all_proven(said, ("stay",))
     rows = Edition.objects.select_related("campaign__list", "campaign__organisation")
     editions = {one.edition for one in proven}
     letters = {row.id: row.campaign for row in rows.filter(organisation=said[0].organisation, id__in=editions)}

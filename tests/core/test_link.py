@@ -27,6 +27,7 @@ GOLDEN = {
     "move": "aebagbcvbyaq5dzdpbmt2jekn3rz7jz7fj2k6kocjhw537mewoya",
     "click": "aebagbdedtfq6khtztwi6a2kqeuwakpeuvyr22pkm6srcjcvfl3a",
     "answer": "aebagbf7oscdlojxwytym4rszpxk6gnzd7hsj25gpprluchcrvdq",
+    "stay": "aebagbhh3v5zdiybpzepazxecy5p33uhy5sclp4g2casxgqvdlhq",
 }
 number = st.integers(0, 2**64 - 1)
 

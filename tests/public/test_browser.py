@@ -44,10 +44,10 @@ def browser() -> Iterator[Any]:
 @pytest.mark.once
 def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None:
     token = house.made["token"]
-    confirm = house.python(
+    confirm, stay = house.python(
         "from samizdat.accounts.models import Organisation; from samizdat.vault import house; "
         "from samizdat.core import link; key = house.keys(Organisation.objects.get()).link; "
-        f"print(json.dumps(link.make(key, 'confirm', {house.made['list']}, 1)))"
+        f"print(json.dumps([link.make(key, 'confirm', {house.made['list']}, 1), link.make(key, 'stay', 1, 1)]))"
     )
     wrong: list[str] = []
     context = browser.new_context(base_url=f"http://127.0.0.1:{house.ports[1]}")
@@ -57,7 +57,7 @@ def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None
     page.on("request", lambda asked: None if asked.url.startswith(base) else wrong.append(f"asked {asked.url}"))
     for path in (
         f"/u/{token}",
-        f"/y/{token}",
+        f"/y/{stay}",
         f"/p/{token}",
         f"/c/{confirm}",
         "/f/thursday",

@@ -39,17 +39,23 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
     keys = house.keys(lantern)
     assert keys.link is not None
     edition = Edition.objects.get(campaign=letter)
-    return {"ada": ada, "token": link.make(keys.link, "leave", edition.id, ada.number), "keys": keys}
+    return {"ada": ada, "token": link.make(keys.link, "stay", edition.id, ada.number), "keys": keys}
 
 
 def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: Any, asked: dict[str, Any]) -> None:
-    say(lantern, "stay", token="a" * 52, purpose="leave")
+    say(lantern, "stay", token="a" * 52, purpose="stay")
     say(lantern, "stay", token=asked["token"], purpose="confirm")
-    say(lantern, "stay", token=link.make(asked["keys"].link, "leave", 77, asked["ada"].number), purpose="leave")
+    say(lantern, "stay", token=link.make(asked["keys"].link, "stay", 77, asked["ada"].number), purpose="stay")
+    # The public process can make this one, and must not answer for anybody.
+    edition = link.read(asked["keys"].links, "stay", asked["token"]).edition
+    for purpose in ("leave", "stay"):
+        say(
+            lantern, "stay", token=link.make(asked["keys"].link, "leave", edition, asked["ada"].number), purpose=purpose
+        )
     staying.take(NOW)
     assert audience.verdict(asked["ada"], thursday, NOW).reason == "given"
     for _ in range(2):
-        say(lantern, "stay", token=asked["token"], purpose="leave")
+        say(lantern, "stay", token=asked["token"], purpose="stay")
     assert staying.take(NOW) == 2
     assert audience.verdict(asked["ada"], thursday, NOW).reason == "confirmed"
     assert [entry.kind for entry in queries.card(asked["ada"], NOW).timeline] == ["confirmed", "given"]
