@@ -12,6 +12,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.templating import sample_of
 from samizdat.core.document import Node, dumps, parse
+from samizdat.core.spoken import base
 from samizdat.core.templating.blocks import read
 
 
@@ -39,8 +40,7 @@ def document_of(name: str, language: str) -> Node:
     """Errors: KeyError for a name that is none of NAMES."""
     if name not in NAMES:
         raise KeyError(name)
-    spoken = language.split("-")[0].lower()
-    return parse(_stored(name, spoken if spoken in _LANGUAGES else "en"))
+    return parse(_stored(name, base(language) if base(language) in _LANGUAGES else "en"))
 
 
 def body_of(name: str, language: str) -> str:
@@ -51,9 +51,12 @@ def body_of(name: str, language: str) -> str:
 def begun(organisation: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
     """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number: in
     blocks where something of it can be, else as HTML.
+
+    What stands in the former speaks to the writer: in a language that it does not have, in that of the organisation.
     """
     if asked in NAMES:
-        return draft.with_(body=body_of(asked, language), format="blocks"), None
+        hers = language if base(language) in _LANGUAGES else organisation.language
+        return draft.with_(body=body_of(asked, hers), format="blocks"), None
     if asked.isascii() and asked.isdigit() and len(asked) < 15:
         template = organisation.templates.filter(pk=int(asked)).first()
         if template is not None:

@@ -178,3 +178,12 @@ def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_tha
     assert re.search(r'<p class="p"[^>]*>Body</p>', seen)
     with pytest.raises(CampaignError, match="Only text and pictures fit"):
         placing.write_blocks(letter, "article/0/x1_01", HEADING, now=NOW)
+
+
+def test_what_a_letter_begins_with_speaks_to_the_writer_in_a_language_it_has(lantern: Any) -> None:
+    def begun(language: str) -> str:
+        return starters.begun(lantern, "event", language, Draft())[0].body
+
+    assert "Программа" in begun("ru") and "Programme" in begun("en-GB") and begun("uk") == begun("en")
+    lantern.language = "ru"
+    assert begun("uk") == begun("ru")

@@ -157,7 +157,7 @@ def new_campaign(request: Any) -> HttpResponse:
     organisation = request.organisation
     lists, last = audience.lists(organisation), _last(organisation)
     folder = _folder_asked(request)
-    initial = {"list": last.list_id if last else None, "language": organisation.language}
+    initial = {"list": last.list_id, "language": last.language} if last else {"language": organisation.language}
     form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
     if lists and form.is_valid():
         made = _begun(request, form, last)
