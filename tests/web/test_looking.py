@@ -87,6 +87,7 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
     assert "4 tests are with the next server." in page and "full@a.example: The mailbox is full." in page
     assert "Tick somebody first." in _text(client.post(_to(here, "send-tests", here.campaign.pk), follow=True))
     wrong = client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "a@x.example\nno"}, follow=True)
+    assert "a@x.example\nno</textarea>" in wrong.content.decode().replace("\r", ""), "what was typed is still there"
     assert "Line 2" in _text(wrong) and len(seeds.seeds(here.organisation)) == 2
 
 

@@ -34,8 +34,8 @@ def look(request: Any, campaign_id: int) -> HttpResponse:
     return _page(request, campaign_at(request, campaign_id))
 
 
-def _page(request: Any, found: Any, link: str = "") -> HttpResponse:
-    """`link`: one that was made just now, and is shown this once."""
+def _page(request: Any, found: Any, link: str = "", status: int = 200) -> HttpResponse:
+    """`link`: one that was made just now, and is shown this once. What was refused stands in its form again."""
     now = timezone.now()
     proof = proof_of(found, now)
     reader, asked = _reader(request, proof)
@@ -65,9 +65,11 @@ def _page(request: Any, found: Any, link: str = "") -> HttpResponse:
         "gmail": looks.GMAIL,
         "stopped": proof.compiled is None,
         "link": link,
+        "typed": request.POST,
+        "ticked": request.POST.getlist("to") or ["me"],
         **(_to_whom(request, found) if request.role in WRITERS else {}),
     }
-    return render(request, "web/campaigns/look.html", facts)
+    return render(request, "web/campaigns/look.html", facts, status=status)
 
 
 def _reader(request: Any, proof: Any) -> tuple[looks.Reader, str]:
@@ -118,21 +120,21 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
     addresses, reader = _addresses(request), None
     if not addresses:
         messages.error(request, _("Tick somebody first."))
-        return go(request, "look", campaign_id, anchor="tests")
+        return _page(request, found, status=422)
     if request.POST.get("as"):
         reader = _whose(request, addresses)
         if reader is None:
             messages.error(
                 request, _("A test with a reader’s own values goes to you and to colleagues who write alone.")
             )
-            return go(request, "look", campaign_id, anchor="tests")
+            return _page(request, found, status=422)
         about = row_id(request.organisation.id, reader.number)
         record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     try:
         answers = delivery.send_test(found, addresses, now=now, by=request.person, subscriber=reader)
     except (DeliveryError, CampaignError, BadAddress) as refused:
         messages.error(request, _(str(refused)))
-        return go(request, "look", campaign_id, anchor="tests")
+        return _page(request, found, status=422)
     taken = sum(tried.ok for tried in answers)
     if taken:
         text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
@@ -168,12 +170,13 @@ def _addresses(request: Any) -> list[str]:
 
 @deed(WRITERS)
 def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
-    campaign_at(request, campaign_id)
+    found = campaign_at(request, campaign_id)
     lines = request.POST.get("seeds", "")[:20_000].splitlines()
     try:
         kept = seeds.keep(request.organisation, lines, now=timezone.now(), by=request.person)
     except CampaignError as refused:
         messages.error(request, str(refused))
+        return _page(request, found, status=422)
     else:
         text = ngettext("The seed list has %(n)s address.", "The seed list has %(n)s addresses.", len(kept))
         messages.success(request, text % {"n": len(kept)})
