@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.handlers.wsgi import WSGIRequest
+
 from samizdat.web.asgi import UVICORN, Desk, environ
+from samizdat.web.uploads import MemoryUploadHandler
 
 CHUNKS = [b"first,", b"second,", b"third"]
 
@@ -55,6 +58,25 @@ def test_https_is_believed_from_the_proxy_on_this_machine_alone() -> None:
     far = environ(_scope(headers=headers), None)  # type: ignore[arg-type]
     assert near["wsgi.url_scheme"] == "https"
     assert far["wsgi.url_scheme"] == "http"
+
+
+def test_the_rest_of_a_file_that_is_refused_is_read_past_and_the_form_stays() -> None:
+    """By lines, as Django does it; else the form had no token any more, and the page said that it was out of date."""
+    field = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\nmine\r\n'
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    chunks = [field + head, *[b"a" * 60_000] * 9, b"\r\n--x--\r\n"]
+    kind, size = (b"content-type", b"multipart/form-data; boundary=x"), b"%d" % sum(map(len, chunks))
+    seen: list[Any] = []
+
+    def wsgi(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        request = WSGIRequest(environ)
+        request.upload_handlers = [MemoryUploadHandler(request, limit=70_000)]
+        seen.append((request.POST.dict(), request.upload_handlers[0].too_large))
+        start("200 OK", [])
+        return [b""]
+
+    _ask(wsgi, _scope(headers=[kind, (b"content-length", size)]), chunks)
+    assert seen == [({"token": "mine"}, True)]
 
 
 def test_a_body_is_read_as_it_comes_in() -> None:
