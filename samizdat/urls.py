@@ -57,6 +57,7 @@ write = [
     path("campaigns/<int:campaign_id>/checks", checking.checks, name="checks"),
     path("campaigns/<int:campaign_id>/places", places.places, name="places"),
     path("campaigns/<int:campaign_id>/place", places.place, name="place"),
+    path("campaigns/<int:campaign_id>/place/autosave", places.autosave_place, name="autosave-place"),
     path("templates/", templates.templates, name="templates"),
     path("templates/take", templates.take_in, name="take-template"),
     path("templates/<int:template_id>/", templates.one_template, name="one-template"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.campaigns import checks, counting, history
 from samizdat.campaigns import draft as drafts
+from samizdat.campaigns.arrangement import sealed as sealed_arrangement
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
@@ -26,6 +27,7 @@ from samizdat.core.document import dumps as dumps_document
 from samizdat.core.document import parse as parse_document
 from samizdat.core.document.marked import without
 from samizdat.core.message import dumps
+from samizdat.core.templating import Arrangement
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import seal_json
@@ -85,16 +87,27 @@ _CHOSEN = (*_AUDIENCE, "template", "language")
 
 
 def save(
-    campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, page: str = "", **changes: Any
+    campaign: Campaign,
+    draft: Draft,
+    *,
+    version: int,
+    by: Any,
+    now: datetime,
+    page: str = "",
+    places: Arrangement | None = None,
+    **changes: Any,
 ) -> int:
     """Writes a draft over the version that was opened, and returns the new version. Both are kept (history.py).
 
-    changes: list, tag, segment, template, language. page: of writing.save. Errors: Overtaken when somebody saved
+    changes: list, tag, segment, template, language. page: of writing.save. places: what it makes of its template; None
+    leaves that as it is. Errors: Overtaken when somebody saved
     meanwhile, NotADraft, CampaignError for blocks that are no document.
     """
     draft = checked(draft)
     values = _choices(campaign, changes)
     values["draft_sealed"] = drafts.sealed(campaign, draft)
+    if places is not None:
+        values["places_sealed"] = sealed_arrangement(campaign, places)
     with transaction.atomic():
         history.keep_before(campaign, version)
         # WHERE is the lock: one of two who save the same version finds nothing to update.
@@ -111,6 +124,7 @@ def save(
         for key, value in values.items():
             setattr(campaign, key, value)
         _along(campaign, values)
+        campaign.refresh_from_db(fields=["places_sealed"])  # As of this version, whoever wrote there.
         history.keep(campaign, draft, number=version + 1, by=by, at=now, page=page)
     campaign.version, campaign.changed = version + 1, now
     return version + 1

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import people
 from samizdat.audience.segments import saved
 from samizdat.campaigns import contest, languages
-from samizdat.campaigns.arranging import source_for
+from samizdat.campaigns.arrangement import source_for
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken

@@ -4,15 +4,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import EllipsisType
 from typing import Any, Literal
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import calling, templating
+from samizdat.campaigns import calling, history, templating
+from samizdat.campaigns.arrangement import arrangement_of, sealed
+from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.core.letter import cleaning
-from samizdat.core.templating import Arrangement, Written, arranged
+from samizdat.core.templating import Arrangement, Written
 from samizdat.core.templating.arranging import (
     MAX_COPIES,
     Hideable,
@@ -25,8 +29,6 @@ from samizdat.core.templating.arranging import (
     parts_of,
 )
 from samizdat.core.templating.blocks import read
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_PLACE = 100_000  # characters
 TRIES = 5
@@ -34,54 +36,51 @@ TRIES = 5
 type Deed = Literal["up", "down", "copy", "remove"]
 
 
-def source_for(campaign: Campaign) -> str:
-    """The template of a letter as the letter has it; empty for the built-in one."""
-    if campaign.template is None:
-        return ""
-    return arranged(templating.source_of(campaign.template), arrangement_of(campaign))
-
-
-def arrangement_of(campaign: Campaign) -> Arrangement:
-    keys = house.keys(campaign.organisation)
-    stored = open_json(keys, campaign.places_sealed or b"", "campaign", "places", campaign.pk)
-    return Arrangement.read(stored) if stored else Arrangement()
-
-
-def copy_arrangement(of: Campaign, to: Campaign) -> None:
-    """For the copy of a letter."""
-    if of.places_sealed:
-        to.places_sealed = sealed(to, arrangement_of(of))
-        to.save(update_fields=["places_sealed"])
-
-
-def sealed(campaign: Campaign, own: Arrangement) -> bytes | None:
-    if own == Arrangement():
-        return None
-    return seal_json(house.keys(campaign.organisation), own.document(), "campaign", "places", campaign.pk)
-
-
 # -- verbs; each raises CampaignError with what to do --
 
 
-def write(campaign: Campaign, key: str, words: Written | None, *, now: datetime) -> None:
-    """A letter's own words for a place of its template; None takes it back to what the template has."""
+def write(
+    campaign: Campaign,
+    key: str,
+    words: Written | None,
+    *,
+    now: datetime,
+    by: Any = None,
+    page: str = "",
+    over: Written | EllipsisType | None = ...,
+) -> None:
+    """A letter's own words for a place of its template; None takes it back to what the template has.
+
+    page: of writing.save. over: what these words may stand in the place of; Overtaken where there is something else.
+    """
     if words is not None:
-        if len(words.html) > LONGEST_PLACE or cleaning.nesting(words.html) > cleaning.MAX_NESTING:
-            raise CampaignError(_("That is too much for one place of a template. Put it into the letter."))
-        words = Written(cleaning.clean(words.html, outlook=False), words.blocks)
-    _change(campaign, key, Place, lambda own, _part: own.written(key, words), now)
+        words = Written(cleaned(words.html), words.blocks)
+
+    def done(own: Arrangement, _part: Place) -> Arrangement:
+        if over is not ... and own.texts.get(key) != over:
+            raise Overtaken(_("A colleague changed this part meanwhile."))
+        return own.written(key, words)
+
+    _change(campaign, key, Place, done, by, now, page)
 
 
-def hide(campaign: Campaign, key: str, hidden: bool, *, now: datetime) -> None:
-    _change(campaign, key, Hideable, lambda own, _part: own.hiding(key, hidden), now)
+def cleaned(source: str) -> str:
+    """HTML as a place may hold it. Errors: CampaignError."""
+    if len(source) > LONGEST_PLACE or cleaning.nesting(source) > cleaning.MAX_NESTING:
+        raise CampaignError(_("That is too much for one place of a template. Put it into the letter."))
+    return cleaning.clean(source, outlook=False)
 
 
-def add(campaign: Campaign, key: str, model: int, *, now: datetime) -> None:
+def hide(campaign: Campaign, key: str, hidden: bool, *, now: datetime, by: Any = None) -> None:
+    _change(campaign, key, Hideable, lambda own, _part: own.hiding(key, hidden), by, now)
+
+
+def add(campaign: Campaign, key: str, model: int, *, now: datetime, by: Any = None) -> None:
     """One more of a part that can be repeated, as the template has it."""
-    _change(campaign, key, Repeat, lambda own, part: own.added(part, model), now)
+    _change(campaign, key, Repeat, lambda own, part: own.added(part, model), by, now)
 
 
-def arrange(campaign: Campaign, key: str, copy: str, deed: Deed, *, now: datetime) -> None:
+def arrange(campaign: Campaign, key: str, copy: str, deed: Deed, *, now: datetime, by: Any = None) -> None:
     """Moves, doubles or removes one copy of a part that can be repeated."""
 
     def done(own: Arrangement, part: Any) -> Arrangement:
@@ -95,13 +94,21 @@ def arrange(campaign: Campaign, key: str, copy: str, deed: Deed, *, now: datetim
             case "remove":
                 return own.removed(part, copy)
 
-    _change(campaign, key, Repeat, done, now)
+    _change(campaign, key, Repeat, done, by, now)
 
 
 def _change(
-    campaign: Campaign, key: str, kind: type, change: Callable[[Arrangement, Any], Arrangement], now: datetime
+    campaign: Campaign,
+    key: str,
+    kind: type,
+    change: Callable[[Arrangement, Any], Arrangement],
+    by: Any,
+    now: datetime,
+    page: str = "",
 ) -> None:
-    """What was stored is the lock: of two who write in two places nobody undoes the other."""
+    """A version of the draft like any other. The version is the lock: of two who write in two places, or one of them
+    in the letter, nobody undoes the other.
+    """
     for _try in range(TRIES):
         own, part = arrangement_of(campaign), None
         if campaign.template is not None:
@@ -109,20 +116,30 @@ def _change(
         if not isinstance(part, kind):
             raise CampaignError(_("The template of this letter has no such part. Load the page again."))
         try:
-            blob = sealed(campaign, change(own, part))
+            wanted = change(own, part)
         except KeyError:
             raise CampaignError(_("A colleague removed that part meanwhile. Load the page again.")) from None
         except ValueError:
             raise CampaignError(_("One part stands at most %(n)s times in a letter.") % {"n": MAX_COPIES}) from None
-        before = bytes(campaign.places_sealed) if campaign.places_sealed else None
-        same = Campaign.objects.filter(pk=campaign.pk, state="draft", places_sealed=before)
-        if same.update(places_sealed=blob, changed=now):
-            campaign.places_sealed, campaign.changed = blob, now
+        if wanted == own or _stored(campaign, wanted, by, now, page):
             return
-        campaign.refresh_from_db(fields=["state", "places_sealed", "template"])
+        campaign.refresh_from_db(fields=["state", "version", "draft_sealed", "places_sealed", "template"])
         if campaign.state != "draft":
             raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
     raise Overtaken(_("A colleague is changing the same parts. Do it again."))
+
+
+def _stored(campaign: Campaign, wanted: Arrangement, by: Any, now: datetime, page: str) -> bool:
+    """False: somebody saved meanwhile, and nothing was written."""
+    version, blob = campaign.version, sealed(campaign, wanted)
+    with transaction.atomic():
+        history.keep_before(campaign, version)
+        same = Campaign.objects.filter(pk=campaign.pk, state="draft", version=version)
+        if not same.update(places_sealed=blob, version=version + 1, changed=now):
+            return False
+        campaign.places_sealed, campaign.version, campaign.changed = blob, version + 1, now
+        history.keep(campaign, draft_of(campaign), number=version + 1, by=by, at=now, page=page)
+    return True
 
 
 # -- as a page shows it --

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import actions, checks, counting
-from samizdat.campaigns.arranging import source_for
+from samizdat.campaigns.arrangement import source_for
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import content_of, proof_of

@@ -5,7 +5,7 @@ from typing import Any
 
 from samizdat.campaigns import languages
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.arranging import copy_arrangement
+from samizdat.campaigns.arrangement import copy_arrangement
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 

@@ -12,9 +12,12 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from samizdat.campaigns import calling
+from samizdat.campaigns.arrangement import arrangement_of
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
 from samizdat.core.document.words import Part, counted, difference, lines
+from samizdat.core.templating import Arrangement
 from samizdat.vault import house
 
 NEWEST = 50
@@ -28,13 +31,16 @@ THINNED_EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A version opened: the draft, and the numbers of list, tag, segment, template, and the language beside it."""
+    """A version opened: the draft, the numbers of list, tag, segment, template, and the language beside it, and what
+    the letter made of its template; None where that was not kept yet.
+    """
 
     number: int
     at: datetime
     by_id: int | None
     draft: Draft
     chosen: Mapping[str, Any]
+    places: Arrangement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,16 @@ def keep(
     at: datetime,
     page: str = "",
     chosen: Mapping[str, Any] | None = None,
+    places: Arrangement | None = None,
 ) -> None:
-    """Writes a version down; call it in the transaction of the save."""
+    """Writes a version down; call it in the transaction of the save. chosen and places: those of the row, if none are
+    given.
+    """
+    if chosen is None:
+        chosen, places = chosen_of(campaign), arrangement_of(campaign)
     row = DraftVersion.objects.create(campaign=campaign, number=number, by=by, at=at, page=page, sealed=b"")
-    packed = json.dumps({"draft": asdict(draft), "chosen": chosen or chosen_of(campaign)}, ensure_ascii=False)
+    kept = {"draft": asdict(draft), "chosen": chosen, "places": places.document() if places is not None else None}
+    packed = json.dumps(kept, ensure_ascii=False)
     row.sealed = house.keys(campaign.organisation).seal(
         zlib.compress(packed.encode(), 6), "draftversion", "sealed", row.pk
     )
@@ -97,7 +109,8 @@ def version_of(campaign: Campaign, number: int) -> Kept | None:
 def _opened(campaign: Campaign, row: DraftVersion) -> Kept:
     packed = house.keys(campaign.organisation).open(row.sealed, "draftversion", "sealed", row.pk)
     stored = json.loads(zlib.decompress(packed))
-    return Kept(row.number, row.at, row.by_id, Draft(**stored["draft"]), stored["chosen"])
+    places = Arrangement.read(stored["places"]) if stored.get("places") is not None else None
+    return Kept(row.number, row.at, row.by_id, Draft(**stored["draft"]), stored["chosen"], places)
 
 
 def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]:
@@ -117,7 +130,8 @@ def entries(campaign: Campaign) -> list[Entry]:
     found: list[Entry] = []
     before: list[str] | None = None
     for row in DraftVersion.objects.filter(pk__in=ends[-SHOWN:]).order_by("number"):
-        text = text_of(_opened(campaign, row).draft)
+        kept = _opened(campaign, row)
+        text = text_of(kept.draft, kept.places)
         told = counted(difference(text if before is None else before, text))
         before = text
         found.append(Entry(row.number, row.at, row.by_id, told.new, told.gone, row.number == campaign.version))
@@ -128,18 +142,25 @@ def _apart(row: DraftVersion, after: DraftVersion) -> bool:
     return row.by_id != after.by_id or after.at - row.at > SITTING
 
 
-def changes(before: Draft, after: Draft) -> list[Part]:
-    """What is different from one draft to another, envelope and letter."""
-    return difference(text_of(before), text_of(after))
+def changes(kept: Kept, campaign: Campaign) -> list[Part]:
+    """What is different in a draft since a version of it: envelope, letter, and places of the template."""
+    # Of one that was kept before places were, nobody knows what stood in them.
+    places = arrangement_of(campaign) if kept.places is not None else None
+    return difference(text_of(kept.draft, kept.places), text_of(draft_of(campaign), places))
 
 
-def text_of(draft: Draft) -> list[str]:
+def is_same(kept: Kept, campaign: Campaign) -> bool:
+    return kept.draft == draft_of(campaign) and kept.places in (None, arrangement_of(campaign))
+
+
+def text_of(draft: Draft, places: Arrangement | None = None) -> list[str]:
     """Everything that somebody wrote, line by line."""
     if draft.format == "blocks":
         body = lines(json.loads(draft.body)) if draft.body else []
     else:
         body = [line for line in draft.body.split("\n") if line.strip()]
-    return [draft.subject, draft.preheader, *body]
+    written = [calling.words_of(words.html) for _key, words in sorted(places.texts.items())] if places else []
+    return [draft.subject, draft.preheader, *body, *filter(None, written)]
 
 
 # -- thinning out --

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import wording
 from samizdat.campaigns import actions, checks, counting
-from samizdat.campaigns.arranging import copy_arrangement, source_for
+from samizdat.campaigns.arrangement import copy_arrangement, source_for
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of

@@ -13,7 +13,7 @@ from samizdat import saying
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns import templating
-from samizdat.campaigns.arranging import source_for
+from samizdat.campaigns.arrangement import source_for
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.carrying import carries
 from samizdat.campaigns.counting import Codes

@@ -1,20 +1,24 @@
 """A place of a template written in blocks, like a letter; readers get it as HTML that looks as the template's did."""
 
+import hashlib
 import json
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from samizdat import saying
-from samizdat.campaigns import arranging
-from samizdat.campaigns.arranging import PlaceView
+from samizdat.campaigns import arranging, history
+from samizdat.campaigns.arranging import TRIES, PlaceView
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.errors import CampaignError, Overtaken
 from samizdat.campaigns.letter import content_of, findings
 from samizdat.campaigns.models import Campaign
 from samizdat.core.document import BadDocument, Node, dumps, parse, to_html
 from samizdat.core.document.dress import PLAIN, Dress
+from samizdat.core.document.merge import merge
 from samizdat.core.languages import direction
 from samizdat.core.templating import Written, dress_of
 from samizdat.core.templating.blocks import read
@@ -25,20 +29,102 @@ _OF_WORDS = frozenset({
 })  # fmt: skip
 
 
-def write_blocks(campaign: Campaign, key: str, body: str, *, now: datetime) -> None:
-    """body: a document's JSON. Errors: CampaignError."""
+class PlaceOvertaken(CampaignError):
+    """Somebody else changed the place, and the two cannot be brought together; nothing was written."""
+
+    code = "overtaken"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What is stored in a place now, as blocks or as HTML. `merged`: it is not what was sent; `doubled`: blocks that
+    two people changed, which stand there twice.
+    """
+
+    body: str
+    merged: bool = False
+    doubled: int = 0
+
+
+def write(
+    campaign: Campaign,
+    key: str,
+    way: str,
+    body: str,
+    *,
+    now: datetime,
+    by: Any = None,
+    version: int | None = None,
+    page: str = "",
+) -> Placed:
+    """Her words for a place, as blocks (the JSON of a document) or HTML. What somebody else wrote there since `version`
+    is merged in, block by block; None: written over. page: of writing.save.
+
+    Errors: Overtaken where that cannot be merged, CampaignError.
+    """
+    for _try in range(TRIES):
+        there = arranging.place(campaign, key)
+        own, base = (there.own, None) if there else (None, None)
+        if there is not None and version is not None:
+            base = _since(campaign, there, version, page)
+        wanted, placed = _wanted(campaign, there, way, body, base)
+        try:
+            if wanted != own or there is None:
+                arranging.write(campaign, key, wanted, now=now, by=by, page=page, over=own)
+        except Overtaken:
+            campaign.refresh_from_db()
+            continue
+        return placed
+    raise Overtaken(_("A colleague is changing the same parts. Do it again."))
+
+
+def _since(campaign: Campaign, there: PlaceView, version: int, page: str) -> PlaceView | None:
+    """The place as it was at a version, where somebody else changed it since."""
+    since = history.pages_since(campaign, version) if campaign.version > version else []
+    if not since or (page and all(one == page for one, _person in since)):
+        return None
+    kept = history.version_of(campaign, version)
+    before = replace(there, own=kept.places.texts.get(there.key) if kept and kept.places else None)
+    return before if before.own != there.own else None
+
+
+def _wanted(
+    campaign: Campaign, there: PlaceView | None, way: str, body: str, base: PlaceView | None
+) -> tuple[Written | None, Placed]:
+    """What is to be stored, where `base` was there before somebody else changed it."""
+    if way != "blocks":
+        if base is not None:
+            raise PlaceOvertaken(_("A colleague changed this part meanwhile. Press Save to see hers beside yours."))
+        return Written(arranging.cleaned(body)), Placed(body)
     try:
         document = parse(body)
     except BadDocument as bad:
         raise CampaignError(findings((bad.flaw,))[0].sentence) from None
-    there, blocks = arranging.place(campaign, key), dumps(document)
-    dress = PLAIN
-    if there is not None:
-        dress = _dress(there)
-        if there.holder in _OF_WORDS and not _is_words(document):
-            raise CampaignError(
-                _("Only text and pictures fit into this place of the template. Put the rest into the letter.")
-            )
+    mine = blocks = dumps(document)
+    doubled = 0
+    if there is not None and base is not None:
+        if there.own is not None and not there.own.blocks:
+            raise PlaceOvertaken(_("A colleague changed this part meanwhile. Press Save to see hers beside yours."))
+        began, hers = (_blocks(blocks_of(view).body) for view in (base, there))
+        merged = merge(began, _blocks(mine), hers, lambda: secrets.token_hex(5))
+        document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
+        blocks, doubled = dumps(document), len(merged.doubled)
+    placed = Placed(blocks, blocks != mine, doubled)
+    if there is not None and blocks == blocks_of(there).body:
+        return there.own, placed  # Looking alone makes nothing her own.
+    return Written(_html(campaign, there, document, blocks), blocks), placed
+
+
+def _blocks(body: str) -> list[Any]:
+    return list(json.loads(body).get("content", []))
+
+
+def _html(campaign: Campaign, there: PlaceView | None, document: Node, blocks: str) -> str:
+    """Errors: CampaignError."""
+    if there is not None and there.holder in _OF_WORDS and not _is_words(document):
+        raise CampaignError(
+            _("Only text and pictures fit into this place of the template. Put the rest into the letter.")
+        )
     content = content_of(campaign, draft_of(campaign).with_(format="blocks", body=blocks))
     html = to_html(
         document,
@@ -47,9 +133,9 @@ def write_blocks(campaign: Campaign, key: str, body: str, *, now: datetime) -> N
         look=content.look,
         pictures=content.pictures,
         words=saying.words(campaign.language),
-        dress=dress,
+        dress=_dress(there) if there is not None else PLAIN,
     )
-    arranging.write(campaign, key, Written(html, blocks), now=now)
+    return arranging.cleaned(html)
 
 
 def _is_words(document: Node) -> bool:
@@ -77,15 +163,32 @@ def blocks_of(there: PlaceView) -> Begun:
     found = read(there.html)
     # Words of her own in HTML may look as nothing in the template does.
     if found is not None and (there.own is None or found.dress == dress_of(there.usual)):
-        return Begun(dumps(found.document), fits=True, kept=found.kept)
+        return Begun(_named(found.document), fits=True, kept=found.kept)
     if not there.html.strip():
         return Begun(dumps(parse('{"type":"doc"}')), fits=True)
     block = {"type": "html", "attrs": {"source": there.html}}
-    return Begun(dumps(parse(json.dumps({"type": "doc", "content": [block]}))), fits=False)
+    return Begun(_named({"type": "doc", "content": [block]}), fits=False)
+
+
+def _named(document: Node) -> str:
+    """With ids that are the same for everybody who opens it: a merge knows blocks by them."""
+    content = [
+        {**block, "attrs": {**block.get("attrs", {}), "id": f"t{number}x{_digest(block)}"}}
+        for number, block in enumerate(document.get("content", ()))
+    ]
+    return dumps(parse(json.dumps({**document, "content": content})))
+
+
+def _digest(block: Node) -> str:
+    return hashlib.sha256(json.dumps(block, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def lacks_description(body: str) -> bool:
-    """Whether a picture of it says nothing to those who do not see it. body: a document's JSON."""
+    """Whether a picture of it says nothing to those who do not see it. body: blocks, or HTML, which is
+    not looked at.
+    """
+    if not body.startswith('{"type":"doc"'):
+        return False
     return any(
         block["type"] == "picture" and not block["attrs"]["decorative"] and not block["attrs"]["alt"].strip()
         for block in parse(body).get("content", ())

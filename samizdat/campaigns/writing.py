@@ -153,9 +153,12 @@ def _number(value: Any) -> Any:
 
 
 def restore(campaign: Campaign, number: int, *, by: Any, now: datetime) -> bool:
-    """Brings a version back, as a save like any other. False: it is not kept any more. Errors: Overtaken, NotADraft."""
+    """Brings a version back, as a save like any other, with the places of its template where it is the same one. False:
+    it is not kept any more. Errors: Overtaken, NotADraft.
+    """
     found = history.version_of(campaign, number)
     if found is None:
         return False
-    actions.save(campaign, Draft(**asdict(found.draft)), version=campaign.version, by=by, now=now)
+    places = found.places if found.chosen.get("template") == campaign.template_id else None
+    actions.save(campaign, Draft(**asdict(found.draft)), version=campaign.version, by=by, now=now, places=places)
     return True

@@ -1,21 +1,32 @@
 """Templates of other services come in, lose what cannot be in a letter, and say so."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 
 from samizdat.audience.actions import new_list
-from samizdat.campaigns import actions, arranging, pictures, placing, starters, templating
+from samizdat.campaigns import (
+    actions,
+    approving,
+    arranging,
+    history,
+    pictures,
+    placing,
+    starters,
+    templating,
+    writing,
+)
 from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft
-from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.errors import CampaignError, Overtaken
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.document import dumps, parse
 from samizdat.core.letter import fill
 from samizdat.core.templating import TemplateRefused, Written, take
 from tests.conftest import NOW
-from tests.web.conftest import png
+from tests.web.conftest import make_person, png
 
 PAGE = """<html><head><style>.b{color:#123456}@font-face{font-family:x;src:url(//f.example/x)}</style>
 <link rel="stylesheet" href="//f.example/x.css"></head><body onload="go()"><table><tr>
@@ -132,7 +143,7 @@ def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -
     assert arranging.place(letter, "side/2/story").own == Written("Mine")
     assert arranging.place(letter, "side/0/story") is None
     arranging.hide(letter, "news", True, now=NOW)
-    placing.write_blocks(letter, "side/2/story", HEADING, now=NOW)
+    placing.write(letter, "side/2/story", "blocks", HEADING, now=NOW)
     assert seen() == "two Head 2"
     assert placing.blocks_of(arranging.place(letter, "side/2/story")).body == dumps(parse(HEADING))
     with pytest.raises(CampaignError, match="colleague removed"):
@@ -166,7 +177,7 @@ def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_tha
     assert (head.is_picture, begun.fits, begun.kept) == (True, True, False)
     assert '"link":"https://old.example/","width":560' in begun.body
     stored = pictures.take_in(lantern, png(), NOW, name="River")
-    placing.write_blocks(letter, "header_image", NEW % stored.slug, now=NOW)
+    placing.write(letter, "header_image", "blocks", NEW % stored.slug, now=NOW)
     seen = fill(proof_of(letter, NOW).letter.html, {})
     image = re.search(r'<a href="https://new.example/"[^>]*>(<img[^>]*>)</a>', seen)
     assert image is not None
@@ -177,7 +188,89 @@ def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_tha
     assert arranging.place(letter, "header_image").picture == stored.slug
     assert re.search(r'<p class="p"[^>]*>Body</p>', seen)
     with pytest.raises(CampaignError, match="Only text and pictures fit"):
-        placing.write_blocks(letter, "article/0/x1_01", HEADING, now=NOW)
+        placing.write(letter, "article/0/x1_01", "blocks", HEADING, now=NOW)
+
+
+def doc(*lines: tuple[str, str]) -> str:
+    return json.dumps({"type": "doc", "content": [
+        {"type": "paragraph", "attrs": {"id": name}, "content": [{"type": "text", "text": text}]}
+        for name, text in lines
+    ]})  # fmt: skip
+
+
+@pytest.fixture
+def clara(lantern: Any) -> Any:
+    return make_person("Clara", "clara@lantern.example", lantern, "editor")
+
+
+@pytest.fixture
+def framed(lantern: Any) -> Any:
+    """A letter in a template with places."""
+    template = templating.take_in(lantern, "Old one", PAGE.encode(), by=None, now=NOW).template
+    list_ = new_list(lantern, "Letter", now=NOW)
+    return actions.create(lantern, list_, Draft(subject="News"), by=None, now=NOW, template=template)
+
+
+@pytest.mark.django_db
+def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_back(framed: Any, clara: Any) -> None:
+    begun = framed.version
+    placing.write(framed, "latest", "blocks", doc(("one1", "The river is back")), by=clara, now=NOW)
+    arranging.hide(framed, "foot", True, by=clara, now=NOW)
+    assert framed.version == begun + 2
+    assert [(entry.new, entry.by_id) for entry in history.entries(framed)] == [(4, clara.pk), (0, None)]
+    first = history.version_of(framed, begun)
+    assert not history.is_same(first, framed)
+    assert "The river is back" in [part.text.strip() for part in history.changes(first, framed) if part.kind == "new"]
+    assert writing.restore(framed, begun, by=clara, now=NOW)
+    framed.refresh_from_db()
+    assert (framed.places_sealed, history.is_same(first, framed)) == (None, True)
+    assert writing.restore(framed, begun + 2, by=clara, now=NOW)
+    framed.refresh_from_db()
+    assert arranging.place(framed, "latest").words == "The river is back"
+    placing.write(framed, "latest", "blocks", placing.blocks_of(arranging.place(framed, "latest")).body, now=NOW)
+    assert framed.version == begun + 4, "what says the same is no version"
+
+
+@pytest.mark.django_db
+def test_a_yes_to_a_letter_whose_places_were_changed_meanwhile_is_refused(framed: Any, clara: Any) -> None:
+    seen = framed.version
+    arranging.write(framed, "latest", Written("Other news"), by=None, now=NOW)
+    with pytest.raises(Overtaken):
+        approving.agree(framed, seen, by=clara, now=NOW)
+    approving.agree(framed, framed.version, by=clara, now=NOW)
+    arranging.hide(framed, "foot", True, now=NOW)
+    assert approving.standing(framed).state == "changed"
+
+
+@pytest.mark.django_db
+def test_two_who_write_in_one_place_lose_nothing(framed: Any) -> None:
+    def said() -> str:
+        return arranging.place(framed, "latest").words
+
+    begun = placing.blocks_of(arranging.place(framed, "latest")).body
+    name = json.loads(begun)["content"][0]["attrs"]["id"]
+    seen = framed.version
+    placing.write(framed, "latest", "blocks", doc((name, "News"), ("hers1", "hers")), version=seen, now=NOW)
+    # She began from the template's words, too.
+    placed = placing.write(framed, "latest", "blocks", doc((name, "News"), ("mine1", "mine")), version=seen, now=NOW)
+    assert (placed.merged, placed.doubled) == (True, 0)
+    assert set(said().split()) == {"News", "hers", "mine"}
+    seen = framed.version
+    placing.write(framed, "header_image", "html", "<b>elsewhere</b>", version=seen, now=NOW)
+    alone = placing.write(framed, "latest", "blocks", doc((name, "One")), version=seen, now=NOW)
+    assert (alone.merged, said()) == (False, "One")
+    twice = placing.write(framed, "latest", "blocks", doc((name, "Two")), version=seen, now=NOW)
+    assert (twice.doubled, said()) == (1, "Two One")
+    again = placing.write(framed, "latest", "blocks", doc((name, "Mine")), version=seen, page="", now=NOW)
+    assert again.merged
+    seen = framed.version
+    placing.write(framed, "latest", "html", "<i>hers</i>", version=seen, now=NOW)
+    with pytest.raises(placing.PlaceOvertaken):
+        placing.write(framed, "latest", "html", "<i>mine</i>", version=seen, now=NOW)
+    page = "a" * 32
+    placing.write(framed, "latest", "html", "<i>one</i>", version=framed.version, page=page, now=NOW)
+    placing.write(framed, "latest", "html", "<i>two</i>", version=framed.version - 1, page=page, now=NOW)
+    assert said() == "two", "the answer to her own save got lost"
 
 
 def test_what_a_letter_begins_with_speaks_to_the_writer_in_a_language_it_has(lantern: Any) -> None:

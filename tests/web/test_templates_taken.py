@@ -30,6 +30,14 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     client.post(f"{letter}/place", {"key": "head", "format": "html", "body": "<b>Mine</b>"})
     assert "Mine" in client.get(f"{letter}/places").content.decode()
     assert "&lt;b&gt;Mine" in client.get(f"{letter}/place?key=head&in=html").content.decode()
+    here.campaign.refresh_from_db()
+    typed = {"key": "head", "format": "html", "version": here.campaign.version, "page": "b" * 32}
+    saved = client.post(f"{letter}/place/autosave", typed | {"body": "<b>Typed</b>"}).content.decode()
+    assert f'name="version" value="{here.campaign.version + 1}"' in saved
+    late = client.post(f"{letter}/place", typed | {"body": "<b>Late</b>", "page": ""})
+    assert late.status_code == 422
+    for words in ("both stand here", "&lt;b&gt;Typed", "&lt;b&gt;Late", f'value="{here.campaign.version + 1}"'):
+        assert words in late.content.decode()
     client.post(f"{letter}/places", {"key": "head", "do": "usual"})
     assert "Our head" in client.get(f"{letter}/place?key=head").content.decode()
     here.campaign.refresh_from_db()

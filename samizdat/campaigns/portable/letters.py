@@ -18,7 +18,9 @@ from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import saved
-from samizdat.campaigns import actions, arranging, folders
+from samizdat.campaigns import actions, folders
+from samizdat.campaigns.arrangement import arrangement_of
+from samizdat.campaigns.arrangement import sealed as sealed_arrangement
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
@@ -26,6 +28,7 @@ from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, Editi
 from samizdat.campaigns.portable.pictures import renamed
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.message import loads
+from samizdat.core.templating import Arrangement
 from samizdat.events.actions import record
 from samizdat.hours import YEARS
 from samizdat.vault import house
@@ -105,7 +108,7 @@ def _told(home: House, letter: Campaign) -> dict[str, Any]:
         "planned": letter.planned.isoformat() if letter.planned else None,
         **{name: _told_moment(getattr(letter, name)) for name in MOMENTS},
         "draft": asdict(draft_of(letter)),
-        "places": arranging.arrangement_of(letter).document(),
+        "places": arrangement_of(letter).document(),
         "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS, "left_by_letter")},
         "digest": {"is": letter.is_digest, "round": letter.digest_round},
         "edition": _edition(home, edition) if edition and letter.state in OVER + GOING else None,
@@ -144,7 +147,7 @@ class Letter:
     number: int
     told: dict[str, Any]
     draft: Draft
-    arrangement: arranging.Arrangement
+    arrangement: Arrangement
     moments: dict[str, datetime | None]
     state: str
     books: dict[str, int]
@@ -204,7 +207,7 @@ def _read(told: dict[str, Any]) -> Letter:
         or len(str(told.get("folder") or "")) > folders.LONGEST
     ):
         raise ValueError
-    arrangement = arranging.Arrangement.read(told["places"])
+    arrangement = Arrangement.read(told["places"])
     number, replies = int(told["number"]), None if replies is None else int(replies)
     planned = date.fromisoformat(told["planned"]) if told.get("planned") else None
     if planned and planned.year not in YEARS:
@@ -266,7 +269,7 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
     row.save(force_insert=True)
     words = {name: renamed(text, places) for name, text in asdict(letter.draft).items()}
     row.draft_sealed = sealed(row, Draft(**words))
-    row.places_sealed = arranging.sealed(row, letter.arrangement)
+    row.places_sealed = sealed_arrangement(row, letter.arrangement)
     row.save(update_fields=["draft_sealed", "places_sealed"])
     if letter.state in OVER:
         _make_edition(row, told["edition"])

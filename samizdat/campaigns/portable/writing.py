@@ -19,6 +19,7 @@ from samizdat.campaigns.portable.belongings import Belongings
 from samizdat.campaigns.portable.letters import edition_of, moment, segment_here
 from samizdat.campaigns.portable.pictures import renamed
 from samizdat.campaigns.portable.templates import Templates
+from samizdat.core.templating import Arrangement
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -29,10 +30,11 @@ class _Version:
     at: datetime
     draft: Draft
     chosen: dict[str, Any]
+    places: Arrangement | None
 
 
 class History(Belongings):
-    """A draft as it stood after each save that is kept: `number`, `at`, `draft`, `chosen`."""
+    """A draft as it stood after each save that is kept: `number`, `at`, `draft`, `chosen`, `places`."""
 
     name = "history"
 
@@ -43,7 +45,8 @@ class History(Belongings):
             if kept is not None:  # Else it was thinned out meanwhile.
                 chosen = {**kept.chosen, "segment": _segment_named(home, kept.chosen.get("segment"))}
                 draft = asdict(kept.draft)
-                yield {"number": number, "at": kept.at.isoformat(), "draft": draft, "chosen": chosen}
+                own = kept.places.document() if kept.places is not None else None
+                yield {"number": number, "at": kept.at.isoformat(), "draft": draft, "chosen": chosen, "places": own}
 
     def read(self, told: dict[str, Any]) -> _Version:
         known = {one.name for one in fields(Draft)}
@@ -51,7 +54,8 @@ class History(Belongings):
         number = int(told["number"])
         if not 0 < number < 1 << 31:
             raise ValueError
-        return _Version(number, moment(told["at"]), actions.checked(draft), dict(told["chosen"]))
+        own = Arrangement.read(told["places"]) if told.get("places") is not None else None
+        return _Version(number, moment(told["at"]), actions.checked(draft), dict(told["chosen"]), own)
 
     def make(self, letter: Campaign, rows: list[_Version], places: besides.Places) -> None:
         there = set(DraftVersion.objects.filter(campaign=letter).values_list("number", flat=True))
@@ -61,7 +65,7 @@ class History(Belongings):
             there.add(one.number)
             draft = Draft(**{name: renamed(text, places) for name, text in asdict(one.draft).items()})
             chosen = _chosen_here(letter, one.chosen, places)
-            history.keep(letter, draft, number=one.number, by=None, at=one.at, chosen=chosen)
+            history.keep(letter, draft, number=one.number, by=None, at=one.at, chosen=chosen, places=one.places)
 
 
 def _segment_named(home: House, number: Any) -> str | None:

@@ -1,19 +1,21 @@
 """The parts of its template that a letter fills, repeats or leaves out."""
 
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns import arranging, placing
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.offering import offered
-from samizdat.core.templating import Written
-from samizdat.web import beside, editing
-from samizdat.web.doors import EVERYONE, WRITERS, door, go
+from samizdat.web import beside, editing, reading
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY
 from samizdat.web.views.campaigns import campaign_at
 
@@ -27,7 +29,7 @@ def places(request: Any, campaign_id: int) -> HttpResponse:
     found = campaign_at(request, campaign_id)
     if request.method == "POST":
         try:
-            _do(found, request.POST)
+            _do(found, request.POST, request.person)
         except CampaignError as refused:
             messages.error(request, str(refused))
         return go(request, "places", campaign_id, anchor=request.POST.get("at", "")[:20])
@@ -36,19 +38,20 @@ def places(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/places.html", facts)
 
 
-def _do(found: Any, asked: Any) -> None:
+def _do(found: Any, asked: Any, by: Any) -> None:
     """Errors: CampaignError."""
     do, key, now = asked.get("do", ""), asked.get("key", ""), timezone.now()
     match do:
         case "usual":
-            arranging.write(found, key, None, now=now)
+            arranging.write(found, key, None, now=now, by=by)
         case "hide" | "show":
-            arranging.hide(found, key, do == "hide", now=now)
+            arranging.hide(found, key, do == "hide", now=now, by=by)
         case "up" | "down" | "copy" | "remove":
-            arranging.arrange(found, key, asked.get("copy", ""), do, now=now)
+            arranging.arrange(found, key, asked.get("copy", ""), do, now=now, by=by)
         case "add":
             model = asked.get("model", "")
-            arranging.add(found, key, int(model) if model.isascii() and model.isdigit() else 0, now=now)
+            number = int(model) if model.isascii() and model.isdigit() else 0
+            arranging.add(found, key, number, now=now, by=by)
 
 
 @door(see=WRITERS, do=WRITERS)
@@ -63,16 +66,20 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     begun, way = placing.blocks_of(there), request.POST.get("format", request.GET.get("in", ""))
     if way not in dict(WAYS):
         way = "blocks" if begun.fits else "html"
-    body, wrong = None, ""
+    body, wrong, theirs = None, "", ""
     if request.method == "POST":
         body = request.POST.get("body", "")[:LONGEST_BODY]
         try:
-            _write(request, found, key, way, body)
+            placed = _write(request, found, key, way, body)
+        except placing.PlaceOvertaken:
+            wrong, theirs = _("A colleague changed this part meanwhile. Nothing is lost: both stand here."), there.html
         except CampaignError as refused:
             wrong = str(refused)
         else:
-            messages.success(request, _("Saved."))
-            return go(request, "places", campaign_id)
+            return _written(request, found, key, placed)
+    version = found.version
+    if body is not None and not theirs:  # What was there when the page was opened still counts.
+        version = reading.number(request.POST.get("version", "")) or version
     if body is None:
         body = begun.body if way == "blocks" else there.html
     facts = {
@@ -82,6 +89,8 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
         "ways": [(name, label, name == way) for name, label in WAYS],
         "body": body,
         "wrong": wrong,
+        "theirs": theirs,
+        "version": version,
         "why": _why(begun, way),
         "still": beside.still("html", there.html),
         "editor": editing.facts(offered(request.organisation, found.language)),
@@ -89,14 +98,53 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/place.html", facts, status=422 if wrong else 200)
 
 
-def _write(request: Any, found: Any, key: str, way: str, body: str) -> None:
-    """Errors: CampaignError."""
-    if way != "blocks":
-        arranging.write(found, key, Written(body), now=timezone.now())
-        return
-    placing.write_blocks(found, key, body, now=timezone.now())
-    if placing.lacks_description(body):
+def _write(request: Any, found: Any, key: str, way: str, body: str) -> placing.Placed:
+    """Over what was there when the page was opened; what somebody else wrote since is merged in. Errors:
+    CampaignError.
+    """
+    page = request.POST.get("page", "")
+    return placing.write(
+        found,
+        key,
+        way,
+        body,
+        now=timezone.now(),
+        by=request.person,
+        version=reading.number(request.POST.get("version", "")),
+        page=page if re.fullmatch(r"[0-9a-f]{32}", page) else "",
+    )
+
+
+def _written(request: Any, found: Any, key: str, placed: placing.Placed) -> HttpResponse:
+    """On to all parts; back to this one where two wrote in the same block."""
+    if placing.lacks_description(placed.body):
         messages.warning(request, _("A picture has no description. Say what it shows, for readers who do not see it."))
+    if placed.doubled:
+        messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
+        return redirect(f"{reverse('place', args=[request.organisation.slug, found.pk])}?{urlencode({'key': key})}")
+    if placed.merged:
+        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+    else:
+        messages.success(request, _("Saved."))
+    return go(request, "places", found.pk)
+
+
+@deed(WRITERS)
+def autosave_place(request: Any, campaign_id: int) -> HttpResponse:
+    """Saves a place while somebody writes in it."""
+    found = campaign_at(request, campaign_id)
+    key, way, problem, placed = request.POST.get("key", ""), request.POST.get("format", ""), "", None
+    version: Any = request.POST.get("version", "")
+    if found.state != "draft":
+        problem = _("This campaign has been released. Copy it and change the copy.")
+    else:
+        try:
+            placed = _write(request, found, key, way, request.POST.get("body", "")[:LONGEST_BODY])
+            version = found.version
+        except CampaignError as refused:
+            problem = _("Not saved yet: %(why)s") % {"why": refused}
+    facts = {"campaign": found, "problem": problem, "version": reading.number(str(version)) or 0, "placed": placed}
+    return render(request, "web/campaigns/parts/placed.html", facts)
 
 
 def _why(begun: Any, way: str) -> str:

@@ -64,8 +64,8 @@ def version(request: Any, campaign_id: int, version_number: int) -> HttpResponse
         "subject": draft_of(found).subject,
         "kept": kept,
         "by": names_of(request.organisation).get(kept.by_id or 0, ""),
-        "parts": history.changes(kept.draft, draft_of(found)),
-        "same": kept.draft == draft_of(found),
+        "parts": history.changes(kept, found),
+        "same": history.is_same(kept, found),
     }
     return render(request, "web/campaigns/version.html", facts)
 

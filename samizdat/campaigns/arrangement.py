@@ -1,0 +1,33 @@
+"""What a letter made of its template, as it is stored: sealed in the campaign's row."""
+
+from samizdat.campaigns import templating
+from samizdat.campaigns.models import Campaign
+from samizdat.core.templating import Arrangement, arranged
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+
+def source_for(campaign: Campaign) -> str:
+    """The template of a letter as the letter has it; empty for the built-in one."""
+    if campaign.template is None:
+        return ""
+    return arranged(templating.source_of(campaign.template), arrangement_of(campaign))
+
+
+def arrangement_of(campaign: Campaign) -> Arrangement:
+    keys = house.keys(campaign.organisation)
+    stored = open_json(keys, campaign.places_sealed or b"", "campaign", "places", campaign.pk)
+    return Arrangement.read(stored) if stored else Arrangement()
+
+
+def copy_arrangement(of: Campaign, to: Campaign) -> None:
+    """For the copy of a letter."""
+    if of.places_sealed:
+        to.places_sealed = sealed(to, arrangement_of(of))
+        to.save(update_fields=["places_sealed"])
+
+
+def sealed(campaign: Campaign, own: Arrangement) -> bytes | None:
+    if own == Arrangement():
+        return None
+    return seal_json(house.keys(campaign.organisation), own.document(), "campaign", "places", campaign.pk)
