@@ -131,10 +131,14 @@ class Campaign(models.Model):
         ]
 
 
+def goes_to_all(campaign: Campaign) -> bool:
+    """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
+    return campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+
+
 def is_gathered(campaign: Campaign) -> bool:
-    """Does it stand in the digest of its list? A letter to a few does not, since everybody would read it there."""
-    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
-    return to_all and not campaign.is_digest
+    """Does it stand in the digest of its list?"""
+    return goes_to_all(campaign) and not campaign.is_digest
 
 
 def new_edition_number() -> int:

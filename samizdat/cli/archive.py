@@ -83,13 +83,9 @@ def _files(place: Any) -> Iterator[tuple[str, bytes]]:
     from samizdat import wording
     from samizdat.gate import feed, plain, queries
 
-    pictures = queries.picture_names(place)
+    pictures, shown = queries.picture_names(place), set[tuple[str, str]]()
     rows: list[tuple[str, str, Any, Any]] = []
     yield "style.css", (STYLE % place.accent).encode()
-    for slug, kind in pictures:
-        found = queries.picture_of(place, slug)
-        if found is not None:
-            yield f"m/{slug}.{kind}", bytes(found.data)
     for one in queries.all_letters(place):
         name = queries.letter_name(place, one.edition)
         language = one.language or (name.language if name else place.language)
@@ -97,20 +93,28 @@ def _files(place: Any) -> Iterator[tuple[str, bytes]]:
             rows.append((one.slug, one.title, one.day, one.corrected))
         with override(language):
             day, mended = wording.shaped(one.day, "day"), wording.shaped(one.corrected, "day")
-            text = _with_pictures("\n".join(one.html.split(plain.BREAK)), pictures)
+            text = _with_pictures("\n".join(one.html.split(plain.BREAK)), pictures, shown)
             others = _others(queries.other_languages(one))
             yield f"{one.slug}.html", _letter(place.name, language, one.title, day, mended, others + text)
+    # Those of letters that stand here: the others are of tests, and of letters to a few.
+    for slug, kind in sorted(shown):
+        picture = queries.picture_of(place, slug)
+        if picture is not None:
+            yield f"m/{slug}.{kind}", bytes(picture.data)
     with override(place.language):
         listed = [(slug, title, wording.shaped(day, "day")) for slug, title, day, _mended in rows]
         yield "feed.xml", feed.feed(place, rows, "{}.html", "index.html", "feed.xml").encode()
         yield "index.html", _index(place.name, place.language, listed)
 
 
-def _with_pictures(text: str, pictures: set[tuple[str, str]]) -> str:
-    """Links to pictures of ours lead to their files beside the page."""
+def _with_pictures(text: str, pictures: set[tuple[str, str]], shown: set[tuple[str, str]]) -> str:
+    """Links to pictures of ours lead to their files beside the page; those go into `shown`."""
 
     def local(match: re.Match[str]) -> str:
-        return f'href="m/{match[1]}.{match[2]}"' if (match[1], match[2]) in pictures else match[0]
+        if (match[1], match[2]) not in pictures:
+            return match[0]
+        shown.add((match[1], match[2]))
+        return f'href="m/{match[1]}.{match[2]}"'
 
     return re.sub(r'href="https?://[^"/]+/m/([a-z0-9_-]+)\.([a-z]+)"', local, text)
 

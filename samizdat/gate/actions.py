@@ -109,9 +109,10 @@ def publish_letter(
     corrected: date | None = None,
     spoken: str = "",
     version: int = 0,
+    listed: bool = True,
 ) -> None:
     """Names the list of an edition for its leave page; with a slug also shows the letter in the archive, or by its
-    `version` above 0 the same letter in another language, `spoken`.
+    `version` above 0 the same letter in another language, `spoken`. Not `listed`: to whoever has its address alone.
 
     `html` may be a whole document: it is reduced to plain markup (gate/plain.py). A slug needs a day.
     """
@@ -132,6 +133,7 @@ def publish_letter(
                     "corrected": corrected,
                     "language": spoken,
                     "version": version,
+                    "listed": listed,
                 },
             )
 

@@ -45,6 +45,8 @@ class Page(models.Model):
     language = models.CharField(max_length=8, blank=True, default="", db_default="")  # "": as its LetterName has it.
     # Above 0: the same letter in another language, which stands beside the letter and not in the archive itself.
     version = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # False: read by who has its address, as of a letter to a few; in no archive and no feed.
+    listed = models.BooleanField(default=True, db_default=True)
 
 
 class LetterName(models.Model):

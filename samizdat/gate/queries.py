@@ -71,19 +71,20 @@ def other_languages(letter: Page) -> list[tuple[str, str]]:
 def letters(place: Place, page: int) -> tuple[list[Page], bool]:
     """Title, slug and day of one page of the archive, the newest first; and whether older ones follow."""
     start = page * LETTERS_A_PAGE
-    rows = Page.objects.filter(place=place, version=0).defer("html").order_by("-day", "-edition")
+    rows = Page.objects.filter(place=place, version=0, listed=True).defer("html").order_by("-day", "-edition")
     found = list(rows[start : start + LETTERS_A_PAGE + 1])
     return found[:LETTERS_A_PAGE], len(found) > LETTERS_A_PAGE
 
 
 def all_letters(place: Place) -> Iterator[Page]:
     """The whole archive, the newest first; each letter before it in other languages."""
-    return Page.objects.filter(place=place).order_by("-day", "-edition", "version").iterator(chunk_size=50)
+    rows = Page.objects.filter(place=place, listed=True)
+    return rows.order_by("-day", "-edition", "version").iterator(chunk_size=50)
 
 
 def count_letters(place: Place) -> int:
     """Of the archive; the same one in another language is no letter more."""
-    return Page.objects.filter(place=place, version=0).count()
+    return Page.objects.filter(place=place, version=0, listed=True).count()
 
 
 def picture_names(place: Place) -> set[tuple[str, str]]:

@@ -14,7 +14,7 @@ from samizdat.campaigns import contest, counting, languages
 from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, goes_to_all
 from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.core.letter import render
@@ -167,8 +167,9 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     shown: list[dict[str, Any]] = [{}]
     if is_public(campaign) and edition.archive_slug:
         shown = [_web_copy(version, place, edition, now) for place, version in versions]
+    listed = goes_to_all(campaign)
     for page in shown:
-        gate.publish_letter(bytes(campaign.organisation.uid), edition.id, **named, **page)
+        gate.publish_letter(bytes(campaign.organisation.uid), edition.id, **named, **page, listed=listed)
 
 
 def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> N
     told: dict[str, Any] = {"title": "Реки", "html": LETTER, "day": date(2026, 11, 4), "spoken": "he", "version": 1}
     actions.publish_letter(UID, 4, list_name="L", language="en", slug="river-he", **told)
     actions.publish_picture(UID, "boat", "png", b"PNG")
+    few = LETTER.replace("boat", "crew")
+    actions.publish_letter(
+        UID, 7, list_name="L", language="en", slug="few", title="Few", html=few, day=date(2026, 11, 7), listed=False
+    )
+    actions.publish_picture(UID, "crew", "png", b"PNG")
     place, folder = queries.place(UID), tmp_path / "archive"
     assert write(place, folder) == (2, 1)
     names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}

@@ -184,6 +184,15 @@ class TestSigningUp:
 
 
 @pytest.mark.usefixtures("lantern_place")
+def test_a_letter_to_a_few_is_read_by_its_address_and_listed_nowhere(reader: Client) -> None:
+    told: dict[str, Any] = {"list_name": "L", "language": "en", "html": "<p>x</p>", "day": date(2026, 11, 26)}
+    actions.publish_letter(UID, 5, **told, slug="few", title="To the crew", listed=False)
+    assert "To the crew" in reader.get("/a/few").content.decode()
+    for page in ("/", "/a/", "/a/feed.xml"):
+        assert "crew" not in reader.get(page).content.decode()
+
+
+@pytest.mark.usefixtures("lantern_place")
 class TestHosts:
     def test_a_group_with_its_own_host_is_shown_there_alone(self, reader: Client) -> None:
         publish(host="lantern.example")

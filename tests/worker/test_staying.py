@@ -10,7 +10,7 @@ from samizdat.audience import queries
 from samizdat.campaigns.models import Edition
 from samizdat.core import link
 from samizdat.delivery import actions as delivery
-from samizdat.gate.models import Intake
+from samizdat.gate.models import Intake, Page
 from samizdat.rights import actions
 from samizdat.vault import house
 from samizdat.worker import publish, staying
@@ -40,6 +40,10 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
     assert keys.link is not None
     edition = Edition.objects.get(campaign=letter)
     return {"ada": ada, "token": link.make(keys.link, "stay", edition.id, ada.number), "keys": keys}
+
+
+def test_a_letter_to_a_few_stands_in_no_archive(asked: dict[str, Any]) -> None:
+    assert [page.listed for page in Page.objects.all()] == [False]
 
 
 def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: Any, asked: dict[str, Any]) -> None:
