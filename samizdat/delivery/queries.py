@@ -443,11 +443,17 @@ def left_in_doubt(campaign: int) -> int:
 
 
 def can_be_taken_back(campaign: Campaign) -> bool:
-    """Whether nobody has got it or can meanwhile: it waits for its time, or was paused before its first slice."""
+    """Whether it waits for its time, or was paused before anybody got it."""
     if campaign.state != "paused":
         return campaign.state in ("scheduled", "held")
+    return nobody_got(campaign)
+
+
+def nobody_got(campaign: Campaign) -> bool:
+    """Of one that is paused or stopped: no message has left, and none is on its way."""
     claimed = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED)
-    return campaign.pending == campaign.frozen and not claimed.exists()
+    untouched = campaign.pending + campaign.cancelled + campaign.suppressed
+    return untouched == campaign.frozen and not claimed.exists()
 
 
 def was_written_to(organisation: Any, number: int) -> bool:

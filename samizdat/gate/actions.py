@@ -138,6 +138,11 @@ def publish_letter(
             )
 
 
+def withdraw_letter(edition: int) -> None:
+    """Takes the web copies of a letter away, in all languages. The leave page goes on knowing its list."""
+    Page.objects.filter(edition=edition).delete()
+
+
 def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:
     """code in a letter's address -> what it leads to: {"to": web address}.
 

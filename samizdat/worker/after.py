@@ -42,6 +42,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),
     "campaign.started": (publish.letter,),
+    "campaign.cancelled": (publish.taken_back,),
     "gate.lost": (publish.all_letters,),
     "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),

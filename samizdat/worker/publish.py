@@ -18,6 +18,7 @@ from samizdat.campaigns.models import Campaign, Edition, goes_to_all
 from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.core.letter import render
+from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
@@ -116,6 +117,14 @@ def letter(event: Event, now: datetime) -> None:
     edition = _editions().filter(campaign_id=event.about).first()
     if edition is not None:
         edition_as_letter(edition, now)
+
+
+def taken_back(event: Event, now: datetime) -> None:
+    """Of a letter that was stopped before anybody got it nothing is left on the web either."""
+    campaign = Campaign.objects.filter(id=event.about or 0).first()
+    edition = Edition.objects.filter(campaign=event.about or 0).values_list("id", flat=True).first()
+    if campaign is not None and edition is not None and nobody_got(campaign):
+        gate.withdraw_letter(edition)
 
 
 def all_letters(event: Event, now: datetime) -> None:

@@ -157,6 +157,11 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
     assert "The water came at <em>four</em>." in page.html
     assert "{{" not in page.title and page.title.startswith("What the river took")
     assert publish.missing_letters(NOW) == 0
+    campaign.state = "cancelled"
+    campaign.save(update_fields=["state"])
+    record("campaign.cancelled", campaign.organisation, now=NOW, about=campaign.id)
+    settle()
+    assert not Page.objects.exists(), "nobody has got it"
 
 
 def _picture(organisation: Any) -> Any:
