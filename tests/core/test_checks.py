@@ -138,6 +138,11 @@ def test_an_appeal_without_a_warning_is_told_the_words_in_its_language() -> None
         ('<div style="background-color:#1b1f3b"><a href="x">a link</a></div>', [("a link", "1.7")]),
         ('<div style="display:none;color:#fff">hidden</div><p>after</p>', []),
         ('<p style="color:rgb(255, 255, 255)">white</p>', [("white", "1.0")]),
+        (
+            '<td style="font-size:0px"><p style="font-size:17px;color:#fff">as in our frame</p>',
+            [("as in our frame", "1.0")],
+        ),
+        ('<td style="font-size:0px;color:#fff">of no size<p style="font-size:0">nor this</p>', []),
     ],
 )
 def test_pale_text_is_found(html: str, found: list[tuple[str, str]]) -> None:

@@ -107,7 +107,7 @@ class _Walker(HTMLParser):
             if weight
             else bold or tag in ("b", "strong", *_HEADINGS)
         )
-        hidden = hidden or tag in _SILENT or style.get("display") == "none" or style.get("font-size") in ("0", "0px")
+        hidden = hidden or tag in _SILENT or style.get("display") == "none"
         self.now = ink, ground, size, bold, hidden
 
     def handle_endtag(self, tag: str) -> None:
@@ -121,7 +121,8 @@ class _Walker(HTMLParser):
     def handle_data(self, data: str) -> None:
         ink, ground, size, bold, hidden = self.now
         words = " ".join(data.split())
-        if hidden or ground is None or not any(sign.isalnum() for sign in words):
+        # Letters of no size are not seen; MJML's cells have none, and what stands in them says its own.
+        if hidden or not size or ground is None or not any(sign.isalnum() for sign in words):
             return
         enough = LARGE_ENOUGH if size >= LARGE or (bold and size >= LARGE_BOLD) else ENOUGH
         if (ink, ground) not in self.pale and (ratio := contrast(ink, ground)) < enough:
@@ -145,6 +146,8 @@ def _ground(values: dict[str, str], style: Mapping[str, str], ground: Colour | N
 
 def _size(text: str, size: float) -> float:
     """Pixels of a font-size; what is no length leaves it as it was."""
+    if text == "0":
+        return 0.0
     found = re.search(r"([\d.]{1,6})(px|pt|em|rem|%)", text)
     if not found:
         return size
