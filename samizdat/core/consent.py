@@ -110,7 +110,8 @@ MOVES = {
     ("yes", "withdrawn"): "left",
     ("yes", "objected"): "objected",
     ("yes", "cleaned"): "cleaned",
-    ("left", "asked"): "not_confirmed",  # a no still, but the form may send its one confirmation
+    # ("left", "asked") is missing too: whoever types it in must not let a file bring her back. asked_on() tells
+    # that her confirmation would be an answer.
     ("left", "given"): "yes",  # only by BRINGS_BACK
     ("left", "confirmed"): "yes",
     ("left", "objected"): "objected",
@@ -175,6 +176,20 @@ def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: dat
             left.discard(fact)
         standing, before = _step(standing, before, record)
     return frozenset(record.letter for record in left)
+
+
+_ANSWERS = frozenset({"confirmed", "withdrawn", "objected", "cleaned"})
+
+
+def asked_on(records: Iterable[Record], list: int, now: datetime) -> frozenset[date]:
+    """The days of the sign-ups to this list that nothing has answered since, also of somebody who had left."""
+    days: set[date] = set()
+    for record in _spoken(records, list, "newsletter", now):
+        if record.kind == "asked":
+            days.add(record.day)
+        elif record.kind in _ANSWERS:
+            days.clear()
+    return frozenset(days)
 
 
 def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -> Iterable[Record]:

@@ -17,8 +17,8 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import PENDING, SUBSCRIBED, List, SignUpForm, Subscription
-from samizdat.core import address, link
+from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
+from samizdat.core import address, consent, link
 from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
@@ -119,8 +119,7 @@ def _take(said: Said, now: datetime) -> bool:
         subscriber = _asked(said, wanted, target)
     except (address.BadAddress, AudienceError):
         return True
-    waiting = Subscription.objects.filter(subscriber=subscriber, list__in=target.lists, status=PENDING)
-    if not waiting.exists():
+    if not any(audience.waits(list_, subscriber, _day(said), now) for list_ in target.lists):
         return True  # She gets it already; whoever typed her address in learns nothing.
     if audience_queries.suppression_of(said.organisation, wanted) == "manual":
         return True  # Somebody of the organisation decided that; a form does not undo it.
@@ -131,7 +130,10 @@ def _take(said: Said, now: datetime) -> bool:
 
 def _has_all(organisation: Any, wanted: str, target: Target) -> bool:
     known = audience_queries.subscriber_at(organisation, wanted)
-    hers = Subscription.objects.filter(subscriber=known, list__in=target.lists, status=SUBSCRIBED)
+    # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
+    hers = Subscription.objects.filter(
+        subscriber=known, list__in=target.lists, status=SUBSCRIBED, may__in=(consent.YES, consent.PAUSED)
+    )
     return known is not None and hers.count() == len(target.lists)
 
 

@@ -44,7 +44,9 @@ def answer(*records: Record, list: int = RIGA, purpose: str = "newsletter", supp
         ([fact("confirmed", 1), fact("withdrawn", 2), fact("confirmed", 3)], "yes, confirmed"),
         # A stranger who types her address into the form neither silences nor subscribes her.
         ([fact("confirmed", 1), fact("asked", 2)], "yes, confirmed"),
-        ([fact("withdrawn", 1), fact("asked", 2)], "not_confirmed"),
+        ([fact("withdrawn", 1), fact("asked", 2)], "left"),
+        ([fact("withdrawn", 1), fact("asked", 2), fact("given", 3, "import")], "left"),
+        ([fact("withdrawn", 1), fact("asked", 2), fact("confirmed", 3)], "yes, confirmed"),
         # Nothing in a file brings back who left; a person at the desk may note what she said.
         ([fact("withdrawn", 1), fact("given", 2, "import")], "left"),
         ([fact("withdrawn", 1), fact("given", 2, "api")], "left"),

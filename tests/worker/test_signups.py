@@ -17,7 +17,7 @@ from samizdat.delivery.actions import add_route, domains, pause_route
 from samizdat.gate.models import Intake
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
-from samizdat.worker import signups
+from samizdat.worker import intake, signups
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
@@ -91,6 +91,28 @@ def test_who_gets_it_already_gets_no_mail_and_keeps_it(lantern: Any, thursday: A
     ask(lantern, thursday)
     signups.take(NOW)
     assert (status(ada, thursday), mails(out)) == ("subscribed", [])
+
+
+@pytest.mark.parametrize("how", ["left", "bounce", "objected"])
+def test_who_is_gone_is_asked_by_mail_and_comes_back_by_her_own_press_alone(
+    lantern: Any, thursday: Any, out: Path, how: str
+) -> None:
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+    if how == "left":
+        audience.unsubscribe(ada, thursday, now=NOW)
+    elif how == "bounce":
+        audience.suppress(lantern, "bounce", subscriber=ada, now=NOW)
+    else:
+        audience.object_to_mail(lantern, subscriber=ada, now=NOW)
+    before = audience.verdict(ada, thursday, NOW).reason, status(ada, thursday)
+    ask(lantern, thursday)
+    signups.take(NOW)
+    # Somebody else may have typed it in: until she answers all is as it was.
+    assert (audience.verdict(ada, thursday, NOW).reason, status(ada, thursday)) == before
+    [mail] = mails(out)
+    say(lantern, "confirm", token=mail.get_content().split("https://lantern.example/c/")[1].split()[0])
+    intake.take(NOW)
+    assert audience.verdict(ada, thursday, NOW).reason == "confirmed"
 
 
 def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(

@@ -7,7 +7,8 @@ from typing import Any
 from django.db import transaction
 
 from samizdat import dialect
-from samizdat.audience import settling
+from samizdat.audience import facts, settling
+from samizdat.audience.actions.consent import verdict
 from samizdat.audience.models import PENDING, ConsentRecord, List, Subscriber, Subscription, row_id
 from samizdat.audience.totals import Totals
 from samizdat.core import consent
@@ -47,10 +48,11 @@ def forget_unconfirmed(list: List, after: int, now: datetime) -> tuple[int, int 
 
 
 def waits(list: List, subscriber: Subscriber, asked: date, now: datetime) -> bool:
-    """Whether her sign-up of that day may still be confirmed: it is not, and it is of the last days."""
-    status = Subscription.objects.filter(list=list, subscriber=subscriber).values_list("status", flat=True).first()
-    days = [day for found, day in _asked(list, [subscriber.id])[subscriber.id] if found[0] == _ASKED]
-    return status == PENDING and asked >= last_day(now) and asked.isoformat() in days
+    """Whether her sign-up of that day may still be confirmed: nothing has answered it, it is of the last days, and
+    she is not written to anyway. Who left, or whose mail came back, stays that until then."""
+    records = facts.records(known for _id, known in dialect.consent_of([subscriber.id]))
+    asks = asked >= last_day(now) and asked in consent.asked_on(records, list.id, now)
+    return asks and not isinstance(verdict(subscriber, list, now), consent.Yes)
 
 
 def _asked(list: List, ids: Iterable[int]) -> dict[int, Sequence[tuple[tuple[int, int], str]]]:
