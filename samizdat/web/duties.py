@@ -4,9 +4,10 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience import queries
-from samizdat.campaigns import approving
+from samizdat.campaigns import approving, senders
 from samizdat.rights import breaches
 from samizdat.rights.actions import silent, why_not_yet
 from samizdat.rights.models import Breach, Renewal
@@ -20,9 +21,24 @@ def needs(request: Any) -> list[dict[str, str]]:
     if request.role == "admin":
         found += [_of_breach(request, row) for row in _untold(request.organisation)]
     if request.role in WRITERS:
+        found += _of_forms(request)
         found += _of_renewals(request)
         found += _of_approvals(request)
     return found
+
+
+# A sign-up that could not be mailed for two days is given up (worker/signups).
+NO_SENDER = lazy(
+    "Whoever fills in a form gets a mail from the sender of your newest letter, and there is none yet. Begin a letter "
+    "and give it a sender: until then nobody who signs up hears from you, and after two days it is too late for her."
+)
+
+
+def _of_forms(request: Any) -> list[dict[str, str]]:
+    if not senders.sign_ups_wait(request.organisation):
+        return []
+    href = address(request.organisation, "new-campaign")
+    return [_need("stop", _("Sign-ups wait for a sender"), str(NO_SENDER), href) | {"link": _("Write a campaign")}]
 
 
 def _untold(organisation: Any) -> list[Breach]:

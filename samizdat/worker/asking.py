@@ -19,6 +19,7 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
+from samizdat.campaigns import senders
 from samizdat.core import address
 from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.core.spoken import Words
@@ -131,7 +132,7 @@ def _forget(organisation: Any, number: int, wishes: Iterable[str], now: datetime
 
 def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     organisation, subscriber, what = said.organisation, wanted.subscriber, wanted.what
-    sender = mailing.sender_of(wanted.list)
+    sender = senders.sender_of(wanted.list)
     if sender is None:
         return now - said.at > signups.GIVE_UP
     token = mailed_token(organisation, what, subscriber.number, now, wanted.mark)

@@ -12,9 +12,6 @@ from email.utils import format_datetime, formataddr
 from typing import Any
 
 from samizdat import plugs
-from samizdat.audience import queries as audience_queries
-from samizdat.campaigns import queries as campaigns
-from samizdat.campaigns.draft import draft_of
 from samizdat.core import address
 from samizdat.core.outcome import Deferred, Outcome
 from samizdat.delivery.actions.pacing import send_first
@@ -24,18 +21,6 @@ from samizdat.delivery.signing import signed
 
 # Seconds one relay may take over one mail.
 CARRY = 60.0
-
-
-def sender_of(list_: Any) -> tuple[str, str] | None:
-    """(name, address) that the list writes from: its own, else that of its organisation's newest campaign."""
-    details = audience_queries.details_of(list_)
-    if details.get("from_email"):
-        return details.get("from_name", "") or list_.organisation.name, details["from_email"]
-    for row in campaigns.newest(list_.organisation, limit=20):
-        draft = draft_of(row.campaign)
-        if draft.from_email:
-            return draft.from_name or list_.organisation.name, draft.from_email
-    return None
 
 
 def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:

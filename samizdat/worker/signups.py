@@ -18,6 +18,7 @@ from samizdat.audience.actions import forms
 from samizdat.audience.actions.mailed import once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
+from samizdat.campaigns import senders
 from samizdat.core import address, consent, link
 from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.core.spoken import Words
@@ -210,7 +211,7 @@ def _read_by_her(list_: Any, said: str) -> str:
 
 
 def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: datetime) -> bool:
-    sender = mailing.sender_of(target.lists[0])
+    sender = senders.sender_of(target.lists[0])
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         return now - said.at > GIVE_UP

@@ -19,6 +19,7 @@ from samizdat.accounts.models import Membership, Person
 from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.models import List
+from samizdat.campaigns import senders
 from samizdat.core.outcome import Deferred
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
@@ -62,7 +63,7 @@ def _mark(person: Person) -> str:
 
 def _sender(organisation: Any) -> tuple[str, str] | None:
     lists = List.objects.select_related("organisation").filter(organisation=organisation).order_by("id")
-    return next((sender for list_ in lists if (sender := mailing.sender_of(list_))), None)
+    return next((sender for list_ in lists if (sender := senders.sender_of(list_))), None)
 
 
 def _mail(organisation: Any, sender: tuple[str, str], person: Person, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,8 +13,10 @@ from django.utils import timezone
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import forms, preferring
 from samizdat.audience.models import SignUpForm
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.draft import Draft
 from tests.conftest import NOW
-from tests.web.conftest import House
+from tests.web.conftest import House, make_person, signed_in
 
 Desk = Callable[[str], Client]
 LATER = (timezone.now() + timedelta(days=30)).date()
@@ -47,6 +50,19 @@ def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk
     assert "All of our letters" in client.get(_to(here, "joining-forms")).content.decode()
     client.post(_to(here, "remove-joining-form", made.id))
     assert client.get(_to(here, "joining-form", made.id)).status_code == 404
+
+
+def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(lantern: Any) -> None:
+    client = signed_in(make_person("Clara", "clara@lantern.example", lantern, "editor"))
+    list_ = actions.new_list(lantern, "Weekly", now=NOW)
+    home = reverse("home", args=[lantern.slug])
+    assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
+    words = {"title": "Weekly", "language": "en", "wording": "I want it.", "lists": [list_.id]}
+    form = client.post(reverse("joining-forms", args=[lantern.slug]), words, follow=True).content.decode()
+    assert "there is none yet. Begin a letter" in form
+    assert "Sign-ups wait for a sender" in client.get(home).content.decode()
+    create(lantern, list_, Draft(subject="One", from_email="letter@lantern.example"), by=None, now=NOW)
+    assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
 
 
 def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: Desk) -> None:

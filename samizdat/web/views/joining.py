@@ -15,7 +15,9 @@ from samizdat.audience.actions import forms as actions
 from samizdat.audience.actions.preferring import remarks
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm
+from samizdat.campaigns import senders
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.duties import NO_SENDER
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.joining import JoiningForm, told_by
 
@@ -53,7 +55,7 @@ def one_form(request: Any, form_id: int) -> HttpResponse:
     base = request.organisation.public_url
     address = f"{base}/f/{view.slug}" if base else ""
     facts = {"view": view, "form": form, "address": address, "markup": embedded(view, address) if address else ""}
-    facts["remarks"] = remarks(request.organisation, view)
+    facts["remarks"] = [*_mute(request.organisation), *remarks(request.organisation, view)]
     return render(request, "web/audience/joining_form.html", facts, status=422 if form.errors else 200)
 
 
@@ -62,6 +64,10 @@ def remove_form(request: Any, form_id: int) -> HttpResponse:
     actions.remove_form(_found(request, form_id), now=timezone.now(), by=request.person)
     messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
     return go(request, "joining-forms")
+
+
+def _mute(organisation: Any) -> list[Any]:
+    return [NO_SENDER] if senders.sign_ups_wait(organisation) else []
 
 
 def embedded(view: actions.FormView, address: str) -> str:

@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.errors import AudienceError
+from samizdat.campaigns import senders
 from samizdat.delivery.actions import digests
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.duties import NO_SENDER
 from samizdat.web.forms.audience import DigestForm, FormForm, ListForm
 from samizdat.web.forms.base import refuse, sentences
 
@@ -111,6 +113,7 @@ def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> H
     base = request.organisation.public_url
     address = f"{base}/f/{found.form_slug}" if base and found.form_slug else ""
     facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address, **_gathering(found)}
+    facts["remark"] = NO_SENDER if found.form_slug and senders.sender_of(found) is None else ""
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 
 
