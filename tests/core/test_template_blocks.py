@@ -3,6 +3,8 @@
 import pytest
 
 from samizdat.core.document import parse, to_html
+from samizdat.core.templating import take
+from samizdat.core.templating.arranging import Arrangement, Place, parts_of, walk
 from samizdat.core.templating.blocks import dress_of, read
 from samizdat.core.templating.naming import given, where
 
@@ -78,3 +80,20 @@ def test_a_name_for_machines_tells_where_and_one_of_a_person_is_kept(name: str, 
     assert given(name) == said
     if not said:
         assert where(name) == place
+
+
+ARTICLES = """<html><body><table width="600"><tr><td><a href="https://x.example/"><img src="https://x.example/logo.png"
+ width="120" alt="Logo"></a><img src="https://x.example/gap.gif" width="9" height="9"></td></tr>
+<tr><td>Short words</td></tr><tr><td><table><tr><td>The longest of all the words that stand in this page</td></tr>
+</table></td></tr><tr><td>&nbsp; | </td></tr><tr><td>*|IF:A|* half</td><td>of it *|END:IF|*</td></tr>
+</table></body></html>"""
+
+
+def test_a_page_without_marks_has_its_words_and_pictures_as_places() -> None:
+    taken = take(ARTICLES.encode())
+    assert taken.sample == "The longest of all the words that stand in this page"
+    places = [part.usual for _key, part in walk(parts_of(taken.source), Arrangement()) if isinstance(part, Place)]
+    assert [place.split()[0] for place in places] == ["<a", "Short"]
+    assert take(b"<body><p>One</p><p>Two</p></body>").sample == "<p>One</p><p>Two</p>"
+    tables = b"<body>" + b"<table><tr><td>%s</td></tr></table>" * 3 + b"</body>"
+    assert take(tables % (b"one word", b"some more words", b"one")).sample == "some more words"

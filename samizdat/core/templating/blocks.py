@@ -34,7 +34,8 @@ _WRAPPERS = frozenset({"div", "center", "span", "font", "section", "article"})
 # Say nothing about how it looks, or stand in the block itself.
 _ASIDE = frozenset({"href", "src", "alt", "width", "height", "start", "target", "title"})
 _MARGIN = re.compile(r"(?:^|;)\s*margin[\w-]*\s*:[^;]*")
-_SIZE = re.compile(r"(?:(?<=;)|^)\s*(?:width|height)\s*:[^;]*;?")
+# In pixels: another picture has other ones. A part of what is around it stays.
+_SIZE = re.compile(r"(?:(?<=;)|^)\s*(?:width\s*:\s*[\d.]+px|height\s*:\s*[\d.]+(?:px)?)[^;]*;?")
 _PIXELS = re.compile(r"\s*(\d{1,4})(?:px)?\s*")
 
 

@@ -14,6 +14,8 @@ from itertools import pairwise
 
 from samizdat.core.letter.cleaning import VOID
 from samizdat.core.templating.elements import Element, elements
+from samizdat.core.templating.guessing import main_part, other_parts
+from samizdat.core.templating.letters import Letters
 from samizdat.core.templating.naming import given
 from samizdat.core.templating.notes import Note, naming
 
@@ -61,6 +63,8 @@ def marked(page: str) -> Marked:
     found = elements(page)
     edits = _outermost(one for one in found if one.attrs.get("mc:edit") and (one.inner_end > one.inner or _bare(one)))
     main, notes = _main(page, found, edits)
+    if main is not None and not _MC.search(page):
+        edits = other_parts(page, found, main)
     around = [*edits, *([main] if main else [])]
     free = _outside(found, around)
     repeats, fixed = _parted(_outermost(one for one in free if "mc:repeatable" in one.attrs), main)
@@ -161,7 +165,13 @@ def _repeat_marks(page: str, repeats: list[Element], edits: list[Element], names
 
 def _place(around: Element, one: Element, names: _Names) -> _Mark:
     start, end = (around.start, around.end) if _bare(one) else (one.inner, one.inner_end)
-    return _Mark("place", names.free(_called(one, "mc:edit")), start, end, around.start)
+    return _Mark(
+        "place",
+        names.free(_called(one, "mc:edit", otherwise="image" if _bare(one) else "text")),
+        start,
+        end,
+        around.start,
+    )
 
 
 def _with_link(page: str, one: Element, found: list[Element]) -> Element:
@@ -197,10 +207,10 @@ def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Elemen
     if _CONTENT.search(page):
         return None, []
     filled = [one for one in edits if one.inner_end > one.inner]
+    letters = Letters(page)
     if not filled:
-        return _longest(page, found), [Note("note_guess")]
+        return main_part(page, found, letters), [Note("note_guess")]
     alone = {id(one) for one in _outside(found, _outermost(one for one in found if "mc:repeatable" in one.attrs))}
-    letters = _Letters(page)
 
     def weight(one: Element) -> tuple[bool, bool, int]:
         name = one.attrs["mc:edit"]
@@ -209,39 +219,3 @@ def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Elemen
 
     main = max(filled, key=weight)
     return main, [Note("note_place", {"words": letters.first(main)})]
-
-
-class _Letters:
-    """How many letters of text stand between two places of a page: counted once, asked for each element."""
-
-    def __init__(self, page: str) -> None:
-        self.page = page
-        self.places, self.counts = [0], [0]
-        position = count = 0
-        for gap in re.finditer(r"<style(?:(?!<style).)*?</style>|<[^<>]*>|\s+", page, re.DOTALL):
-            count += gap.start() - position
-            position = gap.end()
-            self.places.append(position)
-            self.counts.append(count)
-
-    def first(self, one: Element, count: int = 5) -> str:
-        """How its words begin."""
-        found = html.unescape(re.sub(r"<[^>]*>", " ", self.page[one.inner : one.inner_end])).split()
-        return " ".join(found[:count]) + ("…" if len(found) > count else "")
-
-    def inside(self, one: Element) -> int:
-        return self._before(one.inner_end) - self._before(one.inner)
-
-    def _before(self, place: int) -> int:
-        at = bisect_right(self.places, place) - 1
-        return self.counts[at] + place - self.places[at]
-
-
-def _longest(page: str, found: list[Element]) -> Element:
-    """The innermost cell that holds half of all words; the whole page where no cell does."""
-    letters = _Letters(page)
-    cells = [one for one in found if one.tag in ("td", "div", "body", "article", "main", "section")]
-    body = next((one for one in found if one.tag == "body"), None) or Element("", {}, 0, 0, len(page), len(page))
-    whole = letters.inside(body)
-    good = [one for one in cells if one.inner >= body.inner and letters.inside(one) * 2 >= whole]
-    return min(good, key=lambda one: one.inner_end - one.inner, default=body)
