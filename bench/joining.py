@@ -40,7 +40,7 @@ LETTER = """
 def letter(people, rate):
     import datetime as dates
     from samizdat.accounts.models import Organisation
-    from samizdat.audience import actions
+    from samizdat.audience import actions, headcount
     from samizdat.audience.models import Subscriber, Subscription, row_id
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.draft import Draft
@@ -61,6 +61,7 @@ def letter(people, rate):
             rows.append(Subscriber(id=row_id(organisation.id, number), organisation=organisation, blob=blob,
                                    blind=keys.blind(address), joined=today))
         Subscriber.objects.bulk_create(rows)
+        headcount.add(organisation.id, len(rows))
         Subscription.objects.bulk_create(
             Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
         )

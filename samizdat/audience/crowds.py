@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts, settling
+from samizdat.audience import facts, headcount, settling
 from samizdat.audience.models import (
     NUMBER_MASK,
     ConsentRecord,
@@ -96,6 +96,7 @@ def erase(organisation: Any, ids: Sequence[int], now: datetime) -> None:
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     dialect.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
+    headcount.add(organisation.id, -len(ids))
     dialect.insert_suppressions(marks)
 
 

@@ -155,6 +155,15 @@ class Subscription(models.Model):
         ]
 
 
+class Headcount(models.Model):
+    """So many subscribers more, or fewer: an organisation has the sum (audience/headcount.py). Rows are added and never
+    moved, for one that every writer moves would have them all wait for each other.
+    """
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    more = models.BigIntegerField()
+
+
 class ListTotal(models.Model):
     """How many subscriptions a list has in each status; moved in the transaction that moves the rows."""
 

@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience import facts, settling, tagging
+from samizdat.audience import facts, headcount, settling, tagging
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import (
@@ -169,7 +169,7 @@ def count(organisation: Any, list: List | None = None, status: str | None = None
     Without list, status and tag: how many subscribers. Kept as totals, so a million takes no longer than ten.
     """
     if list is None and status is None and tag is None:
-        return dialect.count_subscribers(organisation.id)
+        return headcount.of(organisation.id)
     rows: QuerySet[Any] = ListTotal.objects.all() if tag is None else TagTotal.objects.all()
     rows = rows.filter(list__organisation=organisation) if list is None else rows.filter(list=list)
     if tag is not None:
@@ -181,9 +181,9 @@ def count(organisation: Any, list: List | None = None, status: str | None = None
 
 
 def count_subscribers(organisation: Any, tag: str | None = None) -> int:
-    """How many people, each once on however many lists; with a tag or all. Walks along an index."""
+    """How many people, each once on however many lists; with a tag (along an index) or all (a kept sum)."""
     if tag is None:
-        return dialect.count_subscribers(organisation.id)
+        return headcount.of(organisation.id)
     found = tag_named(organisation, tag)
     return SubscriberTag.objects.filter(tag=found).count() if found else 0
 

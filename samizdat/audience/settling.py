@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from samizdat import dialect
-from samizdat.audience import facts, readable
+from samizdat.audience import facts, headcount, readable
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
     ConsentRecord,
@@ -103,6 +103,7 @@ def create(
     )
     row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *facts.SUBSCRIBER, number)
     row.save(force_insert=True)
+    headcount.add(organisation.id, 1)
     readable.write(row.id, values, readable.columns(organisation.id, keys))
     return row
 
@@ -216,3 +217,4 @@ def remove(subscriber: Subscriber) -> None:
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))
     Subscriber.objects.filter(id=subscriber.id).delete()
+    headcount.add(subscriber.organisation_id, -1)

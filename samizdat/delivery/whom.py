@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.db.models import Min, Sum
 
 from samizdat import dialect
+from samizdat.audience import headcount
 from samizdat.audience.models import (
     CLEANED,
     NONSUBSCRIBED,
@@ -58,7 +59,7 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Who
 
     A segment that asks for what is sealed takes 3 us a subscriber of the list.
     """
-    known = dialect.count_subscribers(campaign.organisation_id)
+    known = headcount.of(campaign.organisation_id)
     without = _by_status(campaign, known)
     subscribed = known - sum(without.values())
     try:

@@ -13,7 +13,7 @@ from django.db import DatabaseError, transaction
 from samizdat import hours
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
-from samizdat.audience import oddities
+from samizdat.audience import headcount, oddities
 from samizdat.audience.actions import bulk
 from samizdat.audience.actions.mailed import forget_mailed
 from samizdat.audience.actions.preferring import end_pauses
@@ -170,6 +170,7 @@ SLOW: dict[str, Deed] = {
     "the hash chain": link_chain,
     "what has expired": expired,
     "keys whose overlap is over": domains.retire_due,
+    "headcounts": headcount.fold,
     "old bells": bells,
     "pauses that are over": end_pauses,  # Before the comparison, which would find them wrong.
     "sheets that have lain out their time": gate.sweep_sheets,

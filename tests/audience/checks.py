@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts, settling
+from samizdat.audience import facts, headcount, settling
 from samizdat.audience.models import ListTotal, Subscriber, SubscriberTag, Subscription, TagTotal
 from samizdat.core import consent
 from samizdat.vault import house
@@ -25,6 +25,7 @@ def assert_projections_hold(organisation: Any, now: datetime) -> None:
             if own.record:
                 assert row.since == own.record.day, subscriber.number
     rows = Subscription.objects.filter(list__organisation=organisation)
+    assert headcount.of(organisation.id) == Subscriber.objects.filter(organisation=organisation).count()
     totals = {(row.list_id, row.status): row.count for row in ListTotal.objects.all() if row.count}
     assert totals == Counter(rows.values_list("list_id", "status"))
     tags = {(row.list_id, row.tag_id, row.status): row.count for row in TagTotal.objects.all() if row.count}

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import found_organisation
-from samizdat.audience import queries
+from samizdat.audience import headcount, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkRefused, Plan
 from samizdat.audience.filters import Filter
-from samizdat.audience.models import BulkPiece, BulkWork, Subscriber, SubscriberTag, Suppression
+from samizdat.audience.models import BulkPiece, BulkWork, Headcount, Subscriber, SubscriberTag, Suppression
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW, TODAY
@@ -131,6 +131,18 @@ def test_erasing_many_keeps_a_mark_of_each_and_cannot_be_undone(lantern: Any, le
     with pytest.raises(BulkRefused):
         bulk.undo(work, now=NOW)
     assert_projections_hold(lantern, NOW)
+
+
+def test_readers_are_counted_as_they_come_and_go_and_the_sum_stays_small(
+    lantern: Any, letter: Any, people: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(lantern, Plan(ERASE, Filter(language="ru")))
+    monkeypatch.setattr(headcount, "ROWS", 3)
+    headcount.fold(NOW)
+    assert list(Headcount.objects.values_list("organisation", "more")) == [(lantern.id, 8)]
+    add_subscriber(lantern, "late@post.example", letter, consent="yes", now=NOW)
+    headcount.fold(NOW)
+    assert queries.count(lantern) == Subscriber.objects.count() == 9
 
 
 def test_a_killed_work_goes_on_where_it_was(lantern: Any, letter: Any, people: list[Any]) -> None:

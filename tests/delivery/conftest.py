@@ -32,6 +32,7 @@ class House:
 
     def people(self, count: int, domains: int = 7) -> list[str]:
         """So many more subscribers who agreed; their addresses, in the order of their numbers."""
+        from samizdat.audience import headcount
         from samizdat.audience.models import Subscriber, Subscription, row_id
 
         first = FIRST_NUMBER + Subscriber.objects.count()
@@ -50,6 +51,7 @@ class House:
                 )
             )
         Subscriber.objects.bulk_create(rows)
+        headcount.add(self.organisation.id, len(rows))
         Subscription.objects.bulk_create(
             Subscription(subscriber=row, list=self.list, status=1, may=1, since=TODAY) for row in rows
         )

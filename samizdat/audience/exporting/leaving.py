@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import dialect
+from samizdat.audience import headcount
 from samizdat.audience.exporting import flat, mailchimp, native, people, planting, registry, sealing, tables
 from samizdat.audience.exporting.packing import Out, Plain, Zip
 from samizdat.audience.exporting.whom import Only, Wanted
@@ -64,7 +65,7 @@ def write(
     home = people.House(organisation)
     if planted is not None and not planting.is_free(home, planted):
         planted.person.number = one_number(organisation.id)
-    whole = dialect.count_subscribers(organisation.id) * ROUNDS[wish.format]
+    whole = headcount.of(organisation.id) * ROUNDS[wish.format]
     progress = people.Progress(whole, tell, stop)
     counted = Counting(out)
     sealed = sealing.SealedOut(counted, sealing.recipients(wish.recipients)) if wish.recipients else None
