@@ -108,7 +108,8 @@ def _local(local: str) -> str:
         return local
     local = unicodedata.normalize("NFC", local)
     dots = local.startswith(".") or local.endswith(".") or ".." in local
-    if dots or _unsafe(local) or any(unicodedata.category(c)[0] in "CZ" for c in local):
+    # U+FFFD stands for what could not be read: nobody has such a mailbox.
+    if dots or "\ufffd" in local or _unsafe(local) or any(unicodedata.category(c)[0] in "CZ" for c in local):
         raise BadAddress("bad_local")
     return local
 

@@ -81,7 +81,7 @@ SENTENCES = {
     "long_name": "{file} holds a file whose name is longer than {limit} characters. "
     "Unpack it and give only the CSV files.",
     "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
-    "too_large": "The files are larger than {limit} GB together. Give them one after the other.",
+    "too_large": "This is more than {limit} GB. Cut it into smaller files, and give them one after the other.",
     "macros": "{file} holds macros. They are passed over; only the cells are read.",
     "outside_links": "{file} takes cells from other files. Those are never opened: what it last showed is read.",
     "torn_workbook": "{file} is no workbook that can be read. Save it as “CSV UTF-8” and give that file.",
@@ -111,7 +111,10 @@ SENTENCES = {
     "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
     "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
     "sms_only": "{file} holds telephone numbers without addresses. It is left out.",
-    "assumed_encoding": "{file} does not say how it is written; {encoding} is assumed. Check the names below.",
+    "assumed_encoding": "{file} does not say how it is written; {encoding} is assumed. Look at the names before you "
+    "bring it in.",
+    "mixed_encodings": "{file} is written partly in UTF-8 and partly in {encoding}, so some names would come in as "
+    "gibberish. Make a file of each part, or save all of it as UTF-8.",
     "short_numbers": "A spreadsheet has shortened the numbers under “{label}” (such as {example}). "
     "Take the original file if you still have it.",
     "unread_times": "The times under “{label}” (such as {example}) cannot be read and stay empty. "

@@ -26,6 +26,8 @@ def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tup
             writing = given.scan(index)
         except ImportFailed as failed:
             return None, [Problem(failed.code, member.name, failed.values)]
+        if writing.mixed:
+            return None, [Problem("mixed_encodings", member.name, {"encoding": _spoken(writing.encoding)})]
         breaks = writing.line_breaks
         if writing.encoding != sheet.encoding:
             sheet = given.reglance(index, writing.encoding)
@@ -85,8 +87,7 @@ def warnings(found: FileFound, sheet: Sheet, *, sure: bool) -> list[Problem]:
     if not sheet.rows and not found.about_rows:  # a first row with a cell past the limit is in no sample
         problems.append(Problem("no_rows", found.name, stops=False))
     if not sure:
-        spoken = found.encoding.replace("cp125", "Windows-125")
-        problems.append(Problem("assumed_encoding", found.name, {"encoding": spoken}, stops=False))
+        problems.append(Problem("assumed_encoding", found.name, {"encoding": _spoken(found.encoding)}, stops=False))
     for column in found.columns:
         cells = sheet.cells(column.index)
         if column.becomes.startswith("field:"):
@@ -96,6 +97,10 @@ def warnings(found: FileFound, sheet: Sheet, *, sure: bool) -> list[Problem]:
             if len(unread) * 10 > len(cells):
                 problems += _complain(found, column, "unread_times", unread)
     return problems
+
+
+def _spoken(encoding: str) -> str:
+    return encoding.replace("cp125", "Windows-125")
 
 
 def new_fields(sheet: Sheet, indexes: Iterable[int], tagger: labels.Tagger) -> dict[int, str]:

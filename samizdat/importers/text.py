@@ -30,11 +30,13 @@ UNDECODED = re.compile("[\udc80-\udcff]")
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How a file is written. `sure` is False when the encoding is only a guess between old code pages."""
+    """How a file is written. `sure` is False when the encoding is only a guess between old code pages. `mixed`: a good
+    part of it is UTF-8 all the same, so that either way some names would come in as gibberish."""
 
     encoding: str
     sure: bool
     line_breaks: int
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,11 @@ class Detector:
         if wide := _wide(self._start):
             return Writing(wide, True, breaks)
         bad = self._bad + (len(self._carry) if whole else 0)
-        # One spoilt line in a hundred does not make a UTF-8 file something else; those lines are rejected.
-        if bad * 100 <= self._good:
+        # A spoilt line here and there does not make a UTF-8 file something else; those lines are rejected. An old code
+        # page looks like UTF-8 by chance only, in a word of a thousand.
+        if bad * 10 <= self._good:
             return Writing("utf-8", True, breaks)
-        return Writing(_code_page(bytes(self._evidence)), False, breaks)
+        return Writing(_code_page(bytes(self._evidence)), False, breaks, mixed=self._good * 10 > bad)
 
     def _check(self, data: bytes) -> None:
         if len(self._evidence) < EVIDENCE:

@@ -66,6 +66,7 @@ def test_an_address_has_one_form(written, form):
         ("ada@example.org\0", "control"),
         ("ada@exam\r\nBcc: boris@example.org", "control"),
         ("ada\n@example.org", "control"),
+        ("ad\ufffda@example.org", "bad_local"),
         ("ada\u2028@example.org", "control"),
         ("@example.org", "bad_local"),
         (".ada@example.org", "bad_local"),

@@ -102,6 +102,19 @@ def test_old_code_pages_are_guessed_and_said_to_be(encoding: str):
     assert encoding.replace("cp", "Windows-") in whole.found.problems[0].sentence()
 
 
+def test_a_file_in_two_encodings_is_refused_and_a_spoilt_line_rejected_alone():
+    half = csv_bytes([row("a@example.org", "Ольга")])
+    other = csv_bytes([row("b@example.org", "Иванова")], encoding="cp1251").partition(b"\n")[2]
+    refused = read(named("subscribed_members_export_0a.csv", half + other))
+    assert (
+        refused.problems == ["mixed_encodings"]
+        and "UTF-8 and partly in Windows-1251" in refused.found.problems[0].sentence()
+    )
+    many = csv_bytes([row(f"a{number}@example.org", "Ольга Иванова") for number in range(20)])
+    whole = read(named("subscribed_members_export_0a.csv", many + other))
+    assert (len(whole.addresses), whole.problems) == (20, [])
+
+
 def test_an_old_code_page_far_down_a_file_is_seen_before_anything_is_read():
     many = [row(f"a{number}@example.org", "Ada") for number in range(6_000)]
     content = csv_bytes([*many, row("olga@example.org", "Ольга", "Иванова")], encoding="cp1251")
