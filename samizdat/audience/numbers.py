@@ -54,7 +54,7 @@ class Numbers:
         taken: list[int] = []
         if count and self._left:
             # Sign-ups wait here until this transaction ends, so that none takes what is about to be written.
-            Organisation.objects.select_for_update().values_list("id").get(id=self._organisation)
+            Organisation.objects.select_for_update(no_key=True).values_list("id").get(id=self._organisation)
         while self._left and (wanted := count - len(taken)):
             drawn, self._left = self._left[:wanted], self._left[wanted:]
             ids = [row_id(self._organisation, number) for number in drawn]
@@ -67,7 +67,13 @@ class Numbers:
 def one_number(organisation_id: int) -> int:
     """A fresh number for one subscriber: any that is free in the newest block, so that sign-ups share a block."""
     chance = _chance()
-    end = Organisation.objects.select_for_update().values_list("next_number", flat=True).get(id=organisation_id)
+    # Not its key, in which every event of the organisation has a share: whoever writes one holds the totals of a list
+    # that this transaction comes to want.
+    end = (
+        Organisation.objects.select_for_update(no_key=True)
+        .values_list("next_number", flat=True)
+        .get(id=organisation_id)
+    )
     newest = range(max(1, end - BLOCK), end)
     for number in chance.sample(newest, min(TRIES, len(newest))):
         if _is_free(row_id(organisation_id, number)):

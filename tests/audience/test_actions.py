@@ -1,12 +1,16 @@
 """One subscriber at a time."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from samizdat.audience import actions, queries, settling
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
 from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
+from samizdat.audience.numbers import one_number
 from samizdat.core.address import BadAddress
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
@@ -196,3 +200,21 @@ def test_who_is_written_down_by_two_at_once_is_one(
     values = {"FNAME": "Augusta"}
     again = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", values=values, now=NOW)
     assert again.id == ada.id and queries.values_of(again)["FNAME"] == "Augusta"
+
+
+@pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_who_takes_a_number_holds_up_nobody_who_writes_an_event(lantern: Any) -> None:
+    """Each waited for the other: the one had the organisation's row, the other the totals of the list."""
+
+    def share() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+            cursor.execute("SELECT 1 FROM accounts_organisation WHERE id = %s FOR KEY SHARE", [lantern.id])
+            held = cursor.fetchone() is not None
+        connection.close()
+        return held
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        one_number(lantern.id)
+        assert pool.submit(share).result()

@@ -151,7 +151,7 @@ def _how_often(row: Subscriber, subscription: Subscription, choice: Choice, now:
     elif choice.often in OFTEN:
         paused = None
         # Held, so that no letter begins and no round ends between this look and what is written.
-        list_ = List.objects.select_for_update().get(id=subscription.list_id)
+        list_ = List.objects.select_for_update(no_key=True).get(id=subscription.list_id)
         if choice.often != "digest" or list_.digest_when:
             frequency, turn = digest.chosen(frequency, turn, list_.digest_round, choice.often)
     if (paused, frequency, turn) != before:

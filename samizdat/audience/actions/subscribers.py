@@ -42,8 +42,10 @@ def add_subscriber(
     keys = house.keys(organisation)
     with transaction.atomic():
         row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=False)
-        settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
         settling.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
+        # Afterwards: totals of lists are held before those of tags everywhere, so that two writers never wait for each
+        # other.
+        settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
         record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
     return row
 

@@ -30,7 +30,7 @@ def put_wording(
     code, text = consent.PURPOSES.index(purpose), text.strip()
     with transaction.atomic():
         # Two people who save at once wait for each other here.
-        List.objects.select_for_update().get(id=list.id)
+        List.objects.select_for_update(no_key=True).get(id=list.id)
         versions = [one for one in wordings(list, purpose) if one.language == language]
         if versions and versions[-1].text == text:
             return versions[-1]

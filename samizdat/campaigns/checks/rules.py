@@ -43,7 +43,7 @@ def learn(organisation: Any, words: Iterable[str], *, by: Any, now: datetime) ->
     """Adds words that no dictionary has and that are right here."""
     with transaction.atomic():
         # Two may learn at once; the organisation's row is the lock, since the rules may have none yet.
-        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
         known = rules_of(organisation)
         return save(organisation, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
 

@@ -84,7 +84,7 @@ def _close(list_: List, now: datetime) -> None:
     editions = [*rows] if wanted else []
     draft = digest_draft(list_, editions, now) if editions else None
     with transaction.atomic():
-        held = List.objects.select_for_update().get(id=list_.id)
+        held = List.objects.select_for_update(no_key=True).get(id=list_.id)
         there = [edition.pk for edition in _gathered(list_, round)]
         if held.digest_round != round or (wanted and there != [edition.pk for edition in editions]) or waits_for(held):
             return

@@ -36,7 +36,7 @@ def enter_round(number: int) -> None:
     makes it sendable; the list is held, so that no round ends and nobody changes her mind meanwhile."""
     campaign = Campaign.objects.select_related("edition").get(pk=number)
     if is_gathered(campaign) and not campaign.digest_round:
-        list_ = List.objects.select_for_update().get(id=campaign.list_id)
+        list_ = List.objects.select_for_update(no_key=True).get(id=campaign.list_id)
         Campaign.objects.filter(pk=number, digest_round=0).update(digest_round=list_.digest_round)
         _owe_who_changed(campaign, list_.digest_round)
 

@@ -49,7 +49,7 @@ _WORKING = ("counting", "choosing", "moving", "undoing", "closing")
 def count_consent(list: List, *, now: datetime, by: Any = None) -> Renewal:
     """Begins with counting how strong and how old the consent of a list is. Errors: RightsError."""
     with transaction.atomic():
-        List.objects.select_for_update().get(id=list.id)
+        List.objects.select_for_update(no_key=True).get(id=list.id)
         if Renewal.objects.filter(list=list).exclude(state="closed").exists():
             raise RightsError(_("This list is being asked already. Close that first."), "renewal_open")
         made = Renewal.objects.create(organisation=list.organisation, list=list, created=_day(now), by=by)

@@ -35,7 +35,7 @@ def begin(
     before = {} if row is None else open_json(keys, row.plan_sealed, "import", "plan", row.pk)
     with transaction.atomic():
         # One after the other: of two who begin at once the second finds the first one's rows.
-        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
         insist_on_nobody(organisation)
         places = _make_places(organisation, opened, named, before.get("wrapped", {}), now, by)
         row = _begun(row or Import(organisation=organisation, by=by, created=now, owner=owner.myself()), now)
