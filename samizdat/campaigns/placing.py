@@ -18,7 +18,7 @@ from samizdat.campaigns.letter import content_of, findings
 from samizdat.campaigns.models import Campaign
 from samizdat.core.document import BadDocument, Node, dumps, parse, to_html
 from samizdat.core.document.dress import PLAIN, Dress
-from samizdat.core.document.merge import merge
+from samizdat.core.document.merge import merge, numbered_body
 from samizdat.core.languages import direction
 from samizdat.core.templating import Written, dress_of
 from samizdat.core.templating.blocks import read
@@ -110,7 +110,7 @@ def _wanted(
         document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
         blocks, doubled = dumps(document), len(merged.doubled)
     placed = Placed(blocks, blocks != mine, doubled)
-    if there is not None and blocks == blocks_of(there).body:
+    if there is not None and blocks in (begun := blocks_of(there).body, dumps(parse(numbered_body(begun)))):
         return there.own, placed  # Looking alone makes nothing her own.
     return Written(_html(campaign, there, document, blocks), blocks), placed
 

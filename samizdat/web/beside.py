@@ -7,6 +7,7 @@ from typing import Any
 from samizdat.accounts import queries as accounts
 from samizdat.campaigns import commenting
 from samizdat.campaigns.draft import draft_of
+from samizdat.core.document.merge import Block, numbered
 from samizdat.core.document.words import lines
 
 QUOTED = 80
@@ -36,10 +37,10 @@ def named_blocks(found: Any) -> list[tuple[str, str]]:
     draft = draft_of(found)
     if draft.format != "blocks" or not draft.body:
         return []
-    return list(_named(json.loads(draft.body).get("content", ()), ""))
+    return list(_named(numbered(json.loads(draft.body).get("content", ())), ""))
 
 
-def _named(blocks: Iterable[dict[str, Any]], within: str) -> Iterator[tuple[str, str]]:
+def _named(blocks: Iterable[Block], within: str) -> Iterator[tuple[str, str]]:
     """within: number of the column around them, like "4.2."."""
     for number, block in enumerate(blocks, 1):
         if name := (block.get("attrs") or {}).get("id"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from samizdat.core.document.merge import Merged, merge
+from samizdat.core.document.merge import Merged, merge, numbered
 
 
 def block(name: str, text: str = "") -> dict[str, Any]:
@@ -51,6 +51,18 @@ def test_what_two_writers_did_comes_together(base: str, mine: str, theirs: str, 
 
 def test_a_block_that_both_changed_is_named_so_that_both_can_be_shown() -> None:
     assert together("a", "a=1", "a=2")[1].doubled == [("a", "new1")]
+
+
+def test_a_letter_without_ids_that_two_open_before_anybody_saved_does_not_stand_twice() -> None:
+    def bare(text: str) -> dict[str, Any]:
+        return {"type": "paragraph", "content": [{"type": "text", "text": text}]}
+
+    begun = [bare("One"), {"type": "columns", "content": [{"type": "column", "content": [bare("Left")]}]}, bare("Two")]
+    mine, hers = numbered(begun), numbered(begun)  # As each page was given it.
+    mine[0], hers[2] = block(mine[0]["attrs"]["id"], "One, by me"), block(hers[2]["attrs"]["id"], "Two, by her")
+    found = merge(begun, mine, hers, lambda: "new1")
+    assert [one["content"][0].get("text") for one in found.blocks] == ["One, by me", None, "Two, by her"]
+    assert not found.doubled
 
 
 def test_there_is_one_footer_and_it_is_last() -> None:

@@ -8,8 +8,9 @@ without is known by what it says.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 type Block = Mapping[str, Any]
@@ -28,6 +29,8 @@ def merge(base: Sequence[Block], mine: Sequence[Block], theirs: Sequence[Block],
 
     Without a common beginning (`base` empty) a block that differs stands twice.
     """
+    if any(map(id_of, mine)):  # It comes from a page, which was given the letter as `numbered` has it.
+        base, mine, theirs = numbered(base), numbered(mine), numbered(theirs)
     began, ours, hers = _named(base), _named(mine), _named(theirs)
     kept: dict[str, Block] = {}
     behind: dict[str, Block] = {}
@@ -106,6 +109,43 @@ def _footer_last(blocks: list[Block]) -> list[Block]:
     for other in footers[1:]:
         whole = _joined(whole, other)
     return [block for block in blocks if block["type"] != "footer"] + [whole]
+
+
+def numbered(blocks: Sequence[Block]) -> list[Block]:
+    """Each block with an id, at the top and in columns. Those that have none get the first free ones in the order of
+    reading: whoever opens the same letter, as a program or a starter wrote it, finds the same ids in it.
+    """
+    taken = {id_of(block) for block in _all(blocks)}
+    free = (name for name in map("n{:04}".format, count(1)) if name not in taken)
+    return [_numbered(block, free) for block in blocks]
+
+
+def _numbered(block: Block, free: Iterator[str]) -> Block:
+    named = block if id_of(block) else with_id(block, next(free))
+    if named["type"] != "columns":
+        return named
+    columns = [
+        {**column, "content": [_numbered(inner, free) for inner in column.get("content", ())]}
+        for column in named.get("content", ())
+    ]
+    return {**named, "content": columns}
+
+
+def _all(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if block["type"] == "columns":
+            for column in block.get("content", ()):
+                yield from column.get("content", ())
+
+
+def numbered_body(body: str) -> str:
+    """The JSON of a document, numbered; as it is where it is none."""
+    try:
+        document = json.loads(body)
+        return json.dumps({**document, "content": numbered(document.get("content", ()))}, ensure_ascii=False)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return body
 
 
 def id_of(block: Block) -> str:

@@ -31,6 +31,7 @@ from samizdat.campaigns.models import STATES
 from samizdat.campaigns.offering import offered
 from samizdat.campaigns.writing import Saved
 from samizdat.core.document import BadDocument
+from samizdat.core.document.merge import numbered_body
 from samizdat.core.languages import direction
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import checking
@@ -218,6 +219,8 @@ def _say_why_html(request: Any, draft: Draft) -> None:
 def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
     organisation = request.organisation
     initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    if draft.format == "blocks":  # What two people save is brought together by these names.
+        initial["body"] = numbered_body(draft.body)
     initial |= {
         "version": campaign.version,
         "list": campaign.list_id,
