@@ -13,12 +13,13 @@ from samizdat.core.templating.naming import given, where
 FIRST_WORDS = 5
 _PICTURE = re.compile(r"<img\b[^<>]*?\balt=\"([^\"]*)\"[^<>]*>")
 _UNSEEN = re.compile(
-    r"\*\|(?:IF|IFNOT|ELSEIF|ELSE|END|INTERESTED)\b[^|]*\|\*|\{%.*?%\}|<!--.*?-->|<style\b.*?</style>|<[^<>]*>",
+    r"\*\|(?:IF|IFNOT|ELSEIF|ELSE|END|INTERESTED)\b[^|]*\|\*|\{%(?:(?!\{%).)*?%\}"
+    r"|<!--(?:(?!<!--).)*?-->|<style(?:(?!<style).)*?</style>|<[^<>]*>",
     re.DOTALL,
 )
 
 
-_TAG = re.compile(r"\*\|[^|]*\|\*[,.;]?|\{\{.*?\}\}[,.;]?")
+_TAG = re.compile(r"\*\|[^|]*\|\*[,.;]?|\{\{[^{}]*\}\}[,.;]?")
 
 
 @dataclass(frozen=True, slots=True)
