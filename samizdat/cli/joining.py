@@ -112,7 +112,8 @@ def _fields(organisation: Any, tags: Any) -> tuple[int, ...]:
     known = {one.tag.casefold(): one.number for one in fields(organisation)}
     for tag in tags:
         if tag.casefold() not in known:
-            raise Failed(f"There is no field {tag}. There are: {', '.join(sorted(known)).upper()}.", "no_such_field")
+            there = f"There are: {', '.join(sorted(known)).upper()}." if known else "Make it at the desk, under Fields."
+            raise Failed(f"There is no field {tag}. {there}", "no_such_field")
     return tuple(dict.fromkeys(known[tag.casefold()] for tag in tags))
 
 

@@ -217,9 +217,13 @@ def read(data: Mapping[str, str]) -> Node:
             raise OddForm
         a, b, c = (data.get(f"{number}-{name}", "")[:500] for name in "abc")
         node = Node(kind, a, b, c, number=number)
-        above = _digits(data.get(f"{number}-in", ""))
+        place = data.get(f"{number}-in", "")
+        above = _digits(place)
         if nodes:
-            if above >= len(nodes) or not nodes[above].is_group or levels[above] >= LEVELS:
+            # Anywhere else it would mean something else: what must not hold in one group has to hold in another.
+            if str(above) != place or above >= len(nodes) or not nodes[above].is_group:
+                raise OddForm
+            if levels[above] >= LEVELS:
                 above = 0
             nodes[above].parts.append(node)
         elif not node.is_group:

@@ -181,6 +181,8 @@ def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here
     ends = {"name": "Odd", "version": "1", "do": "save"}
     without = [{name: value for name, value in full.items() if not name.startswith("2-")} | ends]
     without += [{name: value for name, value in full.items() if name != lost} | ends for lost in ("1-c", "of")]
+    # In another group it would mean something else.
+    without += [full | {"2-in": place} | ends for place in ("7", "1", "x", "")]
     before = saved.segments(here.organisation)
     for address in (at(here, "segment", here.segment), at(here, "new-segment")):
         for form in (ends, *without):
