@@ -22,12 +22,10 @@ def newest(organisation: Any, limit: int = 20, kinds: Iterable[str] = (), before
     return sorted(found, key=lambda event: event.id, reverse=True)[:limit]
 
 
-def about(organisation: Any, kind_begins: str, number: int, limit: int = 50) -> list[Event]:
-    """What happened to one row, the newest first: about(organisation, "campaign.", 14)."""
-    rows = Event.objects.select_related("organisation", "by").filter(
-        organisation=organisation, kind__startswith=kind_begins, about=number
-    )
-    return list(rows.order_by("-id")[:limit])
+def about(organisation: Any, kind: str, number: int) -> Event | None:
+    """The newest event of one kind about one row: about(organisation, "campaign.tested", 14)."""
+    rows = Event.objects.select_related("organisation", "by").filter(organisation=organisation, kind=kind, about=number)
+    return rows.order_by("-id").first()
 
 
 def last(organisation: Any, kind: str) -> Event | None:

@@ -174,9 +174,9 @@ def _second_person(request: Any, found: Any) -> list[dict[str, str]]:
 
 
 def _test(organisation: Any, found: Any) -> dict[str, str]:
-    tested = events.about(organisation, "campaign.tested", found.pk, limit=1)
+    tested = events.about(organisation, "campaign.tested", found.pk)
     if tested:
-        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested[0].at)}
+        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested.at)}
         return _item("good", _("A test was sent"), text)
     return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
 

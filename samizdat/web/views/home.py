@@ -181,7 +181,7 @@ def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
 
 def _unsure(organisation: Any, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
-    decided = campaign.unsure_policy == "hold" and events.about(organisation, "campaign.settled", campaign.pk, limit=1)
+    decided = campaign.unsure_policy == "hold" and events.about(organisation, "campaign.settled", campaign.pk)
     if not campaign.unsure or decided or campaign.state == "cancelled":
         return []
     title = ngettext(
