@@ -1,6 +1,5 @@
 """A place of a template written in blocks, like a letter; readers get it as HTML that looks as the template's did."""
 
-import hashlib
 import json
 import secrets
 from dataclasses import dataclass, replace
@@ -110,9 +109,12 @@ def _wanted(
         document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
         blocks, doubled = dumps(document), len(merged.doubled)
     placed = Placed(blocks, blocks != mine, doubled)
-    if there is not None and blocks in (begun := blocks_of(there).body, dumps(parse(numbered_body(begun)))):
+    if there is not None and blocks == blocks_of(there).body:
         return there.own, placed  # Looking alone makes nothing her own.
-    return Written(_html(campaign, there, document, blocks), blocks), placed
+    html = _html(campaign, there, document, blocks)
+    if there is not None and not html.strip() and not there.html.strip():
+        return there.own, placed  # An empty line to write in is nothing yet.
+    return Written(html, blocks), placed
 
 
 def _blocks(body: str) -> list[Any]:
@@ -159,7 +161,7 @@ class Begun:
 def blocks_of(there: PlaceView) -> Begun:
     """The place as blocks to go on with, as this letter or the template has it."""
     if there.own is not None and there.own.blocks:
-        return Begun(there.own.blocks, fits=True)
+        return Begun(_named(parse(there.own.blocks)), fits=True)
     found = read(there.html)
     # Words of her own in HTML may look as nothing in the template does.
     if found is not None and (there.own is None or found.dress == dress_of(there.usual)):
@@ -172,15 +174,7 @@ def blocks_of(there: PlaceView) -> Begun:
 
 def _named(document: Node) -> str:
     """With ids that are the same for everybody who opens it: a merge knows blocks by them."""
-    content = [
-        {**block, "attrs": {**block.get("attrs", {}), "id": f"t{number}x{_digest(block)}"}}
-        for number, block in enumerate(document.get("content", ()))
-    ]
-    return dumps(parse(json.dumps({**document, "content": content})))
-
-
-def _digest(block: Node) -> str:
-    return hashlib.sha256(json.dumps(block, sort_keys=True).encode()).hexdigest()[:8]
+    return dumps(parse(numbered_body(dumps(document))))
 
 
 def lacks_description(body: str) -> bool:

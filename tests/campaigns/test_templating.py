@@ -23,6 +23,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError, Overtaken
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.document import dumps, parse
+from samizdat.core.document.merge import numbered_body
 from samizdat.core.letter import fill
 from samizdat.core.templating import TemplateRefused, Written, take
 from tests.conftest import NOW
@@ -145,7 +146,7 @@ def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -
     arranging.hide(letter, "news", True, now=NOW)
     placing.write(letter, "side/2/story", "blocks", HEADING, now=NOW)
     assert seen() == "two Head 2"
-    assert placing.blocks_of(arranging.place(letter, "side/2/story")).body == dumps(parse(HEADING))
+    assert placing.blocks_of(arranging.place(letter, "side/2/story")).body == dumps(parse(numbered_body(HEADING)))
     with pytest.raises(CampaignError, match="colleague removed"):
         arranging.arrange(letter, "side", "0", "copy", now=NOW)
     templating.rename(template, "Other name", by=None, now=NOW)

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns import arranging, placing
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.offering import offered
-from samizdat.core.document.merge import numbered_body
 from samizdat.web import beside, editing, reading
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY
@@ -82,7 +81,7 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     if body is not None and not theirs:  # What was there when the page was opened still counts.
         version = reading.number(request.POST.get("version", "")) or version
     if body is None:
-        body = numbered_body(begun.body) if way == "blocks" else there.html
+        body = begun.body if way == "blocks" else there.html
     facts = {
         "campaign": found,
         "place": there,
