@@ -181,11 +181,10 @@ def _numbers(told: Any) -> list[int]:
 
 
 def _asked(said: Said, wanted: str, target: Target) -> Any:
-    """Her row, with the sign-up on record once however often its mail is tried."""
-    if said.row in memory.tries:
-        known = audience_queries.subscriber_at(said.organisation, wanted)
-        if known is not None:
-            return known
+    """Her row, with the sign-up on record once however often its mail is tried, and by how many processes."""
+    known = audience_queries.subscriber_at(said.organisation, wanted)
+    if known is not None and _on_record(said, known, target):
+        return known
     language = str(said.words.get("language", ""))[:8]
     if target.view is not None and target.typed is not None:
         return forms.sign_up_by_form(
@@ -199,6 +198,12 @@ def _asked(said: Said, wanted: str, target: Target) -> Any:
         now=said.at,
         language=language,
     )
+
+
+def _on_record(said: Said, known: Any, target: Target) -> bool:
+    if target.view is not None and not forms.lists_asked(known, target.number):
+        return False
+    return all(audience.asked(list_, known, _day(said), said.at) for list_ in target.lists)
 
 
 def _read_by_her(list_: Any, said: str) -> str:

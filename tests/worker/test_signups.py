@@ -11,6 +11,7 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
+from samizdat.audience.models import ConsentRecord
 from samizdat.core import link
 from samizdat.delivery import signing
 from samizdat.delivery.actions import add_route, domains, pause_route
@@ -127,9 +128,11 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
     ask(lantern, thursday)
     assert signups.take(NOW) == 0
     assert Intake.objects.count() == 1
+    monkeypatch.setattr(signups, "memory", signups.Memory())  # Another process, which remembers nothing.
     add_route(lantern, "second", f"folder://{tmp_path}", now=NOW)
     assert signups.take(NOW) == 1
     assert len(mails(tmp_path)) == 1
+    assert ConsentRecord.objects.count() == 1
 
 
 def test_a_sign_up_that_could_not_be_mailed_for_two_days_is_given_up(lantern: Any, thursday: Any) -> None:

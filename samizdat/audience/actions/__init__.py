@@ -12,7 +12,7 @@ from samizdat.audience.actions.fields import (
     follow_readable,
     remove_field,
 )
-from samizdat.audience.actions.forgetting import forget_unconfirmed, waits
+from samizdat.audience.actions.forgetting import asked, forget_unconfirmed, waits
 from samizdat.audience.actions.imports import (
     add_piece,
     begin_upload,
@@ -57,6 +57,7 @@ __all__ = [
     "add_segment",
     "add_subscriber",
     "add_tags",
+    "asked",
     "begin_upload",
     "cancel",
     "change_field",

@@ -47,12 +47,17 @@ def forget_unconfirmed(list: List, after: int, now: datetime) -> tuple[int, int 
     return forgotten, ids[-1] if len(ids) == PAGE else None
 
 
-def waits(list: List, subscriber: Subscriber, asked: date, now: datetime) -> bool:
+def waits(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
     """Whether her sign-up of that day may still be confirmed: nothing has answered it, it is of the last days, and
     she is not written to anyway. Who left, or whose mail came back, stays that until then."""
-    records = facts.records(known for _id, known in dialect.consent_of([subscriber.id]))
-    asks = asked >= last_day(now) and asked in consent.asked_on(records, list.id, now)
+    asks = day >= last_day(now) and asked(list, subscriber, day, now)
     return asks and not isinstance(verdict(subscriber, list, now), consent.Yes)
+
+
+def asked(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
+    """Whether a sign-up of that day is on record, and nothing has answered it since."""
+    records = facts.records(known for _id, known in dialect.consent_of([subscriber.id]))
+    return day in consent.asked_on(records, list.id, now)
 
 
 def _asked(list: List, ids: Iterable[int]) -> dict[int, Sequence[tuple[tuple[int, int], str]]]:
