@@ -25,7 +25,8 @@ sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"
 names the data folder.
 
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
-`suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link) and `by_route`:
+`suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link, null for one to
+nineteen) and `by_route`:
 `{NAME: {"accepted", "state", "reason", "sentence"}}`. `campaign status` also prints
 `by_language` (how many the versions in other languages were frozen for), `by_provider`, `answers`
 (`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again`, `waits_for`: machines

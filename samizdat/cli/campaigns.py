@@ -602,9 +602,14 @@ def _line(text: str, most: int = 60) -> str:
 
 
 def _status(found: Any) -> dict[str, Any]:
+    """What `campaign status` prints. `left_by_letter` is null where few left: they are not shown by what they did."""
     from samizdat.delivery.queries import status
+    from samizdat.delivery.sums import is_few
 
-    return _with_sentences(status(found), found)
+    told = _with_sentences(status(found), found)
+    if is_few(told["left_by_letter"]):
+        told["left_by_letter"] = None
+    return told
 
 
 def _with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
@@ -642,6 +647,8 @@ def _at_number(sentence: str, number: int) -> str:
 
 
 def _books(status: dict[str, Any]) -> list[str]:
+    from samizdat.delivery.sums import FEW
+
     lines = [f"Campaign {status['id']} is {status['state']}."]
     if status["state"] == "waiting" and status["waits_until"]:
         at = datetime.fromisoformat(status["waits_until"])
@@ -654,7 +661,8 @@ def _books(status: dict[str, Any]) -> list[str]:
     lines += [f"{status['frozen']:>12,}  frozen"]
     if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
         lines.append(f"{'':14}Its readers want the letters of this list gathered: it stands in their digest.")
-    lines += [f"{status['left_by_letter']:>12,}  left by this letter"]
+    left = FEW if status["left_by_letter"] is None else f"{status['left_by_letter']:,}"
+    lines += [f"{left:>12}  left by this letter"]
     for name, route in status["by_route"].items():
         lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
         lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []
