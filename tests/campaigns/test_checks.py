@@ -280,6 +280,7 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
         pieces += 1
     assert pieces > 1
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "empty_values")
+    assert (found.place, found.line) == ("body", 1)
     assert (found.severity, found.sentence) == ("note", "2 of 299 have no First name; they will read “friend”.")
     bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
     (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")

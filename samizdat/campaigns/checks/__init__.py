@@ -94,7 +94,7 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
         *pictures.flaws(reading, campaign.organisation),
         *dead.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
-        *empties.flaws(known, campaign, proof.letter, views, now),
+        *empties.flaws(known, campaign, proof.letter, views, reading.where, now),
         *(_uncounted(campaign, reading, proof) if draft.links == "counted" else ()),
         *more,
     ]

@@ -13,6 +13,7 @@ from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns.audience import reader_of, speaks, spoken_in
 from samizdat.campaigns.checks.keeping import Kept, change
 from samizdat.campaigns.models import Campaign
+from samizdat.core.checks import Whereabouts
 from samizdat.core.flaws import Flaw
 from samizdat.core.letter import Letter
 from samizdat.core.message import Slot
@@ -90,7 +91,9 @@ def finished(known: Kept, campaign: Campaign, views: Iterable[FieldView], now: d
     return bool(state(known, campaign, _numbers(views), now)["done"])
 
 
-def flaws(known: Kept, campaign: Campaign, letter: Letter, views: Iterable[FieldView], now: datetime) -> Iterator[Flaw]:
+def flaws(
+    known: Kept, campaign: Campaign, letter: Letter, views: Iterable[FieldView], where: Whereabouts, now: datetime
+) -> Iterator[Flaw]:
     """One line a field that somebody has no value for, once the count is through. views: of views_of."""
     labels = {view.tag: view.label or view.tag for view in views}
     told = state(known, campaign, _numbers(views), now)
@@ -100,9 +103,10 @@ def flaws(known: Kept, campaign: Campaign, letter: Letter, views: Iterable[Field
         empty = told["counts"].get(tag, 0)
         if not empty:
             continue
+        place, line = where.place_of(f"{{{{ {tag}", f"{{{{{tag}", f"*|{tag}|", tag)
         values = {"count": f"{empty:,}", "of": f"{told['of']:,}", "field": labels.get(tag, tag)}
         if default:
-            yield Flaw(0, "empty_values", values | {"default": default}, None, "note", "letter")
+            yield Flaw(line, "empty_values", values | {"default": default}, None, "note", place)
         else:
             hint = f'{{{{ {tag} | default: "…" }}}}'
-            yield Flaw(0, "empty_nothing", values | {"hint": hint}, None, "care", "letter")
+            yield Flaw(line, "empty_nothing", values | {"hint": hint}, None, "care", place)

@@ -321,7 +321,7 @@ export function focus(editor, pos) {
   if (!node) return editor.view.focus();
   editor.view.dispatch(choose(editor.state.tr, pos).scrollIntoView());
   const dom = editor.view.nodeDOM(pos);
-  const field = node.isAtom ? dom?.querySelector("input, select, textarea, .kind button[tabindex='0']") : null;
+  const field = node.isAtom ? (dom?.querySelector(".form :is(input, select, textarea)") ?? dom?.querySelector(".kind button[tabindex='0']")) : null;
   if (field) field.focus();
   else editor.view.focus();
   dom?.scrollIntoView?.({ block: "nearest" });

@@ -174,11 +174,11 @@ function comments(editor, source) {
 
 function goThere(editor) {
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-block], a[data-line]");
-    if (!link) return;
-    const pos = position(editor, link.dataset);
-    if (pos === null) return;
+    const link = event.target.closest("a[data-block], a[data-line], a[href='#f-body']");
+    const pos = link && position(editor, link.dataset);
+    if (!link || (pos === null && link.hash !== "#f-body")) return;
     event.preventDefault();
+    if (pos === null) return void editor.view.focus(); // It speaks of the letter as a whole.
     focus(editor, pos);
     editor.view.nodeDOM(pos)?.scrollIntoView({ block: "center" });
     tell(say("at", { kind: naming(blockAt(editor.state).node) }));
