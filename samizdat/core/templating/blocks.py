@@ -288,6 +288,8 @@ def _look_of(one: Knot) -> dict[str, str]:
     attrs = {name: value for name, value in one.attrs.items() if name not in _ASIDE}
     if one.tag == "img" and "style" in attrs:
         attrs["style"] = _SIZE.sub("", attrs["style"])
+    if attrs.get("dir") == "ltr":
+        del attrs["dir"]  # Editors write it on every other paragraph of a letter that is read that way anyhow.
     return {name: value for name, value in attrs.items() if value.strip()}
 
 

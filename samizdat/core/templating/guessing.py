@@ -15,19 +15,28 @@ from samizdat.core.templating.letters import Letters
 
 _CELLS = frozenset({"td", "th", "div", "body", "article", "main", "section", "header", "footer", "center"})
 _UNSAID = re.compile(r"\*\|[^|<>]{0,200}\|\*|<[^<>]*>")
+_WAY_OUT = re.compile(
+    r"\*\|(?:UNSUB|UPDATE_PROFILE|LIST:ADDRESS|HTML:LIST)|\{\{\s*(?:unsubscribe|postal)", re.IGNORECASE
+)
 TRIES = 8  # of the longest cells, until the words of one can be blocks
 LEAST = 20  # pixels of a picture that shows something; smaller ones hold a table apart
 
 
 def main_part(page: str, found: list[Element], letters: Letters) -> Element:
-    """The innermost cell that holds half of all words, or, where nothing of it can be blocks, the longest cell of which
-    something can; the whole page where there is no cell.
+    """The innermost cell that holds half of all words, or, where nothing of it can be blocks or the way out is in it,
+    the longest cell that is better; the whole page where there is no cell.
     """
     longest = _longest(page, found, letters)
-    if read(page[longest.inner : longest.inner_end]) is not None:
+    is_good = _can_be_blocks(page, longest)
+    if is_good and not _has_way_out(page, longest):
         return longest
     cells = sorted(_leaves(found), key=letters.inside, reverse=True)[:TRIES]
-    return next((one for one in cells if letters.inside(one) and _can_be_blocks(page, one)), longest)
+    good = [one for one in cells if letters.inside(one) and _can_be_blocks(page, one)]
+    texts = [one for one in good if not _has_way_out(page, one)]
+    # A page in one cell has its way out there as well: a heading above it is not the letter.
+    if texts and letters.inside(texts[0]) * 4 >= letters.inside(good[0]):
+        return texts[0]
+    return longest if is_good or not good else good[0]
 
 
 def _longest(page: str, found: list[Element], letters: Letters) -> Element:
@@ -56,6 +65,10 @@ def _leaves(found: list[Element]) -> Iterator[Element]:
     for one, after in pairwise([*cells, None]):
         if one is not None and one.tag not in ("table", "body") and (after is None or after.start >= one.end):
             yield one
+
+
+def _has_way_out(page: str, one: Element) -> bool:
+    return bool(_WAY_OUT.search(page, one.inner, one.inner_end))
 
 
 def _says_something(source: str) -> bool:

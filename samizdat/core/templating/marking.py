@@ -63,7 +63,7 @@ def marked(page: str) -> Marked:
     found = elements(page)
     edits = _outermost(one for one in found if one.attrs.get("mc:edit") and (one.inner_end > one.inner or _bare(one)))
     main, notes = _main(page, found, edits)
-    if main is not None and not _MC.search(page):
+    if main is not None and not any(_KNOWN.intersection(one.attrs) for one in found):
         edits = other_parts(page, found, main)
     around = [*edits, *([main] if main else [])]
     free = _outside(found, around)
