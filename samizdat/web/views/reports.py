@@ -205,7 +205,11 @@ def _moment(event: Any) -> dict[str, Any]:
     detail = detail_of(event)
     text = str(sentence)
     if event.kind == "campaign.released" and detail.get("frozen"):
-        text = _("Released: text and audience are frozen, %(n)s people.") % {"n": count(detail["frozen"])}
+        text = ngettext(
+            "Released: text and audience are frozen, %(n)s person.",
+            "Released: text and audience are frozen, %(n)s people.",
+            detail["frozen"],
+        ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in words.WAITS:
         shape, text = "", str(words.WAITS[detail["reason"]])
     return {"at": event.at, "shape": shape, "text": text, "by": people.name_of(event.by) if event.by else ""}
