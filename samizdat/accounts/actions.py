@@ -4,6 +4,7 @@ import os
 import secrets
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from django.contrib.auth.password_validation import validate_password
@@ -25,6 +26,7 @@ from samizdat.accounts.errors import (
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
 from samizdat.core import pace, reach, seal
 from samizdat.events.actions import record
+from samizdat.gate.actions import is_here
 from samizdat.vault import house
 from samizdat.vault.actions import make_keys
 from samizdat.vault.source import Source
@@ -78,10 +80,22 @@ def change_settings(organisation: Organisation, *, by: Person | None, now: datet
     """Writes only the settings named. Errors: AccountError with what to put there."""
     check_settings(settings)
     with transaction.atomic():
+        _check_host(organisation, str(settings.get("public_url") or ""))
         for name, value in settings.items():
             setattr(organisation, name, value)
         organisation.save(update_fields=list(settings))
         record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
+
+
+def _check_host(organisation: Organisation, url: str) -> None:
+    """A group's host shows its pages alone: another group of the house must not put its forms there. Names of this
+    machine are everybody's. Errors: AccountError."""
+    host = urlsplit(url).hostname
+    if host is None or host == urlsplit(organisation.public_url).hostname or is_here(host):
+        return
+    others = Organisation.objects.exclude(pk=organisation.pk).values_list("public_url", flat=True)
+    if host in {urlsplit(other).hostname for other in others}:
+        raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
 
 
 def check_settings(settings: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def publish_place(
     Place.objects.update_or_create(
         uid=uid,
         defaults={
-            "host": "" if _is_here(host) else host.lower(),
+            "host": "" if is_here(host) else host.lower(),
             "name": name,
             "language": language,
             "accent": accent,
@@ -65,7 +65,8 @@ def publish_place(
     )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """This machine's own name, or a bare address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

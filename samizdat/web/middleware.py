@@ -83,7 +83,7 @@ class DeskMiddleware:
             raise PermissionDenied
 
     def _knows(self, host: str) -> bool:
-        """Whether the desk goes by this name. Names are only checked once an organisation has said its own."""
+        """Whether the desk goes by this name. Names are only checked once every organisation has said its own."""
         name = urlsplit(f"//{host}").hostname or ""
         names = self._own_names()
         return not names or name in names or _is_here(name)
@@ -91,8 +91,9 @@ class DeskMiddleware:
     def _own_names(self) -> frozenset[str]:
         at, names = self._names
         if time.monotonic() - at > NAMES_KEPT or not at:
-            urls = Organisation.objects.exclude(desk_url="").values_list("desk_url", flat=True)
-            names = frozenset(urlsplit(url).hostname or "" for url in urls)
+            urls = [*Organisation.objects.values_list("desk_url", flat=True)]
+            # One that has not said its own comes in by any: another one's word must not shut it out.
+            names = frozenset(urlsplit(url).hostname or "" for url in urls) if all(urls) else frozenset()
             self._names = (time.monotonic(), names)
         return names
 

@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.accounts import actions, people, queries
 from samizdat.accounts.backend import FREE_TRIES, BlindIndexBackend, Throttled
-from samizdat.accounts.errors import AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
+from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
 from samizdat.accounts.models import Person, Session
 from samizdat.accounts.sessions import SessionStore
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -103,3 +103,15 @@ def test_a_new_password_ends_her_sessions(clara: Person) -> None:
     store.save()
     actions.set_password(clara, "another long password here")
     assert not Session.objects.exists()
+
+
+def test_no_group_takes_the_public_host_of_another(lantern: Any, vault: Any) -> None:
+    """Its forms would stand there, under the name that the other one's readers trust."""
+    told = {"by": None, "now": NOW}
+    actions.change_settings(lantern, public_url="https://lantern.example", **told)
+    actions.change_settings(lantern, public_url="https://lantern.example/", **told)
+    bell = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    for url in ("https://lantern.example", "https://LANTERN.example:8443/x"):
+        with pytest.raises(AccountError, match="in use already"):
+            actions.change_settings(bell, public_url=url, **told)
+    actions.change_settings(bell, public_url="https://bell.example", **told)

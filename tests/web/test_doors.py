@@ -169,3 +169,10 @@ def test_the_desk_answers_only_to_its_own_name_once_it_has_one(here: House) -> N
     assert client.get("/profile", headers={"host": "desk.lantern.example"}).status_code == 200
     assert client.get("/profile", headers={"host": "127.0.0.1:8000"}).status_code == 200
     assert client.get("/profile", headers={"host": "evil.example"}).status_code == 404
+
+
+def test_one_groups_name_for_the_desk_shuts_no_other_out(here: House, there: House) -> None:
+    there.organisation.desk_url = "https://desk.bell.example"
+    there.organisation.save(update_fields=["desk_url"])
+    client = signed_in(here.people["admin"])
+    assert client.get("/profile", headers={"host": "desk.lantern.example"}).status_code == 200
