@@ -110,6 +110,17 @@ def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
     assert [status(one, thursday) for one in (ada, boris, clara)] == ["subscribed", "unsubscribed", "unsubscribed"]
 
 
+def test_a_form_that_somebody_filled_in_for_her_takes_nothing_from_her_link(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    audience.unsubscribe(ada, thursday, way="form", now=NOW)
+    audience.sign_up(lantern, queries.card(ada, NOW).address, thursday, wording="w", now=NOW)
+    say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+
+
 def test_coming_back_makes_no_yes_that_never_was(lantern: Any, thursday: Any, edition: Edition) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
     for kind in ("leave", "back"):

@@ -125,9 +125,11 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
 
 
 def _left_herself(subscriber: Subscriber, list: List, since: date) -> bool:
-    """Whether the last fact about this list, in the order of core/consent, is that."""
+    """Whether the last word about this list, in the order of core/consent, is that. Who typed her address into a form
+    meanwhile, or a file that still has her, has not brought her back and is no word.
+    """
     known = (known for _, known in dialect.consent_of([subscriber.id]) if known[1] in (list.id, None))
-    spoken = [one for one in known if one[3] == facts.NEWSLETTER]
+    spoken = [one for one in known if one[3] == facts.NEWSLETTER and consent.KINDS[one[2]] not in ("asked", "given")]
     _order, _list, kind, _purpose, way, day = max(spoken, key=lambda known: (known[5], known[0]))
     return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
 
