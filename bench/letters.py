@@ -57,6 +57,7 @@ class Bench:
         dialect.learn_sizes()
 
     def _add(self, people: int) -> None:
+        from samizdat.audience import headcount
         from samizdat.audience.models import Subscriber, Subscription, row_id
         from samizdat.core import seal
 
@@ -76,6 +77,7 @@ class Bench:
                     )
                 )
             Subscriber.objects.bulk_create(rows)
+            headcount.add(self.organisation.id, len(rows))
             Subscription.objects.bulk_create(
                 Subscription(subscriber=row, list=self.list, status=1, may=1, since=today) for row in rows
             )

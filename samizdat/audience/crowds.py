@@ -96,7 +96,7 @@ def erase(organisation: Any, ids: Sequence[int], now: datetime) -> None:
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     dialect.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
-    headcount.add(organisation.id, -len(ids))
+    headcount.add(organisation.id, -len(marks))
     dialect.insert_suppressions(marks)
 
 
