@@ -83,8 +83,9 @@ def test_it_is_kept_for_a_day(here: House, desk: Desk, monkeypatch: pytest.Monke
     client.post("/sign-out")
     page = client.post(address, typed).content.decode()
     later = timezone.now() + timedelta(days=1, minutes=1)
-    monkeypatch.setattr(signed_out.timezone, "now", lambda: later)
-    assert signed_out._opened(here.people["editor"].pk, _fields(page)["held"], later) is None
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert _sign_in(client, page).headers["Location"] == address
+    assert "older than a day" in client.get(address).content.decode()
 
 
 def test_a_form_that_no_page_of_hers_made_is_not_held(here: House, desk: Desk) -> None:
