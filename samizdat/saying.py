@@ -71,7 +71,8 @@ def _read(path: Path, changed: int) -> Own:
         if name not in ours or not isinstance(text, str) or not text.strip():
             wrong.append(f"{path}: there is no word {name}, or it is empty. Take it out.")
         elif sorted(_HOLE.findall(text)) != sorted(_HOLE.findall(ours[name])) or "%" in _HOLE.sub("", text):
-            wrong.append(f"{path}: {name} needs {' and '.join(_HOLE.findall(ours[name])) or 'no'} % as ours has.")
+            holes = " and ".join(_HOLE.findall(ours[name]))
+            wrong.append(f"{path}: {name} needs {holes or 'no %'}, as ours has.")
         else:
             found[name] = text
     return Own(found, tuple(wrong))

@@ -89,7 +89,7 @@ def _slices(said: list[Said]) -> Iterator[list[Said]]:
 def all_proven(said: list[Said], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Leaving]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
     lists: dict[int, Any] = {}
-    return [one for one in (_proven(each, lists, purposes) for each in said) if one is not None]
+    return [one for one in (_proven(sent, lists, purposes) for sent in said) if one is not None]
 
 
 def _proven(said: Said, lists: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
