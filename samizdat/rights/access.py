@@ -14,10 +14,12 @@ from django.utils.translation import override
 
 from samizdat.accounts.models import Organisation
 from samizdat.audience import queries as audience
+from samizdat.audience.actions import preferring
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Edition
-from samizdat.core.consent import Yes
+from samizdat.core import variants
+from samizdat.core.consent import WAYS, Yes
 from samizdat.core.ledger import STATES
 from samizdat.core.outcome import ANSWERS
 from samizdat.delivery.models import Delivery
@@ -52,20 +54,13 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dic
             "language": card.language,
             "mailbox": card.provider,
             "since": card.joined.isoformat(),
+            "came_by": WAYS[subscriber.source],
             "tags": card.tags,
             "notes": card.notes,
             "suppressed": card.suppressed or "",
+            **_chosen(subscriber),
         },
-        "lists": [
-            {
-                "list": one.name,
-                "status": one.status,
-                "since": one.since.isoformat(),
-                "may": isinstance(one.verdict, Yes),
-                "reason": one.verdict.reason,
-            }
-            for one in card.lists
-        ],
+        "lists": [_list(subscriber, one) for one in card.lists],
         "consent": [
             {name: str(value) for name, value in asdict(entry).items() if name not in ("list_id", "letter") and value}
             for entry in card.timeline
@@ -75,6 +70,29 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dic
         # Article 15(1)(a) to (h): what for, who else sees it, how long, and what she may ask.
         "notice": {language: _notice(facts, now, language) for language in papers.LANGUAGES},
         "backups": {"days": keeping.BACKUP_DAYS},
+    }
+
+
+def _chosen(subscriber: Subscriber) -> dict[str, Any]:
+    """What she chose for all of her lists, and where she asked to be written to without having said yes there yet."""
+    chosen = preferring.looks_of(subscriber)
+    return {
+        "text_only": variants.TEXT in chosen.wishes,
+        "discreet": variants.DISCREET in chosen.wishes,
+        "other_mailboxes": chosen.mailboxes,
+    }
+
+
+def _list(subscriber: Subscriber, one: audience.Standing) -> dict[str, Any]:
+    often, until = preferring.often_of(subscriber, one.list_id)
+    return {
+        "list": one.name,
+        "status": one.status,
+        "since": one.since.isoformat(),
+        "may": isinstance(one.verdict, Yes),
+        "reason": one.verdict.reason,
+        "often": often,
+        "paused_until": until.isoformat() if until else "",
     }
 
 

@@ -71,7 +71,7 @@ def privacy_notice(facts: Facts, today: date, language: str) -> Paper:
             (
                 Section(_("Who we are"), _controller(facts)),
                 Section(_("What we need your data for, and by what right"), (*_purposes(facts), _basis())),
-                Section(_("What we keep of you"), _categories(facts)),
+                Section(_("What we keep of you"), _kept(facts)),
                 Section(_("What we do not keep"), _not_kept()),
                 Section(_("Who else sees them"), (*_recipients(facts), _transfers(facts), _mailbox())),
                 Section(_("How long"), _periods(facts)),
@@ -142,10 +142,28 @@ def _categories(facts: Facts) -> tuple[str, ...]:
         _("- what was agreed to, in which words, when and how, and when it was withdrawn"),
         _("- language, and which large mailbox service the address belongs to"),
         _("- which letter was sent on which day, and what the mail server answered"),
+        _("- what she chose in her settings, tags, and notes"),
     ]
     if facts.fields:
         lines.append(_("- what she told or was asked: %(fields)s") % {"fields": ", ".join(facts.fields)})
     lines.append(_("Being on a list can show a political opinion: treat all of it as a special category (article 9)."))
+    return tuple(lines)
+
+
+def _kept(facts: Facts) -> tuple[str, ...]:
+    """The same, said to her: how many readers there are is nobody's business but the organisation's."""
+    lines = [
+        _("- your e-mail address"),
+        _("- what you agreed to, in which words, when and how, and when you withdrew it"),
+        _("- your language, and which large mailbox service your address belongs to"),
+        _("- which letter was sent to you on which day, and what the mail server answered"),
+        _("- what you chose in your settings, and tags and notes of ours"),
+    ]
+    if facts.fields:
+        lines.append(_("- what you told us or were asked: %(fields)s") % {"fields": ", ".join(facts.fields)})
+    lines.append(
+        _("That you are on a list can show a political opinion: we treat all of it as a special category (article 9).")
+    )
     return tuple(lines)
 
 

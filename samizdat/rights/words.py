@@ -36,6 +36,10 @@ STATUSES: dict[str, Word] = {
     "cleaned": lazy("your address did not work"),
     "nonsubscribed": lazy("you never agreed, so no letters come"),
 }
+OFTEN: dict[str, Word] = {
+    "monthly": lazy("only the first letter of a month"),
+    "digest": lazy("gathered in a digest"),
+}
 STATES: dict[str, Word] = {
     "pending": lazy("not sent yet"),
     "deferred": lazy("put off by your mail server"),
@@ -59,6 +63,9 @@ LOG: dict[str, Word] = {
     "subscriber.suppressed": lazy("Your address was put on the stop list."),
     "subscriber.unsuppressed": lazy("Your address was taken off the stop list."),
     "subscriber.objected": lazy("Your objection was taken up."),
+    "subscriber.preferred": lazy("You changed your settings."),
+    "subscriber.forgotten": lazy("A sign-up that nobody confirmed was forgotten."),
+    "subscriber.previewed": lazy("Somebody who works here looked at a letter as it would come to you."),
     "subscriber.settled": lazy("Your status was put right."),
 }
 
@@ -72,15 +79,23 @@ def named(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "made": day(document["made"]),
         "since": day(document["about"]["since"]),
-        "lists": [
-            (one["list"], STATUSES.get(one["status"], one["status"]), day(one["since"])) for one in document["lists"]
-        ],
+        "came_by": WAYS.get(document["about"]["came_by"], document["about"]["came_by"]),
+        "lists": [(one["list"], _standing(one)) for one in document["lists"]],
         "consent": [_consent(entry) for entry in document["consent"]],
         "letters": [
             (one["subject"], day(one["day"]), STATES.get(one["state"], one["state"])) for one in document["letters"]
         ],
         "log": [(day(one["day"]), LOG.get(one["kind"], one["kind"])) for one in document["log"]],
     }
+
+
+def _standing(one: dict[str, Any]) -> str:
+    said = [f"{STATUSES.get(one['status'], one['status'])} ({day(one['since'])})"]
+    if one["often"] in OFTEN:
+        said.append(str(OFTEN[one["often"]]))
+    if one["paused_until"]:
+        said.append(_("nothing before %(day)s") % {"day": day(one["paused_until"])})
+    return ", ".join(said)
 
 
 def _consent(entry: dict[str, Any]) -> dict[str, Any]:

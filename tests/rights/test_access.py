@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions import preferring
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.models import Subscriber
@@ -34,7 +36,8 @@ def test_her_file_holds_everything_and_nobody_elses(
     assert [(one["tag"], one["value"]) for one in document["about"]["fields"]] == [("FNAME", "Ada")]
     assert (document["about"]["notes"], document["about"]["tags"]) == ("Asked for large print.", ["fair"])
     assert document["lists"][0] | {"since": ""} == {
-        "list": "The Thursday Letter", "status": "subscribed", "since": "", "may": True, "reason": "given"
+        "list": "The Thursday Letter", "status": "subscribed", "since": "", "may": True, "reason": "given",
+        "often": "all", "paused_until": ""
     }  # fmt: skip
     assert [(one["kind"], one["wording"]) for one in document["consent"]] == [("given", "Said so.")]
     assert [(one["subject"], one["state"]) for one in document["letters"]] == [("The winter list", "accepted")]
@@ -42,6 +45,20 @@ def test_her_file_holds_everything_and_nobody_elses(
     assert set(document["notice"]) == {"en", "ru"}
     assert "boris" not in json.dumps(document)
     assert Event.objects.filter(kind="subscriber.access", about=ada.id).count() == 1
+
+
+def test_her_file_holds_what_she_chose_and_not_how_many_others_there_are(lantern: Any, letter: Any, ada: Any) -> None:
+    chosen = preferring.Choice("pause", NOW.date() + timedelta(days=9), wishes="td")
+    preferring.prefer(ada, letter, chosen, now=NOW)
+    preferring.ask_to_move(ada, "ada@new.example")
+    document = access.access_file(ada, now=NOW)
+    about = document["about"]
+    assert (about["text_only"], about["discreet"], about["other_mailboxes"]) == (True, True, ["ada@new.example"])
+    assert document["lists"][0]["paused_until"] == (NOW.date() + timedelta(days=9)).isoformat()
+    page = access.as_html(document, "en")
+    for words in ("nothing before", "as text only, with a subject", "ada@new.example", "You changed your settings."):
+        assert words in page
+    assert "entry on all lists" not in page
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

@@ -78,13 +78,36 @@ def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
     return Settings(
         list_name=list_name(keys, list),
         status=STATUSES[row.status],
-        often=digest.CHOSEN.get(FREQUENCIES[row.frequency], FREQUENCIES[row.frequency]),
+        often=_often(row.frequency),
         until=row.paused,
         language=subscriber.language,
         wishes=variants.known(settling.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
         gathers=bool(list.digest_when),
     )
+
+
+def _often(frequency: int) -> str:
+    return digest.CHOSEN.get(FREQUENCIES[frequency], FREQUENCIES[frequency])
+
+
+def often_of(subscriber: Subscriber, list_id: int) -> tuple[str, date | None]:
+    """(how often she wants the letters of a list, of OFTEN; until which day nothing)."""
+    row = Subscription.objects.get(subscriber=subscriber, list=list_id)
+    return _often(row.frequency), row.paused
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """wishes: how her letters look (core/variants). mailboxes: where she wants them, and has not said yes yet."""
+
+    wishes: str
+    mailboxes: list[str]
+
+
+def looks_of(subscriber: Subscriber) -> Looks:
+    held = settling.values_of(house.keys(subscriber.organisation), subscriber)
+    return Looks(variants.known(held.get(seal.WISHES, "")), _wishes(held))
 
 
 def topics_of(list: List) -> dict[int, str]:
