@@ -47,3 +47,19 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     assert "own frame now" in gone and "Summer" not in gone
     empty = client.post(f"{base}/templates/take", {}, follow=True).content.decode()
     assert "Choose a file first." in empty
+
+
+WIDE = b"<table width='640'><tr><td mc:edit='body'><table><tr><td>All in a table</td></tr></table></td></tr></table>"
+
+
+def test_a_template_says_why_its_text_is_html_and_that_it_does_not_adapt_to_phones(here: Any, desk: Any) -> None:
+    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    told = client.post(f"{base}/templates/take", {"file": SimpleUploadedFile("Wide.html", WIDE)}).content.decode()
+    assert "640 pixels wide on every screen" in told
+    template = here.organisation.templates.order_by("-pk").first()
+    page = client.post(f"{base}/campaigns/new", {"begin": template.pk}, follow=True).content.decode()
+    assert "tables or a look of its own that blocks would lose" in page
+    assert "640 pixels wide" in page, "among the checks"
+    letter = here.organisation.campaigns.order_by("-pk").first()
+    frame = client.get(f"{base}/campaigns/{letter.pk}/preview/light").content.decode()
+    assert "@media (max-width:648px){html{zoom:" in frame
