@@ -45,6 +45,8 @@ def place(name: str, words: str, is_picture: bool) -> Called:
     if is_picture:
         what = _("Picture (%(where)s)") % {"where": _place_word(at)} if at else _("Picture")
         return Called(what, _first(words))
+    if not words:
+        return Called(_("Empty place (%(where)s)") % {"where": _place_word(at)} if at else _("Empty place"))
     what = _("Text (%(where)s)") % {"where": _place_word(at)} if at else pgettext("block", "Text")
     return Called(what, _first(words))
 
