@@ -92,7 +92,7 @@ def _numbers(organisation: Any, file: str | None, segment: str | None) -> tuple[
 
 
 def _of_segment(organisation: Any, name: str) -> list[int]:
-    from samizdat.audience.queries import NUMBER_MASK
+    from samizdat.audience.models import NUMBER_MASK
     from samizdat.audience.segments import saved
     from samizdat.audience.segments.names import check
     from samizdat.audience.segments.who import Reader, today_of

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2] / "samizdat"
 # Who asks it, and who reads the verdict that was written with the facts.
 ASKING = {
     "audience/facts.py",  # Writes the verdict of each subscription.
-    "audience/queries.py",  # Shows it with its reason.
+    "audience/queries/cards.py",  # Shows it with its reason.
     "audience/actions/consent.py",
     "rights/actions/renewing.py",  # Weighs the yes that it gives.
 }

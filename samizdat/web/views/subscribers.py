@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import people
 from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import NUMBER_MASK
 from samizdat.core.address import BadAddress
 from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
@@ -66,7 +67,7 @@ def _chosen(request: Any) -> dict[str, Any]:
 def _number(text: str) -> int | None:
     """A subscriber's number; what is too large for one would lead into another organisation's rows."""
     found = reading.number(text)
-    return found if found is not None and found <= queries.NUMBER_MASK else None
+    return found if found is not None and found <= NUMBER_MASK else None
 
 
 def _tabs(organisation: Any, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:

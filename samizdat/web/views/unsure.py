@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from samizdat import hours
 from samizdat.audience import queries as audience
-from samizdat.audience.models import row_id
+from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.draft import draft_of
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
@@ -47,7 +47,7 @@ def unsure(request: Any, campaign_id: int) -> HttpResponse:
 
 def _number(text: str) -> int | None:
     found = reading.number(text)
-    return found if found is not None and found <= audience.NUMBER_MASK else None
+    return found if found is not None and found <= NUMBER_MASK else None
 
 
 def _people(organisation: Any, numbers: list[int]) -> dict[int, Any]:
