@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
+from django.db.models import Model
 
 from samizdat import saying
 from samizdat.core import link, sheet
@@ -80,17 +81,16 @@ def publish_form(
     """The sign-up form of a list, or one of its own; an earlier one of the same number goes."""
     with transaction.atomic(using="gate"):
         Form.objects.filter(place_id=uid, list=list).exclude(slug=slug).delete()
-        Form.objects.update_or_create(
-            slug=slug,
-            defaults={
-                "place_id": uid,
-                "list": list,
-                "name": name[:200],
-                "purpose": purpose,
-                "language": language,
-                "details": details,
-            },
-        )
+        told = {"list": list, "name": name[:200], "purpose": purpose, "language": language, "details": details}
+        _put(Form, uid, {"slug": slug}, told)
+
+
+def _put(model: type[Model], uid: bytes, key: dict[str, Any], told: dict[str, Any]) -> None:
+    """A row of this place, new or written over. One of another place that has the same name stays as it is: names come
+    along with exports, and somebody may have made one up."""
+    _row, made = model._default_manager.get_or_create(**key, defaults={"place_id": uid, **told})
+    if not made:
+        model._default_manager.filter(**key, place_id=uid).update(**told)
 
 
 def withdraw_form(uid: bytes, list: int) -> None:
@@ -119,24 +119,19 @@ def publish_letter(
     """
     text = plain.reduce(html, saying.words(spoken or language)["frame.picture"])
     with transaction.atomic(using="gate"):
-        LetterName.objects.update_or_create(
-            edition=edition, defaults={"place_id": uid, "list_name": list_name, "language": language}
-        )
+        _put(LetterName, uid, {"edition": edition}, {"list_name": list_name, "language": language})
         if slug and day:
-            Page.objects.update_or_create(
-                slug=slug,
-                defaults={
-                    "place_id": uid,
-                    "edition": edition,
-                    "title": title,
-                    "html": text,
-                    "day": day,
-                    "corrected": corrected,
-                    "language": spoken,
-                    "version": version,
-                    "listed": listed,
-                },
-            )
+            told = {
+                "edition": edition,
+                "title": title,
+                "html": text,
+                "day": day,
+                "corrected": corrected,
+                "language": spoken,
+                "version": version,
+                "listed": listed,
+            }
+            _put(Page, uid, {"slug": slug}, told)
 
 
 def withdraw_letter(edition: int) -> None:
@@ -156,7 +151,7 @@ def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:
 
 
 def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
-    Picture.objects.update_or_create(slug=slug, defaults={"place_id": uid, "kind": kind, "data": data})
+    _put(Picture, uid, {"slug": slug}, {"kind": kind, "data": data})
 
 
 def withdraw_picture(uid: bytes, slug: str) -> None:

@@ -22,7 +22,8 @@ LOOKED_AT = ("confirm", "stay")
 def reader_links(source: Source) -> list[dict[str, Any]]:
     """[{"organisation": hex uid, "number": of the link key, "keys": {purpose: base64 of given()}}]."""
     try:
-        rows = list(VaultKey.objects.filter(kind="link").select_related("organisation"))
+        # Of one number the last counts: that of whoever signs by it, else of whoever has had it here for longest.
+        rows = list(VaultKey.objects.filter(kind="link").select_related("organisation").order_by("current", "-id"))
     finally:
         connections.close_all()  # Called from the key server's threads, which live as long as their child.
     return [_reading(source, row) for row in rows]

@@ -201,6 +201,20 @@ def test_keys_that_came_along_open_old_links_and_keep_the_erased_out(audience: A
         actions.add_subscriber(there, "galina@post.example", letter, consent="x", now=NOW)
 
 
+def test_no_file_takes_the_links_of_another_organisation(audience: Any, vault: Any, tmp_path: Path) -> None:
+    """The number of a key stands in every letter; with a secret made up for it that one's readers could not leave."""
+    from samizdat.audience.exporting.returning import wrapping
+    from samizdat.vault import house
+    from samizdat.worker.links import reader_links
+
+    key = house.keys(audience).link
+    there, _counts = in_another_house(made(audience, Wish("samizdat", keys=True)), tmp_path, vault)
+    assert wrapping._is_anothers(there, key.number, bytes(32))
+    assert not wrapping._is_anothers(there, key.number, key.secret), "a true copy comes in"
+    owners = {row["number"]: row["organisation"] for row in reader_links(vault)}
+    assert owners[key.number] == bytes(audience.uid).hex(), "and whose letters they are says where the links lead"
+
+
 def test_a_plain_export_takes_no_keys_unless_it_is_told_to(audience: Any) -> None:
     with zipfile.ZipFile(io.BytesIO(made(audience, Wish("samizdat")))) as box:
         assert "keys.json" not in box.namelist()

@@ -6,7 +6,7 @@ import pytest
 
 from samizdat.core import link
 from samizdat.gate import actions, plain, queries
-from samizdat.gate.models import Form, Intake, Page, Place
+from samizdat.gate.models import Form, Intake, Page, Picture, Place
 
 pytestmark = pytest.mark.django_db
 UID = bytes(range(16))
@@ -47,6 +47,21 @@ def test_a_list_has_one_form() -> None:
     assert [form.slug for form in Form.objects.all()] == ["new"]
     actions.withdraw_form(UID, 3)
     assert not Form.objects.exists()
+
+
+def test_what_another_group_has_published_stays_its_own() -> None:
+    """Names come along with an export, and an admin may make one up: of a form or a picture that readers trust."""
+    other = bytes(range(1, 17))
+    place()
+    actions.publish_place(other, host="", name="B", language="en", accent="#b3261e", box_key=bytes(32), box_number=1)
+    for uid, word in ((UID, "ours"), (other, "theirs"), (UID, "ours again")):
+        actions.publish_form(uid, "thursday", list=3, name=word, purpose="", language="en")
+        actions.publish_picture(uid, "boat", "png", word.encode())
+        actions.publish_letter(uid, 4, list_name=word, language="en", slug="s", title=word, html="", day=DAY)
+    assert [(form.place_id, form.name) for form in Form.objects.all()] == [(UID, "ours again")]
+    assert [bytes(picture.data) for picture in Picture.objects.all()] == [b"ours again"]
+    assert [page.title for page in Page.objects.all()] == ["ours again"]
+    assert queries.letter_name(Place.objects.get(uid=UID), 4).list_name == "ours again"  # type: ignore[union-attr]
 
 
 def test_an_edition_without_a_web_copy_still_names_its_list() -> None:

@@ -76,15 +76,22 @@ def make_form(
     kept: dict[str, Any] = {}
     if number & 0xF == 0 and 1 << 32 <= number < 1 << 40 and not SignUpForm.objects.filter(id=number).exists():
         kept["id"] = number
-    if not slug.isalnum() or SignUpForm.objects.filter(slug=slug).exists():
+    if not is_free(slug):
         slug = secrets.token_hex(5)
     with transaction.atomic():
         made = SignUpForm.objects.create(
-            organisation=organisation, slug=slug[:40], sealed=b"", created=now.astimezone(UTC).date(), **kept
+            organisation=organisation, slug=slug, sealed=b"", created=now.astimezone(UTC).date(), **kept
         )
         _write(made, told, now, by, words=before is None)
         record("form.made", organisation, about=made.id, by=by, now=now)
     return made
+
+
+def is_free(slug: str) -> bool:
+    """Whether this may be the address of a sign-up page: no list and no form of the whole house has it."""
+    plain = slug.isascii() and slug.replace("-", "").isalnum() and len(slug) <= 40
+    taken = List.objects.filter(form_slug=slug).exists() or SignUpForm.objects.filter(slug=slug).exists()
+    return plain and not taken
 
 
 def change_form(form: SignUpForm, told: FormFacts, *, now: datetime, by: Any = None) -> None:

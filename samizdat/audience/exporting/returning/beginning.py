@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from samizdat import dialect
 from samizdat.accounts.models import Organisation
 from samizdat.audience import tagging
+from samizdat.audience.actions.forms import is_free
 from samizdat.audience.bringing import owner
 from samizdat.audience.exporting import reading, tables
 from samizdat.audience.exporting.errors import ExportRefused
@@ -118,10 +119,10 @@ def _keep_digest(list_id: int, told: Any) -> None:
 def _new_list(organisation: Any, told: dict[str, Any], name: str, now: datetime, by: Any) -> List:
     """Its number is part of List-Id and of confirmation links, so it goes along where nobody has it."""
     keys = house.keys(organisation)
-    number, slug = int(told["number"]), str(told.get("form") or "")[:40]
+    number, slug = int(told["number"]), str(told.get("form") or "")
     if List.objects.filter(id=number).exists():
         number = new_list_number()
-    if List.objects.filter(form_slug=slug).exists():
+    if not is_free(slug):
         slug = ""
     made = List(id=number, organisation=organisation, form_slug=slug, created=now.astimezone(UTC).date())
     made.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)

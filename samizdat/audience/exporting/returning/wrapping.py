@@ -33,6 +33,14 @@ def _wrap(organisation: Any, kind: str, number: int, secret: bytes) -> bytes:
     return house.open_source().wrap(house.label(kind, number, bytes(organisation.uid)), secret)
 
 
+def _is_anothers(organisation: Any, number: int, secret: bytes) -> bool:
+    """Whether another organisation of the house has a key of this number and another secret. Its number stands in each
+    of its letters, and with two of one number its readers could not leave: nobody meets it by chance."""
+    rows = VaultKey.objects.select_related("organisation").filter(kind="link", number=number)
+    others = (house.keys(row.organisation).links[number] for row in rows.exclude(organisation=organisation))
+    return any(other.secret != secret for other in others)
+
+
 def _new_keys(organisation: Any, opened: reading.Opened) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
     """(kind, number here, secret) of keys that are not here yet, and index number in the file -> number here."""
     told = opened.table("keys.json")
@@ -45,6 +53,8 @@ def _new_keys(organisation: Any, opened: reading.Opened) -> tuple[list[tuple[str
         assert all(0 <= number <= 0xFFFFFFFF for number in links)
     except (AssertionError, KeyError, TypeError, ValueError) as wrong:
         raise reading.altered("keys.json") from wrong
+    if any(_is_anothers(organisation, number, secret) for number, secret in links.items()):
+        raise reading.altered("keys.json")
     mine = house.keys(organisation)
     new = [("link", number, secret) for number, secret in links.items() if number not in mine.links]
     versions: dict[int, int] = {}
