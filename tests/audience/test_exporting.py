@@ -86,6 +86,16 @@ def in_another_house(data: bytes, folder: Path, vault: Any, **options: Any) -> t
     return organisation, bring_back(organisation, path, now=lambda: NOW, **options)
 
 
+@pytest.mark.parametrize("url", ["http://203.0.113.7:8001", "http://[2001:db8::7]", "http://localhost:8001", ""])
+def test_a_house_without_a_domain_of_its_own_leaves_as_well(audience: Any, url: str) -> None:
+    audience.public_url = url
+    audience.save(update_fields=["public_url"])
+    addresses = {
+        row["address"].rpartition("@")[2] for row in rows_of(made(audience, Wish("samizdat")), "subscribers.csv")
+    }
+    assert f"{audience.slug}.invalid" in addresses
+
+
 def test_what_comes_back_is_what_left(audience: Any, vault: Any, tmp_path: Path) -> None:
     data = made(audience, Wish("samizdat"))
     there, counts = in_another_house(data, tmp_path, vault)

@@ -95,10 +95,18 @@ def domain_of(home: people.House, by: Any) -> str:
         mine.append(accounts.email_of(by))
     for text in mine:
         host = text.rpartition("@")[2].strip(" >").lower()
-        if "." in host and not addresses.provider(host):
+        if _is_domain(host) and not addresses.provider(host):
             return host
     host = urlsplit(home.organisation.public_url).hostname or ""
-    return host if "." in host else f"{home.organisation.slug}.invalid"
+    return host if _is_domain(host) else f"{home.organisation.slug}.invalid"
+
+
+def _is_domain(host: str) -> bool:
+    """Not so of an IP address, by which the pages of a house may be reached: nobody's mailbox is there."""
+    try:
+        return "." in host and bool(addresses.normalise(f"a@{host}"))
+    except addresses.BadAddress:
+        return False
 
 
 def _sample(home: people.House, chance: Random) -> list[people.Person]:
