@@ -219,7 +219,7 @@ def done_with(rows: Iterable[int]) -> None:
 def make_public_role(connection: Any, password: str, role: str) -> bool:
     """The PostgreSQL role of the public process: reads what is published, drops into the intake, nothing else.
 
-    False when our own role may not make roles: the public process then has to use ours, and `doctor` says so.
+    False when our own role may not make roles: the public process then has to use ours, and `serve` says so.
     """
     from psycopg import errors, sql
 
