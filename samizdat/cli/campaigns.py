@@ -602,20 +602,21 @@ def _line(text: str, most: int = 60) -> str:
 
 
 def _status(found: Any) -> dict[str, Any]:
-    """What `campaign status` prints. `left_by_letter` is null where few left: they are not shown by what they did."""
+    """What `campaign status` prints."""
     from samizdat.delivery.queries import status
-    from samizdat.delivery.sums import is_few
 
-    told = _with_sentences(status(found), found)
-    if is_few(told["left_by_letter"]):
-        told["left_by_letter"] = None
-    return told
+    return _with_sentences(status(found), found)
 
 
 def _with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
-    """`sentence` beside each route's reason: why it does not send and what to do, empty where it does."""
+    """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
+    is null where few left: they are not shown by what they did.
+    """
     from samizdat.delivery.queries import bars_against, routes
+    from samizdat.delivery.sums import is_few
 
+    if is_few(status["left_by_letter"]):
+        status["left_by_letter"] = None
     sentences = {route.name: route.sentence for route in routes(found.organisation)}
     for name, route in status["by_route"].items():
         route["sentence"] = sentences.get(name, "")
