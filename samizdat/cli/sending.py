@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening, reporting, translating
-from samizdat.cli.campaigns import campaign, campaign_numbered, time_of
+from samizdat.cli import books, opening, releasing, reporting, translating
+from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import Failed, common, say
+from samizdat.cli.releasing import time_of
 
-__all__ = ["campaign", "reporting", "translating"]
+__all__ = ["books", "campaign", "releasing", "reporting", "translating"]
 
 NAMES = "ABCD"  # core/contest.NAMES; not loaded for --help.
 WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.

@@ -15,7 +15,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, EditionVariant, LinkTotal
 from samizdat.cli import opening
 from samizdat.cli.__main__ import samizdat
-from samizdat.cli.campaigns import _status
+from samizdat.cli.books import status_of
 from samizdat.core.ledger import State
 from samizdat.delivery.actions import release
 from samizdat.delivery.models import Chunk, VariantTotal
@@ -61,7 +61,7 @@ def test_a_report_is_had_as_a_file_without_small_numbers(here: House, desk: Desk
     assert ["letter", "left by the letter", "40"] in rows
     Campaign.objects.filter(pk=number).update(left_by_letter=3)
     assert "Left by this letter: fewer than 20" in desk("viewer").get(_to(here, "live", number)).content.decode()
-    assert _status(Campaign.objects.select_related("organisation").get(pk=number))["left_by_letter"] is None
+    assert status_of(Campaign.objects.select_related("organisation").get(pk=number))["left_by_letter"] is None
 
 
 def test_past_letters_are_found_by_words_of_their_subject(here: House, there: House, desk: Desk) -> None:

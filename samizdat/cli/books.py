@@ -1,0 +1,165 @@
+"""campaign status, ls: what became of letters."""
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.campaigns import campaign, campaign_numbered
+from samizdat.cli.output import common, note, say, table
+from samizdat.cli.words import campaign_reason
+
+COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
+
+
+@campaign.command("status")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_status(number: int) -> None:
+    """The books: what became of every message, by route, mailbox provider and class of answer."""
+    found = campaign_numbered(number)
+    status = status_of(found) | _more(found)
+    say(status, *books(status), *_more_lines(status))
+
+
+def _more(found: Any) -> dict[str, Any]:
+    """What `status` alone tells: it opens what servers said."""
+    from samizdat.delivery.queries import report
+    from samizdat.delivery.watching import waits_for, waits_for_route
+
+    seen = report(found)
+    patience = waits_for_route(found, opening.now())
+    answers = [
+        {"answer": said.answer, "code": said.code, "text": said.text, "count": said.count, "route": said.route}
+        for said in seen.answers
+    ]
+    spoken = found.edition.variants.exclude(language="") if found.frozen else ()
+    return {
+        "by_language": {row.language: row.people for row in spoken},
+        "by_provider": dict(seen.providers),
+        "answers": answers,
+        "next_due": seen.next_due.isoformat() if seen.next_due else None,
+        "waiting_again": seen.waiting_again,
+        "waits_for": waits_for(found),
+        "waits_for_route": {"route": patience[0], "until": patience[1].isoformat()} if patience else None,
+    }
+
+
+def _more_lines(status: dict[str, Any]) -> list[str]:
+    lines = [f"{said['count']:>12,}  {said['answer']}: {said['code']} {said['text']}" for said in status["answers"]]
+    if patience := status["waits_for_route"]:
+        at = datetime.fromisoformat(patience["until"])
+        lines.insert(0, f"{'':14}It waits for {patience['route']} until {at:%H:%M} UTC, which asked for patience.")
+    for gone in status["waits_for"]:
+        lines.append(
+            f"{gone['messages']:>12,}  on their way at worker {gone['worker']} on {gone['host']}, which has been "
+            f"silent for {gone['silent']:,} s. Start it again there, or say that it is gone: samizdat worker forget "
+            f"{gone['worker']}"
+        )
+    return [_line(line, 400) for line in lines]
+
+
+@campaign.command("ls")
+@common
+def campaign_ls() -> None:
+    """The newest campaigns."""
+    opening.open_house()
+    from samizdat.campaigns.queries import newest
+
+    rows = newest(opening.organisation())
+    say(
+        {"campaigns": [{"id": row.campaign.id, "subject": row.subject, "state": row.campaign.state} for row in rows]},
+        *table(
+            ("id", "state", "frozen", "accepted", "subject"),
+            [(r.campaign.id, r.campaign.state, r.campaign.frozen, r.campaign.accepted, _line(r.subject)) for r in rows],
+        ),
+    )
+
+
+def _line(text: str, most: int = 60) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:most]
+
+
+def status_of(found: Any) -> dict[str, Any]:
+    """What `campaign status` prints."""
+    from samizdat.delivery.queries import status
+
+    return with_sentences(status(found), found)
+
+
+def with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
+    """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
+    is null where few left: they are not shown by what they did.
+    """
+    from samizdat.delivery.queries import bars_against, routes
+    from samizdat.delivery.sums import is_few
+
+    if is_few(status["left_by_letter"]):
+        status["left_by_letter"] = None
+    sentences = {route.name: route.sentence for route in routes(found.organisation)}
+    for name, route in status["by_route"].items():
+        route["sentence"] = sentences.get(name, "")
+    if status["reason"] == "barred":
+        status["barred"] = [
+            {"route": row.route, "domain": row.domain, "reason": row.reason, "sentence": row.sentence, "who": row.who}
+            for row in bars_against(found.organisation, found.edition.message_id_domain)
+        ]
+    return status
+
+
+def say_changed(found: Any) -> None:
+    say(status_of(found), headline(found))
+
+
+def headline(found: Any) -> str:
+    reason = campaign_reason(found.reason)
+    due = ""
+    if found.due and found.state in ("scheduled", "held"):
+        zone = ZoneInfo(found.organisation.timezone)
+        due = f", goes out {found.due.astimezone(zone):%Y-%m-%d %H:%M} {found.organisation.timezone}"
+    if found.waits_until:
+        due = f" until {found.waits_until.astimezone(ZoneInfo(found.organisation.timezone)):%Y-%m-%d %H:%M}"
+    return f"Campaign {found.id} is {found.state}{due}{': ' + reason if reason else ''}; {found.frozen:,} frozen."
+
+
+def _at_number(sentence: str, number: int) -> str:
+    return sentence.replace("ID", str(number))
+
+
+def books(status: dict[str, Any]) -> list[str]:
+    from samizdat.delivery.sums import FEW
+
+    lines = [f"Campaign {status['id']} is {status['state']}."]
+    if status["state"] == "waiting" and status["waits_until"]:
+        at = datetime.fromisoformat(status["waits_until"])
+        lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
+    elif status["state"] in ("paused", "waiting") and status["reason"]:
+        lines.append(f"{'':14}{_at_number(campaign_reason(status['reason']), status['id'])}.")
+    for bar in status.get("barred", ()):
+        lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
+    lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
+    lines += [f"{status['frozen']:>12,}  frozen"]
+    if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
+        lines.append(f"{'':14}Its readers want the letters of this list gathered: it stands in their digest.")
+    left = FEW if status["left_by_letter"] is None else f"{status['left_by_letter']:,}"
+    lines += [f"{left:>12}  left by this letter"]
+    for name, route in status["by_route"].items():
+        lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
+        lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []
+    if status["unsure"]:
+        note(f"The answer to {status['unsure']:,} was lost.{_to_decide(status)}")
+    return lines
+
+
+def _to_decide(status: dict[str, Any]) -> str:
+    """What a person may do about the unsure ones, where it is hers to decide."""
+    from samizdat.delivery.queries import left_in_doubt
+
+    if status["state"] == "cancelled":
+        return " It was stopped, so they stay as they are."
+    if not left_in_doubt(status["id"]):
+        return " They are sent again by themselves."
+    return f" Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"
