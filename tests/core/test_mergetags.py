@@ -322,6 +322,11 @@ def test_every_tag_of_mailchimps_table_works_or_is_a_flaw_with_a_hint() -> None:
     assert found == MAILCHIMPS_TABLE
 
 
+def test_a_condition_about_a_place_of_mailchimps_says_which_tag_to_write() -> None:
+    (flaw,) = parse("*|IF:MMERGE4=Yes|*a*|END:IF|*", ["CITY"]).flaws
+    assert flaw.code == "tag_place" and flaw.sentence.startswith("MMERGE4 is the place") and "CITY" in flaw.sentence
+
+
 @pytest.mark.parametrize(
     ("condition", "yes", "no"),
     [

@@ -212,10 +212,10 @@ class _Reader:
 
     def _unknown(self, match: re.Match[str], name: str, shape: str) -> None:
         """A name that nobody knows: with the one that was probably meant, where one is near."""
-        known = sorted(name for name in self.fields if ":" not in name)
+        known = self._known()
         values = {"tag": _short(name if shape == "{{ %s }}" else match[0])}
         if BY_PLACE.match(name):
-            self._flaw("tag_place", match, fix="remove", known=", ".join(known[:12]) or "EMAIL", **values)
+            self._flaw("tag_place", match, fix="remove", known=_some(known), **values)
             return
         words = [*known, "EMAIL", *(MAILCHIMP if shape != "{{ %s }}" else OURS)]
         near = difflib.get_close_matches(name.upper() if shape != "{{ %s }}" else name, words, 1, 0.75)
@@ -224,6 +224,9 @@ class _Reader:
             self._flaw("tag_near", match, fix="remove", near=shape % near[0], **values)
         else:
             self._flaw("tag_unknown", match, fix="remove", **values)
+
+    def _known(self) -> list[str]:
+        return sorted(name for name in self.fields if ":" not in name)
 
     def _field(self, name: str) -> str | None:
         upper = name.upper()
@@ -289,7 +292,7 @@ class _Reader:
     def _condition(self, name: str, operator: str, value: str, negated: bool) -> Condition | str:
         canonical = FLAGS.get(name) or MAILCHIMP.get(name) or OURS.get(name) or self._field(name)
         if canonical is None:
-            return "tag_unknown"
+            return "tag_place" if BY_PLACE.match(name) else "tag_unknown"
         if negated and operator:
             return "if_unread"
         return Condition(canonical, operator or ("lacks" if negated else "has"), value)
@@ -328,6 +331,8 @@ class _Reader:
 
     def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str, **values: str) -> None:
         """Note the flaw, and go on as if the condition were there, so that its end is not called stray as well."""
+        if code == "tag_place":
+            values |= {"tag": _PLACE.search(match[0])[0], "known": _some(self._known())}  # type: ignore[index]
         self._flaw(code, match, **values)
         if opens:
             self._open(match, Condition("", "has"), closer)
@@ -367,6 +372,13 @@ def _mailchimp_end(word: str) -> str:
 def _split_filters(inner: str) -> list[str]:
     """`FNAME | default: "a|b"` -> `FNAME`, `default: "a|b"`: bars inside quotes do not count."""
     return [part.strip() for part in re.findall(r"(?:[^|\"']|\"[^\"]*\"|'[^']*'|[\"'])+", inner)] or [""]
+
+
+_PLACE = re.compile(r"M?MERGE\d+", re.IGNORECASE)
+
+
+def _some(known: list[str]) -> str:
+    return ", ".join(known[:12]) or "EMAIL"
 
 
 def _short(text: str) -> str:
