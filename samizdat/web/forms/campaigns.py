@@ -46,7 +46,7 @@ class BeginForm(DeskForm):
         offer(self, "language", every_language(self.initial["language"]))
 
     def clean_list(self) -> int:
-        usual = self.initial["list"]
+        usual = self.initial.get("list")  # None before the first letter.
         return int(self.cleaned_data["list"] or (usual if usual in self._lists else self._lists[0]))
 
     def clean_language(self) -> str:
