@@ -56,8 +56,11 @@ def page_of(
     name: str,
     values: dict[str, Any],
     status: int = 200,
+    hers: str = "",
 ) -> HttpResponse:
-    """One page in one language. The caller has activated it; `values` are for the template."""
+    """One page in one language. The caller has activated it; `values` are for the template. hers: a language that is
+    known to be hers, which the links of the page ask for where the page's own link asks for none.
+    """
     here = remembering.place_of_host(host_of(request))
     values = (
         {"mailto": mailto_of(place)}
@@ -65,7 +68,7 @@ def page_of(
         | {
             "place": place,
             "language": language,
-            "speaks": f"?{asked}" if (asked := _speaks(request)) else "",
+            "speaks": f"?{asked}" if (asked := speaks(request, hers)) else "",
             "rtl": direction(language) == "rtl",
             "archive": place is not None and here is not None and here.pk == place.pk,
             "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
@@ -113,20 +116,21 @@ def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.
     return holder, place
 
 
-def named(request: HttpRequest, holder: tokens.Holder, place: Place) -> tuple[str, str]:
+def named(request: HttpRequest, holder: tokens.Holder, place: Place, hers: str = "") -> tuple[str, str]:
     """Name of the list that a token speaks of, and the language of its page; the group's own where the gate does not
     know them.
     """
     found = queries.letter_name(place, holder.edition)
     name, language = (found.list_name, found.language) if found else (place.name, place.language)
-    return name, _speaks(request) or language
+    return name, speaks(request, hers) or language
 
 
-def _speaks(request: HttpRequest) -> str:
-    """The language that a link asks for, as links of a letter's version in another language do: /u/TOKEN?ru. "": none,
-    or none that these pages have.
+def speaks(request: HttpRequest, hers: str = "") -> str:
+    """The language that a link asks for, as links of a letter's version in another language do: /u/TOKEN?ru; else the
+    one that is known to be `hers`. "": none, or none that these pages have.
     """
-    return next((code for code, _name in settings.LANGUAGES if code in request.GET), "")
+    pages = [code for code, _name in settings.LANGUAGES]
+    return next((code for code in pages if code in request.GET), hers if hers in pages else "")
 
 
 def page_for(
@@ -136,9 +140,10 @@ def page_for(
     name: str,
     values: dict[str, Any] | None = None,
     status: int = 200,
+    hers: str = "",
 ) -> HttpResponse:
-    """A page for whoever holds a token, in the language of the list that it speaks of."""
-    list_name, language = named(request, holder, place)
+    """A page for whoever holds a token, in the language that its link asks for, in hers, or in that of the list."""
+    list_name, language = named(request, holder, place, hers)
     with override(language):
         known = {
             "list": list_name,
@@ -146,7 +151,7 @@ def page_for(
             "test": holder.purpose == "test",
             "mailto": mailto_of(place, holder.text),
         }
-        return page_of(request, place, language, name, known | (values or {}), status)
+        return page_of(request, place, language, name, known | (values or {}), status, hers)
 
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:

@@ -25,7 +25,7 @@ from samizdat.core.spoken import base, known, spoken
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
-from samizdat.public.answers import fields_of, holder_of, host_of, named, page_for, page_of, repeated, takes
+from samizdat.public.answers import fields_of, holder_of, host_of, named, page_for, page_of, repeated, speaks, takes
 from samizdat.public.sealing import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
@@ -84,7 +84,7 @@ def _shown(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpRes
 def _waiting(request: HttpRequest, holder: tokens.Holder, place: Place, secret: str) -> HttpResponse:
     asked = request.GET.get("n", "")
     times = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
-    again = f"/p/{holder.text}?s={secret}&n={times + 1}" if times < MOST_TIMES else ""
+    again = f"/p/{holder.text}?s={secret}&n={times + 1}{_asked(request)}" if times < MOST_TIMES else ""
     response = page_for(request, holder, place, "preferences_waiting", {"again": again, "seconds": AGAIN})
     if again:
         response["Refresh"] = f"{AGAIN}; url={again}"
@@ -99,7 +99,8 @@ _SAMPLE: dict[str, Any] = {
 def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
         return page_for(request, holder, place, "preferences_gone", {})
-    name, language = named(request, holder, place)
+    hers = base(str(sheet["language"]))
+    _name, language = named(request, holder, place, hers)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
     with override(language):
         values = {
@@ -113,7 +114,7 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]])],
             "others": others[:MOST_OTHERS],
         }
-        return page_for(request, holder, place, "preferences", values)
+        return page_for(request, holder, place, "preferences", values, hers=hers)
 
 
 def _days(until: str) -> list[tuple[str, str, bool]]:
@@ -151,7 +152,12 @@ def _ask(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict
     secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
     if holder.purpose != "test":
         drop_in(place, "show", token=holder.text, purpose=holder.purpose, secret=secret)
-    return HttpResponse(status=303, headers={"Location": f"/p/{holder.text}?s={secret}"})
+    return HttpResponse(status=303, headers={"Location": f"/p/{holder.text}?s={secret}{_asked(request)}"})
+
+
+def _asked(request: HttpRequest) -> str:
+    """The language that the link asked for goes along."""
+    return f"&{asked}" if (asked := speaks(request)) else ""
 
 
 def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
@@ -176,11 +182,12 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             topics=",".join(topics),
             offered=",".join(offered),
         )
-    _name, language = named(request, holder, place)
+    hers = base(language)
+    _name, language = named(request, holder, place, hers)
     with override(language):
         day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
-        return page_for(request, holder, place, "preferences_saved", values)
+        return page_for(request, holder, place, "preferences_saved", values, hers=hers)
 
 
 def _numbers(texts: list[str]) -> list[str]:
@@ -236,20 +243,19 @@ def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
         raise Http404 from None
     if place is None or not purpose or not queries.reachable(place, host_of(request)):
         raise Http404
-    state = queries.token_state(text)
-    with override(place.language):
+    state, language = queries.token_state(text), speaks(request) or place.language
+    with override(language):
         sheet = queries.sheet(place, text, timezone.now()) if purpose == "data" else None
         if state not in (f"asked-{purpose}", _DONE.get(purpose)) or (purpose == "data" and sheet is None):
-            return page_of(request, place, place.language, "by_mail_old", {}, status=404)
+            return page_of(request, place, language, "by_mail_old", {}, status=404)
         if request.method == "POST" and sheet is not None:
             return _file(sheet)
         done = state == _DONE.get(purpose)
         if request.method == "POST" and not done:
             drop_in(place, "allowed" if purpose == "allow" else "proven", token=text, purpose=purpose)
             done = True
-        return page_of(
-            request, place, place.language, "by_mail_link", {"what": purpose, "done": done, "path": f"/{kind}/{text}"}
-        )
+        values = {"what": purpose, "done": done, "path": f"/{kind}/{text}"}
+        return page_of(request, place, language, "by_mail_link", values)
 
 
 def _file(text: str) -> HttpResponse:

@@ -22,7 +22,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.campaigns import senders
 from samizdat.core import address
 from samizdat.core.outcome import Accepted, Refused, Unsure
-from samizdat.core.spoken import Words
+from samizdat.core.spoken import Words, language_for
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
@@ -140,7 +140,11 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
         gate.lay_out(bytes(organisation.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
     words = saying.words_to(subscriber.language, organisation.language)
-    url = f"{organisation.public_url}/{_PATHS[what]}/{token}"
+    # The page behind the link speaks as the mail does, where it can.
+    tongue = language_for(words.language)
+    url = f"{organisation.public_url}/{_PATHS[what]}/{token}" + (
+        f"?{tongue}" if tongue != organisation.language else ""
+    )
     subject, lines = _mail_of(words, what, organisation.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     gate.set_token_state(token, f"asked-{what}")

@@ -65,6 +65,20 @@ def test_her_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -
     assert "One moment" in reader.get(f"{preferences(8)}?s={said['secret']}").content.decode(), "another's token"
 
 
+def test_her_pages_speak_as_the_link_asks_or_as_she_chose(reader: Client) -> None:
+    asked = reader.post(f"{preferences()}?ru", {"do": "show"})
+    assert 'lang="ru"' in reader.get(asked["Location"]).content.decode()
+    assert re.search(r"&(amp;)?n=1&(amp;)?ru", reader.get(asked["Location"]).content.decode())
+    page = shown(reader, language="ru").content.decode()
+    assert '<html lang="ru"' in page and f'action="{preferences()}?ru"' in page
+    assert '<html lang="ru"' in reader.post(preferences(), WHOLE | {"language": "ru"}).content.decode()
+    assert '<html lang="en"' in reader.post(f"{preferences()}?en", WHOLE | {"language": "ru"}).content.decode()
+    mailed = link.make(KEY, "erase", 1, 9)
+    actions.set_token_state(mailed, "asked-erase")
+    page = reader.get(f"/e/{mailed}?ru").content.decode()
+    assert '<html lang="ru"' in page and f'action="/e/{mailed}?ru"' in page
+
+
 def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
     assert 'value="digest"' not in shown(reader).content.decode()
     page = shown(reader, gathers=True, often="digest").content.decode()
@@ -250,6 +264,7 @@ def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -
     pages = {
         "closed": reader.get(preferences()),
         "settings": shown(reader, topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)], language="sr-latn"),
+        "in Russian": shown(reader, topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)], language="ru"),
         "left": shown(reader, status="unsubscribed", until="2027-01-01"),
         "gone": shown(reader, gone=True),
         "saved": reader.post(preferences(), WHOLE | {"text": "1", "discreet": "1"}),
