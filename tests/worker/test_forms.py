@@ -113,6 +113,7 @@ def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any,
     assert token_state(token(form, thursday)) == "confirmed"
     asked = next(entry for entry in card.timeline if entry.kind == "asked")
     assert asked.wording == "I want these letters."
+    assert consent.WAYS[ada.source] == "form"
 
 
 def test_a_stranger_who_knows_her_address_changes_nothing_of_hers(

@@ -244,7 +244,7 @@ def sign_up_by_form(
     address = addresses.normalise(address)
     with transaction.atomic():
         today = now.astimezone(UTC).date()
-        row, _made = settling.find_or_create(organisation, keys, address, {}, language, today)
+        row, _made = settling.find_or_create(organisation, keys, address, {}, language, today, "form")
         number = number_of(view.id, view.facts, said.lists, now.astimezone(UTC).date())
         values = {str(n): text for n, text in said.values.items()}
         told = json.dumps({"values": values, "topics": said.topics, "asked": number, "lists": said.lists})
