@@ -47,7 +47,9 @@ class BeginForm(DeskForm):
 
     def clean_list(self) -> int:
         usual = self.initial.get("list")  # None before the first letter.
-        return int(self.cleaned_data["list"] or (usual if usual in self._lists else self._lists[0]))
+        if chosen := self.cleaned_data["list"]:
+            return int(chosen)
+        return int(usual if usual is not None and usual in self._lists else self._lists[0])
 
     def clean_language(self) -> str:
         return str(self.cleaned_data["language"] or self.initial["language"])
