@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.core import signing
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,12 +15,12 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from samizdat.campaigns import inserting, pictures, queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
 from samizdat.campaigns.pictures import View as PictureView
-from samizdat.web import reading
-from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go
+from samizdat.web import previews, reading
+from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go, open_door
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.media import CutForm, FactsForm
 from samizdat.web.templatetags.media import weight_word
-from samizdat.web.uploads import SeveralUploadHandler
+from samizdat.web.uploads import MemoryUploadHandler, SeveralUploadHandler
 from samizdat.web.views.campaigns import campaign_at
 
 # Files and bytes of one upload: they are held in memory, and unpacked one after the other.
@@ -245,3 +246,63 @@ def put_in(request: Any, campaign_id: int, slug: str) -> HttpResponse:
     else:
         messages.success(request, _("The picture stands at the end of the letter."))
     return go(request, "campaign", campaign_id)
+
+
+def _takes_picture(view: View) -> View:
+    """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        request.upload_handlers = [MemoryUploadHandler(request, limit=pictures.LARGEST_FILE)]
+        return checked(request, *args, **kwargs)
+
+    return csrf_exempt(taking)
+
+
+@deed(WRITERS)
+@_takes_picture
+def add_picture(request: Any, campaign_id: int) -> HttpResponse:
+    campaign_at(request, campaign_id)
+    file = request.FILES.get("picture")
+    handler = request.upload_handlers[0]
+    try:
+        if handler.too_large:
+            raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+        if file is None:
+            raise BadPicture(_("Choose a picture first."))
+        name = file.name.rpartition(".")[0] or file.name
+        pictures.take_in(request.organisation, file.read(), timezone.now(), name=name, by=request.person)
+    except BadPicture as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(
+            request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
+        )
+    return go(request, "campaign", campaign_id, anchor="pictures")
+
+
+@door(see=EVERYONE)
+def picture(request: Any, slug: str) -> HttpResponse:
+    """A picture for whoever is signed in."""
+    found = queries.picture_named(request.organisation, slug)
+    if found is None:
+        raise Http404
+    return _picture(found)
+
+
+@open_door
+def shown_picture(request: Any, token: str) -> HttpResponse:
+    """A picture inside a preview: the frame is a stranger to the desk and sends no cookie, so its address is signed."""
+    try:
+        found = previews.picture_of(token)
+    except signing.BadSignature:
+        raise Http404 from None
+    if found is None:
+        raise Http404
+    return _picture(found)
+
+
+def _picture(found: Any) -> HttpResponse:
+    response = HttpResponse(pictures.open_picture(found), content_type=f"image/{found.kind}")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response

@@ -30,7 +30,8 @@ from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
 from samizdat.web.templatetags.desk import count, moment
-from samizdat.web.views.campaigns import letter_at, send_test, subject_of
+from samizdat.web.views.campaigns import letter_at, subject_of
+from samizdat.web.views.composing import send_test
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
 HOLD = 5

@@ -1,0 +1,381 @@
+"""The page on which a letter is written: its form, saving while somebody types, previews, a test."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+
+from samizdat import wording
+from samizdat.accounts import people
+from samizdat.audience import queries as audience
+from samizdat.audience.models import row_id
+from samizdat.audience.segments import saved
+from samizdat.campaigns import actions, arranging, languages, queries, switching
+from samizdat.campaigns import writing as together
+from samizdat.campaigns.audience import quick_count
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, Overtaken
+from samizdat.campaigns.letter import findings, proof_of, values_of
+from samizdat.campaigns.offering import offered
+from samizdat.campaigns.writing import Saved
+from samizdat.core.document import BadDocument
+from samizdat.core.document.merge import numbered_body
+from samizdat.core.languages import direction
+from samizdat.delivery import actions as delivery
+from samizdat.delivery import checking
+from samizdat.delivery.errors import DeliveryError
+from samizdat.events.actions import record
+from samizdat.web import beside, editing, previews, reading
+from samizdat.web import languages as spoken
+from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.forms.base import refuse, sentences
+from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ComposeForm
+from samizdat.web.views.campaigns import campaign_at, subject_of
+
+# What a preview of a letter that is being typed is made of.
+LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
+# Ways of looking at a letter while it is written; the first is shown first.
+VIEWS = ("phone", "desk", "dark", "text", "off")
+
+
+def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
+    organisation = request.organisation
+    initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    if draft.format == "blocks":  # What two people save is brought together by these names.
+        initial["body"] = numbered_body(draft.body)
+    initial |= {
+        "version": campaign.version,
+        "list": campaign.list_id,
+        "tag": campaign.tag_id or "",
+        "segment": campaign.segment_id or "",
+        "template": campaign.template_id or "",
+        "language": campaign.language,
+    }
+    return ComposeForm(
+        request.POST if request.method == "POST" else None,
+        initial=initial,
+        lists=audience.lists(organisation),
+        tags=_tags(organisation, campaign),
+        segments=_segments(organisation, campaign),
+        templates=queries.templates(organisation),
+        is_version=campaign.version_of_id is not None,
+        is_again=campaign.again_id is not None,
+    )
+
+
+def _tags(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
+    """As _segments."""
+    offered = audience.tags(organisation)
+    if campaign.tag and campaign.tag.removed:
+        offered.append((campaign.tag_id, _("a tag that was removed")))
+    return offered
+
+
+def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
+    """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
+    offered = [(one.id, one.name) for one in saved.segments(organisation)]
+    if campaign.segment and campaign.segment.removed:
+        offered.append((campaign.segment_id, _("a segment that was removed")))
+    return offered
+
+
+def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
+    """The rows behind the numbers that were chosen; the form offers those of this organisation alone."""
+    answers = form.cleaned_data
+    template = organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None
+    if form.is_version:
+        return {"template": template}
+    if form.is_again:
+        return {"template": template, "language": answers["language"]}
+    return {
+        "list": audience.list_by_id(organisation, answers["list"]),
+        "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
+        "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
+        "template": template,
+        "language": answers["language"],
+    }
+
+
+@door(see=EVERYONE, do=WRITERS)
+def campaign(request: Any, campaign_id: int) -> HttpResponse:
+    """Writing: the letter, what is wrong with it, and how readers will see it."""
+    found = campaign_at(request, campaign_id)
+    if found.state != "draft":
+        return go(request, "report", languages.whole(found).pk)
+    form = _form(request, draft_of(found), found)
+    theirs = None
+    if form.is_valid():
+        try:
+            _tell_merged(request, _save(request, found, form))
+        except Overtaken as overtaken:
+            refuse(form, None, overtaken)
+            found = campaign_at(request, campaign_id)
+            theirs = draft_of(found)
+        except CampaignError as refused:
+            refuse(form, None, refused)
+        else:
+            return _then(request, found)
+    facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
+    facts |= _writing_facts(request, form, found.language) | beside.comment_facts(request.organisation, found)
+    facts |= _language_facts(found) | {"parts": arranging.parts(found)}
+    return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
+
+
+def _then(request: Any, found: Any) -> HttpResponse:
+    """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
+    if request.POST.get("then") == "send":
+        return go(request, "send", languages.whole(found).pk)
+    if request.POST.get("then") == "look":
+        return go(request, "look", found.pk)
+    if request.POST.get("then") == "language":
+        return _add_language(request, found)
+    reader = _chosen(request)
+    if request.POST.get("then") == "test":
+        send_test(request, found, people.email_of(request.person), reader=reader)
+    elif request.POST.get("then") in dict(FORMATS):
+        _switch(request, found, request.POST["then"])
+    elif code := request.POST.get("remove"):
+        _remove_flaw(request, found, code)
+    there = address(request.organisation, "campaign", found.pk)
+    return redirect(f"{there}?as={reader.number}" if reader is not None else there)
+
+
+def _add_language(request: Any, found: Any) -> HttpResponse:
+    """Begins a version with what was just saved, of whichever version it was."""
+    whole = languages.whole(found)
+    try:
+        asked = request.POST.get("language_new", "")
+        made = languages.add(whole, asked, by=request.person, now=timezone.now(), like=found)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "campaign", found.pk)
+    messages.success(request, _("Here is the text to translate. It stays a draft until the letter is released."))
+    return go(request, "campaign", made.pk)
+
+
+def _remove_flaw(request: Any, found: Any, code: str) -> None:
+    """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
+    try:
+        actions.remove_flawed(found, code, version=found.version, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Taken out and saved."))
+
+
+def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = (), reader: Any = None) -> None:
+    """One test letter of each version, and of `others`, and what became of them. reader: whose values it has, which
+    only somebody who writes may be sent.
+    """
+    now = timezone.now()
+    if reader is not None:
+        about = row_id(request.organisation.id, reader.number)
+        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
+    try:
+        answers = [
+            answer
+            for letter in (found, *others)
+            for version in range(letter.variants.count() or 1)
+            for answer in delivery.send_test(
+                letter, [to], now=now, by=request.person, subscriber=reader, version=version
+            )
+        ]
+    except (DeliveryError, CampaignError) as refused:
+        messages.error(request, str(refused))
+        return
+    for tried in answers:
+        if tried.ok:
+            said = _("A test for %(address)s is with the next server.") % {"address": tried.address}
+            if reader is not None:
+                said += " " + _("It has the values of No. %(number)s.") % {"number": wording.grouped(reader.number)}
+            messages.success(request, said)
+        else:
+            messages.error(request, tried.sentence)
+
+
+def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
+    """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
+    version = reading.number(request.POST.get("over", "")) or form.cleaned_data["version"] or 0
+    return together.save(
+        found,
+        form.draft(),
+        version=version,
+        by=request.person,
+        now=timezone.now(),
+        page=form.cleaned_data["page"],
+        **_choices(request.organisation, form),
+    )
+
+
+def _tell_merged(request: Any, saved: Saved) -> None:
+    if saved.overruled:
+        messages.warning(request, _("A colleague changed a line of the envelope too. Yours stands, hers is a comment."))
+    if saved.doubled:
+        messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
+    elif saved.merged:
+        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+
+
+def _switch(request: Any, found: Any, to: str) -> None:
+    try:
+        switching.switch(found, to, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+
+
+def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, Any]:
+    """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
+    body, format_ = form["body"].value() or "", form["format"].value()
+    return {
+        "formats": [(name, label, name == format_) for name, label in FORMATS],
+        "still": beside.still(format_, body),
+        "editor": editing.facts(offered(request.organisation, language)) if request.role in WRITERS else {},
+    }
+
+
+def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
+    organisation, now = request.organisation, timezone.now()
+    proof = proof_of(found, now)
+    values, seen = _values(request, found, proof)
+    if seen:
+        about = row_id(organisation.id, seen)
+        record("subscriber.previewed", organisation, now=now, by=request.person, about=about)
+    return {
+        "campaign": found,
+        "subject": draft_of(found).subject,
+        "checks": previews.checks(proof, draft_of(found), checking.look(found, now, proof=proof)),
+        "text": previews.text(proof, values),
+        "seen": seen,
+        "asked": _asked(request),
+        "view": request.POST.get("view") if request.POST.get("view") in VIEWS else VIEWS[0],
+        "fields": audience.fields(organisation),
+        "pictures": [
+            (picture, previews.picture_url(organisation, picture)) for picture in queries.pictures(organisation, 12)
+        ],
+        "count": quick_count(found, now),
+    }
+
+
+def _language_facts(found: Any) -> dict[str, Any]:
+    """Of the page around a draft; what is saved while somebody writes asks for none of it."""
+    return {
+        "languages": spoken.tabs(found, timezone.now()),
+        "languages_offered": spoken.offered(found),
+        "language_name": wording.language(found.language),
+        "fallback_name": wording.language(languages.whole(found).language),
+        "direction": direction(found.language),
+        "whole_subject": subject_of(draft_of(languages.whole(found))),
+    }
+
+
+def _asked(request: Any) -> str:
+    """The number of the reader that the preview is for: from the address, or from the page that saves itself."""
+    return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
+
+
+def _chosen(request: Any) -> Any:
+    """The reader that the preview is for; None for an invented one."""
+    # As the desk writes it, "No. 5,000" and "№ 5 000", it is understood as well.
+    asked = "".join(
+        sign for sign in _asked(request).removeprefix("No.").removeprefix("№") if sign not in " \xa0\u202f,"
+    )
+    if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
+        return audience.subscriber_numbered(request.organisation, int(asked))
+    return None
+
+
+def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
+    """What a letter is made out with: a chosen reader's own values, or invented ones."""
+    found = _chosen(request)
+    if found is None:
+        return previews.sample(), None
+    return previews.sample() | values_of(found, proof or proof_of(letter, timezone.now())), found.number
+
+
+@deed(WRITERS)
+def autosave(request: Any, campaign_id: int) -> HttpResponse:
+    """Saves while somebody writes. What depends on the text is asked for afterwards, so that a save is quick."""
+    found = campaign_at(request, campaign_id)
+    form = _form(request, draft_of(found), found)
+    problem, stored = "", None
+    if found.state != "draft":
+        problem = _("This campaign has been released. Copy it and change the copy.")
+    elif form.is_valid():
+        try:
+            stored = _save(request, found, form)
+        except CampaignError as refused:
+            problem = str(refused)
+    else:
+        problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
+    facts: dict[str, Any] = {"campaign": found, "problem": problem, "version": found.version}
+    if problem:
+        facts["version"] = form.cleaned_data.get("version") or found.version
+    elif stored and stored.merged:
+        facts |= {
+            "merged": stored.draft.body,
+            "stored": stored,
+            "envelope": _envelope(found, stored),
+        } | beside.comment_facts(request.organisation, found)
+    response = render(request, "web/campaigns/parts/saved.html", facts)
+    response.headers["HX-Trigger"] = "stored"
+    return response
+
+
+def _envelope(found: Any, stored: Saved) -> str:
+    """What the other fields of the form say now, for the page that is typed in."""
+    chosen = {"list": found.list_id, "tag": found.tag_id, "segment": found.segment_id, "template": found.template_id}
+    said = asdict(stored.draft) | chosen | {"language": found.language}
+    fields = {
+        name: "" if value is None else str(value) for name, value in said.items() if name not in ("body", "format")
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+@door(see=WRITERS)
+def alongside(request: Any, campaign_id: int) -> HttpResponse:
+    """What stands beside a letter and depends on its text: checks, and the plain part."""
+    return render(
+        request, "web/campaigns/parts/alongside.html", _compose_facts(request, campaign_at(request, campaign_id))
+    )
+
+
+@door(see=EVERYONE)
+def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
+    found = campaign_at(request, campaign_id)
+    values, _seen = _values(request, found)
+    page = previews.page(found, timezone.now(), kind, values)
+    if page is None:
+        raise Http404
+    response = HttpResponse(page)
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
+
+
+@deed(WRITERS)
+def typed(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The same of what is being typed. Nothing is saved by looking."""
+    found = campaign_at(request, campaign_id)
+    draft = Draft(**{name: request.POST.get(name, "") for name in LOOKED_AT})
+    if len(draft.body) > LONGEST_BODY or draft.format not in dict(FORMATS):
+        raise Http404
+    at = request.POST.get("at", "")
+    values, _seen = _values(request, found)
+    try:
+        page = previews.page(
+            found, timezone.now(), kind, values, draft, int(at) if at.isdecimal() and len(at) < 5 else 0
+        )
+    except BadDocument as bad:
+        page = escape(findings((bad.flaw,))[0].sentence)
+    if page is None:
+        raise Http404
+    response = HttpResponse(page)
+    response.headers["Content-Security-Policy"] = previews.POLICY
+    return response
