@@ -5,12 +5,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.core import signing
-from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.campaigns import inserting, pictures, queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
@@ -20,7 +19,7 @@ from samizdat.web.doors import EVERYONE, WRITERS, View, address, deed, door, go,
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.media import CutForm, FactsForm
 from samizdat.web.templatetags.media import weight_word
-from samizdat.web.uploads import MemoryUploadHandler, SeveralUploadHandler
+from samizdat.web.uploads import MemoryUploadHandler, SeveralUploadHandler, takes_files
 from samizdat.web.views.campaigns import campaign_at
 
 # Files and bytes of one upload: they are held in memory, and unpacked one after the other.
@@ -84,19 +83,8 @@ def _document(request: Any, view: PictureView) -> dict[str, Any]:
 # -- taking in --
 
 
-def _takes_pictures(view: View) -> View:
-    """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
-    checked = csrf_protect(view)
-
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.upload_handlers = [SeveralUploadHandler(request, limit=pictures.LARGEST_FILE, most=MOST_BYTES)]
-        return checked(request, *args, **kwargs)
-
-    return csrf_exempt(taking)
-
-
 @deed(WRITERS)
-@_takes_pictures
+@takes_files(lambda request: SeveralUploadHandler(request, limit=pictures.LARGEST_FILE, most=MOST_BYTES))
 def add_pictures(request: Any) -> HttpResponse:
     """Several files. To a script that asks for JSON: `{"pictures": […], "refused": [{"name", "sentence"}]}`."""
     made, refused = _taken_in(request)
@@ -114,6 +102,28 @@ def add_pictures(request: Any) -> HttpResponse:
         )
         messages.success(request, text % {"n": len(made)})
     return go(request, "media", anchor="describe" if made else "")
+
+
+@deed(WRITERS)
+@takes_files(lambda request: MemoryUploadHandler(request, limit=pictures.LARGEST_FILE))
+def add_picture(request: Any, campaign_id: int) -> HttpResponse:
+    campaign_at(request, campaign_id)
+    file = request.FILES.get("picture")
+    handler = request.upload_handlers[0]
+    try:
+        if handler.too_large:
+            raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+        if file is None:
+            raise BadPicture(_("Choose a picture first."))
+        name = file.name.rpartition(".")[0] or file.name
+        pictures.take_in(request.organisation, file.read(), timezone.now(), name=name, by=request.person)
+    except BadPicture as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(
+            request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
+        )
+    return go(request, "campaign", campaign_id, anchor="pictures")
 
 
 def _taken_in(request: Any) -> tuple[list[PictureView], list[tuple[str, str]]]:
@@ -220,16 +230,32 @@ def remove_picture(request: Any, slug: str) -> HttpResponse:
 
 def _bytes(opened: Callable[[Any], tuple[bytes, str]]) -> View:
     def view(request: Any, slug: str) -> HttpResponse:
-        data, kind = opened(picture_at(request, slug))
-        response = HttpResponse(data, content_type=f"image/{kind}")
-        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        return response
+        return _answer(*opened(picture_at(request, slug)))
 
     return door(see=EVERYONE)(view)
 
 
+def _answer(data: bytes, kind: str) -> HttpResponse:
+    response = HttpResponse(data, content_type=f"image/{kind}")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+picture = _bytes(lambda picture: (pictures.open_picture(picture), picture.kind))
 thumb = _bytes(pictures.open_thumb)
 whole = _bytes(lambda picture: (pictures.open_whole(pictures.origin_of(picture)), pictures.origin_of(picture).kind))
+
+
+@open_door
+def shown_picture(request: Any, token: str) -> HttpResponse:
+    """A picture inside a preview: the frame is a stranger to the desk and sends no cookie, so its address is signed."""
+    try:
+        found = previews.picture_of(token)
+    except signing.BadSignature:
+        raise Http404 from None
+    if found is None:
+        raise Http404
+    return _answer(pictures.open_picture(found), found.kind)
 
 
 # -- into a letter --
@@ -246,63 +272,3 @@ def put_in(request: Any, campaign_id: int, slug: str) -> HttpResponse:
     else:
         messages.success(request, _("The picture stands at the end of the letter."))
     return go(request, "campaign", campaign_id)
-
-
-def _takes_picture(view: View) -> View:
-    """The handlers must be in place before anybody reads the form, and the check against forgery reads it."""
-    checked = csrf_protect(view)
-
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.upload_handlers = [MemoryUploadHandler(request, limit=pictures.LARGEST_FILE)]
-        return checked(request, *args, **kwargs)
-
-    return csrf_exempt(taking)
-
-
-@deed(WRITERS)
-@_takes_picture
-def add_picture(request: Any, campaign_id: int) -> HttpResponse:
-    campaign_at(request, campaign_id)
-    file = request.FILES.get("picture")
-    handler = request.upload_handlers[0]
-    try:
-        if handler.too_large:
-            raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
-        if file is None:
-            raise BadPicture(_("Choose a picture first."))
-        name = file.name.rpartition(".")[0] or file.name
-        pictures.take_in(request.organisation, file.read(), timezone.now(), name=name, by=request.person)
-    except BadPicture as refused:
-        messages.error(request, str(refused))
-    else:
-        messages.success(
-            request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
-        )
-    return go(request, "campaign", campaign_id, anchor="pictures")
-
-
-@door(see=EVERYONE)
-def picture(request: Any, slug: str) -> HttpResponse:
-    """A picture for whoever is signed in."""
-    found = queries.picture_named(request.organisation, slug)
-    if found is None:
-        raise Http404
-    return _picture(found)
-
-
-@open_door
-def shown_picture(request: Any, token: str) -> HttpResponse:
-    """A picture inside a preview: the frame is a stranger to the desk and sends no cookie, so its address is signed."""
-    try:
-        found = previews.picture_of(token)
-    except signing.BadSignature:
-        raise Http404 from None
-    if found is None:
-        raise Http404
-    return _picture(found)
-
-
-def _picture(found: Any) -> HttpResponse:
-    response = HttpResponse(pictures.open_picture(found), content_type=f"image/{found.kind}")
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response

@@ -3,21 +3,20 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.suppress import GIVEN, Taken, suppress_many
 from samizdat.audience.errors import AudienceError
-from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.stopping import LARGEST, LiftForm, StopForm, StopLookForm
 from samizdat.web.kinds import STOPPED
 from samizdat.web.templatetags.desk import count
-from samizdat.web.uploads import MemoryUploadHandler
+from samizdat.web.uploads import MemoryUploadHandler, takes_files
 
 PAGE = 50
 # Lines that a message names, of those that hold no address.
@@ -56,19 +55,8 @@ def _page(request: Any, look: Any, found: Any, add: Any, lift: Any) -> HttpRespo
     return render(request, "web/audience/stop_list.html", facts, status=422 if bad else 200)
 
 
-def _takes_file(view: View) -> View:
-    """The handler must be in place before anybody reads the form, and the check against forgery reads it."""
-    checked = csrf_protect(view)
-
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.upload_handlers = [MemoryUploadHandler(request, limit=LARGEST)]
-        return checked(request, *args, **kwargs)
-
-    return csrf_exempt(taking)
-
-
 @deed(WRITERS)
-@_takes_file
+@takes_files(lambda request: MemoryUploadHandler(request, limit=LARGEST))
 def stop_addresses(request: Any) -> HttpResponse:
     """Puts pasted addresses, and those of a file, on the stop list."""
     form = StopForm(request.POST, request.FILES)

@@ -4,11 +4,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.campaigns import arranging, brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
@@ -16,8 +15,8 @@ from samizdat.core.letter import Content, fill, settle
 from samizdat.core.letter import render as compiled
 from samizdat.core.templating import MAX_FILE, Arrangement, arranged
 from samizdat.web import previews
-from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
-from samizdat.web.uploads import MemoryUploadHandler
+from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.uploads import MemoryUploadHandler, takes_files
 
 
 @door(see=EVERYONE)
@@ -29,18 +28,8 @@ def _facts(request: Any) -> dict[str, Any]:
     return {"own": queries.templates(request.organisation), "starters": starters.STARTERS}
 
 
-def _takes_file(view: View) -> View:
-    checked = csrf_protect(view)
-
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        request.upload_handlers = [MemoryUploadHandler(request, limit=MAX_FILE + 1)]
-        return checked(request, *args, **kwargs)
-
-    return csrf_exempt(taking)
-
-
 @deed(WRITERS)
-@_takes_file
+@takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_FILE + 1))
 def take_in(request: Any) -> HttpResponse:
     """Answers with what became of the file, which is told once."""
     file = request.FILES.get("file")
