@@ -102,7 +102,7 @@ const orderedList = Node.create({
   group: `${GROUP} list`,
   content: "listItem+",
   addAttributes: () => ({
-    start: { default: 1, parseHTML: (element) => Math.max(0, Number.parseInt(element.getAttribute("start"), 10) || 1) },
+    start: { default: 1, parseHTML: (element) => Math.min(Math.max(0, Number.parseInt(element.getAttribute("start"), 10) || 1), 999_999) },
   }),
   parseHTML: () => [{ tag: "ol" }],
   renderHTML: ({ HTMLAttributes }) => ["ol", HTMLAttributes, 0],
@@ -220,7 +220,8 @@ function readAtom(element, defaults) {
 
 function alike(key, told, value) {
   if (key === "width") return Number.isInteger(told) && told > 0 && told <= 2000 ? told : null;
-  if (key === "amounts") return Array.isArray(told) ? told.filter((one) => typeof one === "string").slice(0, 12) : [];
+  const most = { amounts: 12, answers: 6 }[key];
+  if (most) return Array.isArray(told) ? told.filter((one) => typeof one === "string").slice(0, most) : [];
   if (key === "links") {
     const links = Array.isArray(told) ? told.filter((one) => one && typeof one === "object").slice(0, 20) : [];
     return links.map(({ network, url }) => ({ network: String(network ?? ""), url: safeLink(url) }));
