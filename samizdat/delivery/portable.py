@@ -81,7 +81,7 @@ class Results(Belongings):
 def _routes(edition: Edition) -> list[dict[str, Any]]:
     rows = RouteTotal.objects.filter(edition=edition).select_related("route").order_by("route")
     return [
-        {"route": row.route.name, "scheme": row.route.scheme, **{name: getattr(row, name) for name in TOTALS}}
+        {"route": row.route.name, "scheme": row.route.scheme, **{name: max(0, getattr(row, name)) for name in TOTALS}}
         for row in rows
     ]
 
@@ -93,7 +93,7 @@ def _minutes(edition: Edition) -> list[dict[str, Any]]:
 
 
 def _providers(edition: Edition) -> list[dict[str, Any]]:
-    rows = ProviderTotal.objects.filter(edition=edition).order_by("provider", "state")
+    rows = ProviderTotal.objects.filter(edition=edition, count__gt=0).order_by("provider", "state")
     return [
         {"provider": PROVIDERS[provider], "state": STATES[state], "count": count}
         for provider, state, count in rows.values_list("provider", "state", "count")
@@ -118,7 +118,7 @@ def _answers(home: House, edition: Edition) -> list[dict[str, Any]]:
             "route": row.route.name,
             "answer": ANSWERS[row.answer],
             "code": row.code,
-            "text": home.keys.open(row.text_sealed, "answer", "text", 0).decode(),
+            "text": home.keys.open(row.text_sealed, "answer", "text", 0).decode()[:LONGEST],
             "count": row.count,
         }
         for row in Answer.objects.filter(edition=edition).select_related("route").order_by("pk")

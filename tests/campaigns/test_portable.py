@@ -182,6 +182,18 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.test_by) == (20, "hand")
 
 
+def test_a_version_that_no_editor_of_today_could_open_stays_behind_alone(full: Any, vault: Any, tmp_path: Path) -> None:
+    draft = letters_of(full)["A draft"]
+    old = {"format": "blocks", "body": "{}"}
+    data = forged(
+        made(full, Wish("samizdat")),
+        f"history/{draft.pk}.json",
+        lambda told: [told[0] | {"draft": told[0]["draft"] | old}],
+    )
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert (counts["history"], counts["comments"]) == (0, 1) and not history.entries(letters_of(there)["A draft"])
+
+
 def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_press_alone(
     written: Any, vault: Any, tmp_path: Path
 ) -> None:

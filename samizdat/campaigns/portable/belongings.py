@@ -30,7 +30,8 @@ class Belongings:
         raise NotImplementedError
 
     def read(self, told: dict[str, Any]) -> Any:
-        """A row of a file understood. Errors: KeyError, TypeError, ValueError, AttributeError, CampaignError."""
+        """A row of a file understood; None for one that this house has no place for. Errors: KeyError, TypeError,
+        ValueError, AttributeError, CampaignError."""
         raise NotImplementedError
 
     def make(self, letter: Campaign, rows: list[Any], places: besides.Places) -> None:
@@ -55,9 +56,10 @@ class Belongings:
             if here is None or places.here(self.name, file) is not None:
                 continue  # Its letter did not come, or a killed import has written it.
             letter = Campaign.objects.select_related("organisation", "edition").get(pk=here)
+            mine = [row for row in rows if row is not None]
             with transaction.atomic():
-                self.make(letter, rows, places)
-                places.put(self.name, file, len(rows))
+                self.make(letter, mine, places)
+                places.put(self.name, file, len(mine))
         return sum(places.all(self.name).values())
 
     def _files(self, opened: Opened) -> Iterator[tuple[str, int, list[Any]]]:

@@ -68,8 +68,8 @@ class Letters:
 
 
 def going_along(home: House) -> Iterator[Campaign]:
-    """The letters of an export, in the order of their numbers. One whose numbers were asked for is there or not: each
-    is fetched when its turn comes."""
+    """The letters of an export, in the order of their numbers: each is fetched when its turn comes, and passed over
+    where somebody threw it away meanwhile."""
     rows = Campaign.objects.filter(organisation=home.organisation).order_by("pk")
     for number in list(rows.values_list("pk", flat=True)):
         letter = rows.select_related("organisation", "version_of", "tag", "segment", "folder").filter(pk=number).first()
