@@ -19,9 +19,11 @@ from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import brand, commenting, contest, correcting, folders, history, pictures, templating
 from samizdat.campaigns.actions import create
+from samizdat.campaigns.arrangement import arrangement_of, sealed
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal, Picture, Template
 from samizdat.core.ledger import State
+from samizdat.core.templating import Arrangement, Written
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import digests, rounds
 from samizdat.delivery.engine.opening import open_edition
@@ -58,7 +60,9 @@ def written(lantern: Any) -> Any:
         )
         return create(lantern, list_, words, by=None, now=NOW, **how)
 
-    letter("A draft", template=template, tag=queries.tag_named(lantern, "press"))
+    draft = letter("A draft", template=template, tag=queries.tag_named(lantern, "press"))
+    draft.places_sealed = sealed(draft, Arrangement({"main": Written(f"<p>{picture.slug}</p>")}))
+    draft.save(update_fields=["places_sealed"])
     sent, going = (delivery.release(letter(subject), now=NOW) for subject in ("Sent", "Going"))
     over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "left_by_letter": 1}
     Campaign.objects.filter(pk=sent.pk).update(**over)
@@ -94,6 +98,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     assert pictures.open_picture(picture) == pictures.open_picture(Picture.objects.get(organisation=written))
     assert pictures.facts_of(picture).name == "The river"
     # Somebody of this house has its name already: texts and looks say the new one.
+    assert picture.slug in arrangement_of(draft).texts["main"].html
     assert picture.slug in draft_of(draft).body and brand.brand_of(there).logo == picture.slug
     assert brand.brand_of(there).link == "#003366"
     list_ = queries.list_named(there, "The Thursday Letter")
@@ -176,7 +181,8 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert draft.planned == TODAY
     (comment,) = commenting.comments(draft)
     assert (comment.words, comment.at) == (commenting.Words("Too long?", quote="Hello."), NOW)
-    assert history.version_of(draft, 1).draft.body == "Hello, all.\n"  # type: ignore[union-attr]
+    kept = history.version_of(draft, 1)
+    assert kept is not None and kept.draft.body == "Hello, all.\n" and kept.places == arrangement_of(draft)
     versions = contest.versions(draft)
     assert [one.change.subject for one in versions] == ["", "Another subject", ""]
     assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.test_by) == (20, "hand")

@@ -25,7 +25,7 @@ from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, EditionVariant, Folder, new_edition_number
-from samizdat.campaigns.portable.pictures import renamed
+from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.message import loads
 from samizdat.core.templating import Arrangement
@@ -269,7 +269,7 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
     row.save(force_insert=True)
     words = {name: renamed(text, places) for name, text in asdict(letter.draft).items()}
     row.draft_sealed = sealed(row, Draft(**words))
-    row.places_sealed = sealed_arrangement(row, letter.arrangement)
+    row.places_sealed = sealed_arrangement(row, renamed_in(letter.arrangement, places))
     row.save(update_fields=["draft_sealed", "places_sealed"])
     if letter.state in OVER:
         _make_edition(row, told["edition"])

@@ -1,5 +1,6 @@
 """The library of pictures: each as readers load it, and what it can be cut from."""
 
+import json
 import re
 import secrets
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
 from samizdat.campaigns import pictures
 from samizdat.campaigns.models import Picture
+from samizdat.core.templating import Arrangement
 from samizdat.vault import house
 from samizdat.vault.sealed import seal_json
 
@@ -139,3 +141,8 @@ def renamed(text: str, places: besides.Places) -> str:
         if there != here:
             text = text.replace(there, here)
     return text
+
+
+def renamed_in(own: Arrangement, places: besides.Places) -> Arrangement:
+    """The same of what a letter made of its template."""
+    return Arrangement.read(json.loads(renamed(json.dumps(own.document()), places)))

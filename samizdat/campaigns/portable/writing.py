@@ -18,7 +18,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Comment, Correction, DraftVersion
 from samizdat.campaigns.portable.belongings import Belongings
 from samizdat.campaigns.portable.letters import edition_of, moment, segment_here
-from samizdat.campaigns.portable.pictures import renamed
+from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.templating import Arrangement
 from samizdat.vault import house
@@ -70,7 +70,8 @@ class History(Belongings):
             there.add(one.number)
             draft = Draft(**{name: renamed(text, places) for name, text in asdict(one.draft).items()})
             chosen = _chosen_here(letter, one.chosen, places)
-            history.keep(letter, draft, number=one.number, by=None, at=one.at, chosen=chosen, places=one.places)
+            own = renamed_in(one.places, places) if one.places is not None else None
+            history.keep(letter, draft, number=one.number, by=None, at=one.at, chosen=chosen, places=own)
 
 
 def _segment_named(home: House, number: Any) -> str | None:
