@@ -9,11 +9,14 @@ from django.test.utils import CaptureQueriesContext
 from samizdat import dialect, hours
 from samizdat.audience.models import ListTotal
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import folders, templating
+from samizdat.campaigns.arrangement import arrangement_of, sealed
 from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import outcome
 from samizdat.core.ledger import State
+from samizdat.core.templating import Arrangement, Written
 from samizdat.delivery.actions import cancel, release, releasing, resend, running, settle
 from samizdat.delivery.actions.resending import unreached
 from samizdat.delivery.engine import run_campaign
@@ -63,6 +66,18 @@ def test_exactly_those_get_it_again_if_they_still_agree(sent: Campaign, house: H
     assert release(again, now=hours.now()).frozen == 2
     assert run_campaign(again.pk, 20)["ended"] == "finished"
     assert sorted(server.counts()) == ["reader1002@mail1.example", "reader1004@mail3.example"]
+
+
+def test_it_has_the_template_its_places_and_the_folder_of_the_first_letter(sent: Campaign, house: House) -> None:
+    now = hours.now()
+    page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>The body of it</td></tr></table>"
+    sent.template = templating.take_in(house.organisation, "Old one", page, by=None, now=now).template
+    sent.places_sealed = sealed(sent, Arrangement(texts={"head": Written("<b>Ours</b>")}))
+    sent.folder_id = folders.add(house.organisation, "Appeals", by=None, now=now).pk
+    sent.save()
+    again = Campaign.objects.get(pk=resend(sent, now=now).pk)
+    assert (again.template_id, again.folder_id) == (sent.template_id, sent.folder_id)
+    assert arrangement_of(again) == arrangement_of(sent) != Arrangement()
 
 
 def test_nobody_gets_it_a_third_time_from_the_first_letter(sent: Campaign) -> None:

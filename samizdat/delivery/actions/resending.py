@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from samizdat import dialect
 from samizdat.campaigns import contest, languages
 from samizdat.campaigns.actions import create
+from samizdat.campaigns.arrangement import copy_arrangement
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import STATES
 from samizdat.delivery.errors import NobodyToWrite, WrongState
@@ -41,7 +42,9 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
         return draft
     if not unreached(campaign):
         raise NobodyToWrite(_("It reached everybody whom it could reach, or nobody knows any more whom it did not."))
+    won = contest.versions(campaign)[campaign.test_winner] if campaign.test_winner else None
     text = contest.draft_of_version(campaign, campaign.test_winner or 0)
+    frame = won.change.letter if won and won.change.letter else campaign  # Where the text that won was another draft's.
     with transaction.atomic():
         made = create(
             campaign.organisation,
@@ -50,9 +53,11 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
             by=by,
             now=now,
             again=campaign,
-            template=campaign.template,
+            template=frame.template,
             language=campaign.language,
         )
+        copy_arrangement(frame, made)
+        Campaign.objects.filter(pk=made.pk).update(folder=campaign.folder_id)
         languages.copy_to(campaign, made, by=by, now=now)
         record("campaign.resent", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"as": made.pk})
     return made
