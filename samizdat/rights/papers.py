@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
 from samizdat import wording
+from samizdat.labels import field_label
 from samizdat.rights import keeping
 from samizdat.rights.settings import Facts, ListFacts
 
@@ -145,9 +146,13 @@ def _categories(facts: Facts) -> tuple[str, ...]:
         _("- what she chose in her settings, tags, and notes"),
     ]
     if facts.fields:
-        lines.append(_("- what she told or was asked: %(fields)s") % {"fields": ", ".join(facts.fields)})
+        lines.append(_("- what she told or was asked: %(fields)s") % {"fields": _names(facts)})
     lines.append(_("Being on a list can show a political opinion: treat all of it as a special category (article 9)."))
     return tuple(lines)
+
+
+def _names(facts: Facts) -> str:
+    return ", ".join(field_label(tag, label) for tag, label in facts.fields)
 
 
 def _kept(facts: Facts) -> tuple[str, ...]:
@@ -160,7 +165,7 @@ def _kept(facts: Facts) -> tuple[str, ...]:
         _("- what you chose in your settings, and tags and notes of ours"),
     ]
     if facts.fields:
-        lines.append(_("- what you told us or were asked: %(fields)s") % {"fields": ", ".join(facts.fields)})
+        lines.append(_("- what you told us or were asked: %(fields)s") % {"fields": _names(facts)})
     lines.append(
         _("That you are on a list can show a political opinion: we treat all of it as a special category (article 9).")
     )

@@ -41,7 +41,7 @@ class Facts:
     leave_mailbox: str
     language: str
     lists: list[ListFacts] = field(default_factory=list)
-    fields: list[str] = field(default_factory=list)  # What they are called: labels, or tags without one.
+    fields: list[tuple[str, str]] = field(default_factory=list)  # (tag, label)
     routes: list[RouteFacts] = field(default_factory=list)
 
 
@@ -67,7 +67,7 @@ def facts_of(organisation: Any) -> Facts:
             )
             for view in audience.lists(organisation)
         ],
-        fields=[one.label or one.tag for one in audience.fields(organisation)],
+        fields=[(one.tag, one.label) for one in audience.fields(organisation)],
         routes=[RouteFacts(row.name, row.scheme, row.host) for row in delivery.routes(organisation)],
     )
 

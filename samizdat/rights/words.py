@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import wording
+from samizdat.labels import field_label
 
 type Word = str | Promise
 
@@ -79,6 +80,7 @@ def named(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "made": day(document["made"]),
         "since": day(document["about"]["since"]),
+        "fields": [(field_label(one["tag"], one["label"]), one["value"]) for one in document["about"]["fields"]],
         "came_by": WAYS.get(document["about"]["came_by"], document["about"]["came_by"]),
         "lists": [(one["list"], _standing(one)) for one in document["lists"]],
         "consent": [_consent(entry) for entry in document["consent"]],

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext, pgettext_lazy
 
+from samizdat import wording
 from samizdat.audience import queries
 from samizdat.audience.actions import new_seed
 from samizdat.audience.segments import names
@@ -23,7 +24,7 @@ from samizdat.core.address import PROVIDERS
 from samizdat.core.consent import REASONS, STATUSES
 from samizdat.web.filtering import LANGUAGES
 from samizdat.web.segmenting import REASONS as REASON_WORDS
-from samizdat.web.segmenting import language, segment_word
+from samizdat.web.segmenting import segment_word
 from samizdat.web.words import Word
 
 GROUPS: dict[str, Word] = {
@@ -425,7 +426,7 @@ class Builder:
         return [(str(id), name) for id, name in sorted(self.names.tags.items(), key=lambda one: one[1].casefold())]
 
     def _languages(self) -> list[tuple[str, str]]:
-        known = sorted(((code, language(code).capitalize()) for code in LANGUAGES), key=lambda one: one[1])
+        known = sorted(((code, wording.language(code).capitalize()) for code in LANGUAGES), key=lambda one: one[1])
         return [*known, ("-", _("none is known"))]
 
     def _providers(self) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
 from samizdat.core import fields
-from samizdat.web.plans import field_label
+from samizdat.labels import field_label
 
 KINDS: dict[str, Promise] = {
     "text": pgettext_lazy("kind of field", "Text"),

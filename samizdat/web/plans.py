@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugs
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import STANDARD_FIELDS, Plan, Problem
+from samizdat.importers.base import Plan, Problem
 from samizdat.importers.labels import NO, WORD_STATUS, YES, plain
+from samizdat.labels import STANDARD, field_label
 from samizdat.web import words
 
 TARGETS: tuple[tuple[str, Any], ...] = (
@@ -34,23 +35,6 @@ OUT_BECAUSE = {
     "reading": lazy("It says how or where somebody read. We do not keep that."),
     "provider": lazy("It only means something inside the service it comes from."),
 }
-STANDARD = {
-    "FNAME": lazy("First name"),
-    "LNAME": lazy("Last name"),
-    "ADDRESS": lazy("Postal address"),
-    "PHONE": lazy("Telephone"),
-    "BIRTHDAY": lazy("Birthday"),
-}
-
-
-# What an importer calls them when nobody gave them a name.
-UNNAMED = {tag: ("", tag, english) for tag, english in STANDARD_FIELDS.items()}
-
-
-def field_label(tag: str, label: str) -> str:
-    """What a merge field is called: by its own name, else a standard one by our word for it, else by its tag."""
-    return str(STANDARD[tag]) if label in UNNAMED.get(tag, ()) else label or tag
-
 
 # Words of a status column that the form can be told at one look.
 BLANKS = 3

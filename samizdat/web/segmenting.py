@@ -1,9 +1,9 @@
 """Segments at the desk: their codes in words."""
 
-from django.conf.locale import LANG_INFO
-from django.utils.translation import get_language_info, pgettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 
+from samizdat import wording
 from samizdat.web.words import Word, provider
 
 # Why somebody may not be written to, as a clause of a segment's sentence.
@@ -26,12 +26,7 @@ REASONS: dict[str, Word] = {
 def segment_word(kind: str, code: str) -> str:
     """A language, mailbox provider or verdict, as segments.names.Names asks for them."""
     if kind == "language":
-        return language(code)
+        return wording.language(code)
     if kind == "provider":
         return provider(code) if code != "other" else _("another provider")
     return str(REASONS.get(code, code))
-
-
-def language(code: str) -> str:
-    """Its name in the language of the page; the code of one that Django does not know."""
-    return str(get_language_info(code)["name_translated"]) if code in LANG_INFO else code

@@ -65,6 +65,13 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
 
 
+def test_a_standard_field_is_called_in_the_language_of_the_form(lantern: Any) -> None:
+    list_ = actions.new_list(lantern, "Weekly", now=NOW)
+    name = actions.add_field(lantern, "FNAME", "First Name", now=NOW)  # As a file of Mailchimp calls it.
+    said = forms.FormFacts("Рассылка", "ru", (list_.id,), "Хочу письма.", fields=(name,))
+    assert [one.label for one in forms.view_of(forms.make_form(lantern, said, now=NOW)).fields] == ["Имя"]
+
+
 def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: Desk) -> None:
     desk("editor").post(_to(here, "joining-forms"), _words(here))
     view = forms.view_of(_made(here)[0])

@@ -7,12 +7,13 @@ Until then it lies sealed in the record that she was asked.
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from samizdat import dialect
 from samizdat.audience import facts, queries, settling, tagging
@@ -23,6 +24,7 @@ from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
 from samizdat.core import consent, fields, pages, seal
 from samizdat.events.actions import record
+from samizdat.labels import field_label
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -146,14 +148,20 @@ def view_of(form: SignUpForm) -> FormView:
     names = {one.id: one.name for one in queries.lists(organisation)}
     known = {one.number: one for one in queries.fields(organisation)}
     tags = tagging.all_tags(organisation, house.keys(organisation)) if told.topics else {}
+    with override(told.language):  # Readers read what its fields are called.
+        asked = tuple(_named(known[number]) for number in told.fields if number in known)
     return FormView(
         id=form.id,
         slug=form.slug,
         facts=told,
         lists={number: names[number] for number in told.lists if number in names},
-        fields=tuple(known[number] for number in told.fields if number in known),
+        fields=asked,
         topics={number: tags[number] for number in told.topics if number in tags},
     )
+
+
+def _named(field: Any) -> Any:
+    return replace(field, label=field_label(field.tag, field.label))
 
 
 def written(view: FormView) -> frozenset[int]:

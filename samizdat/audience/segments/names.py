@@ -14,6 +14,7 @@ from samizdat.audience.naming import list_name
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
 from samizdat.core import segment
+from samizdat.labels import field_label
 from samizdat.vault import house
 
 
@@ -56,7 +57,7 @@ class Names:
     def fields(self) -> dict[int, str]:
         """Number of a field -> its label, or its merge tag."""
         known = tagging.all_fields(self.organisation, self._keys)
-        return {number: label or tag for tag, (number, label, *_more) in known.items()}
+        return {number: field_label(tag, label) for tag, (number, label, *_more) in known.items()}
 
     def __call__(self, kind: str, value: Any) -> str:
         """As core/segment.explain wants it: quoted what has a name of its own."""

@@ -6,9 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.actions.forms import LONGEST_INTRO, LONGEST_TITLE, LONGEST_WORDING, FormFacts
+from samizdat.labels import field_label
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import LANGUAGES
-from samizdat.web.plans import field_label
 
 
 def _many(label: Any, help_text: Any = "") -> forms.TypedMultipleChoiceField:

@@ -13,10 +13,10 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from samizdat import wording
+from samizdat import labels, wording
 from samizdat.core import pace
 from samizdat.core.shown import marked
-from samizdat.web import plans, previews, signed_out, words
+from samizdat.web import previews, signed_out, words
 
 register = template.Library()
 
@@ -240,7 +240,7 @@ def shown(bound: Any) -> str:
 @register.simple_tag
 def field_label(found: Any) -> str:
     """What a merge field is called at the desk."""
-    return plans.field_label(found.tag, found.label)
+    return labels.field_label(found.tag, found.label)
 
 
 @register.filter

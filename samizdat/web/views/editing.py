@@ -13,10 +13,10 @@ from samizdat.audience.actions import editing
 from samizdat.audience.errors import AudienceError
 from samizdat.core import seal
 from samizdat.core.shown import marked
+from samizdat.labels import field_label
 from samizdat.web.doors import WRITERS, deed, door, go
 from samizdat.web.forms.audience import EditForm
 from samizdat.web.kinds import shown
-from samizdat.web.plans import field_label
 
 LONGEST_TAG = 100
 

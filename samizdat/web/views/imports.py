@@ -16,6 +16,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.exporting import arriving
+from samizdat.labels import field_label
 from samizdat.web import plans, reading, words
 from samizdat.web.doors import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.forms.audience import ListForm
@@ -188,7 +189,7 @@ def _said(found: dict[str, Any]) -> str:
 def _sample(found: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     """A row as it will be, with its day as a day and its fields by their names."""
     told = found["values"].items()
-    fields = [(plans.field_label(tag, labels.get(tag, "")), value) for tag, value in told if tag != "EMAIL" and value]
+    fields = [(field_label(tag, labels.get(tag, "")), value) for tag, value in told if tag != "EMAIL" and value]
     try:
         since = date.fromisoformat(found["since"])
     except ValueError:

@@ -17,8 +17,9 @@ from samizdat.core.address import BadAddress
 from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
+from samizdat.labels import field_label
 from samizdat.rights.keeping import gone_from_backups
-from samizdat.web import alarms, filtering, kinds, plans, reading, words
+from samizdat.web import alarms, filtering, kinds, reading, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
@@ -145,7 +146,7 @@ def subscriber(request: Any, number: int) -> HttpResponse:
 
 def _shown(field: Any, value: str) -> tuple[str, str, bool]:
     """A field's name, its value, and whether that is one of its kind."""
-    return plans.field_label(field.tag, field.label), kinds.shown(field, value), kinds.fits(field, value)
+    return field_label(field.tag, field.label), kinds.shown(field, value), kinds.fits(field, value)
 
 
 @door(see=WRITERS, do=WRITERS)
