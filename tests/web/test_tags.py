@@ -91,7 +91,8 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
     kinds = set()
     for folder in ("campaigns", "delivery", "worker"):
         for path in (source / folder).rglob("*.py"):
-            kinds |= set(re.findall(r'"((?:campaign|digest)\.[a-z_]+)"', path.read_text()))
+            # Not in brackets: there stand names of what a letter says (core/spoken).
+            kinds |= set(re.findall(r'(?<!\[)"((?:campaign|digest)\.[a-z_]+)"', path.read_text()))
     assert kinds
     assert kinds == set(words.EVENTS)
 
