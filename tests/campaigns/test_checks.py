@@ -173,9 +173,12 @@ def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
 # --- spelling ---
 
 _HUNSPELL = """#!/bin/sh
-echo "@(#) International Ispell Version 3.2.06 (but really Hunspell 1.7.2)"
-while read -r line; do case "$line" in
-  ^speling) echo "& speling 2 1: spelling, spewing";; ^Zhoplk) echo "# Zhoplk 1";; *) echo "*";; esac; echo; done
+for way; do :; done
+[ "$way" = -l ] || echo "@(#) International Ispell Version 3.2.06 (but really Hunspell 1.7.2)"
+while read -r line || [ "$line" ]; do case "$way $line" in
+  "-l speling"|"-l Zhoplk") echo "${line}";; "-l half-speling") echo speling;; -l*) ;;
+  *^speling) echo "& speling 2 1: spelling, spewing"; echo;; *) echo "# x 1"; echo;; esac
+done
 """
 
 
@@ -222,6 +225,20 @@ def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.
     spelling.forget()
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"ru": "ru_RU"}))
     assert spelling.unchecked("only English") == {}, "what no dictionary has is not asked for again and again"
+
+
+def test_what_is_near_is_not_looked_for_in_a_letter_of_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def run(_program: str, _name: str, way: str, typed: str) -> str:
+        asked.append(way)
+        return typed
+
+    monkeypatch.setattr(spelling, "_run", run)
+    german = "Liebe Freundinnen das Wasser nahm Kisten voller Briefe aus dem alten Keller"
+    assert set(spelling._ask("hunspell", "en_US", german.split()).values()) == {()} and asked == ["-l"]
+    spelling._ask("hunspell", "en_US", ["teh"])
+    assert asked == ["-l", "-l", "-a"]
 
 
 def test_a_letter_in_a_language_without_a_dictionary_is_left_alone(
