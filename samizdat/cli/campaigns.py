@@ -172,38 +172,21 @@ def _where(finding: Any) -> str:
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
     found = campaign_numbered(number)
-    from samizdat.campaigns.domain import check_domain
+    from samizdat.campaigns.approving import standing
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.languages import versions
-    from samizdat.cli.checking import line_of, looked, spelling_state
-    from samizdat.core.address import BadAddress, domain, normalise
-    from samizdat.delivery import signing
+    from samizdat.cli.checking import looked, spelling_state
     from samizdat.delivery.queries import routes
 
-    draft = draft_of(found)
+    draft, organisation = draft_of(found), found.organisation
     flaws = looked(found, links, accepted).findings
     others = [(one.language, looked(one, links, accepted).findings) for one in versions(found)]
-    try:
-        sender = domain(normalise(draft.from_email))
-    except BadAddress:
-        sender = ""  # The letter's own flaw names it already.
-    signature = signing.signature_of(found.organisation, sender)
-    waiting = signature.domain if signature.by == "waiting" else ""
-    records = check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
-    live = [route for route in routes(found.organisation) if route.state == "live"]
-    size = size_of(found)
-    stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
-    stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
-    if not live:
-        stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
-    if not size:
-        stops.append("Nobody on the list may be written to. Import or add subscribers first.")
-    from samizdat.campaigns.approving import standing
-
-    approval = standing(found)
-    if found.organisation.second_person and approval.state != "given":
-        stops.append("A second person has to agree to it. She does so at the desk, on its send page.")
-    bounces = found.organisation.return_address or draft.from_email
+    signature, records = _sender_of(found, draft)
+    live = [route for route in routes(organisation) if route.state == "live"]
+    size, approval = size_of(found), standing(found)
+    unsaid = organisation.second_person and approval.state != "given"
+    stops = _stops(flaws, others, bool(live), size, unsaid)
+    bounces = organisation.return_address or draft.from_email
     document = {
         "id": found.id,
         "ready": not stops,
@@ -213,24 +196,58 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
-        "second_person": {"needed": found.organisation.second_person, "state": approval.state},
+        "second_person": {"needed": organisation.second_person, "state": approval.state},
     }
     if others:
         document["languages"] = {code: [flaw.document() for flaw in told] for code, told in others}
     spelling = document["spelling"] = spelling_state()
-    lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
-    lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, told in others for flaw in told]
-    if spelling["install"]:
-        lines.append(f"note  Spelling is not checked in every language. For all of it: {spelling['install']}")
-    # Only the letter itself can stop it; a missing record costs trust.
-    lines += [
-        f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
-    ]
-    lines += [f"{'look' if signature.by in ('nobody', 'waiting') else 'good':5} Signature: {signature.sentence}"]
+    lines = _check_lines(flaws, others, spelling["install"], signature, records)
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
     if stops:
         raise Failed(" ".join(stops), "not_ready", document, lines)
     say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {found.id}")
+
+
+def _sender_of(found: Any, draft: Any) -> tuple[Any, list[Any]]:
+    """Who signs for the domain of the sender, and what stands in its DNS."""
+    from samizdat.campaigns.domain import check_domain
+    from samizdat.core.address import BadAddress, domain, normalise
+    from samizdat.delivery import signing
+
+    try:
+        sender = domain(normalise(draft.from_email))
+    except BadAddress:
+        sender = ""  # The letter's own flaw names it already.
+    signature = signing.signature_of(found.organisation, sender)
+    waiting = signature.domain if signature.by == "waiting" else ""
+    return signature, check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
+
+
+def _stops(flaws: Any, others: Any, live: bool, size: int, unsaid: bool) -> list[str]:
+    """Why it cannot be sent, a sentence each."""
+    stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
+    stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
+    if not live:
+        stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
+    if not size:
+        stops.append("Nobody on the list may be written to. Import or add subscribers first.")
+    if unsaid:
+        stops.append("A second person has to agree to it. She does so at the desk, on its send page.")
+    return stops
+
+
+def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records: Any) -> list[str]:
+    from samizdat.cli.checking import line_of
+
+    lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
+    lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, told in others for flaw in told]
+    if install:
+        lines.append(f"note  Spelling is not checked in every language. For all of it: {install}")
+    # Only the letter itself can stop it; a missing record costs trust.
+    lines += [
+        f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
+    ]
+    return [*lines, f"{'look' if signature.by in ('nobody', 'waiting') else 'good':5} Signature: {signature.sentence}"]
 
 
 @campaign.command("test")
