@@ -10,7 +10,7 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import common, note, say, table
-from samizdat.cli.words import campaign_reason
+from samizdat.cli.words import GATHERED, campaign_reason
 
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
@@ -143,7 +143,7 @@ def books(status: dict[str, Any]) -> list[str]:
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
     if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
-        lines.append(f"{'':14}Its readers want the letters of this list gathered: it stands in their digest.")
+        lines.append(f"{'':14}{GATHERED}")
     left = FEW if status["left_by_letter"] is None else f"{status['left_by_letter']:,}"
     lines += [f"{left:>12}  left by this letter"]
     for name, route in status["by_route"].items():

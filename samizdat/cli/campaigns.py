@@ -9,6 +9,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, say
+from samizdat.cli.words import GATHERED
 
 
 @click.group()
@@ -176,6 +177,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.languages import versions
     from samizdat.cli.checking import looked, spelling_state
+    from samizdat.delivery.actions.recipients import stands_in_digest
     from samizdat.delivery.queries import routes
 
     draft, organisation = draft_of(found), found.organisation
@@ -185,7 +187,8 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     live = [route for route in routes(organisation) if route.state == "live"]
     size, approval = size_of(found), standing(found)
     unsaid = organisation.second_person and approval.state != "given"
-    stops = _stops(flaws, others, bool(live), size, unsaid)
+    gathered = not size and stands_in_digest(found)
+    stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
     bounces = organisation.return_address or draft.from_email
     document = {
         "id": found.id,
@@ -203,6 +206,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     spelling = document["spelling"] = spelling_state()
     lines = _check_lines(flaws, others, spelling["install"], signature, records)
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
+    lines += [GATHERED] if gathered else []
     if stops:
         raise Failed(" ".join(stops), "not_ready", document, lines)
     say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {found.id}")
@@ -223,13 +227,13 @@ def _sender_of(found: Any, draft: Any) -> tuple[Any, list[Any]]:
     return signature, check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
 
 
-def _stops(flaws: Any, others: Any, live: bool, size: int, unsaid: bool) -> list[str]:
+def _stops(flaws: Any, others: Any, live: bool, somebody: bool, unsaid: bool) -> list[str]:
     """Why it cannot be sent, a sentence each."""
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
     stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
     if not live:
         stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
-    if not size:
+    if not somebody:
         stops.append("Nobody on the list may be written to. Import or add subscribers first.")
     if unsaid:
         stops.append("A second person has to agree to it. She does so at the desk, on its send page.")

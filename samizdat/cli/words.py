@@ -2,6 +2,9 @@
 
 QUIET = "HH:MM-HH:MM [ZONE]"  # How quiet hours are written.
 
+# Of a letter to people who all want a digest: nobody is owed it by itself.
+GATHERED = "Its readers want the letters of this list gathered: they get it by their digest."
+
 # How `campaign send --wait` ended, when not by finishing.
 ENDED = {
     "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",

@@ -5,12 +5,15 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscription
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.cli import opening
+from samizdat.cli.campaigns import campaign_check
 from samizdat.core.digest import FREQUENCIES
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import digests
@@ -207,6 +210,20 @@ def test_where_everybody_gathers_a_letter_goes_by_the_digest_alone(house: House,
     assert close(house, server).frozen == 3
     assert close(house, server) is None
     assert got(server) == {one: ["digest"] for one in people}
+
+
+def test_the_command_line_lets_such_a_letter_go(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ada,) = house.people(1)
+    house.route(server)
+    wish(house, ada, often="digest")
+    close(house, server)
+    monkeypatch.setattr(opening, "open_house", lambda: None)
+    monkeypatch.setattr(opening, "organisation", lambda: house.organisation)
+    monkeypatch.setattr("samizdat.campaigns.domain.check_domain", lambda *_, **__: [])
+    told = CliRunner().invoke(campaign_check, [str(house.draft().pk)])
+    assert told.exit_code == 0 and "they get it by their digest" in told.output
 
 
 def test_whoever_changes_her_mind_before_such_a_letter_begins_gets_it_once(
