@@ -82,6 +82,8 @@ SENTENCES: dict[str, str] = {
     "names_reader": "%(tag)s puts something about the reader into the letter. "
     "Look whether it must be there: whoever finds or gets the letter forwarded reads it, too.",
     "tag_nothing": "%(tag)s is empty here, because nobody has set it. Set it under Settings, or write it out.",
+    "tag_no_form": "%(tag)s is empty here, because the list has no sign-up form. Make one under Lists and forms, or "
+    "write it out.",
     "no_unsubscribe": "The letter has no link to unsubscribe. Put {{ unsubscribe }} into it.",
     # a letter of blocks (core/document)
     "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "

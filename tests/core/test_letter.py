@@ -439,6 +439,7 @@ def test_real_mailchimp_templates_go_through_after_the_button_was_pressed() -> N
         ("![x](http://x.org/a.png)", (1, "image_http")),
         ("a\n{{ FNAME }}", (2, "names_reader")),
         ("{{ EMAIL }}", (1, "names_reader")),
+        ("a\n[join]({{ signup }})", (2, "tag_no_form")),
     ],
 )
 def test_checks_of_markdown_name_the_line(body: str, found: tuple[int, str]) -> None:

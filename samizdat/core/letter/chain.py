@@ -278,7 +278,8 @@ class Chain:
                 seen.add(item.name)
                 self._flaw("names_reader", item.line, severity="care", tag=item.written)
             elif isinstance(item, Tag) and item.name in _SET_ELSEWHERE and not (self.known[item.name] or item.default):
-                self._flaw("tag_nothing", item.line, severity="care", tag=item.written)
+                code = "tag_no_form" if item.name == "signup" else "tag_nothing"
+                self._flaw(code, item.line, severity="care", tag=item.written)
 
     def _markdown(self, source: str) -> str:
         """A condition on a line of its own stands between blocks: with air around it first, and no paragraph after."""
