@@ -129,6 +129,11 @@ SOURCES: dict[str, Any] = {
     "one-click": pgettext_lazy("came by", "the unsubscribe button"),
     "bounce": pgettext_lazy("came by", "a bounce"),
 }
+# The same where leaving and coming back are meant too: one leaves by a page of ours, and takes that back by its button.
+MOVED_BY: dict[str, Any] = SOURCES | {
+    "form": pgettext_lazy("moved by", "our public pages"),
+    "one-click": pgettext_lazy("moved by", "the link of a letter to leave"),
+}
 
 # Why an address is on the stop list.
 STOPPED: dict[str, Any] = {

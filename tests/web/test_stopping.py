@@ -99,3 +99,6 @@ def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: 
     actions.add_subscriber(here.organisation, "new@post.example", here.list, consent="yes", now=timezone.now())
     shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
     assert "<svg" in shown and re.search(r"[1-9] joined, [0-9] left", shown) and "the desk" in shown
+    actions.unsubscribe(here.ada, here.list, way="form", now=timezone.now())
+    shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
+    assert "our public pages" in shown and "a sign-up form" not in shown

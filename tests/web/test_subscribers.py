@@ -104,6 +104,12 @@ def test_adding_by_hand_writes_the_words_down(here: House, desk: Desk) -> None:
     assert "press" in page
 
 
+def test_a_typo_is_said_when_somebody_is_added(here: House, desk: Desk) -> None:
+    answers = {"address": "eva@gmial.com", "list": here.list.pk, "consent": "Told me by phone."}
+    page = desk("editor").post(_to(here, "add-subscriber"), answers, follow=True).content.decode()
+    assert "was eva@gmail.com meant?" in page
+
+
 def test_adding_without_words_is_refused(here: House, desk: Desk) -> None:
     answer = desk("editor").post(_to(here, "add-subscriber"), {"address": "eva@lantern.example", "list": here.list.pk})
     assert answer.status_code == 422

@@ -11,7 +11,7 @@ from django.utils import timezone
 from samizdat.audience import queries
 from samizdat.web.charts import growth_chart
 from samizdat.web.doors import EVERYONE, door
-from samizdat.web.kinds import SOURCES
+from samizdat.web.kinds import MOVED_BY
 
 # Days that can be looked at.
 SPANS = (30, 90, 365)
@@ -48,5 +48,5 @@ def _by_way(rows: Any) -> list[tuple[Any, int, int, int]]:
     sums: dict[str, Counter[str]] = {}
     for row in rows:
         sums.setdefault(row.way, Counter()).update(joined=row.joined, left=row.left, cleaned=row.cleaned)
-    found = [(SOURCES[way], one["joined"], one["left"], one["cleaned"]) for way, one in sums.items()]
+    found = [(MOVED_BY[way], one["joined"], one["left"], one["cleaned"]) for way, one in sums.items()]
     return sorted(found, key=lambda one: -sum(one[1:]))

@@ -13,7 +13,8 @@ from samizdat.accounts import people
 from samizdat.audience import actions, checking, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK
-from samizdat.core.address import BadAddress
+from samizdat.core import misspelling
+from samizdat.core.address import BadAddress, normalise
 from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
@@ -172,6 +173,9 @@ def add_subscriber(request: Any) -> HttpResponse:
             refuse(form, "address", refused)
         else:
             messages.success(request, _("She is on the list."))
+            if better := misspelling.meant(normalise(answers["address"])):
+                text = _("Look at her address: was %(address)s meant? Correct it before anybody writes to her.")
+                messages.warning(request, text % {"address": better})
             return go(request, "subscriber", added.number)
     facts = {"form": form, "lists": lists}
     return render(request, "web/audience/add.html", facts, status=422 if form.errors else 200)
