@@ -127,6 +127,12 @@ def is_public(campaign: Campaign) -> bool:
     return campaign.state in PUBLIC_STATES or (campaign.state == "paused" and campaign.pending < campaign.frozen)
 
 
+def editions_to_a_few() -> list[int]:
+    """Those of letters to some of a list alone (models.goes_to_all), of all organisations."""
+    rows = Edition.objects.exclude(campaign__tag=None, campaign__segment=None, campaign__again=None)
+    return list(rows.values_list("pk", flat=True))
+
+
 def other_languages(letters: Iterable[int]) -> dict[int, list[str]]:
     """Letter -> the languages of its versions besides its own, of those that have any."""
     found: dict[int, list[str]] = {}

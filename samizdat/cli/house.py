@@ -234,6 +234,11 @@ def bring_up_to_date() -> None:
     for alias in ("default", "gate"):
         opening.migrations(alias)
     _migrate()
+    from samizdat.campaigns.queries import editions_to_a_few
+    from samizdat.gate.actions import unlist_letters
+
+    # Whatever was published before the gate knew of them stands in the archive.
+    unlist_letters(editions_to_a_few())
 
 
 @click.group()

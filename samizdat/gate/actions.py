@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import batched
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
@@ -137,6 +138,12 @@ def publish_letter(
 def withdraw_letter(edition: int) -> None:
     """Takes the web copies of a letter away, in all languages. The leave page goes on knowing its list."""
     Page.objects.filter(edition=edition).delete()
+
+
+def unlist_letters(editions: Iterable[int]) -> None:
+    """Takes the web copies of these letters out of the archive and its feed; by their addresses they are read on."""
+    for some in batched(editions, 500):
+        Page.objects.filter(edition__in=some, listed=True).update(listed=False)
 
 
 def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:

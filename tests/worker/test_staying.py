@@ -8,8 +8,10 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.campaigns.models import Edition
+from samizdat.campaigns.queries import editions_to_a_few
 from samizdat.core import link
 from samizdat.delivery import actions as delivery
+from samizdat.gate.actions import unlist_letters
 from samizdat.gate.models import Intake, Page
 from samizdat.rights import actions
 from samizdat.vault import house
@@ -43,6 +45,9 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
 
 
 def test_a_letter_to_a_few_stands_in_no_archive(asked: dict[str, Any]) -> None:
+    assert [page.listed for page in Page.objects.all()] == [False]
+    Page.objects.update(listed=True)  # As before an upgrade.
+    unlist_letters(editions_to_a_few())
     assert [page.listed for page in Page.objects.all()] == [False]
 
 
