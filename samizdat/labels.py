@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.importers.base import STANDARD_FIELDS
+from samizdat.core.fields import STANDARD_FIELDS
 
 STANDARD = {
     "FNAME": lazy("First name"),

@@ -21,6 +21,15 @@ READABLE = frozenset({"number", "date", "choice", "yesno"})
 # A readable number is kept in thousandths, a day as 20261125, a choice as its code, yes and no as 1 and 0.
 THOUSANDTHS = 1000
 
+# Merge tag -> what files of Mailchimp call a field that every list there has.
+STANDARD_FIELDS = {
+    "FNAME": "First Name",
+    "LNAME": "Last Name",
+    "ADDRESS": "Address",
+    "PHONE": "Phone Number",
+    "BIRTHDAY": "Birthday",
+}
+
 LONGEST = 1000
 MOST_CHOICES = 200
 

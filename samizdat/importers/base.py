@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
+from samizdat.core.fields import STANDARD_FIELDS
+
 # Strongest first. Files are read in this order, so that whoever left is known as gone before any file can
 # name her as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
 STATUSES = ("cleaned", "unsubscribed", "nonsubscribed", "pending", "subscribed")
@@ -14,13 +16,6 @@ COMPLAINED = "complained"
 # What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
 MEANINGS = (*STATUSES, COMPLAINED, "")
 
-STANDARD_FIELDS = {
-    "FNAME": "First Name",
-    "LNAME": "Last Name",
-    "ADDRESS": "Address",
-    "PHONE": "Phone Number",
-    "BIRTHDAY": "Birthday",
-}
 DELIMITERS = (",", ";", "\t", "|")
 JSON_LINES = "json"
 ADDRESS_LIST = "addresses"  # names and addresses as people write them into a letter's "To"

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from samizdat.importers.base import STANDARD_FIELDS
+from samizdat.core.fields import STANDARD_FIELDS
 
 
 def plain(label: str) -> str:
