@@ -118,6 +118,7 @@ write = [
     path("campaigns/<int:campaign_id>/resume", reports.resume, name="resume"),
     path("campaigns/<int:campaign_id>/take-back", reports.take_back, name="take-back"),
     path("campaigns/<int:campaign_id>/correct", reports.correct, name="correct-letter"),
+    path("campaigns/<int:campaign_id>/listing", reports.list_letter, name="list-letter"),
     path("campaigns/<int:campaign_id>/again", reports.write_again, name="write-again"),
     path("campaigns/<int:campaign_id>/settle", reports.settle, name="settle"),
     path("campaigns/<int:campaign_id>/unsure", unsure.unsure, name="unsure"),

@@ -46,8 +46,10 @@ def create(
     language: str | None = None,
     again: Campaign | None = None,
     version_of: Campaign | None = None,
+    unlisted: bool = False,
 ) -> Campaign:
     """A new draft; again: to those alone whom that letter did not reach. version_of: in another language.
+    unlisted: in no archive.
 
     Errors: CampaignError (format, list or segment of another organisation).
     """
@@ -67,6 +69,7 @@ def create(
             language=language or organisation.language,
             again=again,
             version_of=version_of,
+            unlisted=unlisted,
             created_by=by,
             created=now,
             changed=now,
@@ -83,7 +86,7 @@ def create(
 
 # What a save may change besides the letter itself; the first of these say whom it goes to.
 _AUDIENCE = ("list", "tag", "segment")
-_CHOSEN = (*_AUDIENCE, "template", "language")
+_CHOSEN = (*_AUDIENCE, "template", "language", "unlisted")
 
 
 def save(
@@ -99,9 +102,9 @@ def save(
 ) -> int:
     """Writes a draft over the version that was opened, and returns the new version. Both are kept (history.py).
 
-    changes: list, tag, segment, template, language. page: of writing.save. places: what it makes of its template; None
-    leaves that as it is. Errors: Overtaken when somebody saved
-    meanwhile, NotADraft, CampaignError for blocks that are no document.
+    changes: list, tag, segment, template, language, unlisted. page: of writing.save. places: what it makes of its
+    template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft, CampaignError for
+    blocks that are no document.
     """
     draft = checked(draft)
     values = _choices(campaign, changes)

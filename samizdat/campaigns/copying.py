@@ -23,6 +23,7 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         template=campaign.template,
         language=campaign.language,
         again=campaign.again,
+        unlisted=campaign.unlisted,
     )
     copy_arrangement(campaign, made)
     if campaign.folder_id is not None:

@@ -31,8 +31,8 @@ THINNED_EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A version opened: the draft, the numbers of list, tag, segment, template, and the language beside it, and what
-    the letter made of its template; None where that was not kept yet.
+    """A version opened: the draft, the numbers of list, tag, segment, template, the language and `unlisted` beside it,
+    and what the letter made of its template; None where that was not kept yet.
     """
 
     number: int
@@ -98,6 +98,7 @@ def chosen_of(campaign: Campaign) -> dict[str, Any]:
         "segment": campaign.segment_id,
         "template": campaign.template_id,
         "language": campaign.language,
+        "unlisted": campaign.unlisted,
     }
 
 

@@ -92,6 +92,7 @@ class Campaign(models.Model):
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
     left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
     replies = models.PositiveBigIntegerField(null=True)  # Counted by a person, who has the mailbox; None: by nobody.
+    unlisted = models.BooleanField(default=False, db_default=False)  # Of a letter to all: in no archive (listing.py).
 
     class Meta:
         constraints = [
@@ -134,6 +135,11 @@ class Campaign(models.Model):
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
     return campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+
+
+def is_listed(campaign: Campaign) -> bool:
+    """Does its web version stand in the archive and the feed? Else it is read by whoever has its address."""
+    return goes_to_all(campaign) and not campaign.unlisted
 
 
 def is_gathered(campaign: Campaign) -> bool:

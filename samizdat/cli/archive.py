@@ -49,6 +49,8 @@ def archive(folder: str) -> None:
 
 def write(place: Any, root: Path) -> tuple[int, int]:
     """How many letters and pictures are in the folder now. Errors: FileExistsError for a folder of something else."""
+    from samizdat.gate import queries
+
     if root.exists() and not (root.is_dir() and (_is_ours(place, root) or not any(root.iterdir()))):
         raise FileExistsError(root)
     written: set[str] = set()
@@ -56,10 +58,10 @@ def write(place: Any, root: Path) -> tuple[int, int]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
         written.add(name)
-    # Pictures can be taken back. Pages cannot, and one that somebody laid beside ours is hers.
-    for old in root.glob("m/*"):
+    # Pictures can be taken back, and letters out of the archive. A page that somebody laid beside ours is hers.
+    for old in (*root.glob("m/*"), *(root / f"{slug}.html" for slug in queries.unlisted(place))):
         if old.relative_to(root).as_posix() not in written:
-            old.unlink()
+            old.unlink(missing_ok=True)
     return _letters_of(place), sum(name.startswith("m/") for name in written)
 
 

@@ -50,6 +50,9 @@ def campaign() -> None:
     default="direct",
     help="They lead where they say, or through the public pages, which keep one sum a link and day, of nobody.",
 )
+@click.option(
+    "--unlisted", is_flag=True, help="Its web version is read by its address alone: in no archive and no feed."
+)
 @common
 def campaign_new(
     body: str | None,
@@ -99,6 +102,7 @@ def campaign_new(
         segment=segment_named(organisation, segment_name) if segment_name else None,
         template=template,
         language=language,
+        unlisted=words["unlisted"],
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
 

@@ -135,6 +135,11 @@ def publish_letter(
             _put(Page, uid, {"slug": slug}, told)
 
 
+def list_letter(edition: int, listed: bool) -> None:
+    """Puts the web copies of a letter into the archive, or leaves them to whoever has their address."""
+    Page.objects.filter(edition=edition).update(listed=listed)
+
+
 def withdraw_letter(edition: int) -> None:
     """Takes the web copies of a letter away, in all languages. The leave page goes on knowing its list."""
     Page.objects.filter(edition=edition).delete()

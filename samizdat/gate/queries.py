@@ -82,6 +82,11 @@ def all_letters(place: Place) -> Iterator[Page]:
     return rows.order_by("-day", "-edition", "version").iterator(chunk_size=50)
 
 
+def unlisted(place: Place) -> list[str]:
+    """Slugs of the pages that are read by their address alone."""
+    return [*Page.objects.filter(place=place, listed=False).values_list("slug", flat=True)]
+
+
 def count_letters(place: Place) -> int:
     """Of the archive; the same one in another language is no letter more."""
     return Page.objects.filter(place=place, version=0, listed=True).count()

@@ -236,6 +236,8 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
     "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
     "campaign.corrected": ("", lazy("A slip was mended on its web version.")),
+    "campaign.listed": ("", lazy("It was put into the archive.")),
+    "campaign.unlisted": ("", lazy("It was taken out of the archive.")),
     "campaign.resent": ("", lazy("A draft was made for those whom it did not reach.")),
     "campaign.day_planned": ("", lazy("The day on which it is meant to go was set.")),
     "campaign.test_planned": ("", lazy("A test of versions was planned.")),

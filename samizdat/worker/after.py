@@ -46,6 +46,8 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "gate.lost": (publish.all_letters,),
     "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),
+    "campaign.listed": (publish.listing,),
+    "campaign.unlisted": (publish.listing,),
     "campaign.tested": (publish.pictures,),
     "picture.removed": (publish.picture_gone,),
 }

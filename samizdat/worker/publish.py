@@ -14,7 +14,7 @@ from samizdat.campaigns import contest, counting, languages
 from samizdat.campaigns.correcting import web_copy
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import content_of
-from samizdat.campaigns.models import Campaign, Edition, goes_to_all
+from samizdat.campaigns.models import Campaign, Edition, is_listed
 from samizdat.campaigns.pictures import frozen_in, named_in, open_picture
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.core.letter import render
@@ -127,6 +127,13 @@ def taken_back(event: Event, now: datetime) -> None:
         gate.withdraw_letter(edition)
 
 
+def listing(event: Event, now: datetime) -> None:
+    """Into the archive or out of it, with its other languages. A page that was never shown will be shown so."""
+    edition = Edition.objects.select_related("campaign").filter(campaign=event.about or 0).first()
+    if edition is not None:
+        gate.list_letter(edition.id, is_listed(edition.campaign))
+
+
 def all_letters(event: Event, now: datetime) -> None:
     """The web copies, pictures and counted links of letters that came in with an export, or that a gate has lost, the
     newest first; those that are shown already are passed over, so that a killed one goes on."""
@@ -176,7 +183,7 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     shown: list[dict[str, Any]] = [{}]
     if is_public(campaign) and edition.archive_slug:
         shown = [_web_copy(version, place, edition, now) for place, version in versions]
-    listed = goes_to_all(campaign)
+    listed = is_listed(campaign)
     for page in shown:
         gate.publish_letter(bytes(campaign.organisation.uid), edition.id, **named, **page, listed=listed)
 

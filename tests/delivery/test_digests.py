@@ -69,10 +69,12 @@ def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server
     assert often(house) == ["all", "digest", "digest"]
     second = house.released()
     assert second.frozen == 1
+    Campaign.objects.filter(pk=second.pk).update(unlisted=True)
     run_campaign(second.pk, 30)
     wish(house, leaves, often="all")
     made = close(house, server)
     assert made.frozen == 2
+    assert made.unlisted, "it quotes a letter that stands in no archive"
     assert often(house) == ["all", "digest", "all"]
     run_campaign(house.released().pk, 30)
     assert got(server) == {always: ["News"] * 3, gathers: ["News", "digest"], leaves: ["News", "digest", "News"]}

@@ -24,7 +24,16 @@ from samizdat.campaigns.arrangement import sealed as sealed_arrangement
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import COUNTERS, STATES, Campaign, Edition, EditionVariant, Folder, new_edition_number
+from samizdat.campaigns.models import (
+    COUNTERS,
+    STATES,
+    Campaign,
+    Edition,
+    EditionVariant,
+    Folder,
+    goes_to_all,
+    new_edition_number,
+)
 from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core.message import loads
@@ -106,6 +115,7 @@ def _told(home: House, letter: Campaign) -> dict[str, Any]:
         "folder": folders.name_of(home.organisation, letter.folder) if letter.folder else None,
         "replies": letter.replies,
         "planned": letter.planned.isoformat() if letter.planned else None,
+        "unlisted": letter.unlisted or (letter.state in OVER + GOING and not goes_to_all(letter)),
         **{name: _told_moment(getattr(letter, name)) for name in MOMENTS},
         "draft": asdict(draft_of(letter)),
         "places": arrangement_of(letter).document(),
@@ -258,6 +268,7 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
         replies=letter.replies,
         planned=letter.planned if letter.state == "draft" else None,
         folder=_folder(told, places),
+        unlisted=told.get("unlisted") is True or (letter.state in OVER and _went_to_few(told)),
         draft_sealed=b"",
         **letter.books,
         **(letter.moments if letter.state in OVER else {name: letter.moments[name] for name in ("created", "changed")}),
@@ -274,6 +285,11 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
     if letter.state in OVER:
         _make_edition(row, told["edition"])
     return row
+
+
+def _went_to_few(told: dict[str, Any]) -> bool:
+    """Its tag or segment may not be here, and it is no letter to all for that."""
+    return told["tag"] is not None or bool(told["segment"])
 
 
 def _folder(told: dict[str, Any], places: besides.Places) -> Folder | None:

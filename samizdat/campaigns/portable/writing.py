@@ -88,6 +88,7 @@ def _chosen_here(letter: Campaign, told: dict[str, Any], places: besides.Places)
         "segment": segment.pk if segment is not None else None,
         "template": places.here(Templates.name, told.get("template")),
         "language": str(told.get("language") or letter.language)[:8],
+        "unlisted": told.get("unlisted") is True,
     }
 
 

@@ -105,6 +105,8 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         now=now,
         template=newest.template,
         language=newest.language,
+        # It quotes them, so its own web version stands where theirs do.
+        unlisted=any(edition.campaign.unlisted for edition in editions),
     )
     Campaign.objects.filter(pk=made.pk).update(is_digest=True, digest_round=list_.digest_round)
     _set_readers_aside(made, list_)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns import correcting, folders
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.draft import ENVELOPE, Draft
 from samizdat.core.languages import direction
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.releasing import LONGEST_HOLD, Wave
@@ -85,6 +85,12 @@ class ComposeForm(EnvelopeForm):
         required=False,
         help_text=lazy("Counted: they lead through your public pages, which keep one sum a link and day, of nobody."),
     )
+    archive = forms.ChoiceField(
+        label=lazy("Web version"),
+        choices=[("listed", lazy("in the archive")), ("unlisted", lazy("by its address alone"))],
+        required=False,
+        help_text=lazy("By its address alone: in no archive and no feed. Whoever has the link can read it."),
+    )
     body = forms.CharField(
         label=lazy("Letter"),
         required=False,
@@ -102,10 +108,11 @@ class ComposeForm(EnvelopeForm):
         templates: Any,
         is_version: bool = False,
         is_again: bool = False,
+        is_to_few: bool = False,
         **kwargs: Any,
     ) -> None:
         """is_version: in another language, whose sender and audience are those of its letter. is_again: to those whom
-        another letter did not reach, and to nobody else.
+        another letter did not reach, and to nobody else. is_to_few: to a tag, a segment or those.
         """
         super().__init__(*args, **kwargs)
         self.is_version, self.is_again = is_version, is_again
@@ -115,10 +122,15 @@ class ComposeForm(EnvelopeForm):
         for name in ("subject", "preheader", "body"):
             self.fields[name].widget.attrs |= {"lang": code, "dir": direction(code)} if code else {}
         if is_version:
-            for name in ("from_name", "from_email", "reply_to", "links", "list", "tag", "segment", "language"):
+            for name in (*ENVELOPE, "archive", "list", "tag", "segment", "language"):
                 del self.fields[name]
             return
         offer(self, "language", every_language(code))
+        # Who makes it a letter to all and chooses, both in one page, is heard.
+        if is_to_few and "archive" not in self.data:
+            self.fields["archive"].disabled = True
+            self.fields["archive"].help_text = _("Decided: a letter to few stands in no archive.")
+            offer(self, "archive", [(self.initial["archive"], _("by its address alone"))])
         if is_again:
             for name in ("list", "tag", "segment"):
                 del self.fields[name]

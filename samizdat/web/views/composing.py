@@ -23,6 +23,7 @@ from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, Overtaken
 from samizdat.campaigns.letter import findings, proof_of, values_of
+from samizdat.campaigns.models import goes_to_all
 from samizdat.campaigns.offering import offered
 from samizdat.campaigns.writing import Saved
 from samizdat.core.document import BadDocument
@@ -57,6 +58,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         "segment": campaign.segment_id or "",
         "template": campaign.template_id or "",
         "language": campaign.language,
+        "archive": "unlisted" if campaign.unlisted else "listed",
     }
     return ComposeForm(
         request.POST if request.method == "POST" else None,
@@ -67,6 +69,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         templates=queries.templates(organisation),
         is_version=campaign.version_of_id is not None,
         is_again=campaign.again_id is not None,
+        is_to_few=not goes_to_all(campaign),
     )
 
 
@@ -94,12 +97,15 @@ def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
         return {"template": template}
     if form.is_again:
         return {"template": template, "language": answers["language"]}
+    # A page that does not ask keeps what was chosen.
+    archive = answers["archive"] or form.initial["archive"]
     return {
         "list": audience.list_by_id(organisation, answers["list"]),
         "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
         "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
         "template": template,
         "language": answers["language"],
+        "unlisted": archive == "unlisted",
     }
 
 
@@ -331,7 +337,8 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
 def _envelope(found: Any, stored: Saved) -> str:
     """What the other fields of the form say now, for the page that is typed in."""
     chosen = {"list": found.list_id, "tag": found.tag_id, "segment": found.segment_id, "template": found.template_id}
-    said = asdict(stored.draft) | chosen | {"language": found.language}
+    archive = "unlisted" if found.unlisted else "listed"
+    said = asdict(stored.draft) | chosen | {"language": found.language, "archive": archive}
     fields = {
         name: "" if value is None else str(value) for name, value in said.items() if name not in ("body", "format")
     }

@@ -14,8 +14,10 @@ from django.utils.translation import ngettext
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
-from samizdat.campaigns import contest, copying, correcting
+from samizdat.campaigns import contest, copying, correcting, listing
 from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import goes_to_all, is_listed
 from samizdat.campaigns.queries import is_public
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resending
@@ -42,7 +44,15 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
         return go(request, "campaign", campaign_id)
     facts = _facts(request, found) | {"unreached": _unreached(found), "clicks": clicks.table(found)}
     facts |= {"languages": languages.went(found), "asked": clicks.asked(found), "is_public": is_public(found)}
+    facts |= {"archive": _archive(found)}
     return render(request, "web/campaigns/report.html", facts | results.heard(found))
+
+
+def _archive(found: Any) -> dict[str, bool] | None:
+    """Where its web version stands; None where it has none, and gets none."""
+    if not found.edition.archive_slug or (found.state == "cancelled" and queries.nobody_got(found)):
+        return None
+    return {"listed": is_listed(found), "to_all": goes_to_all(found)}
 
 
 def _unreached(found: Any) -> dict[str, Any] | None:
@@ -79,6 +89,20 @@ def correct(request: Any, campaign_id: int) -> HttpResponse:
     slips = [(slip, people.name_of(slip.by) if slip.by else "") for slip in correcting.corrections(found.edition)]
     facts = {"campaign": found, "subject": draft_of(found).subject, "form": form, "slips": slips}
     return render(request, "web/campaigns/correct.html", facts, status=422 if form.errors else 200)
+
+
+@deed(WRITERS)
+def list_letter(request: Any, campaign_id: int) -> HttpResponse:
+    """Into the archive, or out of it."""
+    found, listed = letter_at(request, campaign_id), request.POST.get("listed") == "yes"
+    try:
+        listing.put(found, listed, by=request.person, now=hours.asked())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        done = _("It is put into the archive.") if listed else _("It is taken out of the archive and the feed.")
+        messages.success(request, done + " " + _("The public pages show it so within a minute."))
+    return go(request, "report", campaign_id, anchor="archive")
 
 
 @deed(WRITERS)

@@ -1,0 +1,62 @@
+"""Whether a letter stands in the archive: chosen in its envelope, and once more when it is out."""
+
+import pytest
+
+from samizdat.audience.actions.lists import tags_for
+from samizdat.campaigns import copying
+from samizdat.campaigns.listing import CannotBeListed, put
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery.actions import release
+from samizdat.gate.models import Page
+from samizdat.worker import after
+from tests.conftest import NOW
+from tests.web.conftest import House, make_campaign
+from tests.web.test_campaigns import Desk, _answers, _to
+
+
+def _follow() -> None:
+    while after.follow(NOW):
+        pass
+
+
+@pytest.mark.django_db(databases=["default", "gate"])
+def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so(here: House, desk: Desk) -> None:
+    client, letter = desk("editor"), here.campaign
+    client.post(_to(here, "campaign", letter.pk), _answers(here, archive="unlisted"))
+    # A page without the question keeps what was chosen, and so does a copy.
+    client.post(_to(here, "campaign", letter.pk), _answers(here, version="2", subject="Once more"))
+    letter.refresh_from_db()
+    assert letter.unlisted and copying.copy(letter, by=None, now=NOW).unlisted
+    release(letter, now=NOW, by=here.people["editor"])
+    _follow()
+    page = Page.objects.get(edition=letter.edition.pk)
+    assert not page.listed
+    report, press = _to(here, "report", letter.pk), _to(here, "list-letter", letter.pk)
+    assert "by its address alone" in desk("viewer").get(report).content.decode()
+    assert desk("viewer").post(press, {"listed": "yes"}).status_code == 403
+    for said, listed in (("yes", True), ("no", False)):
+        assert client.post(press, {"listed": said}).headers["Location"] == f"{report}#archive"
+        _follow()
+        page.refresh_from_db()
+        assert page.listed is listed
+    assert "It was taken out of the archive." in client.get(report).content.decode()
+
+
+def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:
+    client, letter = desk("editor"), here.campaign
+    Campaign.objects.filter(pk=letter.pk).update(tag=tags_for(here.organisation, ["crew"])["crew"])
+    page = client.get(_to(here, "campaign", letter.pk)).content.decode()
+    assert "Decided: a letter to few stands in no archive." in page
+    # Made a letter to all, and left out of the archive, by one press.
+    client.post(_to(here, "campaign", letter.pk), _answers(here, archive="unlisted"))
+    letter.refresh_from_db()
+    assert (letter.tag, letter.unlisted) == (None, True)
+
+
+def test_a_draft_and_a_letter_to_few_are_put_nowhere(here: House) -> None:
+    with pytest.raises(CannotBeListed):
+        put(here.campaign, False, by=None, now=NOW)
+    few = make_campaign(here, "To the crew")
+    few.again = here.sent
+    with pytest.raises(CannotBeListed):
+        put(few, True, by=None, now=NOW)
