@@ -39,7 +39,7 @@ LONGEST = timedelta(days=1)
 # Characters as they travel. A page takes 4 MB (settings), and the sign-in has a few fields of its own.
 MOST = 3_500_000
 # Fields that are no text of hers: the marks of the form, and buttons, which say what to do besides saving.
-_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove"}
+_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove", "look"}
 _SALT = "samizdat.web.signed_out"
 _INSTANCE = bytes(16)
 

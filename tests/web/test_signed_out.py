@@ -114,6 +114,15 @@ def test_a_page_that_stood_open_while_she_signed_in_elsewhere_is_offered_too(her
     assert draft_of(here.campaign).subject == "What the river left"
 
 
+@pytest.mark.once
+def test_what_was_only_looked_at_is_saved_when_it_is_put_in(here: House) -> None:
+    address, client = _to(here, "branding"), Client(enforce_csrf_checks=True)
+    client.force_login(here.people["admin"], "samizdat.accounts.backend.BlindIndexBackend")
+    mark = signed_out.mark(here.people["admin"], address, address)
+    offered = client.post(address, {signed_out.MARK: mark, "link": "#003366", "look": "1"}).content.decode()
+    assert _fields(offered, address).keys() == {"csrfmiddlewaretoken", signed_out.MARK, "link"}
+
+
 def test_a_comment_is_offered_on_the_page_of_its_letter(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "comment", here.campaign.pk)
     marked = _fields(client.get(_to(here, "campaign", here.campaign.pk)).content.decode(), address)
