@@ -134,3 +134,11 @@ def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(her
     number = next(one.number for one in queries.fields(here.organisation) if one.tag == "TOWN")
     page = desk("editor").post(_to(here, "joining-forms"), _words(here, asked=[number], required=[]), follow=True)
     assert "“Town” has 120 choices, more than a public page of 14 KB holds" in page.content.decode()
+
+
+def test_her_page_says_how_she_wants_her_letters(here: House, desk: Desk) -> None:
+    choice = preferring.Choice("monthly", wishes="td")
+    preferring.prefer(here.ada, here.list, choice, now=NOW)
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "as text only; with a subject and a sender name that tell nothing; " in page
+    assert "only the first letter of a month" in page

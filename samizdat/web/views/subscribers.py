@@ -11,15 +11,17 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience import actions, checking, queries
+from samizdat.audience.actions import preferring
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK
-from samizdat.core import misspelling
+from samizdat.core import misspelling, variants
 from samizdat.core.address import BadAddress, normalise
 from samizdat.core.consent import PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.rights.keeping import gone_from_backups
+from samizdat.rights.words import OFTEN
 from samizdat.web import alarms, filtering, kinds, reading, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
@@ -141,13 +143,28 @@ def subscriber(request: Any, number: int) -> HttpResponse:
         "tags": [tag for tag in known if tag[1] in card.tags],
         "known_tags": known[:MOST_SUGGESTIONS],
         "standings": card.lists,
+        "chosen": _preferred(found, card),
     }
     return render(request, "web/audience/subscriber.html", facts)
 
 
-def _shown(field: Any, value: str) -> tuple[str, str, bool]:
-    """A field's name, its value, and whether that is one of its kind."""
-    return field_label(field.tag, field.label), kinds.shown(field, value), kinds.fits(field, value)
+def _shown(field: Any, value: str) -> tuple[str, str, bool, bool]:
+    """A field's name, its value, whether that is one of its kind, and whether it stands readable on the disk."""
+    open_ = field.readable and bool(value)
+    return field_label(field.tag, field.label), kinds.shown(field, value), kinds.fits(field, value), open_
+
+
+def _preferred(found: Any, card: Any) -> list[str]:
+    """What she chose about her letters, where that is not what everybody gets."""
+    wishes = preferring.looks_of(found).wishes
+    said = [_("as text only")] if variants.TEXT in wishes else []
+    if variants.DISCREET in wishes:
+        said.append(_("with a subject and a sender name that tell nothing"))
+    for one in card.lists:
+        often, _until = preferring.often_of(found, one.list_id)
+        if often in OFTEN:
+            said.append(f"{one.name}: {OFTEN[often]}")
+    return said
 
 
 @door(see=WRITERS, do=WRITERS)
