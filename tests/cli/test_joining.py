@@ -25,7 +25,7 @@ def test_a_form_is_made_shown_listed_and_switched_off(lived: House) -> None:
         "title": "Our letters",
         "language": "ru",
         "lists": ["Letter", "Alarm"],
-        "fields": [{"tag": "FNAME", "label": "First Name", "kind": "text", "required": True}],
+        "fields": [{"tag": "FNAME", "label": "Имя", "kind": "text", "required": True}],
         "topics": ["Books"],
         "words": "I want these letters.",
         "remarks": [],
