@@ -136,7 +136,7 @@ VERDICTS: dict[str, Word] = {
     "confirmed": lazy("She confirmed on %(day)s and has not withdrawn it."),
     "returned": lazy("She agreed, left, and came back on %(day)s."),
     "not_asked_yet": lazy("Nobody has looked at her records yet."),
-    "never_agreed": lazy("There is no consent record for this list."),
+    "never_agreed": lazy("No consent to its letters is on record."),
     "not_confirmed": lazy("She signed up on %(day)s and has not confirmed it."),
     "left": lazy("She left on %(day)s."),
     "objected": lazy("She objected on %(day)s."),

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import actions, queries
+from samizdat.core import segment
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_campaign
 
@@ -39,8 +40,10 @@ def test_a_tag_that_cannot_be_is_refused_beside_its_field(here: House, desk: Des
 def test_removing_says_how_many_have_a_value_and_which_drafts_say_it(here: House, desk: Desk) -> None:
     actions.change_values(here.ada, {"CITY": "Riga"}, now=NOW)
     draft = make_campaign(here, "Where the river goes", "Dear reader in *|CITY|*,\n\nhello.\n")
+    actions.add_segment(here.organisation, "In Riga", segment.Field(here.field, "is", "Riga"), now=NOW)
     client, page = desk("admin"), _to(here, "remove-field", here.field)
     asked = client.get(page).content.decode()
+    assert "They mean nobody until you change them" in asked and "In Riga" in asked
     assert "1 of 2 subscribers has a value in it." in asked
     assert _to(here, "campaign", draft.pk) in asked and "CITY" in _tags(here)
     told = client.post(page, follow=True).content.decode()

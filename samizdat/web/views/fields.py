@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.segments import saved
 from samizdat.campaigns import queries as campaigns
+from samizdat.core import segment
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, door, go
 from samizdat.web.forms.audience import FieldForm
 from samizdat.web.forms.base import refuse
@@ -104,6 +106,11 @@ def remove_field(request: Any, field_number: int) -> HttpResponse:
         "seen": so_far["seen"] + counted.seen,
         "following": counted.following,
         "drafts": campaigns.drafts_with(request.organisation, found.tag),
+        "segments": [
+            one
+            for one in saved.segments(request.organisation)
+            if ("field", found.number) in segment.references(one.tree)
+        ],
     }
     name = "field_count" if request.htmx else "field_remove"
     return render(request, f"web/audience/{name}.html", facts)
