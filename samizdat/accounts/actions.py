@@ -93,7 +93,9 @@ def _check_host(organisation: Organisation, url: str) -> None:
     host = urlsplit(url).hostname
     if host is None or host == urlsplit(organisation.public_url).hostname or is_here(host):
         return
-    others = Organisation.objects.exclude(pk=organisation.pk).values_list("public_url", flat=True)
+    # All of them, in one order: of two that take one host at once, the second waits and is told.
+    rows = Organisation.objects.select_for_update(no_key=True).order_by("pk").values_list("pk", "public_url")
+    others = [other for pk, other in rows if pk != organisation.pk]
     if host in {urlsplit(other).hostname for other in others}:
         raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
 

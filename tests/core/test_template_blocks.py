@@ -1,5 +1,7 @@
 """HTML of a template read as blocks: nothing is lost, and what is written instead wears the same."""
 
+from typing import Any
+
 import pytest
 
 from samizdat.core.document import parse, to_html
@@ -100,3 +102,18 @@ def test_a_page_without_marks_has_its_words_and_pictures_as_places() -> None:
     assert "Words" not in take((footer % "Head").encode()).sample, "a heading is not the letter"
     tables = b"<body>" + b"<table><tr><td>%s</td></tr></table>" * 3 + b"</body>"
     assert take(tables % (b"one word", b"some more words", b"one")).sample == "some more words"
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        {"texts": {"body": [7, ""]}, "copies": {}, "hidden": []},
+        {"texts": {}, "copies": {"item": [["0", "1"]]}, "hidden": []},
+        {"texts": {}, "copies": {"item": [["0", -1]]}, "hidden": []},
+        {"texts": {}, "copies": {}, "hidden": [1]},
+        {"texts": [], "copies": {}, "hidden": []},
+    ],
+)
+def test_what_somebody_made_up_is_no_arrangement(made_up: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        Arrangement.read(made_up)

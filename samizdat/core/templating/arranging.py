@@ -46,11 +46,22 @@ class Arrangement:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Arrangement":
-        return cls(
+        """What `document` gave. Errors: KeyError, TypeError, ValueError or AttributeError for anything else, as of an
+        export that somebody made up.
+        """
+        made = cls(
             {key: Written(*one) for key, one in document["texts"].items()},
             {name: tuple(Copy(*one) for one in copies) for name, copies in document["copies"].items()},
             frozenset(document["hidden"]),
         )
+        copies = [copy for some in made.copies.values() for copy in some]
+        words = [word for key, one in made.texts.items() for word in (key, one.html, one.blocks)]
+        words += [*made.copies, *(copy.id for copy in copies), *made.hidden]
+        if not all(isinstance(word, str) for word in words) or not all(
+            type(copy.model) is int and copy.model >= 0 for copy in copies
+        ):
+            raise ValueError
+        return made
 
     def written(self, key: str, words: Written | None) -> "Arrangement":
         """None: as the template has it."""
