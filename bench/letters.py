@@ -57,11 +57,13 @@ class Bench:
         dialect.learn_sizes()
 
     def _add(self, people: int) -> None:
+        from samizdat.accounts.models import Organisation
         from samizdat.audience import headcount
         from samizdat.audience.models import Subscriber, Subscription, row_id
         from samizdat.core import seal
 
         today = datetime.now(UTC).date()
+        Organisation.objects.filter(id=self.organisation.id).update(next_number=people + 1)  # Walks end there.
         for first in range(1, people + 1, 5000):
             rows = []
             for number in range(first, min(first + 5000, people + 1)):
