@@ -106,8 +106,17 @@ def repeated(request: HttpRequest, *names: str) -> bool:
 
 def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.Holder, Place]:
     """Who holds this token, where it may be shown. Http404 for everything else, without saying what was wrong."""
+    return _shown(request, lambda: tokens.reader.read(token, *purposes))
+
+
+def glimpsed_of(request: HttpRequest, token: str, purpose: str) -> tuple[tokens.Holder, Place]:
+    """The same of a token that only the house can prove, or this process could answer for everybody."""
+    return _shown(request, lambda: tokens.reader.glimpse(token, purpose))
+
+
+def _shown(request: HttpRequest, read: Callable[[], tokens.Holder]) -> tuple[tokens.Holder, Place]:
     try:
-        holder = tokens.reader.read(token, *purposes)
+        holder = read()
     except link.BadToken:
         raise Http404 from None
     place = queries.place(holder.uid)

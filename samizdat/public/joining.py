@@ -12,11 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.core import address, fields, link, reach
+from samizdat.core import address, fields, reach
 from samizdat.gate import queries
 from samizdat.gate.models import Form, Place
 from samizdat.public import remembering, stamps, tokens
-from samizdat.public.answers import host_of, page_of, posted_of, takes
+from samizdat.public.answers import glimpsed_of, host_of, page_of, posted_of, takes
 from samizdat.public.middleware import HEADERS
 from samizdat.public.sealing import drop_in
 
@@ -161,7 +161,9 @@ def _form_page(
 @takes("GET", "HEAD", "POST")
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the confirmation mail. Its token names the list or form where others name an edition."""
-    holder, place = _asked(request, token)
+    # The house proves it; one that it mailed is known here by its state, and of one that came along from another house
+    # nothing is known.
+    holder, place = glimpsed_of(request, token, "confirm")
     # Below the day the number of a list, or of a form with its choice in the last four bits (audience/actions/forms).
     number = holder.edition & (1 << 40) - 1
     form = queries.form_of_list(place, number & ~15 if number >> 32 else number)
@@ -183,19 +185,6 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             "known": state == "pending",
         }
         return page_of(request, place, language, page, values)
-
-
-def _asked(request: HttpRequest, token: str) -> tuple[tokens.Holder, Place]:
-    """Whose link of a confirmation mail this is. The house proves it; one that it mailed is known here by its state,
-    and of one that came along from another house nothing is known. Http404 for what cannot be one."""
-    try:
-        holder = tokens.reader.glimpse(token, "confirm")
-    except link.BadToken:
-        raise Http404 from None
-    place = queries.place(holder.uid)
-    if place is None or not queries.reachable(place, host_of(request)):
-        raise Http404
-    return holder, place
 
 
 def _chosen(details: dict[str, Any], number: int) -> str:

@@ -1,12 +1,11 @@
 """The page behind the link in a letter that asks again whether she wants to go on getting a list."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
-from samizdat.core import link
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
-from samizdat.public.answers import holder_of, host_of, page_for, takes
+from samizdat.public.answers import glimpsed_of, holder_of, page_for, takes
 from samizdat.public.sealing import drop_in
 
 
@@ -20,17 +19,11 @@ def stay(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _asked(request: HttpRequest, token: str) -> tuple[tokens.Holder, Place]:
-    """Of which letter it is; only the house can prove it, or this process could answer for everybody. Http404 for what
-    names no letter of a group that is shown here."""
+    """Of which letter it is. Http404 for what names no letter of a group that is shown here."""
     try:
-        holder = tokens.reader.glimpse(token, "stay")
-    except link.BadToken:
+        holder, place = glimpsed_of(request, token, "stay")
+    except Http404:
         return holder_of(request, token, "test")
-    place = queries.place(holder.uid)
-    if (
-        place is None
-        or not queries.reachable(place, host_of(request))
-        or not queries.letter_name(place, holder.edition)
-    ):
+    if not queries.letter_name(place, holder.edition):
         return holder_of(request, token, "test")
     return holder, place
