@@ -87,6 +87,4 @@ def branding_preview(request: Any, kind: str) -> HttpResponse:
         form = _form(request, request.GET, shown)
         if form.is_valid():
             shown = form.brand()
-    response = HttpResponse(_letter(request.organisation, kind, shown))
-    response.headers["Content-Security-Policy"] = previews.POLICY
-    return response
+    return previews.framed(_letter(request.organisation, kind, shown))

@@ -358,12 +358,7 @@ def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
     """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
     found = campaign_at(request, campaign_id)
     values, _seen = _values(request, found)
-    page = previews.page(found, timezone.now(), kind, values)
-    if page is None:
-        raise Http404
-    response = HttpResponse(page)
-    response.headers["Content-Security-Policy"] = previews.POLICY
-    return response
+    return previews.framed(previews.page(found, timezone.now(), kind, values))
 
 
 @deed(WRITERS)
@@ -381,8 +376,4 @@ def typed(request: Any, campaign_id: int, kind: str) -> HttpResponse:
         )
     except BadDocument as bad:
         page = escape(findings((bad.flaw,))[0].sentence)
-    if page is None:
-        raise Http404
-    response = HttpResponse(page)
-    response.headers["Content-Security-Policy"] = previews.POLICY
-    return response
+    return previews.framed(page)

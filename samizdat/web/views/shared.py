@@ -24,7 +24,6 @@ from samizdat.core.letter import fill
 from samizdat.web import looks, previews
 from samizdat.web.doors import View, open_door
 from samizdat.web.views.entry import says
-from samizdat.web.views.looking import framed
 
 STATUS = {"too_many": 429, "changed": 409}
 
@@ -106,4 +105,4 @@ def _answer(request: Any, link: Any) -> None:
 
 @_by_link
 def shared_frame(request: Any, link: Any, token: str, kind: str) -> HttpResponse:
-    return framed(looks.frame(_in_language(request, link)[0], timezone.now(), kind, previews.sample()))
+    return previews.framed(looks.frame(_in_language(request, link)[0], timezone.now(), kind, previews.sample()))

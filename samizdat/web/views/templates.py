@@ -63,9 +63,7 @@ def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
     template = _template_at(request, template_id)
     if kind not in previews.KINDS:
         raise Http404
-    response = HttpResponse(previews.shown_at_desk(request.organisation, _seen(template, kind)))
-    response.headers["Content-Security-Policy"] = previews.POLICY
-    return response
+    return previews.framed(previews.shown_at_desk(request.organisation, _seen(template, kind)))
 
 
 def _seen(template: Any, kind: str = "light") -> str:
