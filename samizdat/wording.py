@@ -72,7 +72,9 @@ def city(zone: str) -> str:
 
 @lru_cache(maxsize=8)
 def _cities(language: str) -> Mapping[str, str]:
-    """Zone -> city, as CLDR has them (babel's `Locale(language).time_zones`), beside the catalogue of the language."""
+    """Zone -> city, as CLDR has them (babel's `Locale(language).time_zones`; its licence lies beside them, with the
+    catalogue of the language).
+    """
     path = Path(__file__).parent / "locale" / language / "cities.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     return dict(line.split(" ", 1) for line in lines)
