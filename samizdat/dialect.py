@@ -862,6 +862,12 @@ def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, in
     return _by_number("SELECT subscriber_id, list_id, status, may FROM audience_subscription", subscribers)
 
 
+def asking_of(subscribers: Sequence[int]) -> dict[tuple[int, int], int]:
+    """(subscriber, list) -> the verdict about appeals for money; who never spoke of them is left out."""
+    rows = _by_number("SELECT subscriber_id, list_id, asking FROM audience_subscription", subscribers)
+    return {(id, list_id): asking for id, list_id, asking in rows if asking}
+
+
 def consent_of(
     subscribers: Sequence[int],
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str]]]:
@@ -1024,6 +1030,11 @@ def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None
         "UPDATE audience_subscription SET status = %s, may = %s, since = %s WHERE subscriber_id = %s AND list_id = %s",
         rows,
     )
+
+
+def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
+    """(asking, subscriber, list)."""
+    _update("UPDATE audience_subscription SET asking = %s WHERE subscriber_id = %s AND list_id = %s", rows)
 
 
 def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:

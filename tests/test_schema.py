@@ -25,6 +25,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "list": "number; the name is sealed",
         "status": "needed for counts and for release",
         "may": "the verdict of consent.may",
+        "asking": "the same about appeals for money: release asks it in the database",
         "since": "a day",
         "paused": "a day, of her own choice",
         "frequency": "every letter, one a month or a digest: release asks it in the database",

@@ -108,11 +108,13 @@ def _wrong(organisation: Any, ids: list[int], now: datetime) -> list[int]:
     logs = {id: facts.records(held) for id, held in known.items()}
     resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)
     paused = {(id, list_id): day for id, list_id, day in resting.values_list("subscriber_id", "list_id", "paused")}
+    asking = dialect.asking_of(ids)
     return sorted(
         {
             id
             for id, list_id, status, may in dialect.subscriptions_of(ids)
             if facts.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2] != (status, may)
+            or facts.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
         }
     )
 

@@ -55,11 +55,14 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> N
     for id, tag in dialect.tags_of(ids):
         carried[id].append(tag)
     today = now.astimezone(UTC).date()
-    entered, moved = [], []
+    entered, moved, asked = [], [], []
     for id in ids:
         old = before.get(id)
         paused = datetime.fromisoformat(old[3]).date() if old and old[3] else None
-        status, may, day = facts.verdict_of(facts.records(known[id]), list_.id, now, reasons.get(id), paused)
+        told = facts.records(known[id])
+        status, may, day = facts.verdict_of(told, list_.id, now, reasons.get(id), paused)
+        if asking := facts.asking_of(told, list_.id, now):
+            asked.append((asking, id, list_.id))
         since = day.isoformat() if day else (old[2] if old else today.isoformat())
         if old is None:
             entered.append((id, list_.id, status, may, since))
@@ -68,6 +71,7 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> N
         totals.move({list_.id: old[0]} if old else {}, carried[id], {list_.id: status}, carried[id])
     dialect.insert_subscriptions(entered)
     dialect.update_subscriptions(moved)
+    dialect.update_asking(asked)
     totals.write()
 
 

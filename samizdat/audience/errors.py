@@ -56,6 +56,17 @@ class AddressErased(AudienceError):
         )
 
 
+class NotAReader(AudienceError):
+    """A yes to appeals of somebody who has not agreed to the letters."""
+
+    code = "not_a_reader"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("She does not get the letters of this list, so no appeal would reach her. Add her for letters first.")
+        )
+
+
 class ImportRefused(AudienceError):
     """An import that cannot begin or go on. `code` and `values` as the importers give them."""
 

@@ -1,7 +1,8 @@
 """Facts of consent as rows, and the verdict they come to.
 
 A consent record's readable columns say list, kind, purpose, way and day; exact time, source and words are sealed
-beside them. Subscription.status and .may are what core/consent makes of all of them, written in their transaction.
+beside them. Subscription.status, .may and .asking are what core/consent makes of all of them, written in their
+transaction.
 """
 
 import hashlib
@@ -15,7 +16,8 @@ from samizdat.core import consent
 SUBSCRIBER = ("subscriber", "blob")
 RECORD = ("consent", "blob")
 
-NEWSLETTER = consent.PURPOSES.index("newsletter")
+NEWSLETTER = consent.PURPOSES.index(consent.LETTERS)
+APPEALS = consent.PURPOSES.index(consent.APPEALS)
 IMPORT = consent.WAYS.index("import")
 
 # Which reason speaks for an address that has several.
@@ -74,6 +76,14 @@ def verdict_of(
         asked = consent.may(known, list_id, "newsletter", now, suppressed=reason, paused=paused)
     status = consent.STATUSES.index(consent.status(own))
     return status, consent.code(asked), own.record.day if own.record else None
+
+
+def asking_of(known: Sequence[consent.Record], list_id: int, now: datetime) -> int:
+    """May she be asked for money, as it is stored: 0 where nothing was ever said of it. Without suppression and pause,
+    which `may` has."""
+    if not any(record.purpose == consent.APPEALS and record.list in (list_id, consent.ALL_LISTS) for record in known):
+        return 0
+    return consent.code(consent.may(known, list_id, consent.APPEALS, now))
 
 
 def foremost(reasons: Iterable[str]) -> str | None:

@@ -126,13 +126,17 @@ class SubscriberTag(models.Model):
 
 
 class Subscription(models.Model):
-    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction of the facts."""
+    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction of the facts.
+
+    `asking`: the same about appeals for money, which go to whoever has both (facts.asking_of).
+    """
 
     pk = models.CompositePrimaryKey("subscriber_id", "list_id")
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     list = models.ForeignKey(List, models.CASCADE, db_index=False, db_constraint=False)
     status = models.PositiveSmallIntegerField()
     may = models.PositiveSmallIntegerField()
+    asking = models.PositiveSmallIntegerField(default=0, db_default=0)
     since = models.DateField()
     paused = models.DateField(null=True)  # Not written to before this day: she asked.
     frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
@@ -152,6 +156,8 @@ class Subscription(models.Model):
             ),
             # Few again: suppressed, for whatever reason, and whoever paused (7 and above in consent.REASONS).
             models.Index(fields=["subscriber", "list"], condition=models.Q(may__gte=7), name="subscription_suppressed"),
+            # Few for now: who agreed to appeals for money.
+            models.Index(fields=["list", "subscriber"], condition=models.Q(asking=1), name="subscription_asking"),
         ]
 
 

@@ -164,11 +164,14 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
         paused = rows[list_id].paused if list_id in rows else None
         status, may, day = facts.verdict_of(known, list_id, now, reason, paused)
         since = day or (rows[list_id].since if list_id in rows else now.astimezone(UTC).date())
+        asking = facts.asking_of(known, list_id, now)
         after[list_id] = status
         if list_id not in rows:
             dialect.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
         elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
             dialect.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
+        if asking != (rows[list_id].asking if list_id in rows else 0):
+            dialect.update_asking([(asking, subscriber.id, list_id)])
     tags = tags_of(subscriber)
     totals = Totals() if way is None else Totals(now.astimezone(UTC).date().isoformat(), way)
     totals.move(before, tags, after, tags)

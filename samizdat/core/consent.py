@@ -26,6 +26,7 @@ KINDS = (
 )
 WAYS = ("import", "form", "desk", "api", "mail", "one-click", "bounce")
 PURPOSES = ("newsletter", "fundraising")
+LETTERS, APPEALS = PURPOSES
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 
 ALL_LISTS = 0  # a record with this list speaks for every list of the organisation
@@ -129,8 +130,10 @@ BRINGS_BACK = frozenset({"form", "desk", "mail", "one-click"})
 _GONE = frozenset({"left", "objected", "cleaned"})
 _COMING_BACK = frozenset({"yes", "not_confirmed"})
 
-# A dead address is dead for every purpose; every other fact speaks for its own purpose only.
+# A dead address is dead for every purpose, and who leaves the letters of a list leaves it whole; every other fact
+# speaks for its own purpose only.
 _EVERY_PURPOSE = frozenset({"cleaned"})
+_WHOLE_LIST = frozenset({"withdrawn", "objected", "returned"})
 _AGREEING = frozenset({"asked", "given", "confirmed"})
 
 
@@ -144,13 +147,19 @@ def may(
 ) -> Yes | No:
     """May we write to this subscriber, for this list and purpose, now?
 
+    An appeal for money is a letter of its list that takes a second yes: without one to the letters the answer is
+    the same no, whatever she said of appeals.
+
     ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
     suppressed in the organisation (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
     ``paused`` is the day until which she wants nothing of this list; the record of that answer carries it.
     """
     if suppressed is not None:
         return No(f"suppressed:{suppressed}", None)
-    answer = _answer(*_fold(_spoken(records, list, purpose, now)))
+    known = tuple(records)
+    answer = _answer(*_fold(_spoken(known, list, LETTERS, now)))
+    if isinstance(answer, Yes) and purpose != LETTERS:
+        answer = _answer(*_fold(_spoken(known, list, purpose, now)))
     if isinstance(answer, Yes) and paused is not None and now.astimezone(UTC).date() < paused:
         return No("paused", replace(answer.record, day=paused))
     return answer
@@ -181,10 +190,10 @@ def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: dat
 _ANSWERS = frozenset({"confirmed", "withdrawn", "objected", "cleaned"})
 
 
-def asked_on(records: Iterable[Record], list: int, now: datetime) -> frozenset[date]:
+def asked_on(records: Iterable[Record], list: int, now: datetime, purpose: str = LETTERS) -> frozenset[date]:
     """The days of the sign-ups to this list that nothing has answered since, also of somebody who had left."""
     days: set[date] = set()
-    for record in _spoken(records, list, "newsletter", now):
+    for record in _spoken(records, list, purpose, now):
         if record.kind == "asked":
             days.add(record.day)
         elif record.kind in _ANSWERS:
@@ -203,7 +212,8 @@ def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -
 
 def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
     here = record.list == list or (record.list == ALL_LISTS and record.kind not in _AGREEING)
-    meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE
+    whole = record.purpose == LETTERS and record.kind in _WHOLE_LIST
+    meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE or whole
     return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
 
 
@@ -221,13 +231,25 @@ def _fold(records: Iterable[Record]) -> _Standing:
 
 def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Standing, _Standing]:
     """(what stands after this record, what stood before she left)."""
+    word, fact = standing
     if record.kind == "returned":
         # Back to what stood before she left: a leaving undone must not make a yes that never was.
-        return (before if standing[0] == "left" else standing), before
+        undone = word == "left" and fact is not None and fact.purpose == record.purpose
+        return (before if undone else standing), before
+    if _leaves_appeals_too(standing, record):
+        return (word, record), before
     to = MOVES.get((standing[0], record.kind))
     if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
         return standing, before
     return (to, record), (standing if to == "left" else before)
+
+
+def _leaves_appeals_too(standing: _Standing, record: Record) -> bool:
+    """She had left the list whole, and now says it of appeals by themselves: taking back the one does not take back
+    the other."""
+    word, fact = standing
+    apart = fact is not None and fact.purpose == LETTERS and record.purpose == APPEALS
+    return word == "left" and record.kind == "withdrawn" and apart
 
 
 def _brings_back(record: Record) -> bool:

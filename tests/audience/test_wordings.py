@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from samizdat.audience import actions, queries
-from samizdat.audience.models import Subscription, Suppression
+from samizdat.audience import actions, crowds, queries
+from samizdat.audience.errors import NotAReader
+from samizdat.audience.models import Subscriber, Subscription, Suppression
 from samizdat.core import consent
 from samizdat.events import chain
 from tests.audience.checks import assert_projections_hold
@@ -54,23 +55,68 @@ def test_words_that_the_house_never_showed_have_no_version(lantern: Any, letter:
     assert (entry.wording, entry.version) == ("Made up.", "")
 
 
-def test_a_yes_to_appeals_is_none_to_letters_and_leaving_one_leaves_the_other(
+def test_a_yes_to_letters_is_none_to_appeals_and_leaving_those_leaves_the_letters(
     ada: Any, lantern: Any, letter: Any
 ) -> None:
-    bell = actions.add_subscriber(
-        lantern, "bell@post.example", letter, consent="Will give.", purpose="fundraising", now=NOW
-    )
-    assert not isinstance(actions.verdict(bell, letter, NOW), consent.Yes)
-    assert isinstance(actions.verdict(bell, letter, NOW, purpose="fundraising"), consent.Yes)
-    assert Subscription.objects.get(subscriber=bell).may != consent.YES
+    def asking() -> str:
+        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).asking]
 
-    actions.add_subscriber(lantern, "ada@post.example", letter, consent="Will give.", purpose="fundraising", now=NOW)
+    def will_give(address: str = "ada@post.example") -> Any:
+        said = {"consent": "Will give.", "purpose": "fundraising", "now": NOW}
+        return actions.add_subscriber(lantern, address, letter, **said)
+
+    assert asking() == "not_asked_yet"
+    with pytest.raises(NotAReader):
+        will_give("bell@post.example")
+    assert not Subscriber.objects.exclude(id=ada.id).exists()
+    will_give()
+    assert asking() == "yes"
     assert actions.unsubscribe(ada, letter, purpose="fundraising", now=NOW)
     assert not actions.unsubscribe(ada, letter, purpose="fundraising", now=NOW)
+    assert asking() == "left"
     assert isinstance(actions.verdict(ada, letter, NOW), consent.Yes)
     [(_, verdict)] = queries.card(ada, NOW).fundraising
     assert verdict.reason == "left"
+    assert actions.undo_unsubscribe(ada, letter, purpose="fundraising", now=NOW)
+    assert asking() == "yes"
     assert_projections_hold(lantern, NOW)
+
+
+def test_who_leaves_the_letters_leaves_the_appeals_and_does_not_come_back_to_them_unasked(
+    ada: Any, lantern: Any, letter: Any, bring: Any, export: Any
+) -> None:
+    def asking() -> str:
+        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).asking]
+
+    assert actions.agree_to_appeals(ada, letter, wording="Ask me.", now=NOW)
+    assert not actions.agree_to_appeals(ada, letter, now=NOW)
+    assert asking() == "yes"
+    bring(export("unsubscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
+    assert asking() == "left"
+    assert not actions.agree_to_appeals(ada, letter, now=NOW)
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", now=later(1))
+    assert asking() == "left"
+    assert actions.agree_to_appeals(ada, letter, now=later(1))
+    assert asking() == "yes"
+    crowds.write(letter, [ada.id], "withdrawn", {}, later(2))
+    assert asking() == "left"
+    assert_projections_hold(lantern, later(2))
+
+
+def test_a_sign_up_that_asked_for_appeals_confirms_them_with_the_letters_of_its_own_day(
+    lantern: Any, letter: Any
+) -> None:
+    bell = actions.sign_up(lantern, "bell@post.example", letter, wording="Weekly.", appeals="Ask me.", now=NOW)
+    today, tomorrow = NOW.date(), later(1).date()
+    actions.sign_up(lantern, "bell@post.example", letter, wording="Weekly.", now=later(1))
+    actions.confirm(bell, letter, now=later(1), signed_up=tomorrow)
+    held = Subscription.objects.get(subscriber=bell)
+    assert (held.may, consent.REASONS[held.asking]) == (consent.YES, "not_confirmed")
+    actions.confirm(bell, letter, now=later(2), signed_up=today)
+    assert Subscription.objects.get(subscriber=bell).asking == consent.YES
+    told = [(one.kind, one.wording) for one in queries.card(bell, NOW).timeline if one.purpose == "fundraising"]
+    assert told == [("confirmed", "Ask me."), ("asked", "Ask me.")]
+    assert_projections_hold(lantern, later(2))
 
 
 def test_an_objection_ends_every_purpose_and_no_import_or_hand_takes_it_back(

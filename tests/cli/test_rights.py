@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from samizdat.core import consent
 from tests.cli.conftest import House
 
 
@@ -37,12 +38,15 @@ def test_an_address_is_corrected_and_an_objection_taken_up(lived: House) -> None
 
 def test_a_yes_to_appeals_is_told_apart_from_one_to_letters(lived: House) -> None:
     words = ("rosa@reader.example", "--list", "Letter", "--consent", "will give", "--purpose", "fundraising")
+    refused = lived("subscribers", "add", *words)
+    assert refused.code == 1 and "Add her for letters first" in refused.err + refused.out
+    lived.say("subscribers", "add", *words[:-2])
     lived.say("subscribers", "add", *words)
     shown = lived.say("subscribers", "show", "rosa@reader.example")
-    assert shown["lists"][0]["status"] == "nonsubscribed"
-    assert [(one["purpose"], one["wording"]) for one in shown["consent"]] == [("fundraising", "will give")]
+    assert {one["purpose"]: one["wording"] for one in shown["consent"]} == dict.fromkeys(consent.PURPOSES, "will give")
     left = lived.say("subscribers", "unsubscribe", *words[:3], "--purpose", "fundraising")
     assert left == {"unsubscribed": 1}
+    assert lived.say("subscribers", "show", "rosa@reader.example")["lists"][0]["status"] == "subscribed"
 
 
 def test_rules_of_a_list_are_shown_before_they_are_kept(lived: House) -> None:

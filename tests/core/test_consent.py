@@ -75,6 +75,8 @@ def answer(*records: Record, list: int = RIGA, purpose: str = "newsletter", supp
         ([fact("given", purpose="fundraising")], "never_agreed"),
         ([fact("given"), fact("withdrawn", 2, purpose="fundraising")], "yes, given"),
         ([fact("given"), fact("cleaned", 2, purpose="fundraising")], "cleaned"),
+        # Nor is a yes to appeals one to letters.
+        ([fact("given", purpose="fundraising"), fact("withdrawn", 2)], "left"),
         # A no to all lists counts on each; a yes to all lists does not exist.
         ([fact("given"), fact("objected", 2, list=consent.ALL_LISTS)], "objected"),
         ([fact("given", list=consent.ALL_LISTS)], "never_agreed"),
@@ -83,6 +85,40 @@ def answer(*records: Record, list: int = RIGA, purpose: str = "newsletter", supp
 def test_the_log_gives_the_answer(records, expected):
     for order in permutations(records):
         assert answer(*order) == expected
+
+
+def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> Record:
+    return fact(kind, day, way, purpose="fundraising", **about)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([fact("given")], "never_agreed"),
+        ([fact("given"), asks("given")], "yes, given"),
+        ([fact("asked"), asks("asked"), fact("confirmed", 2), asks("confirmed", 2)], "yes, confirmed"),
+        # An appeal is a letter of its list: without a yes to those it is the same no.
+        ([asks("given")], "never_agreed"),
+        ([fact("asked"), asks("given")], "not_confirmed"),
+        ([asks("given"), fact("given", 2)], "yes, given"),
+        # Appeals are left by themselves, and with the list.
+        ([fact("given"), asks("given"), asks("withdrawn", 2)], "left"),
+        ([fact("given"), asks("given"), asks("withdrawn", 2), asks("returned", 3)], "yes, given"),
+        ([fact("given"), asks("given"), fact("withdrawn", 2)], "left"),
+        ([fact("given"), asks("given"), fact("withdrawn", 2), fact("returned", 3)], "yes, given"),
+        ([fact("given"), asks("given"), fact("objected", 2, list=consent.ALL_LISTS)], "objected"),
+        # Who comes back to the letters has not agreed to appeals again.
+        ([fact("given"), asks("given"), fact("withdrawn", 2), fact("confirmed", 3)], "left"),
+        # Taking one leaving back does not take back the other.
+        ([fact("given"), asks("given"), asks("withdrawn", 2), fact("withdrawn", 3), fact("returned", 4)], "left"),
+        ([fact("given"), asks("given"), fact("withdrawn", 2), asks("withdrawn", 3), fact("returned", 4)], "left"),
+        ([fact("given"), asks("given"), fact("withdrawn", 2), asks("returned", 3)], "left"),
+        ([fact("given"), asks("given"), fact("cleaned", 2)], "cleaned"),
+    ],
+)
+def test_an_appeal_takes_a_yes_to_the_letters_and_one_of_its_own(records: list[Record], expected: str) -> None:
+    for order in permutations(records):
+        assert answer(*order, purpose="fundraising") == expected
 
 
 @pytest.mark.parametrize("reason", ["bounce", "complaint", "erased", "manual"])

@@ -88,9 +88,8 @@ def test_her_objection_ends_every_letter(here: House) -> None:
 
 def test_a_yes_to_appeals_is_shown_and_withdrawn_apart(here: House) -> None:
     editor, page = signed_in(here.people["editor"]), f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/"
-    audience.add_subscriber(
-        here.organisation, "ada@lantern.example", here.list, consent="Will give.", purpose="fundraising", now=NOW
-    )
+    told = {"address": "ada@lantern.example", "list": here.list.pk, "consent": "Will give.", "purpose": "both"}
+    assert editor.post(f"/o/{here.organisation.slug}/subscribers/add", told).status_code == 302
     assert "For appeals for money" in editor.get(page).content.decode()
     leave = {"list": here.list.pk, "purpose": "fundraising"}
     assert editor.post(f"{page}unsubscribe", leave | {"purpose": "war"}).status_code == 404

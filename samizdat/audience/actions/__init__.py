@@ -1,6 +1,14 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
-from samizdat.audience.actions.consent import confirm, settle_again, undo_unsubscribe, unsubscribe, verdict
+from samizdat.audience.actions.consent import (
+    agree_to_appeals,
+    asked_for_appeals,
+    confirm,
+    settle_again,
+    undo_unsubscribe,
+    unsubscribe,
+    verdict,
+)
 from samizdat.audience.actions.correcting import AddressTaken, correct_address
 from samizdat.audience.actions.fields import (
     Counted,
@@ -57,7 +65,9 @@ __all__ = [
     "add_segment",
     "add_subscriber",
     "add_tags",
+    "agree_to_appeals",
     "asked",
+    "asked_for_appeals",
     "begin_upload",
     "cancel",
     "change_field",

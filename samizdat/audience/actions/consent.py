@@ -9,7 +9,16 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import crowds, facts, settling
 from samizdat.audience.actions.wordings import words_of
-from samizdat.audience.models import STATUSES, UNSUBSCRIBED, List, Subscriber, Subscription, Suppression, row_id
+from samizdat.audience.models import (
+    STATUSES,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    List,
+    Subscriber,
+    Subscription,
+    Suppression,
+    row_id,
+)
 from samizdat.audience.settling import Fact
 from samizdat.core import consent, seal
 from samizdat.events.actions import record
@@ -28,10 +37,19 @@ type Verdict = consent.Yes | consent.No
 
 
 def confirm(
-    subscriber: Subscriber, list: List, *, now: datetime, way: str = "form", by: Any = None, wording: str = ""
+    subscriber: Subscriber,
+    list: List,
+    *,
+    now: datetime,
+    way: str = "form",
+    by: Any = None,
+    wording: str = "",
+    signed_up: date | None = None,
 ) -> Verdict:
     """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
 
+    `signed_up`: the day (UTC) of the sign-up that her link is about. Where that one asked for appeals for money as
+    well, she confirms both; another day's was perhaps a stranger's.
     `wording`: what she agreed to by it; "" for the words that she had signed up to.
     """
     with transaction.atomic():
@@ -41,7 +59,11 @@ def confirm(
             organisation_id=row.organisation_id, blind__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
         words = words_of(list, wording) if wording else _asked_in(row, list)
-        settling.write(row, [Fact("confirmed", way, list, words)], now)
+        told = [Fact("confirmed", way, list, words)]
+        if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
+            words = _asked_in(row, list, consent.APPEALS)
+            told.append(Fact("confirmed", way, list, words, consent.APPEALS))
+        settling.write(row, told, now)
         record("subscriber.confirmed", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
 
@@ -55,9 +77,9 @@ def unsubscribe(
     by: Any = None,
     reason: str = "",
     letter: str = "",
-    purpose: str = "newsletter",
+    purpose: str = consent.LETTERS,
 ) -> bool:
-    """She leaves this list, for one purpose. False when she had left already: nothing is written twice.
+    """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written twice.
 
     `letter`: which edition's link it was, `reason`: her own words. Errors: NoSuchSubscriber.
     """
@@ -74,6 +96,25 @@ def unsubscribe(
         return True
 
 
+def agree_to_appeals(
+    subscriber: Subscriber, list: List, *, now: datetime, way: str = "form", by: Any = None, wording: str = ""
+) -> bool:
+    """A reader of this list agrees to appeals for money as well, in these words. False when she has already, or does
+    not get its letters. Errors: NoSuchSubscriber.
+    """
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        held = Subscription.objects.filter(subscriber=row, list=list).first()
+        if held is None or held.status != SUBSCRIBED or held.asking == consent.YES:
+            return False
+        words = words_of(list, wording, consent.APPEALS)
+        kind = "confirmed" if way in HER_WAYS else "given"
+        settling.write(row, [Fact(kind, way, list, words, consent.APPEALS)], now)
+        detail = {"list": list.id, "purpose": consent.APPEALS}
+        record("subscriber.agreed", row.organisation, about=row.id, by=by, now=now, detail=detail)
+        return True
+
+
 def undo_unsubscribe(
     subscriber: Subscriber,
     list: List,
@@ -82,15 +123,16 @@ def undo_unsubscribe(
     way: str = "one-click",
     by: Any = None,
     since: date | None = None,
+    purpose: str = consent.LETTERS,
 ) -> bool:
     """Takes the last leaving back: what stood before stands again. False when she had not left; with `since` also when
     it was not she who left, by a link, on that day or later.
     """
     with transaction.atomic():
         row = settling.lock(subscriber)
-        if _status(row, list) != UNSUBSCRIBED or (since and not _left_herself(row, list, since)):
+        if not _left(row, list, purpose) or (since and not _left_herself(row, list, since, purpose)):
             return False
-        settling.write(row, [Fact("returned", way, list)], now)
+        settling.write(row, [Fact("returned", way, list, purpose=purpose)], now)
         record("subscriber.returned", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return True
 
@@ -124,23 +166,36 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
     return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
 
 
-def _left_herself(subscriber: Subscriber, list: List, since: date) -> bool:
+def _left(subscriber: Subscriber, list: List, purpose: str) -> bool:
+    if purpose == consent.LETTERS:
+        return _status(subscriber, list) == UNSUBSCRIBED
+    left = consent.REASONS.index("left")
+    return Subscription.objects.filter(subscriber=subscriber, list=list, asking=left).exists()
+
+
+def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
+    """Whether her sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    return day in consent.asked_on(known, list.id, now, consent.APPEALS)
+
+
+def _left_herself(subscriber: Subscriber, list: List, since: date, purpose: str) -> bool:
     """Whether the last word about this list, in the order of core/consent, is that. Who typed her address into a form
     meanwhile, or a file that still has her, has not brought her back and is no word.
     """
     known = (known for _, known in dialect.consent_of([subscriber.id]) if known[1] in (list.id, None))
-    spoken = [one for one in known if one[3] == facts.NEWSLETTER and consent.KINDS[one[2]] not in ("asked", "given")]
+    about = consent.PURPOSES.index(purpose)
+    spoken = [one for one in known if one[3] == about and consent.KINDS[one[2]] not in ("asked", "given")]
     _order, _list, kind, _purpose, way, day = max(spoken, key=lambda known: (known[5], known[0]))
     return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
 
 
-def _asked_in(subscriber: Subscriber, list: List) -> dict[int, str]:
+def _asked_in(subscriber: Subscriber, list: List, purpose: str = consent.LETTERS) -> dict[int, str]:
     """The words of her last sign-up for this list, with their version, and when that was."""
     keys = house.keys(subscriber.organisation)
-    for _, (_number, list_id, kind, _purpose, _way, _day), blob in reversed(
-        dialect.consent_with_words([subscriber.id])
-    ):
-        if list_id == list.id and kind == _ASKED and blob:
+    wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
+    for _, (_number, *about, _way, _day), blob in reversed(dialect.consent_with_words([subscriber.id])):
+        if tuple(about) == wanted and blob:
             held = seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number))
             kept = {
                 field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held

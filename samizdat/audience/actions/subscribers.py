@@ -10,11 +10,12 @@ from samizdat import dialect
 from samizdat.audience import settling, tagging
 from samizdat.audience.actions.suppress import keep_suppression
 from samizdat.audience.actions.wordings import words_of
-from samizdat.audience.errors import AddressErased, NoSuchSubscriber
-from samizdat.audience.models import List, Subscriber
+from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader
+from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
 from samizdat.core import consent, seal
+from samizdat.core.consent import APPEALS
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -35,12 +36,14 @@ def add_subscriber(
     purpose: str = "newsletter",
 ) -> Subscriber:
     """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew. To one purpose: who
-    agreed to appeals for money has not agreed to letters.
+    agreed to letters has not agreed to appeals for money, and those go to readers of the list.
 
-    Errors: BadAddress, AddressErased.
+    Errors: BadAddress, AddressErased, NotAReader.
     """
     keys = house.keys(organisation)
     with transaction.atomic():
+        if purpose == APPEALS and not _reads(organisation, keys, address, list):
+            raise NotAReader
         row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=False)
         settling.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
         # Afterwards: totals of lists are held before those of tags everywhere, so that two writers never wait for each
@@ -48,6 +51,15 @@ def add_subscriber(
         settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
         record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
     return row
+
+
+def _reads(organisation: Any, keys: OrganisationKeys, address: str, list: List) -> bool:
+    """Whether she gets the letters of a list, or will once she confirms."""
+    known = settling.find(organisation, keys, addresses.normalise(address))
+    return (
+        known is not None
+        and Subscription.objects.filter(subscriber=known, list=list, status__in=(SUBSCRIBED, PENDING)).exists()
+    )
 
 
 def sign_up(
@@ -60,12 +72,19 @@ def sign_up(
     way: str = "form",
     values: Mapping[str, str] | None = None,
     language: str = "",
+    appeals: str | None = None,
 ) -> Subscriber:
-    """Somebody typed this address into a form: asked, until she confirms. An erased address may. Errors: BadAddress."""
+    """Somebody typed this address into a form: asked, until she confirms. An erased address may. Errors: BadAddress.
+
+    `appeals`: the words beside the box for appeals for money, where she ticked it.
+    """
     keys = house.keys(organisation)
     with transaction.atomic():
         row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=True)
-        settling.write(row, [Fact("asked", way, list, _wording(list, wording, way))], now)
+        told = [Fact("asked", way, list, _wording(list, wording, way))]
+        if appeals is not None:
+            told.append(Fact("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
+        settling.write(row, told, now)
         record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": list.id})
     return row
 

@@ -55,6 +55,7 @@ class Change:
     facts: list[Fact] = field(default_factory=list)
     entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # dialect.SubscriptionRow
     moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
     suppress: bool = False
     stays_left: bool = False  # the file says she may be written to, and she has left
 
@@ -166,18 +167,33 @@ class Known:
                 for other in person.lists
                 if other != self._list
             ]
+        change.asked = self._asking(change)
 
     def _verdict(self, change: Change, list_id: int, reason: str | None) -> tuple[int, int, str]:
         """With the new facts as they will be stored: a file's no counts from the day we learn of it."""
+        known = self._records(change)
+        status, may, day = facts.verdict_of(known, list_id, self._now, reason)
+        if may == consent.YES and change.person.lists.get(list_id, (0, 0))[1] == consent.PAUSED:
+            may = consent.PAUSED  # A file that agrees with her does not end her pause.
+        return status, may, day.isoformat() if day else self._today
+
+    def _records(self, change: Change) -> list[consent.Record]:
         order = max((record[0] for record in change.person.records), default=0)
         added = [
             (order + place, self._list, kind, facts.NEWSLETTER, facts.IMPORT, self._today)
             for place, (kind, _, _, _) in enumerate(change.facts, start=1)
         ]
-        status, may, day = facts.verdict_of(facts.records([*change.person.records, *added]), list_id, self._now, reason)
-        if may == consent.YES and change.person.lists.get(list_id, (0, 0))[1] == consent.PAUSED:
-            may = consent.PAUSED  # A file that agrees with her does not end her pause.
-        return status, may, day.isoformat() if day else self._today
+        return facts.records([*change.person.records, *added])
+
+    def _asking(self, change: Change) -> list[tuple[int, int, int]]:
+        """What follows for appeals on each list of somebody who ever spoke of them."""
+        person = change.person
+        if not any(record[3] == facts.APPEALS for record in person.records):
+            return []
+        known = self._records(change)
+        return [
+            (facts.asking_of(known, list_id, self._now), person.id, list_id) for list_id in {*person.lists, self._list}
+        ]
 
 
 def _merged(plain: bytes, incoming: bytes, fill: bool) -> bytes:

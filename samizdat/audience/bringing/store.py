@@ -253,6 +253,7 @@ class Store:
         dialect.insert_subscriber_tags([(change.person.id, tag) for change in changes for tag in sorted(change.tags)])
         dialect.insert_subscriptions([row for change in changes for row in change.entered])
         dialect.update_subscriptions([row for change in changes for row in change.moved])
+        dialect.update_asking([row for change in changes for row in change.asked])
         self._record([(change.person.id, change.person.number, fact) for change in changes for fact in change.facts])
         self._suppress([change.row.blind for change in changes if change.suppress])
         for change in changes:

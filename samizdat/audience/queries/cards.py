@@ -126,7 +126,7 @@ def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> froze
         replace(record, letter=_letter(keys, subscriber, blob)) if record.kind == "withdrawn" else record
         for record, (_, _, blob) in zip(records, found, strict=True)
     ]
-    return consent.letters_left_by(told, list_.id, "newsletter", now)
+    return frozenset().union(*(consent.letters_left_by(told, list_.id, one, now) for one in consent.PURPOSES))
 
 
 def _letter(keys: OrganisationKeys, subscriber: Subscriber, blob: bytes) -> str:

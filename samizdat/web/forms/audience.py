@@ -52,10 +52,14 @@ class AddForm(DeskForm):
     )
     purpose = forms.ChoiceField(
         label=lazy("To what?"),
-        choices=[("newsletter", lazy("Letters")), ("fundraising", lazy("Appeals for money"))],
+        choices=[
+            ("newsletter", lazy("Letters")),
+            ("both", lazy("Letters and appeals for money")),
+            ("fundraising", lazy("Appeals for money, beside the letters she gets")),
+        ],
         initial="newsletter",
         required=False,
-        help_text=lazy("A yes to one is none to the other. Add her twice for both."),
+        help_text=lazy("A yes to letters is none to appeals: those go to readers of the list who agreed to them, too."),
     )
     tags = forms.CharField(
         label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate several with commas.")

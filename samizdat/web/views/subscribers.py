@@ -16,7 +16,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.core import misspelling, variants
 from samizdat.core.address import BadAddress, normalise
-from samizdat.core.consent import PURPOSES, STATUSES
+from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.labels import field_label
@@ -167,6 +167,25 @@ def _preferred(found: Any, card: Any) -> list[str]:
     return said
 
 
+def _added(request: Any, form: AddForm) -> Any:
+    """Her row, with what she agreed to. Errors: AudienceError, BadAddress."""
+    answers, organisation = form.cleaned_data, request.organisation
+    said = answers["purpose"] or LETTERS
+    for purpose in PURPOSES if said == "both" else (said,):
+        added = actions.add_subscriber(
+            organisation,
+            answers["address"],
+            queries.list_by_id(organisation, answers["list"]),
+            consent=answers["consent"],
+            purpose=purpose,
+            values=form.values(),
+            tags=form.tag_names(),
+            now=timezone.now(),
+            by=request.person,
+        )
+    return added
+
+
 @door(see=WRITERS, do=WRITERS)
 def add_subscriber(request: Any) -> HttpResponse:
     organisation = request.organisation
@@ -175,17 +194,7 @@ def add_subscriber(request: Any) -> HttpResponse:
     if form.is_valid():
         answers = form.cleaned_data
         try:
-            added = actions.add_subscriber(
-                organisation,
-                answers["address"],
-                queries.list_by_id(organisation, answers["list"]),
-                consent=answers["consent"],
-                purpose=answers["purpose"] or "newsletter",
-                values=form.values(),
-                tags=form.tag_names(),
-                now=timezone.now(),
-                by=request.person,
-            )
+            added = _added(request, form)
         except (AudienceError, BadAddress) as refused:
             refuse(form, "address", refused)
         else:

@@ -91,7 +91,7 @@ class Coming:
 
     def _slice(self, page: list[reading.Coming]) -> None:
         keys, organisation = self._keys, self.organisation.id
-        subscribers, subscriptions, wishes, tagged, records, suppressed = [], [], [], [], [], []
+        subscribers, subscriptions, asked, wishes, tagged, records, suppressed = [], [], [], [], [], [], []
         sources: dict[int, list[int]] = {}  # By which way they first came; an import is what a new row says.
         for one in page:
             id = row_id(organisation, one.number)
@@ -111,11 +111,14 @@ class Coming:
                 here = self._lists[list_id]
                 status, may, day = self._verdict(told, here, reason, wish)
                 subscriptions.append((id, here, status, may, day or since))
+                if asking := self._asking(told, here):
+                    asked.append((asking, id, here))
                 self._totals.enter(here, status, tags)
                 if any(cell not in ("", "0") for cell in wish.values()):
                     wishes.append((id, here, wish))
         dialect.insert_subscribers(subscribers)
         dialect.insert_subscriptions(subscriptions)
+        dialect.update_asking(asked)
         dialect.insert_subscriber_tags(tagged)
         dialect.insert_consent(records)
         dialect.insert_suppressions(suppressed)
@@ -150,6 +153,12 @@ class Coming:
             self._verdicts[key] = (status, may, day.isoformat() if day else None)
         found: tuple[int, int, str | None] = self._verdicts[key]
         return found
+
+    def _asking(self, told: list[dialect.ConsentRow], list_id: int) -> int:
+        if not any(row[4] == facts.APPEALS for row in told):
+            return 0
+        known = facts.records((place, row[2], *row[3:7]) for place, row in enumerate(told))
+        return facts.asking_of(known, list_id, self.now())
 
     def _move_on(self, page: list[reading.Coming], subscriptions: list[Any], records: int, suppressed: int) -> None:
         counts = self.row.counts
