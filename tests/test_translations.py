@@ -166,22 +166,24 @@ def test_the_words_are_those_of_the_glossary(context: str, english: str, russian
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (0, "0 подписок"),
-        (1, "1 подписка"),
-        (2, "2 подписки"),
-        (5, "5 подписок"),
-        (11, "11 подписок"),
-        (12, "12 подписок"),
-        (21, "21 подписка"),
-        (24, "24 подписки"),
-        (111, "111 подписок"),
-        (1002, "1002 подписки"),
+        (0, "0 действующих подписок"),
+        (1, "1 действующая подписка"),
+        (2, "2 действующие подписки"),
+        (5, "5 действующих подписок"),
+        (11, "11 действующих подписок"),
+        (12, "12 действующих подписок"),
+        (21, "21 действующая подписка"),
+        (24, "24 действующие подписки"),
+        (111, "111 действующих подписок"),
+        (1002, "1002 действующие подписки"),
     ],
 )
 def test_numbers_have_their_plural(number: int, words: str) -> None:
     with translation.override("ru"):
         sentence = ngettext(
-            "%(n)s subscription, all on your own server", "%(n)s subscriptions, all on your own server", number
+            "%(n)s subscription in force, on your own server",
+            "%(n)s subscriptions in force, all on your own server",
+            number,
         )
         assert sentence % {"n": number} == f"{words}, всё на вашем сервере"
 

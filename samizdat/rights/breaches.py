@@ -197,6 +197,31 @@ def surrenders(kind: str) -> str:
     return str(_SURRENDERS[kind])
 
 
+# The same for a letter: what it means for her who reads it, in no word of the desk's.
+_TO_HER: dict[str, str | Promise] = {
+    "disk": lazy(
+        "A copy of our data got out, but without its key. Your address and your name are encrypted in it: whoever has "
+        "the copy cannot read them."
+    ),
+    "key": lazy(
+        "Others may have read your e-mail address, your name, and what else you told us. They may also have sent "
+        "letters in our name."
+    ),
+    "account": lazy(
+        "Others got at the account of somebody who works with us. With it they may have seen your e-mail address and "
+        "what else you told us, and may have sent letters in our name."
+    ),
+    "route": lazy(
+        "Others got at the service that carries our letters. There they may have seen your e-mail address, and which "
+        "letters you got and when. They may also have sent letters in our name."
+    ),
+    "export": lazy(
+        "A file got out with the e-mail addresses of our readers, and with what else we know of them. Yours may be in "
+        "it."
+    ),
+}
+
+
 def first_steps(kind: str) -> list[str]:
     return [str(step) for step in _FIRST[kind]]
 
@@ -239,11 +264,11 @@ def to_readers(breach: Breach, language: str) -> Paper:
             _("Something happened to your data"),
             _("Draft. Say what you know, say what you do not know, and send it soon."),
             (
-                Section(_("What has happened"), (told.notes or _blank(), surrenders(breach.kind))),
+                Section(_("What has happened"), (told.notes or _blank(), str(_TO_HER[breach.kind]))),
                 Section(
                     _("What it can mean for you"),
                     (
-                        _("Somebody may learn that you get our letters. Expect letters that pretend to come from us."),
+                        _to_fear(breach.kind),
                         _("We never ask for passwords or for money to another account by mail."),
                     ),
                 ),
@@ -264,6 +289,12 @@ def to_readers(breach: Breach, language: str) -> Paper:
                 Section(_("Whom you can ask"), (facts.organisation, ask)),
             ),
         )
+
+
+def _to_fear(kind: str) -> str:
+    if kind in UNREADABLE:
+        return _("Nobody can learn from it that you get our letters, as long as nobody has the key.")
+    return _("Somebody may learn that you get our letters. Expect letters that pretend to come from us.")
 
 
 def _moment(moment: datetime) -> str:

@@ -116,3 +116,12 @@ def test_a_draft_says_what_is_known_in_its_language(
     assert (len(re.findall("[а-я]", text)) > len(text) / 3) == (language == "ru")
     assert not re.search(r"%\(|\bNone\b", text)
     assert "ada@" not in text
+
+
+@pytest.mark.parametrize("kind", [*breaches.KINDS])
+def test_a_letter_to_readers_speaks_of_them_and_in_no_word_of_the_desk(kind: str, lantern: Any) -> None:
+    breach = Breach(organisation=lantern, kind=kind, noticed=NOW)
+    text = papers.as_text(breaches.to_readers(breach, "en"))
+    assert not re.search(r"\badmin\b|keyed|statuses|signing keys|this account", text)
+    assert breaches.surrenders(kind) not in text
+    assert ("Somebody may learn" in text) == (kind not in breaches.UNREADABLE)

@@ -170,6 +170,26 @@ def test_who_did_not_answer_leaves_with_her_reason_and_who_was_not_reached_stays
     assert_projections_hold(lantern, AFTER)
 
 
+def test_who_took_a_leaving_back_or_told_somebody_has_answered(
+    lantern: Any, letter: Any, many: Any, asked: Renewal
+) -> None:
+    first, before, back, told, left = sorted(many["brought"], key=lambda row: row.id)  # To the first it was refused.
+    audience.unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))
+    audience.undo_unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))  # Nobody had asked her yet.
+    audience.unsubscribe(back, letter, way="one-click", now=NOW)
+    audience.undo_unsubscribe(back, letter, now=NOW)
+    address = queries.card(told, NOW).address
+    audience.add_subscriber(lantern, address, letter, consent="She said so at the fair.", now=NOW)
+    audience.unsubscribe(left, letter, way="form", now=NOW)
+    audience.undo_unsubscribe(left, letter, way="desk", now=NOW)  # A leaving undone by us is no word of hers.
+    actions.move_out(asked, now=AFTER)
+    assert worked(asked, AFTER).moved == 2
+    out = {id for id, status in statuses(letter).items() if status == "unsubscribed"}
+    assert out == {before.id, left.id}
+    assert actions.silent(asked) == 1  # The first; of the others one answer each is in the books.
+    assert_projections_hold(lantern, AFTER)
+
+
 def test_for_a_week_they_come_back_as_one_but_not_who_left_by_herself(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:

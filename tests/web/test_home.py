@@ -1,11 +1,13 @@
 """The first page: what needs somebody, the promises in their order, and the first steps of a new house."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django.test import Client
 from django.urls import reverse
 
+from samizdat.audience import queries
 from samizdat.delivery import actions as delivery
 from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
@@ -45,6 +47,9 @@ def test_the_promises_keep_their_order(here: House, desk: Desk) -> None:
     names = ["Yours", "Through", "Sealed", "Elsewhere within the hour", "Just"]
     places = [page.index(f">{name}</b>") for name in names]
     assert places == sorted(places)
+    subscribed = queries.count(here.organisation, status="subscribed")
+    assert subscribed < queries.count(here.organisation), "Boris left, and is none of those who get letters"
+    assert re.search(rf"\b{subscribed} subscriptions? in force", page)
 
 
 def test_what_is_paused_or_waits_needs_somebody(here: House, desk: Desk) -> None:

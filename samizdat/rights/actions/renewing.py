@@ -5,7 +5,8 @@
 The states that end in -ing but `asking` are work of a slice at a time: each slice and its place are one transaction, so
 a kill loses nothing and a second worker finds the row taken. Whoever was asked carries the renewal's tag until she
 answers; nothing else is kept about her. She is moved out as anybody who leaves, with her reason in the record, and
-never because she was not reached: only somebody whose letter was accepted can fail to answer it.
+never because she was not reached: only somebody whose letter was accepted can fail to answer it. Whoever said
+otherwise that she wants the list, as by taking a leaving back, has answered.
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ from django.utils.translation import override
 from samizdat import dialect, wording
 from samizdat.audience import actions as audience
 from samizdat.audience import facts, queries, settling
+from samizdat.audience.actions.consent import HER_WAYS
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
 from samizdat.audience.totals import Totals
 from samizdat.campaigns import actions as campaigns
@@ -318,10 +320,34 @@ def _tagged(ids: Sequence[int], tag: int) -> int:
 
 def _move(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
-    for row in _reached(renewal, _standing(renewal, ids, SUBSCRIBED)):
+    here = _standing(renewal, ids, SUBSCRIBED)
+    heard = _heard(renewal, here)
+    for row in Subscriber.objects.select_for_update().filter(id__in=heard).order_by("id"):
+        settling.retag(row, remove=[renewal.tag_id or 0])
+    for row in _reached(renewal, [id for id in here if id not in heard]):
         if audience.unsubscribe(row, renewal.list, now=now, way="desk", reason=consent.NO_ANSWER):
             renewal.moved += 1
     _went_on(renewal, ids, MOVE, "moved")
+
+
+# Facts that answer the question without its button: she signed up again, took a leaving back, or told somebody.
+_YES_OTHERWISE = frozenset(
+    (consent.KINDS.index(kind), consent.WAYS.index(way))
+    for kind, ways in (("confirmed", HER_WAYS), ("returned", HER_WAYS), ("given", ("desk",)))
+    for way in ways
+)
+
+
+def _heard(renewal: Renewal, ids: Sequence[int]) -> set[int]:
+    """Of these, those who said since the letter went out that they want this list, by another way than its button."""
+    if renewal.letter is None or renewal.letter.released is None:
+        return set()
+    since = _day(renewal.letter.released).isoformat()
+    return {
+        id
+        for id, (_order, list_id, kind, purpose, way, day) in dialect.consent_of(ids)
+        if list_id == renewal.list_id and purpose == facts.NEWSLETTER and day >= since and (kind, way) in _YES_OTHERWISE
+    }
 
 
 def _reached(renewal: Renewal, ids: Sequence[int]) -> list[Subscriber]:

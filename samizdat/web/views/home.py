@@ -193,7 +193,7 @@ def _unsure(organisation: Any, row: Any) -> list[dict[str, str]]:
 
 def _promises(organisation: Any, lists: Any, routes: Any) -> list[tuple[str, str, str]]:
     """The five, always in this order, each with its newest fact: shape, name, fact."""
-    people = sum(found.total for found in lists)
+    subscribed = sum(found.totals.get("subscribed", 0) for found in lists)  # As the page of lists has it, list by list.
     live = sum(route.state == "live" for route in routes)
     through = "good" if routes and live == len(routes) else "care" if live else "stop"
     fact = (
@@ -201,9 +201,13 @@ def _promises(organisation: Any, lists: Any, routes: Any) -> list[tuple[str, str
         if routes
         else _("No route yet")
     )
-    here = ngettext("%(n)s subscription, all on your own server", "%(n)s subscriptions, all on your own server", people)
+    here = ngettext(
+        "%(n)s subscription in force, on your own server",
+        "%(n)s subscriptions in force, all on your own server",
+        subscribed,
+    )
     return [
-        ("good", _("Yours"), here % {"n": count(people)}),
+        ("good", _("Yours"), here % {"n": count(subscribed)}),
         (through if routes else "none", _("Through"), fact),
         ("good", _("Sealed"), _("A copied database without the key file names nobody")),
         ("none", _("Elsewhere within the hour"), _("Copy the data folder and the key file, each to another place")),
