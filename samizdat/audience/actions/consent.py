@@ -79,7 +79,8 @@ def unsubscribe(
     letter: str = "",
     purpose: str = consent.LETTERS,
 ) -> bool:
-    """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written twice.
+    """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
+    twice.
 
     `letter`: which edition's link it was, `reason`: her own words. Errors: NoSuchSubscriber.
     """
