@@ -183,33 +183,48 @@ _WRITABLE = """
 SELECT {what} FROM {source}
 WHERE {which} EXISTS (
     SELECT 1 FROM audience_subscription u
-    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1
+    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
     AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
 ) AND NOT EXISTS (
     SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s AND p.blind = s.blind {apart}
 )
 """
-# On SQLite all comes in one row, since the module lets go of the interpreter for every row it fetches.
-_PEOPLE_SQLITE = _WRITABLE.format(
-    what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
-    source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
-    which="",
-    apart="",
-)
-_PEOPLE_POSTGRESQL = _WRITABLE.format(
-    what="s.id, s.blob, s.provider",
-    source="audience_subscriber s",
-    which="s.id = ANY(%s::bigint[]) AND",
-    apart="OFFSET 0",
-)
-_SLICE_SQLITE = f"SELECT {_GOES_ON}, ({_PEOPLE_SQLITE})"
-_SLICE_POSTGRESQL = f"""
-WITH fed AS (
-    UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
-)
-SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.*
-FROM (SELECT 1) AS one LEFT JOIN ({_PEOPLE_POSTGRESQL}) AS people ON true
-"""
+# Of an appeal for money: who agreed to those as well.
+_ASKED = "AND u.asking = 1"
+
+
+def _slice_sqlite(asked: str) -> str:
+    # All comes in one row, since the module lets go of the interpreter for every row it fetches.
+    people = _WRITABLE.format(
+        what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
+        source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
+        which="",
+        apart="",
+        asked=asked,
+    )
+    return f"SELECT {_GOES_ON}, ({people})"
+
+
+def _slice_postgresql(asked: str) -> str:
+    people = _WRITABLE.format(
+        what="s.id, s.blob, s.provider",
+        source="audience_subscriber s",
+        which="s.id = ANY(%s::bigint[]) AND",
+        apart="OFFSET 0",
+        asked=asked,
+    )
+    return f"""
+    WITH fed AS (
+        UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.*
+    FROM (SELECT 1) AS one LEFT JOIN ({people}) AS people ON true
+    """
+
+
+# By whether it is an appeal.
+_SLICES_SQLITE = (_slice_sqlite(""), _slice_sqlite(_ASKED))
+_SLICES_POSTGRESQL = (_slice_postgresql(""), _slice_postgresql(_ASKED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +247,7 @@ def feed(
     edition: int,
     organisation: int,
     list_id: int,
+    appeal: bool,
     round: int,
     rows: Sequence[int],
 ) -> Fed:
@@ -239,13 +255,14 @@ def feed(
 
     Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
     PostgreSQL: SQLite's one machine can always read the journal. `round`: whoever gets the letters of this round in a
-    digest (core/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers.
+    digest (core/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers. An `appeal`
+    is for those who agreed to appeals too.
     """
     if _on_sqlite():
-        ((goes_on, found),) = _ask(_SLICE_SQLITE, [edition, _list(rows), list_id, round, round, organisation])
+        ((goes_on, found),) = _ask(_SLICES_SQLITE[appeal], [edition, _list(rows), list_id, round, round, organisation])
         return Fed(True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(found)])
     arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, round, round, organisation]
-    told = _ask(_SLICE_POSTGRESQL, arguments)
+    told = _ask(_SLICES_POSTGRESQL[appeal], arguments)
     ours, goes_on = told[0][:2]
     return Fed(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in told if row is not None])
 
@@ -281,10 +298,11 @@ def release_page(
     limit: int,
     suppressions: bool,
     again: int | None = None,
+    appeal: bool = False,
 ) -> list[int]:
     """The next subscriber rows above `after` that may get a letter of this list, in order. again: an edition; those
     alone whom it did not reach."""
-    more, values = release_rows(organisation, list_id, tag, suppressions)
+    more, values = release_rows(organisation, list_id, tag, suppressions, appeal=appeal)
     if again is not None:
         more, values = f"{more} AND {_unreached()}", [*values, again]
     query = f"SELECT u.subscriber_id {more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s"
@@ -300,11 +318,16 @@ def languages_of(rows: list[int]) -> list[tuple[int, str]]:
 
 
 def count_languages(
-    organisation: int, list_id: int, tag: int | None, suppressions: bool, rows: list[int] | None = None
+    organisation: int,
+    list_id: int,
+    tag: int | None,
+    suppressions: bool,
+    rows: list[int] | None = None,
+    appeal: bool = False,
 ) -> dict[str, int]:
     """Language -> how many who may get a letter of this list now; of `rows` alone where they are given."""
     person = "JOIN audience_subscriber s ON s.id = u.subscriber_id"
-    more, values = release_rows(organisation, list_id, tag, suppressions, person)
+    more, values = release_rows(organisation, list_id, tag, suppressions, person, appeal)
     if rows is not None:
         more, values = f"{more} AND {_among('u.subscriber_id')}", [*values, _list(rows)]
     with connection.cursor() as cursor:
@@ -312,9 +335,11 @@ def count_languages(
         return {row[0]: row[1] for row in cursor.fetchall()}
 
 
-def release_newest(organisation: int, list_id: int, tag: int | None, limit: int, suppressions: bool) -> list[int]:
+def release_newest(
+    organisation: int, list_id: int, tag: int | None, limit: int, suppressions: bool, appeal: bool = False
+) -> list[int]:
     """Those of them who agreed last, the newest first."""
-    more, values = release_rows(organisation, list_id, tag, suppressions)
+    more, values = release_rows(organisation, list_id, tag, suppressions, appeal=appeal)
     return _numbers(f"SELECT u.subscriber_id {more} ORDER BY u.since DESC, u.subscriber_id LIMIT %s", [*values, limit])
 
 
@@ -378,9 +403,11 @@ def round_ends(list_id: int, everybody: bool) -> None:
 
 
 def release_rows(
-    organisation: int, list_id: int, tag: int | None, suppressions: bool, joined: str = ""
+    organisation: int, list_id: int, tag: int | None, suppressions: bool, joined: str = "", appeal: bool = False
 ) -> tuple[str, list[Any]]:
-    """FROM and WHERE over the subscriptions `u` that may get a letter, and their values. `joined`: more of FROM."""
+    """FROM and WHERE over the subscriptions `u` that may get a letter, or an appeal for money, and their values.
+    `joined`: more of FROM.
+    """
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     # Her blind index as a value, not as a join: PostgreSQL would match all suppressions with all subscribers for every
     # page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
@@ -390,7 +417,8 @@ def release_rows(
     )"""
     sql = f"""
         FROM audience_subscription u {tagged} {joined}
-        WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {unsuppressed if suppressions else ""}
+        WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {_ASKED if appeal else ""}
+        {unsuppressed if suppressions else ""}
         """
     return sql, [*([tag] if tag else []), list_id, *([organisation] if suppressions else [])]
 
@@ -418,9 +446,9 @@ def _unreached() -> str:
     )"""
 
 
-def count_unreached(organisation: int, list_id: int, edition: int) -> int:
-    """Those of them who may get a letter of this list now."""
-    more, values = release_rows(organisation, list_id, None, suppressions=True)
+def count_unreached(organisation: int, list_id: int, edition: int, appeal: bool = False) -> int:
+    """Those of them who may get a letter, or an appeal, of this list now."""
+    more, values = release_rows(organisation, list_id, None, suppressions=True, appeal=appeal)
     return _numbers(f"SELECT COUNT(*) {more} AND {_unreached()}", [*values, edition])[0]
 
 
@@ -902,6 +930,12 @@ def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
         return _numbers(query, [list_id])[0]
     carries = "SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = s.subscriber_id AND t.tag_id = %s"
     return _numbers(f"{query} AND EXISTS ({carries})", [list_id, tag])[0]
+
+
+def count_asking(list_id: int, tag: int | None) -> int:
+    """Subscribed, and agreed to appeals for money."""
+    query, values = _with_tag("SELECT COUNT(*) FROM audience_subscription s WHERE list_id = %s", [list_id], tag)
+    return _numbers(f"{query} AND s.asking = 1", values)[0]
 
 
 def count_not_written_to_by_verdict(list_id: int, tag: int | None) -> dict[int, int]:

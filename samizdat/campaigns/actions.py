@@ -19,7 +19,7 @@ from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Template, Variant, new_edition_number
-from samizdat.core import mergetags
+from samizdat.core import consent, mergetags
 from samizdat.core.address import domain
 from samizdat.core.compile import Proof
 from samizdat.core.document import BadDocument
@@ -47,9 +47,10 @@ def create(
     again: Campaign | None = None,
     version_of: Campaign | None = None,
     unlisted: bool = False,
+    purpose: str = consent.LETTERS,
 ) -> Campaign:
     """A new draft; again: to those alone whom that letter did not reach. version_of: in another language.
-    unlisted: in no archive.
+    unlisted: in no archive. purpose: of consent.PURPOSES.
 
     Errors: CampaignError (format, list or segment of another organisation).
     """
@@ -70,6 +71,7 @@ def create(
             again=again,
             version_of=version_of,
             unlisted=unlisted,
+            purpose=consent.PURPOSES.index(purpose),
             created_by=by,
             created=now,
             changed=now,
@@ -85,7 +87,7 @@ def create(
 
 
 # What a save may change besides the letter itself; the first of these say whom it goes to.
-_AUDIENCE = ("list", "tag", "segment")
+_AUDIENCE = ("list", "tag", "segment", "purpose")
 _CHOSEN = (*_AUDIENCE, "template", "language", "unlisted")
 
 
@@ -102,9 +104,9 @@ def save(
 ) -> int:
     """Writes a draft over the version that was opened, and returns the new version. Both are kept (history.py).
 
-    changes: list, tag, segment, template, language, unlisted. page: of writing.save. places: what it makes of its
-    template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft, CampaignError for
-    blocks that are no document.
+    changes: list, tag, segment, purpose, template, language, unlisted. page: of writing.save. places: what it makes of
+    its template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft, CampaignError
+    for blocks that are no document.
     """
     draft = checked(draft)
     values = _choices(campaign, changes)
@@ -141,6 +143,8 @@ def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
     elif campaign.again_id is not None:  # To those whom another letter did not reach.
         settled = _AUDIENCE
     values = {key: changes[key] for key in _CHOSEN if key in changes and key not in settled}
+    if "purpose" in values:
+        values["purpose"] = consent.PURPOSES.index(values["purpose"])
     language = values.get("language", campaign.language)
     if language != campaign.language and campaign.languages.filter(language=language).exists():
         raise CampaignError(_("There is a version in this language already. Remove it, then choose the language."))

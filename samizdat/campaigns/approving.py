@@ -65,6 +65,8 @@ def bond_of(campaign: Campaign) -> str:
         "test": contest.bound(campaign),
         "again": campaign.again_id,
     }
+    if campaign.is_appeal:  # Beside those that were bound before there were any.
+        said["purpose"] = campaign.purpose
     if versions := languages.bound(campaign):
         said["languages"] = versions
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()

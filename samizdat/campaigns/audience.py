@@ -22,9 +22,10 @@ from samizdat.core import languages
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`subscribed` on its list (and with its tag) less `outside` the segment less `suppressed` is `may`.
+    """`subscribed` on its list (and with its tag) less `unasked` less `outside` the segment less `suppressed` is `may`.
 
-    paused, monthly: counted of a segment alone, as segments.audience.Reached has them.
+    unasked: did not agree to appeals for money, where it is one. paused, monthly: counted of a segment or an appeal
+    alone, as segments.audience.Reached has them.
     broken: why the segment does not work any more, as a sentence; then nobody is reached.
     """
 
@@ -35,6 +36,7 @@ class Reach:
     broken: str = ""
     paused: int = 0
     monthly: int = 0
+    unasked: int = 0
 
 
 def reader_of(campaign: Campaign, now: datetime) -> Reader | None:
@@ -71,13 +73,14 @@ def reach_of(campaign: Campaign, now: datetime) -> Reach:
         return Reach(subscribed, subscribed, 0, 0, str(broken))
     if campaign.again is not None:
         counts = audience.reach(campaign.list)
-        may = dialect.count_unreached(campaign.organisation_id, campaign.list_id, campaign.again.edition.pk)
+        where = campaign.organisation_id, campaign.list_id, campaign.again.edition.pk
+        may = dialect.count_unreached(*where, campaign.is_appeal)
         return Reach(counts["subscribed"], counts["may"] - may, counts["suppressed"], may)
-    if reader is None:
+    if reader is None and not campaign.is_appeal:
         counts = audience.reach(campaign.list, campaign.tag)
         return Reach(counts["subscribed"], 0, counts["suppressed"], counts["may"])
-    of = reach_in(campaign.list, campaign.tag, reader)
-    return Reach(of.subscribed, of.outside, of.suppressed, of.may, paused=of.paused, monthly=of.monthly)
+    of = reach_in(campaign.list, campaign.tag, reader, campaign.is_appeal)
+    return Reach(of.subscribed, of.outside, of.suppressed, of.may, "", of.paused, of.monthly, of.unasked)
 
 
 # Subscribers of a list who are asked before a page is there: 60 ms where a segment opens their blobs, 100 ms where not.
@@ -91,7 +94,7 @@ def counts_long(campaign: Campaign, now: datetime) -> bool:
     except SegmentBroken:
         return False
     if reader is None:
-        return False
+        return campaign.is_appeal and dialect.count_asking(campaign.list_id, campaign.tag_id) > ASKED_AT_ONCE
     at_once = OPENED_AT_ONCE if reader.sealed else ASKED_AT_ONCE
     return audience.reach(campaign.list, campaign.tag)["subscribed"] > at_once
 

@@ -8,6 +8,7 @@ from samizdat.campaigns.actions import create
 from samizdat.campaigns.arrangement import copy_arrangement
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.core import consent
 
 
 def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
@@ -24,6 +25,7 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         language=campaign.language,
         again=campaign.again,
         unlisted=campaign.unlisted,
+        purpose=consent.PURPOSES[campaign.purpose],
     )
     copy_arrangement(campaign, made)
     if campaign.folder_id is not None:

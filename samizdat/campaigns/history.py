@@ -16,6 +16,7 @@ from samizdat.campaigns import calling
 from samizdat.campaigns.arrangement import arrangement_of
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
+from samizdat.core import consent
 from samizdat.core.document.words import Part, counted, difference, lines
 from samizdat.core.templating import Arrangement
 from samizdat.vault import house
@@ -96,6 +97,7 @@ def chosen_of(campaign: Campaign) -> dict[str, Any]:
         "list": campaign.list_id,
         "tag": campaign.tag_id,
         "segment": campaign.segment_id,
+        "purpose": consent.PURPOSES[campaign.purpose],
         "template": campaign.template_id,
         "language": campaign.language,
         "unlisted": campaign.unlisted,

@@ -25,7 +25,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft
 from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
-from samizdat.core import languages
+from samizdat.core import consent, languages
 from samizdat.events.actions import record
 
 
@@ -75,6 +75,7 @@ def _made(campaign: Campaign, like: Campaign, code: str, *, by: Any, now: dateti
         template=like.template,
         language=code,
         version_of=campaign,
+        purpose=consent.PURPOSES[campaign.purpose],
     )
     copy_arrangement(like, made)
     return made

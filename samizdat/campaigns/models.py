@@ -5,6 +5,8 @@ import secrets
 from django.db import models
 from django.db.models import F, Q
 
+from samizdat.core import consent
+
 STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finished", "cancelled")
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
@@ -93,6 +95,8 @@ class Campaign(models.Model):
     left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
     replies = models.PositiveBigIntegerField(null=True)  # Counted by a person, who has the mailbox; None: by nobody.
     unlisted = models.BooleanField(default=False, db_default=False)  # Of a letter to all: in no archive (listing.py).
+    # consent.PURPOSES: an appeal for money goes to those of its list who agreed to appeals too.
+    purpose = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -131,10 +135,15 @@ class Campaign(models.Model):
             models.Index("state", name="campaign_state"),
         ]
 
+    @property
+    def is_appeal(self) -> bool:
+        return consent.PURPOSES[self.purpose] == consent.APPEALS
+
 
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
-    return campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+    return to_all and not campaign.is_appeal
 
 
 def is_listed(campaign: Campaign) -> bool:

@@ -129,7 +129,8 @@ def is_public(campaign: Campaign) -> bool:
 
 def editions_to_a_few() -> list[int]:
     """Those of letters to some of a list alone (models.goes_to_all), of all organisations."""
-    rows = Edition.objects.exclude(campaign__tag=None, campaign__segment=None, campaign__again=None)
+    to_all = {"campaign__tag": None, "campaign__segment": None, "campaign__again": None, "campaign__purpose": 0}
+    rows = Edition.objects.exclude(**to_all)
     return list(rows.values_list("pk", flat=True))
 
 

@@ -24,6 +24,7 @@ _WITHOUT = {
     "unsubscribed": "unsubscribed",
     "cleaned": "address unreachable",
     "nonsubscribed": "never agreed",
+    "unasked": "did not agree to appeals for money",
     "outside": "not in the segment",
     "paused": "asked for a pause",
     "stopped": "on the stop list since a moment ago",

@@ -39,7 +39,8 @@ _STATUSES = {
 @dataclass(frozen=True, slots=True)
 class Whom:
     """`known` less the sum of `without` is `may`. Everybody who does not get it stands under the first reason that
-    holds, in the order of `without`: not_listed, untagged, the statuses, outside (of the segment), the verdicts of
+    holds, in the order of `without`: not_listed, untagged, the statuses, unasked (an appeal goes to those who agreed to
+    appeals too), outside (of the segment), the verdicts of
     consent.REASONS, stopped (suppressed this moment), what recipients.waits says,
     reached (by the letter that this one goes after), singly (not among those whom a digest gathers for).
 
@@ -66,9 +67,13 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Who
         reader = reader_of(campaign, now)
     except SegmentBroken as broken:
         return Whom(known, _some(without | {"outside": subscribed}), 0, broken=str(broken))
+    if campaign.is_appeal:
+        asked = dialect.count_asking(campaign.list_id, campaign.tag_id)
+        without["unasked"], subscribed = subscribed - asked, asked
     without |= _by_verdict(campaign, subscribed, reader, when or now)
     if campaign.again is not None:
-        may = dialect.count_unreached(campaign.organisation_id, campaign.list_id, campaign.again.edition.pk)
+        of = campaign.organisation_id, campaign.list_id, campaign.again.edition.pk
+        may = dialect.count_unreached(*of, campaign.is_appeal)
         without["reached"] = known - sum(without.values()) - may
     if campaign.is_digest:
         where = campaign.organisation_id, campaign.list_id
@@ -127,7 +132,7 @@ def _counts(totals: object) -> dict[int, int]:
 
 
 def _by_verdict(campaign: Campaign, subscribed: int, reader: Reader | None, when: datetime) -> dict[str, int]:
-    found = verdicts(campaign.list, campaign.tag, reader)
+    found = verdicts(campaign.list, campaign.tag, reader, campaign.is_appeal)
     without = {"outside": subscribed - sum(found.values())}
     asked: dict[int, str] = {}
     for (code, often), count in sorted(found.items(), reverse=True):

@@ -22,6 +22,7 @@ REASONS: dict[str, tuple[Word, Word]] = {
     "unsubscribed": (lazy("unsubscribed"), ""),
     "cleaned": (lazy("address unreachable"), ""),
     "nonsubscribed": (lazy("never agreed"), lazy("no consent for letters of this list")),
+    "unasked": (lazy("did not agree to appeals for money"), lazy("or took it back; they get the letters of this list")),
     "outside": (lazy("not in the segment"), ""),
     "suppressed:bounce": (lazy("on the stop list: bounced for good"), ""),
     "suppressed:complaint": (lazy("on the stop list: reported a letter as spam"), ""),

@@ -8,9 +8,13 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience.models import MONTHLY, Subscription, Suppression, row_id
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns import copying, history, languages
+from samizdat.campaigns.audience import reach_of
+from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.models import goes_to_all
+from samizdat.campaigns.queries import editions_to_a_few
 from samizdat.core import segment
-from samizdat.core.consent import PAUSED
+from samizdat.core.consent import APPEALS, LETTERS, PAUSED, YES
 from samizdat.delivery.actions import release
 from samizdat.delivery.whom import whom
 from tests.conftest import NOW
@@ -106,3 +110,32 @@ def _tag(town: Town) -> Any:
     from samizdat.audience.queries import tag_named
 
     return tag_named(town.organisation, "reader")
+
+
+def test_an_appeal_goes_to_those_of_its_list_who_agreed_to_appeals(town: Town) -> None:
+    for name in ("zoe", "seldom", "untold", "manual", "untagged"):
+        assert audience.agree_to_appeals(town.people[name], town.list, wording="Ask me.", now=NOW)
+    town.row("untold").update(may=YES)
+    without = {"not_listed": 1, "unsubscribed": 1, "unasked": 3, "suppressed:manual": 1, "stopped": 1, "monthly": 1}
+    appeal = town.letter(purpose=APPEALS)
+    assert (whom(appeal, NOW).may, _adds_up(appeal)) == (2, without)
+    tagged = town.letter(purpose=APPEALS, tag=_tag(town))
+    assert (whom(tagged, NOW).may, _adds_up(tagged)) == (1, without | {"untagged": 1})
+    tree = segment.Field(_city(town), "is", "riga")
+    riga = town.letter(purpose=APPEALS, segment=audience.add_segment(town.organisation, "Riga", tree, now=NOW))
+    assert (reach_of(riga, NOW).unasked, _adds_up(riga)) == (3, without)
+    # It is no letter to all: in no archive, in no digest, and not the one letter of the month.
+    assert not goes_to_all(appeal)
+    assert appeal.edition.pk in editions_to_a_few()
+    assert whom(town.letter(), NOW).without.get("monthly") is None
+
+
+def test_versions_copies_and_second_letters_of_an_appeal_are_appeals(town: Town) -> None:
+    appeal = town.letter(purpose=APPEALS)
+    assert copying.copy(appeal, by=None, now=NOW).is_appeal
+    version = languages.add(appeal, "ru", by=None, now=NOW)
+    assert version.is_appeal
+    campaigns.save(appeal, draft_of(appeal), version=1, by=None, now=NOW, purpose=LETTERS)
+    version.refresh_from_db()
+    assert not appeal.is_appeal and not version.is_appeal
+    assert history.version_of(appeal, 1).chosen["purpose"] == APPEALS

@@ -25,6 +25,7 @@ PAGE = 5_000
 class Reached:
     """Of the `subscribed` ones of a list (with a tag) some are `outside` the segment, some `suppressed`; the rest `may`
     get a letter. Of the suppressed `paused` asked for a pause, of those who may `monthly` want one letter a month.
+    Of an appeal for money `unasked` did not agree to appeals and are none of the others.
     """
 
     subscribed: int
@@ -33,17 +34,19 @@ class Reached:
     may: int
     paused: int = 0
     monthly: int = 0
+    unasked: int = 0
 
 
-def reach_in(list: List, tag: Tag | None, reader: Reader) -> Reached:
-    """Who a letter to those of the segment would go to."""
+def reach_in(list: List, tag: Tag | None, reader: Reader | None, appeal: bool = False) -> Reached:
+    """Who a letter to those of the segment would go to; an appeal to those of them who agreed to appeals too."""
     subscribed = reach(list, tag)["subscribed"]
-    written = _by_verdict(list, tag, reader)
+    unasked = subscribed - dialect.count_asking(list.id, tag.id if tag else None) if appeal else 0
+    written = _by_verdict(list, tag, reader, appeal)
     inside = sum(written.values())
     may = sum(count for (verdict, _often), count in written.items() if verdict == consent.YES)
     paused = sum(count for (verdict, _often), count in written.items() if verdict == consent.PAUSED)
     monthly = written.get((consent.YES, MONTHLY), 0)
-    return Reached(subscribed, subscribed - inside, inside - may, may, paused, monthly)
+    return Reached(subscribed, subscribed - unasked - inside, inside - may, may, paused, monthly, unasked)
 
 
 # Verdict and how often, as one column. The suppressions of a subscriber stand in the verdict; where one does not yet, a
@@ -54,12 +57,13 @@ _VERDICT = f"""CASE WHEN u.may = 1 AND EXISTS (
 ) THEN {STOPPED * _OFTEN} ELSE u.may * {_OFTEN} + u.frequency END"""
 
 
-def verdicts(list: List, tag: Tag | None, reader: Reader | None) -> dict[tuple[int, int], int]:
+def verdicts(list: List, tag: Tag | None, reader: Reader | None, appeal: bool = False) -> dict[tuple[int, int], int]:
     """(code of consent.REASONS or STOPPED, how often she wants letters) -> how many of the subscribed ones of the list
-    (with the tag) who are in the segment. Whoever is YES is whom a release finds (dialect.release_rows).
+    (with the tag) who are in the segment, and agreed to appeals if it is one. Whoever is YES is whom a release finds
+    (dialect.release_rows).
     """
-    if reader is not None:
-        return _by_verdict(list, tag, reader)
+    if reader is not None or appeal:
+        return _by_verdict(list, tag, reader, appeal)
     counts = Counter(dialect.count_not_written_to_by_verdict(list.id, tag.id if tag else None))
     seldom = dialect.count_seldom(list.id, tag.id if tag else None)
     rest = reach(list, tag)["subscribed"] - counts.total() - sum(seldom.values())
@@ -76,13 +80,14 @@ def verdicts(list: List, tag: Tag | None, reader: Reader | None) -> dict[tuple[i
     return {key: count for key, count in found.items() if count}
 
 
-def _by_verdict(list: List, tag: Tag | None, reader: Reader) -> dict[tuple[int, int], int]:
+def _by_verdict(list: List, tag: Tag | None, reader: Reader | None, appeal: bool = False) -> dict[tuple[int, int], int]:
     """(verdict of consent.REASONS, how often she wants letters) -> how many of the subscribed ones in the segment."""
-    told = reader.where(_ID, apart=reader.sealed)
+    told = reader.where(_ID, apart=reader.sealed) if reader else sql.Sql("1 = 1")
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     values: Any = [*([tag.id] if tag else []), list.id, SUBSCRIBED, *told.values]
     rows = f"FROM audience_subscription u {tagged} {_PERSON} WHERE u.list_id = %s AND u.status = %s AND {told.text}"
-    if not reader.sealed:
+    rows += " AND u.asking = 1" if appeal else ""
+    if reader is None or not reader.sealed:
         counted = sql.rows(f"SELECT {_VERDICT}, COUNT(*) {rows} GROUP BY {_VERDICT}", values)
         return {divmod(code, _OFTEN): count for code, count in counted}
     counts: Counter[int] = Counter()
@@ -116,13 +121,20 @@ def _walked(reader: Reader, query: str, values: Sequence[Any], size: int) -> Ite
 
 
 def numbers(
-    list_id: int, tag: int | None, reader: Reader, size: int, suppressions: bool, newest: int = 0
+    list_id: int,
+    tag: int | None,
+    reader: Reader,
+    size: int,
+    suppressions: bool,
+    newest: int = 0,
+    appeal: bool = False,
 ) -> Iterator[list[int]]:
-    """Subscriber numbers of those who may get a letter now, by pages; no transaction stays open between them.
+    """Subscriber numbers of those who may get a letter, or an appeal, now, by pages; no transaction stays open between
+    them.
 
     The `newest` of them who agreed last come first. `suppressions`: are there any to look for?
     """
-    rows, values = dialect.release_rows(reader.organisation.id, list_id, tag, suppressions, _PERSON)
+    rows, values = dialect.release_rows(reader.organisation.id, list_id, tag, suppressions, _PERSON, appeal)
     told = reader.where(_ID, apart=True)
     rows, values = f"{rows} AND {told.text}", [*values, *told.values]
     first = _newest(reader, rows, values, newest) if newest else []

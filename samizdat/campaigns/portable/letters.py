@@ -36,6 +36,7 @@ from samizdat.campaigns.models import (
 )
 from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
+from samizdat.core import consent
 from samizdat.core.message import loads
 from samizdat.core.templating import Arrangement
 from samizdat.events.actions import record
@@ -106,6 +107,7 @@ def _told(home: House, letter: Campaign) -> dict[str, Any]:
         "list": letter.list_id,
         "tag": letter.tag_id if letter.tag_id in home.tags else None,
         "segment": segment,
+        "purpose": consent.PURPOSES[letter.purpose],
         "template": letter.template_id,
         "language": letter.language,
         "version_of": letter.version_of_id,
@@ -194,6 +196,7 @@ def _read(told: dict[str, Any]) -> Letter:
     fits = (
         state in STATES
         and told["unsure"] in ("resend", "hold")
+        and told.get("purpose", consent.LETTERS) in consent.PURPOSES
         and None not in (moments["created"], moments["changed"])
     )
     fits = fits and min(books.values()) >= 0 and books["frozen"] == sum(books[name] for name in COUNTERS)
@@ -268,6 +271,7 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
         replies=letter.replies,
         planned=letter.planned if letter.state == "draft" else None,
         folder=_folder(told, places),
+        purpose=consent.PURPOSES.index(told.get("purpose") or consent.LETTERS),
         unlisted=told.get("unlisted") is True or (letter.state in OVER and _went_to_few(told)),
         draft_sealed=b"",
         **letter.books,
@@ -289,7 +293,8 @@ def _make(letter: Letter, places: besides.Places) -> Campaign:
 
 def _went_to_few(told: dict[str, Any]) -> bool:
     """Its tag or segment may not be here, and it is no letter to all for that."""
-    return told["tag"] is not None or bool(told["segment"])
+    appeal = told.get("purpose") == consent.APPEALS
+    return told["tag"] is not None or bool(told["segment"]) or appeal
 
 
 def _folder(told: dict[str, Any], places: besides.Places) -> Folder | None:

@@ -20,6 +20,7 @@ from samizdat.campaigns.portable.belongings import Belongings
 from samizdat.campaigns.portable.letters import edition_of, moment, segment_here
 from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
+from samizdat.core import consent
 from samizdat.core.templating import Arrangement
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -86,6 +87,7 @@ def _chosen_here(letter: Campaign, told: dict[str, Any], places: besides.Places)
         "list": places.lists.get(_number(told.get("list")), letter.list_id),
         "tag": places.tags.get(_number(told.get("tag"))),
         "segment": segment.pk if segment is not None else None,
+        "purpose": consent.APPEALS if told.get("purpose") == consent.APPEALS else consent.LETTERS,
         "template": places.here(Templates.name, told.get("template")),
         "language": str(told.get("language") or letter.language)[:8],
         "unlisted": told.get("unlisted") is True,

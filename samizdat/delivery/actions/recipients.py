@@ -65,7 +65,7 @@ def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
-    others = others.filter(is_digest=False, again=None)
+    others = others.filter(is_digest=False, again=None, purpose=0)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -82,8 +82,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
     agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
     """
-    organisation = campaign.organisation_id
-    suppressions = Suppression.objects.filter(organisation=organisation).exists()
+    suppressions = Suppression.objects.filter(organisation=campaign.organisation_id).exists()
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
@@ -93,17 +92,23 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     if campaign.segment is not None:
         reader = reader_of(campaign, now or campaign.changed)
         assert reader is not None
-        yield from segmented.numbers(campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest)
+        where = campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest
+        yield from segmented.numbers(*where, appeal=campaign.is_appeal)
         return
+    yield from _of_list(campaign, newest, suppressions)
+
+
+def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[list[int]]:
+    where = campaign.organisation_id, campaign.list_id, campaign.tag_id
     first: list[int] = []
     if newest:
-        first = dialect.release_newest(organisation, campaign.list_id, campaign.tag_id, newest, suppressions)
+        first = dialect.release_newest(*where, newest, suppressions, campaign.is_appeal)
         for at in range(0, len(first), PAGE):
             yield [row & NUMBER_MASK for row in first[at : at + PAGE]]
     known = set(first)
     after = 0
     while True:
-        rows = dialect.release_page(organisation, campaign.list_id, campaign.tag_id, after, PAGE, suppressions)
+        rows = dialect.release_page(*where, after, PAGE, suppressions, appeal=campaign.is_appeal)
         if not rows:
             return
         if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
@@ -116,8 +121,8 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     seldom = who_waits(campaign, when)
     if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
         where = campaign.organisation_id, campaign.list_id, campaign.tag_id
-        found = Counter(dialect.count_languages(*where, suppressions=True))
-        found.subtract(dialect.count_languages(*where, suppressions=True, rows=list(seldom)) if seldom else {})
+        found = Counter(dialect.count_languages(*where, True, None, campaign.is_appeal))
+        found.subtract(dialect.count_languages(*where, True, list(seldom), campaign.is_appeal) if seldom else {})
         return found
     found, known = Counter[str](), 0
     for page in pages(campaign, 0, now):
@@ -133,7 +138,7 @@ def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     assert campaign.again is not None
     after, edition = 0, campaign.again.edition.pk
     where = campaign.organisation_id, campaign.list_id, None
-    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition):
+    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
         yield [row & NUMBER_MASK for row in rows]
         after = rows[-1]
 

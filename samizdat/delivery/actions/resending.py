@@ -12,6 +12,7 @@ from samizdat.campaigns import contest, languages
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.arrangement import copy_arrangement
 from samizdat.campaigns.models import Campaign
+from samizdat.core import consent
 from samizdat.core.ledger import STATES
 from samizdat.delivery.errors import NobodyToWrite, WrongState
 from samizdat.events.actions import record
@@ -53,6 +54,7 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
             by=by,
             now=now,
             again=campaign,
+            purpose=consent.PURPOSES[campaign.purpose],
             template=frame.template,
             language=campaign.language,
         )

@@ -227,7 +227,7 @@ class Feeder:
         mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
         # A second try is hers by itself, as the first one was, whatever she chose since.
         round = -1 if claim.retry else opened.round
-        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, round, rows)
+        fed = dialect.feed(*mark, opened.edition, opened.organisation, opened.list_id, opened.appeal, round, rows)
         if not fed.ours:
             # Taken from us, since the others took us for dead: nothing of it goes out here.
             claim.closing = True

@@ -37,6 +37,7 @@ class Opened:
     organisation: int
     domain: str
     list_id: int
+    appeal: bool  # For money: to those alone who agreed to appeals too.
     round: int  # Of the list's digest; -1: nobody gets this letter gathered.
     maker: MessageMaker
     signing: MessageMaker
@@ -101,6 +102,7 @@ def open_edition(number: int, variant: int = 0) -> Opened:
         organisation=edition.organisation_id,
         domain=edition.message_id_domain,
         list_id=edition.campaign.list_id,
+        appeal=edition.campaign.is_appeal,
         round=edition.campaign.digest_round if is_gathered(edition.campaign) else -1,
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
