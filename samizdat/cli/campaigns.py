@@ -32,6 +32,9 @@ def campaign() -> None:
 @click.option("--tag", "tag_name", help="Only subscribers with this tag.")
 @click.option("--segment", "segment_name", metavar="NAME", help="Only subscribers in this segment.")
 @click.option(
+    "--appeal", is_flag=True, help="An appeal for money: only those of the list who agreed to appeals as well."
+)
+@click.option(
     "--template",
     "template_name",
     metavar="NAME",
@@ -69,6 +72,7 @@ def campaign_new(
     from samizdat.audience.segments.saved import segment_named
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.draft import Draft
+    from samizdat.core.consent import APPEALS, LETTERS
 
     organisation = opening.organisation()
     language = _language(words["language"])
@@ -103,6 +107,7 @@ def campaign_new(
         template=template,
         language=language,
         unlisted=words["unlisted"],
+        purpose=APPEALS if words["appeal"] else LETTERS,
     )
     say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
 

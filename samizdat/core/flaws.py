@@ -137,6 +137,8 @@ SENTENCES: dict[str, str] = {
     "risk: write a warning beside it, such as: “%(words)s” Nothing goes out without one.",
     "donation_no_word": "The letter asks for money and says nothing of the risk that a gift can be for the giver. If "
     "it can be one where your readers live, warn them.",
+    "donation_to_all": "The letter asks for money and goes to readers who did not agree to appeals, too. Make it an "
+    "appeal under Audience, or take the asking out.",
     "width_fixed": "The letter is %(width)s pixels wide on every screen, so it does not adapt to phones: they show all "
     "of it small, and readers enlarge it or move it aside. A template that adapts spares them that.",
     "contrast_low": "“%(text)s” is hard to read: %(ink)s on %(ground)s is %(ratio)s to 1, and 4.5 is the least. Make "

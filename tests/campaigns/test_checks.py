@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.models import Organisation
+from samizdat.audience import actions as audience
 from samizdat.audience import emptiness
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
@@ -351,6 +352,16 @@ def test_a_digest_is_no_second_letter_but_to_a_few_of_those_who_get_it(
     assert "second_today" in codes(campaign)
     Campaign.objects.filter(pk=campaign.pk).update(again=earlier)
     assert "second_today" not in codes(Campaign.objects.get(pk=campaign.pk))
+
+
+def test_a_letter_that_asks_for_money_is_told_to_be_an_appeal_where_readers_agreed_to_those(lantern: Any) -> None:
+    campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
+    assert "donation_to_all" not in codes(campaign)
+    ada = audience.add_subscriber(lantern, "ada@post.example", campaign.list, consent="Said so.", now=NOW)
+    audience.agree_to_appeals(ada, campaign.list, wording="Ask me.", now=NOW)
+    assert "donation_to_all" in codes(campaign)
+    actions.save(campaign, draft_of(campaign), version=1, by=None, now=NOW, purpose="fundraising")
+    assert "donation_to_all" not in codes(campaign)
 
 
 def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_it_is_the_same(lantern: Any) -> None:

@@ -138,7 +138,7 @@ def full(written: Any) -> Any:
     sent, draft = rows["Sent"], rows["A draft"]
     folder = folders.add(written, "Autumn", by=None, now=NOW)
     Campaign.objects.filter(pk=sent.pk).update(replies=7, folder=folder)
-    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, unlisted=True)
+    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, unlisted=True, purpose=1)
     Campaign.objects.filter(pk=rows["Going"].pk).update(tag=draft.tag)
     correcting.correct(sent, "Hello.", "Good day.", by=None, now=NOW)
     LinkTotal.objects.create(edition=sent.edition, place=0, link=1, day=TODAY, count=40)
@@ -179,7 +179,7 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert mine == was.by_route["relay"] and route.name == f"relay ({route.pk})"
     assert [(minute[0], *minute[2:]) for minute in now.minutes] == [(minute[0], *minute[2:]) for minute in was.minutes]
     assert now.providers == was.providers
-    assert draft.planned == TODAY
+    assert draft.planned == TODAY and draft.is_appeal and not sent.is_appeal
     unlisted = {subject for subject, row in after.items() if row.unlisted}
     assert unlisted == {"A draft", "Going"}, "as chosen, and one to few, whose tag may be gone there"
     (comment,) = commenting.comments(draft)

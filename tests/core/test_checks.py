@@ -120,6 +120,12 @@ def test_a_letter_that_asks_for_money_warns_whom_a_gift_can_harm(
     )
 
 
+def test_a_letter_that_asks_those_for_money_who_did_not_agree_to_that_is_worth_a_look() -> None:
+    asked = reading("Help us. Do not give from a Russian bank card.", links=(GIVE,), feared="ru", to_unasked=True)
+    assert [(flaw.code, flaw.severity) for flaw in donation.look(asked)] == [("donation_to_all", "care")]
+    assert not [*donation.look(replace(asked, links=()))]
+
+
 def test_an_appeal_without_a_warning_is_told_the_words_in_its_language() -> None:
     (flaw,) = donation.look(reading("Допоможіть нам.", links=(GIVE,), feared="ru", language="uk"))
     words = Words("uk")["block.warning"]

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import Campaign
@@ -448,3 +449,23 @@ def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, des
     letter = campaigns.create(here.organisation, here.list, Draft("", body="Words."), by=None, now=NOW)
     for name in ("send", "versions", "throw-away"):
         assert "“without a subject”" in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name
+
+
+def test_an_appeal_is_chosen_under_audience_and_says_whom_it_leaves_out(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "campaign", here.campaign.pk)
+    shown = client.get(page).context["form"]
+    answers = {field.html_name: field.value() or "" for field in shown} | {"purpose": "fundraising"}
+    client.post(page, answers)
+    here.campaign.refresh_from_db()
+    assert here.campaign.is_appeal
+    assert "stands in no archive" in client.get(page).content.decode()
+    send = _to(here, "send", here.campaign.pk)
+    said = client.get(send).content.decode()
+    assert "did not agree to appeals for money" in said and "to those alone who agreed to appeals" in said
+    assert client.post(send, {"when": "now"}).status_code == 422  # Nobody has.
+    audience.agree_to_appeals(here.ada, here.list, wording="Ask me.", now=NOW)
+    assert client.post(send, {"when": "now"}).status_code == 302
+    here.campaign.refresh_from_db()
+    assert here.campaign.frozen == 1
+    assert "appeal for money" in client.get(_to(here, "campaigns")).content.decode()
+    assert "appeal for money" in client.get(_to(here, "report", here.campaign.pk)).content.decode()

@@ -4,6 +4,7 @@ from samizdat.audience.queries.bringing import import_by_id, imports
 from samizdat.audience.queries.cards import Card, Entry, Standing, Verdict, card, letters_left_by
 from samizdat.audience.queries.counting import (
     Grown,
+    anybody_asked,
     count,
     count_subscribers,
     growth,
@@ -38,6 +39,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "address_of",
+    "anybody_asked",
     "card",
     "count",
     "count_filtered",

@@ -75,6 +75,11 @@ def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
     return {"subscribed": subscribed, "suppressed": suppressed, "may": subscribed - suppressed}
 
 
+def anybody_asked(list: List) -> bool:
+    """Whether anybody of this list agreed to appeals for money."""
+    return Subscription.objects.filter(list=list, asking=consent.YES).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Grown:
     """Of one day (UTC) and way of consent.WAYS: how many began to be subscribed, left, or were found dead."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from samizdat import saying
+from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import dead, empties, pictures, spelling
 from samizdat.campaigns.checks.keeping import Kept, kept, key_of
@@ -53,6 +54,7 @@ def reading_of(
     rules = rules or rules_of(organisation)
     letter = proof.letter
     donation = draft.format == "blocks" and bool(_DONATION.search(draft.body))
+    asking = donation or any(map(asks, letter.links))
     return core.Reading(
         subject=fill(letter.subject, _NOBODY),
         preheader=draft.preheader,
@@ -66,7 +68,8 @@ def reading_of(
         own=_own_hosts(organisation),
         blocked=rules.blocked(organisation.feared),
         donation=donation,
-        warnings=_warnings(organisation, campaign.language) if donation or any(map(asks, letter.links)) else (),
+        to_unasked=asking and not campaign.is_appeal and audience.anybody_asked(campaign.list),
+        warnings=_warnings(organisation, campaign.language) if asking else (),
     )
 
 

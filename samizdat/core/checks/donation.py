@@ -35,7 +35,11 @@ _MUST_NOT = re.compile(
 
 def look(reading: Reading) -> Iterator[Flaw]:
     link = next((url for url in reading.links if asks(url)), "")
-    if not (link or reading.donation) or warned(reading.text, reading.warnings):
+    if not (link or reading.donation):
+        return
+    if reading.to_unasked:
+        yield reading.flaw("donation_to_all", link)
+    if warned(reading.text, reading.warnings):
         return
     if reading.feared:
         words = (*reading.warnings, Words(reading.language)["block.warning"])[0]

@@ -23,6 +23,7 @@ class Reading:
     own: frozenset[str] = field(default_factory=frozenset)  # Hosts of the house itself.
     blocked: frozenset[str] = field(default_factory=frozenset)  # Hosts that readers cannot reach.
     donation: bool = False  # A donation block stands in it.
+    to_unasked: bool = False  # Some of its list agreed to appeals, and it goes to the others as well.
     warnings: tuple[str, ...] = ()  # Texts that warn donors, any of which will do; in the letter's language first.
 
     def flaw(self, code: str, *needles: str, **values: str) -> Flaw:

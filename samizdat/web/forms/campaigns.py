@@ -69,6 +69,12 @@ class ComposeForm(EnvelopeForm):
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
     segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
+    purpose = forms.ChoiceField(
+        label=lazy("What it is"),
+        choices=[("newsletter", lazy("a letter")), ("fundraising", lazy("an appeal for money"))],
+        required=False,
+        help_text=lazy("An appeal goes to those alone who agreed to appeals as well, and stands in no archive."),
+    )
     language = forms.ChoiceField(label=lazy("Language of the letter"))
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
     format = forms.ChoiceField(choices=FORMATS, widget=forms.HiddenInput)
@@ -122,7 +128,7 @@ class ComposeForm(EnvelopeForm):
         for name in ("subject", "preheader", "body"):
             self.fields[name].widget.attrs |= {"lang": code, "dir": direction(code)} if code else {}
         if is_version:
-            for name in (*ENVELOPE, "archive", "list", "tag", "segment", "language"):
+            for name in (*ENVELOPE, "archive", "list", "tag", "segment", "purpose", "language"):
                 del self.fields[name]
             return
         offer(self, "language", every_language(code))
@@ -132,7 +138,7 @@ class ComposeForm(EnvelopeForm):
             self.fields["archive"].help_text = _("Decided: a letter to few stands in no archive.")
             offer(self, "archive", [(self.initial["archive"], _("by its address alone"))])
         if is_again:
-            for name in ("list", "tag", "segment"):
+            for name in ("list", "tag", "segment", "purpose"):
                 del self.fields[name]
             return
         offer(self, "list", [(found.id, found.name) for found in lists])

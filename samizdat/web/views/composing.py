@@ -26,6 +26,7 @@ from samizdat.campaigns.letter import findings, proof_of, values_of
 from samizdat.campaigns.models import goes_to_all
 from samizdat.campaigns.offering import offered
 from samizdat.campaigns.writing import Saved
+from samizdat.core.consent import PURPOSES
 from samizdat.core.document import BadDocument
 from samizdat.core.document.merge import numbered_body
 from samizdat.core.languages import direction
@@ -56,6 +57,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         "list": campaign.list_id,
         "tag": campaign.tag_id or "",
         "segment": campaign.segment_id or "",
+        "purpose": PURPOSES[campaign.purpose],
         "template": campaign.template_id or "",
         "language": campaign.language,
         "archive": "unlisted" if campaign.unlisted else "listed",
@@ -103,6 +105,7 @@ def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
         "list": audience.list_by_id(organisation, answers["list"]),
         "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
         "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
+        "purpose": answers["purpose"] or form.initial["purpose"],
         "template": template,
         "language": answers["language"],
         "unlisted": archive == "unlisted",
@@ -339,6 +342,7 @@ def _envelope(found: Any, stored: Saved) -> str:
     chosen = {"list": found.list_id, "tag": found.tag_id, "segment": found.segment_id, "template": found.template_id}
     archive = "unlisted" if found.unlisted else "listed"
     said = asdict(stored.draft) | chosen | {"language": found.language, "archive": archive}
+    said["purpose"] = PURPOSES[found.purpose]
     fields = {
         name: "" if value is None else str(value) for name, value in said.items() if name not in ("body", "format")
     }
