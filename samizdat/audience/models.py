@@ -310,6 +310,13 @@ class Import(models.Model):
     created = models.DateTimeField()
 
 
+class ImportPlace(models.Model):
+    """Where one thing of an export of our own format went: with it a killed return goes on. Gone with its end."""
+
+    bringing = models.ForeignKey(Import, models.CASCADE, related_name="places")
+    told_sealed = models.BinaryField()  # JSON: part, its number or name there, what it is here.
+
+
 class ImportPiece(models.Model):
     """A piece of an uploaded file, sealed. Gone at the end of the import or after 24 hours."""
 

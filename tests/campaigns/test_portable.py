@@ -14,14 +14,16 @@ from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
-from samizdat.audience.models import Subscriber
+from samizdat.audience.models import Import, ImportPlace, Subscriber
 from samizdat.campaigns import brand, commenting, contest, correcting, folders, history, pictures, templating
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.arrangement import arrangement_of, sealed
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal, Picture, Template
+from samizdat.campaigns.portable import letters
 from samizdat.core.ledger import State
 from samizdat.core.templating import Arrangement, Written
 from samizdat.delivery import actions as delivery
@@ -254,6 +256,39 @@ def test_the_same_file_again_brings_no_letter_twice(written: Any, vault: Any, tm
         Campaign.objects.filter(organisation=there).count(),
         Template.objects.filter(organisation=there).count(),
     ) == (4, 1)
+
+
+def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
+    written: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.audience.exporting.returning import bring_back
+
+    data = made(written, Wish("samizdat"))
+    made_anew, came = letters._make, []
+
+    def killed(letter: Any, places: Any) -> Any:
+        if len(came) == 2:
+            raise KeyboardInterrupt
+        came.append(letter.number)
+        return made_anew(letter, places)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(letters, "_make", killed)
+        in_another_house(data, tmp_path, vault)
+    begun = Import.objects.get()
+    there, known = begun.organisation, besides.Places(begun, NOW, None, {}, {}).load().all("letters")
+    assert sorted(known) == sorted(map(str, came))
+    # What one letter adds does not grow with those before it: 5,000 would be sealed 5,000 times.
+    assert max(len(told) for told in begun.places.values_list("told_sealed", flat=True)) < 150
+
+    another = Import.objects.create(organisation=there, list=begun.list, state="reading", fingerprint=b"x", created=NOW)
+    besides.take_over(begun, another)
+    assert besides.Places(another, NOW, None, {}, {}).load().all("letters") == known
+    besides.take_over(another, begun)
+
+    assert bring_back(there, tmp_path / "export.zip", now=lambda: NOW)["letters"] == 4
+    assert Campaign.objects.filter(organisation=there).count() == 4
+    assert not ImportPlace.objects.exists()
 
 
 @pytest.mark.parametrize(

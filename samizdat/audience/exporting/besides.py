@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened
-from samizdat.audience.models import Import
+from samizdat.audience.models import Import, ImportPlace
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -46,7 +46,8 @@ class Places:
         return self.row.organisation
 
     def load(self) -> "Places":
-        self._done = self._plan()["places"].get("besides", {})
+        for part, there, here in _told(self.row):
+            self._done.setdefault(part, {})[there] = here
         return self
 
     def here(self, part: str, there: Any) -> Any:
@@ -58,13 +59,24 @@ class Places:
         return dict(self._done.get(part, {}))
 
     def put(self, part: str, there: Any, here: Any) -> None:
-        """In the transaction that made it."""
+        """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
         self._done.setdefault(part, {})[str(there)] = here
-        told = self._plan()
-        told["places"]["besides"] = self._done
-        keys = house.keys(self.organisation)
-        self.row.plan_sealed = seal_json(keys, told, "import", "plan", self.row.pk)
-        Import.objects.filter(pk=self.row.pk).update(plan_sealed=self.row.plan_sealed, beat=self.now)
+        ImportPlace.objects.create(bringing=self.row, told_sealed=_sealed(self.row, [part, str(there), here]))
+        Import.objects.filter(pk=self.row.pk).update(beat=self.now)
 
-    def _plan(self) -> Any:
-        return open_json(house.keys(self.organisation), self.row.plan_sealed, "import", "plan", self.row.pk)
+
+def take_over(begun: Import, row: Import) -> None:
+    """What was brought in by one import counts as brought in by another, which goes on."""
+    for told in _told(begun):
+        ImportPlace.objects.create(bringing=row, told_sealed=_sealed(row, told))
+    begun.places.all().delete()
+
+
+def _told(row: Import) -> list[list[Any]]:
+    keys = house.keys(row.organisation)
+    rows = ImportPlace.objects.filter(bringing=row).order_by("pk").values_list("told_sealed", flat=True)
+    return [open_json(keys, told, "importplace", "told", row.pk) for told in rows]
+
+
+def _sealed(row: Import, told: list[Any]) -> bytes:
+    return seal_json(house.keys(row.organisation), told, "importplace", "told", row.pk)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.exporting import reading
+from samizdat.audience.exporting import besides, reading
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.models import ConsentRecord, Import, Subscriber
 from samizdat.core import seal
@@ -61,6 +61,7 @@ def take_over(begun: Import, row: Import) -> None:
             raise ImportTaken
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
             raise ImportTaken
+        besides.take_over(begun, row)
 
 
 def places_of(row: Import) -> dict[str, Any] | None:

@@ -175,6 +175,7 @@ class Coming:
             done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
             if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):
                 raise ImportTaken
+            self.row.places.all().delete()
             uploads.drop(self.row)
             detail = {"counts": self.row.counts, "source": SOURCE, "list": self.row.list_id}
             record("subscribers.imported", self.organisation, about=self.row.pk, by=by, now=self.now(), detail=detail)
