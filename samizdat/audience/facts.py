@@ -7,8 +7,9 @@ transaction.
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from samizdat.core import consent
 
@@ -84,6 +85,11 @@ def asking_of(known: Sequence[consent.Record], list_id: int, now: datetime) -> i
     if not any(record.purpose == consent.APPEALS and record.list in (list_id, consent.ALL_LISTS) for record in known):
         return 0
     return consent.code(consent.may(known, list_id, consent.APPEALS, now))
+
+
+def purpose_in(detail: Mapping[str, Any]) -> str:
+    """What was left, of an event. Those of older versions do not say it, and there were letters alone."""
+    return str(detail.get("purpose", consent.LETTERS))
 
 
 def foremost(reasons: Iterable[str]) -> str | None:

@@ -24,7 +24,7 @@ from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place,
 
 # A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
 ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow")
-STATES = ("left", "back", "pending", "confirmed", "forgotten", *ASKED, "erased", "moved", "allowed")
+STATES = ("left", "left-appeals", "back", "pending", "confirmed", "forgotten", *ASKED, "erased", "moved", "allowed")
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet", "target")
@@ -112,15 +112,18 @@ def publish_letter(
     spoken: str = "",
     version: int = 0,
     listed: bool = True,
+    appeal: bool = False,
 ) -> None:
-    """Names the list of an edition for its leave page; with a slug also shows the letter in the archive, or by its
-    `version` above 0 the same letter in another language, `spoken`. Not `listed`: to whoever has its address alone.
+    """Names the list of an edition for its leave page, and says whether it is an appeal for money; with a slug also
+    shows the letter in the archive, or by its `version` above 0 the same letter in another language, `spoken`. Not
+    `listed`: to whoever has its address alone.
 
     `html` may be a whole document: it is reduced to plain markup (gate/plain.py). A slug needs a day.
     """
     text = plain.reduce(html, saying.words(spoken or language)["frame.picture"])
     with transaction.atomic(using="gate"):
-        _put(LetterName, uid, {"edition": edition}, {"list_name": list_name, "language": language})
+        named = {"list_name": list_name, "language": language, "appeal": appeal}
+        _put(LetterName, uid, {"edition": edition}, named)
         if slug and day:
             told = {
                 "edition": edition,

@@ -56,6 +56,7 @@ class LetterName(models.Model):
     place = models.ForeignKey(Place, models.CASCADE)
     list_name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
+    appeal = models.BooleanField(default=False, db_default=False)  # For money: she can leave those, and keep the list.
 
 
 class Target(models.Model):

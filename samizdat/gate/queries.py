@@ -111,7 +111,7 @@ def picture(slug: str, kind: str, host: str) -> Picture | None:
 
 
 def token_state(token: str) -> str:
-    """left, back, pending, confirmed, forgotten, or "" where nothing was taken up yet."""
+    """left, left-appeals, back, pending, confirmed, forgotten, or "" where nothing was taken up yet."""
     return TokenState.objects.filter(token_hash=token_hash(token)).values_list("state", flat=True).first() or ""
 
 

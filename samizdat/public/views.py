@@ -51,19 +51,30 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "leave", "preferences", "test")
     if request.method == "POST":
         return _left(request, holder, place)
-    if holder.purpose != "test" and queries.token_state(holder.text) == "left":
-        return page_for(request, holder, place, "left")
-    return page_for(request, holder, place, "leave")
+    state = queries.token_state(holder.text) if holder.purpose != "test" else ""
+    if state in ("left", "left-appeals"):
+        return page_for(request, holder, place, "left", {"appeals": state == "left-appeals"})
+    return page_for(request, holder, place, "leave", {"appeals": _of_appeal(holder, place)})
 
 
 def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
-    one_click = fields_of(request).get("List-Unsubscribe", "").strip().lower() == "one-click"
+    fields = fields_of(request)
+    one_click = fields.get("List-Unsubscribe", "").strip().lower() == "one-click"
+    # A mail program that leaves by itself shows her no page, so it leaves all that it may have meant.
+    appeals = _of_appeal(holder, place) and not one_click and "whole" not in fields
     if holder.purpose != "test":
         way = "one-click" if one_click else "form"
-        drop_in(place, "leave", token=holder.text, purpose=holder.purpose, way=way)
+        only = {"only": "appeals"} if appeals else {}
+        drop_in(place, "leave", token=holder.text, purpose=holder.purpose, way=way, **only)
     if one_click:
         return HttpResponse("OK\n", content_type="text/plain")
-    return page_for(request, holder, place, "left")
+    return page_for(request, holder, place, "left", {"appeals": appeals})
+
+
+def _of_appeal(holder: tokens.Holder, place: Place) -> bool:
+    """Whether this is the way out of an appeal for money, which leaves appeals and keeps the letters."""
+    found = queries.letter_name(place, holder.edition) if holder.purpose != "preferences" else None
+    return found is not None and found.appeal
 
 
 @takes("GET", "HEAD", "POST")
@@ -74,7 +85,7 @@ def back(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "leave", "preferences", "test")
     if holder.purpose != "test":
         drop_in(place, "back", token=holder.text, purpose=holder.purpose)
-    return page_for(request, holder, place, "back")
+    return page_for(request, holder, place, "back", {"appeals": _of_appeal(holder, place)})
 
 
 # -- the front door ---------------------------------------------------------------------------------------------

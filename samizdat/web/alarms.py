@@ -11,6 +11,8 @@ from typing import Any
 from django.http import Http404
 
 from samizdat.audience import queries as audience
+from samizdat.audience.facts import purpose_in
+from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record, whole_day
 from samizdat.events.models import Event
@@ -38,6 +40,7 @@ class Leaving:
     since: int  # Left afterwards, in the same hours: they belong to it.
     answer: Event | None
     back: int | None  # Brought back, once the worker has done it.
+    appeals: bool  # They left appeals for money alone, and still get the letters.
 
     @property
     def still(self) -> int:
@@ -72,9 +75,10 @@ def leaving_at(organisation: Any, number: int) -> Leaving:
         list_name=audience.name_of(listed),
         before=int(detail["of"]),
         left=left,
-        since=max(0, _left_in(organisation, alarm, set(detail["groups"])) - left),
+        since=max(0, _left_in(organisation, alarm, detail) - left),
         answer=answer,
         back=_back(organisation, alarm, answer),
+        appeals=purpose_in(detail) == APPEALS,
     )
 
 
@@ -92,7 +96,7 @@ def _alarm(organisation: Any, number: int) -> Event:
     return found
 
 
-def _left_in(organisation: Any, alarm: Event, groups: set[str]) -> int:
+def _left_in(organisation: Any, alarm: Event, told: dict[str, Any]) -> int:
     """Everybody who left in the hours of the alarm, as the worker would bring them back."""
     # The column tells the day alone; the groups are hours.
     span = {"at__gte": whole_day(alarm.at - timedelta(hours=2)), "at__lte": alarm.at + timedelta(hours=2)}
@@ -100,7 +104,8 @@ def _left_in(organisation: Any, alarm: Event, groups: set[str]) -> int:
         organisation=organisation, kind="subscribers.left", about=alarm.about, **span
     )
     details = [detail_of(event) for event in rows]
-    return sum(int(detail["count"]) for detail in details if detail["group"] in groups)
+    groups, purpose = set(told["groups"]), purpose_in(told)
+    return sum(int(one["count"]) for one in details if one["group"] in groups and purpose_in(one) == purpose)
 
 
 def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:
@@ -110,7 +115,8 @@ def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:
     rows = Event.objects.select_related("organisation").filter(
         organisation=organisation, kind=UNDONE, about=alarm.about, id__gt=answer.id
     )
-    groups = sorted(detail_of(alarm)["groups"])
+    raised = detail_of(alarm)
+    groups, purpose = sorted(raised["groups"]), purpose_in(raised)
     # Said twice where the first undoing was broken off and another one went on with it.
-    told = [int(detail["back"]) for row in rows if (detail := detail_of(row))["groups"] == groups]
-    return sum(told) if told else None
+    told = [one for one in map(detail_of, rows) if one["groups"] == groups and purpose_in(one) == purpose]
+    return sum(int(one["back"]) for one in told) if told else None

@@ -17,10 +17,11 @@ from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
+from samizdat.audience.facts import purpose_in
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.contest import count_leaving
 from samizdat.campaigns.models import Edition
-from samizdat.core import link
+from samizdat.core import consent, link
 from samizdat.events.actions import detail_of, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
@@ -46,12 +47,18 @@ TAKES_BACK = timedelta(days=8)
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Whose token it was, proven."""
+    """Whose token it was, proven. appeal: of an edition that was one, for money."""
 
     said: Said
     subscriber: Any
     lists: tuple[Any, ...]
     edition: int
+    appeal: bool = False
+
+    @property
+    def purpose(self) -> str:
+        """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
+        return consent.APPEALS if self.appeal and self.said.words.get("only") == "appeals" else consent.LETTERS
 
 
 def take(now: datetime) -> int:
@@ -88,11 +95,11 @@ def _slices(said: list[Said]) -> Iterator[list[Said]]:
 
 def all_proven(said: list[Said], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Leaving]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
-    lists: dict[int, Any] = {}
-    return [one for one in (_proven(sent, lists, purposes) for sent in said) if one is not None]
+    campaigns: dict[int, Any] = {}
+    return [one for one in (_proven(sent, campaigns, purposes) for sent in said) if one is not None]
 
 
-def _proven(said: Said, lists: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
+def _proven(said: Said, campaigns: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = said.words.get("purpose", "leave")
     if purpose not in purposes:
@@ -104,23 +111,26 @@ def _proven(said: Said, lists: dict[int, Any], purposes: tuple[str, ...]) -> Lea
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
     if subscriber is None:
         return None
-    return Leaving(said, subscriber, _lists_of(said.organisation, token.edition, subscriber, lists), token.edition)
+    campaign = _campaign_of(said.organisation, token.edition, campaigns)
+    if campaign is not None:
+        return Leaving(said, subscriber, (campaign.list,), token.edition, campaign.is_appeal)
+    # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
+    # list of hers.
+    hers = Subscription.objects.filter(subscriber=subscriber).values("list_id")
+    return Leaving(said, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
 
 
-def _lists_of(organisation: Any, edition: int, subscriber: Any, lists: dict[int, Any]) -> tuple[Any, ...]:
-    """The list an edition was sent to; `lists` remembers. Where the edition is not known, since it was moved
-    without its campaigns, a way out must still lead out: every list of hers."""
-    if edition not in lists:
+def _campaign_of(organisation: Any, edition: int, campaigns: dict[int, Any]) -> Any:
+    """The letter of an edition, with its list; `campaigns` remembers."""
+    if edition not in campaigns:
         rows = Edition.objects.select_related("campaign__list").filter(campaign__organisation=organisation)
         found = rows.filter(id=edition).first()
-        lists[edition] = found.campaign.list if found else None
-    if lists[edition] is not None:
-        return (lists[edition],)
-    return tuple(List.objects.filter(id__in=Subscription.objects.filter(subscriber=subscriber).values("list_id")))
+        campaigns[edition] = found.campaign if found else None
+    return campaigns[edition]
 
 
 def _leave(said: list[Said], now: datetime) -> None:
-    left: dict[int, list[int]] = defaultdict(list)
+    left: dict[tuple[int, str], list[int]] = defaultdict(list)
     moved: Moved = Counter()
     organisation = said[0].organisation
     group = group_of(now)
@@ -131,14 +141,16 @@ def _leave(said: list[Said], now: datetime) -> None:
             way = "one-click" if one.said.words.get("way") == "one-click" else "form"
             for list_ in one.lists:
                 leave = partial(audience.unsubscribe, way=way, now=one.said.at, letter=_letter(one.edition))
+                leave = partial(leave, purpose=one.purpose)
                 if _counted(one.subscriber, list_, leave, moved, now):
-                    left[list_.id].append(one.subscriber.number)
-        for list_id, numbers in left.items():
-            detail = {"group": group, "numbers": numbers, "count": len(numbers)}
+                    left[list_.id, one.purpose].append(one.subscriber.number)
+        for (list_id, purpose), numbers in left.items():
+            detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose}
             record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
-            _alarm(organisation, list_id, group, now)
+            _alarm(organisation, list_id, purpose, group, now)
         count_leaving(organisation, moved)
-    _settle(said, "left", (one.said for one in proven))
+    states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
+    _settle(said, ((one.said, states[one.purpose]) for one in proven))
 
 
 def _hold(proven: list[Leaving]) -> None:
@@ -160,9 +172,11 @@ def _back(said: list[Said], now: datetime) -> None:
         for one in proven:
             back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at, since=since)
             for list_ in one.lists:
-                _counted(one.subscriber, list_, back, moved, now)
+                # By the way out of an appeal she may have left either.
+                for purpose in consent.PURPOSES if one.appeal else (consent.LETTERS,):
+                    _counted(one.subscriber, list_, partial(back, purpose=purpose), moved, now)
         count_leaving(said[0].organisation, moved)
-    _settle(said, "back", (one.said for one in proven))
+    _settle(said, ((one.said, "back") for one in proven))
 
 
 def _counted(subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], moved: Moved, now: datetime) -> bool:
@@ -179,10 +193,10 @@ def _counted(subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], mo
     return True
 
 
-def _settle(said: list[Said], state: str, proven: Iterable[Said]) -> None:
+def _settle(said: list[Said], proven: Iterable[tuple[Said, str]]) -> None:
     """After the commit: the pages of the proven tokens say what they are now, and all the boxes go."""
     with transaction.atomic(using="gate"):  # One write to the disk for all.
-        for one in proven:
+        for one, state in proven:
             gate.set_token_state(str(one.words["token"]), state)
         gate.done_with(one.row for one in said)
 
@@ -195,24 +209,31 @@ def group_of(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
-def _alarm(organisation: Any, list_id: int, group: str, now: datetime) -> None:
-    """Says once an hour and list that unusually many leave."""
-    left = _left_since(organisation, list_id, now - ALARM_WINDOW)
+def _alarm(organisation: Any, list_id: int, purpose: str, group: str, now: datetime) -> None:
+    """Says once an hour and list that unusually many leave it, or its appeals."""
+    left = _left_since(organisation, list_id, purpose, now - ALARM_WINDOW)
     count = sum(len(numbers) for numbers in left.values())
-    still = ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
+    still = _still(list_id, purpose)
     if count < ALARM_LEAST or count <= ALARM_SHARE * (still + count):
         return
     before = Event.objects.select_related("organisation").filter(
         organisation=organisation, kind="subscribers.left_alarm", about=list_id, at__gte=now - 2 * ALARM_WINDOW
     )
-    if any(group in detail_of(event)["groups"] for event in before):
+    if any(group in detail["groups"] and purpose_in(detail) == purpose for detail in map(detail_of, before)):
         return
-    detail = {"groups": sorted({*left, group}), "left": count, "of": still + count}
+    detail = {"groups": sorted({*left, group}), "left": count, "of": still + count, "purpose": purpose}
     record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=detail)
 
 
-def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, list[int]]:
-    """Numbers that left a list since then, by group."""
+def _still(list_id: int, purpose: str) -> int:
+    """How many have not left."""
+    if purpose == consent.APPEALS:
+        return dialect.count_asking(list_id, None)
+    return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
+
+
+def _left_since(organisation: Any, list_id: int, purpose: str, since: datetime) -> dict[str, list[int]]:
+    """Numbers that left a list, or its appeals, since then, by group."""
     found: dict[str, list[int]] = defaultdict(list)
     # The column tells the day alone. The newest first, so that a busy day is not opened whole for each hour of it.
     events = Event.objects.select_related("organisation").filter(
@@ -225,7 +246,8 @@ def _left_since(organisation: Any, list_id: int, since: datetime) -> dict[str, l
         if moment < since:
             continue
         detail = detail_of(event)
-        found[str(detail["group"])] += detail["numbers"]
+        if purpose_in(detail) == purpose:
+            found[str(detail["group"])] += detail["numbers"]
     return found
 
 
@@ -242,12 +264,13 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated: it is said once, and
     again only where somebody more came back, as after a kill half way.
     """
-    groups = set(detail_of(alarm)["groups"])
+    told = detail_of(alarm)
+    groups, purpose = set(told["groups"]), purpose_in(told)
     list_ = List.objects.get(id=alarm.about or 0, organisation=alarm.organisation)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
-    left = _left_since(alarm.organisation, list_.id, begin)
+    left = _left_since(alarm.organisation, list_.id, purpose, begin)
     numbers = [number for group in sorted(groups) for number in left.get(group, [])]
-    change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by)
+    change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose)
     back = 0
     for start in range(0, len(numbers), SLICE):
         moved: Moved = Counter()
@@ -257,17 +280,17 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
                 if subscriber is not None:
                     back += _counted(subscriber, list_, change, moved, now)
             count_leaving(alarm.organisation, moved)
-    if back or not _was_undone(alarm, sorted(groups)):
-        detail = {"groups": sorted(groups), "back": back}
+    if back or not _was_undone(alarm, sorted(groups), purpose):
+        detail = {"groups": sorted(groups), "back": back, "purpose": purpose}
         record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
     return back
 
 
-def _was_undone(alarm: Event, groups: list[str]) -> bool:
+def _was_undone(alarm: Event, groups: list[str], purpose: str) -> bool:
     rows = Event.objects.select_related("organisation").filter(
         organisation=alarm.organisation, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
     )
-    return any(detail_of(row)["groups"] == groups for row in rows)
+    return any(told["groups"] == groups and purpose_in(told) == purpose for told in map(detail_of, rows))
 
 
 # -- confirming -------------------------------------------------------------------------------------------------
@@ -283,7 +306,7 @@ def _confirm(said: list[Said], now: datetime) -> None:
                 forms.take_told(subscriber, list_, number, now=one.at)
             if found:
                 confirmed.append(one)
-    _settle(said, "confirmed", confirmed)
+    _settle(said, ((one, "confirmed") for one in confirmed))
 
 
 def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:

@@ -179,6 +179,7 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     """Names its list for the leave page, and shows the web copies once the letter is on its way."""
     campaign = edition.campaign
     named: dict[str, Any] = {"list_name": audience.name_of(campaign.list), "language": campaign.language}
+    named["appeal"] = campaign.is_appeal
     versions = enumerate((campaign, *languages.versions(campaign)))
     shown: list[dict[str, Any]] = [{}]
     if is_public(campaign) and edition.archive_slug:

@@ -94,6 +94,21 @@ class TestLeaving:
         assert "You are back" in again
         assert [(said["kind"], said.get("way")) for said in opened()] == [("leave", "form"), ("back", None)]
 
+    def test_the_link_of_an_appeal_leaves_appeals_or_all_as_she_chooses_and_a_mail_program_leaves_all(
+        self, reader: Client
+    ) -> None:
+        actions.publish_letter(UID, 4, list_name="the Thursday Letter", language="en", appeal=True)
+        page = reader.get(f"/u/{token()}").content.decode()
+        assert "No more appeals for money from the Thursday Letter?" in page and 'name="whole"' in page
+        assert "its letters come as before" in reader.post(f"/u/{token()}").content.decode()
+        assert "You have left" in reader.post(f"/u/{token()}", {"whole": "yes"}).content.decode()
+        reader.post(f"/u/{token()}", ONE_CLICK, FORM)
+        reader.post(f"/u/{token('preferences')}")
+        assert [said.get("only") for said in opened()] == ["appeals", None, None, None]
+        actions.set_token_state(token(), "left-appeals")
+        assert "Leave the letters as well" in reader.get(f"/u/{token()}").content.decode()
+        assert "letters and appeals" in reader.post(f"/u/{token()}/back").content.decode()
+
     def test_a_link_of_another_language_keeps_it_through_all_pages(self, reader: Client) -> None:
         page = reader.get(f"/u/{token()}?ru").content.decode()
         assert 'lang="ru"' in page and f'action="/u/{token()}?ru"' in page

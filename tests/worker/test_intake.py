@@ -12,7 +12,7 @@ from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
-from samizdat.audience.models import ConsentRecord
+from samizdat.audience.models import ConsentRecord, Subscription
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
 from samizdat.events.actions import detail_of, record, whole_day
@@ -332,10 +332,11 @@ def test_what_was_taken_up_before_a_kill_counts_no_second_time(
     settle = intake._settle
     for state, counted in (("left", 2), ("left", 2), ("back", 1), ("back", 1)):
 
-        def killed(said: Any, now: str, proven: Any, state: str = state) -> None:
-            if now == state:
+        def killed(said: Any, proven: Any, state: str = state) -> None:
+            told = [*proven]
+            if state in {now for _one, now in told}:
                 raise SystemExit
-            settle(said, now, proven)
+            settle(said, told)
 
         monkeypatch.setattr(intake, "_settle", killed)
         with pytest.raises(SystemExit):
@@ -451,6 +452,78 @@ def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday:
     for event in Event.objects.filter(kind__startswith="subscribers.left"):
         assert event.about == thursday.id
         assert b"numbers" not in bytes(event.detail)
+
+
+# -- appeals ----------------------------------------------------------------------------------------------------
+
+
+def said_of_appeals(readers: list[Any]) -> set[str]:
+    rows = Subscription.objects.filter(subscriber__in=[reader.id for reader in readers])
+    return {consent.REASONS[row.asking] for row in rows}
+
+
+@pytest.fixture
+def appeal(lantern: Any, thursday: Any, edition: Edition) -> Edition:
+    Campaign.objects.filter(pk=edition.campaign_id).update(purpose=consent.PURPOSES.index(consent.APPEALS))
+    edition.refresh_from_db()
+    return edition
+
+
+def givers(lantern: Any, thursday: Any, count: int) -> list[Any]:
+    readers = people(lantern, thursday, count)
+    for reader in readers:
+        audience.agree_to_appeals(reader, thursday, wording="Ask me.", now=NOW)
+    return readers
+
+
+def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    ada, boris, clara = givers(lantern, thursday, 3)
+    hers = token(lantern, ada, appeal.id)
+    say(lantern, "leave", token=hers, purpose="leave", way="form", only="appeals")
+    say(lantern, "leave", token=token(lantern, boris, appeal.id), purpose="leave", way="form")
+    say(lantern, "leave", token=token(lantern, clara, appeal.id), purpose="leave", way="one-click")
+    intake.take(NOW)
+    assert (status(ada, thursday), said_of_appeals([ada]), token_state(hers)) == (
+        "subscribed",
+        {"left"},
+        "left-appeals",
+    )
+    assert {status(one, thursday) for one in (boris, clara)} == {"unsubscribed"}
+    assert said_of_appeals([boris, clara]) == {"left"}
+    for one in (ada, boris):
+        say(lantern, "back", token=token(lantern, one, appeal.id), purpose="leave")
+    intake.take(NOW)
+    assert {status(one, thursday) for one in (ada, boris)} == {"subscribed"} and said_of_appeals([ada, boris]) == {
+        "yes"
+    }
+    assert Campaign.objects.get(pk=appeal.campaign_id).left_by_letter == 1
+
+
+def test_a_public_process_that_lies_makes_no_half_leaving_of_a_whole_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = givers(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form", only="appeals")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed", "it is no appeal, so she meant the list"
+
+
+def test_much_leaving_of_appeals_is_an_alarm_of_its_own_and_undone_as_one(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    readers = givers(lantern, thursday, 6)
+    for reader in readers[:4]:
+        say(lantern, "leave", token=token(lantern, reader, appeal.id), purpose="leave", way="form", only="appeals")
+    for reader in readers[4:]:
+        say(lantern, "leave", token=token(lantern, reader, appeal.id), purpose="leave", way="form")
+    intake.take(NOW)
+    (alarm,) = Event.objects.filter(kind="subscribers.left_alarm")
+    assert (detail_of(alarm)["left"], detail_of(alarm)["purpose"]) == (4, consent.APPEALS)
+    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 4
+    assert said_of_appeals(readers[:4]) == {"yes"}
+    assert {status(reader, thursday) for reader in readers[4:]} == {"unsubscribed"}
 
 
 # -- confirming -------------------------------------------------------------------------------------------------
