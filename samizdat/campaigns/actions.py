@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,15 @@ from samizdat.campaigns.arrangement import sealed as sealed_arrangement
 from samizdat.campaigns.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
 from samizdat.campaigns.letter import findings, proof_of
-from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Template, Variant, new_edition_number
+from samizdat.campaigns.models import (
+    Campaign,
+    Edition,
+    EditionVariant,
+    Template,
+    Variant,
+    new_edition_number,
+    untouched,
+)
 from samizdat.core import consent, mergetags
 from samizdat.core.address import domain
 from samizdat.core.compile import Proof
@@ -178,7 +186,10 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
 def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
     """Deletes a draft. Errors: NotADraft, since what was sent stays on record; also for the text of another's test."""
     in_tests = Variant.objects.filter(letter=campaign)
-    if in_tests.filter(campaign__state__in=("draft", "scheduled", "held")).exists():
+    # A letter that was paused before anybody got it can be a draft again too.
+    waits = Q(campaign__state__in=("draft", "scheduled", "held"))
+    waits |= Q(campaign__state="paused") & untouched("campaign__")
+    if in_tests.filter(waits).exists():
         raise NotADraft(_("Another letter has this text as a version of its own. Take it out of that test first."))
     with transaction.atomic():
         in_tests.update(letter=None)  # What was released is compiled and needs it no more.

@@ -231,14 +231,6 @@ def bound(campaign: Campaign) -> Any:
     return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
 
 
-def carry_over(campaign: Campaign, to: Campaign, *, by: Any, now: datetime) -> None:
-    """A letter that was taken back is a draft again, with its test, as far as there is time for it still."""
-    if campaign.test_share and campaign.test_at and campaign.test_at > now:
-        changes = [one.change for one in versions(campaign)[1:]]
-        how = {"way": campaign.test_by, "link": link_of(campaign)}
-        plan(to, changes, share=campaign.test_share, at=campaign.test_at, by=by, now=now, **how)
-
-
 # --- at release ------------------------------------------------------------------------------------------------------
 
 

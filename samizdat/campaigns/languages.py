@@ -167,6 +167,11 @@ def close(campaign: Campaign, frozen: str, now: datetime) -> bool:
     return True
 
 
+def reopen(campaign: Campaign, now: datetime) -> None:
+    """In the transaction that takes a release back: the versions are written in again."""
+    Campaign.objects.filter(version_of=campaign).update(state="draft", changed=now)
+
+
 @lru_cache(maxsize=512)
 def frozen_in(edition: int) -> tuple[str, ...]:
     """The languages of an edition by place, the fallback first; () where it has one version. They never change."""

@@ -146,6 +146,16 @@ def goes_to_all(campaign: Campaign) -> bool:
     return to_all and not campaign.is_appeal
 
 
+def untouched(prefix: str = "") -> Q:
+    """Letters of which nobody got anything, and nobody was tried. prefix: where their row stands, like "campaign__"."""
+    return Q(**{f"{prefix}frozen": F(f"{prefix}pending") + F(f"{prefix}cancelled") + F(f"{prefix}suppressed")})
+
+
+def is_untouched(campaign: Campaign) -> bool:
+    """The same of one letter."""
+    return campaign.frozen == campaign.pending + campaign.cancelled + campaign.suppressed
+
+
 def is_listed(campaign: Campaign) -> bool:
     """Does its web version stand in the archive and the feed? Else it is read by whoever has its address."""
     return goes_to_all(campaign) and not campaign.unlisted

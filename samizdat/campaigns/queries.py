@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template, is_untouched, untouched
 from samizdat.core.message import loads
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
@@ -111,20 +111,22 @@ def leaving(organisation: Any, begin: datetime, end: datetime) -> list[Row]:
     return [Row(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
 
 
-# A letter is public once it is on its way. One that waits for its time is nobody's business yet, also when somebody has
-# paused it meanwhile.
-PUBLIC_STATES = ("sending", "waiting", "finished")
+# States in which a letter is on its way, also when somebody has paused it meanwhile.
+_ON_ITS_WAY = ("sending", "waiting", "paused")
 
 
 def public(prefix: str = "") -> Q:
-    """Letters that everybody may read on the web. prefix: where their row stands, like "campaign__"."""
-    began = Q(**{f"{prefix}state": "paused", f"{prefix}pending__lt": F(f"{prefix}frozen")})
-    return Q(**{f"{prefix}state__in": PUBLIC_STATES}) | began
+    """Letters that everybody may read on the web: of which somebody got something. One that waits, for its time or for
+    a route, is nobody's business yet. prefix: where their row stands, like "campaign__".
+    """
+    began = Q(**{f"{prefix}state__in": _ON_ITS_WAY}) & ~untouched(prefix)
+    # One that all of its readers get in the digest is finished, and nobody got it by itself.
+    return Q(**{f"{prefix}state": "finished"}) | began
 
 
 def is_public(campaign: Campaign) -> bool:
     """The same of one letter."""
-    return campaign.state in PUBLIC_STATES or (campaign.state == "paused" and campaign.pending < campaign.frozen)
+    return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not is_untouched(campaign))
 
 
 def editions_to_a_few() -> list[int]:

@@ -69,7 +69,7 @@ class AnswerView:
 def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
     """The token of a new link. Shown once: only its hash is kept. Errors: LinkGone once it left, TooMany."""
     if campaign.state not in OPEN_STATES:
-        raise LinkGone(_("This letter has left. Its web copy can be read by everybody."))
+        raise LinkGone(_("This letter is on its way. It needs nobody's yes any more."))
     if len(links(campaign, now)) >= MOST_LINKS:
         raise TooMany(_("There are %(n)s links to this letter. Withdraw one first.") % {"n": MOST_LINKS})
     token = secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""campaign send, pause, resume, cancel, settle."""
+"""campaign send, pause, resume, take-back, cancel, settle."""
 
 import sys
 import threading
@@ -225,6 +225,17 @@ def campaign_resume(number: int) -> None:
     from samizdat.delivery import actions
 
     say_changed(actions.resume(found, now=opening.now()))
+
+
+@campaign.command("take-back")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_take_back(number: int) -> None:
+    """Undo a release of which nobody got anything: a draft again. Waits for its time, or was paused before it began."""
+    found = campaign_numbered(number)
+    from samizdat.delivery import actions
+
+    say_changed(actions.take_back(found, now=opening.now()))
 
 
 @campaign.command("cancel")

@@ -11,7 +11,7 @@ from django.db.models import F, Max, Min
 
 from samizdat import dialect, plugs
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.models import COUNTERS, Campaign, Edition
+from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
 from samizdat.core.outcome import ANSWERS, REASONS, WHO
@@ -452,8 +452,7 @@ def can_be_taken_back(campaign: Campaign) -> bool:
 def nobody_got(campaign: Campaign) -> bool:
     """Of one that is paused or stopped: no message has left, and none is on its way."""
     claimed = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED)
-    untouched = campaign.pending + campaign.cancelled + campaign.suppressed
-    return untouched == campaign.frozen and not claimed.exists()
+    return is_untouched(campaign) and not claimed.exists()
 
 
 def was_written_to(organisation: Any, number: int) -> bool:

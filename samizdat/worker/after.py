@@ -41,8 +41,9 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (intake.undo,),
     "campaign.released": (publish.letter, publish.pictures),
-    "campaign.started": (publish.letter,),
-    "campaign.cancelled": (publish.taken_back,),
+    "campaign.began": (publish.letter,),
+    "campaign.cancelled": (publish.cancelled,),
+    "campaign.taken_back": (publish.taken_back,),
     "gate.lost": (publish.all_letters,),
     "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),

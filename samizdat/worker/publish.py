@@ -120,6 +120,11 @@ def letter(event: Event, now: datetime) -> None:
 
 
 def taken_back(event: Event, now: datetime) -> None:
+    """Its release is undone, so the edition is gone, and with it whatever a gate may show of it."""
+    gate.withdraw_letter(detail_of(event)["edition"])
+
+
+def cancelled(event: Event, now: datetime) -> None:
     """Of a letter that was stopped before anybody got it nothing is left on the web either."""
     campaign = Campaign.objects.filter(id=event.about or 0).first()
     edition = Edition.objects.filter(campaign=event.about or 0).values_list("id", flat=True).first()
@@ -206,7 +211,7 @@ def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) ->
 
 
 def missing_letters(now: datetime) -> int:
-    """Shows the newest letters on their way that the gate does not show yet: held ones begin without an event."""
+    """Shows the newest letters on their way that the gate does not show yet, as where nobody got it by itself."""
     # Numbers alone: this is asked every ten seconds, and an edition weighs as much as its letter.
     newest = Edition.objects.filter(public("campaign__")).order_by("-created")
     numbers = [number for number, slug in newest.values_list("id", "archive_slug")[:NEWEST_EDITIONS] if slug]

@@ -244,6 +244,8 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     idle = brought_in("campaign", "send", number, "--hold", "30", "--at", "2099-01-01", "--stop-above", "9")
     assert idle.code == 1 and "--at, --hold, --stop-above cannot change that" in idle.err
     assert brought_in.say("campaign", "send", number, "--hold", "60")["state"] == "held"
+    assert brought_in.say("campaign", "take-back", number)["state"] == "draft"
+    brought_in.say("campaign", "send", number, "--hold", "60")
     brought_in.say("campaign", "pause", number)
     assert "paused by a person" in brought_in("campaign", "status", number).out
     waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)

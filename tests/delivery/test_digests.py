@@ -270,6 +270,25 @@ def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: Scrip
     assert List.objects.get().digest_round == 3
 
 
+def test_taken_back_a_digest_keeps_its_readers_and_waits_for_a_person(house: House, server: ScriptedServer) -> None:
+    gathers, _other = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter = house.released()
+    assert letter.digest_round == 2
+    actions.pause(letter, now=datetime.now(UTC))
+    actions.take_back(letter, now=datetime.now(UTC))
+    assert (letter.digest_round, SetAside.objects.count()) == (0, 0), "it is in the round in which it goes out"
+    run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 30)
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    assert make_due(datetime.now(UTC)) == 1
+    made = Campaign.objects.get(is_digest=True)
+    actions.take_back(made, now=datetime.now(UTC))
+    assert make_due(datetime.now(UTC)) == 0
+    assert actions.release(made, now=datetime.now(UTC)).frozen == 1
+
+
 def test_switching_digests_off_sends_the_last_one_first(house: House, server: ScriptedServer) -> None:
     gathers, _other = house.people(2)
     house.route(server)

@@ -52,7 +52,7 @@ def test_in_quiet_hours_nothing_leaves_and_the_campaign_says_until_when(house: H
     books_balance(campaign)
     Campaign.objects.update(quiet=around(-60, -1))
     assert run_campaign(campaign.pk, 30)["ended"] == "finished"
-    assert kinds()[-3:] == ["campaign.waits", "campaign.went_on", "campaign.finished"]
+    assert kinds()[-4:] == ["campaign.waits", "campaign.went_on", "campaign.began", "campaign.finished"]
 
 
 def test_quiet_hours_that_begin_stop_a_campaign_on_its_way(house: House, server: ScriptedServer) -> None:

@@ -7,12 +7,15 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import translation
 
+from samizdat.campaigns import commenting, languages, planning, sharing
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core.ledger import unpack_numbers
+from samizdat.core.ledger import News, unpack_numbers
 from samizdat.delivery import queries
-from samizdat.delivery.actions import cancel, finish_if_done, pause, release, resume, start_due
+from samizdat.delivery.actions import cancel, finish_if_done, pause, release, resume, start_due, take_back
+from samizdat.delivery.actions.releasing import Wave
+from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import Fenced, NobodyToWrite, NotReleasable, WrongState
-from samizdat.delivery.models import Chunk
+from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events.models import Event
 from tests.delivery.conftest import House
 
@@ -154,6 +157,45 @@ def test_a_refusal_names_the_state_in_the_language_of_whoever_asks(house: House)
     campaign = release(house.draft(), now=NOW, hold_minutes=5)
     with translation.override("ru"), pytest.raises(WrongState, match="Её состояние: окно ожидания"):
         resume(campaign, now=NOW)
+
+
+def test_taken_back_it_is_the_draft_that_it_was(house: House) -> None:
+    house.people(3)
+    campaign, by = house.draft(), None
+    languages.add(campaign, "ru", by=by, now=NOW)
+    commenting.say(campaign, commenting.Words("Is it *all*?"), by=by, now=NOW)
+    planning.plan(campaign, NOW.date(), by=by, now=NOW)
+    sharing.share(campaign, "For Ada", now=NOW, by=by)
+    before = {**Campaign.objects.filter(pk=campaign.pk).values().get(), "changed": None}
+    for how in ({"hold_minutes": 5}, {"at": NOW + timedelta(hours=2), "wave": Wave(50), "quiet": "22:00-07:00"}, {}):
+        release(campaign, now=NOW, **how)
+        if campaign.state == "sending":
+            with pytest.raises(WrongState, match="on its way already"):
+                take_back(campaign, now=NOW)
+            pause(campaign, now=NOW)
+            # One who left since is no reason to keep it: nobody got it.
+            chunk = Chunk.objects.get()
+            gone = unpack_numbers(bytes(chunk.numbers))[0]
+            write([Result(campaign.edition.pk, chunk.pk, gone, News.SUPPRESSED)], NOW)
+        take_back(campaign, now=NOW)
+        assert {**Campaign.objects.filter(pk=campaign.pk).values().get(), "changed": None} == before
+        assert not Chunk.objects.exists() and not Edition.objects.exists() and not Delivery.objects.exists()
+    assert [view.words.text for view in commenting.comments(campaign)] == ["Is it *all*?"]
+    assert [link.note for link in sharing.links(campaign, NOW)] == ["For Ada"]
+    assert [one.state for one in languages.versions(campaign)] == ["draft"]
+    assert release(campaign, now=NOW).frozen == 3
+
+
+def test_one_that_anybody_got_is_not_taken_back_and_its_first_answer_is_an_event(house: House) -> None:
+    house.people(3)
+    campaign = house.released()
+    chunk = Chunk.objects.get()
+    for number in unpack_numbers(bytes(chunk.numbers))[:2]:
+        write([Result(campaign.edition.pk, chunk.pk, number, News.ACCEPTED)], NOW)
+    assert Event.objects.filter(kind="campaign.began", about=campaign.pk).count() == 1
+    pause(campaign, now=NOW)
+    with pytest.raises(WrongState, match="on its way already"):
+        take_back(campaign, now=NOW)
 
 
 def test_cancelling_before_anything_was_sent_books_everybody_at_once(house: House) -> None:

@@ -111,7 +111,7 @@ def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(h
     assert "Take it out of that test first." in page
     client.post(_to(here, "send", number), {"when": "now"})
     client.post(_to(here, "take-back", number))
-    draft = Campaign.objects.filter(state="draft").latest("pk")
+    draft = Campaign.objects.get(pk=number, state="draft")
     assert [one.change.letter for one in contest.versions(draft)] == [None, other] and draft.test_share == 50
     client.post(_to(here, "no-versions", draft.pk))
     assert not contest.versions(draft)

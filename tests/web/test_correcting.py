@@ -9,7 +9,7 @@ from samizdat.gate.models import Page
 from samizdat.worker import after
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
-from tests.web.test_sending import Desk, _to
+from tests.web.test_sending import Desk, _to, leave_to_one
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def test_a_piece_is_mended_where_readers_see_it(page: str, wrong: str, right: st
 def test_the_web_copy_says_that_it_was_corrected_and_the_edition_stays(here: House, desk: Desk) -> None:
     letter = make_campaign(here, "What the rivr took")
     release(letter, now=NOW, by=here.people["editor"])
+    leave_to_one(letter)
     sent = bytes(Edition.objects.get(campaign=letter).compiled_sealed)
     while after.follow(NOW):
         pass

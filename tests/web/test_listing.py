@@ -12,6 +12,7 @@ from samizdat.worker import after
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_campaigns import Desk, _answers, _to
+from tests.web.test_sending import leave_to_one
 
 
 def _follow() -> None:
@@ -28,6 +29,9 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
     letter.refresh_from_db()
     assert letter.unlisted and copying.copy(letter, by=None, now=NOW).unlisted
     release(letter, now=NOW, by=here.people["editor"])
+    _follow()
+    assert not Page.objects.exists(), "as long as it waits for a route nobody reads it"
+    leave_to_one(letter)
     _follow()
     page = Page.objects.get(edition=letter.edition.pk)
     assert not page.listed

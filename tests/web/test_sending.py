@@ -13,9 +13,14 @@ from django.utils import timezone, translation
 
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import commenting
 from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.history import entries
 from samizdat.campaigns.models import Campaign
+from samizdat.core.ledger import News, unpack_numbers
 from samizdat.delivery import actions as delivery
+from samizdat.delivery.engine.results import Result, write
+from samizdat.delivery.models import Chunk
 from samizdat.web.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.views import reports, sending
 from samizdat.web.views.reports import _speeds
@@ -325,15 +330,27 @@ def test_a_stopped_letter_moves_until_nothing_is_owed_any_more(here: House, desk
     assert "Taken back" in page
 
 
-def test_what_has_not_left_yet_is_taken_back_as_a_draft(here: House, desk: Desk) -> None:
-    client = desk("editor")
-    client.post(_to(here, "send", here.campaign.pk), {"when": "now"})
-    client.post(_to(here, "pause", here.campaign.pk))
-    assert "Take it back" in client.get(_to(here, "report", here.campaign.pk)).content.decode()
-    client.post(_to(here, "take-back", here.campaign.pk))
-    here.campaign.refresh_from_db()
-    assert (here.campaign.state, here.campaign.cancelled) == ("cancelled", 1)
-    assert Campaign.objects.filter(state="draft").count() == 1
+def leave_to_one(letter: Campaign) -> None:
+    """The sender has written down the first answer."""
+    chunk = Chunk.objects.get(edition__campaign=letter)
+    write([Result(letter.edition.pk, chunk.pk, unpack_numbers(bytes(chunk.numbers))[0], News.ACCEPTED)], NOW)
+    letter.refresh_from_db()
+
+
+def test_what_has_not_left_yet_is_taken_back_as_the_draft_that_it_was(here: House, desk: Desk) -> None:
+    client, letter = desk("editor"), here.campaign
+    comments, history = commenting.comments(letter), entries(letter)
+    assert comments and history
+    client.post(_to(here, "send", letter.pk), {"when": "now"})
+    client.post(_to(here, "pause", letter.pk))
+    assert "Take it back" in client.get(_to(here, "report", letter.pk)).content.decode()
+    page = client.post(_to(here, "take-back", letter.pk), follow=True)
+    assert page.request["PATH_INFO"] == _to(here, "campaign", letter.pk)
+    assert "Taken back: nobody got it." in page.content.decode()
+    letter.refresh_from_db()
+    assert (letter.state, letter.frozen, letter.pending) == ("draft", 0, 0)
+    assert client.get(_to(here, "live", letter.pk)).headers["HX-Refresh"] == "true"
+    assert (commenting.comments(letter), entries(letter)) == (comments, history)
     client.post(_to(here, "take-back", here.sent.pk))
     here.sent.refresh_from_db()
     assert here.sent.state == "sending"

@@ -149,16 +149,25 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
     campaign.save(update_fields=["state"])
     publish.missing_letters(NOW)
     assert not Page.objects.exists(), "a letter that waits is nobody's business yet, nor one that was paused meanwhile"
-    campaign.state = "sending"
-    campaign.save(update_fields=["state"])
-    assert publish.missing_letters(NOW) == 1
+    for state in ("sending", "waiting"):
+        campaign.state, campaign.frozen, campaign.pending = state, 2, 2
+        campaign.save(update_fields=["state", "frozen", "pending"])
+        assert publish.missing_letters(NOW) == 0, "nor one that no route takes yet"
+    campaign.pending, campaign.deferred = 1, 1
+    campaign.save(update_fields=["pending", "deferred"])
+    record("campaign.began", campaign.organisation, now=NOW, about=campaign.id)
+    settle()
     page = Page.objects.get()
     assert page.slug == edition.archive_slug
     assert "The water came at <em>four</em>." in page.html
     assert "{{" not in page.title and page.title.startswith("What the river took")
     assert publish.missing_letters(NOW) == 0
-    campaign.state = "cancelled"
-    campaign.save(update_fields=["state"])
+    record("campaign.taken_back", campaign.organisation, now=NOW, about=campaign.id, detail={"edition": edition.id})
+    settle()
+    assert not Page.objects.exists(), "its release is undone"
+    publish.missing_letters(NOW)
+    campaign.state, campaign.cancelled, campaign.pending, campaign.deferred = "cancelled", 2, 0, 0
+    campaign.save(update_fields=["state", "cancelled", "pending", "deferred"])
     record("campaign.cancelled", campaign.organisation, now=NOW, about=campaign.id)
     settle()
     assert not Page.objects.exists(), "nobody has got it"

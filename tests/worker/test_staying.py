@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import editions_to_a_few
 from samizdat.core import link
 from samizdat.delivery import actions as delivery
@@ -36,6 +36,7 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
     letter = actions.begin_asking(renewal, (NOW + timedelta(days=21)).date(), now=NOW)
     delivery.add_route(lantern, "own", f"folder://{tmp_path}", now=NOW)
     delivery.release(letter, now=NOW)
+    Campaign.objects.filter(pk=letter.pk).update(pending=0, accepted=1)
     publish.missing_places(NOW)
     publish.missing_letters(NOW)
     keys = house.keys(lantern)

@@ -6,6 +6,7 @@ from samizdat.delivery.actions.contest import choose
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.resending import resend
+from samizdat.delivery.actions.returning import take_back
 from samizdat.delivery.actions.routes import (
     add_route,
     change_route,
@@ -44,6 +45,7 @@ __all__ = [
     "send_test",
     "settle",
     "start_due",
+    "take_back",
     "unsettled",
     "written_again",
 ]

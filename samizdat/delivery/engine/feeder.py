@@ -16,7 +16,7 @@ from django.db import connection
 from samizdat import dialect
 from samizdat.audience import groups
 from samizdat.audience.models import NUMBER_MASK, row_id
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
@@ -289,6 +289,8 @@ class Feeder:
         found = self._opened.get((edition, variant))
         try:
             opened = found[0] if found and self._is_fresh(found[0]) else open_edition(edition, variant)
+        except Edition.DoesNotExist:
+            return None  # Paused and taken back since the last look around.
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             clock.pause_unreadable(edition, self._sender.clock())

@@ -11,10 +11,11 @@ from django.db import IntegrityError, transaction
 from samizdat import dialect
 from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.languages import frozen_in
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, is_untouched
 from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
 from samizdat.delivery.models import Chunk, Retry
+from samizdat.events.actions import record
 from samizdat.vault import house
 
 
@@ -105,6 +106,8 @@ class _Account:
 # Columns of RouteTotal that say how many people stand there now. `deferred` counts times, so it is not among them.
 _ROUTE_COLUMN = {State.ACCEPTED: 0, State.REFUSED: 1, State.UNSURE: 3}
 
+_UNTOUCHED = (State.PENDING, State.SUPPRESSED, State.CANCELLED)
+
 # By plain numbers: an enumeration's own hash is a Python function.
 _FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in News if news != News.EXPIRED}
 _EXPIRED = outcome.NUMBERS["expired"]
@@ -141,8 +144,25 @@ def _write_edition(edition: int, results: list[Result], now: datetime, trusting:
         _begin_all(account, fresh, now, resend)
     if known:
         _move_known(edition, known, account, now, resend)
+    _begin_letter(edition, account, now)
     _store(edition, account, now)
     _store_answers(edition, results)
+
+
+# Editions of which somebody got something, as far as this process knows: asked no more.
+_begun: set[int] = set()
+
+
+def _begin_letter(edition: int, account: _Account, now: datetime) -> None:
+    """Of the first message of a letter that is more than owed there is an event: its web copy becomes public by it."""
+    if edition in _begun or all(new in _UNTOUCHED for _old, new in account.moves):
+        return
+    # Held, so that of two senders the second sees what the first has written.
+    campaign = Campaign.objects.select_for_update(of=("self",)).select_related("organisation").get(edition=edition)
+    if is_untouched(campaign):
+        record("campaign.began", campaign.organisation, now=now, about=campaign.pk)
+    else:
+        _begun.add(edition)
 
 
 def _spoken(edition: int, results: list[Result]) -> dict[int, int]:

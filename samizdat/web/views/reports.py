@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
-from samizdat.campaigns import contest, copying, correcting, listing
+from samizdat.campaigns import correcting, listing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import goes_to_all, is_listed
@@ -122,6 +122,8 @@ def write_again(request: Any, campaign_id: int) -> HttpResponse:
 def live(request: Any, campaign_id: int) -> HttpResponse:
     """The part of the report that changes, whole, so that its sums always belong to one instant."""
     found = letter_at(request, campaign_id)
+    if found.state == "draft":  # Taken back by somebody else: the page is asked for anew, and leads to the letter.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     return render(request, "web/campaigns/parts/live.html", _facts(request, found))
 
 
@@ -262,20 +264,9 @@ def resume(request: Any, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def take_back(request: Any, campaign_id: int) -> HttpResponse:
-    """Before the first message has left: the release is undone, and the letter is a draft again, as a copy."""
-    found = letter_at(request, campaign_id)
-    if not queries.can_be_taken_back(found):
-        messages.error(request, _("It is on its way already. Pause it, or stop it for good."))
-        return go(request, "report", campaign_id)
-    try:
-        actions.cancel(found, now=hours.asked(), by=request.person)
-    except DeliveryError as refused:
-        messages.error(request, str(refused))
-        return go(request, "report", campaign_id)
-    draft = copying.copy(found, by=request.person, now=hours.asked())
-    contest.carry_over(found, draft, by=request.person, now=hours.asked())
-    messages.success(request, _("Taken back: nobody got it. Here it is as a draft again."))
-    return go(request, "campaign", draft.pk)
+    """Before the first message has left: the release is undone, and the letter is a draft again."""
+    done = _("Taken back: nobody got it. It is a draft again, with its comments and history.")
+    return _move(request, campaign_id, actions.take_back, done)
 
 
 @deed(WRITERS)
