@@ -129,6 +129,13 @@ def is_public(campaign: Campaign) -> bool:
     return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not is_untouched(campaign))
 
 
+def web_address(campaign: Campaign) -> str:
+    """Where everybody may read it; "" while nobody may, and where there are no public pages."""
+    base = campaign.organisation.public_url
+    slug = campaign.edition.archive_slug if base and is_public(campaign) else ""
+    return f"{base}/a/{slug}" if slug else ""
+
+
 def editions_to_a_few() -> list[int]:
     """Those of letters to some of a list alone (models.goes_to_all), of all organisations."""
     to_all = {"campaign__tag": None, "campaign__segment": None, "campaign__again": None, "campaign__purpose": 0}

@@ -1,4 +1,4 @@
-"""campaign whom, versions, choose, replies: who gets a letter, and which version of it."""
+"""campaign whom, versions, choose, replies: who gets a letter, and which version of it; correct, archive: its page."""
 
 from email.utils import parseaddr
 from itertools import zip_longest
@@ -155,6 +155,38 @@ def campaign_correct(number: int, wrong: str, right: str) -> None:
 
     places = correct(found, wrong, right, by=None, now=opening.now())
     say({"id": found.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
+
+
+@campaign.command("archive")
+@click.argument("number", metavar="ID", type=int)
+@click.option(
+    "--listed/--unlisted",
+    default=None,
+    help="In the archive and its feed, or read by its address alone; all languages.",
+)
+@common
+def campaign_archive(number: int, listed: bool | None) -> None:
+    """Put a released letter into the archive, or take it out. Without an option, says where its web version stands."""
+    found = campaign_numbered(number)
+    from samizdat.campaigns import languages, listing, queries
+    from samizdat.campaigns.models import is_listed
+
+    whole = languages.whole(found)
+    if listed is not None:
+        listing.put(whole, listed, by=None, now=opening.now())
+    document: dict[str, Any] = {"id": whole.pk, "listed": is_listed(whole), "public": queries.is_public(whole)}
+    document["address"] = queries.web_address(whole)
+    say(document, *_stands(document))
+
+
+def _stands(document: dict[str, Any]) -> list[str]:
+    where = "in the archive and its feed" if document["listed"] else "read by its address alone"
+    if not document["public"]:
+        return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]
+    if not document["address"]:
+        sentence = "There are no public pages yet: name their address at the desk, under Settings."
+        return [f"The web version of campaign {document['id']} is {where}.", sentence]
+    return [f"The web version of campaign {document['id']} is {where}: {document['address']}"]
 
 
 @campaign.command("choose")

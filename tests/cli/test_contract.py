@@ -244,8 +244,13 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     idle = brought_in("campaign", "send", number, "--hold", "30", "--at", "2099-01-01", "--stop-above", "9")
     assert idle.code == 1 and "--at, --hold, --stop-above cannot change that" in idle.err
     assert brought_in.say("campaign", "send", number, "--hold", "60")["state"] == "held"
+    archive = brought_in.say("campaign", "archive", number)
+    assert (archive["listed"], archive["public"], archive["address"]) == (True, False, "")
+    assert brought_in.say("campaign", "archive", number, "--unlisted")["listed"] is False
     assert brought_in.say("campaign", "take-back", number)["state"] == "draft"
+    assert "It is not released yet" in brought_in("campaign", "archive", number, "--listed").err
     brought_in.say("campaign", "send", number, "--hold", "60")
+    assert "read by its address alone once" in brought_in("campaign", "archive", number).out
     brought_in.say("campaign", "pause", number)
     assert "paused by a person" in brought_in("campaign", "status", number).out
     waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from samizdat.accounts.models import Organisation
 from samizdat.audience.actions.lists import tags_for
 from samizdat.campaigns import copying
 from samizdat.campaigns.listing import CannotBeListed, put
@@ -44,6 +45,8 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
         page.refresh_from_db()
         assert page.listed is listed
     assert "It was taken out of the archive." in client.get(report).content.decode()
+    Organisation.objects.filter(pk=here.organisation.pk).update(public_url="")
+    assert "archive of your public pages" not in client.get(report).content.decode(), "where there are none"
 
 
 def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:

@@ -50,7 +50,9 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
 
 def _archive(found: Any) -> dict[str, bool] | None:
     """Where its web version stands; None where it has none, and gets none."""
-    if not found.edition.archive_slug or (found.state == "cancelled" and queries.nobody_got(found)):
+    if not (found.organisation.public_url and found.edition.archive_slug):
+        return None
+    if found.state == "cancelled" and queries.nobody_got(found):
         return None
     return {"listed": is_listed(found), "to_all": goes_to_all(found)}
 
