@@ -150,6 +150,7 @@ audience = [
     path("lists/growth", growth.growth, name="growth"),
     path("lists/<int:list_id>/", lists.one_list, name="list"),
     path("lists/<int:list_id>/form", lists.sign_up_form, name="sign-up-form"),
+    path("lists/<int:list_id>/appeals", lists.appeals, name="list-appeals"),
     path("lists/<int:list_id>/digest", lists.digest, name="list-digest"),
     path("forms/", joining.forms, name="joining-forms"),
     path("forms/<int:form_id>/", joining.one_form, name="joining-form"),

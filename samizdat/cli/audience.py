@@ -80,6 +80,25 @@ def list_digest(name: str, when: str | None) -> None:
     )
 
 
+@lists.command("appeals")
+@click.argument("name")
+@click.option("--words", metavar="TEXT", help='As they are without it; "" asks nobody.')
+@common
+def list_appeals(name: str, words: str | None) -> None:
+    """With which words readers are asked for a yes to appeals for money."""
+    opening.open_house()
+    from samizdat.audience.actions.appealing import put_words, words_for
+    from samizdat.audience.actions.forms import LONGEST_APPEALS
+
+    found = _list(name)
+    if words is not None and len(words.strip()) > LONGEST_APPEALS:
+        raise Failed(f"A public page holds little: say it in {LONGEST_APPEALS} characters.", "too_long")
+    if words is not None:
+        put_words(found, words, now=opening.now())
+    said = words_for(found)
+    say({"list": name, "words": said}, said or "Readers of this list are not asked for that.")
+
+
 @click.group()
 def subscribers() -> None:
     """Addresses known to the organisation."""

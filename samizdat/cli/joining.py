@@ -17,6 +17,7 @@ def forms() -> None:
 @click.argument("title")
 @click.option("--list", "lists", multiple=True, required=True, metavar="NAME", help="Once for each; readers choose.")
 @click.option("--words", required=True, metavar="TEXT", help="What readers agree to; goes into their consent records.")
+@click.option("--appeals", default="", metavar="TEXT", help="Words beside a box for appeals for money; no box without.")
 @click.option("--field", "fields", multiple=True, metavar="TAG", help="A field to ask for.")
 @click.option("--required", multiple=True, metavar="TAG", help="A field that must be filled in.")
 @click.option("--topic", "topics", multiple=True, metavar="TAG", help="A tag that readers may give themselves.")
@@ -43,6 +44,7 @@ def form_new(title: str, lists: tuple[str, ...], words: str, **more: Any) -> Non
         fields=_fields(organisation, asked),
         required=_fields(organisation, more["required"]),
         topics=tuple(_topic(organisation, name) for name in more["topics"]),
+        appeals=more["appeals"].strip(),
     )
     made = forms.make_form(organisation, told, now=opening.now())
     _say(organisation, forms.view_of(made))
@@ -141,6 +143,7 @@ def _document(organisation: Any, view: Any) -> dict[str, Any]:
         ],
         "topics": [*view.topics.values()],
         "words": told.wording,
+        "appeals": told.appeals,
         "intro": told.intro,
         "thanks": told.thanks,
     }
@@ -159,5 +162,6 @@ def _say(organisation: Any, view: Any) -> None:
         *([f"  fields: {fields}"] if fields else []),
         *([f"  topics: {', '.join(document['topics'])}"] if document["topics"] else []),
         f"  readers agree to: {document['words']}",
+        *([f"  a box asks for appeals: {document['appeals']}"] if document["appeals"] else []),
         *said,
     )

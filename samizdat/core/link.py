@@ -35,6 +35,7 @@ PURPOSES = (
     *("data", "erase", "move", "allow"),  # proven by her mailbox: the public process can neither make nor read one
     *("click", "answer"),  # the same for all readers: which link of an edition it is, or which answer to a question
     "stay",  # her answer to a letter that asks again
+    "asks",  # her yes to appeals for money, proven by her mailbox as well
 )
 
 TOKEN_CHARACTERS = 52

@@ -23,8 +23,11 @@ from samizdat.gate import plain
 from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
 
 # A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
-ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow")
-STATES = ("left", "left-appeals", "back", "pending", "confirmed", "forgotten", *ASKED, "erased", "moved", "allowed")
+ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow", "asked-asks")
+# Links to confirm: of a sign-up, and of one that asked for appeals for money as well.
+PENDING = ("pending", "pending-asks")
+DONE = ("erased", "moved", "allowed", "agreed")
+STATES = ("left", "left-appeals", "back", *PENDING, "confirmed", "forgotten", *ASKED, *DONE)
 
 # What the public role may read; into the intake it may only write, and only these columns.
 READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "sheet", "target")
@@ -181,7 +184,7 @@ def set_token_state(token: str, state: str) -> None:
 def forget_tokens(tokens: Iterable[str]) -> None:
     """Those of them that wait say from now on that what they were mailed for is forgotten. Errors: BadToken."""
     hashes = [token_hash(token) for token in tokens]
-    TokenState.objects.filter(token_hash__in=hashes, state__in=("pending", *ASKED)).update(state="forgotten")
+    TokenState.objects.filter(token_hash__in=hashes, state__in=(*PENDING, *ASKED)).update(state="forgotten")
 
 
 def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:

@@ -21,7 +21,7 @@ class Place(models.Model):
 
 
 class Form(models.Model):
-    """A published sign-up form. `list` is its list's number, or its own where it has `details`: what it asks for."""
+    """A published sign-up form. `list` is its list's number, or its own where its `details` name lists."""
 
     slug = models.CharField(max_length=40, primary_key=True)
     place = models.ForeignKey(Place, models.CASCADE)

@@ -48,7 +48,8 @@ def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
             return _form_page(request, form, QueryDict())
         posted = posted_of(request)
         if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
-            return page_of(request, form.place, form.language, "asked", {"form": form})
+            appeals = _appeals(posted, details_of(form))
+            return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
         return _posted(request, form, posted)
 
 
@@ -71,8 +72,15 @@ def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse
     if not used.first(stamp):
         return _form_page(request, form, posted, {"again": True})
     words = {"address": asked, "list": str(form.list), "language": form.language, "wording": form.purpose}
+    if appeals := _appeals(posted, details):
+        words["appeals"] = appeals
     drop_in(form.place, "signup", **words, **told)
-    return page_of(request, form.place, form.language, "asked", {"form": form})
+    return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
+
+
+def _appeals(posted: QueryDict, details: dict[str, Any]) -> str:
+    """The words beside the box for appeals for money, where the form has one and it was ticked."""
+    return str(details.get("appeals", "")) if posted.get("appeals") else ""
 
 
 def _address(posted: QueryDict) -> str:
@@ -87,7 +95,7 @@ def _address(posted: QueryDict) -> str:
 
 def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
     """What was typed into a form with fields of its own. Errors: Wrong."""
-    if not details:
+    if not details.get("lists"):
         return {}
     known = [number for number, _name in details["lists"]]
     lists = [number for number in known if str(number) in posted.getlist("list")]
@@ -138,6 +146,9 @@ def _form_page(
     made = time.time() - (stamps.YOUNGEST if more else 0)
     values = {
         "form": form,
+        "own": bool(details.get("lists")),
+        "appeals": details.get("appeals", ""),
+        "ticked": bool(posted.get("appeals")),
         "intro": details.get("intro", ""),
         "lists": [(*one, str(one[0]) in posted.getlist("list")) for one in details.get("lists", [])],
         "topics": [(*one, str(one[0]) in posted.getlist("topic")) for one in details.get("topics", [])],
@@ -182,7 +193,8 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             "token": holder.text,
             "form": form,
             "thanks": details.get("thanks", ""),
-            "known": state == "pending",
+            "known": state in ("pending", "pending-asks"),
+            "appeals": state == "pending-asks",
         }
         return page_of(request, place, language, page, values)
 

@@ -41,9 +41,9 @@ LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
 _LANGUAGE = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # What the worker takes (worker/choosing), of up to 8 letters.
-_MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
+_MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o", "asks": "g"}
 # What the house says of a link that has done its work. (That of her data works as long as the data lies there.)
-_DONE = {"erase": "erased", "move": "moved", "allow": "allowed"}
+_DONE = {"erase": "erased", "move": "moved", "allow": "allowed", "asks": "agreed"}
 
 
 @takes("GET", "HEAD", "POST")

@@ -13,6 +13,7 @@ urlpatterns = [
     path("e/<str:token>", preferences.by_mail, {"kind": "e"}),
     path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
     path("o/<str:token>", preferences.by_mail, {"kind": "o"}),
+    path("g/<str:token>", preferences.by_mail, {"kind": "g"}),
     path("c/<str:token>", joining.confirm),
     path("y/<str:token>", staying.stay),
     path("f/<str:slug>", joining.sign_up),

@@ -26,6 +26,7 @@ from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
+from samizdat.worker import appeals
 from samizdat.worker.boxes import Said, opened
 from samizdat.worker.intake import Leaving, all_proven
 
@@ -176,8 +177,11 @@ def read_mailed(organisation: Any, purpose: str, text: str, now: datetime) -> tu
 
 
 def _done(said: Said, now: datetime) -> None:
-    """Erases her, or writes to her new mailbox from now on."""
+    """Erases her, writes to her new mailbox from now on, or asks her for money as well."""
     purpose, text = str(said.words.get("purpose", "")), str(said.words.get("token", ""))
+    if purpose == appeals.PURPOSE:
+        appeals.proven(said, now)
+        return
     found = read_mailed(said.organisation, purpose, text, now)
     if found is None:
         return

@@ -26,6 +26,7 @@ from samizdat.events.actions import detail_of, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
+from samizdat.worker import appeals
 from samizdat.worker.boxes import CLOCK_SLACK, Said, each, opened
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
@@ -302,11 +303,19 @@ def _confirm(said: list[Said], now: datetime) -> None:
         for one in said:
             found = _pending(one, now)
             for subscriber, list_, number in found:
-                audience.confirm(subscriber, list_, way="form", now=one.at)
+                audience.confirm(subscriber, list_, way="form", now=one.at, signed_up=forms.day_in(number))
                 forms.take_told(subscriber, list_, number, now=one.at)
             if found:
+                _agree(found[0], one.at)
                 confirmed.append(one)
     _settle(said, ((one, "confirmed") for one in confirmed))
+
+
+def _agree(confirmed: tuple[Any, Any, int], now: datetime) -> None:
+    """Her sign-up may have asked for the appeals of lists that she had before, too: its mail said so."""
+    subscriber, _list, number = confirmed
+    if forms.without_day(number) >> 32:
+        appeals.agree(subscriber.organisation, subscriber, number, now)
 
 
 def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:

@@ -45,13 +45,15 @@ def list_as_form(list_: Any) -> None:
     if not list_.form_slug:
         gate.withdraw_form(bytes(organisation.uid), list_.id)
         return
+    told = audience.details_of(list_)
     gate.publish_form(
         bytes(organisation.uid),
         list_.form_slug,
         list=list_.id,
         name=audience.name_of(list_),
-        purpose=audience.details_of(list_).get("purpose", ""),
+        purpose=told.get("purpose", ""),
         language=organisation.language,
+        details=json.dumps({"appeals": told["appeals"]}, ensure_ascii=False) if told.get("appeals") else "",
     )
 
 
@@ -72,6 +74,7 @@ def form_itself(form: Any) -> None:
     details = {
         "intro": told.intro,
         "thanks": told.thanks,
+        "appeals": told.appeals,
         "lists": [*view.lists.items()],
         "order": list(told.lists),  # By it a link says which of them were chosen.
         "topics": [*view.topics.items()],

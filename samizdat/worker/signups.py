@@ -20,16 +20,20 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
 from samizdat.campaigns import senders
 from samizdat.core import address, consent, link
+from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.core.outcome import Accepted, Refused, Unsure
 from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.vault import house
-from samizdat.worker import mailing
+from samizdat.worker import appeals, mailing
 from samizdat.worker.boxes import Said, opened
 
 log = logging.getLogger("samizdat.worker")
+
+# Where the settings of a list have the words of each purpose.
+_DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
 
 # Seconds between two tries of one mail, and until it is given up.
 WAITS = (5, 30, 120, 600)
@@ -96,6 +100,7 @@ class Target:
     """What somebody asks for: a list by its own form, or the lists of a form that she chose.
 
     number: of that list, or of the form and what was chosen, with the day; it stands in the link that confirms.
+    appeals: the words beside the box for appeals for money, where it was ticked.
     """
 
     number: int
@@ -103,6 +108,7 @@ class Target:
     lists: tuple[Any, ...]
     view: forms.FormView | None = None
     typed: forms.Typed | None = None
+    appeals: str = ""
 
 
 def _take(said: Said, now: datetime) -> bool:
@@ -112,8 +118,9 @@ def _take(said: Said, now: datetime) -> bool:
         return True
     try:
         wanted = address.normalise(str(said.words.get("address", "")))
-        if _has_all(said.organisation, wanted, target):
-            return True  # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
+        if (known := _has_all(said.organisation, wanted, target)) is not None:
+            # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
+            return not target.appeals or appeals.ask(said, _about(said, known, target), memory, now)
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
         if not once_a_day(said.organisation, f"confirm {address.comparable(wanted)}", said.row, now):
             return True
@@ -129,13 +136,18 @@ def _take(said: Said, now: datetime) -> bool:
     return _write(said, wanted, subscriber, target, now)
 
 
-def _has_all(organisation: Any, wanted: str, target: Target) -> bool:
+def _has_all(organisation: Any, wanted: str, target: Target) -> Any:
+    """Who she is, where she gets all that was asked for but appeals."""
     known = audience_queries.subscriber_at(organisation, wanted)
     # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
     hers = Subscription.objects.filter(
         subscriber=known, list__in=target.lists, status=SUBSCRIBED, may__in=(consent.YES, consent.PAUSED)
     )
-    return known is not None and hers.count() == len(target.lists)
+    return known if known is not None and hers.count() == len(target.lists) else None
+
+
+def _about(said: Said, known: Any, target: Target) -> appeals.Question:
+    return appeals.Question(known, target.lists, target.number, target.appeals, str(said.words.get("language", ""))[:8])
 
 
 def _target(said: Said) -> Target | None:
@@ -148,7 +160,8 @@ def _target(said: Said) -> Target | None:
     list_ = rows.filter(id=int(text)).first()
     if list_ is None:
         return None
-    return Target(forms.dated(list_.id, _day(said)), audience_queries.name_of(list_), (list_,))
+    name, words = audience_queries.name_of(list_), _appeals_read(list_, said)
+    return Target(forms.dated(list_.id, _day(said)), name, (list_,), appeals=words)
 
 
 def _day(said: Said) -> date:
@@ -166,6 +179,7 @@ def _form_target(said: Said, number: int) -> Target | None:
         _numbers(said.words.get("lists")),
         {int(n): str(v) for n, v in values.items() if str(n).isdecimal()} if isinstance(values, dict) else {},
         _numbers(said.words.get("topics")),
+        bool(said.words.get("appeals")),
     )
     lists = List.objects.select_related("organisation").filter(organisation=said.organisation, id__in=typed.lists)
     if not lists:
@@ -173,7 +187,8 @@ def _form_target(said: Said, number: int) -> Target | None:
     # Of several lists the mail names those that were chosen: she agrees to them and to no other.
     names = [view.lists[one] for one in typed.lists]
     name = ", ".join(names) if len(view.lists) > 1 else view.facts.title
-    return Target(forms.number_of(form.id, view.facts, typed.lists, _day(said)), name, tuple(lists), view, typed)
+    words = view.facts.appeals if typed.appeals else ""
+    return Target(forms.number_of(form.id, view.facts, typed.lists, _day(said)), name, tuple(lists), view, typed, words)
 
 
 def _numbers(told: Any) -> list[int]:
@@ -185,7 +200,7 @@ def _asked(said: Said, wanted: str, target: Target) -> Any:
     known = audience_queries.subscriber_at(said.organisation, wanted)
     if known is not None and _on_record(said, known, target):
         return known
-    language = str(said.words.get("language", ""))[:8]
+    language, list_ = str(said.words.get("language", ""))[:8], target.lists[0]
     if target.view is not None and target.typed is not None:
         return forms.sign_up_by_form(
             said.organisation, wanted, target.view, target.typed, now=said.at, language=language
@@ -193,10 +208,11 @@ def _asked(said: Said, wanted: str, target: Target) -> Any:
     return audience.sign_up(
         said.organisation,
         wanted,
-        target.lists[0],
-        wording=_read_by_her(target.lists[0], str(said.words.get("wording", ""))),
+        list_,
+        wording=_read_by_her(list_, audience_queries.details_of(list_), LETTERS, str(said.words.get("wording", ""))),
         now=said.at,
         language=language,
+        appeals=target.appeals or None,
     )
 
 
@@ -206,10 +222,16 @@ def _on_record(said: Said, known: Any, target: Target) -> bool:
     return all(audience.asked(list_, known, _day(said), said.at) for list_ in target.lists)
 
 
-def _read_by_her(list_: Any, said: str) -> str:
+def _read_by_her(list_: Any, told: dict[str, Any], purpose: str, read: str) -> str:
     """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
-    known = {one.text for one in audience.wordings(list_, "newsletter")}
-    return said if said.strip() in known else str(audience_queries.details_of(list_).get("purpose", ""))
+    known = {one.text for one in audience.wordings(list_, purpose)}
+    return read if read.strip() in known else str(told.get(_DETAILS[purpose], ""))
+
+
+def _appeals_read(list_: Any, said: Said) -> str:
+    """Those beside the box that she ticked; "" where she did not, or the form has none."""
+    told, read = audience_queries.details_of(list_), str(said.words.get("appeals") or "")
+    return _read_by_her(list_, told, APPEALS, read) if read and told.get(_DETAILS[APPEALS]) else ""
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------
@@ -224,10 +246,13 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     assert keys.link is not None
     token = link.make(keys.link, "confirm", target.number, subscriber.number)
     words = saying.words_to(str(said.words.get("language", "")), said.organisation.language)
-    content = compose(said.organisation, target.name, sender, wanted, token, words, now)
+    # What is on record for this day, which a box ticked later does not change.
+    asks = any(audience.asked_for_appeals(subscriber, one, _day(said), now) for one in target.lists)
+    told = target.appeals if asks else ""
+    content = compose(said.organisation, target.name, sender, wanted, token, words, now, told)
     message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
     # Before the mail: by it the page knows that the link is ours.
-    gate.set_token_state(token, "pending")
+    gate.set_token_state(token, "pending-asks" if told else "pending")
     outcome = mailing.carry(said.organisation, message, sender[1], now)
     match outcome:
         case Accepted() | Unsure():
@@ -239,11 +264,21 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
 
 
 def compose(
-    organisation: Any, name: str, sender: tuple[str, str], wanted: str, token: str, words: Words, now: datetime
+    organisation: Any,
+    name: str,
+    sender: tuple[str, str],
+    wanted: str,
+    token: str,
+    words: Words,
+    now: datetime,
+    appeals: str = "",
 ) -> bytes:
-    """One plain text mail. RFC 3834: it says that a program wrote it."""
-    asked = words["confirm.asked"] % {"list": name}
+    """One plain text mail. RFC 3834: it says that a program wrote it. appeals: the words of the box that was ticked."""
+    asked = [
+        words["confirm.asked"] % {"list": name},
+        *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
+    ]
     link_ = f"{organisation.public_url}/c/{token}"
-    text = "\n\n".join((asked, words["confirm.press"], link_, words["confirm.otherwise"]))
+    text = "\n\n".join((*asked, words["confirm.press"], link_, words["confirm.otherwise"]))
     subject = words["confirm.subject"] % {"list": mailing.one_line(name)}
     return mailing.plain_mail(sender, wanted, subject, f"{text}\n", now)

@@ -19,8 +19,10 @@ def lived(house: House) -> House:
 
 def test_a_form_is_made_shown_listed_and_switched_off(lived: House) -> None:
     asks = ("--list", "Letter", "--list", "alarm", "--required", "FNAME", "--topic", "books")
-    made = lived.say("form", "new", "Our letters", *asks, *WORDS, "--language", "ru")
-    told = {name: made[name] for name in ("title", "language", "lists", "fields", "topics", "words", "remarks")}
+    made = lived.say("form", "new", "Our letters", *asks, *WORDS, "--language", "ru", "--appeals", "Ask me.")
+    told = {
+        name: made[name] for name in ("title", "language", "lists", "fields", "topics", "words", "appeals", "remarks")
+    }
     assert told == {
         "title": "Our letters",
         "language": "ru",
@@ -28,11 +30,15 @@ def test_a_form_is_made_shown_listed_and_switched_off(lived: House) -> None:
         "fields": [{"tag": "FNAME", "label": "Имя", "kind": "text", "required": True}],
         "topics": ["Books"],
         "words": "I want these letters.",
+        "appeals": "Ask me.",
         "remarks": [],
     }
     assert lived.say("form", "show", "our letters") == made == lived.say("form", "show", made["slug"])
     assert [one["slug"] for one in lived.say("form", "ls")["forms"]] == [made["slug"]]
+    assert lived.say("list", "appeals", "Alarm") == {"list": "Alarm", "words": "Ask me."}
     assert lived.say("form", "remove", made["slug"], "--yes") == {"removed": True}
+    assert lived.say("list", "appeals", "Alarm", "--words", "Ask me, too.")["words"] == "Ask me, too."
+    assert lived.say("list", "appeals", "Alarm", "--words", "")["words"] == ""
     assert lived.say("form", "ls") == {"forms": []}
 
 

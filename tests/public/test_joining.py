@@ -53,6 +53,39 @@ class TestFormsOfTheirOwn:
             "wording": "I want these letters.",
         }
 
+    def test_a_box_of_its_own_asks_for_appeals_and_is_never_ticked_beforehand(self, reader: Client) -> None:
+        words = {"name": "Our letters", "purpose": "I want these letters.", "language": "en"}
+        details = json.dumps(DETAILS | {"appeals": "Ask me <too>."})
+        actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=details, **words)
+        box = '<input type="checkbox" name="appeals" value="1" id="a"><label for="a">Ask me &lt;too&gt;.</label>'
+        assert box in reader.get("/f/ours").content.decode()
+        assert "appeals" not in reader.get("/f/thursday").content.decode()
+        again = reader.post("/f/ours", WHOLE | {"appeals": "1"}).content.decode()
+        assert 'id="a" checked' in again, "what she ticked on another site's page"
+        for ticked in ({}, {"appeals": "1"}):
+            page = sign_up(reader, WHOLE | ticked, "ours").content.decode()
+            assert ("its appeals for money" in page) == bool(ticked)
+        sign_up(reader, ADA | {"appeals": "1"})
+        assert [one.get("appeals") for one in opened()] == [None, "Ask me <too>.", None]
+
+    def test_the_form_of_a_list_may_have_that_box_and_says_the_rest_as_before(self, reader: Client) -> None:
+        words = {"name": "Thursday", "purpose": "One story a week.", "language": "en"}
+        actions.publish_form(UID, "thursday", list=3, details=json.dumps({"appeals": "Ask me."}), **words)
+        page = reader.get("/f/thursday").content.decode()
+        assert "One story a week." in page and "By pressing the button I ask for Thursday." in page
+        sign_up(reader, ADA | {"appeals": "1"})
+        assert [(one["list"], one["appeals"]) for one in opened()] == [("3", "Ask me.")] and "lists" not in opened()[0]
+
+    def test_the_page_of_a_link_says_that_it_confirms_appeals_as_well(self, reader: Client) -> None:
+        from samizdat.core import link
+        from tests.public.conftest import KEY
+
+        for number, (state, both) in enumerate((("pending", False), ("pending-asks", True))):
+            confirm = link.make(KEY, "confirm", 3, number)
+            actions.set_token_state(confirm, state)
+            assert ("the box for them was ticked" in reader.get(f"/c/{confirm}").content.decode()) == both
+            assert ("so do appeals for money" in reader.post(f"/c/{confirm}").content.decode()) == both
+
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
@@ -95,6 +128,7 @@ class TestFormsOfTheirOwn:
         long = "Ж" * 120
         details = DETAILS | {
             "intro": "Ы" * 5000,
+            "appeals": "Э" * 400,
             "lists": [[n, long] for n in range(4)],
             "topics": [[n, long] for n in range(8)],
             "fields": [DETAILS["fields"][0] | {"number": n, "label": long} for n in range(4)],
@@ -109,8 +143,8 @@ class TestFormsOfTheirOwn:
     def test_all_choices_that_the_house_lets_her_pick_fit_on_the_page(self, reader: Client, letters: int) -> None:
         Place.objects.update(name="С" * 200, leave_mailbox=f"{'leave' * 12}@{'long.' * 37}example", feared="ru")
         choices = {n: [f"{i}{'Ж' * letters}" for i in range(20 * (n - 15))] for n in (16, 17, 18)}
-        title, words, names = "П" * 30, "Ж" * 200, ["Л" * 40] * 2
-        written = pages.written((title, title, words), names, ["Ж" * 40] * 3, choices)
+        title, words, names, appeals = "П" * 30, "Ж" * 200, ["Л" * 40] * 2, "Э" * 100
+        written = pages.written((title, title, words, appeals), names, ["Ж" * 40] * 3, choices)
         assert written and written != {*choices}
         fields = [
             {
@@ -124,9 +158,10 @@ class TestFormsOfTheirOwn:
             for n, some in choices.items()
         ]
         details = {"lists": [[n, name] for n, name in enumerate(names)], "topics": [], "fields": fields}
+        details["appeals"] = appeals
         form = {"list": 5, "name": title, "purpose": words, "language": "ru"}
         actions.publish_form(UID, "long", details=json.dumps(details), **form)
-        values = ADA | {f"v{n}": choices[n][-1].lower() for n in choices}
+        values = ADA | {"appeals": "1"} | {f"v{n}": choices[n][-1].lower() for n in choices}
         answers = [sign_up(reader, values | change, "long") for change in ({}, {"list": "1", "email": "ada@mail.ru"})]
         more = len(style.sheet("#b3261e").encode()) + len(reader.get("/work.js").content)
         for answer in (reader.get("/f/long"), *answers):

@@ -38,11 +38,13 @@ def _words(here: House, **more: object) -> dict[str, object]:
 def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk: Desk) -> None:
     client = desk("editor")
     tags = actions.tags_for(here.organisation, ["Books"])
-    page = client.post(_to(here, "joining-forms"), _words(here, topics=[tags["Books"]]), follow=True).content.decode()
+    words = _words(here, topics=[tags["Books"]], appeals="Ask me for <money>.")
+    page = client.post(_to(here, "joining-forms"), words, follow=True).content.decode()
     assert "The form is there." in page
     (made,) = _made(here)
     assert f"https://lantern.example/f/{made.slug}" in page
     assert forms.facts_of(made).topics == (tags["Books"],)
+    assert "&lt;input type=&quot;checkbox&quot; name=&quot;appeals&quot; value=&quot;1&quot;&gt; Ask me for" in page
     client.post(_to(here, "joining-form", made.id), _words(here, title="All of our letters"))
     assert forms.view_of(made).facts.title == "Our letters", "as this row was read"
     made.refresh_from_db()
@@ -126,6 +128,17 @@ def test_the_page_of_a_list_says_and_takes_when_its_digest_is_made(here: House, 
     assert client.post(_to(here, "list-digest", here.list.id), {"digest-when": "someday"}).status_code == 302
     here.list.refresh_from_db()
     assert here.list.digest_when == "sun"
+
+
+def test_the_page_of_a_list_takes_the_words_beside_its_box_for_appeals(here: House, desk: Desk) -> None:
+    client, where = desk("editor"), _to(here, "list-appeals", here.list.id)
+    page = client.post(where, {"appeals-words": " Ask me, too. "}, follow=True).content.decode()
+    assert "Ask me, too.</textarea>" in page and "asked for</span>" in page
+    [kept] = actions.wordings(queries.list_by_id(here.organisation, here.list.id), "fundraising")
+    assert (kept.text, kept.version) == ("Ask me, too.", 1)
+    assert client.post(where, {"appeals-words": "x" * 301}, follow=True).content.decode().count("300") >= 1
+    page = client.post(where, {"appeals-words": ""}, follow=True).content.decode()
+    assert "not asked for</span>" in page
 
 
 def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(here: House, desk: Desk) -> None:

@@ -21,6 +21,7 @@ from samizdat.audience.models import (
 )
 from samizdat.audience.settling import Fact
 from samizdat.core import consent, seal
+from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -58,11 +59,11 @@ def confirm(
         Suppression.objects.filter(
             organisation_id=row.organisation_id, blind__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
-        words = words_of(list, wording) if wording else _asked_in(row, list)
+        words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
         told = [Fact("confirmed", way, list, words)]
         if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
-            words = _asked_in(row, list, consent.APPEALS)
-            told.append(Fact("confirmed", way, list, words, consent.APPEALS))
+            words = _asked_in(row, list, APPEALS, signed_up)
+            told.append(Fact("confirmed", way, list, words, APPEALS))
         settling.write(row, told, now)
         record("subscriber.confirmed", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
@@ -77,7 +78,7 @@ def unsubscribe(
     by: Any = None,
     reason: str = "",
     letter: str = "",
-    purpose: str = consent.LETTERS,
+    purpose: str = LETTERS,
 ) -> bool:
     """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
     twice.
@@ -98,20 +99,31 @@ def unsubscribe(
 
 
 def agree_to_appeals(
-    subscriber: Subscriber, list: List, *, now: datetime, way: str = "form", by: Any = None, wording: str = ""
+    subscriber: Subscriber,
+    list: List,
+    *,
+    now: datetime,
+    way: str = "form",
+    by: Any = None,
+    wording: str = "",
+    asked: date | None = None,
 ) -> bool:
     """A reader of this list agrees to appeals for money as well, in these words. False when she has already, or does
     not get its letters. Errors: NoSuchSubscriber.
+
+    `asked`: the day (UTC) of the request that her link answers: in its words, and not where nothing of that day waits.
     """
     with transaction.atomic():
         row = settling.lock(subscriber)
         held = Subscription.objects.filter(subscriber=row, list=list).first()
         if held is None or held.status != SUBSCRIBED or held.asking == consent.YES:
             return False
-        words = words_of(list, wording, consent.APPEALS)
+        if asked is not None and not asked_for_appeals(row, list, asked, now):
+            return False
+        words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
         kind = "confirmed" if way in HER_WAYS else "given"
-        settling.write(row, [Fact(kind, way, list, words, consent.APPEALS)], now)
-        detail = {"list": list.id, "purpose": consent.APPEALS}
+        settling.write(row, [Fact(kind, way, list, words, APPEALS)], now)
+        detail = {"list": list.id, "purpose": APPEALS}
         record("subscriber.agreed", row.organisation, about=row.id, by=by, now=now, detail=detail)
         return True
 
@@ -124,7 +136,7 @@ def undo_unsubscribe(
     way: str = "one-click",
     by: Any = None,
     since: date | None = None,
-    purpose: str = consent.LETTERS,
+    purpose: str = LETTERS,
 ) -> bool:
     """Takes the last leaving back: what stood before stands again. False when she had not left; with `since` also when
     it was not she who left, by a link, on that day or later.
@@ -168,7 +180,7 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
 
 
 def _left(subscriber: Subscriber, list: List, purpose: str) -> bool:
-    if purpose == consent.LETTERS:
+    if purpose == LETTERS:
         return _status(subscriber, list) == UNSUBSCRIBED
     left = consent.REASONS.index("left")
     return Subscription.objects.filter(subscriber=subscriber, list=list, asking=left).exists()
@@ -177,7 +189,7 @@ def _left(subscriber: Subscriber, list: List, purpose: str) -> bool:
 def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
     """Whether her sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
     known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
-    return day in consent.asked_on(known, list.id, now, consent.APPEALS)
+    return day in consent.asked_on(known, list.id, now, APPEALS)
 
 
 def _left_herself(subscriber: Subscriber, list: List, since: date, purpose: str) -> bool:
@@ -191,12 +203,12 @@ def _left_herself(subscriber: Subscriber, list: List, since: date, purpose: str)
     return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
 
 
-def _asked_in(subscriber: Subscriber, list: List, purpose: str = consent.LETTERS) -> dict[int, str]:
-    """The words of her last sign-up for this list, with their version, and when that was."""
+def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
+    """The words of her last sign-up for this list, or of that day, with their version, and when that was."""
     keys = house.keys(subscriber.organisation)
     wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
-    for _, (_number, *about, _way, _day), blob in reversed(dialect.consent_with_words([subscriber.id])):
-        if tuple(about) == wanted and blob:
+    for _, (_number, *about, _way, asked), blob in reversed(dialect.consent_with_words([subscriber.id])):
+        if tuple(about) == wanted and blob and (day is None or asked == day.isoformat()):
             held = seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number))
             kept = {
                 field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held

@@ -23,6 +23,7 @@ from samizdat.audience.models import List, SignUpForm, Subscriber
 from samizdat.audience.settling import Fact
 from samizdat.core import address as addresses
 from samizdat.core import consent, fields, pages, seal
+from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.vault import house
@@ -30,7 +31,7 @@ from samizdat.vault.sealed import open_json, seal_json
 
 # What a public page of 14 KB holds.
 MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
-LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING = 100, 160, 600
+LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING, LONGEST_APPEALS = 100, 160, 600, 300
 LANGUAGES = ("en", "ru")
 # Where the day stands in the number of a confirmation link; those of lists and forms are below.
 _DAY = 40
@@ -40,7 +41,8 @@ _DAY = 40
 class FormFacts:
     """What a form says and asks. lists, fields and topics: numbers; required: those of the fields that must be filled.
 
-    wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words.
+    wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words. appeals: the
+    words beside the box for appeals for money; "" where the form does not ask for those.
     """
 
     title: str
@@ -52,6 +54,7 @@ class FormFacts:
     fields: tuple[int, ...] = ()
     required: tuple[int, ...] = ()
     topics: tuple[int, ...] = ()
+    appeals: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ def _write(form: SignUpForm, told: FormFacts, now: datetime, by: Any, *, words: 
     _check(form.organisation, told)
     for list_ in List.objects.filter(organisation=form.organisation, id__in=told.lists if words else ()):
         put_wording(list_, told.wording, language=told.language, now=now, by=by)
+        if told.appeals:
+            put_wording(list_, told.appeals, language=told.language, now=now, purpose=APPEALS, by=by)
     keys = house.keys(form.organisation)
     form.sealed = seal_json(keys, asdict(told), "form", "sealed", form.id)
     form.save(update_fields=["sealed"])
@@ -122,8 +127,11 @@ def _write(form: SignUpForm, told: FormFacts, now: datetime, by: Any, *, words: 
 def _check(organisation: Any, told: FormFacts) -> None:
     if not told.title.strip() or not told.wording.strip():
         raise FormRefused(_("A form needs a heading and the words that readers agree to."))
-    longest = ((told.title, LONGEST_TITLE), (told.intro, LONGEST_INTRO), (told.wording, LONGEST_WORDING))
-    if any(len(text) > most for text, most in longest) or len(told.thanks) > LONGEST_WORDING:
+    longest = (
+        *((told.title, LONGEST_TITLE), (told.intro, LONGEST_INTRO), (told.wording, LONGEST_WORDING)),
+        *((told.thanks, LONGEST_WORDING), (told.appeals, LONGEST_APPEALS)),
+    )
+    if any(len(text) > most for text, most in longest):
         raise FormRefused(_("A public page holds little: shorten the longest text of this form."))
     if told.language not in LANGUAGES:
         raise FormRefused(_("Public pages speak English and Russian. Choose one of them."))
@@ -168,7 +176,7 @@ def written(view: FormView) -> frozenset[int]:
     """Numbers of its fields whose choices do not fit on the public page: readers write one instead of choosing it."""
     told = view.facts
     choices = {one.number: [*one.choices] for one in view.fields if one.kind == "choice"}
-    texts = (told.title, told.title, told.wording, told.intro)
+    texts = (told.title, told.title, told.wording, told.intro, told.appeals)
     boxes = (*view.lists.values(), *view.topics.values())
     return pages.written(texts, boxes, [one.label or one.tag for one in view.fields], choices)
 
@@ -217,14 +225,18 @@ def forms_of(organisation: Any) -> list[FormView]:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What somebody typed, checked against the form: field number -> text, tag numbers, list numbers."""
+    """What somebody typed, checked against the form: field number -> text, tag numbers, list numbers. appeals: whether
+    the box for appeals for money was ticked."""
 
     lists: tuple[int, ...]
     values: dict[int, str]
     topics: tuple[int, ...]
+    appeals: bool = False
 
 
-def typed(view: FormView, lists: Iterable[int], values: Mapping[int, str], topics: Iterable[int]) -> Typed:
+def typed(
+    view: FormView, lists: Iterable[int], values: Mapping[int, str], topics: Iterable[int], appeals: bool = False
+) -> Typed:
     """Only what the form asks for; the public process is not believed. A value that its field cannot hold is left
     out: the page has said so before, and a sign-up must not be lost for it."""
     wanted = tuple(number for number in view.lists if number in {*lists}) or (
@@ -241,6 +253,7 @@ def typed(view: FormView, lists: Iterable[int], values: Mapping[int, str], topic
         wanted,
         {number: text for number, text in kept.items() if text},
         tuple(number for number in view.topics if number in chosen),
+        appeals and bool(view.facts.appeals),
     )
 
 
@@ -259,16 +272,26 @@ def sign_up_by_form(
         words = {consent.SOURCE: "form", consent.TOLD: told}
         lists = List.objects.filter(organisation=organisation, id__in=said.lists)
         told_facts = [Fact("asked", "form", one, words_of(one, view.facts.wording) | words) for one in lists]
+        if said.appeals:
+            told_facts += asking(lists, view.facts.appeals, number)
         settling.write(row, told_facts, now)
         for one in lists:
             record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": one.id})
     return row
 
 
-def lists_asked(subscriber: Subscriber, number: int) -> list[int]:
+def asking(lists: Iterable[List], words: str, number: int) -> list[Fact]:
+    """That appeals of these lists were asked for, by the link with this number, in the words beside the box."""
+    lists = [*lists]
+    told = json.dumps({"asked": number, "lists": [one.id for one in lists]})
+    more = {consent.SOURCE: "form", consent.TOLD: told}
+    return [Fact("asked", "form", one, words_of(one, words, APPEALS) | more, APPEALS) for one in lists]
+
+
+def lists_asked(subscriber: Subscriber, number: int, purpose: str = LETTERS) -> list[int]:
     """The lists that she asked for when the link with this number was mailed, from the newest record of that."""
     keys = house.keys(subscriber.organisation)
-    told = next((told for _list, told in _told(keys, subscriber) if told.get("asked") == number), {})
+    told = next((told for _list, told in _told(keys, subscriber, purpose) if told.get("asked") == number), {})
     return [one for one in told.get("lists", ()) if isinstance(one, int)]
 
 
@@ -292,11 +315,11 @@ def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime
         record("subscriber.changed", row.organisation, about=row.id, now=now, detail={"fields": []})
 
 
-def _told(keys: Any, row: Subscriber) -> Iterator[tuple[int | None, dict[str, Any]]]:
+def _told(keys: Any, row: Subscriber, purpose: str = LETTERS) -> Iterator[tuple[int | None, dict[str, Any]]]:
     """(list, what she typed) of the records that she was asked by a form, the newest first."""
-    asked = consent.KINDS.index("asked")
-    for _id, (_number, list_id, kind, *_rest), blob in reversed(dialect.consent_with_words([row.id])):
-        if kind == asked and blob:
+    asked = consent.KINDS.index("asked"), consent.PURPOSES.index(purpose)
+    for _id, (_number, list_id, *about, _way, _day), blob in reversed(dialect.consent_with_words([row.id])):
+        if tuple(about) == asked and blob:
             text = seal.unpack(keys.open(blob, *facts.RECORD, row.number)).get(consent.TOLD, "")
             if text:
                 yield list_id, json.loads(text)

@@ -13,6 +13,7 @@ from samizdat.audience.actions.wordings import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
 from samizdat.audience.models import STATUSES, List
 from samizdat.audience.naming import list_name
+from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.house import OrganisationKeys
@@ -22,7 +23,7 @@ from samizdat.vault.sealed import seal_json
 def new_list(
     organisation: Any, name: str, *, now: datetime, by: Any = None, details: Mapping[str, Any] | None = None
 ) -> List:
-    """An empty list. `details`: From, permission reminder, purpose. Errors: NoName, ListNameTaken."""
+    """An empty list. `details`: From, permission reminder, purpose, appeals. Errors: NoName, ListNameTaken."""
     keys = house.keys(organisation)
     with transaction.atomic():
         name = _free_name(organisation, keys, name)
@@ -46,11 +47,12 @@ def rename_list(list: List, name: str, *, now: datetime, by: Any = None) -> None
 
 
 def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: Any = None) -> None:
-    """From, permission reminder and purpose, as one mapping of plain values. Other words of the purpose are a new
-    version of it, in the organisation's language."""
+    """From, permission reminder, purpose and the words for appeals, as one mapping of plain values. Other words to
+    agree to are a new version of them, in the organisation's language."""
     with transaction.atomic():
-        if str(details.get("purpose") or "").strip():
-            put_wording(list, str(details["purpose"]), language=list.organisation.language, now=now, by=by)
+        for name, purpose in (("purpose", LETTERS), ("appeals", APPEALS)):
+            if text := str(details.get(name) or "").strip():
+                put_wording(list, text, language=list.organisation.language, now=now, purpose=purpose, by=by)
         list.details_sealed = seal_json(house.keys(list.organisation), dict(details), "list", "details", list.id)
         list.save(update_fields=["details_sealed"])
         record("list.changed", list.organisation, about=list.id, by=by, now=now)

@@ -93,7 +93,7 @@ def name_of(list: List) -> str:
 
 
 def details_of(list: List) -> dict[str, Any]:
-    """From, permission reminder, purpose: what new_list and change_list were given."""
+    """From, permission reminder, purpose, appeals: what new_list and change_list were given."""
     return open_json(house.keys(list.organisation), list.details_sealed, "list", "details", list.id) or {}
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.actions import Shape
 from samizdat.audience.actions.editing import LANGUAGE, LONGEST_NOTE
+from samizdat.audience.actions.forms import LONGEST_APPEALS
 from samizdat.core.seal import FIRST_FIELD, NOTES
 from samizdat.core.shown import bare
 from samizdat.web.filtering import every_language
@@ -254,6 +255,18 @@ class FormForm(DeskForm):
         max_length=1000,
         help_text=lazy("They read it above the button, and it goes into each consent record in these words."),
         widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class AppealsForm(DeskForm):
+    """Which words a list asks with for a yes to appeals."""
+
+    words = forms.CharField(
+        label=lazy("Words beside the box"),
+        required=False,
+        max_length=LONGEST_APPEALS,
+        help_text=lazy("Empty: nobody is asked, and no page shows the box. Who agreed already stays as she is."),
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
 

@@ -5,7 +5,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.audience.actions.forms import LONGEST_INTRO, LONGEST_TITLE, LONGEST_WORDING, FormFacts
+from samizdat.audience.actions.forms import (
+    LONGEST_APPEALS,
+    LONGEST_INTRO,
+    LONGEST_TITLE,
+    LONGEST_WORDING,
+    FormFacts,
+)
 from samizdat.labels import field_label
 from samizdat.web.forms.base import DeskForm, offer
 from samizdat.web.forms.people import LANGUAGES
@@ -42,6 +48,16 @@ class JoiningForm(DeskForm):
         help_text=lazy("Whoever has confirmed reads it. Empty: the usual words."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+    appeals = forms.CharField(
+        label=lazy("Words beside a box for appeals for money"),
+        required=False,
+        max_length=LONGEST_APPEALS,
+        help_text=lazy(
+            "Who ticks it agrees to letters that ask for money, too; it is never ticked beforehand. Empty: no box, and "
+            "the form asks for letters alone."
+        ),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     lists = _many(lazy("Lists"), lazy("With several, readers choose among them, and one mail confirms all."))
     asked = _many(lazy("Fields to ask for"))
     required = _many(lazy("Of those, must be filled in"))
@@ -74,6 +90,7 @@ class JoiningForm(DeskForm):
             fields=tuple(told["asked"]),
             required=tuple(number for number in told["required"] if number in told["asked"]),
             topics=tuple(told["topics"]),
+            appeals=told["appeals"].strip(),
         )
 
 
@@ -89,4 +106,5 @@ def told_by(facts: FormFacts) -> dict[str, Any]:
         "asked": list(facts.fields),
         "required": list(facts.required),
         "topics": list(facts.topics),
+        "appeals": facts.appeals,
     }

@@ -11,13 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.audience import actions, queries
+from samizdat.audience.actions.appealing import put_words, words_for
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns import senders
 from samizdat.delivery.actions import digests
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.duties import NO_SENDER
-from samizdat.web.forms.audience import DigestForm, FormForm, ListForm
+from samizdat.web.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
 from samizdat.web.forms.base import refuse, sentences
 
 
@@ -92,6 +93,19 @@ def digest(request: Any, list_id: int) -> HttpResponse:
     return go(request, "list", list_id)
 
 
+@deed(WRITERS)
+def appeals(request: Any, list_id: int) -> HttpResponse:
+    """With which words readers are asked for a yes to appeals for money, on its sign-up form and in their settings."""
+    found = _list(request, list_id)
+    form = AppealsForm(request.POST, prefix="appeals")
+    if not form.is_valid():
+        messages.error(request, sentences(form))
+        return go(request, "list", list_id)
+    put_words(found, form.cleaned_data["words"], now=timezone.now(), by=request.person)
+    messages.success(request, _("Saved."))
+    return go(request, "list", list_id)
+
+
 def _wording(found: Any) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(found)
@@ -113,6 +127,8 @@ def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> H
     base = request.organisation.public_url
     address = f"{base}/f/{found.form_slug}" if base and found.form_slug else ""
     facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address, **_gathering(found)}
+    facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(found).get("appeals", "")})
+    facts["asks"] = bool(words_for(found))
     facts["remark"] = NO_SENDER if found.form_slug and senders.sender_of(found) is None else ""
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 

@@ -1,0 +1,61 @@
+"""Appeals for money: with which words a list asks for a yes to them, and asking one reader, whose mailbox answers."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import settling
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.consent import asked_for_appeals
+from samizdat.audience.actions.lists import change_list
+from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
+from samizdat.audience.queries import details_of
+from samizdat.core import consent
+from samizdat.core.consent import APPEALS
+from samizdat.events.actions import record
+
+
+def put_words(list: List, words: str, *, now: datetime, by: Any = None) -> None:
+    """Readers of this list are asked for a yes to appeals with these words; with none they are not asked."""
+    change_list(list, {**details_of(list), "appeals": words.strip()}, now=now, by=by)
+
+
+def words_for(list: List, language: str = "") -> str:
+    """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
+    for none. They stand in the settings of the list, or in a form that has it."""
+    own = list.organisation.language
+    said = {own: str(details_of(list).get("appeals") or "").strip()}
+    for form in SignUpForm.objects.select_related("organisation").filter(organisation=list.organisation, removed=None):
+        facts = forms.facts_of(form)
+        if list.id in facts.lists:
+            said[facts.language] = said.get(facts.language) or facts.appeals
+    return said.get(language[:2].lower()) or said[own] or next(filter(None, said.values()), "")
+
+
+def ever_spoke(subscriber: Subscriber, list: List) -> bool:
+    """Whether anything of appeals of this list is on record about her."""
+    about = list.id, consent.PURPOSES.index(APPEALS)
+    return any((known[1], known[3]) == about for _id, known in dialect.consent_of([subscriber.id]))
+
+
+def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:
+    """Of these, those whose letters she gets and not their appeals."""
+    mine = Subscription.objects.filter(subscriber=subscriber, list__in=lists, status=SUBSCRIBED)
+    ids = {*mine.exclude(asking=consent.YES).values_list("list_id", flat=True)}
+    return [one for one in lists if one.id in ids]
+
+
+def ask(subscriber: Subscriber, lists: Iterable[List], words: str, number: int, *, now: datetime) -> None:
+    """Somebody ticked the box for her: asked, until her mailbox says yes by the link with this number. Told once,
+    however often its mail is tried. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row, lists, today = settling.lock(subscriber), [*lists], now.astimezone(UTC).date()
+        if all(asked_for_appeals(row, one, today, now) for one in lists):
+            return
+        settling.write(row, forms.asking(lists, words, number), now)
+        for one in lists:
+            detail: dict[str, Any] = {"list": one.id, "purpose": APPEALS}
+            record("subscriber.asked", row.organisation, about=row.id, now=now, detail=detail)

@@ -1,0 +1,209 @@
+"""A box of its own asks for appeals for money; her mailbox says yes to them, and to nothing that a stranger ticked."""
+
+import email
+import email.policy
+import json
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.actions import appealing, forms
+from samizdat.audience.models import SignUpForm, Subscription
+from samizdat.core import consent, link
+from samizdat.delivery.actions import add_route
+from samizdat.gate.models import Form, Intake
+from samizdat.gate.queries import token_state
+from samizdat.vault import house
+from samizdat.worker import after, choosing, intake, links, signups
+from tests.audience.checks import assert_projections_hold
+from tests.conftest import NOW
+from tests.worker.conftest import say
+
+pytestmark = pytest.mark.django_db
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+
+
+@pytest.fixture
+def out(lantern: Any, tmp_path: Path) -> Path:
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    return tmp_path
+
+
+@pytest.fixture
+def friday(lantern: Any) -> Any:
+    return audience.new_list(lantern, "Friday", now=NOW, details={"from_email": "letter@lantern.example"})
+
+
+@pytest.fixture
+def form(lantern: Any, thursday: Any, friday: Any) -> SignUpForm:
+    told = forms.FormFacts("Letters", "en", (thursday.id, friday.id), "I want these.", appeals="Ask me for money.")
+    made = forms.make_form(lantern, told, now=NOW)
+    after.follow(NOW)
+    return made
+
+
+def fill_in(about: Any, *lists: Any, appeals: str = "", at: Any = NOW, address: str = ADA) -> None:
+    """Sends a form off, as the public process seals it."""
+    words = {"appeals": appeals} if appeals else {}
+    chosen = {"lists": [one.id for one in lists]} if lists else {}
+    said = {"address": address, "list": str(about.id), "language": "en"}
+    say(about.organisation, "signup", at=at.isoformat(), **said, **chosen, **words)
+    signups.take(at)
+
+
+def mails(folder: Path) -> list[Any]:
+    found = sorted(folder.rglob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    return [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in found]
+
+
+def press(lantern: Any, mail: Any, at: Any = NOW) -> str:
+    kind, token = re.search(r"lantern\.example/([cg])/([a-z2-7]{52})", mail.get_content()).groups()  # type: ignore[union-attr]
+    words = {"purpose": "asks"} if kind == "g" else {}
+    say(lantern, "proven" if kind == "g" else "confirm", token=token, at=at.isoformat(), **words)
+    intake.take(at)
+    choosing.take(at)
+    return token_state(token)
+
+
+def standing(list_: Any, address: str = ADA) -> tuple[str, str]:
+    """(of the letters, of the appeals)."""
+    held = Subscription.objects.get(subscriber=queries.subscriber_at(list_.organisation, address), list=list_)
+    return consent.REASONS[held.may], consent.REASONS[held.asking]
+
+
+def wordings(list_: Any) -> list[tuple[str, str, str]]:
+    found = queries.subscriber_at(list_.organisation, ADA)
+    assert found is not None
+    return [
+        (one.kind, one.wording, one.version)
+        for one in queries.card(found, NOW).timeline
+        if one.purpose == "fundraising" and one.list_id == list_.id
+    ]
+
+
+def test_a_form_with_a_box_asks_for_appeals_and_one_mail_confirms_both(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
+) -> None:
+    published = json.loads(Form.objects.get(slug=form.slug).details)
+    assert published["appeals"] == "Ask me for money."
+    fill_in(form, thursday, appeals="Give me everything, always.")
+    [mail] = mails(out)
+    assert "Appeals for money should come as well: the box “Ask me for money.” was ticked." in mail.get_content()
+    assert standing(thursday) == ("not_confirmed", "not_confirmed")
+    assert press(lantern, mail) == "confirmed"
+    assert standing(thursday) == ("yes", "yes")
+    # Not in the words of whoever held the public process, but in the house's own.
+    assert wordings(thursday) == [(kind, "Ask me for money.", "1") for kind in ("confirmed", "asked")]
+    assert not Intake.objects.exists()
+    assert_projections_hold(lantern, NOW)
+
+
+def test_without_the_tick_or_without_the_box_nobody_agrees_to_appeals(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
+) -> None:
+    fill_in(form, thursday)
+    assert "money" not in mails(out)[-1].get_content()
+    assert press(lantern, mails(out)[-1]) == "confirmed"
+    forms.change_form(form, replace(forms.facts_of(form), appeals=""), now=NOW)
+    fill_in(form, friday, appeals="Ask me for money.", address="bell@example.org")
+    fill_in(thursday, appeals="Ask me for money.", address="cleo@example.org")
+    for mail in mails(out)[1:]:
+        press(lantern, mail)
+    assert standing(thursday)[1] == standing(thursday, "cleo@example.org")[1] == "not_asked_yet"
+    assert standing(friday, "bell@example.org") == ("yes", "not_asked_yet")
+
+
+def test_the_form_of_a_list_asks_in_the_words_of_its_settings_and_keeps_those_she_read(
+    lantern: Any, thursday: Any, out: Path
+) -> None:
+    appealing.put_words(thursday, "Ask me.", now=NOW)
+    after.follow(NOW)
+    assert json.loads(Form.objects.get(slug="thursday").details) == {"appeals": "Ask me."}
+    appealing.put_words(thursday, "Ask me, please.", now=NOW)
+    fill_in(thursday, appeals="Ask me.")
+    press(lantern, mails(out)[-1])
+    assert standing(thursday) == ("yes", "yes")
+    assert wordings(thursday)[0] == ("confirmed", "Ask me.", "1")
+    fill_in(thursday, appeals="Made up.", address="bell@example.org")
+    assert "“Ask me, please.” was ticked" in mails(out)[-1].get_content()
+    appealing.put_words(thursday, "", now=NOW)
+    assert appealing.words_for(thursday) == ""
+
+
+def test_a_link_of_one_day_says_no_yes_to_appeals_that_a_stranger_ticked_on_another(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
+) -> None:
+    fill_in(form, thursday)
+    tomorrow = NOW + timedelta(days=1)
+    fill_in(form, thursday, appeals="Ask me for money.", at=tomorrow)
+    first, second = mails(out)
+    assert press(lantern, first, tomorrow) == "confirmed"
+    assert standing(thursday) == ("yes", "not_confirmed")
+    press(lantern, second, tomorrow)
+    assert standing(thursday) == ("yes", "not_confirmed"), "her letters come, so that link is answered"
+
+
+def test_who_gets_the_letters_is_asked_by_mail_once_a_day_and_only_her_mailbox_says_yes(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
+) -> None:
+    for list_ in (thursday, friday):
+        audience.add_subscriber(lantern, ADA, list_, consent="said so", now=NOW)
+    fill_in(form, thursday, friday)
+    assert not mails(out)
+    for _ in range(3):
+        fill_in(form, thursday, friday, appeals="Ask me for money.")
+    [mail] = mails(out)
+    assert mail["Subject"] == "Shall appeals for money come as well? the Thursday Letter, Friday"
+    assert "“Ask me for money.”" in mail.get_content()
+    assert standing(thursday) == standing(friday) == ("yes", "not_confirmed")
+    assert press(lantern, mail) == "agreed"
+    assert standing(thursday) == standing(friday) == ("yes", "yes")
+    fill_in(form, thursday, friday, appeals="Ask me for money.", at=NOW + timedelta(days=1))
+    assert len(mails(out)) == 1, "she agreed already"
+    # Pressed again after she left them, it brings nothing back.
+    audience.unsubscribe(queries.subscriber_at(lantern, ADA), friday, purpose="fundraising", now=NOW)
+    press(lantern, mail)
+    assert standing(friday) == ("yes", "left")
+    assert_projections_hold(lantern, NOW)
+
+
+def test_one_mail_is_about_a_new_list_and_the_appeals_of_one_that_she_gets(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
+) -> None:
+    audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
+    fill_in(form, thursday, friday, appeals="Ask me for money.")
+    [mail] = mails(out)
+    press(lantern, mail)
+    assert standing(thursday) == standing(friday) == ("yes", "yes")
+
+
+def test_an_old_link_and_one_that_the_public_process_could_make_say_yes_to_nothing(
+    lantern: Any, thursday: Any, out: Path
+) -> None:
+    appealing.put_words(thursday, "Ask me.", now=NOW)
+    ada = audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
+    fill_in(thursday, appeals="Ask me.")
+    [mail] = mails(out)
+    key = house.keys(lantern).link
+    assert key is not None
+    assert "asks" not in links.given(key), "the public process can neither read such a token nor make one"
+    for purpose in ("leave", "preferences", "confirm"):
+        made = link.make(key, purpose, forms.dated(thursday.id, date(2026, 11, 26)), ada.number)
+        say(lantern, "proven", token=made, purpose="asks")
+        say(lantern, "confirm", token=made)
+    intake.take(NOW)
+    choosing.take(NOW)
+    press(lantern, mail, NOW + timedelta(days=10))
+    assert standing(thursday) == ("yes", "not_confirmed")
