@@ -110,6 +110,7 @@ def content_of(
         website=base,
         list_name=audience.name_of(campaign.list),
         list_description=audience.details_of(campaign.list).get("reminder", ""),
+        appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
         leave_mailbox=bool(organisation.leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",

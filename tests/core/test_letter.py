@@ -124,6 +124,10 @@ def test_the_default_frame_is_what_the_house_promises() -> None:
     assert {VALUES["UNSUB_URL"], VALUES["ARCHIVE_URL"]} <= set(reader.links())
 
 
+def test_an_appeal_says_that_its_reader_agreed_to_appeals() -> None:
+    assert "The Thursday Letter and agreed to appeals for money." in page(BODY, appeal=True)
+
+
 def test_the_preheader_comes_first_and_is_hidden() -> None:
     body = page(BODY).partition("<body")[2].partition(">")[2]
     assert re.match(r'\s*<div style="display:none[^>]*>Three families &amp; one archive</div>', body)

@@ -37,6 +37,7 @@ class Content:
     phone: str = ""
     list_name: str = ""
     list_description: str = ""  # why you get this; empty: our sentence
+    appeal: bool = False  # for money, to those who agreed to appeals as well
     list_id: str = ""  # such as thursday.lists.example.org, the same for ever
     leave_mailbox: bool = False  # adds a mailto way out; the values must then have LEAVE_MAILTO
     feedback_id: str = ""
@@ -119,8 +120,10 @@ def ours(content: Content) -> frozenset[str]:
 
 
 def _why(content: Content, words: Words) -> str:
-    signed_up = words["frame.why_list"].replace("%(list)s", content.list_name) if content.list_name else ""
-    return f"{signed_up or words['frame.why']} {words['frame.unread']}"
+    why = "frame.why"
+    if content.list_name:
+        why = "frame.why_appeal" if content.appeal else "frame.why_list"
+    return f"{words[why].replace('%(list)s', content.list_name)} {words['frame.unread']}"
 
 
 def _own_name(language: str) -> str:
