@@ -45,6 +45,10 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "position": "place in the chain",
         "link": "the chain",
     },
+    "audience_signup": {
+        "record": "number of a record of consent that says the same; the row goes after a week",
+        "day": "a day, of the record",
+    },
     "audience_readablevalue": {
         "pk": "",
         "subscriber": "number",

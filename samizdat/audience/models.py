@@ -220,6 +220,21 @@ class ConsentRecord(models.Model):
         ]
 
 
+class SignUp(models.Model):
+    """A sign-up by a form, for its week; then what nobody confirmed of it is forgotten (actions/forgetting).
+
+    The log of consent is long, and few of it are these: they are found here by their day.
+    """
+
+    record = models.OneToOneField(
+        ConsentRecord, models.CASCADE, primary_key=True, related_name="+", db_constraint=False
+    )
+    day = models.DateField()  # Of the record.
+
+    class Meta:
+        indexes = [models.Index(fields=["day", "record"], name="signup_by_day")]
+
+
 class Wording(models.Model):
     """The words that readers of a list agree to. Never changed: other words are another version.
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from samizdat import dialect
-from samizdat.audience import facts, headcount, readable
+from samizdat.audience import facts, headcount, readable, signups
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
     ConsentRecord,
@@ -133,7 +133,8 @@ def suppressed(organisation_id: int, blinds: Sequence[bytes]) -> str | None:
 def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
     """Writes facts about a locked subscriber and settles what follows from them."""
     keys = house.keys(subscriber.organisation)
-    day = now.astimezone(UTC).date().isoformat()
+    today = now.astimezone(UTC).date()
+    day = today.isoformat()
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = list(told)
     rows = []
@@ -145,6 +146,8 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
         columns = (subscriber.organisation_id, subscriber.id, list_id, kind, purpose, way, day, blob)
         rows.append((*columns, facts.digest(*columns)))
     dialect.insert_consent(rows)
+    if any((fact.kind, fact.way) == ("asked", "form") for fact in told):
+        signups.keep([subscriber.id], today)
     way = consent.WAYS.index(told[-1].way) if told else 0
     settle(subscriber, now, [fact.list for fact in told if fact.list], way)
 

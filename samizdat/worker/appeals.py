@@ -87,7 +87,7 @@ def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
     return mailing.carry(organisation, message, sender[1], now)
 
 
-def proven(said: Said, now: datetime) -> None:
+def proven(said: Said) -> None:
     """She pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
     text = str(said.words.get("token", ""))
     try:
@@ -95,7 +95,7 @@ def proven(said: Said, now: datetime) -> None:
     except link.BadToken:
         return
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
-    if subscriber is not None and agree(said.organisation, subscriber, token.edition, now):
+    if subscriber is not None and agree(said.organisation, subscriber, token.edition, said.at):
         gate.set_token_state(text, "agreed")
 
 

@@ -180,7 +180,7 @@ def _done(said: Said, now: datetime) -> None:
     """Erases her, writes to her new mailbox from now on, or asks her for money as well."""
     purpose, text = str(said.words.get("purpose", "")), str(said.words.get("token", ""))
     if purpose == appeals.PURPOSE:
-        appeals.proven(said, now)
+        appeals.proven(said)
         return
     found = read_mailed(said.organisation, purpose, text, now)
     if found is None:

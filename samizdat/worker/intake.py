@@ -301,7 +301,7 @@ def _confirm(said: list[Said], now: datetime) -> None:
     confirmed = []
     with transaction.atomic():
         for one in said:
-            found = _pending(one, now)
+            found = _pending(one)
             for subscriber, list_, number in found:
                 audience.confirm(subscriber, list_, way="form", now=one.at, signed_up=forms.day_in(number))
                 forms.take_told(subscriber, list_, number, now=one.at)
@@ -318,9 +318,10 @@ def _agree(confirmed: tuple[Any, Any, int], now: datetime) -> None:
         appeals.agree(subscriber.organisation, subscriber, number, now)
 
 
-def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:
+def _pending(said: Said) -> list[tuple[Any, Any, int]]:
     """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
-    waits. An old link confirms nothing: somebody who has left since must not come back because a mail is pressed again.
+    waited when she pressed. An old link confirms nothing: somebody who has left since must not come back because a mail
+    is pressed again.
     """
     try:
         token = link.read(house.keys(said.organisation).links, "confirm", str(said.words.get("token", "")))
@@ -333,4 +334,4 @@ def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:
     about, day = forms.without_day(token.edition), forms.day_in(token.edition)
     numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organisation=said.organisation).order_by("id")
-    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, day, now)]
+    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, day, said.at)]

@@ -181,7 +181,8 @@ def _form_target(said: Said, number: int) -> Target | None:
         _numbers(said.words.get("topics")),
         bool(said.words.get("appeals")),
     )
-    lists = List.objects.select_related("organisation").filter(organisation=said.organisation, id__in=typed.lists)
+    here = List.objects.select_related("organisation").filter(organisation=said.organisation).in_bulk(typed.lists)
+    lists = [here[one] for one in typed.lists if one in here]  # In the order of the form.
     if not lists:
         return None
     # Of several lists the mail names those that were chosen: she agrees to them and to no other.

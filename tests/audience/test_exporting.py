@@ -173,6 +173,40 @@ def test_forms_digests_sums_of_growth_and_how_they_came_go_along(audience: Any, 
         assert queries.count_filtered(organisation, Filter(source="desk"))[0] == 3
 
 
+def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
+    audience: Any, vault: Any, tmp_path: Path
+) -> None:
+    from samizdat.audience.actions import forms
+    from samizdat.audience.models import ConsentRecord, SignUp
+
+    letter = queries.list_named(audience, "The Thursday Letter")
+    city = next(one.number for one in queries.fields(audience) if one.tag == "CITY")
+    tag = {name: id for id, name in queries.tags(audience)}["monthly"]
+    view = forms.view_of(
+        forms.make_form(audience, forms.FormFacts("F", "en", (letter.id,), WORDING, (city,), (), (tag,)), now=NOW)
+    )
+    for name in ("boris", "zoya"):
+        said = forms.Typed((letter.id,), {city: f"{name}ville"}, (tag,))
+        forms.sign_up_by_form(audience, f"{name}@post.example", view, said, now=NOW)
+    there, _ = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
+    assert SignUp.objects.filter(record__organisation=there).count() == 2
+    here = queries.list_named(there, "The Thursday Letter")
+    zoya, boris = (queries.subscriber_at(there, f"{name}@post.example") for name in ("zoya", "boris"))
+    assert zoya is not None and boris is not None
+    number = forms.number_of(view.id, view.facts, (letter.id,), NOW.date())
+    actions.confirm(zoya, here, now=NOW, signed_up=NOW.date())
+    forms.take_told(zoya, here, number, now=NOW)
+    zoya.refresh_from_db()
+    # Numbers of tags are other ones there: what she chose is what she gets.
+    assert queries.values_of(zoya)["CITY"] == "zoyaville" and queries.card(zoya, NOW).tags == ["monthly"]
+    late = NOW + timedelta(days=9)
+    while actions.forget_unconfirmed(late) is not None:
+        continue
+    of = ConsentRecord.objects.filter(organisation=there, kind=0).order_by("subscriber")
+    assert {row.subscriber_id: bool(bytes(row.blob)) for row in of} == {zoya.id: True, boris.id: False}
+    assert queries.card(boris, late).lists[0].status == "unsubscribed"
+
+
 def test_every_table_of_the_audience_is_said_to_go_along_or_not() -> None:
     from django.apps import apps
 

@@ -17,10 +17,11 @@ from samizdat.audience.actions import appealing, forms
 from samizdat.audience.models import SignUpForm, Subscription
 from samizdat.core import consent, link
 from samizdat.delivery.actions import add_route
+from samizdat.events.models import Event
 from samizdat.gate.models import Form, Intake
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
-from samizdat.worker import after, choosing, intake, links, signups
+from samizdat.worker import after, choosing, forgetting, intake, links, signups
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
 from tests.worker.conftest import say
@@ -207,3 +208,17 @@ def test_an_old_link_and_one_that_the_public_process_could_make_say_yes_to_nothi
     choosing.take(NOW)
     press(lantern, mail, NOW + timedelta(days=10))
     assert standing(thursday) == ("yes", "not_confirmed")
+
+
+def test_a_tick_that_nobody_answered_for_a_week_is_forgotten_and_its_link_says_so(
+    form: SignUpForm, lantern: Any, thursday: Any, out: Path
+) -> None:
+    ada = audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
+    fill_in(form, thursday, appeals="yes")
+    late = NOW + timedelta(days=9)
+    assert forgetting.forget(late) == 1
+    forgetting.say_so(Event.objects.get(kind="subscriber.forgotten"), late)
+    assert press(lantern, mails(out)[-1], late) == "forgotten"
+    assert wordings(thursday) == [("asked", "", "")] and standing(thursday)[0] == "yes"
+    assert queries.card(ada, late).lists[0].status == "subscribed"
+    assert_projections_hold(lantern, late)

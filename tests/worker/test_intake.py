@@ -550,8 +550,10 @@ def test_an_old_confirmation_brings_nobody_back(lantern: Any, thursday: Any) -> 
 
 def test_a_confirmation_after_eight_days_is_too_late(lantern: Any, thursday: Any) -> None:
     ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
-    say(lantern, "confirm", token=token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm"))
-    intake.take(NOW + timedelta(days=9))
+    late = NOW + timedelta(days=9)
+    said = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
+    say(lantern, "confirm", token=said, at=late.isoformat())
+    intake.take(late)
     assert status(ada, thursday) == "pending"
 
 

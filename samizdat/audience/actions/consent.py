@@ -50,7 +50,7 @@ def confirm(
     """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
 
     `signed_up`: the day (UTC) of the sign-up that her link is about. Where that one asked for appeals for money as
-    well, she confirms both; another day's was perhaps a stranger's.
+    well, she confirms both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
     `wording`: what she agreed to by it; "" for the words that she had signed up to.
     """
     with transaction.atomic():

@@ -1,6 +1,7 @@
 """Sign-ups that nobody confirmed are forgotten: somebody typed an address in, and its owner never said yes."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,19 +9,25 @@ from django.db import transaction
 
 from samizdat import dialect
 from samizdat.audience import facts, settling
+from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import verdict
-from samizdat.audience.models import PENDING, ConsentRecord, List, Subscriber, Subscription, row_id
+from samizdat.audience.models import ConsentRecord, List, SignUp, Subscriber, Subscription
+from samizdat.audience.signups import ASKED, FORM
 from samizdat.audience.totals import Totals
-from samizdat.core import consent
+from samizdat.core import consent, seal
 from samizdat.events.actions import record
+from samizdat.vault import house
 
 # Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
 CONFIRM_DAYS = 8
 
-# Subscribers of one transaction.
+# Sign-ups of one look.
 PAGE = 100
 
-_ASKED, _FORM = consent.KINDS.index("asked"), consent.WAYS.index("form")
+_BY_FORM, _CONFIRMED = (ASKED, FORM), consent.KINDS.index("confirmed")
+
+# ((list, kind, way, day, purpose), record, what is sealed of it), in the order of writing
+type Held = tuple[tuple[int | None, int, int, str, int], int, bytes]
 
 
 def last_day(now: datetime) -> date:
@@ -28,23 +35,39 @@ def last_day(now: datetime) -> date:
     return (now.astimezone(UTC) - timedelta(days=CONFIRM_DAYS)).date()
 
 
-def forget_unconfirmed(list: List, after: int, now: datetime) -> tuple[int, int | None]:
-    """One page of a list's unconfirmed sign-ups, beyond subscriber row `after`: how many were forgotten, and the row
-    to go on from; None at the end.
+def forget_unconfirmed(now: datetime) -> int | None:
+    """One page of sign-ups by a form that have had their week: how many were forgotten, None when there are no more.
 
-    Only what came by a form: pending ones of an import were asked by somebody else, and stay. Of somebody who is
-    known otherwise this sign-up alone is forgotten; somebody who is not goes whole, and may sign up again.
+    Only what came by a form: pending ones of an import were asked by somebody else, and stay. Who is known by nothing
+    else goes whole, and may sign up again. Of everybody else, on the list or not, the sign-up alone is forgotten.
     """
-    rows = Subscription.objects.filter(
-        list=list, status=PENDING, subscriber__gt=max(after, row_id(list.organisation_id, 0)), since__lt=last_day(now)
-    )
-    ids = [*rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)[:PAGE]]
+    due = SignUp.objects.filter(day__lt=last_day(now)).order_by("day", "record")[:PAGE]
+    by_list: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for id, subscriber, list_id in due.values_list("record_id", "record__subscriber", "record__list"):
+        by_list[list_id].append((id, subscriber))
+    if not by_list:
+        return None
+    rows = List.objects.select_related("organisation").in_bulk(by_list)
+    return sum(_forget_of(rows[list_id], found, now) for list_id, found in sorted(by_list.items()))
+
+
+def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int:
+    """`due`: (record, subscriber) each. They are looked for no more, whatever becomes of them."""
+    ids, records = sorted({subscriber for _record, subscriber in due}), {record for record, _subscriber in due}
     forgotten = 0
-    if ids:
-        with transaction.atomic():
-            dialect.lock_subscribers(ids)
-            forgotten = _forget(list, _expired(list, ids, now), now)
-    return forgotten, ids[-1] if len(ids) == PAGE else None
+    with transaction.atomic():
+        dialect.lock_subscribers(ids)
+        held = _held(ids)
+        standing, known = _standing(list, held, now), _known_otherwise(list, held)
+        for row in Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id"):
+            if row.id in standing and row.id in known:
+                forgotten += _forget(list, row, standing[row.id], held, now)
+            elif row.id in standing and row.source == FORM:
+                forgotten += _forget(list, row, None, held, now)
+            else:  # Also who was brought in as somebody who never agreed: of that nothing is on record.
+                forgotten += _forget_words(list, row, [one for one in held[row.id] if one[1] in records], held, now)
+        SignUp.objects.filter(record__in=records).delete()
+    return forgotten
 
 
 def waits(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
@@ -60,53 +83,87 @@ def asked(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
     return day in consent.asked_on(records, list.id, now)
 
 
-def _asked(list: List, ids: Iterable[int]) -> dict[int, Sequence[tuple[tuple[int, int], str]]]:
-    """((kind, way), day) of their records about this list, in the order of writing."""
-    held: dict[int, Any] = {id: [] for id in ids}
-    for id, (_number, list_id, kind, _purpose, way, day) in dialect.consent_of([*held]):
-        if list_id in (list.id, None):
-            held[id].append(((kind, way), day))
-    return held
+def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:
+    """What is on record about these subscribers."""
+    found: dict[int, Any] = {id: [] for id in ids}
+    for id, (number, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
+        found[id].append(((list_id, kind, way, day, purpose), number, blob))
+    return found
 
 
-def _expired(list: List, ids: Iterable[int], now: datetime) -> Sequence[int]:
-    """Of these, those whose records about this list are sign-ups by a form, and none of them fresh."""
+def _standing(list: List, held: Mapping[int, Sequence[Held]], now: datetime) -> dict[int, int]:
+    """Who is on this list by nothing but sign-ups by a form, none of them fresh -> her status there: pending, or what
+    she had said about every list.
+    """
     first = last_day(now).isoformat()
-    ids = [
-        *Subscription.objects.filter(list=list, status=PENDING, subscriber__in=ids).values_list(
-            "subscriber_id", flat=True
-        )
-    ]
-    return [
-        id
-        for id, found in sorted(_asked(list, ids).items())
-        if found and all(what == (_ASKED, _FORM) and day < first for what, day in found)
-    ]
+    here = Subscription.objects.filter(list=list, subscriber__in=[*held]).values_list("subscriber_id", "status")
+    return {
+        id: status
+        for id, status in here
+        if all(what[1:3] == _BY_FORM and what[3] < first for what, _record, _blob in held[id] if what[0] == list.id)
+    }
 
 
-def _forget(list: List, ids: Sequence[int], now: datetime) -> int:
-    known = _known_otherwise(list, ids)
-    for row in Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id"):
-        if row.id in known:
-            _forget_the_sign_up(list, row)
-        else:
-            settling.remove(row)
-        record("subscriber.forgotten", row.organisation, about=row.id, now=now, detail={"list": list.id})
-    return len(ids)
-
-
-def _known_otherwise(list: List, ids: Sequence[int]) -> set[int]:
-    """Those who are on another list, or were asked or told anything beside this sign-up."""
-    elsewhere = Subscription.objects.filter(subscriber__in=ids).exclude(list=list)
-    told = {id for id, known in dialect.consent_of(ids) if known[1] != list.id}
+def _known_otherwise(list: List, held: Mapping[int, Sequence[Held]]) -> set[int]:
+    """Those who are on another list, or of whom anything else is on record than sign-ups by a form."""
+    elsewhere = Subscription.objects.filter(subscriber__in=[*held]).exclude(list=list)
+    told = {id for id, found in held.items() if any(what[1:3] != _BY_FORM for what, _record, _blob in found)}
     return told | {*elsewhere.values_list("subscriber_id", flat=True)}
 
 
-def _forget_the_sign_up(list: List, row: Subscriber) -> None:
-    tags = settling.tags_of(row)
-    totals = Totals()
-    totals.move({list.id: PENDING}, tags, {}, tags)
-    totals.write()
-    Subscription.objects.filter(subscriber=row, list=list).delete()
-    # The record keeps its place in the chain and loses its words.
-    ConsentRecord.objects.filter(subscriber=row, list=list).update(blob=b"")
+def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Held]], now: datetime) -> int:
+    """Her place on this list; without a `status` all that is known of her."""
+    lost = [one for one in held[row.id] if one[0][0] == list.id and one[2]]
+    numbers = [_number(list, row, one) for one in lost]
+    if status is None:
+        settling.remove(row)
+    else:
+        tags = settling.tags_of(row)
+        totals = Totals()
+        totals.move({list.id: status}, tags, {}, tags)
+        totals.write()
+        Subscription.objects.filter(subscriber=row, list=list).delete()
+        _empty(lost)
+    _say(list, row, numbers, now)
+    return 1
+
+
+def _forget_words(
+    list: List, row: Subscriber, due: Iterable[Held], held: Mapping[int, Sequence[Held]], now: datetime
+) -> int:
+    """Of one who stands as she stood: what was typed about her, and is not what she confirmed."""
+    mine = [one for one in due if one[2]]
+    answered = _answered(list, row, held[row.id]) if mine else frozenset()
+    lost = [one for one in mine if (one[0][4], _words(row, one).get(consent.AT)) not in answered]
+    if lost:
+        numbers = [_number(list, row, one) for one in lost]
+        _empty(lost)
+        _say(list, row, numbers, now)
+    return bool(lost)
+
+
+def _empty(records: Iterable[Held]) -> None:
+    """A record keeps its place in the chain and loses its words."""
+    ConsentRecord.objects.filter(id__in=[one[1] for one in records]).update(blob=b"")
+
+
+def _answered(list: List, row: Subscriber, held: Iterable[Held]) -> frozenset[tuple[int, str | None]]:
+    """(purpose, when) of the sign-ups that she confirmed, as her confirmations say it."""
+    confirmed = (one for one in held if one[0][:2] == (list.id, _CONFIRMED) and one[2])
+    return frozenset((one[0][4], _words(row, one).get(consent.ASKED_AT, "")) for one in confirmed)
+
+
+def _words(row: Subscriber, one: Held) -> dict[int, str]:
+    return seal.unpack(house.keys(row.organisation).open(one[2], *facts.RECORD, row.number))
+
+
+def _number(list: List, row: Subscriber, one: Held) -> int:
+    """What the link in the mail about a sign-up names."""
+    asked = forms.told_in(_words(row, one)).get("asked")
+    return int(asked) if asked else forms.dated(list.id, date.fromisoformat(one[0][3]))
+
+
+def _say(list: List, row: Subscriber, numbers: Sequence[int], now: datetime) -> None:
+    """`numbers`: in the links that were mailed, which say from then on that it is forgotten (worker/forgetting)."""
+    detail = {"list": list.id, "links": sorted({*numbers})}
+    record("subscriber.forgotten", row.organisation, about=row.id, now=now, detail=detail)

@@ -288,6 +288,22 @@ def asking(lists: Iterable[List], words: str, number: int) -> list[Fact]:
     return [Fact("asked", "form", one, words_of(one, words, APPEALS) | more, APPEALS) for one in lists]
 
 
+def carried(told: str, lists: Mapping[int, int], fields: Mapping[int, int], topics: Mapping[int, int]) -> str:
+    """What somebody typed in another house, with its numbers as they are here; "" for what no form wrote."""
+    try:
+        said = json.loads(told)
+        values = {str(fields[int(n)]): str(text) for n, text in said.get("values", {}).items() if int(n) in fields}
+        kept = {
+            "values": values,
+            "topics": [topics[n] for n in said.get("topics", ()) if n in topics],
+            "asked": int(said["asked"]),
+            "lists": [lists[n] for n in said["lists"] if n in lists],
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return ""
+    return json.dumps(kept)
+
+
 def lists_asked(subscriber: Subscriber, number: int, purpose: str = LETTERS) -> list[int]:
     """The lists that she asked for when the link with this number was mailed, from the newest record of that."""
     keys = house.keys(subscriber.organisation)
@@ -320,6 +336,12 @@ def _told(keys: Any, row: Subscriber, purpose: str = LETTERS) -> Iterator[tuple[
     asked = consent.KINDS.index("asked"), consent.PURPOSES.index(purpose)
     for _id, (_number, list_id, *about, _way, _day), blob in reversed(dialect.consent_with_words([row.id])):
         if tuple(about) == asked and blob:
-            text = seal.unpack(keys.open(blob, *facts.RECORD, row.number)).get(consent.TOLD, "")
-            if text:
-                yield list_id, json.loads(text)
+            told = told_in(seal.unpack(keys.open(blob, *facts.RECORD, row.number)))
+            if told:
+                yield list_id, told
+
+
+def told_in(words: Mapping[int, str]) -> dict[str, Any]:
+    """What somebody typed into a form, of the words of a record; nothing where the form asked for nothing."""
+    told: dict[str, Any] = json.loads(words[consent.TOLD]) if words.get(consent.TOLD) else {}
+    return told

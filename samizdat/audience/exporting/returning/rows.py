@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from samizdat import dialect
-from samizdat.audience import facts
+from samizdat.audience import facts, signups
+from samizdat.audience.actions import forms
 from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.exporting import besides, people, reading, registry
@@ -18,7 +19,7 @@ from samizdat.audience.exporting.returning.proving import SLICE, Steps
 from samizdat.audience.models import STATUSES, Import, Subscriber, Subscription, row_id
 from samizdat.audience.totals import Totals
 from samizdat.core import address as addresses
-from samizdat.core import seal
+from samizdat.core import consent, seal
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
@@ -92,6 +93,7 @@ class Coming:
     def _slice(self, page: list[reading.Coming]) -> None:
         keys, organisation = self._keys, self.organisation.id
         subscribers, subscriptions, asked, wishes, tagged, records, suppressed = [], [], [], [], [], [], []
+        waiting: list[int] = []
         sources: dict[int, list[int]] = {}  # By which way they first came; an import is what a new row says.
         for one in page:
             id = row_id(organisation, one.number)
@@ -103,6 +105,8 @@ class Coming:
             tagged += [(id, tag) for tag in tags]
             told = [self._record(id, one.number, record) for record in one.records]
             records += told
+            if any(_waits(record) for record in one.records):
+                waiting.append(id)
             suppressed += [(organisation, blind, keys.index_version, *of) for of in one.suppressed]
             if told and told[0][5]:
                 sources.setdefault(told[0][5], []).append(id)
@@ -121,6 +125,7 @@ class Coming:
         dialect.update_asking(asked)
         dialect.insert_subscriber_tags(tagged)
         dialect.insert_consent(records)
+        signups.keep(waiting)
         dialect.insert_suppressions(suppressed)
         for way, ids in sources.items():
             Subscriber.objects.filter(id__in=ids).update(source=way)
@@ -134,6 +139,9 @@ class Coming:
 
     def _record(self, id: int, number: int, told: tuple[Any, ...]) -> dialect.ConsentRow:
         list_id, kind, purpose, way, day, words = told
+        if consent.TOLD in words:
+            typed = forms.carried(words[consent.TOLD], self._lists, self._fields, self._tags)
+            words = {**words, consent.TOLD: typed}
         blob = self._seal_record(seal.pack(words), number, os.urandom(seal.NONCE_BYTES))
         here = self._lists[list_id] if list_id is not None else None
         columns = (self.organisation.id, id, here, kind, purpose, way, day, blob)
@@ -183,6 +191,11 @@ class Coming:
             record("keys.rotated", self.organisation, now=self.now(), by=by)
         counts: dict[str, int] = self.row.counts
         return counts
+
+
+def _waits(record: tuple[Any, ...]) -> bool:
+    """Whether it is a sign-up by a form. One without words is forgotten already."""
+    return (record[1], record[3]) == (signups.ASKED, signups.FORM) and bool(record[5])
 
 
 def _wish(wishes: list[tuple[int, int, dict[str, str]]]) -> None:
