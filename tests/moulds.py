@@ -17,10 +17,7 @@ from tests import warm
 
 WRITTEN_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
 FILES = ("samizdat.sqlite3", "gate.sqlite3")
-MIGRATE = (
-    "import django; django.setup(); from django.core.management import call_command; "
-    "[call_command('migrate', database=alias, verbosity=0, interactive=False) for alias in ('gate', 'default')]"
-)
+MIGRATE = "import django; django.setup(); from samizdat.cli.house import migrate; migrate()"
 
 
 def url_of(name: str) -> str:

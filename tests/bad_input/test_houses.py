@@ -260,6 +260,10 @@ def test_the_same_init_works_once_the_cause_is_gone_and_speaks_of_the_key(empty_
     told = [word for pair in INIT.items() for word in pair]
     one_sentence(empty_house("init", *told), "password")
     (empty_house.folder / "password").write_text(PASSWORD)
-    done = empty_house("init", *told)
-    assert done.code == 0
-    assert "key file" in done.out
+    # The one time that tables are made in a process that begins at nothing; every other house of the tests is a copy.
+    done = empty_house.cold("-m", "samizdat.cli", "init", *told)
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert "key file" in done.stdout
+    assert empty_house.key.stat().st_mode & 0o777 == 0o600
+    assert not list(empty_house.data.rglob("*.key"))
+    assert empty_house.say("list", "ls") == {"lists": []}

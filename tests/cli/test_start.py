@@ -50,14 +50,3 @@ STARTS = {
 def test_a_word_starts_from_nothing(lived: House, word: str) -> None:
     done = lived.cold("-m", "samizdat.cli", *STARTS[word].split())
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
-
-
-@pytest.mark.once  # On PostgreSQL: tests/bad_input/test_houses.py.
-def test_a_house_is_founded_from_nothing(empty_house: House) -> None:
-    (empty_house.folder / "password").write_text("correct horse battery staple")
-    words = "init --organisation Lantern --admin clara@lantern.example --password-file password"
-    done = empty_house.cold("-m", "samizdat.cli", *words.split())
-    assert done.returncode == 0, done.stderr
-    assert empty_house.key.stat().st_mode & 0o777 == 0o600
-    assert not list(empty_house.data.rglob("*.key"))
-    assert empty_house.say("list", "ls") == {"lists": []}

@@ -3,7 +3,9 @@
 from datetime import date
 
 import pytest
+from django.db import connections
 
+from samizdat import dialect
 from samizdat.core import link
 from samizdat.gate import actions, plain, queries
 from samizdat.gate.models import Form, Intake, Page, Picture, Place
@@ -24,6 +26,12 @@ def place(**changes: object) -> Place:
     }
     actions.publish_place(UID, **(values | changes))  # type: ignore[arg-type]
     return Place.objects.get(uid=UID)
+
+
+def test_the_gate_has_the_tables_of_its_app_alone() -> None:
+    tables = set(connections["gate"].introspection.table_names()) - {"django_migrations"}
+    assert {name.partition("_")[0] for name in tables} == {"gate"}
+    assert {app for app, _name in dialect.migrated("gate")} == {"gate"}
 
 
 def test_publishing_twice_keeps_one_row_with_the_last_word() -> None:
