@@ -15,6 +15,7 @@ from datetime import datetime
 
 from samizdat.core.flaws import Flaw
 from samizdat.core.letter import Content, Edge, Letter, Piece, counting, render, tidy
+from samizdat.core.letter.checks import fetched
 from samizdat.core.mergetags import Condition
 from samizdat.core.message import (
     LINE,
@@ -88,7 +89,7 @@ def compile_letter(
     letter = render(content, now=now)
     inside = _carried(letter, carries) if carries else {}
     weight = sum(len(coded) for _picture, coded in inside.values())
-    flaws = (*_header_flaws(content), *letter.flaws, *_weight_flaws(weight))
+    flaws = (*_header_flaws(content), *fetched(letter.flaws, inside), *_weight_flaws(weight))
     if any(flaw.severity == "stop" for flaw in flaws):
         return Proof(None, flaws, letter, weight)
     counted = counting.countable(letter, content.website) if through else ()

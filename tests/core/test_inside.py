@@ -89,3 +89,17 @@ def test_a_letter_without_such_pictures_is_the_same_byte_by_byte() -> None:
     ways = (None, nothing)
     one, other = (compile_letter(content(), now=NOW, boundary="abcdefgh1234", carries=way).compiled for way in ways)
     assert one == other
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_what_travels_inside_is_fetched_by_nobody_whatever_its_address(form: str) -> None:
+    own, other = f"http://{'lantern' * 10}.example/m/aaaa.png", "http://x.example/c.png"
+    written = {"markdown": "![A]({})\n\n![A]({})", "html": '<img alt="A" src="{}"><img alt="A" src="{}">'}[form]
+
+    def carried(urls: Collection[str]) -> Iterator[Inside]:
+        return (Inside(url, "a@lantern.example", "png", b"A") for url in urls if url == own)
+
+    told = content(body=written.format(own, other), format=form)
+    proofs = [compile_letter(told, now=NOW, boundary="abcdefgh1234", carries=how) for how in (None, carried)]
+    said = [[flaw.values["url"] for flaw in proof.flaws if flaw.code == "image_http"] for proof in proofs]
+    assert [len(urls) for urls in said] == [2, 1] and said[1] == [other]

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -40,9 +40,18 @@ def _flaws_of(item: _Found, token: re.Pattern[str], place: str) -> Iterator[Flaw
     code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
     if code:
         severity: Severity = "stop" if code in ("link_relative", "link_scheme") else "care"
-        url = token.sub("…", item.url)
-        shown = url if len(url) <= 80 else url[:77] + "..."
-        yield Flaw(item.line, code, {"url": shown}, None, severity, place)
+        yield Flaw(item.line, code, {"url": shown(token.sub("…", item.url))}, None, severity, place)
+
+
+def shown(url: str) -> str:
+    """An address as a flaw says it."""
+    return url if len(url) <= 80 else url[:77] + "..."
+
+
+def fetched(flaws: Iterable[Flaw], inside: Iterable[str]) -> list[Flaw]:
+    """Without those about how a picture is fetched that the message carries: nobody fetches it."""
+    carried = {shown(url) for url in inside}
+    return [flaw for flaw in flaws if flaw.code != "image_http" or flaw.values["url"] not in carried]
 
 
 # What the cleaner takes out of a page; a form's words stay.
