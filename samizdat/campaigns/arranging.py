@@ -222,9 +222,14 @@ def parts(campaign: Campaign) -> list[PartView]:
     return _views(parts_of(templating.source_of(campaign.template)), arrangement_of(campaign), "")
 
 
+def every_part(template: Template, own: Arrangement) -> list[PartView]:
+    """The parts of a template as an arrangement has them, those inside of others behind them."""
+    return list(_flat(_views(parts_of(templating.source_of(template)), own, "")))
+
+
 def outline(template: Template) -> list[str]:
-    """What the parts of a template are called, those inside of others behind them."""
-    return [view.title for view in _flat(_views(parts_of(templating.source_of(template)), Arrangement(), ""))]
+    """What the parts of a template are called."""
+    return [view.title for view in every_part(template, Arrangement())]
 
 
 def place(campaign: Campaign, key: str) -> PlaceView | None:

@@ -146,10 +146,10 @@ def _apart(row: DraftVersion, after: DraftVersion) -> bool:
 
 
 def changes(kept: Kept, campaign: Campaign) -> list[Part]:
-    """What is different in a draft since a version of it: envelope, letter, and places of the template."""
-    # Of one that was kept before places were, nobody knows what stood in them.
-    places = arrangement_of(campaign) if kept.places is not None else None
-    return difference(text_of(kept.draft, kept.places), text_of(draft_of(campaign), places))
+    """What is different in a draft since a version of it, in its subject and text; in the parts of its template:
+    comparing.places.
+    """
+    return difference(text_of(kept.draft), text_of(draft_of(campaign)))
 
 
 def is_same(kept: Kept, campaign: Campaign) -> bool:

@@ -11,6 +11,7 @@ from samizdat.campaigns import (
     actions,
     approving,
     arranging,
+    comparing,
     history,
     pictures,
     placing,
@@ -221,7 +222,11 @@ def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_bac
     assert [(entry.new, entry.by_id) for entry in history.entries(framed)] == [(4, clara.pk), (0, None)]
     first = history.version_of(framed, begun)
     assert not history.is_same(first, framed)
-    assert "The river is back" in [part.text.strip() for part in history.changes(first, framed) if part.kind == "new"]
+    told = {one.title: [(part.kind, part.text) for part in one.words] for one in comparing.places(first, framed)}
+    assert told == {
+        "Latest": [("gone", "News"), ("new", "The river is back"), ("same", "\n")],
+        "Part that can be left out: Foot": [("gone", "shown"), ("new", "left out"), ("same", "\n")],
+    }
     assert writing.restore(framed, begun, by=clara, now=NOW)
     framed.refresh_from_db()
     assert (framed.places_sealed, history.is_same(first, framed)) == (None, True)
@@ -230,6 +235,13 @@ def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_bac
     assert arranging.place(framed, "latest").words == "The river is back"
     placing.write(framed, "latest", "blocks", placing.blocks_of(arranging.place(framed, "latest")).body, now=NOW)
     assert framed.version == begun + 4, "what says the same is no version"
+    third = history.version_of(framed, begun + 4)
+    arranging.write(framed, "latest", Written("<b>The river is back</b>"), now=NOW)
+    assert [(one.looks, len(one.words)) for one in comparing.places(third, framed)] == [(True, 1), (False, 1)]
+    templating.remove(framed.template, by=None, now=NOW)
+    framed.refresh_from_db()
+    told = [[(part.kind, part.text) for part in one.words] for one in comparing.places(third, framed)]
+    assert told == [[("gone", "The river is back\n")]], "what it was called went with its template"
 
 
 @pytest.mark.django_db

@@ -31,6 +31,9 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     assert "Mine" in client.get(f"{letter}/places").content.decode()
     assert "&lt;b&gt;Mine" in client.get(f"{letter}/place?key=head&in=html").content.decode()
     here.campaign.refresh_from_db()
+    before = client.get(f"{letter}/history/{here.campaign.version - 1}/").content.decode()
+    assert "Other parts of the template" in before
+    assert "<h3>Head</h3>" in before and "<ins>Mine" in before
     typed = {"key": "head", "format": "html", "version": here.campaign.version, "page": "b" * 32}
     saved = client.post(f"{letter}/place/autosave", typed | {"body": "<b>Typed</b>"}).content.decode()
     assert f'name="version" value="{here.campaign.version + 1}"' in saved

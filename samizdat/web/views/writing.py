@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
-from samizdat.campaigns import commenting, history, presence, writing
+from samizdat.campaigns import commenting, comparing, history, presence, writing
 from samizdat.campaigns.commenting import Words
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
@@ -66,6 +66,8 @@ def version(request: Any, campaign_id: int, version_number: int) -> HttpResponse
         "by": names_of(request.organisation).get(kept.by_id or 0, ""),
         "parts": history.changes(kept, found),
         "same": history.is_same(kept, found),
+        "places": comparing.places(kept, found),
+        "places_unknown": kept.places is None and found.template_id is not None,
     }
     return render(request, "web/campaigns/version.html", facts)
 
