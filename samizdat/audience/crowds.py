@@ -9,6 +9,7 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience import facts, headcount, settling
 from samizdat.audience.models import (
+    NONSUBSCRIBED,
     NUMBER_MASK,
     ConsentRecord,
     List,
@@ -27,8 +28,11 @@ from samizdat.vault.house import OrganisationKeys
 _DESK = consent.WAYS.index("desk")
 
 
-def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now: datetime) -> None:
-    """The same fact, by way of the desk, about all of these locked subscribers and one list; and what it comes to."""
+def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now: datetime, grown: int = _DESK) -> None:
+    """The same fact, by way of the desk, about all of these locked subscribers and one list; and what it comes to.
+
+    `grown`: the way, of GROWN_BY, by which the list grows or shrinks.
+    """
     if not ids:
         return
     organisation, keys = list_.organisation, house.keys(list_.organisation)
@@ -42,7 +46,7 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
         columns = (organisation.id, id, list_.id, code, facts.NEWSLETTER, _DESK, day, blob)
         rows.append((*columns, facts.digest(*columns)))
     dialect.insert_consent(rows)
-    _settle(list_, ids, now, Totals(day, _DESK))
+    _settle(list_, ids, now, Totals(day, grown))
 
 
 def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> None:
@@ -72,6 +76,19 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> N
     dialect.insert_subscriptions(entered)
     dialect.update_subscriptions(moved)
     dialect.update_asking(asked)
+    totals.write()
+
+
+def take_off(list_: List, ids: Sequence[int]) -> None:
+    """Those of these locked subscribers who never agreed to this list are not on it any more, as before a move."""
+    here = {id: told[0] for id, told in dialect.pauses_of(ids, list_.id).items() if told[0] == NONSUBSCRIBED}
+    carried: dict[int, list[int]] = defaultdict(list)
+    for id, tag in dialect.tags_of([*here]):
+        carried[id].append(tag)
+    totals = Totals()
+    for id, status in here.items():
+        totals.move({list_.id: status}, carried[id], {}, ())
+    Subscription.objects.filter(list=list_, subscriber__in=[*here]).delete()
     totals.write()
 
 
@@ -143,9 +160,10 @@ def _all_blinds(keys: OrganisationKeys, ids: Sequence[int]) -> dict[bytes, int]:
 
 def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:
     """Those of whom the last thing that is known for a list is this, from the desk: nothing that she did since is
-    undone with it."""
-    code, last = consent.KINDS.index(kind), {}
+    undone with it. That somebody typed her address into a form is no deed of hers."""
+    code, last, asked = consent.KINDS.index(kind), {}, consent.KINDS.index("asked")
     for id, (_order, list_id, found, purpose, way, _day) in dialect.consent_of(ids):
-        if list_id in (list_.id, None) and (purpose == facts.NEWSLETTER or found == consent.KINDS.index("cleaned")):
+        meant = purpose == facts.NEWSLETTER or found == consent.KINDS.index("cleaned")
+        if list_id in (list_.id, None) and meant and found != asked:
             last[id] = (found, way)
     return [id for id in ids if last.get(id) == (code, _DESK)]

@@ -5,7 +5,7 @@ import secrets
 from django.db import models
 
 from samizdat.audience.columns import RowNumber
-from samizdat.core import digest
+from samizdat.core import consent, digest
 
 # Small numbers in the database, these words everywhere else. Append only.
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
@@ -18,6 +18,10 @@ ALL, MONTHLY, DIGEST, AGAIN, SOON = range(5)
 # What is counted of a list from day to day.
 GROWTH = ("joined", "left", "cleaned")
 JOINED, LEFT, FOUND_DEAD = range(3)
+# By which way: of consent.WAYS, or by the desk alone, of which nobody came or went: a move between lists and its
+# undoing; something else that was undone.
+MOVED, UNDONE = 64, 65
+GROWN_BY = dict(enumerate(consent.WAYS)) | {MOVED: "moved", UNDONE: "undone"}
 
 ODDITIES = ("typo", "double")
 TYPO, DOUBLE = range(2)
@@ -393,7 +397,7 @@ class Growth(models.Model):
     list = models.ForeignKey(List, models.CASCADE, db_index=False)
     day = models.DateField()
     what = models.PositiveSmallIntegerField()  # GROWTH
-    way = models.PositiveSmallIntegerField()  # consent.WAYS
+    way = models.PositiveSmallIntegerField()  # GROWN_BY
     count = models.BigIntegerField(default=0)
 
 
@@ -426,13 +430,14 @@ class BulkWork(models.Model):
 
 class BulkPiece(models.Model):
     """Who was changed in one slice, as packed numbers: what an undo needs, for a day. `entered`: those of them who came
-    onto the other list by a move."""
+    onto the other list by a move; `fresh`: those of them who had no place on it before, of whatever kind."""
 
     pk = models.CompositePrimaryKey("work_id", "place")
     work = models.ForeignKey(BulkWork, models.CASCADE, related_name="pieces")
     place = models.PositiveIntegerField()
     changed = models.BinaryField()  # core/ledger.pack_numbers
     entered = models.BinaryField(default=b"")
+    fresh = models.BinaryField(default=b"", db_default=b"")
 
 
 class Oddity(models.Model):

@@ -12,6 +12,7 @@ from samizdat import dialect
 from samizdat.audience import facts, headcount, readable, signups
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
+    UNDONE,
     ConsentRecord,
     List,
     Oddity,
@@ -149,6 +150,8 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
     if any((fact.kind, fact.way) == ("asked", "form") for fact in told):
         signups.keep([subscriber.id], today)
     way = consent.WAYS.index(told[-1].way) if told else 0
+    if told and (told[-1].kind, told[-1].way) == ("returned", "desk"):
+        way = UNDONE  # Nobody came: a leaving is taken back.
     settle(subscriber, now, [fact.list for fact in told if fact.list], way)
 
 

@@ -11,7 +11,7 @@ class Totals:
     """Collects moves of subscriptions and writes their sums at once."""
 
     def __init__(self, today: str = "", way: int = 0) -> None:
-        """`today` (YYYY-MM-DD) and `way` of consent.WAYS: where moves are to be counted for the growth of a list."""
+        """`today` (YYYY-MM-DD) and `way` of GROWN_BY: where moves are to be counted for the growth of a list."""
         self._today, self._way = today, way
         self._growth: Counter[tuple[int, int]] = Counter()
         self._lists: Counter[tuple[int, int]] = Counter()

@@ -23,6 +23,7 @@ KINDS = (
     "objected",  # wants no mail of this purpose, from no list (list 0) or not from this one
     "cleaned",  # the address is dead
     "returned",  # took back the last withdrawal: the button on the leave page, or a mass leaving undone
+    "undone",  # what the desk had written down last was taken back: a move from another list
 )
 WAYS = ("import", "form", "desk", "api", "mail", "one-click", "bounce")
 PURPOSES = ("newsletter", "fundraising")
@@ -230,8 +231,12 @@ def _fold(records: Iterable[Record]) -> _Standing:
 
 
 def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Standing, _Standing]:
-    """(what stands after this record, what stood before she left)."""
+    """(what stands after this record, what stood before the last that can be taken back: a leaving, an agreement)."""
     word, fact = standing
+    if record.kind == "undone":
+        # Back to what stood before, so that a list she was moved to by mistake knows nothing of her again.
+        written = fact is not None and (fact.kind, fact.way, fact.purpose) == ("given", "desk", record.purpose)
+        return (before if written else standing), before
     if record.kind == "returned":
         # Back to what stood before she left: a leaving undone must not make a yes that never was.
         undone = word == "left" and fact is not None and fact.purpose == record.purpose
@@ -241,7 +246,7 @@ def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Stan
     to = MOVES.get((standing[0], record.kind))
     if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
         return standing, before
-    return (to, record), (standing if to == "left" else before)
+    return (to, record), (standing if to == "left" or record.kind == "given" else before)
 
 
 def _leaves_appeals_too(standing: _Standing, record: Record) -> bool:

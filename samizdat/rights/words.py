@@ -20,6 +20,7 @@ KINDS: dict[str, Word] = {
     "objected": lazy("You objected to mail from “%(list)s”."),
     "cleaned": lazy("Mail for “%(list)s” could not be delivered to your address for good."),
     "returned": lazy("You came back to “%(list)s”."),
+    "undone": lazy("Your move to “%(list)s” was undone here."),
 }
 WAYS: dict[str, Word] = {
     "import": lazy("brought in from a file"),

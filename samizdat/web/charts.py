@@ -99,6 +99,8 @@ def _round_up(number: int) -> int:
 
 # Of the drawing of growth: the ground line, and how far bars rise above it and hang below it.
 MIDDLE, RISE, HANG, FLOOR = 150, 130, 70, 240
+# As wide as a phone; and how much of the width the day under a bar takes, and may be apart from the next one.
+NARROW, DAY, DAYS_APART = 340, 72, {WIDTH: 140, 340: 100}
 
 
 @dataclass(slots=True)
@@ -109,6 +111,7 @@ class GrowthChart:
     """
 
     span: int
+    width: int = WIDTH
     rects: list[Rect] = field(default_factory=list)
     lines: list[tuple[int, int, int]] = field(default_factory=list)  # y, y of the text, count
     times: list[tuple[int, date]] = field(default_factory=list)
@@ -117,13 +120,16 @@ class GrowthChart:
 
     @property
     def box(self) -> str:
-        return f"0 0 {WIDTH} {FLOOR}"
+        return f"0 0 {self.width} {FLOOR}"
 
 
-def growth_chart(days: Iterable[tuple[date, int, int, int]], since: date, until: date) -> GrowthChart | None:
-    """`days`: (day, joined, left, cleaned), a day as often as there are ways. None: nothing happened."""
+def growth_chart(
+    days: Iterable[tuple[date, int, int, int]], since: date, until: date, width: int = WIDTH
+) -> GrowthChart | None:
+    """`days`: (day, joined, left, cleaned), a day as often as there are ways. None: nothing happened. `width`: WIDTH,
+    or NARROW with the same bars closer."""
     whole = (until - since).days + 1
-    chart = GrowthChart(span=-(-whole // MOST_BARS))
+    chart = GrowthChart(span=-(-whole // MOST_BARS), width=width)
     table = [[0, 0, 0] for _ in range(-(-whole // chart.span))]
     for day, *counts in days:
         if since <= day <= until:
@@ -137,14 +143,14 @@ def growth_chart(days: Iterable[tuple[date, int, int, int]], since: date, until:
     ceiling = _round_up(max(up, down * RISE // HANG, 1))
     scale = RISE / ceiling
     # The whole width, so that the last bar stands at its end: what is empty beside it would look like days to come.
-    step = (WIDTH - LEFT - 4) / len(table)
-    bar = max(BAR, round(step * BAR / STEP))
+    step = (width - LEFT - 4) / len(table)
+    bar = round(step * BAR / STEP)
     for place, (joined, left, cleaned) in enumerate(table):
         x = LEFT + 4 + round(place * step)
         begin = since + timedelta(days=place * chart.span)
         chart.rows.append((begin, joined, left, cleaned))
         _hang(chart, (x, bar), joined * scale, left * scale, cleaned * scale)
-        if place % max(1, round(140 / step)) == 0:
+        if place % max(1, round(DAYS_APART[width] / step)) == 0 and x + DAY <= width:
             chart.times.append((x, begin))
     chart.best = up
     for part in (1, 2, 3, 4):

@@ -133,6 +133,8 @@ SOURCES: dict[str, Any] = {
 MOVED_BY: dict[str, Any] = SOURCES | {
     "form": pgettext_lazy("moved by", "our public pages"),
     "one-click": pgettext_lazy("moved by", "the link of a letter to leave"),
+    "moved": pgettext_lazy("moved by", "a move between lists"),
+    "undone": pgettext_lazy("moved by", "something undone at the desk"),
 }
 
 # Why an address is on the stop list.

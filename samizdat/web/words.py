@@ -180,6 +180,7 @@ CONSENT_KINDS: dict[str, Word] = {
     "objected": lazy("Objected to “%(list)s”"),
     "cleaned": lazy("Address found dead, “%(list)s”"),
     "returned": lazy("Came back to “%(list)s”"),
+    "undone": lazy("Move to “%(list)s” undone"),
 }
 
 CONSENT_WAYS: dict[str, Word] = {

@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.accounts.actions import found_organisation
 from samizdat.audience import headcount, queries
-from samizdat.audience.actions import add_subscriber, bulk, new_list, suppress, tags_for, unsubscribe
+from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkRefused, Plan
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkPiece, BulkWork, Headcount, Subscriber, SubscriberTag, Suppression
@@ -105,6 +105,7 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
         add_subscriber(lantern, queries.address_of(one), other, consent="yes", now=NOW)
     unsubscribe(people[0], other, now=NOW, way="form")
     unsubscribe(people[5], letter, now=NOW)
+    sign_up(lantern, queries.address_of(people[6]), other, wording="yes", now=NOW)
     plan = Plan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
     assert bulk.count(lantern, plan) == (12, 10)
     work = do(lantern, plan)
@@ -116,11 +117,17 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
     assert_projections_hold(lantern, NOW)
     unsubscribe(people[4], other, now=NOW, way="form")
     undo(work)
-    assert statuses(people[3]) == {"The Thursday Letter": "subscribed", "Court Diary": "unsubscribed"}
+    # Where she had no place before she has none again; who asked for that list before waits as before.
+    assert statuses(people[3]) == {"The Thursday Letter": "subscribed"}
+    assert statuses(people[6]) == {"The Thursday Letter": "subscribed", "Court Diary": "pending"}
+    assert queries.count(lantern, other) == 4 and queries.count(lantern, other, "nonsubscribed") == 0
+    assert queries.card(people[3], NOW).timeline[0].kind == "undone"
     # She left it herself: she is not brought back to where she was.
     assert statuses(people[4]) == {"The Thursday Letter": "unsubscribed", "Court Diary": "unsubscribed"}
     assert statuses(people[1]) == {"The Thursday Letter": "subscribed", "Court Diary": "subscribed"}
     assert_projections_hold(lantern, NOW)
+    # So they can be moved again, and asked for by a file or by themselves.
+    assert bulk.count(lantern, plan)[1] == 9
 
 
 def test_erasing_many_keeps_a_mark_of_each_and_cannot_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:

@@ -13,6 +13,7 @@ from samizdat.audience.actions import (
     bulk,
     confirm,
     erase,
+    new_list,
     sign_up,
     suppress,
     undo_unsubscribe,
@@ -65,3 +66,20 @@ def test_bulk_work_counts_too(lantern: Any, letter: Any) -> None:
     work = bulk.begin(lantern, bulk.Plan(bulk.REMOVE, Filter(), list=letter.id), now=later(1))
     bulk.run(work.id, lambda: later(1))
     assert grown(lantern)[1, "desk"] == (0, 1, 0)
+    bulk.undo(bulk.BulkWork.objects.get(id=work.id), now=later(1))
+    bulk.run(work.id, lambda: later(1))
+    assert grown(lantern)[1, "undone"] == (1, 0, 0) and grown(lantern)[1, "desk"] == (0, 1, 0)
+
+
+def test_a_move_between_lists_and_its_undoing_are_a_way_of_their_own(lantern: Any, letter: Any) -> None:
+    other = new_list(lantern, "Court Diary", now=NOW)
+    for name in ("ada", "boris"):
+        add_subscriber(lantern, f"{name}@post.example", letter, consent="yes", now=NOW)
+    add_subscriber(lantern, "boris@post.example", other, consent="yes", now=NOW)
+    plan = bulk.Plan(bulk.MOVE, Filter(), list=letter.id, to=other.id, words="Asked for it.")
+    work = bulk.begin(lantern, plan, now=later(1))
+    bulk.run(work.id, lambda: later(1))
+    assert grown(lantern) == {(0, "desk"): (3, 0, 0), (1, "moved"): (1, 2, 0)}
+    bulk.undo(bulk.BulkWork.objects.get(id=work.id), now=later(1))
+    bulk.run(work.id, lambda: later(1))
+    assert grown(lantern) == {(0, "desk"): (3, 0, 0), (1, "moved"): (3, 3, 0)}

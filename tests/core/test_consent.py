@@ -65,6 +65,14 @@ def answer(*records: Record, list: int = RIGA, purpose: str = "newsletter", supp
         ([fact("given", 1), fact("cleaned", 2), fact("returned", 3)], "cleaned"),
         ([fact("returned", 3)], "never_agreed"),
         ([fact("confirmed", 1), fact("returned", 3)], "yes, confirmed"),
+        # What the desk takes back of its own is as if it had not been; what she or a file said stays.
+        ([fact("given", 1, "desk"), fact("undone", 2, "desk")], "never_agreed"),
+        ([fact("asked", 1), fact("given", 2, "desk"), fact("undone", 3, "desk")], "not_confirmed"),
+        ([fact("withdrawn", 1), fact("given", 2, "desk"), fact("undone", 3, "desk")], "left"),
+        ([fact("given", 1, "desk"), fact("confirmed", 2), fact("undone", 3, "desk")], "yes, confirmed"),
+        ([fact("given", 1, "import"), fact("undone", 2, "desk")], "yes, given"),
+        ([fact("given", 1, "desk"), fact("withdrawn", 2), fact("undone", 3, "desk")], "left"),
+        ([fact("given", 1, "desk"), fact("cleaned", 2), fact("undone", 3, "desk")], "cleaned"),
         # A yes from the future is a mistyped year; tomorrow is today in Kiritimati; a no counts at once.
         ([fact("given", 27)], "never_agreed"),
         ([fact("given", 26)], "yes, given"),
@@ -197,7 +205,7 @@ def test_a_pause_ends_by_itself_and_makes_no_yes_of_a_no():
 
 
 def test_stored_codes_never_move():
-    assert consent.KINDS == ("asked", "given", "confirmed", "withdrawn", "objected", "cleaned", "returned")
+    assert consent.KINDS == ("asked", "given", "confirmed", "withdrawn", "objected", "cleaned", "returned", "undone")
     assert consent.WAYS == ("import", "form", "desk", "api", "mail", "one-click", "bounce")
     assert consent.PURPOSES == ("newsletter", "fundraising")
     assert consent.STATUSES == ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
@@ -230,7 +238,7 @@ def test_every_standing_has_a_code_and_a_status():
 
 def test_every_kind_in_the_table_exists():
     standings = {"never_agreed", *consent.MOVES.values()}
-    assert {kind for _, kind in consent.MOVES} | {"returned"} == set(consent.KINDS)
+    assert {kind for _, kind in consent.MOVES} | {"returned", "undone"} == set(consent.KINDS)
     assert {standing for standing, _ in consent.MOVES} == standings
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
-from samizdat.web.charts import FLOOR, GROUND, MOST_BARS, TOP, bar_parts, growth_chart, rate_chart
+from samizdat.web.charts import DAY, FLOOR, GROUND, MOST_BARS, NARROW, TOP, bar_parts, growth_chart, rate_chart
 
 BEGIN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
@@ -49,5 +49,8 @@ def test_growth_stands_on_the_line_and_hangs_below_it() -> None:
     assert growth_chart([], since, since) is None
     month = growth_chart([(since, 1, 0, 0), (date(2026, 11, 30), 1, 0, 0)], since, date(2026, 11, 30))
     assert month is not None and 782 - 30 < month.rects[-1].x + month.rects[-1].width <= 782
+    phone = growth_chart([(since, 1, 0, 0), (date(2026, 11, 30), 1, 0, 0)], since, date(2026, 11, 30), NARROW)
+    assert phone is not None and phone.rows == month.rows and phone.rects[-1].x + phone.rects[-1].width <= NARROW
+    assert phone.times[0] == (44, since) and all(x + DAY <= NARROW for x, _day in phone.times)
     year = growth_chart([(since, 1, 0, 0)], since, date(2027, 10, 31))
     assert year is not None and len(year.rows) <= MOST_BARS and year.span == 7

@@ -9,7 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.audience import actions, queries
+from samizdat.audience.actions import bulk
 from samizdat.audience.actions.suppress import suppress_many
+from samizdat.audience.filters import Filter
 from samizdat.audience.models import Suppression
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -95,7 +97,17 @@ def test_the_list_is_paged_and_a_viewer_sees_it_without_buttons(here: House, des
 
 def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: Desk) -> None:
     page, client = _to(here, "growth"), desk("viewer")
-    assert client.get(f"{page}?days=7&list=x").status_code == 200
+    other = actions.new_list(here.organisation, "Court Diary", now=timezone.now())
+    plan = bulk.Plan(bulk.MOVE, Filter(list=here.list.id), list=here.list.id, to=other.id, words="Asked for it.")
+    work = bulk.begin(here.organisation, plan, now=timezone.now())
+    bulk.run(work.id, timezone.now)
+    work.refresh_from_db()
+    bulk.undo(work, now=timezone.now())
+    bulk.run(work.id, timezone.now)
+    shown = client.get(f"{page}?days=7&list=x").content.decode()
+    assert re.search(r"not in these numbers \((\d+) in, \1 out\)", shown) and "a move between" not in shown
+    shown = client.get(f"{page}?days=7&list={other.id}").content.decode()
+    assert "a move between lists" in shown and "not in these numbers" not in shown
     actions.add_subscriber(here.organisation, "new@post.example", here.list, consent="yes", now=timezone.now())
     shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
     assert "<svg" in shown and re.search(r"[1-9] joined, [0-9] left", shown) and "the desk" in shown

@@ -20,9 +20,11 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search, read
 from samizdat.audience.models import (
     CLEANED,
+    MOVED,
     NUMBER_MASK,
     PENDING,
     SUBSCRIBED,
+    UNDONE,
     UNSUBSCRIBED,
     BulkPiece,
     BulkWork,
@@ -199,8 +201,8 @@ def _slice(work: BulkWork, now: datetime) -> None:
         if row.state != "running" or row.below != work.below:
             return
         if found.ids:
-            changed, entered = _do(work.organisation, plan, dialect.hold_subscribers(found.ids), now)
-            _keep(row, changed, entered)
+            changed, entered, fresh = _do(work.organisation, plan, dialect.hold_subscribers(found.ids), now)
+            _keep(row, changed, entered, fresh)
             row.looked += len(found.ids)
             row.changed += len(changed)
         row.below = found.below
@@ -213,33 +215,36 @@ def _slice(work: BulkWork, now: datetime) -> None:
         row.save(update_fields=["state", "looked", "changed", "below", "finished", "piece"])
 
 
-def _keep(row: BulkWork, changed: Sequence[int], entered: Sequence[int]) -> None:
+def _keep(row: BulkWork, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
     if not changed or row.deed == ERASE:
         return
     row.piece += 1
-    numbers, others = ([id & NUMBER_MASK for id in ids] for ids in (changed, entered))
-    piece = BulkPiece(work=row, place=row.piece, changed=pack_numbers(numbers), entered=pack_numbers(others))
+    packed = [pack_numbers([id & NUMBER_MASK for id in ids]) for ids in (changed, entered, fresh)]
+    piece = BulkPiece(work=row, place=row.piece, changed=packed[0], entered=packed[1], fresh=packed[2])
     piece.save(force_insert=True)
 
 
-def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> tuple[Sequence[int], Sequence[int]]:
-    """(whom it changed, who of them came onto the other list)."""
+# Whom a slice changed, who of them came onto the other list, and who of those had no place there before.
+type Changed = tuple[Sequence[int], Sequence[int], Sequence[int]]
+
+
+def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> Changed:
     if plan.deed == TAG:
-        return _retag(plan.tag or 0, ids, 1), ()
+        return _retag(plan.tag or 0, ids, 1), (), ()
     if plan.deed == UNTAG:
-        return _retag(plan.tag or 0, ids, -1), ()
+        return _retag(plan.tag or 0, ids, -1), (), ()
     if plan.deed == REMOVE:
         list_ = _list(plan.list)
         leaving = _standing(list_, ids, (PENDING, SUBSCRIBED))
         crowds.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
-        return leaving, ()
+        return leaving, (), ()
     if plan.deed == MOVE:
         return _move(plan, ids, now)
     rows = Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id")
     for one in rows:
         erase_locked(one, now)
         record("subscriber.erased", organisation, about=one.id, now=now)
-    return ids, ()
+    return ids, (), ()
 
 
 def _list(number: int | None) -> List:
@@ -261,15 +266,16 @@ def _standing(list_: List, ids: Sequence[int], statuses: Iterable[int]) -> Seque
     return [id for id in ids if id in known and known[id][0] in statuses]
 
 
-def _move(plan: Plan, ids: Sequence[int], now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+def _move(plan: Plan, ids: Sequence[int], now: datetime) -> Changed:
     here, there = _list(plan.list), _list(plan.to)
     away = set(_standing(there, ids, (UNSUBSCRIBED, CLEANED)))
     moving = [id for id in _standing(here, ids, (SUBSCRIBED,)) if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
     entering = [id for id in moving if id not in subscribed]
-    crowds.write(there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now)
-    crowds.write(here, moving, "withdrawn", {consent.REASON: plan.words}, now)
-    return moving, entering
+    known = dialect.pauses_of(entering, there.id)
+    crowds.write(there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED)
+    crowds.write(here, moving, "withdrawn", {consent.REASON: plan.words}, now, MOVED)
+    return moving, entering, [id for id in entering if id not in known]
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
@@ -284,12 +290,12 @@ def _undo_slice(work: BulkWork, now: datetime) -> None:
             return
         piece = BulkPiece.objects.filter(work=row).order_by("-place").first()
         if piece is not None:
-            ids, entered = (
+            ids, entered, fresh = (
                 [row_id(work.organisation_id, number) for number in unpack_numbers(bytes(blob))]
-                for blob in (piece.changed, piece.entered)
+                for blob in (piece.changed, piece.entered, piece.fresh)
             )
             here = dialect.hold_subscribers(ids)
-            row.undone += len(_take_back(plan, here, set(here) & set(entered), now))
+            row.undone += len(_take_back(plan, (here, entered, fresh), now))
             BulkPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkPiece.objects.filter(work=row).exists():
             row.state, row.finished = "undone", now
@@ -298,7 +304,9 @@ def _undo_slice(work: BulkWork, now: datetime) -> None:
         row.save(update_fields=["state", "undone", "finished"])
 
 
-def _take_back(plan: Plan, ids: Sequence[int], entered: set[int], now: datetime) -> Sequence[int]:
+def _take_back(plan: Plan, changed: Changed, now: datetime) -> Sequence[int]:
+    """`changed`: whom of them the slice changed are locked, and still here."""
+    ids, entered, fresh = changed
     if plan.deed in (TAG, UNTAG):
         return _retag(plan.tag or 0, ids, -1 if plan.deed == TAG else 1)
     here = _list(plan.list)
@@ -309,8 +317,9 @@ def _take_back(plan: Plan, ids: Sequence[int], entered: set[int], now: datetime)
         stands = Subscription.objects.filter(list=there, subscriber__in=back, status__in=(UNSUBSCRIBED, CLEANED))
         gone = {*stands.values_list("subscriber_id", flat=True)}
         back = [id for id in back if id not in gone]
-    crowds.write(here, back, "returned", {}, now)
+    crowds.write(here, back, "returned", {}, now, MOVED if plan.deed == MOVE else UNDONE)
     if plan.deed == MOVE:
-        out = crowds.last_by_desk(there, sorted(entered), "given")
-        crowds.write(there, out, "withdrawn", {consent.REASON: "moved_back"}, now)
+        out = crowds.last_by_desk(there, sorted({*entered} & {*ids}), "given")
+        crowds.write(there, out, "undone", {consent.REASON: "moved_back"}, now, MOVED)
+        crowds.take_off(there, sorted({*fresh} & {*out}))
     return back

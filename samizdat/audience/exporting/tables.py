@@ -19,7 +19,7 @@ from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.native import PLANTED
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
-from samizdat.audience.models import GROWTH, Growth, List, Wording
+from samizdat.audience.models import GROWN_BY, GROWTH, Growth, List, Wording
 from samizdat.audience.segments import portable, saved
 from samizdat.core import consent
 from samizdat.vault import house
@@ -95,7 +95,7 @@ def _growth(home: House) -> Iterator[dict[str, Any]]:
     rows = Growth.objects.filter(list__in=list(home.lists)).order_by("list", "day", "what", "way")
     for row in rows.iterator():
         yield {
-            "list": row.list_id, "day": row.day, "what": GROWTH[row.what], "way": consent.WAYS[row.way],
+            "list": row.list_id, "day": row.day, "what": GROWTH[row.what], "way": GROWN_BY[row.way],
             "count": row.count,
         }  # fmt: skip
 
@@ -187,6 +187,7 @@ def take_forms(
 
 def take_growth(opened: Opened, lists: dict[int, int]) -> None:
     """Errors: ExportRefused."""
+    ways = {name: way for way, name in GROWN_BY.items()}
     try:
         dialect.add_growth(
             [
@@ -194,7 +195,7 @@ def take_growth(opened: Opened, lists: dict[int, int]) -> None:
                     lists[int(told["list"])],
                     date.fromisoformat(told["day"]).isoformat(),
                     GROWTH.index(told["what"]),
-                    consent.WAYS.index(told["way"]),
+                    ways[told["way"]],
                     _count(told["count"]),
                 )
                 for told in opened.table(GROWN) or ()

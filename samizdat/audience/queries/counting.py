@@ -9,6 +9,7 @@ from django.db.models import Count, QuerySet, Sum
 from samizdat import dialect
 from samizdat.audience import headcount
 from samizdat.audience.models import (
+    GROWN_BY,
     GROWTH,
     STATUSES,
     SUBSCRIBED,
@@ -82,7 +83,7 @@ def anybody_asked(list: List) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """Of one day (UTC) and way of consent.WAYS: how many began to be subscribed, left, or were found dead."""
+    """Of one day (UTC) and way of GROWN_BY: how many began to be subscribed, left, or were found dead."""
 
     day: date
     way: str
@@ -100,4 +101,4 @@ def growth(organisation: Any, since: date, until: date, list: List | None = None
     for day, what, way, many in rows.values_list("day", "what", "way", "count"):
         sums = found.setdefault((day, way), dict.fromkeys(GROWTH, 0))
         sums[GROWTH[what]] += many
-    return [Grown(day, consent.WAYS[way], **sums) for (day, way), sums in sorted(found.items())]
+    return [Grown(day, GROWN_BY[way], **sums) for (day, way), sums in sorted(found.items())]

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from samizdat.audience import queries
-from samizdat.web.charts import growth_chart
+from samizdat.web.charts import NARROW, growth_chart
 from samizdat.web.doors import EVERYONE, door
 from samizdat.web.kinds import MOVED_BY
 
@@ -29,14 +29,20 @@ def growth(request: Any) -> HttpResponse:
     since = until - timedelta(days=days - 1)
     among = queries.list_by_id(organisation, chosen.id) if chosen else None
     rows = queries.growth(organisation, since, until, among)
+    moved = [] if among else [row for row in rows if row.way == "moved"]
+    # Of all lists together nobody came or went by a move.
+    rows = [row for row in rows if among or row.way != "moved"]
+    bars = [(row.day, row.joined, row.left, row.cleaned) for row in rows]
     facts = {
         "lists": lists,
         "chosen": chosen,
         "days": days,
         "spans": SPANS,
-        "chart": growth_chart([(row.day, row.joined, row.left, row.cleaned) for row in rows], since, until),
+        "chart": growth_chart(bars, since, until),
+        "narrow": growth_chart(bars, since, until, NARROW),
         "ways": _by_way(rows),
         "sums": [sum(getattr(row, name) for row in rows) for name in ("joined", "left", "cleaned")],
+        "moved": (sum(row.joined for row in moved), sum(row.left for row in moved)) if moved else None,
         "since": since,
         "until": until,
     }
