@@ -93,9 +93,9 @@ SENTENCES = {
     "bring it in by itself.",
     "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
     "Export the people of one list who are subscribed to it, or say what they are.",
-    "out_ip": "Left out: {labels}. They were derived from an IP address. We do not keep where somebody was.",
-    "out_reading": "Left out: {labels}. They say how or where somebody read. We do not keep that.",
-    "out_provider": "Left out: {labels}. They only mean something inside the service they come from.",
+    "out_ip": "Left out: {labels}. That was derived from an IP address. We do not keep where somebody was.",
+    "out_reading": "Left out: {labels}. That says how or where somebody read. We do not keep it.",
+    "out_provider": "Left out: {labels}. That only means something inside the service it comes from.",
     "remembered": "The columns of {file} become what you chose for them last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",

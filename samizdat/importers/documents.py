@@ -17,7 +17,7 @@ JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*\{)")
 MAILMAN_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*<mailman\b")
 # A pickle of protocol 2 (config.pck) and a marshalled dict (config.db): never opened.
 PICKLE_START = re.compile(rb"\x80[\x02-\x05]|\(dp?\d*\n|\{[\x00\x69\x73]")
-MEMBER = ("id", "original", "realname", "language")
+MEMBER = ("id", "original", "realname", "language", "delivery")
 
 type Parse = Callable[[bytes], list[dict[str, Any]]]
 

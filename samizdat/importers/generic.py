@@ -138,13 +138,15 @@ def _known(sheet: Sheet, index: int, taken: set[str]) -> tuple[str, str] | None:
             return target, ""
     if why := labels.why_out(sheet.heading[index]):
         return "out", why
-    if key in labels.FULL_NAME and "name" not in taken and not _has_names(sheet):
-        return "name", ""
+    if key in labels.FULL_NAME and "name" not in taken:
+        names = {labels.standard_field(label) for label in sheet.heading} & {"FNAME", "LNAME"}
+        if not names:
+            return "name", ""
+        if (
+            names == {"LNAME"} and "field:FNAME" not in taken
+        ):  # Beside a last name it is the first one, as MailerLite's.
+            return "field:FNAME", ""
     return None
-
-
-def _has_names(sheet: Sheet) -> bool:
-    return any(labels.standard_field(label) in {"FNAME", "LNAME"} for label in sheet.heading)
 
 
 def _status_words(sheet: Sheet, index: int) -> dict[str, str]:

@@ -39,9 +39,10 @@ class Importer(Service):
         "last_bounce_received": ("out", "provider"),
         "last_warning_sent": ("out", "provider"),
         "total_warnings_sent": ("out", "provider"),
-        "role": ("out", "provider"),
     }
     words = {
+        # Owners and moderators look after the list, and a nonmember once wrote to it: none of them asked for letters.
+        "role": meaning(subscribed="member", nonsubscribed="owner,moderator,nonmember"),
         "status": meaning(subscribed="enabled", unsubscribed="disabled"),
         "reason": meaning(unsubscribed="byuser,byadmin,unknown", cleaned="bybounce"),
         "delivery_status": meaning(

@@ -91,6 +91,11 @@ def source_words(source: str) -> str:
     return _("An export of %(service)s.") % {"service": title}
 
 
+def labels(plan: dict[str, Any]) -> dict[str, str]:
+    """Field tag -> what its column is called, of fields that will be made as well."""
+    return Plan.from_json(plan).fields()
+
+
 def dropped(plan: dict[str, Any]) -> list[Problem]:
     """Which columns stay out, and why: said before anything is written."""
     return Plan.from_json(plan).said_out()
@@ -135,7 +140,7 @@ def _column(number: int, file: dict[str, Any], column: dict[str, Any], shown: li
 def _example(column: dict[str, Any], example: str) -> str:
     """What tells the column and no person: addresses of both kinds stay out of the page."""
     if column["why"] == "ip":
-        return _("an IP address")
+        return _("not shown") if example else ""
     return _("an address") if column["becomes"] == "address" or "@" in example else example[:60]
 
 
@@ -146,10 +151,14 @@ def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
     for found in known:
         label = field_label(found.tag, found.label)
         fields[f"field:{found.tag}"] = _("%(label)s (%(tag)s)") % {"label": label, "tag": found.tag}
-    own = f"field:{tag_for(column['label'], column['index'])}"
-    if own not in fields:
-        fields[own] = _("a new sealed field, %(tag)s") % {"tag": own[6:]}
     chosen = column["becomes"]
+    own = chosen if chosen.startswith("field:") else f"field:{tag_for(column['label'], column['index'])}"
+    if own not in fields:
+        told = {"tag": own[6:], "label": column["label"][:40]}
+        same = tag_for(told["label"], 0) == told["tag"] == told["label"].upper()
+        fields[own] = (
+            _("a new sealed field, %(tag)s") if same else _("a new sealed field, %(label)s (%(tag)s)")
+        ) % told
     plain = [(name, str(word)) for name, word in TARGETS]
     if chosen not in fields and chosen not in dict(plain):
         fields[chosen] = chosen.partition(":")[2] or chosen

@@ -450,4 +450,4 @@ def test_addresses_are_pasted_by_a_pipe_and_what_is_dropped_is_said(brought_in: 
     assert not list(brought_in.folder.rglob("pasted.txt"))
     (brought_in.folder / "kit.csv").write_text("email,state,opens\nkit@pipe.example,active,7\n")
     seen = brought_in.say("import", "kit.csv", "--list", "Letter", "--dry-run")
-    assert seen["warnings"] == ["Left out: opens. They say how or where somebody read. We do not keep that."]
+    assert seen["warnings"] == ["Left out: opens. That says how or where somebody read. We do not keep it."]

@@ -189,6 +189,26 @@ def test_mailmans_rest_interface_gives_its_members():
     assert whole.fields() == {"FNAME": "Ada", "LNAME": "Berg", "DELIVERY": "regular"}
 
 
+def test_who_only_looks_after_a_list_of_mailman_or_once_wrote_to_it_asked_for_no_letters() -> None:
+    row = '{"email": "%s@x.org", "role": "%s", "delivery_mode": "regular", "delivery_status": "enabled"}'
+    roles = [("ada", "member"), ("olga", "owner"), ("max", "moderator"), ("nina", "nonmember")]
+    whole = read(named("members.json", f'{{"entries": [{", ".join(row % one for one in roles)}]}}'.encode()))
+    assert whole.found.source == "mailman"
+    assert whole.counts == {"subscribed": 1, "nonsubscribed": 3}
+
+
+def test_mailman_2_is_known_where_the_way_of_delivery_is_the_text_of_its_element() -> None:
+    text = MAILMAN_2.replace('status="enabled" delivery="regular"/>', 'status="enabled">regular</delivery>')
+    whole = read(named("export.xml", text.encode()))
+    assert (whole.found.source, whole.counts) == ("mailman", {"subscribed": 1, "unsubscribed": 1, "cleaned": 1})
+    assert "regular" in whole.incoming[0].fields
+
+
+def test_a_name_beside_a_last_name_is_the_first_name() -> None:
+    text = MAILERLITE.replace("Name,", "Name,Last name,").replace("Ada,", "Ada,Berg,")
+    assert read(named("active.csv", text.encode())).fields() == {"FNAME": "Ada", "LNAME": "Berg"}
+
+
 def test_mailman_2_gives_names_and_languages_and_keeps_no_password():
     whole = read(named("export.xml", MAILMAN_2.encode()))
     ada = next(person for person in whole.incoming if person.address == "ada@x.org")

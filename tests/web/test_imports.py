@@ -285,3 +285,48 @@ def test_a_workbook_comes_in_by_the_browser(here: House, desk: Desk) -> None:
     assert "was not recognised" not in page
     actions.start(row, now=NOW, by=None)
     assert actions.run_import(row.pk, now=_now).counts["added"] == 1
+
+
+def test_another_list_than_was_counted_for_is_counted_before_anything_is_written(here: House, desk: Desk) -> None:
+    client, other = desk("editor"), actions.new_list(here.organisation, "Alerts", now=NOW)
+    boris = SUBSCRIBED.replace(b"olga@post.example", b"boris@post.example")
+    _upload(here, client, data=boris)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    first = next(one for one in (here.list, other) if one.pk == row.list_id)
+    second = other if first == here.list else here.list
+    answers = _plan_answers(row) | {"then": "start", "list": second.pk, "basis": "They signed up on our site."}
+    page = client.post(_to(here, "import", row.pk), answers, follow=True).content.decode()
+    row.refresh_from_db()
+    assert (row.state, row.list_id) == ("reading", second.pk)
+    assert "You chose another list" in page
+    actions.inspect(row.pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert f"Counted for the list “{queries.name_of(second)}”." in page
+    assert ">olga<" in page.replace(" ", "") or "pavel" in page, "the examples of the columns are there again"
+    client.post(_to(here, "import", row.pk), answers)
+    actions.run_import(row.pk, now=_now)
+    _upload(here, client, data=boris)
+    assert Import.objects.order_by("-pk")[0].list_id == second.pk, "the next file is likely to go there, too"
+
+
+def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    tags = []
+    for name, heading in (
+        ("members.csv", "id,email,subscribed_to_emails,complimentary_plan"),
+        ("ours.csv", "x,e-mail,status,Complimentary Plan"),
+    ):
+        _upload(
+            here,
+            client,
+            name,
+            f"{heading}\n1,olga@post.example,{'true' if 'id' in heading else 'active'},gold\n".encode(),
+        )
+        row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+        page = client.get(_to(here, "import", row.pk)).content.decode()
+        tags.append(actions.read_plan(row)["plan"]["files"][0]["columns"][3]["becomes"])
+        if name == "members.csv":
+            assert "a new sealed field, complimentary_plan (COMPED)" in page
+            client.post(_to(here, "import", row.pk), _plan_answers(row) | {"then": "start", "list": row.list_id})
+            actions.run_import(row.pk, now=_now)
+    assert tags == ["field:COMPED", "field:COMPED"]

@@ -201,6 +201,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         plan, problems = found.plan(), found.problems
         if told["plan"]:
             plan = opening.plan_from(told["plan"])
+            opening.show_again(plan, found.files)
         else:
             problems = [*problems, *memory.recall(row.organisation, keys, plan)]
         assert row.list_id is not None

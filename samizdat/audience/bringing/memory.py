@@ -1,12 +1,14 @@
 """What a person chose for the columns of a list, offered again for the next one with the same heading.
 
-Nothing is stored for it: the plans of earlier imports are there, sealed, and say it.
+Nothing is stored for it: the plans of earlier imports are there, sealed, and say it. And a column that would become a
+new field becomes the one that has its name already, whichever merge tag another service's file gave it.
 """
 
 import re
 from typing import Any
 
 from samizdat import plugs
+from samizdat.audience import tagging
 from samizdat.audience.models import Import
 from samizdat.vault.house import OrganisationKeys
 from samizdat.vault.sealed import open_json
@@ -18,7 +20,8 @@ INVENTED = re.compile(r"Column \d+")  # a list without a heading, which says not
 
 
 def recall(organisation: Any, keys: OrganisationKeys, plan: Any) -> list[Any]:
-    """Changes the plan to what was chosen before; a Problem (importers/base.py) for each file that it changed."""
+    """Changes the plan to what is known here; a Problem (importers/base.py) for each file where that was chosen."""
+    _by_name(tagging.all_fields(organisation, keys), plan)
     wanted = {_heading(file): None for file in plan.files if plan.source == SOURCE}
     wanted = {heading: None for heading in wanted if not all(map(INVENTED.fullmatch, heading))}
     if not wanted:
@@ -28,6 +31,20 @@ def recall(organisation: Any, keys: OrganisationKeys, plan: Any) -> list[Any]:
     changed = [file for file in plan.files if _apply(file, chosen.get(_heading(file)))]
     plan.ask_again()
     return [problem("remembered", file.name, stops=False) for file in changed]
+
+
+def _by_name(known: dict[str, tuple[int, str, str]], plan: Any) -> None:
+    plain = plugs.part("importers.labels").plain
+    named: dict[str, list[str]] = {}
+    for tag, (_number, label, _default) in known.items():
+        named.setdefault(plain(label), []).append(f"field:{tag}")
+    for file in plan.files:
+        taken = {column.becomes for column in file.columns}
+        for column in file.columns:
+            found = [field for field in named.get(plain(column.label), []) if field not in taken]
+            if len(found) == 1 and column.becomes[:6] == "field:" and column.becomes[6:] not in known:
+                column.becomes = found[0]
+                taken.add(found[0])
 
 
 def _heading(file: Any) -> tuple[str, ...]:

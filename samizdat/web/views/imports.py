@@ -45,9 +45,8 @@ def _takes_pieces(view: View) -> View:
 
     def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         lists = queries.lists(request.organisation)
-        # Which list it goes into is asked on the next page; until then it is the first. An export of our own format
-        # brings its lists along.
-        first = queries.list_by_id(request.organisation, lists[0].id) if lists else None
+        # Which list it goes into is asked on the next page. An export of our own format brings its lists along.
+        first = _likely(request.organisation, lists) if lists else None
         started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
 
         def take(file: int, piece: int, data: bytes) -> None:
@@ -61,6 +60,13 @@ def _takes_pieces(view: View) -> View:
         return response
 
     return csrf_exempt(taking)
+
+
+def _likely(organisation: Any, lists: Any) -> Any:
+    """Where the last ones were brought in, else the first."""
+    before = queries.imports(organisation).filter(state="finished").values_list("list_id", flat=True).first()
+    here = {one.id for one in lists}
+    return queries.list_by_id(organisation, before if before is not None and before in here else lists[0].id)
 
 
 @deed(WRITERS)
@@ -96,7 +102,7 @@ def paste(request: Any) -> HttpResponse:
     if not text or not lists:
         messages.error(request, _("Paste some addresses first."))
         return go(request, "imports")
-    first = queries.list_by_id(request.organisation, lists[0].id)
+    first = _likely(request.organisation, lists)
     started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
     data = text.encode("utf-8", "replace")
     for number, at in enumerate(range(0, len(data), PIECE)):
@@ -138,9 +144,14 @@ def _decide(request: Any, row: Any) -> HttpResponse:
         chosen = None
     try:
         changed = plans.read(plan, request.POST)
+        other = chosen is not None and chosen.id != row.list_id
         actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
-        if request.POST.get("then") == "again":
+        if request.POST.get("then") == "again" or other:
             actions.look_again(row, now=timezone.now(), by=request.person)
+            if request.POST.get("then") != "again":
+                # Who has left, or is new, is another number there than the one that stood on the button.
+                told = _("You chose another list, so it is counted anew. Look at the numbers, then bring them in.")
+                messages.warning(request, told)
         else:
             actions.start(row, now=timezone.now(), by=request.person)
     except AudienceError as refused:
@@ -151,8 +162,9 @@ def _decide(request: Any, row: Any) -> HttpResponse:
 def _found_facts(request: Any, row: Any) -> dict[str, Any]:
     report, told = actions.read_report(row), actions.read_plan(row)
     counts, fields = report.get("counts") or {}, queries.fields(request.organisation)
-    labels = {found.tag: found.label for found in fields}
+    labels = plans.labels(told["plan"]) | {found.tag: found.label for found in fields}
     files = plans.rows(told["plan"], report, fields)
+    lists = queries.lists(request.organisation)
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
@@ -165,7 +177,8 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "statuses": plans.statuses(),
         "meanings": plans.meanings(),
         "source": plans.source_words(row.source),
-        "lists": queries.lists(request.organisation),
+        "lists": lists,
+        "list_name": next((one.name for one in lists if one.id == row.list_id), ""),
         "basis": told.get("basis", ""),
         "left_out": _left_out(told, report),
         "planted": report.get("planted") or [],
