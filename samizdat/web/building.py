@@ -37,6 +37,7 @@ KINDS: dict[str, Word] = {
     "tag": pgettext_lazy("segment", "Tag or group"),
     "list": pgettext_lazy("segment", "List and status"),
     "consent": pgettext_lazy("segment", "May she be written to"),
+    "appeals": pgettext_lazy("segment", "Appeals for money"),
     "language": pgettext_lazy("segment", "Language"),
     "provider": pgettext_lazy("segment", "Mailbox provider"),
     "joined": pgettext_lazy("segment", "Joined: a day"),
@@ -51,6 +52,7 @@ WAYS: dict[str, dict[str, Word]] = {
     "tag": {"": pgettext_lazy("segment", "has"), "!": pgettext_lazy("segment", "does not have")},
     "list": {"": pgettext_lazy("segment", "is on"), "!": pgettext_lazy("segment", "is not on")},
     "consent": {"": pgettext_lazy("segment", "the answer is"), "!": pgettext_lazy("segment", "the answer is not")},
+    "appeals": {"": pgettext_lazy("segment", "agreed"), "!": pgettext_lazy("segment", "did not agree")},
     "language": {"": pgettext_lazy("segment", "reads"), "!": pgettext_lazy("segment", "does not read")},
     "provider": {"": pgettext_lazy("segment", "is with"), "!": pgettext_lazy("segment", "is not with")},
     "campaign": {"": pgettext_lazy("segment", "was sent"), "!": pgettext_lazy("segment", "was not sent")},
@@ -180,6 +182,8 @@ def _leaf(leaf: segment.Leaf, no: str) -> Node:
             return Node("list", no, str(id), status)
         case segment.Consent(id, state):
             return Node("consent", no, state, str(id))
+        case segment.Appeals(id):
+            return Node("appeals", no, str(id))
         case segment.Day(what, op, day, days):
             return Node(what if day else f"{what}_ago", no + op, day.isoformat() if day else str(days))
         case segment.Share(percent, seed):
@@ -316,6 +320,8 @@ def _json(node: Node) -> dict[str, Any]:
             return {"list": {"id": _whole(node.b), "status": node.c}}
         case "consent":
             return {"consent": {"list": _whole(node.c), "state": node.b}}
+        case "appeals":
+            return {"appeals": {"list": _whole(node.b)}}
         case "joined" | "confirmed":
             return {node.kind: {"op": op, "day": node.b.strip()}}
         case "joined_ago" | "confirmed_ago":
@@ -386,6 +392,7 @@ class Builder:
             "tag": lambda node: self._chosen(node, _("tag"), self._tags()),
             "language": lambda node: self._chosen(node, _("language"), self._languages()),
             "provider": lambda node: self._chosen(node, _("mailbox provider"), self._providers()),
+            "appeals": lambda node: self._chosen(node, _("list"), self._lists()),
             "campaign": lambda node: self._chosen(node, _("letter"), self.campaigns),
             "list": self._list,
             "consent": self._consent,

@@ -133,7 +133,7 @@ def test_segments_and_wordings_come_along_by_name(audience: Any, vault: Any, tmp
     letter = queries.list_named(audience, "The Thursday Letter")
     put_wording(letter, "Old words.", language="en", now=NOW)
     put_wording(letter, WORDING, language="en", now=NOW)
-    told = {"all": [{"tag": "monthly"}, {"list": {"id": "Courts, weekly", "status": "subscribed"}}]}
+    told = {"all": [{"tag": "monthly"}, {"appeals": {"list": "Courts, weekly"}}]}
     tree = portable.read(audience, told)
     actions.add_segment(audience, "Courts", tree, now=NOW)
     there, counts = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)

@@ -26,7 +26,7 @@ from samizdat.audience.segments.errors import (
 from samizdat.audience.segments.who import Reader
 from samizdat.audience.totals import Totals
 from samizdat.core import address, consent, fields, seal, segment
-from samizdat.core.segment import All, Campaign, Consent, Day, Facts, Language, Not, OnList, Provider, Share
+from samizdat.core.segment import All, Appeals, Campaign, Consent, Day, Facts, Language, Not, OnList, Provider, Share
 from samizdat.vault import house
 from tests.conftest import NOW, TODAY
 
@@ -73,8 +73,9 @@ class World:
         lists = {}
         for at, one in enumerate(self.lists):
             reason = pick(consent.REASONS, 1 + at)
-            if (number + at) % 3:  # Only who is subscribed may be written to, and not each of those.
-                lists[one] = ("subscribed" if reason == "yes" else pick(STATUSES, 2 + at), reason)
+            if (number + at) % 3:  # Only who is subscribed may be written to or asked, and not each of those.
+                asked, status = number % 4 > 1, pick(STATUSES, 2 + at)
+                lists[one] = ("subscribed" if reason == "yes" or asked else status, reason)
         return Facts(
             number=number,
             tags=frozenset(tag for at, tag in enumerate(self.tags) if (number >> at) % 2),
@@ -84,6 +85,7 @@ class World:
             confirmed=tuple(TODAY - timedelta(days=pick(range(6), step)) for step in range(number % 3)),
             lists=lists,
             fields={self.fields[tag]: value for at, tag in enumerate(VALUES) if (value := pick(VALUES[tag], 1 + at))},
+            appeals=frozenset(one for one, (status, _) in lists.items() if status == "subscribed" and number % 4),
             campaigns=frozenset(one for at, one in enumerate(self.campaigns) if (number + at) % 4 == 0),
         )
 
@@ -98,6 +100,11 @@ class World:
         dialect.insert_subscriptions([
             (at(one), list_, STATUSES.index(status), consent.REASONS.index(reason), TODAY.isoformat())
             for one in self.people for list_, (status, reason) in one.lists.items()
+        ])  # fmt: skip
+        no = consent.REASONS.index("left")  # Who has no yes said no, or nothing.
+        dialect.update_asking([
+            (consent.YES if list_ in one.appeals else no, at(one), list_)
+            for one in self.people for list_ in one.lists if list_ in one.appeals or one.number % 3
         ])  # fmt: skip
         dialect.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
         totals = Totals()
@@ -142,6 +149,7 @@ class World:
             | st.builds(Provider, st.sampled_from(address.PROVIDERS[:3]))
             | st.builds(OnList, st.sampled_from([0, *self.lists]), st.sampled_from(["", *STATUSES]))
             | st.builds(Consent, st.sampled_from([0, *self.lists]), st.sampled_from(consent.REASONS))
+            | st.builds(Appeals, st.sampled_from([0, *self.lists]))
             | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
             | st.builds(
                 Day,
@@ -237,11 +245,24 @@ def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> N
 
 def test_halves_of_the_numbers_are_counted_as_the_whole_is(world: World) -> None:
     few, many = segment.Tag(world.tags[0]), segment.Tag(world.tags[1])
-    for tree in (All((few, many, Language("ru"))), Provider("gmail"), segment.Any((few, OnList(world.lists[1])))):
+    either, asked = segment.Any((few, OnList(world.lists[1]))), All((Appeals(world.lists[1]), Not(Language("ru"))))
+    for tree in (All((few, many, Language("ru"))), Provider("gmail"), either, asked):
         ours = Reader(world.organisation, tree, TODAY)._counting
         low, half, high = (row_id(world.organisation.id, number) for number in (0, 15, 31))
         halves = ours._one(tree, (low, half)), ours._one(tree, (half, high))
         assert sum(halves) == len(world.inside(tree)) and 0 not in halves
+
+
+@pytest.mark.parametrize("few", [1, 100])
+def test_who_agreed_to_appeals_is_counted_along_the_lists_that_have_some(
+    world: World, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(counting, "FEW", few)
+    first, any_list, on = Appeals(world.lists[0]), Appeals(0), OnList(world.lists[0], "subscribed")
+    pairs = [All((on, one)) for one in (first, any_list, Not(first), Not(any_list))]
+    for tree in (first, any_list, *pairs, All((first, Provider("gmail"))), segment.Any((any_list, Language("ru")))):
+        assert Reader(world.organisation, tree, TODAY).count() == len(world.inside(tree)), tree
+    assert 0 < len(world.inside(first)) < len(world.inside(any_list)) < len(world.people)
 
 
 def test_a_count_goes_on_after_the_server_was_begun_anew() -> None:
@@ -256,13 +277,17 @@ def test_a_count_goes_on_after_the_server_was_begun_anew() -> None:
     assert counting._both(lambda: 1, hung_up) == 3
 
 
-@pytest.mark.parametrize("kind", ["list", "tag"])
+@pytest.mark.parametrize("kind", ["list", "tag", "appeals"])
 def test_the_narrowest_condition_is_walked_along(world: World, kind: str) -> None:
-    narrow = {"list": OnList(world.lists[0], "pending"), "tag": segment.Tag(world.tags[0])}[kind]
+    narrow = {
+        "list": OnList(world.lists[0], "pending"),
+        "tag": segment.Tag(world.tags[0]),
+        "appeals": Appeals(world.lists[0]),
+    }[kind]
     source, rest = sql.narrowed(
         world.organisation.id, All((Language("ru"), narrow)), lambda _leaf: 3, lambda: 30, person=False
     )
-    assert source.tables.text.startswith(f"audience_subscri{'ption' if kind == 'list' else 'bertag'} ")
+    assert source.tables.text.startswith(f"audience_subscri{'bertag' if kind == 'tag' else 'ption'} ")
     assert rest == All((Language("ru"),))
 
 

@@ -13,6 +13,7 @@ from samizdat.core.consent import REASONS, STATUSES
 from samizdat.core.segment import (
     All,
     Any,
+    Appeals,
     BadSegment,
     Campaign,
     Consent,
@@ -37,6 +38,7 @@ STORED = [
     ({"list": {"id": 5, "status": "subscribed"}}, OnList(5, "subscribed")),
     ({"list": {"id": 0, "status": ""}}, OnList(0, "")),
     ({"consent": {"list": 5, "state": "yes"}}, Consent(5, "yes")),
+    ({"appeals": {"list": 5}}, Appeals(5)),
     ({"joined": {"op": "before", "day": "2026-01-31"}}, Day("joined", "before", date(2026, 1, 31))),
     ({"confirmed": {"op": "last", "days": 30}}, Day("confirmed", "last", None, 30)),
     ({"field": {"number": 17, "op": "contains", "value": "Riga"}}, Field(17, "contains", "Riga")),
@@ -63,6 +65,7 @@ leaves = (
     | st.builds(Provider, st.sampled_from(PROVIDERS[:4]))
     | st.builds(OnList, st.integers(0, 2), st.sampled_from(["", *STATUSES]))
     | st.builds(Consent, st.integers(0, 2), st.sampled_from(REASONS))
+    | st.builds(Appeals, st.integers(0, 2))
     | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
     | st.builds(
         Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["last", "earlier"]), days=st.integers(1, 9)
@@ -95,6 +98,7 @@ people = st.builds(
     lists=st.dictionaries(st.integers(1, 2), st.tuples(st.sampled_from(STATUSES), st.sampled_from(REASONS))),
     fields=st.dictionaries(st.integers(16, 18), texts),
     campaigns=st.frozensets(st.integers(1, 3)),
+    appeals=st.frozensets(st.integers(1, 2)),
 )
 
 
@@ -102,6 +106,10 @@ people = st.builds(
 def test_a_saved_segment_is_laid_for_ever(stored, tree):
     assert segment.read(stored) == tree
     assert segment.dump(tree) == stored
+
+
+def test_a_yes_to_appeals_without_a_list_is_of_any():
+    assert segment.read({"appeals": {}}) == Appeals(0)
 
 
 @given(trees.filter(lambda tree: segment.depth(tree) <= segment.DEEPEST))
@@ -119,6 +127,7 @@ ADA = Facts(
     lists={5: ("subscribed", "yes"), 6: ("unsubscribed", "left")},
     fields={16: "Riga", 17: "12,5", 18: "2026-11-25", 19: "да"},
     campaigns={7},
+    appeals={5},
 )
 
 
@@ -137,6 +146,9 @@ ADA = Facts(
         (Consent(5), True),
         (Consent(6, "left"), True),
         (Consent(0, "yes"), True),
+        (Appeals(5), True),
+        (Appeals(6), False),
+        (Appeals(), True),
         (Day("joined", "on", date(2026, 11, 20)), True),
         (Day("joined", "before", date(2026, 11, 20)), False),
         (Day("joined", "after", date(2026, 11, 19)), True),
@@ -208,6 +220,9 @@ def test_bounds_hold_and_a_split_segment_decides_the_same(tree, facts):
         ({"list": 5}, "bad_value"),
         ({"list": {"id": 5, "status": "deleted"}}, "bad_value"),
         ({"consent": {"list": 5, "state": "maybe"}}, "bad_value"),
+        ({"appeals": 5}, "bad_value"),
+        ({"appeals": {"list": "Letter"}}, "bad_value"),
+        ({"appeals": {"list": 5, "state": "yes"}}, "bad_value"),
         ({"joined": {"op": "before", "day": "2026-02-31"}}, "bad_day"),
         ({"joined": {"op": "before", "days": 3}}, "bad_value"),
         ({"joined": {"op": "last", "days": 10**9}}, "bad_day"),
@@ -265,6 +280,7 @@ def test_a_text_that_is_no_segment_is_refused(text):
         (Share(10, 1), "Everybody who is in a random 10 %."),
         (Not(Campaign(7)), "Everybody who was not sent The winter list."),
         (All((Tag(1), Consent(0))), "Everybody who has the tag Riga and who may be written to for at least one list."),
+        (Not(Appeals(5)), "Everybody who did not agree to appeals for money from The Thursday Letter."),
         (
             Any((Tag(1), All((Language("ru"), Not(Provider("gmail")))))),
             "Everybody who has the tag Riga or (who reads ru and whose mailbox is not with gmail).",

@@ -140,6 +140,7 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
         row(3, city, "contains", "Ri", above=2),
         row(4, "joined_ago", "!last", "30", above=2),
         row(5, "share", "", "10", "77"),
+        row(6, "appeals", "!", str(here.list.pk)),
     )
     refused = client.post(at(here, "new-segment"), form | {"name": "", "do": "save"})
     assert refused.status_code == 422 and 'value="Ri"' in refused.content.decode()
@@ -150,6 +151,7 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
         OnList(here.list.pk, "unsubscribed"),
         Not(segment.Any((segment.Field(here.field, "contains", "Ri"), Not(Day("joined", "last", days=30))))),
         Share(10, 77),
+        Not(segment.Appeals(here.list.pk)),
     ))  # fmt: skip
     page = client.get(at(here, "segment", one.id)).content.decode()
     for kept in (

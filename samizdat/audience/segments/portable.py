@@ -2,6 +2,7 @@
 
     {"tag": "Riga"}   {"share": {"percent": 10}}   {"field": {"number": "CITY", "op": "is", "value": "Riga"}}
     {"list": {"id": "Letter", "status": "subscribed"}}   {"consent": {"list": "Letter", "state": "yes"}}
+    {"appeals": {"list": "Letter"}}
 
 Numbers are understood too. Campaigns do not go along into another house, so a condition on one has its number only.
 """
@@ -35,7 +36,7 @@ def dump(organisation: Any, tree: segment.Tree) -> dict[str, Any]:
                 return {name: known.tags[value]}
             case "list":
                 return {name: {**value, "id": known.lists[value["id"]] if value["id"] else 0}}
-            case "consent":
+            case "consent" | "appeals":
                 return {name: {**value, "list": known.lists[value["list"]] if value["list"] else 0}}
             case "field":
                 return {name: {**value, "number": tags[value["number"]]}}
@@ -70,7 +71,7 @@ def _numbered(organisation: Any, data: Any, depth: int) -> Any:
             return {name: _tag(organisation, value)}
         case "list", {"id": str(wanted)}:
             return {name: {**value, "id": _list(organisation, wanted)}}
-        case "consent", {"list": str(wanted)}:
+        case "consent" | "appeals", {"list": str(wanted)}:
             return {name: {**value, "list": _list(organisation, wanted)}}
         case "field", {"number": str(wanted)}:
             return {name: {**value, "number": _field(organisation, wanted)}}

@@ -21,6 +21,7 @@ from samizdat.core.segment import (
     FACTOR,
     PRIME,
     All,
+    Appeals,
     Campaign,
     Consent,
     Day,
@@ -149,11 +150,9 @@ def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
             return Sql("s.language = %s", (code,))
         case Provider(name):
             return Sql("s.provider = %s", (PROVIDERS.index(name),))
-        case OnList() | Consent():
+        case OnList() | Consent() | Appeals():
             wanted = _subscription(leaf)
-            # SQLite would take the key, and look at the row for the status.
-            along = isinstance(leaf, OnList) and leaf.list and leaf.status and _on_sqlite()
-            table = "audience_subscription uu" + (" INDEXED BY subscription_by_status" if along else "")
+            table = "audience_subscription uu" + _along(leaf)
             return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
         case Day("joined"):
             return _between("s.joined", leaf, today)
@@ -191,16 +190,35 @@ def _number(id: str) -> str:
     return f"({id} & {NUMBER_MASK})"
 
 
-def _subscription(leaf: OnList | Consent) -> Sql:
+def _along(leaf: OnList | Consent | Appeals) -> str:
+    """SQLite would take the key, and look at the row for the status or the answer about appeals."""
+    if not _on_sqlite() or not leaf.list:
+        return ""
+    match leaf:
+        case OnList(_, status) if status:
+            return " INDEXED BY subscription_by_status"
+        case Appeals():
+            return " INDEXED BY subscription_asking"
+    return ""
+
+
+def _subscription(leaf: OnList | Consent | Appeals) -> Sql:
     """More of a condition on subscription `uu`."""
     text, values = "", []
     if leaf.list:
         text, values = " AND uu.list_id = %s", [leaf.list]
+    if isinstance(leaf, Appeals):
+        return Sql(f"{text} AND {asking('uu')}", tuple(values))
     if isinstance(leaf, Consent):
         return Sql(f"{text} AND uu.may = %s", (*values, consent.REASONS.index(leaf.state)))
     if leaf.status:
         return Sql(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
     return Sql(text, tuple(values))
+
+
+def asking(table: str) -> str:
+    """She may be asked for money. The condition of the index subscription_asking, so no value stands apart from it."""
+    return f"{table}.asking = {consent.YES}"
 
 
 def _between(column: str, leaf: Day, today: date) -> Sql:
@@ -284,29 +302,34 @@ class Walk:
 def asks_elsewhere(tree: segment.Tree) -> bool:
     """Whether another table than that of the subscribers is asked for each of them."""
     return any(
-        isinstance(leaf, Tag | OnList | Consent | Campaign | Field) or (isinstance(leaf, Day) and leaf.what != "joined")
+        isinstance(leaf, Tag | OnList | Consent | Appeals | Campaign | Field)
+        or (isinstance(leaf, Day) and leaf.what != "joined")
         for leaf in segment.leaves(tree)
     )
 
 
 def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
     """Only of what can be walked through with everybody once."""
-    if isinstance(part, Tag) or (isinstance(part, OnList) and part.list and part.status):
-        return size(part)
+    match part:
+        case Tag():
+            return size(part)
+        case OnList(list_id, status) if list_id and status:
+            return size(part)
+        case Appeals(list_id) if list_id:
+            return size(part)
     return None
 
 
 def _driver(part: segment.Tree) -> tuple[Sql, str]:
     # Asked for a window of numbers, SQLite would walk through the key, which has everybody's tags and lists in it.
-    by_tag, by_status = (
-        (" INDEXED BY subscribertag_by_tag", " INDEXED BY subscription_by_status") if _on_sqlite() else ("", "")
-    )
     if isinstance(part, Tag):
-        text = f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s"
-        return Sql(text, (part.id,)), "t0.subscriber_id"
-    assert isinstance(part, OnList)
-    text = f"audience_subscription u0{by_status}{{joined}} WHERE u0.list_id = %s AND u0.status = %s"
-    return Sql(text, (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
+        by_tag = " INDEXED BY subscribertag_by_tag" if _on_sqlite() else ""
+        return Sql(f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s", (part.id,)), "t0.subscriber_id"
+    assert isinstance(part, OnList | Appeals)
+    start = f"audience_subscription u0{_along(part)}{{joined}} WHERE u0.list_id = %s"
+    if isinstance(part, Appeals):
+        return Sql(f"{start} AND {asking('u0')}", (part.list,)), "u0.subscriber_id"
+    return Sql(f"{start} AND u0.status = %s", (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
 
 
 def _on_sqlite() -> bool:

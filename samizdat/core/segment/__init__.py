@@ -8,6 +8,7 @@ Stored as JSON, for ever (golden values in the tests); a condition has one name 
     {"provider": "gmail"}                             a name of address.PROVIDERS
     {"list": {"id": 5, "status": "subscribed"}}       id 0: any list; status "": in any way
     {"consent": {"list": 5, "state": "yes"}}          the verdict of consent.may: one of consent.REASONS
+    {"appeals": {"list": 5}}                          she agreed to appeals for money; list 0: for one at least
     {"joined": {"op": "before", "day": "2026-01-31"}} likewise on, after; or last, earlier with "days": 30
     {"confirmed": {"op": "last", "days": 30}}
     {"field": {"number": 17, "op": "is", "value": "Riga"}}
@@ -47,6 +48,7 @@ from samizdat.core.segment.tree import (
     TEXT_OPS,
     All,
     Any,
+    Appeals,
     BadSegment,
     Campaign,
     Consent,
@@ -63,6 +65,7 @@ from samizdat.core.segment.tree import (
     depth,
     leaves,
     references,
+    replaced,
 )
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "WORDS",
     "All",
     "Any",
+    "Appeals",
     "BadSegment",
     "Campaign",
     "Consent",
@@ -111,6 +115,7 @@ __all__ = [
     "parse",
     "read",
     "references",
+    "replaced",
     "share_below",
     "span",
     "split",

@@ -15,6 +15,7 @@ from samizdat.core.segment.tree import (
     YES_OPS,
     All,
     Any,
+    Appeals,
     Campaign,
     Consent,
     Day,
@@ -35,7 +36,8 @@ class Facts:
     """What is known of one subscriber.
 
     lists: list -> (status, reason of its verdict, one of REASONS); fields: number -> text; confirmed: days of her
-    confirmations; campaigns: those of which her letter was accepted.
+    confirmations; campaigns: those of which her letter was accepted; appeals: the lists for which she agreed to
+    appeals for money.
     """
 
     number: int = 0
@@ -47,6 +49,7 @@ class Facts:
     lists: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     fields: Mapping[int, str] = field(default_factory=dict)
     campaigns: Collection[int] = frozenset()
+    appeals: Collection[int] = frozenset()
 
 
 def test(tree: Tree, facts: Facts, today: date) -> bool:
@@ -75,6 +78,8 @@ def _holds(leaf: Leaf, facts: Facts, today: date) -> bool:
         case Consent(id, state):
             rows = facts.lists.values() if id == 0 else [facts.lists[id]] if id in facts.lists else []
             return any(row[1] == state for row in rows)
+        case Appeals(id):
+            return id in facts.appeals if id else bool(facts.appeals)
         case Day():
             days = [facts.joined] if leaf.what == "joined" else facts.confirmed
             return any(_within(day, *span(leaf, today)) for day in days)

@@ -26,6 +26,7 @@ from samizdat.core.segment.tree import (
     WITHOUT_VALUE,
     All,
     Any,
+    Appeals,
     BadSegment,
     Campaign,
     Consent,
@@ -117,6 +118,11 @@ def _read_consent(value: object) -> Leaf:
     return Consent(_number(told["list"], 0), _word(told["state"], REASONS))
 
 
+def _read_appeals(value: object) -> Leaf:
+    told = _named(value, optional=("list",))
+    return Appeals(_number(told.get("list", 0), 0))
+
+
 def _read_day(what: str) -> Callable[[object], Leaf]:
     def read(value: object) -> Leaf:
         told = _named(value, "op", optional=("day", "days"))
@@ -170,6 +176,7 @@ _READERS: dict[str, Callable[[object], Leaf]] = {
     "provider": lambda value: Provider(_word(value, PROVIDERS)),
     "list": _read_list,
     "consent": _read_consent,
+    "appeals": _read_appeals,
     "joined": _read_day("joined"),
     "confirmed": _read_day("confirmed"),
     "field": _read_field,
@@ -197,6 +204,8 @@ def dump(tree: Tree) -> dict[str, object]:
             return {"list": {"id": id, "status": status}}
         case Consent(id, state):
             return {"consent": {"list": id, "state": state}}
+        case Appeals(id):
+            return {"appeals": {"list": id}}
         case Day(what, op, day, days):
             return {what: {"op": op, "day": day.isoformat()} if day else {"op": op, "days": days}}
         case Field(number, op, value):

@@ -12,6 +12,7 @@ from samizdat.core.segment.tree import (
     NOBODY,
     All,
     Any,
+    Appeals,
     Campaign,
     Consent,
     Day,
@@ -52,6 +53,8 @@ WORDS = {
     "not consent": "about whom it is not so for {a} that {b}",
     "consent yes": "who may be written to for {a}",
     "not consent yes": "who may not be written to for {a}",
+    "appeals": "who agreed to appeals for money from {a}",
+    "not appeals": "who did not agree to appeals for money from {a}",
     "joined on": "who joined on {a}",
     "joined before": "who joined before {a}",
     "joined after": "who joined after {a}",
@@ -159,6 +162,8 @@ def _said(leaf: Leaf, name: Name) -> tuple[str, str, str]:
             return f"list {status}".strip(), name("list", id), ""
         case Consent(id, state):
             return ("consent yes" if state == "yes" else "consent"), name("list", id), name("reason", state)
+        case Appeals(id):
+            return "appeals", name("list", id), ""
         case Day(what, op, day, days):
             return f"{what} {op}", name("day", day) if day else name("days", days), ""
         case Field(number, op, value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -73,6 +73,13 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Appeals:
+    """She agreed to appeals for money, beside the letters of this list (0: of one at least)."""
+
+    list: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """A day of hers (KINDS_OF_DAYS) lies so to a day, or to today less so many days."""
 
@@ -127,7 +134,7 @@ class Not:
     part: Tree
 
 
-type Leaf = Tag | Language | Provider | OnList | Consent | Day | Field | Campaign | Share
+type Leaf = Tag | Language | Provider | OnList | Consent | Appeals | Day | Field | Campaign | Share
 type Tree = Leaf | All | Any | Not
 
 EVERYBODY = All(())
@@ -164,6 +171,16 @@ def leaves(tree: Tree) -> Iterator[Leaf]:
             yield tree
 
 
+def replaced(tree: Tree, by: Callable[[Leaf], Tree]) -> Tree:
+    """The same tree with something else for each condition."""
+    match tree:
+        case All(parts) | Any(parts):
+            return type(tree)(tuple(replaced(part, by) for part in parts))
+        case Not(part):
+            return Not(replaced(part, by))
+    return by(tree)
+
+
 def depth(tree: Tree) -> int:
     match tree:
         case All(parts) | Any(parts):
@@ -182,7 +199,7 @@ def references(tree: Tree) -> set[tuple[str, int]]:
         match leaf:
             case Tag(id):
                 found.add(("tag", id))
-            case OnList(id, _) | Consent(id, _) if id:
+            case OnList(id, _) | Consent(id, _) | Appeals(id) if id:
                 found.add(("list", id))
             case Field(number):
                 found.add(("field", number))
