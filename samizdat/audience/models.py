@@ -302,6 +302,15 @@ class Mailed(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "mark", "day"], name="mailed_once_a_day")]
 
 
+class Unmailed(models.Model):
+    """How many sign-ups of an organisation wait since their mail cannot leave, and why: sums that the worker tells."""
+
+    pk = models.CompositePrimaryKey("organisation_id", "why")
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    why = models.CharField(max_length=10)  # sender, route
+    count = models.PositiveIntegerField()
+
+
 class Import(models.Model):
     """One bringing-in. Counts and place are committed with every slice, so that a killed import goes on."""
 

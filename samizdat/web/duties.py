@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
 
 from samizdat.audience import queries
 from samizdat.campaigns import approving, senders
@@ -21,7 +22,7 @@ def needs(request: Any) -> list[dict[str, str]]:
     if request.role == "admin":
         found += [_of_breach(request, row) for row in _untold(request.organisation)]
     if request.role in WRITERS:
-        found += _of_forms(request)
+        found += of_forms(request)
         found += _of_renewals(request)
         found += _of_approvals(request)
     return found
@@ -34,11 +35,26 @@ NO_SENDER = lazy(
 )
 
 
-def _of_forms(request: Any) -> list[dict[str, str]]:
-    if not senders.sign_ups_wait(request.organisation):
-        return []
-    href = address(request.organisation, "new-campaign")
-    return [_need("stop", _("Sign-ups wait for a sender"), str(NO_SENDER), href) | {"link": _("Write a campaign")}]
+NO_ROUTE = lazy(
+    "No route takes the mails that ask them to confirm. See what stops your routes, or add one: after two days a "
+    "sign-up is given up."
+)
+
+
+def of_forms(request: Any) -> list[dict[str, str]]:
+    """Sign-ups whose mail cannot leave: with how many there are, where the worker has counted some."""
+    organisation, found = request.organisation, []
+    waiting = queries.unmailed(organisation)
+    if (many := waiting.get("sender", 0)) or senders.sign_ups_wait(organisation):
+        title = ngettext("%(n)s sign-up waits for a sender", "%(n)s sign-ups wait for a sender", many)
+        title = title % {"n": count(many)} if many else _("Sign-ups wait for a sender")
+        href = address(organisation, "new-campaign")
+        found.append(_need("stop", title, str(NO_SENDER), href) | {"link": _("Write a campaign")})
+    if many := waiting.get("route", 0):
+        title = ngettext("%(n)s sign-up waits for a route", "%(n)s sign-ups wait for a route", many)
+        href = address(organisation, "routes")
+        found.append(_need("stop", title % {"n": count(many)}, str(NO_ROUTE), href) | {"link": _("See the routes")})
+    return found
 
 
 def _untold(organisation: Any) -> list[Breach]:

@@ -19,6 +19,9 @@ from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_of
 from samizdat.delivery.signing import signed
 
+# What an answer speaks of, where the next route may take the same mail.
+NOT_HERS = ("route", "config", "throttle")
+
 # Seconds one relay may take over one mail.
 CARRY = 60.0
 
@@ -76,7 +79,7 @@ def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime)
     outcome: Outcome = Deferred(0, "", "route")
     for route in _with_room(organisation, address.domain(address.normalise(sender)), now):
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
-        if not (isinstance(outcome, Deferred) and outcome.scope in ("route", "config", "throttle")):
+        if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
             return outcome
     return outcome
 

@@ -6,7 +6,8 @@ loses nobody. What is remembered here in memory only slows down what fails; one 
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,13 +16,13 @@ from samizdat import plugs, saying
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
-from samizdat.audience.actions.mailed import once_a_day
+from samizdat.audience.actions.mailed import once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
 from samizdat.campaigns import senders
 from samizdat.core import address, consent, link
 from samizdat.core.consent import APPEALS, LETTERS
-from samizdat.core.outcome import Accepted, Refused, Unsure
+from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
@@ -38,14 +39,19 @@ _DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
 # Seconds between two tries of one mail, and until it is given up.
 WAITS = (5, 30, 120, 600)
 GIVE_UP = timedelta(days=2)
+# Tries of a mail that is stuck: half a minute.
+STUCK = 3
 
 
 @dataclass(slots=True)
 class Memory:
-    """What this process remembers of mails: tries by box, times by organisation."""
+    """What this process remembers of mails: tries by box, times by organisation; what holds up a box (organisation,
+    why), and what was told of that last."""
 
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
     sent: dict[int, deque[float]] = field(default_factory=dict)
+    held: dict[int, tuple[int, str]] = field(default_factory=dict)
+    told: Mapping[tuple[int, str], int] | None = None
 
     def due(self, row: int) -> bool:
         return time.monotonic() >= self.tries.get(row, (0, 0.0))[1]
@@ -57,7 +63,12 @@ class Memory:
     @property
     def stuck(self) -> int:
         """Mails that were tried several times, for half a minute or longer."""
-        return sum(tries >= 3 for tries, _until in self.tries.values())
+        return sum(tries >= STUCK for tries, _until in self.tries.values())
+
+    def waiting(self) -> Mapping[tuple[int, str], int]:
+        """How many are held up, by organisation and why. A route may be back at the next try; a sender is not."""
+        tried = {row: self.tries.get(row, (0, 0.0))[0] for row in self.held}
+        return Counter(of for row, of in self.held.items() if of[1] == "sender" or tried[row] >= STUCK)
 
     def may_send(self, organisation: int) -> bool:
         times = self.sent.setdefault(organisation, deque())
@@ -81,6 +92,7 @@ def take(now: datetime) -> int:
     """Takes up the sign-ups that wait and are due; returns how many are done with."""
     done = 0
     for one in opened(now, ("signup",), skip=lambda row: not memory.due(row)):
+        memory.held.pop(one.row, None)
         try:
             finished = _take(one, now)
         except Exception as error:  # One that cannot be taken up must not keep the others waiting.
@@ -89,10 +101,20 @@ def take(now: datetime) -> int:
         if finished:
             gate.done_with([one.row])
             memory.tries.pop(one.row, None)
+            memory.held.pop(one.row, None)
             done += 1
         else:
             memory.put_off(one.row)
+    _tell_waiting()
     return done
+
+
+def _tell_waiting() -> None:
+    """For the desk, whenever it is another number."""
+    waiting = memory.waiting()
+    if waiting != memory.told:
+        tell_unmailed(waiting)
+        memory.told = waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +264,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     sender = senders.sender_of(target.lists[0])
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
+        memory.held[said.row] = said.organisation.id, "sender"
         return now - said.at > GIVE_UP
     keys = house.keys(said.organisation)
     assert keys.link is not None
@@ -261,6 +284,8 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
+        case Deferred(scope=scope) if scope in mailing.NOT_HERS:
+            memory.held[said.row] = said.organisation.id, "route"
     return now - said.at > GIVE_UP
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import forms, preferring
+from samizdat.audience.actions.mailed import tell_unmailed
 from samizdat.audience.models import SignUpForm
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.draft import Draft
@@ -63,8 +64,14 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     form = client.post(reverse("joining-forms", args=[lantern.slug]), words, follow=True).content.decode()
     assert "there is none yet. Begin a letter" in form
     assert "Sign-ups wait for a sender" in client.get(home).content.decode()
+    tell_unmailed({(lantern.id, "sender"): 1})
+    assert "1 sign-up waits for a sender" in client.get(home).content.decode()
     create(lantern, list_, Draft(subject="One", from_email="letter@lantern.example"), by=None, now=NOW)
-    assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
+    tell_unmailed({(lantern.id, "route"): 1_204})
+    for page in (home, *(reverse(name, args=[lantern.slug]) for name in ("lists", "joining-forms"))):
+        shown = client.get(page).content.decode()
+        assert "1,204 sign-ups wait for a route" in shown and "wait for a sender" not in shown
+        assert "See what stops your routes, or add one" in shown and reverse("routes", args=[lantern.slug]) in shown
 
 
 def test_a_standard_field_is_called_in_the_language_of_the_form(lantern: Any) -> None:

@@ -128,17 +128,29 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
     ask(lantern, thursday)
     assert signups.take(NOW) == 0
     assert Intake.objects.count() == 1
+    assert queries.unmailed(lantern) == {}  # It may be back in an instant.
+    for _ in range(2):
+        signups.take(NOW)
+    assert queries.unmailed(lantern) == {"route": 1}
     monkeypatch.setattr(signups, "memory", signups.Memory())  # Another process, which remembers nothing.
     add_route(lantern, "second", f"folder://{tmp_path}", now=NOW)
     assert signups.take(NOW) == 1
     assert len(mails(tmp_path)) == 1
     assert ConsentRecord.objects.count() == 1
+    assert queries.unmailed(lantern) == {}
+
+
+def test_without_a_sender_it_is_told_at_once_how_many_wait(lantern: Any, thursday: Any) -> None:
+    audience.change_list(thursday, {}, now=NOW)
+    for name in ("ada", "boris"):
+        ask(lantern, thursday, address=f"{name}@example.org")
+    assert signups.take(NOW) == 0 and queries.unmailed(lantern) == {"sender": 2}
 
 
 def test_a_sign_up_that_could_not_be_mailed_for_two_days_is_given_up(lantern: Any, thursday: Any) -> None:
     ask(lantern, thursday)
     assert signups.take(NOW + timedelta(days=3)) == 1
-    assert not Intake.objects.exists()
+    assert not Intake.objects.exists() and queries.unmailed(lantern) == {}
 
 
 @pytest.mark.parametrize(

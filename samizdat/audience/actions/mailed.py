@@ -1,9 +1,12 @@
-"""At most one mail a day of each kind to one mailbox, whoever asks for it and however often."""
+"""At most one mail a day of each kind to one mailbox, whoever asks for it and however often; and how many cannot go."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from samizdat.audience.models import Mailed
+from django.db import transaction
+
+from samizdat.audience.models import Mailed, Unmailed
 from samizdat.vault import house
 
 
@@ -26,3 +29,11 @@ def once_a_day(organisation: Any, what: str, box: int, now: datetime) -> bool:
 def forget_mailed(now: datetime) -> None:
     """What was mailed on days that are over."""
     Mailed.objects.filter(day__lt=now.astimezone(UTC).date() - timedelta(days=1)).delete()
+
+
+def tell_unmailed(waiting: Mapping[tuple[int, str], int]) -> None:
+    """(organisation, why) -> how many sign-ups wait for their mail; of whom nothing is told, none do."""
+    rows = [Unmailed(organisation_id=whose, why=why, count=many) for (whose, why), many in waiting.items()]
+    with transaction.atomic():
+        Unmailed.objects.all().delete()
+        Unmailed.objects.bulk_create(rows)

@@ -10,6 +10,7 @@ from samizdat.audience.queries.counting import (
     growth,
     people_by_status,
     reach,
+    unmailed,
 )
 from samizdat.audience.queries.listing import (
     FieldView,
@@ -68,5 +69,6 @@ __all__ = [
     "suppression_of",
     "tag_named",
     "tags",
+    "unmailed",
     "values_of",
 ]

@@ -20,6 +20,7 @@ from samizdat.audience.models import (
     Subscription,
     Tag,
     TagTotal,
+    Unmailed,
 )
 from samizdat.audience.queries.listing import tag_named
 from samizdat.core import consent
@@ -79,6 +80,11 @@ def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
 def anybody_asked(list: List) -> bool:
     """Whether anybody of this list agreed to appeals for money."""
     return Subscription.objects.filter(list=list, asking=consent.YES).exists()
+
+
+def unmailed(organisation: Any) -> dict[str, int]:
+    """Why (sender: there is none yet, route: none takes it) -> how many sign-ups wait for the mail that asks."""
+    return dict(Unmailed.objects.filter(organisation=organisation).values_list("why", "count"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm
 from samizdat.campaigns import senders
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.duties import NO_SENDER
+from samizdat.web.duties import NO_SENDER, of_forms
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.joining import JoiningForm, told_by
 
@@ -35,6 +35,7 @@ def forms(request: Any) -> HttpResponse:
             messages.success(request, _("The form is there."))
             return go(request, "joining-form", made.id)
     facts = {"found": actions.forms_of(request.organisation), "form": form, "base": request.organisation.public_url}
+    facts["waiting"] = of_forms(request) if request.role in WRITERS else []
     return render(request, "web/audience/joining.html", facts, status=422 if form.errors else 200)
 
 

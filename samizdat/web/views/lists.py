@@ -17,7 +17,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.campaigns import senders
 from samizdat.delivery.actions import digests
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.duties import NO_SENDER
+from samizdat.web.duties import NO_SENDER, of_forms
 from samizdat.web.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
 from samizdat.web.forms.base import refuse, sentences
 
@@ -34,7 +34,8 @@ def lists(request: Any) -> HttpResponse:
         else:
             messages.success(request, _("The list is there."))
             return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
-    facts = {"lists": queries.lists(request.organisation), "form": form}
+    waiting = of_forms(request) if request.role in WRITERS else []
+    facts = {"lists": queries.lists(request.organisation), "form": form, "waiting": waiting}
     return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
 
 
