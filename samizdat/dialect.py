@@ -1369,12 +1369,14 @@ def _drop_slice(table: str, column: str, value: int, limit: int) -> int:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Whom a filter wants. `lists` and `statuses` go together: on one of these lists with one of these statuses; empty
-    lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists. Days are texts.
+    lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists; `asking`: she may be asked for
+    money, on one of the lists. Days are texts.
     """
 
     lists: tuple[int, ...] = ()
     statuses: tuple[int, ...] = ()
     may: tuple[int, ...] = ()
+    asking: bool = False
     tag: int | None = None
     provider: int | None = None
     language: str | None = None
@@ -1390,7 +1392,9 @@ class Wanted:
 
 
 # The thing that is walked along, from the highest number down; the others are asked of each that it meets.
-FACETS, SUBSCRIPTIONS, CARRIERS, STOPPED = "facets", "subscriptions", "carriers", "stopped"
+FACETS, SUBSCRIPTIONS, CARRIERS, STOPPED, ASKING = "facets", "subscriptions", "carriers", "stopped", "asking"
+# Of some subscriptions there is an index; SQLite would still take one with more columns that fit.
+_OF_SOME = {STOPPED: " INDEXED BY subscription_suppressed", ASKING: " INDEXED BY subscription_asking"}
 
 
 def wanted_sql(wanted: Wanted, along: str) -> tuple[str, list[Any]]:
@@ -1423,10 +1427,8 @@ def wanted_sql(wanted: Wanted, along: str) -> tuple[str, list[Any]]:
     known = [f"EXISTS ({at} WHERE s.id = u.subscriber_id AND {' AND '.join(facets)} {apart})"] if facets else []
     own, own_values = _own(wanted)
     if along == STOPPED:
-        source = "audience_subscription u" + (" INDEXED BY subscription_suppressed" if _on_sqlite() else "")
         own = ["u.may >= 7", *own]
-    else:
-        source = "audience_subscription u"
+    source = "audience_subscription u" + (_OF_SOME.get(along, "") if _on_sqlite() else "")
     more, more_values = _besides(wanted, "u.subscriber_id", apart)
     conditions = " AND ".join([*own, *known, *tagged, *more])
     sql = (
@@ -1458,7 +1460,7 @@ def _standing(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[A
 
 def _own(wanted: Wanted) -> tuple[list[str], list[Any]]:
     """Conditions on a subscription; numbers go in as text of the statement, since there are few."""
-    own, values = [], []
+    own, values = ["u.asking = 1"] if wanted.asking else [], []
     for column, codes in (("list_id", wanted.lists), ("status", wanted.statuses), ("may", wanted.may)):
         if len(codes) == 1:
             own.append(f"u.{column} = %s")

@@ -1,6 +1,6 @@
-"""Filters of the desk: list, status, tag, language, mailbox provider, way of coming, days, suppressed and why.
+"""Filters of the desk: list, status, tag, language, mailbox provider, way of coming, days, suppressed and why, appeals.
 
-They run in the database, along whichever of four indexes has the fewest rows to pass over, in windows of numbers from
+They run in the database, along whichever of five indexes has the fewest rows to pass over, in windows of numbers from
 the highest down. A look has so many seconds: a filter that almost nobody fits ends with where to go on from, and never
 with a page that somebody waits for. Whoever wants all of them (a count, bulk work) goes on until the end.
 """
@@ -30,12 +30,15 @@ ANY = "any"
 FIRST, MOST = 400, 25_000
 # Rows of one statement of a count.
 COUNTED = 100_000
+# Who agreed to appeals for money is in no sum: they are counted so far, for each page, to know whether they are few.
+FEW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What is asked for; None is anything. `status` of STATUSES, `suppressed` a reason or "any", `source` of
-    consent.WAYS, `provider` its number. Days are those that are readable: of an import, its own.
+    consent.WAYS, `provider` its number, `appeals` that she agreed to appeals for money. Days are those that are
+    readable: of an import, its own.
     """
 
     list: int | None = None
@@ -47,6 +50,7 @@ class Filter:
     since: date | None = None
     until: date | None = None
     suppressed: str | None = None
+    appeals: bool | None = None
     numbers: tuple[int, ...] = ()  # These alone, whatever else is asked for.
 
     @property
@@ -84,12 +88,14 @@ class Search:
             asked = Filter(numbers=asked.numbers)
         own = List.objects.filter(organisation=organisation)
         lists = tuple(own.filter(id=asked.list) if asked.list else own.order_by("id"))
-        standing = asked.list is not None or asked.status is not None or asked.suppressed is not None
+        on_a_list = (asked.list, asked.status, asked.suppressed, asked.appeals or None)
+        standing = any(value is not None for value in on_a_list)
         self.wanted = dialect.Wanted(
             lists=tuple(one.id for one in lists) if standing else (),
             # All of them by name, so that the index by list and status serves without a status as well.
             statuses=(STATUSES.index(asked.status),) if asked.status else tuple(range(len(STATUSES))),
             may=_codes(asked.suppressed),
+            asking=bool(asked.appeals),
             tag=asked.tag,
             provider=asked.provider,
             language=asked.language,
@@ -119,6 +125,9 @@ class Search:
             ways[dialect.SUBSCRIPTIONS] = 2 * (totals.aggregate(sum=Sum("count"))["sum"] or 0)
         if self.wanted.may:
             ways[dialect.STOPPED] = whole // 20
+        if self.wanted.asking:
+            asking = dialect.count_asking_on(self.wanted.lists, FEW)
+            ways[dialect.ASKING] = 2 * asking if asking < FEW else whole - 1
         if self.wanted.tag is not None:
             carriers = TagTotal.objects.filter(tag=self.wanted.tag).aggregate(sum=Sum("count"))["sum"] or 0
             if self.wanted.lists:

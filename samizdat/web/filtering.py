@@ -98,6 +98,7 @@ def _offered(
         ),
         "source": (_("Came by"), {way: (way, str(SOURCES[way])) for way in WAYS}),
         "suppressed": (_("Not written to"), stopped),
+        "appeals": (_("Appeals for money"), {"yes": (True, _("agreed"))}),
     }
 
 

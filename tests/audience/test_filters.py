@@ -10,7 +10,7 @@ import pytest
 
 from samizdat import dialect
 from samizdat.audience import filters, queries
-from samizdat.audience.actions import add_subscriber, erase, new_list, suppress, tags_for, unsubscribe
+from samizdat.audience.actions import add_subscriber, agree_to_appeals, erase, new_list, suppress, tags_for, unsubscribe
 from samizdat.audience.filters import ANY, Filter, Search
 from samizdat.audience.models import STATUSES, Subscriber, SubscriberTag, Subscription
 from samizdat.core import consent
@@ -45,6 +45,8 @@ def crowd(lantern: Any, letter: Any) -> list[Any]:
             )
         if place % 5 == 0:
             unsubscribe(row, letter, now=NOW)
+        if place % 3 == 0:
+            agree_to_appeals(row, letter, wording="Now and then.", now=NOW)
         if place % 7 == 0:
             suppress(lantern, chance.choice(("manual", "bounce")), subscriber=row, now=NOW)
         people.append(Subscriber.objects.get(id=row.id))
@@ -61,8 +63,9 @@ def fits(person: Any, asked: Filter, subscriptions: list[Any], tags: set[int]) -
         if (asked.list is None or row.list_id == asked.list)
         and (asked.status is None or STATUSES[row.status] == asked.status)
         and (asked.suppressed is None or _stopped(row, asked.suppressed))
+        and (asked.appeals is None or row.asking == consent.YES)
     ]
-    standing = asked.list is not None or asked.status is not None or asked.suppressed is not None
+    standing = {asked.list, asked.status, asked.suppressed, asked.appeals} != {None}
     return bool(
         (rows or not standing)
         and (asked.tag is None or asked.tag in tags)
@@ -94,6 +97,7 @@ def some_filters(lantern: Any, letter: Any) -> list[Filter]:
                 since=chance.choice((None, None, TODAY - timedelta(days=20))),
                 until=chance.choice((None, None, TODAY - timedelta(days=5))),
                 suppressed=chance.choice((None, None, None, "manual", ANY)),
+                appeals=chance.choice((None, None, True)),
             )
         )
     return asked
@@ -120,12 +124,13 @@ def test_a_filter_finds_whom_looking_at_everybody_finds(
 
 def ways(asked: Filter) -> set[str]:
     """What a filter can be walked along."""
-    standing = asked.list or asked.status or asked.suppressed
+    standing = asked.list or asked.status or asked.suppressed or asked.appeals
     possible = {
         dialect.FACETS: True,
         dialect.SUBSCRIPTIONS: standing,
         dialect.CARRIERS: asked.tag,
         dialect.STOPPED: asked.suppressed,
+        dialect.ASKING: asked.appeals,
     }
     return {along for along, wanted in possible.items() if wanted}
 
@@ -168,16 +173,19 @@ def test_whoever_was_erased_is_not_found(lantern: Any, crowd: list[Any]) -> None
 def test_a_filter_survives_being_written_down(lantern: Any) -> None:
     asked = Filter(list=3, status="cleaned", since=date(2026, 1, 2), suppressed=ANY)
     assert filters.read(asked.told()) == asked and not asked.plain
+    assert filters.read(Filter(appeals=True).told()) == Filter(appeals=True) and not Filter(appeals=True).plain
     assert replace(asked, since=None, suppressed=None).plain
 
 
-@pytest.mark.parametrize("along", [dialect.FACETS, dialect.SUBSCRIPTIONS, dialect.CARRIERS, dialect.STOPPED])
+@pytest.mark.parametrize(
+    "along", [dialect.FACETS, dialect.SUBSCRIPTIONS, dialect.CARRIERS, dialect.STOPPED, dialect.ASKING]
+)
 def test_sqlite_walks_each_way_along_an_index_and_sorts_nothing_large(lantern: Any, along: str) -> None:
     from django.db import connection
 
     if connection.vendor != "sqlite":
         pytest.skip("a plan of SQLite's")
-    wanted = dialect.Wanted(lists=(5,), statuses=(1,), may=(7, 8), tag=3, provider=1, language="ru")
+    wanted = dialect.Wanted(lists=(5,), statuses=(1,), may=(7, 8), asking=True, tag=3, provider=1, language="ru")
     sql, values = dialect.wanted_sql(wanted, along)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql} ORDER BY 1 DESC LIMIT %s", [*values, 1, 10, 5])
@@ -188,5 +196,6 @@ def test_sqlite_walks_each_way_along_an_index_and_sorts_nothing_large(lantern: A
         dialect.SUBSCRIPTIONS: "SEARCH u USING INDEX subscription_by_status",
         dialect.CARRIERS: "SEARCH t USING COVERING INDEX subscribertag_by_tag",
         dialect.STOPPED: "SEARCH u USING INDEX subscription_suppressed",
+        dialect.ASKING: "SEARCH u USING INDEX subscription_asking",
     }[along]
     assert first in plan, plan

@@ -217,7 +217,7 @@ def test_a_filter_that_makes_no_sense_asks_for_nothing(here: House, desk: Desk) 
     page, client = _to(here, "subscribers"), desk("viewer")
     for asked in (
         "list=0", "status=gone", "provider=99", "since=yesterday", "since=2026-02-30", "before=" + "9" * 40, "tag=x",
-        "suppressed=why", "language=%00", "until=20261125", "source=%D1%8F", "list=1&list=2",
+        "suppressed=why", "appeals=no", "language=%00", "until=20261125", "source=%D1%8F", "list=1&list=2",
     ):  # fmt: skip
         answer = client.get(f"{page}?{asked}")
         page_ = answer.content.decode()
@@ -231,6 +231,15 @@ def test_those_who_fit_are_counted_exactly(here: House, desk: Desk) -> None:
     assert "2 subscribers fit." in desk("viewer").get(f"{page}?provider=other").content.decode()
     part = desk("viewer").get(f"{page}?language=ru", headers={"HX-Request": "true"}).content.decode()
     assert "0 subscribers fit." in part and "<html" not in part
+
+
+def test_who_agreed_to_appeals_is_found_and_something_can_be_done_to_them(here: House, desk: Desk) -> None:
+    actions.agree_to_appeals(here.ada, here.list, wording="Now and then.", now=NOW)
+    asked = f"?list={here.list.id}&appeals=yes"
+    shown = desk("editor").get(_to(here, "subscribers") + asked).content.decode()
+    assert "Appeals for money: agreed" in shown and '<input type="hidden" name="appeals" value="yes">' in shown
+    assert shown.count("sealed address") == 1 and _to(here, "subscriber", here.ada.number) in shown
+    assert "1 subscriber fits" in desk("editor").get(f"{_to(here, 'bulk')}{asked}&whom=all").content.decode()
 
 
 def test_a_suppressed_reader_is_found_by_the_reason(here: House, desk: Desk) -> None:
