@@ -12,8 +12,8 @@ FORM, REMARKS = 8500, 1100
 # Around a field, a box to tick, and a choice; names are cut after so many characters.
 FIELD, BOX, CHOICE = 330, 130, 17
 LABEL, NAME = 36, 32
-# What the page of settings has for its topics, and how much of a name it shows.
-TOPICS, TOPIC = 3200, 60
+# What the page of settings has for its topics, and how much of a name it shows; around the words that ask for appeals.
+TOPICS, TOPIC, APPEALS = 3200, 60, 520
 
 
 def written(
@@ -36,9 +36,10 @@ def written(
     return frozenset(found)
 
 
-def shown(names: Sequence[str]) -> int:
-    """How many of these topics the page of settings shows, from the first on."""
-    left = TOPICS
+def shown(names: Sequence[str], appeals: str = "") -> int:
+    """How many of these topics the page of settings shows, from the first on. appeals: the words beside its box for
+    those; "" without one."""
+    left = TOPICS - (APPEALS + weight(appeals) if appeals else 0)
     for place, name in enumerate(names):
         left -= BOX + weight(name[:TOPIC])
         if left < 0:

@@ -36,8 +36,9 @@ MOST_OTHERS, MOST_TOPICS = 5, 64
 LANGUAGES = dict(sorted(((code, spoken(code).name) for code in known()), key=lambda one: one[1].casefold()))
 OFTEN = ("all", "monthly", "digest", "pause")
 # A field that comes twice says two things; nothing is done then. (Of two addresses the page of moving says so itself.)
-ONCE = ("do", "often", "until", "language", "topics", "text", "discreet")
+ONCE = ("do", "often", "until", "language", "topics", "text", "discreet", "asking", "asks")
 LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
+LONGEST_APPEALS = 300  # characters beside the box, as in audience/actions/forms
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
 _LANGUAGE = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # What the worker takes (worker/choosing), of up to 8 letters.
@@ -102,6 +103,9 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
     hers = base(str(sheet["language"]))
     _name, language = named(request, holder, place, hers)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
+    # Of a sheet that was laid out by an older house it is not there.
+    appeals: dict[str, Any] = sheet.get("appeals") or {}
+    words = str(appeals.get("words", ""))[:LONGEST_APPEALS]
     with override(language):
         values = {
             "left": sheet.get("status", "subscribed") != "subscribed",
@@ -111,7 +115,8 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "languages": _languages(str(sheet["language"]), language),
             "text": "t" in sheet["wishes"],
             "discreet": "d" in sheet["wishes"],
-            "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]])],
+            "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]], words)],
+            "appeals": appeals,
             "others": others[:MOST_OTHERS],
         }
         return page_for(request, holder, place, "preferences", values, hers=hers)
@@ -168,6 +173,9 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
     language = posted.get("language", "")[:8]
     if language and not _LANGUAGE.fullmatch(language):
         return _incomplete(request, holder, place)
+    asking, asks = posted.get("asking", ""), bool(posted.get("asks"))
+    # What the page showed and she changed: nothing is asked for or taken back that she did not touch.
+    appeals = {("no", True): "yes", ("yes", False): "no"}.get((asking, asks), "")
     offered, topics = _numbers(posted.get("topics", "").split(",")), _numbers(request.POST.getlist("topic"))
     if holder.purpose != "test":
         drop_in(
@@ -181,12 +189,17 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
             wishes=("t" if posted.get("text") else "") + ("d" if posted.get("discreet") else ""),
             topics=",".join(topics),
             offered=",".join(offered),
+            appeals="no" if appeals == "no" else "",
         )
+        if appeals == "yes":
+            # The house asks her mailbox: whoever was forwarded a letter has this link.
+            drop_in(place, "ask", token=holder.text, purpose=holder.purpose, what="asks")
     hers = base(language)
     _name, language = named(request, holder, place, hers)
     with override(language):
         day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
+        values["appeals"] = appeals
         return page_for(request, holder, place, "preferences_saved", values, hers=hers)
 
 

@@ -34,6 +34,21 @@ def number_for(list_: Any, at: datetime) -> int:
     return forms.dated(list_.id, at.astimezone(UTC).date())
 
 
+def words_to(subscriber: Any, list_: Any) -> str:
+    """What stands beside the box in her settings: the words of the house, else ours."""
+    said = saying.words_to(subscriber.language, subscriber.organisation.language)
+    return appealing.words_for(list_, said.language) or said["asks.words"]
+
+
+def tick(said: Said, her: Any, lists: Sequence[Any], memory: Any, now: datetime) -> bool:
+    """By the link of a letter, which others may have: so her mailbox is asked. True when the box may go."""
+    for list_ in lists:
+        if appealing.concern(her, list_):  # The one that her settings show.
+            asked = Question(her, (list_,), number_for(list_, said.at), words_to(her, list_))
+            return ask(said, asked, memory, now)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One mail that asks. lists: whose letters she gets; number: of the link; words: beside the box; language: of its

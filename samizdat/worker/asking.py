@@ -26,7 +26,7 @@ from samizdat.core.spoken import Words, language_for
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
-from samizdat.worker import mailing, signups
+from samizdat.worker import appeals, mailing, signups
 from samizdat.worker.boxes import Said, opened
 from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
 from samizdat.worker.intake import all_proven
@@ -73,6 +73,9 @@ class Wanted:
 
 def _take(said: Said, now: datetime) -> bool:
     """True when the box may go."""
+    if said.words.get("what") == appeals.PURPOSE:
+        proven = next(iter(all_proven([said])), None)
+        return proven is None or appeals.tick(said, proven.subscriber, proven.lists, signups.memory, now)
     wanted = _allowed(said, now) if said.kind == "allowed" else _asked(said)
     if wanted is None:
         return True

@@ -28,7 +28,7 @@ from samizdat.logs import where_it_broke
 from samizdat.vault import house
 from samizdat.worker import appeals
 from samizdat.worker.boxes import Said, opened
-from samizdat.worker.intake import Leaving, all_proven
+from samizdat.worker.intake import Leaving, all_proven, leave_appeals
 
 log = logging.getLogger("samizdat.worker")
 
@@ -88,8 +88,14 @@ def _sheet(proven: Leaving) -> dict[str, Any] | None:
                 "wishes": found.wishes,
                 "topics": found.topics,
                 "gathers": found.gathers,
+                "appeals": _appeals(proven.subscriber, list_, found),
             }
     return None
+
+
+def _appeals(subscriber: Any, list_: Any, found: preferring.Settings) -> dict[str, Any] | None:
+    """Her box for appeals for money and the words beside it; None where nobody asks her."""
+    return None if found.appeals is None else {"on": found.appeals, "words": appeals.words_to(subscriber, list_)}
 
 
 def _prefer(said: Said, now: datetime) -> None:
@@ -111,6 +117,9 @@ def _prefer(said: Said, now: datetime) -> None:
     )
     for list_ in proven.lists:
         preferring.prefer(proven.subscriber, list_, choice, now=now)
+    # To take that back works at once. To agree takes her mailbox: worker/appeals.
+    if words.get("appeals") == "no":
+        leave_appeals(proven, now)
 
 
 def _day(text: str) -> date | None:

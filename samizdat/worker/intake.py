@@ -5,7 +5,7 @@ and whoever holds real tokens can at most make people leave. Much leaving raises
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import appealing, forms
 from samizdat.audience.facts import purpose_in
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.contest import count_leaving
@@ -134,7 +134,6 @@ def _leave(said: list[Said], now: datetime) -> None:
     left: dict[tuple[int, str], list[int]] = defaultdict(list)
     moved: Moved = Counter()
     organisation = said[0].organisation
-    group = group_of(now)
     proven = all_proven(said)
     with transaction.atomic():
         _hold(proven)
@@ -145,13 +144,31 @@ def _leave(said: list[Said], now: datetime) -> None:
                 leave = partial(leave, purpose=one.purpose)
                 if _counted(one.subscriber, list_, leave, moved, now):
                     left[list_.id, one.purpose].append(one.subscriber.number)
-        for (list_id, purpose), numbers in left.items():
-            detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose}
-            record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
-            _alarm(organisation, list_id, purpose, group, now)
+        _tell(organisation, left, now)
         count_leaving(organisation, moved)
     states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
     _settle(said, ((one.said, states[one.purpose]) for one in proven))
+
+
+def leave_appeals(proven: Leaving, now: datetime) -> None:
+    """She took her yes to appeals back in her settings. By no letter: it is none that she answers there."""
+    left: dict[tuple[int, str], list[int]] = {}
+    with transaction.atomic():
+        _hold([proven])
+        for list_ in proven.lists:
+            leave = partial(audience.unsubscribe, way="form", now=proven.said.at, purpose=consent.APPEALS)
+            if appealing.agreed(proven.subscriber, list_) and leave(proven.subscriber, list_):
+                left[list_.id, consent.APPEALS] = [proven.subscriber.number]
+        _tell(proven.said.organisation, left, now)
+
+
+def _tell(organisation: Any, left: Mapping[tuple[int, str], list[int]], now: datetime) -> None:
+    """(list, purpose) -> numbers of those who left it: who they were, so that it can be undone, and the alarm."""
+    group = group_of(now)
+    for (list_id, purpose), numbers in left.items():
+        detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose}
+        record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
+        _alarm(organisation, list_id, purpose, group, now)
 
 
 def _hold(proven: list[Leaving]) -> None:

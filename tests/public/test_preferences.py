@@ -89,6 +89,29 @@ def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
     assert opened()[-1]["often"] == "digest"
 
 
+def test_a_box_for_appeals_stands_as_it_is_and_only_what_she_touched_is_sent(reader: Client) -> None:
+    assert "asks" not in shown(reader).content.decode() and "asks" not in shown(reader, appeals=None).content.decode()
+    for on, checked in ((True, " checked"), (False, "")):
+        page = shown(reader, appeals={"on": on, "words": "Ask <me>."}).content.decode()
+        assert f'name="asks" value="1" id="m"{checked}><label for="m">Ask &lt;me&gt;.' in page
+        assert f'name="asking" value="{"yes" if on else "no"}"' in page
+    said = {"untouched": "", "kept": "", "ticked": "One mail is on its way", "taken back": "do not come any more"}
+    posted: list[dict[str, str]] = [
+        *({"asking": "no"}, {"asking": "yes", "asks": "1"}),
+        *({"asking": "no", "asks": "1"}, {"asking": "yes"}),
+    ]
+    before = len(opened())
+    for words, sentence in zip(posted, said.values(), strict=True):
+        page = reader.post(preferences(), WHOLE | words).content.decode()
+        assert sentence in page and ("appeals" in page.lower()) == bool(sentence)
+    sent = opened()[before:]
+    assert [(one["kind"], one.get("appeals", one.get("what"))) for one in sent] == [
+        *(("prefer", ""), ("prefer", "")),
+        *(("prefer", ""), ("ask", "asks"), ("prefer", "no")),
+    ]
+    assert reader.post(preferences(), WHOLE | {"asking": ["yes", "no"]}).status_code == 422
+
+
 def test_a_language_that_the_house_does_not_take_stays_unless_she_chooses_another(reader: Client) -> None:
     page = shown(reader, language="es-419").content.decode()
     assert re.search(r'<option value=""[^>]* selected>Español \(es-419\)<', page)
@@ -265,6 +288,12 @@ def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -
         "closed": reader.get(preferences()),
         "settings": shown(reader, topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)], language="sr-latn"),
         "in Russian": shown(reader, topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)], language="ru"),
+        "asked": shown(
+            reader,
+            topics=[[2**62 + n, "Ы" * 200, True] for n in range(40)],
+            language="ru",
+            appeals={"on": True, "words": "Э" * 400},
+        ),
         "left": shown(reader, status="unsubscribed", until="2027-01-01"),
         "gone": shown(reader, gone=True),
         "saved": reader.post(preferences(), WHOLE | {"text": "1", "discreet": "1"}),

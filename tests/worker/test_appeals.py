@@ -18,10 +18,11 @@ from samizdat.audience.models import SignUpForm, Subscription
 from samizdat.core import consent, link
 from samizdat.delivery.actions import add_route
 from samizdat.events.models import Event
-from samizdat.gate.models import Form, Intake
+from samizdat.gate import queries as gate
+from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
-from samizdat.worker import after, choosing, forgetting, intake, links, signups
+from samizdat.worker import after, asking, choosing, forgetting, intake, links, signups
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
 from tests.worker.conftest import say
@@ -222,3 +223,76 @@ def test_a_tick_that_nobody_answered_for_a_week_is_forgotten_and_its_link_says_s
     assert wordings(thursday) == [("asked", "", "")] and standing(thursday)[0] == "yes"
     assert queries.card(ada, late).lists[0].status == "subscribed"
     assert_projections_hold(lantern, late)
+
+
+# -- her settings -----------------------------------------------------------------------------------------------
+
+SECRET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def ada(lantern: Any, thursday: Any) -> Any:
+    return audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
+
+
+def choose(ada: Any, kind: str, at: Any = NOW, **words: str) -> None:
+    key = house.keys(ada.organisation).link
+    assert key is not None
+    token = link.make(key, "preferences", 999, ada.number)
+    say(ada.organisation, kind, token=token, purpose="preferences", at=at.isoformat(), **words)
+    choosing.take(at)
+    asking.take(at)
+
+
+def box(ada: Any) -> Any:
+    """What the page of her settings shows of appeals."""
+    choose(ada, "show", secret=SECRET)
+    key, place = house.keys(ada.organisation).link, Place.objects.get(uid=bytes(ada.organisation.uid))
+    assert key is not None
+    return json.loads(gate.sheet(place, link.make(key, "preferences", 999, ada.number) + SECRET, NOW) or "")["appeals"]
+
+
+def test_her_settings_show_the_box_only_where_somebody_asks_and_a_yes_takes_her_mailbox(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    assert box(ada) is None
+    choose(ada, "ask", what="asks")
+    assert not mails(out), "nobody asks for appeals of this list, whatever the public process says"
+    appealing.put_words(thursday, "Ask me.", now=NOW)
+    assert box(ada) == {"on": False, "words": "Ask me."}
+    for _ in range(2):
+        choose(ada, "prefer", often="all", appeals="yes")
+        choose(ada, "ask", what="asks")
+    [mail] = mails(out)
+    assert "“Ask me.”" in mail.get_content() and standing(thursday) == ("yes", "not_confirmed")
+    assert press(lantern, mail) == "agreed"
+    assert box(ada) == {"on": True, "words": "Ask me."}
+    assert wordings(thursday)[0] == ("confirmed", "Ask me.", "1")
+    choose(ada, "prefer", often="all", appeals="no")
+    assert standing(thursday) == ("yes", "left")
+    appealing.put_words(thursday, "", now=NOW)
+    assert box(ada) == {"on": False, "words": "I also want appeals for money."}, "she has spoken of it"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_taking_appeals_back_for_many_at_once_is_an_alarm_and_undone_as_one(lantern: Any, thursday: Any) -> None:
+    readers = [
+        audience.add_subscriber(lantern, f"r{n}@example.org", thursday, consent="said so", now=NOW) for n in range(5)
+    ]
+    for one in readers[:4]:
+        audience.agree_to_appeals(one, thursday, way="desk", wording="Will give.", now=NOW)
+    for one in readers:
+        choose(one, "prefer", often="all", appeals="no")
+    assert [standing(thursday, f"r{n}@example.org")[1] for n in range(5)] == ["left"] * 4 + ["not_asked_yet"]
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert intake.undo_leaving(alarm, by=None, now=NOW) == 4
+    assert standing(thursday, "r0@example.org") == ("yes", "yes")
+
+
+def test_who_left_the_letters_is_not_asked_for_their_appeals(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+    appealing.put_words(thursday, "Ask me.", now=NOW)
+    choose(ada, "ask", what="asks")
+    audience.unsubscribe(ada, thursday, now=NOW)
+    assert box(ada) is None
+    press(lantern, mails(out)[0])
+    assert standing(thursday) == ("left", "left")

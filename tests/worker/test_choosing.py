@@ -90,6 +90,7 @@ def test_what_she_asked_to_see_lies_in_the_gate_without_her_address(lantern: Any
         "wishes": "",
         "topics": [],
         "gathers": True,
+        "appeals": None,
     }
     assert b"ada@" not in bytes(Sheet.objects.get().box)
     place = Place.objects.get(uid=bytes(lantern.uid))

@@ -35,10 +35,18 @@ def words_for(list: List, language: str = "") -> str:
     return said.get(language[:2].lower()) or said[own] or next(filter(None, said.values()), "")
 
 
-def ever_spoke(subscriber: Subscriber, list: List) -> bool:
-    """Whether anything of appeals of this list is on record about her."""
+def concern(subscriber: Subscriber, list: List) -> bool:
+    """Whether she is asked for a yes to appeals of this list: she gets its letters, and the house asks for it, or
+    anything of that is on record about her, as where somebody at the desk noted it."""
+    if not Subscription.objects.filter(subscriber=subscriber, list=list, status=SUBSCRIBED).exists():
+        return False
     about = list.id, consent.PURPOSES.index(APPEALS)
-    return any((known[1], known[3]) == about for _id, known in dialect.consent_of([subscriber.id]))
+    spoke = any((known[1], known[3]) == about for _id, known in dialect.consent_of([subscriber.id]))
+    return spoke or bool(words_for(list))
+
+
+def agreed(subscriber: Subscriber, list: List) -> bool:
+    return Subscription.objects.filter(subscriber=subscriber, list=list, asking=consent.YES).exists()
 
 
 def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:

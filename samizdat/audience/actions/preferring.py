@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.audience import settling
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import appealing, forms
 from samizdat.audience.actions.suppress import keep_suppression
 from samizdat.audience.models import (
     FREQUENCIES,
@@ -41,7 +41,7 @@ PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it). gathers:
-    does the list make digests?
+    does the list make digests? appeals: whether she agreed to appeals for money; None where she is not asked.
     """
 
     list_name: str
@@ -52,6 +52,7 @@ class Settings:
     wishes: str
     topics: list[tuple[int, str, bool]]
     gathers: bool = False
+    appeals: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
         wishes=variants.known(settling.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
         gathers=bool(list.digest_when),
+        appeals=row.asking == consent.YES if appealing.concern(subscriber, list) else None,
     )
 
 
@@ -132,7 +134,7 @@ def remarks(organisation: Any, view: forms.FormView) -> list[str]:
             said.append(text % {"field": one.label or one.tag, "count": len(one.choices)})
     for list_ in List.objects.select_related("organisation").filter(organisation=organisation, id__in=view.lists):
         topics = [*topics_of(list_).values()]
-        shown = pages.shown(topics)
+        shown = pages.shown(topics, appealing.words_for(list_))
         if shown < len(topics):
             text = _(
                 "The settings of readers of “%(list)s” show %(shown)s of its %(count)s topics, and their page holds no "
