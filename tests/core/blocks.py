@@ -116,7 +116,7 @@ _TEXT = st.builds(
 _INLINE = st.lists(st.one_of(_TEXT, st.just({"type": "hardBreak"})), max_size=4)
 _PARAGRAPH = st.builds(lambda inline: {"type": "paragraph", "content": inline}, _INLINE)
 _HEADING = st.builds(
-    lambda level, inline: {"type": "heading", "attrs": {"level": level}, "content": inline}, st.integers(1, 3), _INLINE
+    lambda level, inline: {"type": "heading", "attrs": {"level": level}, "content": inline}, st.integers(1, 6), _INLINE
 )
 
 

@@ -19,6 +19,7 @@ STYLED = '<h1 class="h">Title</h1><p style="margin:0 0 9px;color:#345">Dear *|FN
     ("source", "kinds"),
     [
         ("Words", "paragraph"),
+        ('<h5 class="s">Head</h5><p>a</p><h6>Less</h6>', "heading paragraph heading"),
         ("<h4>Head</h4> one <br /><br /> two", "heading paragraph paragraph"),
         ("*|IFNOT:ARCHIVE_PAGE|* a <br><br> b *|END:IF|*", "paragraph"),
         ("<div>a</div><div>b</div><div><br></div><div>c</div>", "paragraph paragraph"),

@@ -166,7 +166,7 @@ class _Reader:
 
     def block(self, token: Token) -> Node:
         match token.type:
-            case "heading_open" if token.tag in ("h1", "h2", "h3", "h4"):
+            case "heading_open" if token.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
                 return {"type": "heading", "attrs": {"level": int(token.tag[1])}, "content": self.line()}
             case "paragraph_open":
                 inline = next(self.tokens)

@@ -56,7 +56,7 @@ _TEXT, _LINK, _SOURCE = Attr("text"), Attr("link"), Attr("source")
 
 KINDS: Mapping[str, Kind] = {
     "doc": Kind(BLOCKS | {"columns", "footer"}, attrs={"version": Attr("version", VERSION)}),
-    "heading": Kind(INLINE, attrs={"level": Attr("number", 1, (1, 2, 3, 4))}),
+    "heading": Kind(INLINE, attrs={"level": Attr("number", 1, (1, 2, 3, 4, 5, 6))}),
     "paragraph": Kind(INLINE),
     "bulletList": Kind(frozenset({"listItem"}), least=1),
     "orderedList": Kind(frozenset({"listItem"}), least=1, attrs={"start": Attr("number", 1)}),

@@ -166,7 +166,7 @@ class _Reader:
                     return [picture]
                 inner = self._inline(one.children)
                 return [{"type": "paragraph", "content": inner}] if inner else []
-            case "h1" | "h2" | "h3" | "h4":
+            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
                 level = int(one.tag[1])
                 return [{"type": "heading", "attrs": {"level": level}, "content": self._inline(one.children)}]
             case "ul" | "ol":

@@ -96,7 +96,7 @@ export function toolbar(editor, page) {
 
 // Text or a heading, and the tone of a call-out.
 function shapes(editor) {
-  const options = [["paragraph", kind("paragraph")], ...[1, 2, 3, 4].map((level) => [`heading${level}`, level > 1 ? `${kind("heading")} ${level}` : kind("heading")])];
+  const options = [["paragraph", kind("paragraph")], ...[1, 2, 3, 4, 5, 6].map((level) => [`heading${level}`, level > 1 ? `${kind("heading")} ${level}` : kind("heading")])];
   const text = make("select", { class: "input", "aria-label": say("shape") }, ...options.map(([value, label]) => make("option", { value }, label)));
   const tones = ["note", "warn", "good"].map((tone) => make("option", { value: tone }, say(`tone-${tone}`)));
   const tone = make("select", { class: "input", "aria-label": say("tone"), hidden: true }, ...tones);

@@ -77,10 +77,10 @@ const heading = Node.create({
   defining: true,
   addAttributes: () => ({ level: { default: 1, rendered: false } }),
   parseHTML: () =>
-    [1, 2, 3, 4, 5, 6].map((level) => ({ tag: `h${level}`, getAttrs: () => ({ level: Math.min(level, 4) }) })),
+    [1, 2, 3, 4, 5, 6].map((level) => ({ tag: `h${level}`, getAttrs: () => ({ level }) })),
   renderHTML: ({ node, HTMLAttributes }) => [`h${node.attrs.level}`, HTMLAttributes, 0],
   addInputRules() {
-    return [1, 2, 3, 4].map((level) =>
+    return [1, 2, 3, 4, 5, 6].map((level) =>
       textblockTypeInputRule({ find: new RegExp(`^(#{${level}})\\s$`), type: this.type, getAttributes: { level } }),
     );
   },
