@@ -92,8 +92,7 @@ class Search:
         standing = any(value is not None for value in on_a_list)
         self.wanted = dialect.Wanted(
             lists=tuple(one.id for one in lists) if standing else (),
-            # All of them by name, so that the index by list and status serves without a status as well.
-            statuses=(STATUSES.index(asked.status),) if asked.status else tuple(range(len(STATUSES))),
+            statuses=_statuses(asked),
             may=_codes(asked.suppressed),
             asking=bool(asked.appeals),
             tag=asked.tag,
@@ -118,7 +117,7 @@ class Search:
         if self.wanted.numbers:
             return dialect.FACETS, 1  # One window for all.
         ways = {dialect.FACETS: whole}
-        if self.wanted.lists:
+        if self.wanted.lists and self.wanted.statuses:
             totals = ListTotal.objects.filter(list__in=self.wanted.lists)
             totals = totals.filter(status__in=self.wanted.statuses)
             # Asked apart for each: a subscription is looked at, and the subscriber after it.
@@ -178,6 +177,14 @@ class Search:
     def _width(self, passed: int) -> int:
         """Of a window that passes over so many rows of the index."""
         return max(1, (self.end - self.low) * passed // self.rows)
+
+
+def _statuses(asked: Filter) -> tuple[int, ...]:
+    """All of them by name, so that the index by list and status serves without a status as well. Who agreed to appeals
+    is walked along an index that has no status: each row would be looked up for it."""
+    if asked.status:
+        return (STATUSES.index(asked.status),)
+    return () if asked.appeals else tuple(range(len(STATUSES)))
 
 
 def _codes(suppressed: str | None) -> tuple[int, ...]:
