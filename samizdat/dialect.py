@@ -684,6 +684,16 @@ def chained(table: str, organisation: int) -> Iterator[tuple[int, int, bytes, by
                 yield row[0], row[1], bytes(row[2]), bytes(row[3])
 
 
+def chained_at(table: str, organisation: int, position: int) -> tuple[int, bytes] | None:
+    """(id, link) of one position of a chain, where this table holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, link FROM {table} WHERE organisation_id = %s AND position = %s", [organisation, position]
+        )
+        row = cursor.fetchone()
+    return (row[0], bytes(row[1])) if row else None
+
+
 # === audience: imports, look-ups, totals ==========================================================================
 
 # Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.

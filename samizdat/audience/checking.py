@@ -5,7 +5,7 @@ next comparison begins at once and puts right what it finds, by the records. Eve
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,7 +13,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import facts, settling
 from samizdat.audience.actions.consent import settle_again
-from samizdat.audience.models import NUMBER_MASK, Subscriber, Subscription, row_id
+from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record
 from samizdat.vault import house
@@ -126,3 +126,17 @@ def _suppressed(organisation: Any, ids: list[int]) -> dict[int, str | None]:
     for blind, reason in dialect.suppressions_by_blind(organisation.id, list(whose)):
         found.setdefault(whose[bytes(blind)], []).append(reason)
     return {id: facts.foremost(reasons) for id, reasons in found.items()}
+
+
+def changed_records(_organisation: Any, ids: list[int]) -> list[int]:
+    """Of these records of consent, those that do not say what their digest says: for the check of the chain. One whose
+    words were erased has no say any more."""
+    names = ("id", "organisation_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest")
+    rows = ConsentRecord.objects.filter(id__in=ids).exclude(blob=b"").values_list(*names)
+    return [id for id, *told, digest in rows if _digest(*told) != bytes(digest)]
+
+
+def _digest(
+    organisation: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: date, blob: bytes
+) -> bytes:
+    return facts.digest(organisation, subscriber, list_id, kind, purpose, way, day.isoformat(), bytes(blob))

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": ("leaving", "export"),
     "subscribers": ("audience", "subscribers"),
     "paper": ("rights", "paper"),
+    "log": ("log", "log"),
     "campaign": ("sending", "campaign"),
     "template": ("templating", "template"),
     "archive": ("archive", "archive"),

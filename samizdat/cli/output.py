@@ -54,7 +54,7 @@ def settings() -> Settings:
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
-    r"paper|campaign|template|archive|route|demo)\b)"
+    r"paper|log|campaign|template|archive|route|demo)\b)"
 )
 
 

@@ -81,6 +81,8 @@ def verify(organisation: Any, contents: Mapping[str, Contents] | None = None) ->
     look = _Contents(organisation, {"events_event": changed_events, **(contents or {})})
     link, position = bytes(32), 0
     for at, table, number, digest_, stored in _walk(organisation):
+        if position == length:
+            break  # Linked by the worker since the head was read.
         position += 1
         if at != position:
             return Verdict(False, length, position, "missing")
@@ -94,6 +96,25 @@ def verify(organisation: Any, contents: Mapping[str, Contents] | None = None) ->
     if position != length or (head is not None and bytes(head.link) != link):
         return Verdict(False, length, position + 1, "end")
     return Verdict(True, length)
+
+
+def link_at(organisation: Any, position: int) -> bytes:
+    """The link of one position; b"" where there is none. It vouches for everything before."""
+    found = _at(organisation, position)
+    return found[2] if found else b""
+
+
+def row_at(organisation: Any, position: int) -> str | None:
+    """What stands at one position, for whoever has to look: table and row."""
+    found = _at(organisation, position)
+    return f"{found[0]}, row {found[1]}" if found else None
+
+
+def _at(organisation: Any, position: int) -> tuple[str, int, bytes] | None:
+    for table in TABLES:
+        if found := dialect.chained_at(table, organisation.id, position):
+            return table, *found
+    return None
 
 
 class _Contents:

@@ -22,6 +22,13 @@ KINDS: dict[str, Word] = {
     "returned": lazy("You came back to “%(list)s”."),
     "undone": lazy("Your move to “%(list)s” was undone here."),
 }
+OBJECTED_TO_ALL = lazy("You objected to all mail from us.")
+PURPOSES: dict[str, Word] = {"fundraising": lazy("appeals for money")}
+# Reasons that the house writes down by itself; any other is somebody's words.
+REASONS: dict[str, Word] = {
+    "no_answer": lazy("You were asked whether you want to stay, and we heard nothing."),
+    "moved_back": lazy("You were moved there, and moved back."),
+}
 WAYS: dict[str, Word] = {
     "import": lazy("brought in from a file"),
     "form": lazy("by a page of ours"),
@@ -103,7 +110,11 @@ def _standing(one: dict[str, Any]) -> str:
 
 def _consent(entry: dict[str, Any]) -> dict[str, Any]:
     kind = str(KINDS.get(entry["kind"], entry["kind"])) % {"list": entry.get("list_name") or _("every list")}
+    if entry["kind"] == "objected" and not entry.get("list_name"):
+        kind = str(OBJECTED_TO_ALL)
     return {
+        "purpose": PURPOSES.get(entry.get("purpose", ""), ""),
+        "reason": REASONS.get(entry.get("reason", ""), entry.get("reason", "")),
         "day": day(entry["day"]),
         "kind": kind,
         "way": WAYS.get(entry["way"], entry["way"]),

@@ -70,6 +70,14 @@ def test_the_page_says_the_same_without_script_or_foreign_address(ada: Any, lang
         assert re.findall(r"<h2>([A-Za-z ]+)</h2>", page) == []
 
 
+def test_her_page_tells_why_and_for_which_purpose(letter: Any, ada: Any) -> None:
+    audience.unsubscribe(ada, letter, way="form", reason="Too <many> letters.", now=NOW)
+    audience.object_to_mail(ada.organisation, subscriber=ada, reason="Enough.", now=NOW)
+    page = access.as_html(access.access_file(ada, now=NOW), "en")
+    assert "Too &lt;many&gt; letters." in page and "Enough." in page
+    assert page.count("You objected to all mail from us.") == 2 and page.count("(appeals for money;") == 1
+
+
 def test_what_she_wrote_into_a_field_is_text_on_the_page(lantern: Any, letter: Any, ada: Any) -> None:
     audience.change_values(ada, {"FNAME": "<img src=x onerror=alert(1)>"}, now=NOW)
     assert "<img" not in access.as_html(access.access_file(ada, now=NOW), "en")

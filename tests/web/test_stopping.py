@@ -30,8 +30,8 @@ def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_m
     text = "Email,Name\r\nADA@lantern.example, Ada\r\n\r\nstranger@post.example\r\nno address\r\nADA@lantern.example"
     form = {"addresses": text, "reason": "complaint"}
     shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
-    assert "2 addresses are on the stop list now, 1 of them subscribers." in shown
-    assert "1 line holds no address and was left out: 5." in shown
+    assert "2 addresses were put on the stop list. Subscribers among them: 1." in shown
+    assert "1 line holds no address and was left out (line 5)." in shown
     assert queries.card(here.ada, NOW).suppressed == "complaint" and f"/subscribers/{here.ada.number}/" in shown
     assert_projections_hold(here.organisation, NOW)
     assert detail_of(Event.objects.get(kind="suppressions.added"))["added"] == 2

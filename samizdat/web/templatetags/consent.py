@@ -39,6 +39,8 @@ def answer(verdict: Any) -> tuple[bool, str]:
 def entry_of(entry: Any) -> dict[str, Any]:
     """One record in words: which wording in which version, when, by which way."""
     title = str(words.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
+    if entry.kind == "objected" and not entry.list_name:
+        title = _("Objected to all mail")
     return {
         "day": entry.day,
         "title": title,

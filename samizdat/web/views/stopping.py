@@ -81,8 +81,8 @@ def stop_addresses(request: Any) -> HttpResponse:
 
 def _say(request: Any, taken: Taken) -> None:
     added = ngettext(
-        "%(n)s address is on the stop list now, %(here)s of them a subscriber.",
-        "%(n)s addresses are on the stop list now, %(here)s of them subscribers.",
+        "%(n)s address was put on the stop list. Subscribers among them: %(here)s.",
+        "%(n)s addresses were put on the stop list. Subscribers among them: %(here)s.",
         taken.added,
     )
     said = added % {"n": count(taken.added), "here": count(taken.subscribers)}
@@ -93,8 +93,8 @@ def _say(request: Any, taken: Taken) -> None:
     if taken.refused:
         lines = ", ".join(count(line) for line, _code in taken.refused[:NAMED])
         wrong = ngettext(
-            "%(n)s line holds no address and was left out: %(lines)s.",
-            "%(n)s lines hold no address and were left out: %(lines)s.",
+            "%(n)s line holds no address and was left out (line %(lines)s).",
+            "%(n)s lines hold no address and were left out (lines %(lines)s).",
             len(taken.refused),
         )
         more = lines + (" …" if len(taken.refused) > NAMED else "")

@@ -1,0 +1,33 @@
+"""log check: what somebody changed past Samizdat is found, and where."""
+
+from tests.cli.conftest import House
+
+CHAIN = "from samizdat.events import chain; chain.append(); "
+MODELS = "from samizdat.audience.models import ConsentRecord; from samizdat.events.models import Event, Head; "
+SECOND = MODELS + "row = ConsentRecord.objects.order_by('id')[1]; "
+ANEW = "ConsentRecord.objects.update(position=None); Event.objects.update(position=None); Head.objects.all().delete(); "
+
+
+def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> None:
+    house.say("list", "new", "Letter")
+    words = ("subscribers", "add", "-", "--list", "Letter", "--consent", "at the market")
+    house.say(*words, feed="one@market.example\ntwo@market.example\nthree@market.example\n")
+    house.django(CHAIN)
+    well = house.say("log", "check")
+    assert well["whole"] and well["length"] > 5
+    assert house.say("log", "check", "--mark", well["mark"])["mark"] == well["mark"]
+
+    house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(kind=3)")
+    wrong = house("log", "check", "--json")
+    assert (wrong.code, wrong.json["error"], wrong.json["reason"]) == (1, "log_changed", "digest")
+    assert "audience_consentrecord, row " in wrong.json["sentence"]
+    house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(blob=b'')")
+    assert house.say("log", "check")["whole"], "what was erased has no say any more"
+
+    house.django(SECOND + "row.delete()")
+    assert "is gone" in house("log", "check", "--json").json["sentence"]
+    house.django(MODELS + ANEW + CHAIN)
+    assert house.say("log", "check")["whole"], "whoever may write there can count it anew"
+    anew = house("log", "check", "--mark", well["mark"], "--json")
+    assert (anew.code, anew.json["reason"]) == (1, "mark"), "but not to the mark that lies elsewhere"
+    assert house("log", "check", "--mark", "7:no").code == 1
