@@ -80,6 +80,17 @@ def quick_emptying() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Argon2 takes an eighth of a second on purpose. It is the same with less memory and one round."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        for cost, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
+            patch.setattr(Argon2PasswordHasher, cost, least)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def files_found_once() -> Iterator[None]:
     """Each test client has middleware of its own; what WhiteNoise finds in the static folders is the same for all."""
     from whitenoise.middleware import WhiteNoiseMiddleware

@@ -227,12 +227,6 @@ def make_picture(organisation: Any) -> Any:
     return take_in(organisation, png(), NOW)
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """Argon2 takes a quarter of a second on purpose; a page does not behave otherwise with another hasher."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
     return Furnished(tmp_path_factory.mktemp("letters"))
