@@ -45,6 +45,7 @@ import asyncio
 import base64
 import contextlib
 import datetime
+import re
 import ssl
 import threading
 from collections import Counter
@@ -60,6 +61,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+END = b".\r\n"  # of a message: the line with the dot alone
 EXTENSIONS = ("8BITMIME", "SMTPUTF8", "SIZE 52428800", "ENHANCEDSTATUSCODES")
 
 
@@ -514,12 +516,11 @@ class Session:
         await self.final(content)
 
     async def read_content(self) -> bytes:
-        lines = []
-        while (line := await self.reader.readline()) != b".\r\n":
-            if not line:
-                raise HungUp
-            lines.append(line[1:] if line.startswith(b".") else line)
-        return b"".join(lines)
+        """To the line with the dot alone, all at once: asking for each line took longer than all else here."""
+        content = b""
+        while content != END and not content.endswith(b"\n" + END):
+            content += await self.reader.readuntil(END)
+        return re.sub(rb"^\.", b"", content.removesuffix(END), flags=re.MULTILINE)
 
     def check_content(self, content: bytes) -> None:
         if content.count(b"\n") != content.count(b"\r\n") or content.count(b"\r") != content.count(b"\r\n"):
