@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from tests import warm
 from tests.cli.conftest import House, Result
 from tests.ports import free_port
@@ -18,6 +20,15 @@ HEADING = "Email Address,First Name,OPTIN_TIME,LAST_CHANGED,TAGS"
 EXPORT = "subscribed_members_export_0a1b2c3d4e.csv"
 LETTER = "# Hello *|FNAME|*\n\nThe [whole story](https://lantern.example/story) is on our page.\n"
 SENDER = "Northern Lantern <letter@lantern.example>"
+
+
+def cases(table: dict[str, tuple[Any, ...]]) -> list[Any]:
+    """Each case by its name. Whose sentence no database has a part in: the first alone is tried on PostgreSQL too."""
+    first = next(iter(table))
+    return [
+        pytest.param(*values, id=name, marks=() if name == first else pytest.mark.once)
+        for name, values in table.items()
+    ]
 
 
 def one_sentence(result: Result, *needles: str) -> None:

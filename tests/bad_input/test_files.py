@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input.saying import EXPORT, count, export, one_sentence, refuses, rows
+from tests.bad_input.saying import EXPORT, cases, count, export, one_sentence, refuses, rows
 from tests.cli.conftest import House
 
 LIST = "Letter"
@@ -56,7 +56,7 @@ NO_EXPORTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "says"), NO_EXPORTS.values(), ids=NO_EXPORTS)
+@pytest.mark.parametrize(("name", "content", "says"), cases(NO_EXPORTS))
 def test_what_is_no_export_is_refused_in_one_sentence_and_nothing_is_written(
     lists: House, name: str, content: bytes, says: str
 ) -> None:

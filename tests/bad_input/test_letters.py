@@ -4,7 +4,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from tests.bad_input.saying import LETTER, SENDER, draft, one_sentence, refuses, rows, rows_of
+from tests.bad_input.saying import LETTER, SENDER, cases, draft, one_sentence, refuses, rows, rows_of
 from tests.cli.conftest import House
 
 LIST = "Letter"
@@ -48,7 +48,7 @@ FLAWED = {
 }
 
 
-@pytest.mark.parametrize(("words", "says"), FLAWED.values(), ids=FLAWED)
+@pytest.mark.parametrize(("words", "says"), cases(FLAWED))
 def test_a_flawed_letter_is_not_released_and_the_flaw_is_named(lists: House, words: dict[str, str], says: str) -> None:
     number = str(lists.say(*write(lists, **words))["id"])
     before = rows(lists)
@@ -70,7 +70,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("words", "says"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("words", "says"), cases(REFUSED))
 def test_what_cannot_be_a_draft_is_refused_and_nothing_is_written(
     lists: House, words: dict[str, str], says: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.bad_input.saying import draft
+from tests.bad_input.saying import cases, draft
 from tests.cli.conftest import House
 from tests.smtp_server import HANG_UP, HANG_UP_UNTAKEN, RESET, STALL, Certificates, ScriptedServer, endless
 
@@ -72,7 +72,7 @@ def patient(lists: House) -> str:
     return draft(lists, LIST)
 
 
-@pytest.mark.parametrize(("stage", "answer", "says"), CONDEMNED.values(), ids=CONDEMNED)
+@pytest.mark.parametrize(("stage", "answer", "says"), cases(CONDEMNED))
 def test_a_relay_that_is_no_use_is_condemned_in_words_and_everything_is_still_owed(
     lists: House, relay: ScriptedServer, patient: str, stage: str, answer: Any, says: str
 ) -> None:

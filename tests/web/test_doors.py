@@ -61,8 +61,9 @@ def test_only_these_pages_are_open_to_strangers() -> None:
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:
+    ours = here.ids()
     for pattern in INSIDE:
-        address = _address(pattern, here.ids())
+        address = _address(pattern, ours)
         seen = client.get(address)
         assert (seen.status_code, seen.headers.get("Location", "").split("?")[0]) == (302, "/sign-in"), address
         assert client.post(address).status_code == 403, address
@@ -70,9 +71,9 @@ def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House,
 
 @pytest.mark.parametrize("role", BY_ROLE)
 def test_what_a_role_may_see_it_sees_and_the_rest_says_no(here: House, role: str) -> None:
-    client = signed_in(here.people[role])
+    client, ours = signed_in(here.people[role]), here.ids()
     for pattern in INSIDE:
-        address, door = _address(pattern, here.ids()), pattern.callback.door  # type: ignore[attr-defined]
+        address, door = _address(pattern, ours), pattern.callback.door  # type: ignore[attr-defined]
         answer = client.get(address)
         if not door["see"]:
             assert answer.status_code == 405, address
@@ -85,11 +86,11 @@ def test_what_a_role_may_see_it_sees_and_the_rest_says_no(here: House, role: str
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_post_of_a_role_that_may_not_is_answered(here: House, role: str) -> None:
-    client = signed_in(here.people[role])
+    client, ours = signed_in(here.people[role]), here.ids()
     for pattern in INSIDE:
         door = pattern.callback.door  # type: ignore[attr-defined]
         if role not in door["do"]:
-            address = _address(pattern, here.ids())
+            address = _address(pattern, ours)
             assert client.post(address).status_code in (403, 405), address
 
 
@@ -100,8 +101,10 @@ def test_a_viewer_may_do_nothing_at_all() -> None:
 @pytest.mark.parametrize("role", BY_ROLE)
 def test_a_foreign_organisation_looks_like_none(here: House, there: House, role: str) -> None:
     client = signed_in(here.people[role])
+    theirs = there.ids()
+    nobodys = theirs | {"organisation": "nobody"}
     for pattern in INSIDE:
-        foreign, none = _address(pattern, there.ids()), _address(pattern, there.ids() | {"organisation": "nobody"})
+        foreign, none = _address(pattern, theirs), _address(pattern, nobodys)
         seen, missing = client.get(foreign), client.get(none)
         assert (seen.status_code, missing.status_code) == (404, 404), foreign
         assert seen.content == missing.content, foreign
