@@ -18,6 +18,13 @@ def link(url: str) -> dict[str, Any]:
     return {"type": "link", "attrs": {"href": url}}
 
 
+def coloured(colour: str) -> dict[str, Any]:
+    return {"type": "colour", "attrs": {"colour": colour}}
+
+
+_FULL = {"link": link, "colour": lambda _url: coloured("#cc0000")}
+
+
 def paragraph(*inline: Any) -> dict[str, Any]:
     return {"type": "paragraph", "content": [text(one) if isinstance(one, str) else one for one in inline]}
 
@@ -108,9 +115,9 @@ _URL = st.sampled_from(
      "https://c.example/\"'><b>", "https://d.example/(x)"]
 )  # fmt: skip
 _TEXT = st.builds(
-    lambda words, marks, url: text(words, *([link(url)] if "link" in marks else []), *(marks - {"link"})),
+    lambda words, marks, url: text(words, *(_FULL[mark](url) if mark in _FULL else mark for mark in sorted(marks))),
     _WORDS,
-    st.sets(st.sampled_from(["bold", "italic", "link"])),
+    st.sets(st.sampled_from(["bold", "italic", "link", "colour"])),
     _URL,
 )
 _INLINE = st.lists(st.one_of(_TEXT, st.just({"type": "hardBreak"})), max_size=4)

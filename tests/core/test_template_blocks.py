@@ -26,7 +26,9 @@ STYLED = '<h1 class="h">Title</h1><p style="margin:0 0 9px;color:#345">Dear *|FN
         ('<a href="https://x.example"><img src="https://x.example/a.png" width="200" alt="Boat"></a>', "picture"),
         ('<p>a</p><table><tr><td>b</td></tr></table><p class="odd">c</p><p>d</p><p>e</p>',
          "paragraph html paragraph paragraph"),
-        ('one<br><br><span style="color:red">two</span><br><br>three', "paragraph html paragraph"),
+        ('one<br><br><span style="font-size:9px">two</span><br><br>three', "paragraph html paragraph"),
+        ('<p>a <span style="color:#ff0000">red</span> <a href="//x.y"><span style="color:#00ff00">b</span></a></p>',
+         "paragraph"),
         (STYLED, "heading paragraph paragraph bulletList"),
         ("<blockquote><p>said</p></blockquote><hr>", "blockquote divider"),
     ],
@@ -57,6 +59,18 @@ def test_html_becomes_blocks_and_what_cannot_stays_html(source: str, kinds: str)
 )  # fmt: skip
 def test_what_would_lose_something_is_no_blocks_at_all(source: str) -> None:
     assert read(source) is None
+
+
+def test_a_colour_is_the_innermost_one_and_said_in_one_way() -> None:
+    found = read('<p>a <font color="Red">b <a href="//x.example">c</a> <b>d</b></font></p>')
+    assert found is not None
+    assert to_html(found.document, dress=found.dress) == (
+        '<p>a <span style="color:#ff0000">b </span><a href="//x.example">c</a><span style="color:#ff0000"> </span>'
+        '<strong><span style="color:#ff0000">d</span></strong></p>'
+    )
+    for odd in ("color:rgba(0,0,0,.5)", "color:inherit", "color:red;font-size:9px"):
+        kept = read(f'<p>a</p><p><span style="{odd}">b</span></p>')
+        assert kept is not None and kept.kept
 
 
 def test_what_is_added_wears_what_the_template_has() -> None:

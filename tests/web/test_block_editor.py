@@ -78,7 +78,7 @@ def paste(page: Any, name: str) -> None:
 
 def told(block: Any) -> str:
     """A block in short: what it says, with its marks as signs."""
-    signs = {"bold": "*", "italic": "/", "link": "_"}
+    signs = {"bold": "*", "italic": "/", "link": "_", "colour": "~"}
     if block["type"] == "text":
         around = "".join(signs[mark["type"]] for mark in block.get("marks", ()))
         return f"{around}{block['text']}{around[::-1]}"
@@ -222,12 +222,18 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
     assert complaints == []
 
 
+RED = {
+    "type": "paragraph",
+    "content": [{"type": "text", "text": "Red", "marks": [{"type": "colour", "attrs": {"colour": "#cc0000"}}]}],
+}
+
+
 def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
     browser: Any, served: str, here: House
 ) -> None:
     from samizdat.accounts.models import Session
 
-    letter, path = make(here, paragraph("One"), paragraph("Two"))
+    letter, path = make(here, paragraph("One"), paragraph("Two"), RED)
     clara, vera = here.people["editor"], here.people["admin"]
     with window(browser, clara, served) as (page, _said), window(browser, vera, served) as (other, _heard):
         page.goto(path)
@@ -245,6 +251,11 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         expect(other.locator(".ProseMirror")).to_contain_text("Two by Vera!")
         expect(other.locator("#here")).to_contain_text("Clara is writing here too")
         stored(other, letter, "Two by Vera!")
+        assert draft_of(Campaign.objects.get(pk=letter.pk)).body.count('"colour":"#cc0000"') == 1
+        expect(other.locator(".ProseMirror > .block:nth-child(3) p span")).to_have_css("color", "rgb(204, 0, 0)")
+        other.click(".ProseMirror > .block:nth-child(3) p span")
+        other.click("[data-format='colour']")
+        until(lambda: "#cc0000" not in draft_of(Campaign.objects.get(pk=letter.pk)).body)
         # Clara is signed out while she types; she signs in again elsewhere, and what she typed is saved from here.
         Session.objects.filter(person=clara).delete()
         page.keyboard.type(", signed out")

@@ -364,13 +364,15 @@ class Markup:
     def _marked(self, node: Node) -> str:
         if node["type"] == "hardBreak":
             return "<br>"
-        names = {mark["type"] for mark in node.get("marks", ())}
+        marks = {mark["type"]: mark.get("attrs", {}) for mark in node.get("marks", ())}
         made = []
         for part in self.set.edges.split(node["text"]):
             text = html.escape(part, quote=False)
             if part and not self.set.edges.fullmatch(part):
-                text = self._worn("em", text) if "italic" in names else text
-                text = self._worn("strong", text) if "bold" in names else text
+                # Innermost, since what is bold or a link may have a colour in the template.
+                text = f'<span style="color:{marks["colour"]["colour"]}">{text}</span>' if "colour" in marks else text
+                text = self._worn("em", text) if "italic" in marks else text
+                text = self._worn("strong", text) if "bold" in marks else text
             made.append(text)
         return "".join(made)
 

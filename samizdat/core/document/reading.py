@@ -346,6 +346,12 @@ def _id(value: Any) -> str:
     return value
 
 
+def _colour(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError
+    return value.lower()
+
+
 _ID = Attr("id", None)
 _READ = {
     "id": _id,
@@ -361,4 +367,5 @@ _READ = {
     "texts": _texts,
     "answers": _answers,
     "links": _links,
+    "colour": _colour,
 }

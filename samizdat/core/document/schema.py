@@ -17,8 +17,9 @@ MAX_ANSWERS = 6  # of a question
 type Node = dict[str, Any]
 
 type Value = Literal[
-    "text", "link", "source", "flag", "width", "moment", "html", "texts", "answers", "links", "number", "version", "id"
-]
+    "text", "link", "source", "flag", "width", "moment", "html", "texts", "answers", "links", "number", "version", "id",
+    "colour",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,12 @@ BLOCKS = LISTS | {
     "heading", "paragraph", "blockquote", "picture", "button", "divider",
     "callout", "social", "donation", "event", "question", "video", "html",
 }  # fmt: skip
-MARKS: Mapping[str, Mapping[str, Attr]] = {"link": {"href": Attr("link")}, "bold": {}, "italic": {}}
+MARKS: Mapping[str, Mapping[str, Attr]] = {
+    "link": {"href": Attr("link")},
+    "bold": {},
+    "italic": {},
+    "colour": {"colour": Attr("colour", "#000000")},
+}
 
 # Blocks at the top and in a column may have an id, which says nothing about the letter: merging and comments use it.
 WITH_ID = BLOCKS | {"columns", "footer"}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Literal
 
+from samizdat.core.checks.contrast import colour
 from samizdat.core.document import BadDocument, parse
 from samizdat.core.document.dress import PLAIN, Dress
 from samizdat.core.document.schema import Node
@@ -36,6 +37,7 @@ _ASIDE = frozenset({"href", "src", "alt", "width", "height", "start", "target", 
 _MARGIN = re.compile(r"(?:^|;)\s*margin[\w-]*\s*:[^;]*")
 # In pixels: another picture has other ones. A part of what is around it stays.
 _SIZE = re.compile(r"(?:(?<=;)|^)\s*(?:width\s*:\s*[\d.]+px|height\s*:\s*[\d.]+(?:px)?)[^;]*;?")
+_ONE_COLOUR = re.compile(r"\s*color\s*:\s*(#[0-9a-f]{3,8}|rgba?\([^()]*\)|[a-z]+)\s*;?\s*", re.IGNORECASE)
 _PIXELS = re.compile(r"\s*(\d{1,4})(?:px)?\s*")
 
 
@@ -257,25 +259,44 @@ class _Reader:
                 yield {"type": "hardBreak"}
             elif child.tag in _MARKS:
                 self._fits(child)
-                yield from self._nodes(child.children, (*marks, {"type": _MARKS[child.tag]}))
+                outer = _uncoloured(marks) if "color" in self._worn_by(child).get("style", "") else marks
+                yield from self._nodes(child.children, (*outer, {"type": _MARKS[child.tag]}))
             elif child.tag == "a" and child.attrs.get("href"):
                 self._fits(child)
-                yield from self._nodes(
-                    child.children, (*marks, {"type": "link", "attrs": {"href": child.attrs["href"]}})
-                )
+                # A link has a colour of its own, whatever it stands in.
+                link = {"type": "link", "attrs": {"href": child.attrs["href"]}}
+                yield from self._nodes(child.children, (*_uncoloured(marks), link))
             elif child.tag in ("a", "span", "font") and not set(child.attrs) - _ASIDE:
                 yield from self._nodes(child.children, marks)
+            elif child.tag in ("span", "font") and (found := _colour_of(child)):
+                colour = {"type": "colour", "attrs": {"colour": found}}
+                yield from self._nodes(child.children, (*_uncoloured(marks), colour))
             else:
                 raise _Odd
 
     def _fits(self, one: Knot) -> None:
         """It looks as the others of its kind do; margins may differ. Errors: _Odd."""
-        worn = self.worn.get(_WORN_AS.get(one.tag, one.tag), {})
-        if _compared(_look_of(one)) != _compared(worn):
+        if _compared(_look_of(one)) != _compared(self._worn_by(one)):
             raise _Odd
+
+    def _worn_by(self, one: Knot) -> Mapping[str, str]:
+        """What most of its kind have."""
+        return self.worn.get(_WORN_AS.get(one.tag, one.tag), {})
 
 
 # --- how it looks ---
+
+
+def _colour_of(one: Knot) -> str:
+    """The colour of its text, where that is all that it says; else ""."""
+    look = _look_of(one)
+    found = _ONE_COLOUR.fullmatch(look.get("style") or f"color:{look.get('color', '')}")
+    parts = colour(found[1]) if found and len(look) == 1 else None
+    return "#{:02x}{:02x}{:02x}".format(*parts) if parts else ""
+
+
+def _uncoloured(marks: tuple[Node, ...]) -> tuple[Node, ...]:
+    return tuple(mark for mark in marks if mark["type"] != "colour")
 
 
 def _held(every: Iterable[Knot]) -> Literal["bare", "p"]:

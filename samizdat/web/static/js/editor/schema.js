@@ -247,6 +247,26 @@ const link = Mark.create({
   renderHTML: ({ HTMLAttributes }) => ["a", { href: safeLink(HTMLAttributes.href) }, 0],
 });
 
+// Of imported letters: nobody gives one here, and whatever is pasted loses its own. It can be taken off. Set as a property,
+// since the page allows no style in its markup.
+const colour = Mark.create({
+  name: "colour",
+  priority: 40,
+  addAttributes: () => ({ colour: { default: "#000000" } }),
+  parseHTML: () => [
+    {
+      tag: "span[data-colour]",
+      getAttrs: (element) => (/^#[0-9a-f]{6}$/.test(element.dataset.colour) ? { colour: element.dataset.colour } : false),
+    },
+  ],
+  renderHTML: ({ mark }) => {
+    const dom = document.createElement("span");
+    dom.dataset.colour = mark.attrs.colour;
+    dom.style.color = mark.attrs.colour;
+    return { dom, contentDOM: dom };
+  },
+});
+
 // Ctrl Enter sends a test, as everywhere on the page.
 const lineBreak = HardBreak.extend({
   addKeyboardShortcuts() {
@@ -277,5 +297,5 @@ export function schema(view) {
     node.extend({ addNodeView: view(node.name) }),
   );
   const atoms = Object.entries(ATOMS).map(([name, defaults]) => atom(name, defaults, view));
-  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, ids, UndoRedo, Gapcursor];
+  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, colour, ids, UndoRedo, Gapcursor];
 }
