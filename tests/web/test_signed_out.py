@@ -16,6 +16,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.web import signed_out
 from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
+from tests.web.test_sending import leave_to_one
 
 Desk = Callable[[str], Client]
 TYPED = 'The water came at "five" & <six>,\nin Vītebska.'
@@ -145,6 +146,7 @@ def test_what_is_too_much_to_travel_is_said(here: House, desk: Desk, monkeypatch
 
 @pytest.mark.once
 def test_the_places_where_somebody_writes_carry_a_mark(here: House) -> None:
+    leave_to_one(here.sent)  # Only what is on the web is corrected there.
     client = signed_in(here.people["admin"])
     for name, args in (
         ("correct-letter", [here.sent.pk]),
