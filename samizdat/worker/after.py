@@ -16,7 +16,7 @@ from samizdat.events import queries
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
-from samizdat.worker import choosing, forgetting, intake, publish
+from samizdat.worker import choosing, forgetting, intake, publish, staying
 from samizdat.worker.sweeping import sweep
 
 log = logging.getLogger("samizdat.worker")
@@ -37,6 +37,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "subscriber.erased": (choosing.drop_data, sweep),
     "subscribers.erased": (choosing.drop_data, sweep),
     "subscriber.moved": (choosing.drop_data,),  # It lies there for whoever has the mailbox that she left.
+    "subscriber.returned": (staying.back,),
     "subscriber.forgotten": (forgetting.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organisation, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (intake.undo,),

@@ -5,8 +5,10 @@ from datetime import datetime
 from django.db import transaction
 
 from samizdat.campaigns.models import Edition
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
 from samizdat.gate import actions as gate
-from samizdat.rights.actions import stay
+from samizdat.rights.actions import heard, stay
 from samizdat.worker.boxes import Said, each, opened
 from samizdat.worker.intake import SLICE, all_proven
 
@@ -30,3 +32,9 @@ def _take(said: list[Said], now: datetime) -> None:
         for one in proven:
             stay(one.said.organisation, letters.get(one.edition), one.subscriber, now=one.said.at)
     gate.done_with(one.row for one in said)
+
+
+def back(event: Event, now: datetime) -> None:
+    """Somebody took her leaving back: an answer too, where she is being asked."""
+    if event.about and (list_ := detail_of(event).get("list")):
+        heard(list_, event.about)

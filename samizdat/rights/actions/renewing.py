@@ -249,6 +249,16 @@ def stay(organisation: Any, campaign: Campaign | None, subscriber: Subscriber, *
     return True
 
 
+def heard(list: int, subscriber: int) -> None:
+    """She took a leaving back: where this list asks her, that is her answer, and she is not reminded any more."""
+    renewal = Renewal.objects.select_related("letter").filter(list=list, state="asking").first()
+    if renewal is None or not _heard(renewal, [subscriber]):
+        return
+    with transaction.atomic():
+        for row in Subscriber.objects.select_for_update().filter(id=subscriber):
+            settling.retag(row, remove=[renewal.tag_id or 0])
+
+
 def _moved_out(row: Subscriber, list: List) -> bool:
     """Whether her last word about this list is that she did not answer: ours, and not hers."""
     keys = house.keys(row.organisation)
