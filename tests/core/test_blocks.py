@@ -50,7 +50,7 @@ def flaws(letter: Letter) -> list[tuple[str, int, str]]:
 class Nesting(HTMLParser):
     """Counts what is open, and remembers what closed something else."""
 
-    inside_a_line = frozenset({"a", "strong", "em", "b", "i"})
+    inside_a_line = frozenset({"a", "strong", "em", "b", "i", "span"})
     void = frozenset({"br", "hr", "img", "meta", "col", "wbr"})
 
     def __init__(self) -> None:
