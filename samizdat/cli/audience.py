@@ -12,7 +12,7 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
 from samizdat.cli.rights import access, correct, keep, object_
-from samizdat.core.consent import PURPOSES, STATUSES
+from samizdat.core.consent import PURPOSES, STATUSES, Yes
 from samizdat.core.digest import WHEN
 from samizdat.core.shown import marked
 
@@ -142,9 +142,12 @@ def subscribers_show(address: str) -> None:
     from samizdat.audience.queries import card
 
     found = card(_subscriber(address), opening.now())
+    asked = {row.list_id: "yes" if isinstance(of, Yes) else of.reason for row, of in found.fundraising}
     standings = [
-        {"list": row.name, "status": row.status, "may": str(row.verdict), "since": row.since} for row in found.lists
-    ]
+        {"list": row.name, "status": row.status, "may": str(row.verdict), "since": row.since,
+         "appeals": asked.get(row.list_id, "never_agreed")}
+        for row in found.lists
+    ]  # fmt: skip
     timeline = [
         {"day": entry.day, "at": entry.at, "kind": entry.kind, "list": entry.list_name, "way": entry.way,
          "source": entry.source, "wording": entry.wording, "version": entry.version, "language": entry.language,
@@ -165,7 +168,11 @@ def subscribers_show(address: str) -> None:
         f"No. {found.number:,}  {marked(found.address)}",
         *[f"  {tag}: {marked(value)}" for tag, value in found.values.items() if tag != "EMAIL"],
         *([f"  tags: {', '.join(map(marked, found.tags))}"] if found.tags else []),
-        *[f"  {row['list']}: {row['status']} since {row['since']}" for row in standings],
+        *[
+            f"  {row['list']}: {row['status']} since {row['since']}"
+            + "; appeals for money too" * (row["appeals"] == "yes")
+            for row in standings
+        ],
         *[
             f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  "
             + marked(str(row["wording"] or row["source"] or ""))

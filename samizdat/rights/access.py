@@ -19,7 +19,7 @@ from samizdat.audience.models import Subscriber
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Edition
 from samizdat.core import variants
-from samizdat.core.consent import WAYS, Yes
+from samizdat.core.consent import WAYS, No, Yes
 from samizdat.core.ledger import STATES
 from samizdat.core.outcome import ANSWERS
 from samizdat.delivery.models import Delivery
@@ -37,6 +37,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dic
     organisation = subscriber.organisation
     card = audience.card(subscriber, now)
     facts = facts_of(organisation)
+    appeals = {one.list_id: verdict for one, verdict in card.fundraising}
     labels = {field.tag: field.label for field in audience.fields(organisation)}
     record("subscriber.access", organisation, about=subscriber.id, by=by, now=now)
     return {
@@ -60,7 +61,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dic
             "suppressed": card.suppressed or "",
             **_chosen(subscriber),
         },
-        "lists": [_list(subscriber, one) for one in card.lists],
+        "lists": [_list(subscriber, one, appeals.get(one.list_id)) for one in card.lists],
         "consent": [
             {name: str(value) for name, value in asdict(entry).items() if name not in ("list_id", "letter") and value}
             for entry in card.timeline
@@ -83,7 +84,8 @@ def _chosen(subscriber: Subscriber) -> dict[str, Any]:
     }
 
 
-def _list(subscriber: Subscriber, one: audience.Standing) -> dict[str, Any]:
+def _list(subscriber: Subscriber, one: audience.Standing, appeals: Yes | No | None) -> dict[str, Any]:
+    """appeals: whether she may be asked for money; None where she has said nothing of it, which is no yes."""
     often, until = preferring.often_of(subscriber, one.list_id)
     return {
         "list": one.name,
@@ -93,6 +95,8 @@ def _list(subscriber: Subscriber, one: audience.Standing) -> dict[str, Any]:
         "reason": one.verdict.reason,
         "often": often,
         "paused_until": until.isoformat() if until else "",
+        "appeals": isinstance(appeals, Yes),
+        "appeals_reason": appeals.reason if appeals else "",
     }
 
 

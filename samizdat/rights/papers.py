@@ -119,7 +119,24 @@ def _purposes(facts: Facts) -> tuple[str, ...]:
     for one in facts.lists:
         words = _("- “%(list)s”: “%(wording)s”") if one.wording else _("- “%(list)s”")
         lines.append(words % {"list": one.name, "wording": one.wording})
-    lines.append(_("Appeals for money are a purpose of their own: who agreed to letters has not agreed to those."))
+    return (*lines, *_appeals(facts))
+
+
+def _appeals(facts: Facts) -> tuple[str, ...]:
+    """As the house does it: whom it asks for a yes to them, or whose yes it noted."""
+    asking = [one for one in facts.lists if one.appeals or one.agreed]
+    if not asking:
+        text = _(
+            "Appeals for money are a purpose of their own: who agreed to letters has not agreed to those, and nobody "
+            "is asked to."
+        )
+        return (text,)
+    lines = [
+        _("Sending appeals for money to those readers who agreed to that, too: agreeing to letters is not enough.")
+    ]
+    for one in asking:
+        words = _("- with “%(list)s”: “%(wording)s”") if one.appeals else _("- with “%(list)s”")
+        lines.append(words % {"list": one.name, "wording": one.appeals})
     return tuple(lines)
 
 

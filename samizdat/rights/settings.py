@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from samizdat import dialect
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import wordings
+from samizdat.audience.actions.appealing import words_for
 from samizdat.audience.models import List
 from samizdat.delivery import queries as delivery
 from samizdat.rights.models import Retention
@@ -16,6 +18,8 @@ class ListFacts:
 
     name: str
     wording: str
+    appeals: str  # The words that ask for a yes to appeals for money; "" where nobody is asked.
+    agreed: bool  # Whether anybody has said such a yes.
     form: bool
     subscribed: int
     known: int  # In all statuses.
@@ -47,6 +51,7 @@ class Facts:
 
 def facts_of(organisation: Any) -> Facts:
     rules = {row.list_id: row for row in Retention.objects.filter(list__organisation=organisation)}
+    agreed = {*dialect.lists_asking(organisation.id)}
     rows = {row.id: row for row in List.objects.select_related("organisation").filter(organisation=organisation)}
     return Facts(
         organisation=organisation.name,
@@ -59,6 +64,8 @@ def facts_of(organisation: Any) -> Facts:
             ListFacts(
                 name=view.name,
                 wording=_wording(rows[view.id]),
+                appeals=words_for(rows[view.id]),
+                agreed=view.id in agreed,
                 form=bool(view.form_slug),
                 subscribed=view.totals["subscribed"],
                 known=view.total,

@@ -105,6 +105,10 @@ def _standing(one: dict[str, Any]) -> str:
         said.append(str(OFTEN[one["often"]]))
     if one["paused_until"]:
         said.append(_("nothing before %(day)s") % {"day": day(one["paused_until"])})
+    if one["appeals"]:
+        said.append(_("appeals for money too, as you agreed"))
+    elif one["appeals_reason"]:
+        said.append(_("no appeals for money"))
     return ", ".join(said)
 
 

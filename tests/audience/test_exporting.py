@@ -21,7 +21,7 @@ from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export, ExportPiece
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Subscriber
-from samizdat.core import segment
+from samizdat.core import consent, segment
 from samizdat.events.models import Event
 from tests.conftest import NOW
 
@@ -407,6 +407,8 @@ def test_a_table_and_mailchimps_layout_can_be_of_a_segment(audience: Any) -> Non
 def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:
     import openpyxl
 
+    ada = queries.subscriber_at(audience, "ada@post.example")
+    assert actions.agree_to_appeals(ada, queries.list_named(audience, "The Thursday Letter"), wording="Yes.", now=NOW)
     with zipfile.ZipFile(io.BytesIO(made(audience, Wish("csv")))) as box:
         text = box.read("subscribers.csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -417,7 +419,8 @@ def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:
         assert not any(cell[:1] in ("=", "+", "-", "@") for cell in row)
     ada = dict(zip(rows[0], next(row for row in rows if row[0] == "ada@post.example"), strict=True))
     assert ada["The Thursday Letter"] == ada["Courts, weekly"] == "subscribed"
-    assert WORDING in ada["Consent"]
+    assert WORDING in ada["Consent"] and ada["Appeals for money"] == "yes"
+    assert [row[rows[0].index("Appeals for money")] for row in rows[1:]].count("yes") <= 2, "she, and one like her"
     bare = made(audience, Wish("csv", zipped=False))
     assert bare.startswith("\ufeffEmail address".encode())
 
@@ -559,14 +562,28 @@ def test_what_she_chose_about_her_letters_comes_along(audience: Any, vault: Any,
     letter = queries.list_named(audience, "The Thursday Letter")
     day = (NOW + timedelta(days=30)).date()
     Subscription.objects.filter(subscriber=ada, list=letter).update(paused=day, frequency=1)
+    assert actions.agree_to_appeals(ada, letter, wording="Ask me.", now=NOW)
     there, _ = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
     row = Subscription.objects.get(
         subscriber=queries.subscriber_at(there, "ada@post.example"),
         list=queries.list_named(there, "The Thursday Letter"),
     )
-    assert (row.paused, row.frequency) == (day, 1)
+    assert (row.paused, row.frequency, row.asking) == (day, 1, consent.YES)
     card = queries.card(queries.subscriber_at(there, "ada@post.example"), NOW)  # type: ignore[arg-type]
     assert _standing(card)["The Thursday Letter"] == ("subscribed", "paused")
+
+
+def test_nobody_agrees_to_appeals_by_a_column_of_a_file(audience: Any, vault: Any, tmp_path: Path) -> None:
+    from samizdat.audience.models import Subscription
+
+    def asked_for_money(text: bytes) -> bytes:
+        head, *rows = text.split(b"\r\n")
+        assert b"asking" not in head
+        return b"\r\n".join([head + b",asking", *[row + b",1" for row in rows if row], b""])
+
+    data = _forged(made(audience, Wish("samizdat")), "subscriptions.csv", asked_for_money)
+    in_another_house(data, tmp_path, vault)
+    assert not Subscription.objects.exclude(asking=0).exists()
 
 
 def _forged(data: bytes, name: str, change: Any) -> bytes:

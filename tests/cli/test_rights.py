@@ -44,6 +44,7 @@ def test_a_yes_to_appeals_is_told_apart_from_one_to_letters(lived: House) -> Non
     lived.say("subscribers", "add", *words)
     shown = lived.say("subscribers", "show", "rosa@reader.example")
     assert {one["purpose"]: one["wording"] for one in shown["consent"]} == dict.fromkeys(consent.PURPOSES, "will give")
+    assert [one["appeals"] for one in shown["lists"]] == ["yes"]
     left = lived.say("subscribers", "unsubscribe", *words[:3], "--purpose", "fundraising")
     assert left == {"unsubscribed": 1}
     assert lived.say("subscribers", "show", "rosa@reader.example")["lists"][0]["status"] == "subscribed"

@@ -10,7 +10,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import preferring
+from samizdat.audience.actions import appealing, preferring
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.models import Subscriber
@@ -37,7 +37,7 @@ def test_her_file_holds_everything_and_nobody_elses(
     assert (document["about"]["notes"], document["about"]["tags"]) == ("Asked for large print.", ["fair"])
     assert document["lists"][0] | {"since": ""} == {
         "list": "The Thursday Letter", "status": "subscribed", "since": "", "may": True, "reason": "given",
-        "often": "all", "paused_until": ""
+        "often": "all", "paused_until": "", "appeals": False, "appeals_reason": ""
     }  # fmt: skip
     assert [(one["kind"], one["wording"]) for one in document["consent"]] == [("given", "Said so.")]
     assert [(one["subject"], one["state"]) for one in document["letters"]] == [("The winter list", "accepted")]
@@ -137,3 +137,19 @@ def test_the_words_of_a_form_for_several_lists_need_not_be_written_again(lantern
 def test_what_the_settings_do_not_tell_is_named(lantern: Any) -> None:
     gaps = papers.privacy_notice(facts_of(lantern), NOW.date(), "en").gaps
     assert any("postal address" in gap for gap in gaps)
+
+
+def test_the_papers_name_appeals_by_what_the_house_really_asks_for(lantern: Any, letter: Any, ada: Any) -> None:
+    def said() -> str:
+        return papers.as_text(papers.privacy_notice(facts_of(lantern), NOW.date(), "en"))
+
+    assert "nobody is asked to" in said()
+    audience.agree_to_appeals(ada, letter, way="desk", wording="Will give.", now=NOW)
+    assert "Sending appeals for money to those readers who agreed" in said() and "nobody is asked" not in said()
+    appealing.put_words(letter, "Ask me for money.", now=NOW)
+    assert "with “The Thursday Letter”: “Ask me for money.”" in said()
+    document = access.access_file(ada, now=NOW)
+    assert (document["lists"][0]["appeals"], document["lists"][0]["appeals_reason"]) == (True, "given")
+    assert "appeals for money too, as you agreed" in access.as_html(document, "en")
+    assert audience.unsubscribe(ada, letter, purpose="fundraising", now=NOW)
+    assert "no appeals for money" in access.as_html(access.access_file(ada, now=NOW), "en")

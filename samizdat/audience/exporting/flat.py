@@ -85,17 +85,36 @@ def _lists(home: people.House, list_id: int | None) -> list[int]:
 def _head(home: people.House, list_id: int | None) -> list[str]:
     names = [home.list_names[one] for one in _lists(home, list_id)]
     labels = [told["label"] or told["tag"] for told in home.fields.values()]
-    return escaped(["Email address", *labels, "Language", *names, "Tags", "Suppressed", "Joined", "Consent", "Notes"])
+    return escaped(
+        [
+            "Email address",
+            *labels,
+            "Language",
+            *names,
+            "Appeals for money",
+            "Tags",
+            "Suppressed",
+            "Joined",
+            "Consent",
+            "Notes",
+        ]
+    )
 
 
 def _row(home: people.House, one: people.Person, list_id: int | None) -> list[str]:
     statuses = {of[0]: STATUSES[of[1]] for of in one.lists}
     cells = [one.address, *(one.values.get(number, "") for number in home.fields), one.language]
     cells += [statuses.get(of, "") for of in _lists(home, list_id)]
+    cells.append(_appeals([one.asking[of] for of in _lists(home, list_id) if of in one.asking]))
     cells.append(", ".join(home.tags[tag] for tag in one.tags if tag in home.tags))
     cells.append(", ".join(reason for reason, _ in one.suppressed))
     cells += [_joined(one), _consent(home, one), one.values.get(seal.NOTES, "")]
     return escaped(cells)
+
+
+def _appeals(verdicts: list[int]) -> str:
+    """Whether she agreed to be asked for money, on one list at least; empty where she has said nothing of it."""
+    return "yes" if consent.YES in verdicts else "no" if verdicts else ""
 
 
 def _joined(one: people.Person) -> str:

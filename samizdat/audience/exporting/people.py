@@ -36,13 +36,15 @@ class Person:
     lists: list[tuple[Any, ...]] = field(default_factory=list)  # (list, status, since, and WISHES of the subscription)
     records: list[tuple[Any, ...]] = field(default_factory=list)  # (list, kind, purpose, way, day, words)
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (reason, day)
+    asking: dict[int, int] = field(default_factory=dict)  # List -> the verdict about appeals, where there is one.
 
 
-# Columns of a subscription beside its status: what she wished for (a pause, how often). Whatever the model has.
+# Columns of a subscription beside its status: what she wished for (a pause, how often). Whatever the model has, but
+# the verdicts: those follow from her consent records, wherever they are read.
 WISHES = tuple(
     column.attname
     for column in Subscription._meta.concrete_fields
-    if column.attname not in ("subscriber_id", "list_id", "status", "may", "since")
+    if column.attname not in ("subscriber_id", "list_id", "status", "may", "asking", "since")
 )
 
 
@@ -120,9 +122,10 @@ def whole(home: House, ids: Sequence[int]) -> list[Person]:
     for id, tag in dialect.tags_of(ids):
         if id in people and tag in home.tags:
             people[id].tags.append(tag)
-    for id, *of in dialect.subscriptions_with(ids, WISHES):
+    for id, *of, asking in dialect.subscriptions_with(ids, (*WISHES, "asking")):
         if id in people:
-            people[id].lists.append((of[0], of[1], *of[2:]))
+            people[id].lists.append(tuple(of))
+            people[id].asking |= {of[0]: asking} if asking else {}
     for id, (_, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
         if id in people:
             words = home.words(blob, id & NUMBER_MASK)

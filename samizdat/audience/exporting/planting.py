@@ -73,6 +73,7 @@ def plant(home: people.House, by: Any, wanted: Wanted, now: datetime) -> Planted
         joined=like.joined,
         tags=like.tags,
         lists=[(*of[:3], *("" for _ in of[3:])) for of in like.lists],  # She chose nothing about her letters.
+        asking=dict(like.asking),
         records=[_like_record(record, chance) for record in like.records],
     )
     return Planted(person, home.keys.blind(addresses.comparable(address)))
