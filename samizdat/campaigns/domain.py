@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import dns.exception
-import dns.name
-import dns.resolver
 from django.utils.translation import gettext as _
 
 from samizdat.core import dkim
@@ -54,6 +51,10 @@ Lookup = Callable[[str], list[str] | None]
 
 def look_up_txt(name: str) -> list[str] | None:
     """TXT strings of a name; [] when there are none, None when no server answered."""
+    # Here and not above: every process of the house has this module, and hardly one asks a name server.
+    import dns.exception
+    import dns.resolver
+
     try:
         answer = _resolver().resolve(name, "TXT")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -63,8 +64,10 @@ def look_up_txt(name: str) -> list[str] | None:
     return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
 
 
-def _resolver() -> dns.resolver.Resolver:
+def _resolver() -> Any:
     """Errors: DNSException on a machine that names no server."""
+    import dns.resolver
+
     resolver = dns.resolver.Resolver(configure=not option("SAMIZDAT_DNS"))
     if option("SAMIZDAT_DNS"):
         host, _colon, port = option("SAMIZDAT_DNS").partition(":")
