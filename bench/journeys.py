@@ -1,4 +1,5 @@
-"""Readers who join, confirm, change, pause, leave and are erased, over HTTP, without script, cookie or picture.
+"""Readers who join with the box for appeals ticked, confirm both, take appeals back, change, pause, leave and are
+erased, over HTTP, without script, cookie or picture.
 
 python -m bench journeys [--readers 1000] [--threads 32] [--only sqlite|postgresql]
 
@@ -35,7 +36,7 @@ MILLISECONDS = 200.0
 # Seconds that a reader waits for what the house does: taken up in 5, mail beside it.
 PATIENCE = 120.0
 
-PARTS = ("join", "confirm", "change", "pause", "leave", "erase")
+PARTS = ("join", "confirm", "refuse", "change", "pause", "leave", "erase")
 
 
 class Site(Protocol):
@@ -74,7 +75,7 @@ class Walk:
         tokens: dict[str, str] = {}
         for name in PARTS:
             began = time.monotonic()
-            if name == "change":
+            if name == "refuse":
                 tokens = self.site.preferences(addresses)
             self._all(getattr(self, f"_{name}"), [(address, tokens.get(address, "")) for address in addresses])
             told(name, time.monotonic() - began)
@@ -93,16 +94,23 @@ class Walk:
 
         def sent() -> bool:
             nonlocal page
-            _status, page, _ = self.site.post(form, {"email": address, "stamp": _stamp(page)})
+            _status, page, _ = self.site.post(form, {"email": address, "appeals": "1", "stamp": _stamp(page)})
             return 'name="stamp"' not in page
 
         self._until(sent, "the form was never taken")
 
     def _confirm(self, address: str, _token: str) -> None:
         token = self._until(lambda: self.site.mail(address, "c"), "no mail asked her")
-        self._page("confirm", f"/c/{token}")
+        if "the box for them was ticked" not in self._page("confirm", f"/c/{token}"):
+            raise Stopped("the page does not say that appeals are confirmed as well")
         self._posted("confirmed", f"/c/{token}", {})
         self._until(lambda: "<form" not in self.site.get(f"/c/{token}")[1], "the confirmation was not taken up")
+
+    def _refuse(self, _address: str, token: str) -> None:
+        """She agreed to appeals, sees that in her settings, and takes it back: no mail is needed for that."""
+        self._settings(token, 'name="asks" value="1" id="m" checked')
+        self._posted("refused", f"/p/{token}", {"do": "save", "often": "all", "language": "en", "asking": "yes"})
+        self._settings(token, 'name="asks" value="1" id="m">')
 
     def _change(self, _address: str, token: str) -> None:
         words = {"do": "save", "often": "monthly", "language": "ru", "text": "1", "discreet": "1"}
@@ -248,10 +256,11 @@ MAKE = (
     "import os; from datetime import datetime, UTC; from samizdat.accounts.models import Organisation; "
     "from samizdat.audience import actions; from samizdat.delivery.actions import add_route; "
     "o = Organisation.objects.get(); now = datetime.now(UTC); "
-    "details = {'from_email': 'letter@lantern.example', 'purpose': 'I agree.'}; "
+    "details = {'from_email': 'letter@lantern.example', 'purpose': 'I agree.', 'appeals': 'Ask me.'}; "
     "l = actions.new_list(o, 'Thursday', now=now, details=details); "
     "actions.give_form(l, 'thursday', now=now); add_route(o, 'out', 'folder://' + os.environ['OUT'], now=now); "
-    "from samizdat.audience.actions import forms; told = forms.FormFacts('Thursday', 'en', (l.id,), 'I agree.'); "
+    "from samizdat.audience.actions import forms; told = forms.FormFacts('Thursday', 'en', (l.id,), 'I agree.', "
+    "appeals='Ask me.'); "
     "print(json.dumps({str(n): forms.make_form(o, told, now=now).slug for n in range(9)}))"
 )
 

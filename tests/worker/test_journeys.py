@@ -1,4 +1,5 @@
-"""Twenty readers join, confirm, change, pause, leave and are erased, without script, cookie or picture.
+"""Twenty readers join, confirm letters and appeals, take those back, change, pause, leave and are erased, without
+script, cookie or picture.
 
 `./run bench journeys` sends a thousand through a served house; here the pages and the worker are in this process.
 """
@@ -14,13 +15,14 @@ from django.test import Client, override_settings
 from bench.journeys import Walk, tokens_in
 from samizdat import hours
 from samizdat.audience import queries
+from samizdat.audience.actions import appealing
 from samizdat.audience.models import Mailed, Subscriber
 from samizdat.core import link
 from samizdat.delivery.actions import add_route
 from samizdat.gate.models import Intake
 from samizdat.public import joining, stamps, style, tokens
 from samizdat.vault import house
-from samizdat.worker import asking, choosing, intake, links, signups
+from samizdat.worker import asking, choosing, intake, links, publish, signups
 from tests.conftest import NOW
 from tests.public.conftest import TEMPLATES
 
@@ -67,6 +69,8 @@ class InProcess:
 @pytest.fixture
 def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    appealing.put_words(thursday, "Ask me.", now=NOW)
+    publish.list_as_form(thursday)
     key = house.keys(lantern).link
     assert key is not None
     reading = {name: base64.b64encode(secret).decode() for name, secret in links.given(key).items()}
