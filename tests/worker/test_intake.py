@@ -501,6 +501,23 @@ def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
     assert Campaign.objects.get(pk=appeal.campaign_id).left_by_letter == 1
 
 
+def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_she_left_with_the_letters(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    for reader in (ada, boris):  # Of appeals she said nothing herself.
+        audience.agree_to_appeals(reader, thursday, way="desk", wording="On paper.", now=NOW)
+    say(lantern, "leave", token=token(lantern, ada, appeal.id), purpose="leave", way="one-click")
+    intake.take(NOW)
+    audience.unsubscribe(boris, thursday, way="desk", now=NOW)
+    audience.confirm(ada, thursday, now=NOW)
+    for reader in (ada, boris):
+        say(lantern, "back", token=token(lantern, reader, appeal.id), purpose="leave")
+    intake.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("subscribed", "unsubscribed")
+    assert said_of_appeals([ada, boris]) == {"left"} and not Intake.objects.exists()
+
+
 def test_a_public_process_that_lies_makes_no_half_leaving_of_a_whole_one(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:

@@ -199,6 +199,8 @@ def _left_herself(subscriber: Subscriber, list: List, since: date, purpose: str)
     known = (known for _, known in dialect.consent_of([subscriber.id]) if known[1] in (list.id, None))
     about = consent.PURPOSES.index(purpose)
     spoken = [one for one in known if one[3] == about and consent.KINDS[one[2]] not in ("asked", "given")]
+    if not spoken:
+        return False  # Of appeals: agreed to at the desk, and left with the letters.
     _order, _list, kind, _purpose, way, day = max(spoken, key=lambda known: (known[5], known[0]))
     return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
 
