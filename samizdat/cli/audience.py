@@ -12,13 +12,15 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
 from samizdat.cli.rights import access, correct, keep, object_
-from samizdat.core.consent import PURPOSES, STATUSES, Yes
+from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Yes
 from samizdat.core.digest import WHEN
 from samizdat.core.shown import marked
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
 PIPED, LARGEST_PIPED = "pasted.txt", 64 << 20
+# Behind the name of a list, where what is said is not said of its letters.
+_APPEALS = {LETTERS: "", APPEALS: " (appeals for money)"}
 BY_STATUS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
 
 
@@ -174,7 +176,7 @@ def subscribers_show(address: str) -> None:
             for row in standings
         ],
         *[
-            f"  {row['day']}  {row['kind']}  {row['list']}  by {row['way']}  "
+            f"  {row['day']}  {row['kind']}  {row['list']}{_APPEALS[str(row['purpose'])]}  by {row['way']}  "
             + marked(str(row["wording"] or row["source"] or ""))
             for row in timeline
         ],
@@ -196,7 +198,8 @@ def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None
     added = _for_each(
         address, lambda each: add_subscriber(organisation, each, to, consent=consent, purpose=purpose, now=now)
     )
-    say({"added": len(added), "numbers": [each.number for each in added]}, f"{len(added):,} on {name}.")
+    document = {"added": len(added), "numbers": [each.number for each in added]}
+    say(document, f"{len(added):,} on {name}{_APPEALS[purpose]}.")
 
 
 def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
@@ -233,7 +236,8 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
     left = sum(
         _for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", purpose=purpose, now=now))
     )
-    say({"unsubscribed": left}, f"{left:,} left {name}." if left else "Left already; nothing was changed.")
+    sentence = f"{left:,} left {name}{_APPEALS[purpose]}." if left else "Left already; nothing was changed."
+    say({"unsubscribed": left}, sentence)
 
 
 @subscribers.command("erase")
