@@ -8,7 +8,7 @@ from django.utils.translation import pgettext
 
 def words() -> str:
     """JSON for the page: name -> sentence. %(kind)s and such are filled in by the script."""
-    return json.dumps(_kinds() | _tools() | _forms() | _sentences(), ensure_ascii=False)
+    return json.dumps(_kinds() | _tools() | _panels() | _blocks() | _sentences(), ensure_ascii=False)
 
 
 def _kinds() -> dict[str, str]:
@@ -80,7 +80,8 @@ def _tools() -> dict[str, str]:
     }
 
 
-def _forms() -> dict[str, str]:
+def _panels() -> dict[str, str]:
+    """What links, fields and pictures are asked for."""
     return {
         "letter": _("Letter"),
         "link-to": _("Address of the link"),
@@ -108,6 +109,12 @@ def _forms() -> dict[str, str]:
         "picture-link": _("Leads to"),
         "picture-width": _("Width in pixels"),
         "picture-width-hint": _("Empty: as wide as the letter."),
+    }
+
+
+def _blocks() -> dict[str, str]:
+    """What the blocks without text of their own are asked for."""
+    return {
         "button-text": _("Words"),
         "button-link": _("Address"),
         "button-align": _("Stands"),

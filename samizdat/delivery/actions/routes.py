@@ -138,32 +138,37 @@ def change_route(
     turn = route.priority if priority is None else _place(priority)
     after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
-    if not found:
-        return []
+    if found:
+        _write(route, after, wanted, [one.word for one in found], now, by)
+        route.refresh_from_db()
+    return found
+
+
+def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
+    """wanted: URL and password. changed: words of what is another now. Errors: RouteRefused for a taken name."""
+    keys = house.keys(route.organisation)
     try:
         with transaction.atomic():
             Route.objects.filter(pk=route.pk).update(
-                name=name,
+                name=way.name,
                 settings_sealed=seal_json(keys, wanted, "route", "settings", route.pk),
-                scheme=settings.scheme,
-                priority=turn,
-                rate=speed,
-                limits=limits,
-                warm_up=plan,
-                warm_since=_since(route, plan, now),
-                connections=many,
-                signs=after.signs,
+                scheme=way.settings.scheme,
+                priority=way.priority,
+                rate=way.rate,
+                limits=way.limits,
+                warm_up=way.warm_up,
+                warm_since=_since(route, way.warm_up, now),
+                connections=way.connections,
+                signs=way.signs,
                 changed=now,
             )
-            detail = {"name": name, "changed": [one.word for one in found]}
+            detail = {"name": way.name, "changed": changed}
             record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
-            if {"url", "password"} & set(detail["changed"]):
+            if {"url", "password"} & set(changed):
                 barring.lift(route, now=now, by=by)
     except IntegrityError:
-        _refuse_taken(route.organisation, name, but=route.pk)
+        _refuse_taken(route.organisation, way.name, but=route.pk)
         raise
-    route.refresh_from_db()
-    return found
 
 
 def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | None) -> dict[str, Any]:
