@@ -266,6 +266,7 @@ def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> Non
         {"lists": (1, 2)},
         {"language": "xx"},
         {"wording": "x" * 601},
+        {"wording": "x" * 500, "appeals": "x" * 201},
         {"fields": tuple(range(16, 30))},
     ],
 )

@@ -32,6 +32,8 @@ from samizdat.vault.sealed import open_json, seal_json
 # What a public page of 14 KB holds.
 MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
 LONGEST_TITLE, LONGEST_INTRO, LONGEST_WORDING, LONGEST_APPEALS = 100, 160, 600, 300
+# Of introduction, words and the box for appeals together: the longest form without a box has 70 bytes left.
+LONGEST_WITH_APPEALS = 700
 LANGUAGES = ("en", "ru")
 # Where the day stands in the number of a confirmation link; those of lists and forms are below.
 _DAY = 40
@@ -131,7 +133,8 @@ def _check(organisation: Any, told: FormFacts) -> None:
         *((told.title, LONGEST_TITLE), (told.intro, LONGEST_INTRO), (told.wording, LONGEST_WORDING)),
         *((told.thanks, LONGEST_WORDING), (told.appeals, LONGEST_APPEALS)),
     )
-    if any(len(text) > most for text, most in longest):
+    together = len(told.intro + told.wording + told.appeals) if told.appeals else 0
+    if together > LONGEST_WITH_APPEALS or any(len(text) > most for text, most in longest):
         raise FormRefused(_("A public page holds little: shorten the longest text of this form."))
     if told.language not in LANGUAGES:
         raise FormRefused(_("Public pages speak English and Russian. Choose one of them."))
