@@ -105,7 +105,8 @@ def _left_in(organisation: Any, alarm: Event, told: dict[str, Any]) -> int:
     )
     details = [detail_of(event) for event in rows]
     groups, purpose = set(told["groups"]), purpose_in(told)
-    return sum(int(one["count"]) for one in details if one["group"] in groups and purpose_in(one) == purpose)
+    mine = (one for one in details if one["group"] in groups and purpose_in(one) == purpose)
+    return len({number for one in mine for number in one["numbers"]})
 
 
 def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:

@@ -230,7 +230,8 @@ def group_of(now: datetime) -> str:
 def _alarm(organisation: Any, list_id: int, purpose: str, group: str, now: datetime) -> None:
     """Says once an hour and list that unusually many leave it, or its appeals."""
     left = _left_since(organisation, list_id, purpose, now - ALARM_WINDOW)
-    count = sum(len(numbers) for numbers in left.values())
+    # People: one who left, came back and left again is no crowd.
+    count = len({number for numbers in left.values() for number in numbers})
     still = _still(list_id, purpose)
     if count < ALARM_LEAST or count <= ALARM_SHARE * (still + count):
         return
@@ -287,7 +288,7 @@ def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
     list_ = List.objects.get(id=alarm.about or 0, organisation=alarm.organisation)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     left = _left_since(alarm.organisation, list_.id, purpose, begin)
-    numbers = [number for group in sorted(groups) for number in left.get(group, [])]
+    numbers = [*dict.fromkeys(number for group in sorted(groups) for number in left.get(group, []))]
     change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose)
     back = 0
     for start in range(0, len(numbers), SLICE):

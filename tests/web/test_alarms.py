@@ -82,6 +82,14 @@ def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
     assert _page(here, alarm) not in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
 
 
+def test_of_who_left_appeals_alone_it_does_not_say_that_nothing_is_written_to_them(here: House, desk: Desk) -> None:
+    seen = {"groups": ["2026-11-26T09"], "left": 3, "of": 100, "purpose": "fundraising"}
+    record("subscribers.left_alarm", here.organisation, now=timezone.now(), about=here.list.pk, detail=seen)
+    alarm = Event.objects.filter(kind="subscribers.left_alarm").latest("id").pk
+    page = desk("admin").post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
+    assert "they are not asked for money any more" in page and "nothing is written" not in page
+
+
 def test_only_an_admin_decides_and_only_for_her_own_house(here: House, there: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga"], told=1)
     assert desk("editor").post(_page(here, alarm), {"how": "back"}).status_code == 403

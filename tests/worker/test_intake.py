@@ -22,6 +22,7 @@ from samizdat.gate.models import Form, Intake, Place
 from samizdat.gate.queries import token_state
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
+from samizdat.web import alarms
 from samizdat.worker import after, asking, boxes, choosing, counting, intake, publish, signups, staying
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, seal_in, status
@@ -525,6 +526,20 @@ def test_a_public_process_that_lies_makes_no_half_leaving_of_a_whole_one(
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form", only="appeals")
     intake.take(NOW)
     assert status(ada, thursday) == "unsubscribed", "it is no appeal, so she meant the list"
+
+
+def test_one_reader_who_leaves_and_comes_back_is_no_crowd(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, *others = people(lantern, thursday, 4)
+    for _again in range(3):
+        leave_all(lantern, edition, [ada])
+        say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, others)
+    intake.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert (detail_of(alarm)["left"], alarms.leaving_at(lantern, alarm.id).together) == (4, 4)
+    assert intake.undo_leaving(alarm, by=None, now=NOW) == 3
 
 
 def test_much_leaving_of_appeals_is_an_alarm_of_its_own_and_undone_as_one(
