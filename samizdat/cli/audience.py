@@ -84,7 +84,7 @@ def list_digest(name: str, when: str | None) -> None:
 
 @lists.command("appeals")
 @click.argument("name")
-@click.option("--words", metavar="TEXT", help='As they are without it; "" asks nobody.')
+@click.option("--words", metavar="TEXT", help='As they are without it; "" asks nobody, unless a form has such words.')
 @common
 def list_appeals(name: str, words: str | None) -> None:
     """With which words readers are asked for a yes to appeals for money."""

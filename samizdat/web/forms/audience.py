@@ -265,7 +265,9 @@ class AppealsForm(DeskForm):
         label=lazy("Words beside the box"),
         required=False,
         max_length=LONGEST_APPEALS,
-        help_text=lazy("Empty: nobody is asked, and no page shows the box. Who agreed already stays as she is."),
+        help_text=lazy(
+            "Empty: nobody is asked, unless a form for this list has such words. Who agreed already stays as she is."
+        ),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
