@@ -28,6 +28,7 @@ GOLDEN = {
     "click": "aebagbdedtfq6khtztwi6a2kqeuwakpeuvyr22pkm6srcjcvfl3a",
     "answer": "aebagbf7oscdlojxwytym4rszpxk6gnzd7hsj25gpprluchcrvdq",
     "stay": "aebagbhh3v5zdiybpzepazxecy5p33uhy5sclp4g2casxgqvdlhq",
+    "asks": "aebagbg4taurb54qzeb3loebd5fbnyy5ms7acnw64cf62anpo32q",
 }
 number = st.integers(0, 2**64 - 1)
 

@@ -237,7 +237,7 @@ def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_mac
     # What it still believes to own, it may feed no more.
     edition = dead.campaign.edition
     assert not dialect.feed(
-        dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organisation_id, dead.campaign.list_id, -1, []
+        dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organisation_id, dead.campaign.list_id, False, -1, []
     ).ours
     # It comes back, and its journal says exactly what became of the eight.
     Worker.objects.update(folder=journal.folder_id())
