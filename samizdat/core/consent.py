@@ -131,10 +131,8 @@ BRINGS_BACK = frozenset({"form", "desk", "mail", "one-click"})
 _GONE = frozenset({"left", "objected", "cleaned"})
 _COMING_BACK = frozenset({"yes", "not_confirmed"})
 
-# A dead address is dead for every purpose, and who leaves the letters of a list leaves it whole; every other fact
-# speaks for its own purpose only.
+# A dead address is dead for every purpose; every other fact speaks for its own purpose only.
 _EVERY_PURPOSE = frozenset({"cleaned"})
-_WHOLE_LIST = frozenset({"withdrawn", "objected", "returned"})
 _AGREEING = frozenset({"asked", "given", "confirmed"})
 
 
@@ -149,7 +147,8 @@ def may(
     """May we write to this subscriber, for this list and purpose, now?
 
     An appeal for money is a letter of its list that takes a second yes: without one to the letters the answer is
-    the same no, whatever she said of appeals.
+    the same no, whatever she said of appeals. Who leaves the letters leaves the list whole, so a yes to appeals
+    counts until then; coming back to the letters is no new one, taking that leaving back brings both.
 
     ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
     suppressed in the organisation (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
@@ -161,6 +160,9 @@ def may(
     answer = _answer(*_fold(_spoken(known, list, LETTERS, now)))
     if isinstance(answer, Yes) and purpose != LETTERS:
         answer = _answer(*_fold(_spoken(known, list, purpose, now)))
+        whole = _last_leaving(_spoken(known, list, LETTERS, now))
+        if isinstance(answer, Yes) and whole is not None and _place(answer.record) < _place(whole):
+            answer = No("left" if whole.kind == "withdrawn" else whole.kind, whole)
     if isinstance(answer, Yes) and paused is not None and now.astimezone(UTC).date() < paused:
         return No("paused", replace(answer.record, day=paused))
     return answer
@@ -208,13 +210,16 @@ def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -
     # from then is not believed, a no is.
     last_day = now.astimezone(UTC).date() + timedelta(days=1)
     mine = (record for record in records if _speaks_for(record, list, purpose, last_day))
-    return sorted(mine, key=lambda record: (record.day, record.order))
+    return sorted(mine, key=_place)
+
+
+def _place(record: Record) -> tuple[date, int]:
+    return record.day, record.order
 
 
 def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
     here = record.list == list or (record.list == ALL_LISTS and record.kind not in _AGREEING)
-    whole = record.purpose == LETTERS and record.kind in _WHOLE_LIST
-    meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE or whole
+    meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE
     return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
 
 
@@ -239,22 +244,26 @@ def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Stan
         return (before if written else standing), before
     if record.kind == "returned":
         # Back to what stood before she left: a leaving undone must not make a yes that never was.
-        undone = word == "left" and fact is not None and fact.purpose == record.purpose
-        return (before if undone else standing), before
-    if _leaves_appeals_too(standing, record):
-        return (word, record), before
+        return (before if word == "left" else standing), before
     to = MOVES.get((standing[0], record.kind))
     if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
         return standing, before
     return (to, record), (standing if to == "left" or record.kind == "given" else before)
 
 
-def _leaves_appeals_too(standing: _Standing, record: Record) -> bool:
-    """She had left the list whole, and now says it of appeals by themselves: taking back the one does not take back
-    the other."""
-    word, fact = standing
-    apart = fact is not None and fact.purpose == LETTERS and record.purpose == APPEALS
-    return word == "left" and record.kind == "withdrawn" and apart
+def _last_leaving(records: Iterable[Record]) -> Record | None:
+    """The newest leaving that was not taken back, of letters in the order in which they are read; also one that
+    changed nothing, since she had left before."""
+    leavings: list[Record] = []
+    standing = before = _NOTHING
+    for record in records:
+        if record.kind in ("withdrawn", "objected"):
+            leavings.append(record)
+        elif record.kind == "returned" and standing[0] == "left" and standing[1] is not None:
+            undone = _place(standing[1])
+            leavings = [one for one in leavings if one.kind != "withdrawn" or _place(one) < undone]
+        standing, before = _step(standing, before, record)
+    return leavings[-1] if leavings else None
 
 
 def _brings_back(record: Record) -> bool:

@@ -122,6 +122,23 @@ def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> Record:
         ([fact("given"), asks("given"), fact("withdrawn", 2), asks("withdrawn", 3), fact("returned", 4)], "left"),
         ([fact("given"), asks("given"), fact("withdrawn", 2), asks("returned", 3)], "left"),
         ([fact("given"), asks("given"), fact("cleaned", 2)], "cleaned"),
+        # Nor does it make a yes of an old one, in whichever order she left them and took that back.
+        (
+            [fact("given"), asks("given"), asks("withdrawn", 2), fact("withdrawn", 3), asks("returned", 4)]
+            + [fact("confirmed", 5)],
+            "left",
+        ),
+        (
+            [fact("given"), asks("given"), fact("withdrawn", 2), asks("withdrawn", 3), asks("returned", 4)]
+            + [fact("confirmed", 5)],
+            "left",
+        ),
+        (
+            [fact("given"), asks("given"), asks("withdrawn", 2), fact("withdrawn", 3), fact("returned", 4)]
+            + [asks("returned", 5)],
+            "yes, given",
+        ),
+        ([fact("given"), asks("given"), fact("withdrawn", 2), fact("confirmed", 3), asks("given", 4)], "yes, given"),
     ],
 )
 def test_an_appeal_takes_a_yes_to_the_letters_and_one_of_its_own(records: list[Record], expected: str) -> None:
