@@ -124,18 +124,36 @@ def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> Record:
         ([fact("given"), asks("given"), fact("cleaned", 2)], "cleaned"),
         # Nor does it make a yes of an old one, in whichever order she left them and took that back.
         (
-            [fact("given"), asks("given"), asks("withdrawn", 2), fact("withdrawn", 3), asks("returned", 4)]
-            + [fact("confirmed", 5)],
+            [
+                fact("given"),
+                asks("given"),
+                asks("withdrawn", 2),
+                fact("withdrawn", 3),
+                asks("returned", 4),
+                fact("confirmed", 5),
+            ],
             "left",
         ),
         (
-            [fact("given"), asks("given"), fact("withdrawn", 2), asks("withdrawn", 3), asks("returned", 4)]
-            + [fact("confirmed", 5)],
+            [
+                fact("given"),
+                asks("given"),
+                fact("withdrawn", 2),
+                asks("withdrawn", 3),
+                asks("returned", 4),
+                fact("confirmed", 5),
+            ],
             "left",
         ),
         (
-            [fact("given"), asks("given"), asks("withdrawn", 2), fact("withdrawn", 3), fact("returned", 4)]
-            + [asks("returned", 5)],
+            [
+                fact("given"),
+                asks("given"),
+                asks("withdrawn", 2),
+                fact("withdrawn", 3),
+                fact("returned", 4),
+                asks("returned", 5),
+            ],
             "yes, given",
         ),
         ([fact("given"), asks("given"), fact("withdrawn", 2), fact("confirmed", 3), asks("given", 4)], "yes, given"),
