@@ -200,6 +200,23 @@ def thursday(lantern: Any) -> Any:
     return list_
 
 
+@pytest.fixture
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loop of sign-ups remembers of its mails lasts as long as its process."""
+    from samizdat.worker import signups
+
+    monkeypatch.setattr(signups, "memory", signups.Memory())
+
+
+@pytest.fixture
+def out(lantern: Any, tmp_path: Path) -> Path:
+    """Where the mails of Northern Lantern land."""
+    from samizdat.delivery.actions import add_route
+
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    return tmp_path
+
+
 def say(organisation: Any, kind: str, **words: Any) -> None:
     """Drops in what the public process would."""
     seal_in(organisation, json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode())

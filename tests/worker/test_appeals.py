@@ -16,7 +16,6 @@ from samizdat.audience import queries
 from samizdat.audience.actions import appealing, forms
 from samizdat.audience.models import SignUpForm, Subscription
 from samizdat.core import consent, link
-from samizdat.delivery.actions import add_route
 from samizdat.events.models import Event
 from samizdat.gate import queries as gate
 from samizdat.gate.models import Form, Intake, Place
@@ -27,20 +26,9 @@ from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
 from tests.worker.conftest import say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
 ADA = "ada@example.org"
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "memory", signups.Memory())
-
-
-@pytest.fixture
-def out(lantern: Any, tmp_path: Path) -> Path:
-    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    return tmp_path
 
 
 @pytest.fixture

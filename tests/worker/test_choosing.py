@@ -24,20 +24,9 @@ from samizdat.worker import asking, choosing, links, publish, signups
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
 SECRET = "abcdefghijklmnopqrstuvwxyz"
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "memory", signups.Memory())
-
-
-@pytest.fixture
-def out(lantern: Any, tmp_path: Path) -> Path:
-    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    return tmp_path
 
 
 @pytest.fixture

@@ -26,12 +26,7 @@ from samizdat.worker import after, intake, signups
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "memory", signups.Memory())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
 
 @pytest.fixture

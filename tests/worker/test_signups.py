@@ -23,18 +23,7 @@ from tests import dkim_judge
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "memory", signups.Memory())
-
-
-@pytest.fixture
-def out(lantern: Any, tmp_path: Path) -> Path:
-    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    return tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
 
 def ask(lantern: Any, list_: Any, address: str = "ada@example.org", **words: str) -> None:
