@@ -50,3 +50,14 @@ def test_every_link_of_the_handbook_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             if not target.startswith(("http://", "https://")):
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_nobody_is_promised_a_log_that_no_page_shows() -> None:
+    # Once the desk has a page of events, it may be named: then this test goes.
+    promise = re.compile(
+        r"log\s+that\s+your|organi[sz]ation(?:’|'|&#x27;)s\s+log|(?:written\s+to|stands?\s+in|kept\s+in)\s+the\s+log\b|"
+        r"журнал\w*,?\s+(?:который\s+могут|вашей)"
+    )
+    shown = [*DOCS.glob("*.md"), *(ROOT / "samizdat").rglob("*.html"), *(ROOT / "samizdat").rglob("*.po")]
+    shown += (ROOT / "samizdat" / "web" / "forms").glob("*.py")
+    assert [f"{page.name}: {found[0]}" for page in shown for found in promise.finditer(page.read_text())] == []

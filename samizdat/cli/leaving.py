@@ -37,7 +37,7 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     help="Whose age key opens it, age1… or an SSH public key, or a file of them. May be given several times.",
 )
 @click.option("--plain", is_flag=True, help="Sealed to nobody. Every admin is told, with the reason.")
-@click.option("--reason", default="", metavar="TEXT", help="Why it has to be plain; it is kept in the log.")
+@click.option("--reason", default="", metavar="TEXT", help="Why it has to be plain; it is recorded.")
 @click.option(
     "--keys/--no-keys",
     default=None,

@@ -144,10 +144,10 @@ def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: Hou
         "Dear Ada" not in desk("viewer").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
     )
     page = desk("editor").get(_to(here, "campaign", here.campaign.pk) + asked).content.decode()
-    assert "this is written to the log" in page
+    assert "this is recorded" in page
     for written in (f"{here.ada.number:,}", f"No. {here.ada.number:,}", f"№ {here.ada.number}"):
         page = desk("editor").get(_to(here, "campaign", here.campaign.pk), {"as": written}).content.decode()
-        assert "this is written to the log" in page
+        assert "this is recorded" in page
     nobody = desk("editor").get(_to(here, "campaign", here.campaign.pk) + "?as=987654").content.decode()
     assert "There is no reader of that number" in nobody
 

@@ -27,10 +27,7 @@ class FindForm(DeskForm):
 
     address = AddressField(
         label=lazy("Whole e-mail address"),
-        help_text=lazy(
-            "Part of an address or a name finds nothing, for you as for a thief. "
-            "Each look-up is written to your organisation’s log."
-        ),
+        help_text=lazy("Part of an address or a name finds nothing, for you as for a thief. Each look-up is recorded."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -49,7 +49,7 @@ class ExportForm(DeskForm):
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=lazy("Stands in the log, and every admin finds it on her first page."),
+        help_text=lazy("It is recorded, and every admin sees it on their first page."),
     )
 
     def __init__(

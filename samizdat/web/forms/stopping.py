@@ -65,5 +65,7 @@ class LiftForm(DeskForm):
     why = forms.CharField(
         label=lazy("Why may it be written to again?"),
         max_length=500,
-        help_text=lazy("Kept sealed in the log. Consent is asked for as before: this alone makes nobody a subscriber."),
+        help_text=lazy(
+            "Recorded, and kept sealed. Consent is asked for as before: this alone makes nobody a subscriber."
+        ),
     )
