@@ -35,6 +35,8 @@ that are gone with messages on their way, and `waits_for_route` (`route`, `until
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
 `pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
 `outside`, `suppressed` and `may`; `tag add` and `tag remove` print `given`, `found`, `unknown` and `changed`;
+`subscribers show` says of each list `status`, `may` (whether they can be emailed: true or false), `reason`, `since`
+and `appeals`; days and times are ISO 8601 in every document;
 `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
 `campaign report` prints `links` (`number`, `version`, `url`, `count`, `few`, `days`: `from`, `to`, `count`),
 `questions` (`version`, `question`, `answers`, `total`), `languages` (`language`, `people`, books by state; those of few

@@ -146,7 +146,8 @@ def subscribers_show(address: str) -> None:
     found = card(_subscriber(address), opening.now())
     asked = {row.list_id: "yes" if isinstance(of, Yes) else of.reason for row, of in found.fundraising}
     standings = [
-        {"list": row.name, "status": row.status, "may": str(row.verdict), "since": row.since,
+        {"list": row.name, "status": row.status, "may": isinstance(row.verdict, Yes), "reason": row.verdict.reason,
+         "since": row.since,
          "appeals": asked.get(row.list_id, "never_agreed")}
         for row in found.lists
     ]  # fmt: skip

@@ -1,0 +1,212 @@
+"""What every command prints with --json: plain JSON, days and times as ISO 8601, and nothing as Python writes it."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import pytest
+
+from samizdat.cli.__main__ import samizdat
+from tests.cli.conftest import House
+from tests.dns_server import NameServer
+
+# Processes that go on, and a script for a shell: they print no document, or one that tests of their own read.
+OTHERS = {"serve", "worker", "demo", "completion", "init"}
+SENDER = "'Northern Lantern <letter@lantern.example>'"
+NEW = f"campaign new --list Letter --from {SENDER} --body letter.md --subject"
+# In the order in which they can be called. {name} is what an earlier command printed; a leading ! may end with 1.
+SCENARIO = f"""
+organisation show
+organisation set --quiet-hours 22:00-07:00
+organisation set --quiet-hours none
+person add vera@lantern.example --role viewer
+person add dmitri@lantern.example --role viewer --password-file password
+person password dmitri@lantern.example --password-file password
+person ls
+upgrade
+!doctor
+log check
+worker ls
+!worker forget 4711
+list new Letter
+list digest Letter --when fri
+list digest Letter --when off
+list appeals Letter --words 'Ask me for money too'
+list keep Letter --left-days 90 --dry-run
+subscribers add ada@reader.example --list Letter --consent 'signed up at the fair'
+subscribers add boris@reader.example --list Letter --consent 'signed up at the fair'
+subscribers add ada@reader.example --list Letter --consent 'said so at the fair' --purpose fundraising
+import readers.csv --list Letter --status subscribed --dry-run
+import readers.csv --list Letter --status subscribed
+subscribers unsubscribe boris@reader.example --list Letter
+subscribers show ada@reader.example
+subscribers show boris@reader.example
+subscribers correct ada@reader.example --address ada@lantern.example
+subscribers access ada@lantern.example
+subscribers access ada@lantern.example --to hers.json
+subscribers object object@reader.example --reason 'She wrote to us'
+subscribers show object@reader.example
+subscribers erase erase@reader.example
+subscribers count --list Letter
+subscribers settle
+list ls
+tag add Riga --addresses some.txt
+tag ls
+tag remove Riga --addresses some.txt
+segment add Since --where '{{"joined": {{"op": "before", "day": "2100-01-31"}}}}'
+segment show Since
+segment count Since --list Letter
+segment ls
+form new Join --list Letter --words 'Write to me'
+form ls
+form show Join
+form remove Join
+paper record
+paper notice
+domain add lantern.example
+domain records lantern.example
+!domain check lantern.example
+domain published lantern.example {{selector}}
+domain activate lantern.example {{selector}}
+domain ls
+domain key lantern.example
+domain rotate lantern.example
+domain retire lantern.example {{selector}}
+domain warm-up lantern.example 50,100
+domain rm lantern.example
+route add paper folder://{{folder}}/out
+route edit paper --priority 7 --rate 1000/s,20000/d
+route test paper --to ada@lantern.example
+route ls
+route pause paper
+route resume paper
+template import frame.html
+template ls
+template rename frame Frame
+template rm Frame
+{NEW} News
+campaign ls
+campaign whom {{id}}
+campaign check {{id}}
+campaign test {{id}} --to ada@lantern.example
+campaign translate {{id}} --language ru --subject Новости --body letter.md
+campaign send {{id}} --at 2099-01-31T10:00
+campaign status {{id}}
+campaign take-back {{id}}
+campaign translate {{id}} --language ru --remove
+campaign versions {{id}} --subject 'Other news' --share 50 --by hand --at {{soon}}
+campaign send {{id}}
+!campaign choose {{id}} --version A
+!campaign pause {{id}}
+!campaign resume {{id}}
+campaign send {{id}} --wait --wait-limit 20
+campaign status {{id}}
+campaign report {{id}}
+campaign replies {{id}} --version A --count 30
+campaign correct {{id}} --wrong 'whole story' --right 'story'
+campaign archive {{id}} --unlisted
+!campaign settle {{id}} --unsure hold
+!campaign resend {{id}}
+archive pages
+{NEW} Later
+campaign send {{id}} --at 2099-01-31T10:00
+campaign cancel {{id}}
+segment remove Since
+export --to out.zip --plain --reason 'a look'
+!export --whose nobody@lantern.example
+!route rm paper
+"""
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d\S*)?")
+# <Row: …>, Yes(reason='yes', …), datetime.date(2026, 11, 28), {'a': 1}, ['a'], b'…'
+WRITTEN_BY_PYTHON = re.compile(r"<[\w.]+(?: object|:| at 0x).*>|[\w.]+\(.*\)|[\[({]'.*|b'.*'|None|True|False|Decimal.*")
+
+
+@pytest.fixture
+def furnished(empty_house: House, names: NameServer) -> House:
+    house = empty_house
+    house.init()
+    house.environment["SAMIZDAT_DNS"] = names.place
+    (house.folder / "out").mkdir()
+    (house.folder / "letter.md").write_text("# Hello\n\nThe [whole story](https://lantern.example/story).\n")
+    (house.folder / "some.txt").write_text("ada@lantern.example\nnobody@reader.example\n")
+    (house.folder / "frame.html").write_text("<html><body><h1>Lantern</h1>{{ content }}</body></html>")
+    people = ("erase", "object", *(f"reader{number}" for number in range(8)))
+    rows = "".join(f"{name}@reader.example,Vera,2026-11-25\n" for name in people)
+    (house.folder / "readers.csv").write_text("Email,First Name,Signed up\n" + rows + "nobody,,\n")
+    return house
+
+
+@pytest.fixture
+def names() -> Iterator[NameServer]:
+    with NameServer() as running:
+        yield running
+
+
+def test_every_command_prints_json_types_and_iso_days(furnished: House) -> None:
+    wrong: list[str] = []
+    soon = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    told = {"folder": str(furnished.folder), "id": "", "selector": "", "soon": soon}
+    for line in SCENARIO.strip().splitlines():
+        words = [word.replace("{", "{{").replace("}", "}}") if '"' in word else word for word in shlex.split(line)]
+        words = [word.format(**told).removeprefix("!") for word in words]
+        result = furnished(*words, "--json")
+        assert result.code == 0 or line.startswith("!"), f"{line}: {result.out}{result.err}"
+        document = result.json
+        wrong += [f"{' '.join(words[:2])}: {found}" for found in leaks(document)]
+        if line.startswith("campaign new"):
+            told["id"] = str(document["id"])
+        if line.startswith("domain add"):
+            told["selector"] = document["keys"][0]["selector"]
+    assert wrong == []
+
+
+def leaks(value: Any, place: str = "") -> Iterator[str]:
+    """Where a text is not what it says it is: a value of Python written out, or a moment that is not ISO 8601."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from leaks(name, f"{place}.{name} (its name)")
+            yield from leaks(one, f"{place}.{name}")
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from leaks(one, f"{place}[{number}]")
+    elif isinstance(value, str):
+        if WRITTEN_BY_PYTHON.fullmatch(value):
+            yield f"{place} is {value}"
+        if MOMENT.fullmatch(value) and not _iso(value):
+            yield f"{place} is {value}"
+
+
+def _iso(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return " " not in text
+
+
+def test_every_command_is_in_that_scenario() -> None:
+    called = {" ".join(line.split()[:2]).lstrip("!") for line in SCENARIO.strip().splitlines()}
+    called |= {line.split()[0].lstrip("!") for line in SCENARIO.strip().splitlines()}
+    assert {name for name in _commands(samizdat, "") if name.split()[0] not in OTHERS or " " in name} <= called
+
+
+def _commands(group: click.Group, before: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        whole = f"{before} {name}".strip()
+        if isinstance(command, click.Group):
+            yield from _commands(command, whole)
+        else:
+            yield whole
+
+
+@pytest.mark.parametrize(
+    ("value", "leak"),
+    [("2026-11-28 19:00:00+00:00", True), ("2026-11-28T19:00:00+00:00", False), ("2026-11-28", False),
+     ("Yes(reason='yes', record=Record())", True), ("datetime.date(2026, 11, 28)", True), ("{'a': 1}", True),
+     ("Only (a) sentence.", False), ("paper (folder)", False)],
+)  # fmt: skip
+def test_a_leak_is_told_from_a_sentence(value: str, leak: bool) -> None:
+    assert bool(list(leaks({"a": [value]}))) == leak
