@@ -1,14 +1,17 @@
 """Organisations are founded, people are added, invited, given roles, and leave."""
 
 import os
+import re
 import secrets
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from django.conf import settings as ours
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
@@ -24,7 +27,7 @@ from samizdat.accounts.errors import (
     PasswordWeak,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
-from samizdat.core import pace, reach, seal
+from samizdat.core import address, pace, reach, seal
 from samizdat.events.actions import record
 from samizdat.gate.actions import is_here
 from samizdat.vault import house
@@ -49,6 +52,9 @@ SETTINGS = (
     "second_person",
     "accent",
 )
+
+
+_WEB = URLValidator(schemes=["http", "https"])
 
 
 def found_organisation(
@@ -108,6 +114,8 @@ def check_settings(settings: dict[str, Any]) -> None:
     name = settings.get("name")
     if name is not None and not (name.strip() and name.strip().isprintable() and len(name) <= 200):
         raise AccountError(_("An organisation needs a name of one line, at most 200 characters."))
+    if settings.get("language", "en") not in dict(ours.LANGUAGES):
+        raise AccountError(_("Choose one of the languages that are offered."))
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
         raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
@@ -116,11 +124,47 @@ def check_settings(settings: dict[str, Any]) -> None:
     if "quiet_hours" in settings:
         settings["quiet_hours"] = _quiet_hours(settings["quiet_hours"])
     for name in ("public_url", "desk_url", "content_url"):
-        url = settings.get(name)
-        if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
-        if url:
-            settings[name] = url.rstrip("/")
+        if settings.get(name):
+            settings[name] = _web_address(settings[name])
+    for name in ("return_address", "leave_mailbox"):
+        if settings.get(name):
+            settings[name] = _mailbox(settings[name])
+    if settings.get("postal_address"):
+        settings["postal_address"] = _postal(settings["postal_address"])
+    if "accent" in settings:
+        settings["accent"] = _colour(settings["accent"])
+
+
+def _web_address(url: str) -> str:
+    here = ("http://127.0.0.1", "http://localhost")  # Of a test on this machine.
+    try:
+        _WEB(url)
+        good = len(url) <= 200 and url.startswith(("https://", *here))
+    except ValidationError:
+        good = False
+    if not good:
+        raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
+    return url.rstrip("/")
+
+
+def _mailbox(text: str) -> str:
+    try:
+        return address.normalise(text)
+    except address.BadAddress as bad:
+        raise AccountError(f"{text}: {_(str(bad))}") from bad
+
+
+def _postal(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    if len(text) > 400 or not all(line.isprintable() for line in lines):
+        raise AccountError(_("A postal address has at most 400 characters, without control characters."))
+    return "\n".join(lines).strip()
+
+
+def _colour(text: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise AccountError(_("Write the colour as # and six digits, like #b3261e."))
+    return text.lower()
 
 
 def _quiet_hours(text: str) -> str:

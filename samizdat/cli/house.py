@@ -249,6 +249,10 @@ def organisation() -> None:
     """The organisation itself."""
 
 
+# Where a column is called otherwise than what is set.
+_CALLED = {"leave_mailbox": "unsubscribe_mailbox", "feared": "hostile_state", "accent": "color"}
+
+
 @organisation.command("show")
 @common
 def organisation_show() -> None:
@@ -256,45 +260,55 @@ def organisation_show() -> None:
     opening.open_house()
     found = opening.organisation()
     document = _organisation(found)
-    say(document, *(f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()))
+    say(document, *_lines(document))
 
 
 @organisation.command("set")
-@click.option("--quiet-hours", "quiet_hours", metavar=QUIET, help="No letter leaves in them; none for none.")
+@click.option("--name", help="Subscribers see it in every email.")
+@click.option("--language", type=click.Choice(["en", "ru"]), help="Of emails and public pages.")
+@click.option("--timezone", help="Like Europe/Riga.")
+@click.option("--quiet-hours", metavar=QUIET, help="No letter leaves in them; none for none.")
+@click.option("--url", "public_url", help="https://… of the public pages; none for none.")
+@click.option("--desk-url", help="https://… of the desk; none: any name.")
+@click.option("--content-url", help="https://… of letter previews and pictures; none for none.")
+@click.option("--postal-address", metavar="TEXT", help="At the foot of every email; none for none.")
+@click.option("--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender.")
+@click.option("--unsubscribe-mailbox", "leave_mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
+@click.option(
+    "--hostile-state", "feared", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it."
+)
 @click.option("--second-person", type=click.Choice(["on", "off"]), help="Whether a letter needs another person's yes.")
+@click.option("--color", "accent", metavar="#RRGGBB", help="Of the public pages.")
 @common
-def organisation_set(quiet_hours: str | None, second_person: str | None) -> None:
+def organisation_set(**given: str | None) -> None:
     """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
-    if quiet_hours is None and second_person is None:
-        raise click.UsageError("Name what to change: --quiet-hours or --second-person.")
+    wanted = {name: _setting(name, value) for name, value in given.items() if value is not None}
+    if not wanted:
+        raise click.UsageError("Name what to change, such as --postal-address or --quiet-hours.")
     opening.open_house()
     from samizdat.accounts.actions import change_settings
 
-    wanted: dict[str, Any] = {}
     found = opening.organisation()
-    if quiet_hours is not None:
-        wanted["quiet_hours"] = "" if quiet_hours == "none" else quiet_hours
-    if second_person is not None:
-        wanted["second_person"] = second_person == "on"
     change_settings(found, by=None, now=opening.now(), **wanted)
-    kept = f"nothing leaves in {found.quiet_hours}" if found.quiet_hours else "letters leave at any hour"
-    asked = "with a second person's yes" if found.second_person else "without a second person's yes"
-    say(_organisation(found), f"{found.name}: {kept} ({found.timezone}), {asked}.")
+    document = _organisation(found)
+    say(document, *_lines({word: document[word] for word in (_CALLED.get(name, name) for name in wanted)}))
+
+
+def _setting(name: str, value: str) -> str | bool:
+    if name == "second_person":
+        return value == "on"
+    return "" if value == "none" and name != "name" else value
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    return [f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()]
 
 
 def _organisation(found: Any) -> dict[str, Any]:
-    words = (
-        "name",
-        "slug",
-        "language",
-        "timezone",
-        "quiet_hours",
-        "second_person",
-        "public_url",
-        "desk_url",
-        "content_url",
-    )
-    return {word: getattr(found, word) for word in words}
+    from samizdat.accounts.actions import SETTINGS
+
+    settings = {_CALLED.get(word, word): getattr(found, word) for word in SETTINGS}
+    return {"name": found.name, "slug": found.slug, **settings}
 
 
 @click.group()

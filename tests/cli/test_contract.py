@@ -323,6 +323,51 @@ def test_quiet_hours_of_the_organisation_are_set_where_the_desk_sets_them(brough
     assert "quiet hours: none" in brought_in("organisation", "show").out
 
 
+def test_all_that_the_settings_page_has_is_set_on_the_command_line(house: House) -> None:
+    words = {
+        "--name": "Northern Lantern", "--language": "ru", "--timezone": "Europe/Riga", "--quiet-hours": "22:00-07:00",
+        "--url": "https://letters.lantern.example", "--desk-url": "https://desk.lantern.example",
+        "--content-url": "https://content.lantern.example", "--postal-address": "Box 5\nRiga",
+        "--return-address": "bounces@Lantern.Example", "--unsubscribe-mailbox": "leave@lantern.example",
+        "--hostile-state": "by", "--second-person": "on", "--color": "#1B6E53",
+    }  # fmt: skip
+    house.say("organisation", "set", *[word for pair in words.items() for word in pair])
+    told = house.say("organisation", "show")
+    assert (told["postal_address"], told["return_address"]) == ("Box 5\nRiga", "bounces@lantern.example")
+    assert (told["unsubscribe_mailbox"], told["hostile_state"]) == ("leave@lantern.example", "by")
+    assert (told["color"], told["second_person"], told["language"]) == ("#1b6e53", True, "ru")
+    assert told["public_url"] == "https://letters.lantern.example"
+    back = [*[word for name in words for word in (name, "none") if name in CLEARED], "--second-person", "off"]
+    cleared = house.say("organisation", "set", *back, "--language", "en", "--timezone", "UTC")
+    assert not any(cleared[word] for word in ("postal_address", "return_address", "unsubscribe_mailbox", "quiet_hours"))
+
+
+CLEARED = (
+    "--quiet-hours", "--url", "--desk-url", "--content-url", "--postal-address", "--return-address",
+    "--unsubscribe-mailbox", "--hostile-state",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "needle"),
+    [
+        ("--return-address", "nobody", "nobody"),
+        ("--unsubscribe-mailbox", "leave@", "leave@"),
+        ("--postal-address", "Box\x1b[31m 5", "control characters"),
+        ("--postal-address", "x" * 401, "400 characters"),
+        ("--url", "https://lantern example", "is no web address"),
+        ("--url", "ftp://lantern.example", "is no web address"),
+        ("--color", "red", "six digits"),
+        ("--timezone", "Europe/Atlantis", "Atlantis"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_a_sentence(
+    house: House, option: str, value: str, needle: str
+) -> None:
+    refused = house("organisation", "set", option, value, "--json")
+    assert refused.code == 1 and needle in refused.json["sentence"]
+
+
 def test_a_person_is_invited_or_added(brought_in: House) -> None:
     assert (
         "http://127.0.0.1:8000/come-in/"

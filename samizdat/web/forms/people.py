@@ -1,6 +1,5 @@
 """Signing in, setting up, inviting, settings."""
 
-import re
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -232,9 +231,3 @@ class SettingsForm(DeskForm):
 
     def clean_timezone(self) -> str:
         return _known_zone(self.cleaned_data["timezone"])
-
-    def clean_accent(self) -> str:
-        colour = self.cleaned_data["accent"]
-        if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
-            raise forms.ValidationError(_("Write the colour as # and six digits, like #b3261e."))
-        return colour.lower()
