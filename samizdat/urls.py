@@ -14,6 +14,7 @@ from samizdat.web.views import (
     editing,
     entry,
     exports,
+    fence,
     fields,
     folders,
     growth,
@@ -221,6 +222,7 @@ alive = [
     path("people/<int:person_id>/remove", people.remove_colleague, name="remove-colleague"),
     path("people/invitations/<int:invitation_id>/withdraw", people.withdraw_invitation, name="withdraw-invitation"),
     path("settings/", people.organisation_settings, name="settings"),
+    path("settings/on-hold", fence.fence, name="fence"),
     path("settings/letters", branding.branding, name="branding"),
     path("settings/letters/<str:kind>", branding.branding_preview, name="branding-preview"),
 ]

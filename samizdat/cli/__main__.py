@@ -14,6 +14,7 @@ COMMANDS = {
     "worker": ("house", "worker"),
     "doctor": ("doctor", "doctor"),
     "upgrade": ("house", "upgrade"),
+    "release": ("fence", "release"),
     "organisation": ("house", "organisation"),
     "person": ("house", "person"),
     "domain": ("domains", "domain"),

@@ -10,7 +10,7 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import common, note, say, table
-from samizdat.cli.words import GATHERED, campaign_reason
+from samizdat.cli.words import ENDED, GATHERED, campaign_reason
 
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
@@ -21,8 +21,18 @@ COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferre
 def campaign_status(number: int) -> None:
     """The books: what became of every message, by route, mailbox provider and class of answer."""
     found = campaign_numbered(number)
-    status = status_of(found) | _more(found)
-    say(status, *books(status), *_more_lines(status))
+    fenced = look_for_fence(found)
+    status = status_of(found) | _more(found) | {"fenced": fenced}
+    say(status, *books(status), *_more_lines(status), *([ENDED["fenced"]] if fenced else []))
+
+
+def look_for_fence(found: Any) -> bool:
+    """Is everything of this organization held back? A copy that nobody has started yet learns here that it is one."""
+    from samizdat.delivery.actions import fencing
+
+    fencing.look(opening.now())
+    found.organisation.refresh_from_db(fields=["fenced"])
+    return bool(found.organisation.fenced)
 
 
 def _more(found: Any) -> dict[str, Any]:

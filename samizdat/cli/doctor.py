@@ -12,6 +12,7 @@ from samizdat.cli import opening
 from samizdat.cli import signs as looks
 from samizdat.cli.output import Failed, common, say
 from samizdat.cli.signs import Sign
+from samizdat.cli.words import ENDED, PLACES
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -35,6 +36,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from _key()
     opening.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
     yield Sign("good", "key file", "It opens what is in this database.")
+    yield from _place()
     yield from looks.database()
     yield from looks.machines()
     yield from looks.work()
@@ -82,6 +84,23 @@ def _key() -> Iterator[Sign]:
     yield Sign("good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere.")
 
 
+def _place() -> Iterator[Sign]:
+    """Is it where it last ran? Whoever finds that it is not fences it."""
+    from samizdat.delivery.actions import fencing
+    from samizdat.delivery.errors import CopiedFolder
+
+    try:
+        changed = fencing.look(opening.now())
+    except CopiedFolder as error:
+        yield Sign("red", "place", str(error))
+        return
+    if changed:
+        where = ", ".join(PLACES[part] for part in changed)
+        yield Sign("red", "place", f"It last ran elsewhere: {where}.")
+    else:
+        yield Sign("good", "place", "It is where it last ran.")
+
+
 def _spelling() -> Iterator[Sign]:
     from samizdat.campaigns.checks import spelling
 
@@ -109,7 +128,7 @@ def _organisations() -> Iterator[Sign]:
     for organisation in Organisation.objects.order_by("id"):
         name = organisation.name
         if organisation.fenced:
-            yield Sign("red", name, "It was restored or cloned and sends nothing. Release it: samizdat release")
+            yield Sign("red", name, ENDED["fenced"])
         if not organisation.public_url:
             yield Sign("red", name, "It has no public address, so nobody could leave. Set it under Settings.")
         elif not organisation.fenced:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.books import books, headline, say_changed, status_of, with_sentences
+from samizdat.cli.books import books, headline, look_for_fence, say_changed, status_of, with_sentences
 from samizdat.cli.campaigns import campaign, campaign_numbered, size_of
 from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say
 from samizdat.cli.words import ENDED, QUIET
@@ -49,6 +49,9 @@ def campaign_send(
 ) -> None:
     """Release it: freeze letter and audience, and send."""
     found = campaign_numbered(number)
+    if look_for_fence(found):
+        status = status_of(found)
+        raise Failed(ENDED["fenced"], "fenced", status, books(status))
     _refuse_idle(found, when, minutes, quiet, **wave)
     if found.state == "draft":
         found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, unsure, **wave)

@@ -9,7 +9,8 @@ GATHERED = "Its readers want the letters of this list gathered: they get it by t
 ENDED = {
     "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",
     "cancelled": "The campaign was stopped for good.",
-    "fenced": "This copy was restored or cloned and sends nothing until a person releases it: samizdat release",
+    "fenced": "This installation was copied, restored or moved, and sends no campaign. See what would be sent and "
+    "decide: samizdat release",
     "no_route": "No route is live. Look with `samizdat route ls`, mend or add one, and call this again.",
     "barred": "No route takes letters from the domain of this campaign. `samizdat route ls` says why; once that is "
     "mended: samizdat route resume NAME",
@@ -17,6 +18,15 @@ ENDED = {
     "stopped": "Stopped. Call this again to go on.",
     "held": "The campaign is held. It goes out by itself when `samizdat serve` runs.",
     "scheduled": "The campaign is scheduled. It goes out by itself when `samizdat serve` runs.",
+}
+
+# Parts of a place that are others now: delivery/location.PARTS.
+PLACES = {
+    "machine": "another machine",
+    "path": "another path",
+    "file": "other files, as after a copy or a restore",
+    "server": "another PostgreSQL server",
+    "database": "another database",
 }
 
 _CAMPAIGN = {

@@ -23,6 +23,12 @@ class Fenced(DeliveryError):
     code = "fenced"
 
 
+class CopiedFolder(DeliveryError):
+    """The data folder of a worker on PostgreSQL is a copy, or was moved: its journals may be another machine's."""
+
+    code = "copied_folder"
+
+
 class WrongState(DeliveryError):
     code = "wrong_state"
 

@@ -131,6 +131,17 @@ class Worker(models.Model):
     ended = models.DateTimeField(null=True)
 
 
+class Location(models.Model):
+    """Where the installation last ran, as keyed hashes (delivery/location.py): a copy finds that it differs."""
+
+    folder = models.BinaryField(max_length=16)  # Of which data folder, on PostgreSQL; empty: of the database itself.
+    part = models.CharField(max_length=10)  # location.PARTS
+    digest = models.BinaryField(max_length=16)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["folder", "part"], name="location_once")]
+
+
 class Step(models.Model):
     """A step of the clock: when it last went through, and where it broke. A minute old at most while all is well."""
 

@@ -108,7 +108,7 @@ def _check(source: Source) -> None:
 
 
 def derive(purpose: str) -> bytes:
-    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret'."""
+    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret', 'location' (hashes)."""
     with _lock:
         if purpose not in _derived:
             _derived[purpose] = open_source().derive(purpose)

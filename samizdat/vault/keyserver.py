@@ -22,9 +22,9 @@ FD_VARIABLE = "SAMIZDAT_KEYS_FD"
 
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "desk": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens")),
-    "worker": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens")),
-    "sender": (("data", "link", "proof"), ()),
+    "desk": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens", "location")),
+    "worker": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens", "location")),
+    "sender": (("data", "link", "proof"), ("location",)),
     "public": ((), ()),
 }
 

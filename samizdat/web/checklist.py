@@ -76,7 +76,8 @@ def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
     items, href = [], address(organisation, "settings") if request.role == "admin" else ""
     if organisation.fenced:
         text = words.campaign_reason("fenced")
-        items.append(_item("stop", _("Sending is fenced off"), text))
+        see = address(organisation, "fence")
+        items.append(_item("stop", _("Sending is on hold"), text, see, _("See what waits")))
     if not organisation.public_url:
         text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
         items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))

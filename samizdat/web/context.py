@@ -69,6 +69,11 @@ class Desk:
     def language(self) -> str:
         return get_language() or "en"
 
+    @property
+    def fenced(self) -> bool:
+        """Does no campaign of it leave, since the installation found itself in another place?"""
+        return bool(self.organisation and self.organisation.fenced)
+
     @cached_property
     def routes_in_need(self) -> int:
         from samizdat.delivery.models import Route

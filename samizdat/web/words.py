@@ -214,7 +214,10 @@ BOOKS: tuple[tuple[str, Word, Word], ...] = (
 CAMPAIGN_REASONS: dict[str, Word] = {
     "person": lazy("Somebody here paused it."),
     "late": lazy("Its time passed while nothing was running. Nothing leaves until you resume it."),
-    "fenced": lazy("This house was restored from a copy. Nothing leaves until an admin lifts the fence."),
+    "fenced": lazy(
+        "This installation was copied, restored or moved to another place. No campaign is sent until an admin "
+        "releases it."
+    ),
     "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
     "barred": lazy("No route takes letters from its domain."),
@@ -253,6 +256,11 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.released": ("", lazy("Released: text and audience are frozen.")),
     "campaign.started": ("now", lazy("It began to go out.")),
     "campaign.began": ("now", lazy("The first messages left.")),
+    "installation.fenced": (
+        "stop",
+        lazy("This installation found itself in another place than before, so sending stopped until it is released."),
+    ),
+    "installation.released": ("good", lazy("Sending was released in the place where the installation runs now.")),
     "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
     "campaign.paused": ("stop", lazy("Paused.")),
     "campaign.resumed": ("", lazy("Resumed.")),

@@ -22,6 +22,8 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils.translation import gettext as _
 
+from samizdat import hours
+from samizdat.delivery.actions import fencing
 from samizdat.options import data_folder, option
 from samizdat.vault import house
 from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
@@ -134,7 +136,9 @@ def _the_house() -> Iterator[Any]:
             (folder / SOCKET_NAME).unlink()
         house.use(None)
         try:
-            yield house.open_source()
+            source = house.open_source()
+            fencing.look(hours.asked())
+            yield source
         finally:
             with contextlib.suppress(FileNotFoundError):
                 (folder / SOCKET_NAME).unlink()

@@ -66,9 +66,24 @@ def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
     here.organisation.fenced = True
     here.organisation.save(update_fields=["fenced"])
     page = desk("admin").get(_home(here.organisation)).content.decode()
-    assert page.index("Sending is fenced off") < page.index("is paused")
+    assert page.index("Sending is on hold") < page.index("is paused")
     send = desk("admin").get(reverse("send", args=[here.organisation.slug, here.campaign.pk])).content.decode()
     assert "btn final" not in send
+
+
+def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: House, desk: Desk) -> None:
+    here.organisation.fenced = True
+    here.organisation.save(update_fields=["fenced"])
+    page = reverse("fence", args=[here.organisation.slug])
+    assert page in desk("editor").get(reverse("campaigns", args=[here.organisation.slug])).content.decode()
+    seen = desk("editor").get(page).content.decode()
+    assert "would be sent" in seen and "Send from here" not in seen
+    assert desk("editor").post(page).status_code == 403
+    assert "Send from here" in desk("admin").get(page).content.decode()
+    desk("admin").post(page)
+    here.organisation.refresh_from_db()
+    assert not here.organisation.fenced
+    assert desk("admin").get(page).headers["Location"] == _home(here.organisation)
 
 
 def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:

@@ -3,6 +3,7 @@
 from samizdat.delivery.actions.barring import lift as lift_bar
 from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.contest import choose
+from samizdat.delivery.actions.fencing import lift as lift_fence
 from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.resending import resend
@@ -31,6 +32,7 @@ __all__ = [
     "foldable",
     "forget",
     "lift_bar",
+    "lift_fence",
     "pause",
     "pause_route",
     "probe_route",

@@ -60,8 +60,8 @@ def release(
     if campaign.organisation.fenced:
         raise Fenced(
             _(
-                "This instance was restored from a copy and sends nothing yet. "
-                "Look at what would be sent, then run: samizdat release"
+                "This installation was copied, restored or moved, and sends no campaign. "
+                "See what would be sent and decide: samizdat release"
             )
         )
     if campaign.version_of_id is not None:

@@ -20,7 +20,8 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery.actions import clock, holds, pacing, routes
+from samizdat.delivery import location
+from samizdat.delivery.actions import clock, fencing, holds, pacing, routes
 from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
@@ -127,6 +128,8 @@ class Feeder:
 
     def _begin(self) -> None:
         """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
+        fencing.look(self._sender.clock())
+        self._guard = location.Guard()
         self.worker = worker = self.pulse.begin("worker")
         recovery.recover_dead(self._sender.clock(), mine=worker.pk)
         self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
@@ -261,6 +264,7 @@ class Feeder:
         assert self.worker is not None
         if not self._sender.placed(edition):
             return None
+        self._guard.check()
         if self._open(edition) is None:
             self._editions[lane.organisation].remove(edition)
             return None

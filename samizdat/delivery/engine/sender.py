@@ -16,6 +16,7 @@ from samizdat import hours
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.delivery.actions import clock as clocks
+from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine.feeder import Feeder
 from samizdat.delivery.engine.journal import Journal
 from samizdat.delivery.engine.lane import Lane
@@ -213,8 +214,10 @@ def run_campaign(
     """`campaign send --wait`: sends if nobody else does, else watches. Killed and called again, it goes on.
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,
-    no_route, barred, wait_limit or stopped. wait_limit: seconds; None: as long as it takes.
+    no_route, barred, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. Errors: SenderFailed,
+    CopiedFolder.
     """
+    fencing.look(hours.now())
     stop = stop or threading.Event()
     until = time.monotonic() + wait_limit if wait_limit is not None else None
     watched = _Watched(campaign_id, until)

@@ -111,7 +111,8 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
     """What cannot go on without a person, the worst first."""
     organisation, found = request.organisation, []
     if organisation.fenced:
-        found.append(_need("stop", _("Sending is fenced off"), words.campaign_reason("fenced")))
+        see = address(organisation, "fence")
+        found.append(_need("stop", _("Sending is on hold"), words.campaign_reason("fenced"), see, _("See what waits")))
     for row in going:
         found += _of_campaign(organisation, row)
     found += _differing(organisation)

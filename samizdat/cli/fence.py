@@ -1,0 +1,71 @@
+"""release: a copy, or an installation that was moved, sends again once a person has said that this one lives."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from samizdat.cli import opening
+from samizdat.cli.output import common, confirm, say, settings, table
+from samizdat.cli.words import PLACES
+
+SURE = "Send from here, and from nowhere else? Whatever it was copied from must have stopped for good."
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
+@partial(common)
+def release(dry_run: bool) -> None:
+    """Let a copied, restored or moved installation send, after showing what would be sent."""
+    opening.open_house()
+    from samizdat.delivery.actions import fencing
+
+    changed = fencing.differs()
+    found = _organisations()
+    fenced = [one for one in found if one.fenced] if not changed else found
+    campaigns = [_document(one, row) for one in found for row in fencing.would_send(one)]
+    document: dict[str, Any] = {"changed": changed, "would_send": campaigns}
+    if not fenced:
+        say({**document, "fenced": False, "released": False}, "Nothing is held back: this installation sends.")
+        return
+    lines = _lines(changed, campaigns)
+    if dry_run:
+        say({**document, "fenced": True, "released": False}, *lines, "Let it send: samizdat release")
+        return
+    if not settings().json:
+        say({}, *lines)
+    confirm(SURE)
+    fencing.lift(found, now=opening.now())
+    say({**document, "fenced": False, "released": True}, "Released. Start `samizdat serve`, or `worker`, if none runs.")
+
+
+def _organisations() -> list[Any]:
+    """All of them, or the one that --organisation names."""
+    from samizdat.accounts.models import Organisation
+
+    return [opening.organisation()] if settings().organisation else list(Organisation.objects.order_by("pk"))
+
+
+def _document(organisation: Any, row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: row[name].isoformat() if row[name] else None for name in ("released", "due")}
+    return {"organisation": organisation.slug, **row, **times}
+
+
+def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
+    where = ", ".join(PLACES[part] for part in changed)
+    lines = [f"It last ran elsewhere: {where}." if changed else "It is held back, as it was found to be a copy."]
+    if not campaigns:
+        return [*lines, "No campaign is being sent or scheduled."]
+    goes = sum(row["waiting"] for row in campaigns if row["state"] != "paused")
+    heading = ("campaign", "organization", "state", "waiting", "accepted", "since")
+    rows = [
+        (str(row["id"]), row["organisation"], row["state"], row["waiting"], row["accepted"], _since(row))
+        for row in campaigns
+    ]
+    last = f"{goes:,} emails would be sent. Whoever got theirs from the original since it was copied gets it twice."
+    return [*lines, *table(heading, rows), last]
+
+
+def _since(row: dict[str, Any]) -> str:
+    at = row["due"] if row["state"] in ("scheduled", "held") else row["released"]
+    return f"{at[:16].replace('T', ' ')} UTC" if at else "-"

@@ -1,0 +1,87 @@
+"""The fence: an installation that finds itself in another place sends no campaign until a person has released it.
+
+The fence stands in the database that was copied, so the original, still in its place, goes on sending.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Organisation
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import location
+from samizdat.delivery.errors import CopiedFolder
+from samizdat.delivery.models import Retry
+from samizdat.events.actions import record
+
+log = logging.getLogger("samizdat.worker")
+
+
+def look(now: datetime) -> list[str]:
+    """Compares the place with where the installation last ran; the first look remembers it. What differs, and then
+    everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database."""
+    here, known = location.here(), location.known()
+    changed = location.differing(here, known)
+    if not changed:
+        if here.keys() - known.keys():
+            location.remember(here)
+        return []
+    parts = sorted({part for _folder, part in changed}, key=location.PARTS.index)
+    if all(folder for folder, _part in changed):
+        raise CopiedFolder(
+            _(
+                "This data folder last ran on another machine or under another path. If that one is gone for good, "
+                "run: samizdat release. If it still runs, give this machine an empty data folder of its own."
+            )
+        )
+    _fence(parts, now)
+    return parts
+
+
+def _fence(parts: list[str], now: datetime) -> None:
+    for organisation in Organisation.objects.filter(fenced=False):
+        with transaction.atomic():
+            if Organisation.objects.filter(pk=organisation.pk, fenced=False).update(fenced=True):
+                record("installation.fenced", organisation, now=now, detail={"changed": parts})
+                log.warning(
+                    "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
+                    "See what would be sent: samizdat release",
+                    ", ".join(parts),
+                )
+
+
+def differs() -> list[str]:
+    """Parts of the place that differ from where it last ran, without any consequence."""
+    changed = location.differing(location.here(), location.known())
+    return sorted({part for _folder, part in changed}, key=location.PARTS.index)
+
+
+def would_send(organisation: Organisation) -> list[dict[str, Any]]:
+    """Campaigns that go on, or go out in time, once the fence is lifted: how many emails, and since when."""
+    states = ("sending", "waiting", "held", "scheduled", "paused")
+    rows = Campaign.objects.filter(organisation=organisation, state__in=states, edition__isnull=False)
+    found = []
+    for row in rows.order_by("released", "pk"):
+        again = Retry.objects.filter(edition__campaign=row).count()
+        waiting = row.pending + max(row.deferred, again)
+        facts = {"id": row.pk, "state": row.state, "waiting": waiting, "accepted": row.accepted, "unsure": row.unsure}
+        found.append({**facts, "released": row.released, "due": row.due})
+    return found
+
+
+def lift(organisations: Iterable[Organisation], *, now: datetime, by: Any = None) -> int:
+    """This is the place from now on, and these organizations send again. How many of them were fenced."""
+    lifted = 0
+    with transaction.atomic():
+        location.remember(location.here())
+        for organisation in organisations:
+            waiting = sum(row["waiting"] for row in would_send(organisation) if row["state"] != "paused")
+            if Organisation.objects.filter(pk=organisation.pk, fenced=True).update(fenced=False):
+                record("installation.released", organisation, now=now, by=by, detail={"waiting": waiting})
+                organisation.fenced = False
+                lifted += 1
+    return lifted

@@ -1,0 +1,141 @@
+"""A copy of an installation sends no campaign until a person has released it; the original goes on."""
+
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from samizdat import hours
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import actions, location
+from samizdat.delivery.actions import fencing
+from samizdat.delivery.engine import journal, run_campaign
+from samizdat.delivery.errors import CopiedFolder
+from samizdat.delivery.models import Location
+from samizdat.events.models import Event
+from tests.delivery.conftest import House
+from tests.smtp_server import ScriptedServer
+
+on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="on PostgreSQL the folder holds no database")
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="of a database server")
+
+
+@pytest.fixture
+def at_home(house: House) -> House:
+    """It has run here once."""
+    assert fencing.look(hours.now()) == []
+    return house
+
+
+def elsewhere(part: str) -> None:
+    """As in a copy: what the database says of a part of its place is of another one."""
+    Location.objects.filter(part=part).update(digest=bytes(16))
+
+
+def test_where_it_runs_is_kept_as_hashes_that_name_nothing(at_home: House) -> None:
+    rows = location.known()
+    assert all(len(digest) == 16 for digest in rows.values())
+    parts = {part for _folder, part in rows}
+    assert {"path", "file"} <= parts and ("server" in parts) == (connection.vendor == "postgresql")
+    assert not any(str(location.data_folder()).encode() in digest for digest in rows.values())
+
+
+def test_a_start_in_the_same_place_changes_nothing(at_home: House) -> None:
+    assert fencing.look(hours.now()) == []
+    at_home.organisation.refresh_from_db()
+    assert not at_home.organisation.fenced and not Event.objects.filter(kind="installation.fenced").exists()
+
+
+def test_a_machine_that_has_got_an_id_of_its_own_meanwhile_is_no_other_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(location, "_machine", lambda: "")
+        fencing.look(hours.now())
+    assert fencing.look(hours.now()) == []
+    # It is known from now on.
+    monkeypatch.setattr(location, "_machine", lambda: "another one")
+    if connection.vendor == "sqlite":
+        assert fencing.look(hours.now()) == ["machine"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", ["machine", "path", "file"])
+def test_a_copy_of_a_data_folder_sends_nothing_until_it_is_released(
+    at_home: House, server: ScriptedServer, part: str
+) -> None:
+    at_home.people(5)
+    at_home.route(server)
+    campaign = at_home.released()
+    if part == "machine" and not location._machine():
+        pytest.skip("this machine has no id")
+    elsewhere(part)
+    ended = run_campaign(campaign.pk)
+    assert (ended["ended"], ended["pending"]) == ("fenced", 5) and not server.messages
+    (event,) = Event.objects.filter(kind="installation.fenced")
+    assert event.organisation_id == at_home.organisation.pk
+    (row,) = fencing.would_send(at_home.organisation)
+    assert (row["id"], row["waiting"], row["released"]) == (campaign.pk, 5, Campaign.objects.get().released)
+    assert actions.lift_fence([at_home.organisation], now=hours.now()) == 1
+    assert run_campaign(campaign.pk)["ended"] == "finished"
+    assert len(server.messages) == 5
+    assert Event.objects.filter(kind="installation.released").count() == 1
+
+
+@on_postgresql
+@pytest.mark.parametrize("part", ["server", "database"])
+def test_a_database_that_was_dumped_and_loaded_elsewhere_sends_nothing_until_it_is_released(
+    at_home: House, server: ScriptedServer, part: str
+) -> None:
+    at_home.people(5)
+    at_home.route(server)
+    campaign = at_home.released()
+    elsewhere(part)
+    assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
+    actions.lift_fence([at_home.organisation], now=hours.now())
+    assert run_campaign(campaign.pk)["ended"] == "finished"
+
+
+@on_postgresql
+def test_a_second_machine_sends_and_one_with_a_copied_folder_is_refused(
+    at_home: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_home.people(5)
+    at_home.route(server)
+    campaign = at_home.released()
+    with monkeypatch.context() as patch:
+        patch.setattr(location, "_machine", lambda: "another one")
+        with pytest.raises(CopiedFolder, match="samizdat release"):
+            run_campaign(campaign.pk)
+        # It stops nobody else: the fence would stand in the database that both use.
+        at_home.organisation.refresh_from_db()
+        assert not at_home.organisation.fenced
+        patch.setattr(journal, "folder_id", lambda: bytes(range(16)))
+        assert run_campaign(campaign.pk)["ended"] == "finished"
+    assert fencing.look(hours.now()) == []
+    # The copied folder is released, so it is the first one's no more.
+    with monkeypatch.context() as patch:
+        patch.setattr(location, "_machine", lambda: "another one")
+        actions.lift_fence([], now=hours.now())
+    with pytest.raises(CopiedFolder):
+        fencing.look(hours.now())
+
+
+def test_a_sender_stops_when_its_database_is_another_one_than_at_its_start(at_home: House) -> None:
+    guard = location.Guard()
+    guard.check()
+    elsewhere("path")
+    with pytest.raises(location.Moved):
+        guard.check()
+
+
+@on_sqlite
+def test_a_database_put_in_place_under_a_running_sender_is_noticed_before_the_next_claim(
+    at_home: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    guard = location.Guard()
+    copy = tmp_path / "copy.sqlite3"
+    copy.write_bytes(b"")
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(copy))
+    with pytest.raises(location.Moved):
+        guard.check()
