@@ -122,6 +122,22 @@ def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]
     return list(rows.values_list("page", "by_id"))
 
 
+# A page's token ends with the number of its save, as 8 hexadecimal digits.
+SERIAL = 8
+
+
+def is_of(page: str, since: Iterable[tuple[str, int | None]]) -> bool:
+    """Whether all of these saves came from the same page."""
+    return bool(page) and all(one[:-SERIAL] == page[:-SERIAL] for one, _person in since)
+
+
+def is_late(page: str, since: Iterable[tuple[str, int | None]]) -> bool:
+    """Whether a newer save of the same page is among these: what a page sends while it is left may overtake what it
+    sent before.
+    """
+    return bool(page) and any(one[:-SERIAL] == page[:-SERIAL] and one > page for one, _person in since)
+
+
 # -- looking back --
 
 

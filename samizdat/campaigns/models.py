@@ -313,7 +313,7 @@ class DraftVersion(models.Model):
     number = models.PositiveIntegerField()  # Campaign.version after that save.
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
-    page = models.CharField(max_length=32, blank=True)  # By chance, of one opened page: nobody merges with herself.
+    page = models.CharField(max_length=32, blank=True)  # By chance, of one opened page, and the number of its save.
     sealed = models.BinaryField()  # Packed JSON: the draft, and what was chosen beside it.
 
     class Meta:

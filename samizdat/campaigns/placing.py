@@ -63,6 +63,8 @@ def write(
     """
     for _try in range(TRIES):
         there = arranging.place(campaign, key)
+        if there is not None and version is not None and history.is_late(page, history.pages_since(campaign, version)):
+            return Placed(there.html if way != "blocks" else blocks_of(there).body)
         own, base = (there.own, None) if there else (None, None)
         if there is not None and version is not None:
             base = _since(campaign, there, version, page)
@@ -80,7 +82,7 @@ def write(
 def _since(campaign: Campaign, there: PlaceView, version: int, page: str) -> PlaceView | None:
     """The place as it was at a version, where somebody else changed it since."""
     since = history.pages_since(campaign, version) if campaign.version > version else []
-    if not since or (page and all(one == page for one, _person in since)):
+    if not since or history.is_of(page, since):
         return None
     kept = history.version_of(campaign, version)
     before = replace(there, own=kept.places.texts.get(there.key) if kept and kept.places else None)

@@ -40,7 +40,8 @@ def save(
     """As actions.save, over whatever is stored. What others saved since `version` is merged in: the envelope line by
     line, a letter block by block, another text where one of the two left it as it was.
 
-    page: a token of the page that is typed in; what that page itself saved meanwhile is saved over.
+    page: a token of the page that is typed in, with the number of this save of it; what that page itself saved
+    meanwhile is saved over, and where that is newer, nothing is done.
     Errors: Overtaken where both changed a text in Markdown or HTML, NotADraft, CampaignError.
     """
     draft = addressed(campaign, actions.checked(draft))
@@ -62,7 +63,9 @@ def _once(
 ) -> Saved:
     stored = draft_of(current)
     since = history.pages_since(current, version) if current.version > version else []
-    mine = bool(page) and len(since) == current.version - version and all(one == page for one, _person in since)
+    if history.is_late(page, since):
+        return Saved(current.version, stored)
+    mine = len(since) == current.version - version and history.is_of(page, since)
     both = _Both(draft, [], [])
     writers: tuple[int, ...] = ()
     if current.version != version and not mine:

@@ -166,11 +166,18 @@ def _sentences() -> dict[str, str]:
         "too-much": _("That is too much at once. Paste it in parts."),
         "drop-files": _("Files cannot be dropped here. Add a picture, and bring the file in there."),
         "not-uploaded": _("The picture did not arrive. Look at your connection and choose it again."),
+        "saves-itself": _("Saves while you type."),
+        "saving": _("Saving…"),
         "signed-out": _(
-            "You are signed out, and nothing is lost: your text is in this page. Sign in again in another tab; then it"
-            " is saved from here."
+            "Not saved: you’re signed out. Keep this page open and sign in again in another tab; then your text is"
+            " saved from here."
         ),
-        "no-line": _("Not saved: there is no connection. Your text is in this page, and it is tried again."),
+        "no-line": _("Not saved: no connection. Keep this page open; we keep trying."),
+        "unsaved-server": _("Not saved: the server has a problem. Keep this page open; we keep trying."),
+        "unsaved-role": _("Not saved: you can no longer edit here. Copy your text before you close this page."),
+        "unsaved-gone": _("Not saved: this draft was deleted. Copy your text before you close this page."),
+        "unsaved-long": _("Not saved: the text is too long to send. Shorten it."),
+        "unsaved-press": _("Not saved yet. Press Save."),
         "save-first": _("Save the letter first; then blocks can be commented on."),
     }
 

@@ -260,10 +260,10 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         Session.objects.filter(person=clara).delete()
         page.keyboard.type(", signed out")
         page.keyboard.press("Control+s")  # Before it saved itself: the page stays, and what was typed in it.
-        expect(page.locator("#here")).to_contain_text("You are signed out, and nothing is lost")
+        expect(page.locator("[data-saving]")).to_contain_text("Not saved: you’re signed out")
         key = signed_in(clara).cookies["desk"].value
         page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
-        expect(page.locator("#here")).not_to_contain_text("signed out")
+        expect(page.locator("[data-saving]")).to_contain_text("Saved at")
         expect(page.locator(".ProseMirror")).to_contain_text("Two by Vera!")
         stored(page, letter, "One by Clara, signed out")
     letter.refresh_from_db()

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.campaigns import actions, commenting, writing
+from samizdat.campaigns import actions, arranging, commenting, writing
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
 from tests.conftest import NOW
@@ -90,6 +90,32 @@ def test_what_a_colleague_saved_meanwhile_comes_back_with_the_answer(here: House
     assert "At five." in draft_of(letter).body and "Bye" in draft_of(letter).body
 
 
+def test_an_older_save_that_arrives_after_a_newer_one_of_its_page_changes_nothing(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    # What is sent as a page is left may overtake what was on its way before.
+    address, page = _to(here, "autosave", letter.pk), "ab" * 12
+    for serial, text in ((2, "The water came at four, and stayed."), (1, "The water came at four.")):
+        token = f"{page}{serial:08x}"
+        answer = desk("editor").post(address, answers(here, letter, body=body(head=text), page=token))
+        assert 'data-state="saved"' in answer.content.decode()
+    letter.refresh_from_db()
+    assert "and stayed." in draft_of(letter).body and letter.version == 2
+
+
+def test_an_older_save_of_a_part_of_a_template_changes_nothing_either(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    template = here.organisation.templates.get(pk=here.template)
+    actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
+    key = next(part.key for part in arranging.parts(letter) if part.kind == "place")
+    for serial, text in ((2, "<p>At five.</p>"), (1, "<p>At fi</p>")):
+        asked = {"key": key, "format": "html", "body": text, "version": "2", "page": f"{'cd' * 12}{serial:08x}"}
+        desk("editor").post(_to(here, "autosave-place", letter.pk), asked)
+    letter.refresh_from_db()
+    assert "At five." in arranging.place(letter, key).html  # type: ignore[union-attr]
+
+
 def test_a_block_that_both_changed_is_shown_to_both(here: House, desk: Desk, letter: Campaign) -> None:
     address = _to(here, "autosave", letter.pk)
     desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))
@@ -106,7 +132,7 @@ def test_broken_blocks_are_refused_with_a_sentence_and_change_nothing(
     address = _to(here, "autosave", letter.pk)
     for wrong in ("{", json.dumps({"type": "doc", "content": [{"type": "script"}]})):
         page = desk("editor").post(address, answers(here, letter, body=wrong)).content.decode()
-        assert 'class="note stop"' in page and 'name="version" value="1"' in page
+        assert 'data-state="refused"' in page and 'name="version" value="1"' in page
     assert not DraftVersion.objects.filter(campaign=letter).exists()
 
 

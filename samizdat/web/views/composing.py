@@ -315,14 +315,16 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
     form = _form(request, draft_of(found), found)
     problem, stored = "", None
     if found.state != "draft":
-        problem = _("This campaign has been released. Copy it and change the copy.")
+        problem = _("Not saved: this campaign is no longer a draft. Copy your text and paste it into a duplicate.")
     elif form.is_valid():
         try:
             stored = _save(request, found, form)
+        except Overtaken:
+            problem = _("Not saved: a colleague changed the text too. Press Save to see both versions.")
         except CampaignError as refused:
-            problem = str(refused)
+            problem = _("Not saved: %(why)s") % {"why": refused}
     else:
-        problem = _("Not saved yet: %(why)s") % {"why": sentences(form)}
+        problem = _("Not saved: %(why)s") % {"why": sentences(form)}
     facts: dict[str, Any] = {"campaign": found, "problem": problem, "version": found.version}
     if problem:
         facts["version"] = form.cleaned_data.get("version") or found.version
@@ -332,9 +334,7 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
             "stored": stored,
             "envelope": _envelope(found, stored),
         } | beside.comment_facts(request.organisation, found)
-    response = render(request, "web/campaigns/parts/saved.html", facts)
-    response.headers["HX-Trigger"] = "stored"
-    return response
+    return render(request, "web/campaigns/parts/saved.html", facts)
 
 
 def _envelope(found: Any, stored: Saved) -> str:

@@ -136,13 +136,13 @@ def autosave_place(request: Any, campaign_id: int) -> HttpResponse:
     key, way, problem, placed = request.POST.get("key", ""), request.POST.get("format", ""), "", None
     version: Any = request.POST.get("version", "")
     if found.state != "draft":
-        problem = _("This campaign has been released. Copy it and change the copy.")
+        problem = _("Not saved: this campaign is no longer a draft. Copy your text and paste it into a duplicate.")
     else:
         try:
             placed = _write(request, found, key, way, request.POST.get("body", "")[:LONGEST_BODY])
             version = found.version
         except CampaignError as refused:
-            problem = _("Not saved yet: %(why)s") % {"why": refused}
+            problem = _("Not saved: %(why)s") % {"why": refused}
     facts = {"campaign": found, "problem": problem, "version": reading.number(str(version)) or 0, "placed": placed}
     return render(request, "web/campaigns/parts/placed.html", facts)
 

@@ -37,7 +37,10 @@ function begin(page) {
       handleDrop: (_view, event) => event.dataTransfer?.files.length > 0 && warn(say("drop-files")) === undefined,
     },
   });
-  if (!load(editor, source.value)) return editor.destroy();
+  if (!load(editor, source.value)) {
+    editor.destroy();
+    return follow({ form: source.form, source }); // Subject and sender can be written all the same.
+  }
 
   bar = toolbar(editor, page);
   const row = adder(editor);

@@ -1,7 +1,8 @@
-// Saving while somebody writes, with others: what is stored comes back, who else is here is said, and a session that
-// ends or a line that breaks loses nothing. Used by blocks, and by Markdown and HTML as they are.
+// Writing with others: what is stored comes back into the page, who else is here is said, and after a session that ended
+// or a line that broke it is tried again. Used by blocks, and by Markdown and HTML as they are.
 import { look as draw } from "./look.js";
-import { learn, say } from "./words.js";
+import { saving } from "./saving.js";
+import { learn } from "./words.js";
 
 const LOOK = 10_000; // ms between two looks at who is here
 const AGAIN = 5_000; // ms between two tries to save after one failed
@@ -12,71 +13,17 @@ export function follow({ form, source, read, take }) {
   if (!place) return; // A letter that is not begun yet has nothing to follow.
   let sent = source.value;
   let said = {}; // the other fields, as they were sent
-  let dirty = false;
-  let failed = false;
 
-  // Pages without saving by themselves (a place of a template) only ask before they send.
-  const saves = form.hasAttribute("hx-post");
-  let asked = false;
-
-  if (saves) form.elements.page.value = crypto.randomUUID().replaceAll("-", "");
-  const save = () => {
-    if (saves) return window.htmx.trigger(form, "again");
-    failed = false;
-    return note("");
-  };
-
-  form.addEventListener("input", () => (dirty = true));
-  form.addEventListener("submit", (event) => {
-    // What cannot be saved now is not sent away with the page.
-    if (failed) {
-      event.preventDefault();
-      look();
-    } else if (dirty && !asked) {
-      event.preventDefault();
-      ask(event.submitter);
-    } else dirty = asked = false;
+  const keeper = saving({
+    form,
+    sending() {
+      sent = source.value;
+      said = Object.fromEntries([...form.elements].filter((field) => field.name).map((field) => [field.name, field.value]));
+    },
+    answered: stored,
+    // Whether it is the line, the session or a right is found out by looking.
+    failed: (status) => (status === 403 ? every() : next()),
   });
-  form.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target !== form) return;
-    sent = source.value;
-    said = Object.fromEntries([...form.elements].filter((field) => field.name).map((field) => [field.name, field.value]));
-    dirty = false;
-  });
-  form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target !== form) return;
-    const status = event.detail.xhr?.status ?? 0;
-    if (status === 200) {
-      if (failed) note("");
-      failed = false;
-      stored();
-      return;
-    }
-    dirty = true;
-    failed = true;
-    note(say(status === 403 ? "signed-out" : "no-line"), true);
-    setTimeout(look, AGAIN);
-  });
-  // The browser asks before it closes a page with something that is not saved yet.
-  window.addEventListener("beforeunload", (event) => {
-    if (dirty && failed) event.preventDefault();
-  });
-
-  // Somebody who is signed out would get a page that says so in the place of what she typed.
-  async function ask(submitter) {
-    let status = 0;
-    try {
-      const answer = await fetch(place.dataset.look, { redirect: "manual" });
-      asked = answer.ok;
-      status = answer.type === "opaqueredirect" ? 403 : answer.status;
-    } catch {
-      // There is no line.
-    }
-    if (asked) return form.requestSubmit(submitter);
-    failed = true;
-    note(say(status === 403 ? "signed-out" : "no-line"), true);
-    return setTimeout(look, AGAIN);
-  }
 
   // The answer of a save says it when what is stored is not what was sent.
   function stored() {
@@ -95,40 +42,55 @@ export function follow({ form, source, read, take }) {
 
   // Who else is here, by polling; also finds out that somebody has signed in again, and gets a token that is good now.
   async function look() {
+    const failing = keeper.trouble();
     try {
       const body = new FormData();
       body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-      const answer = failed
+      const answer = failing
         ? await fetch(place.dataset.look, { redirect: "manual" })
         : await fetch(place.dataset.look, { method: "POST", body, redirect: "manual" });
-      if (!answer.ok) {
-        if (answer.status === 403 || answer.type === "opaqueredirect") failed = true;
-        if (failed) note(say("signed-out"), true);
-        return;
-      }
+      if (!answer.ok) return lost(answer, failing);
       const facts = await answer.json();
       for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = facts.token;
-      if (!failed) note(facts.others);
+      note(facts.others);
       // Somebody saved, or what is here is not saved yet: saving brings both together.
-      const behind = saves && take && facts.version > Number(form.elements.version.value);
-      if (failed || (behind && !dirty)) save();
+      const behind = form.dataset.save && take && facts.version > Number(form.elements.version.value);
+      if (failing) keeper.well();
+      else if (behind && !keeper.unsaved()) keeper.save();
     } catch {
-      if (failed) note(say("no-line"), true);
+      if (failing) keeper.fail("no-line");
     }
   }
 
-  function note(text, wrong = false) {
+  function lost(answer, failing) {
+    if (answer.type === "opaqueredirect") return keeper.fail("signed-out");
+    if (answer.status === 403 && failing) return keeper.fail("unsaved-role");
+    if (answer.status === 403) {
+      keeper.fail("signed-out");
+      return look(); // With a token that is out of date it asks once more without one.
+    }
+    if (answer.status === 404) return keeper.fail("unsaved-gone");
+    return failing && keeper.fail("unsaved-server");
+  }
+
+  function note(text) {
     if (place.textContent === text) return;
     place.textContent = text;
     place.hidden = !text;
-    place.className = wrong ? "note stop" : "note plain";
   }
 
-  const every = () => {
-    if (document.visibilityState === "visible" || failed) look();
-    setTimeout(every, failed ? AGAIN : LOOK);
-  };
-  if (place.dataset.look) every();
+  let timer = null;
+  function next() {
+    clearTimeout(timer);
+    timer = setTimeout(every, keeper.trouble() ? AGAIN : LOOK);
+  }
+  async function every() {
+    clearTimeout(timer);
+    if (document.visibilityState === "visible" || keeper.trouble()) await look();
+    next();
+  }
+  window.addEventListener("online", () => keeper.trouble() && every());
+  every();
 }
 
 // Markdown and HTML: the same without blocks.

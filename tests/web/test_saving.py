@@ -1,0 +1,357 @@
+"""Nothing that somebody types is lost, in a real browser: without a pause, on leaving, without a line, signed out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from samizdat.campaigns import arranging
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from tests.browser import started
+from tests.web.conftest import House, signed_in
+from tests.web.test_block_editor import make, paragraph
+from tests.web.test_browser import window
+from tests.worker.conftest import until
+
+# What the server makes of it is tested on both databases by test_writing.py: this is about the browser.
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
+
+SAID = "[data-saving]"
+WORDS = "Nobody answered the telephone at the river station after four. "
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with started() as running:
+        yield running
+
+
+@contextmanager
+def opened(browser: Any, served: str, here: House, path: str, **options: Any) -> Iterator[Any]:
+    """A page of Clara's whose time stands still until a test lets it pass; what it asked when it was left: `asked`."""
+    with window(browser, here.people["editor"], served, **options) as (page, complaints):
+        page.clock.install()
+        page.asked = []
+        page.on("dialog", lambda dialog: (page.asked.append(dialog.type), dialog.accept()))
+        page.goto(path)
+        page.clock.pause_at(page.evaluate("Date.now() + 100"))
+        yield page
+    # The clock is a script, which frames of letters run none of; requests fail here because they are meant to.
+    expected = ("Blocked script execution", "the server responded", "net::", "Response Status")
+    assert [said for said in complaints if not any(one in said for one in expected)] == []
+
+
+def text_of(letter: Campaign) -> str:
+    return draft_of(Campaign.objects.get(pk=letter.pk)).body
+
+
+def writing(here: House, way: str) -> tuple[Campaign, str, str]:
+    """A draft in blocks or in Markdown, its page, and where one types."""
+    if way == "blocks":
+        letter, path = make(here, paragraph(""))
+        return letter, path, ".ProseMirror p"
+    return here.campaign, reverse("campaign", args=[here.organisation.slug, here.campaign.pk]), "#f-body"
+
+
+def type_on(page: Any, seconds: int, each: str = WORDS) -> None:
+    """Types so long, without a pause that is as long as a second."""
+    for second in range(seconds):
+        for half in (each[:30], each[30:]):
+            page.keyboard.type(f"{second}{half}")
+            page.clock.run_for(500)
+
+
+@pytest.mark.parametrize("way", ["blocks", "markdown"])
+def test_text_typed_without_a_pause_is_saved_every_three_seconds(
+    browser: Any, served: str, here: House, way: str
+) -> None:
+    letter, path, place = writing(here, way)
+    with opened(browser, served, here, path) as page:
+        page.click(place)
+        with page.expect_response("**/save"):
+            type_on(page, 3)
+        until(lambda: "2Nobody" in text_of(letter))
+        page.wait_for_function("() => document.querySelector('#f-version').value > '1'")
+        page.keyboard.type("A pause of a second saves too.")
+        expect(page.locator(SAID)).to_have_text("Saving…")
+        with page.expect_response("**/save"):
+            page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+
+
+@pytest.mark.parametrize("way", ["blocks", "markdown"])
+@pytest.mark.parametrize("how", ["a link", "a form", "the keyboard"])
+def test_a_link_waits_until_what_was_just_typed_is_saved(
+    browser: Any, served: str, here: House, way: str, how: str
+) -> None:
+    letter, path, place = writing(here, way)
+    with opened(browser, served, here, path) as page:
+        page.click(place)
+        page.keyboard.type(WORDS)
+        if how == "a link":
+            page.click("nav.side >> text=Home")
+            page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
+        elif how == "a form":
+            page.click("text=Sign out")
+            page.wait_for_url("**/sign-in**")
+        else:
+            page.locator("h1").click()
+            page.keyboard.press("g")
+            page.keyboard.press("c")
+            page.wait_for_url("**/campaigns/")
+        assert WORDS.strip() in text_of(letter)
+        assert page.asked == []
+
+
+@pytest.mark.parametrize("way", ["blocks", "markdown"])
+@pytest.mark.parametrize("how", ["back", "another address", "the tab is hidden"])
+def test_what_was_just_typed_is_sent_when_the_page_goes(
+    browser: Any, served: str, here: House, way: str, how: str
+) -> None:
+    letter, path, place = writing(here, way)
+    home = reverse("home", args=[here.organisation.slug])
+    with opened(browser, served, here, home) as page:
+        page.goto(path)
+        page.click(place)
+        page.keyboard.type(WORDS)
+        if how == "back":
+            page.go_back()
+        elif how == "another address":
+            page.goto(home)
+        else:
+            page.evaluate(
+                "Object.defineProperty(document, 'visibilityState', {value: 'hidden'});"
+                "document.dispatchEvent(new Event('visibilitychange'))"
+            )
+        until(lambda: WORDS.strip() in text_of(letter))
+        assert page.asked == ([] if how == "the tab is hidden" else ["beforeunload"])
+
+
+@pytest.mark.parametrize("size", ["short", "more than a browser carries"])
+def test_a_closed_tab_asks_and_what_was_typed_is_saved(browser: Any, served: str, here: House, size: str) -> None:
+    letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        if size != "short":
+            page.fill(place, "The river. " * 8000)
+            with page.expect_response("**/save"):
+                page.clock.run_for(1000)
+            expect(page.locator(SAID)).to_contain_text("Saved at ")
+        page.click(place)
+        page.keyboard.press("Control+End")
+        page.keyboard.type(WORDS)
+        with page.expect_event("dialog"):
+            page.close(run_before_unload=True)
+        until(lambda: WORDS.strip() in text_of(letter))
+
+
+def test_nothing_is_asked_of_whoever_has_everything_saved(browser: Any, served: str, here: House) -> None:
+    _letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        page.click(place)
+        page.keyboard.type(WORDS)
+        with page.expect_response("**/save"):
+            page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        page.locator(place).blur()
+        page.goto(reverse("home", args=[here.organisation.slug]))
+        assert page.asked == []
+
+
+@pytest.mark.parametrize("way", ["blocks", "markdown"])
+def test_without_a_line_it_says_so_asks_and_saves_when_there_is_one_again(
+    browser: Any, served: str, here: House, way: str
+) -> None:
+    letter, path, place = writing(here, way)
+    with opened(browser, served, here, path) as page:
+        page.click(place)
+        page.context.set_offline(True)
+        page.keyboard.type(WORDS)
+        page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_have_text("Not saved: no connection. Keep this page open; we keep trying.")
+        page.keyboard.type("Typed on. ")
+        page.click("text=Go to send")  # It would leave: the page stays, and says why.
+        expect(page.locator(SAID)).to_contain_text("no connection")
+        assert WORDS.strip() not in text_of(letter)
+        kept = "() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+        assert page.evaluate(kept), "closing the page asks"
+        page.context.set_offline(False)
+        page.clock.run_for(10_000)
+        until(lambda: "Typed on." in text_of(letter))
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        assert not page.evaluate(kept)
+        stores = page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage)].join()")
+        assert "telephone" not in stores, "nothing readable is left in the browser's storage"
+
+
+def test_a_server_that_breaks_is_told_apart_and_tried_again(browser: Any, served: str, here: House) -> None:
+    letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        page.route("**/save", lambda route: route.fulfill(status=502, body="Bad gateway"))
+        page.click(place)
+        page.keyboard.type(WORDS)
+        page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_have_text(
+            "Not saved: the server has a problem. Keep this page open; we keep trying."
+        )
+        page.unroute("**/save")
+        page.clock.run_for(5000)
+        until(lambda: WORDS.strip() in text_of(letter))
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+
+
+def test_a_server_that_never_answers_counts_as_no_connection(browser: Any, served: str, here: House) -> None:
+    _letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        page.route("**/save", lambda route: None)
+        page.click(place)
+        page.keyboard.type(WORDS)
+        page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_have_text("Saving…")
+        page.clock.run_for(20_000)
+        expect(page.locator(SAID)).to_contain_text("Not saved: no connection")
+
+
+def test_what_is_typed_while_a_save_is_under_way_is_saved_next(browser: Any, served: str, here: House) -> None:
+    letter, path, place = writing(here, "markdown")
+    held, more = list[Any](), list[Any]()
+    with opened(browser, served, here, path) as page:
+        page.route("**/save", lambda route: held.append(route) if not held else more.append(route.continue_()))
+        page.click(place)
+        page.keyboard.press("Control+End")
+        page.keyboard.type("First. ")
+        page.clock.run_for(1000)
+        page.keyboard.type("Second.")
+        page.clock.run_for(3000)
+        expect(page.locator(SAID)).to_have_text("Saving…")
+        assert (len(held), more) == (1, []), "one request at a time"
+        with page.expect_response("**/save"):
+            held[0].continue_()
+        page.wait_for_function("() => document.querySelector('#f-version').value === '2'")
+        page.clock.run_for(1000)
+        until(lambda: text_of(letter).endswith("First. Second."))
+
+
+def test_who_is_signed_out_keeps_the_text_in_the_page_and_it_is_saved_after_signing_in_elsewhere(
+    browser: Any, served: str, here: House
+) -> None:
+    from samizdat.accounts.models import Session
+
+    letter, path, place = writing(here, "markdown")
+    clara = here.people["editor"]
+    with opened(browser, served, here, path) as page:
+        Session.objects.filter(person=clara).delete()
+        page.click(place)
+        page.keyboard.type(WORDS)
+        page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("Not saved: you’re signed out. Keep this page open")
+        assert WORDS.strip() not in text_of(letter)
+        key = signed_in(clara).cookies["desk"].value
+        page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
+        page.clock.run_for(5000)
+        until(lambda: WORDS.strip() in text_of(letter))
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+
+
+def test_who_may_not_write_any_more_is_told_to_copy_the_text(browser: Any, served: str, here: House) -> None:
+    from samizdat.accounts.actions import give_role
+    from tests.conftest import NOW
+
+    _letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        give_role(here.people["editor"], here.organisation, "viewer", by=None, now=NOW)
+        page.click(place)
+        page.keyboard.type(WORDS)
+        page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("you can no longer edit here")
+
+
+def test_two_tabs_with_one_text_lose_neither(browser: Any, served: str, here: House) -> None:
+    letter, path, place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        other = page.context.new_page()
+        other.goto(path)
+        with other.expect_response("**/save"):
+            other.fill(place, "From the other tab.")
+            page.clock.run_for(1000)  # Of both: they are of one browser.
+        page.fill(place, "From this tab.")
+        with page.expect_response("**/save"):
+            page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("Not saved: a colleague changed the text too. Press Save")
+        page.click("button.btn:text-is('Save') >> nth=-1")
+        expect(page.locator("main")).to_contain_text("From the other tab.")
+        expect(page.locator(place)).to_have_value("From this tab.")
+        expect(page.locator(SAID)).to_have_text("Not saved yet. Press Save.")
+        assert text_of(letter) == "From the other tab."
+
+
+def test_subject_and_preview_text_are_saved_as_they_are_typed(browser: Any, served: str, here: House) -> None:
+    letter, path, _place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        page.fill("#f-subject", "")
+        page.focus("#f-subject")
+        type_on(page, 3, "What the river took this week, and what it left.")
+        until(lambda: "2What the river" in draft_of(Campaign.objects.get(pk=letter.pk)).subject)
+        page.focus("#f-preheader")
+        page.keyboard.type("A week of drying paper")
+        page.click("nav.side >> text=Home")
+        page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
+        assert draft_of(Campaign.objects.get(pk=letter.pk)).preheader == "A week of drying paper"
+
+
+def test_a_part_of_a_template_is_saved_when_it_is_left(browser: Any, served: str, here: House) -> None:
+    from samizdat.campaigns import actions
+    from tests.conftest import NOW
+
+    letter = here.campaign
+    template = here.organisation.templates.get(pk=here.template)
+    actions.save(letter, draft_of(letter), version=letter.version, by=here.people["editor"], now=NOW, template=template)
+    letter.refresh_from_db()
+    key = next(part.key for part in arranging.parts(letter) if part.kind == "place")
+    path = reverse("place", args=[here.organisation.slug, letter.pk])
+    with opened(browser, served, here, f"{path}?key={key}&in=html") as page:
+        page.click("#f-body")
+        type_on(page, 3)
+        until(lambda: "2Nobody" in arranging.place(Campaign.objects.get(pk=letter.pk), key).html)
+        page.keyboard.type("The end.")
+        page.click("text=Back to all parts")
+        page.wait_for_url("**/places")
+        assert "The end." in arranging.place(Campaign.objects.get(pk=letter.pk), key).html
+
+
+def test_a_form_with_typed_text_asks_before_it_is_left(browser: Any, served: str, here: House) -> None:
+    edit = reverse("edit-subscriber", args=[here.organisation.slug, here.ada.number])
+    home = reverse("home", args=[here.organisation.slug])
+    with opened(browser, served, here, edit) as page:
+        notes = page.locator("main form textarea").first
+        notes.fill("She asked for large print.")
+        page.click("nav.side >> text=Home")
+        page.wait_for_url(f"**{home}")
+        assert page.asked == ["beforeunload"]
+        page.goto(edit)
+        page.locator("main form textarea").first.fill("She asked for large print.")
+        page.click("main button.primary")
+        expect(page.locator("main")).to_contain_text("Saved.")
+        assert page.asked == ["beforeunload"], "a form that is sent does not ask"
+
+
+def test_a_comment_that_is_being_written_stays_when_a_colleague_saves(browser: Any, served: str, here: House) -> None:
+    from samizdat.campaigns import writing as together
+    from tests.conftest import NOW
+
+    letter, path = make(here, paragraph("One"), paragraph("Two"))
+    with opened(browser, served, here, path) as page:
+        page.fill("#comment-text", "Was it not five?")
+        theirs = draft_of(letter).with_(
+            subject="What the river took", body=text_of(letter).replace("One", "One, by Vera")
+        )
+        together.save(letter, theirs, version=letter.version, by=here.people["admin"], now=NOW)
+        page.click(".ProseMirror > .block:nth-child(2) p")
+        page.keyboard.type("By Clara. ")
+        with page.expect_response("**/save"):
+            page.clock.run_for(1000)
+        expect(page.locator(".ProseMirror")).to_contain_text("One, by Vera")
+        expect(page.locator("#comment-text")).to_have_value("Was it not five?")
