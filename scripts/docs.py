@@ -33,7 +33,9 @@ nineteen) and `by_route`:
 that are gone with messages on their way, and `waits_for_route` (`route`, `until`): one that asked for patience.
 `import` prints `rows`,
 `added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
-`pending`. `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
+`pending`; `left_out` counts what of the export is not subscribers (`campaigns`, `templates`, `images`, `activity`,
+`other`, those that there are), and `warnings` says it.
+`subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
 `outside`, `suppressed` and `may`; `tag add` and `tag remove` print `given`, `found`, `unknown` and `changed`;
 `subscribers show` says of each list `status`, `may` (whether they can be emailed: true or false), `reason`, `since`
 and `appeals`; days and times are ISO 8601 in every document;

@@ -89,6 +89,10 @@ SENTENCES = {
     "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "
     "Run `list_members -f LIST` and give what it prints.",
     "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
+    "left_campaigns": "Left out: past campaigns ({count}). Samizdat can’t import them yet: keep the file.",
+    "left_templates": "Left out: templates ({count}). Import each under Templates, or with `samizdat template import`.",
+    "left_images": "Left out: images ({count}). Add those you need under Pictures.",
+    "left_other": "Left out: other files ({count}): {names}.",
     "other_people": "{file} holds addresses, but is not from the same service as the others. It is left out: "
     "bring it in by itself.",
     "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "

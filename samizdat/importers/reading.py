@@ -71,6 +71,7 @@ class Given:
     def __init__(self, things: Iterable[Thing], limits: Limits = Limits()) -> None:
         self.members: list[Member] = []
         self.problems: list[Problem] = []
+        self.others: list[str] = []  # Paths of files that are no lists, such as images; never opened.
         self._limits = limits
         self._total = 0
         self._stack = ExitStack()
@@ -148,9 +149,9 @@ class Given:
 
     def _take_folder(self, folder: Path) -> None:
         for path in sorted(folder.rglob("*")):
-            if not path.is_file() or not _is_wanted(path.relative_to(folder.parent).as_posix()):
-                continue
             name = path.relative_to(folder.parent).as_posix()
+            if not path.is_file() or not self._wants(name):
+                continue
             if path.suffix.lower() in PACKED_SUFFIXES:
                 self._take(path)
             else:
@@ -187,6 +188,15 @@ class Given:
         for entry in entries:
             self._take_entry(name, box, entry, depth)
 
+    def _wants(self, name: str) -> bool:
+        """Whether a file of a zip or a folder can hold a list; remembers the others."""
+        if _is_hidden(name):
+            return False
+        if _is_wanted(name):
+            return True
+        self.others.append(name)
+        return False
+
     def _refuse_directory(self, name: str, file: BinaryIO) -> None:
         """Its directory is read whole before anything is known of what is in it."""
         size = file.seek(0, io.SEEK_END)
@@ -197,7 +207,7 @@ class Given:
             raise ImportFailed("too_many", file=name, limit=self._limits.members)
 
     def _take_entry(self, outer: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
-        if not _is_wanted(entry.filename):
+        if not self._wants(entry.filename):
             return
         self._refuse_bombs(outer, entry)
         kind = PurePosixPath(entry.filename).suffix.lower()
@@ -240,6 +250,7 @@ class Given:
             with sound(member.name), member.open() as file:
                 start = file.read(4096)
             if among and member.name.lower().endswith(".xml") and not MAILMAN_START.match(start):
+                self.others.append(member.name)
                 return
             if parse := parser_of(member.name, start):
                 plain = member
@@ -285,11 +296,14 @@ def _opened_sheet(name: str, file: BinaryIO, title: str) -> BinaryIO:
     return workbook.open_sheet(name, cast(BinaryIO, _Lent(file)), title)
 
 
-def _is_wanted(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
+    """What systems put beside files: `__MACOSX/`, `.DS_Store`, `Thumbs.db`."""
     path = PurePosixPath(name)
-    if "__MACOSX" in path.parts or any(part.startswith(".") for part in path.parts):
-        return False
-    return path.suffix.lower() in TEXT_SUFFIXES | SPREADSHEET_SUFFIXES | PACKED_SUFFIXES
+    return "__MACOSX" in path.parts or path.name == "Thumbs.db" or any(part.startswith(".") for part in path.parts)
+
+
+def _is_wanted(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in TEXT_SUFFIXES | SPREADSHEET_SUFFIXES | PACKED_SUFFIXES
 
 
 def _is_other_workbook(entries: list[zipfile.ZipInfo]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import House
+from tests.importers.helping import zipped
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
 LETTER = "# Hello *|FNAME|*\n\nThe [whole story](https://lantern.example/story) is on our page.\n"
@@ -55,6 +56,17 @@ def test_a_dry_run_gives_the_counts_and_writes_nothing(brought_in: House) -> Non
     seen = brought_in.say("import", file, "--list", "Letter", "--status", "subscribed", "--dry-run")
     assert (seen["rows"], seen["added"], seen["rejected"]) == (2, 1, 1)
     assert brought_in("subscribers", "show", "new@reader.example").code == 1
+
+
+def test_what_of_an_export_is_not_subscribers_is_counted_in_the_document(brought_in: House) -> None:
+    people = b"Email Address,OPTIN_TIME,LEID,EUID\nlena@reader.example,2018-02-05 19:28:23,1,a\n"
+    content = {"1/lists/members/members_7_x.csv": people, "1/campaigns_content/1.html": b"<p>", "1/gallery/a.gif": b""}
+    (brought_in.folder / "account.zip").write_bytes(zipped(content))
+    words = ("import", "account.zip", "--list", "Letter", "--status", "subscribed")
+    for more in (("--dry-run",), ()):
+        told = brought_in.say(*words, *more)
+        assert told["left_out"] == {"campaigns": 1, "images": 1}
+        assert any("past campaigns (1)" in warning for warning in told["warnings"])
 
 
 def test_what_was_assumed_about_a_file_is_said_with_and_without_writing(brought_in: House) -> None:

@@ -14,6 +14,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.web.views.imports import harmless
 from tests.conftest import NOW
+from tests.importers.helping import zipped
 from tests.importers.test_workbook import book
 from tests.web.conftest import House
 
@@ -146,7 +147,23 @@ def test_a_file_that_does_not_belong_to_the_others_is_named(here: House, desk: D
     ]
     client.post(_to(here, "upload"), {"files": files})
     row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
-    assert "people.csv was not recognised" in client.get(_to(here, "import", row.pk)).content.decode()
+    assert (
+        "people.csv holds addresses, but is not from the same service"
+        in client.get(_to(here, "import", row.pk)).content.decode()
+    )
+
+
+def test_what_of_an_export_is_not_subscribers_is_named_before_and_after(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    content = {"subscribed_members_export_1a2b.csv": SUBSCRIBED, "templates/basic.html": b"<p>", "gallery/a.png": b""}
+    _upload(here, client, "account.zip", zipped(content))
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    before = client.get(_to(here, "import", row.pk)).content.decode()
+    client.post(_to(here, "import", row.pk), {**_plan_answers(row), "then": "start"})
+    actions.run_import(row.pk, now=_now)
+    after = client.get(_to(here, "import", row.pk)).content.decode()
+    for page in (before, after):
+        assert "templates (1)" in page and "images (1)" in page
 
 
 def test_a_file_that_is_no_list_says_what_to_do(here: House, desk: Desk) -> None:

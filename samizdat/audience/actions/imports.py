@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
+from samizdat import dialect, plugs
 from samizdat.audience import tagging
 from samizdat.audience.bringing import memory, opening, owner, run, uploads
 from samizdat.audience.bringing.look import Look, look_at, make_order, refused
@@ -31,7 +31,8 @@ from samizdat.vault.sealed import open_json, seal_json
 
 __all__ = [
     "COUNTS", "Look", "Progress", "add_piece", "begin_upload", "cancel", "change_plan", "direct", "finish_upload",
-    "inspect", "look", "read_plan", "read_report", "reject_rows", "resumable", "run_import", "start", "sweep_uploads",
+    "inspect", "left_out", "left_out_of", "look", "read_plan", "read_report", "reject_rows", "resumable", "run_import",
+    "start", "sweep_uploads",
 ]  # fmt: skip
 
 type RejectTold = Callable[[str, int, str], None]
@@ -85,7 +86,7 @@ def direct(
         for problem in problems:
             warned(problem.sentence())
     row = _begun_before(organisation, list, things, now()) or _new(
-        organisation, list, plan, things, basis=basis, by=by, now=now()
+        organisation, list, plan, things, basis=basis, by=by, now=now(), left_out=_left_out(problems)
     )
     return _run(row, handed, piece, now=now, progress=progress, stop=stop, rejected=rejected)
 
@@ -128,8 +129,9 @@ def _fingerprint(organisation: Any, list: List, things: Sequence[Any]) -> bytes:
 
 
 def _new(
-    organisation: Any, list: List, plan: Any, things: Sequence[Any], *, basis: str, by: Any, now: datetime
-) -> Import:
+    organisation: Any, list: List, plan: Any, things: Sequence[Any], *, basis: str, by: Any, now: datetime,
+    left_out: list[dict[str, Any]],
+) -> Import:  # fmt: skip
     with transaction.atomic():
         row = Import.objects.create(
             organisation=organisation,
@@ -143,7 +145,7 @@ def _new(
             created=now,
         )
         names = [thing.name if isinstance(thing, opening.Held) else Path(thing).name for thing in things]
-        _keep_plan(row, plan, basis=basis, names=names)
+        _keep_plan(row, plan, basis=basis, names=names, left_out=left_out)
     return row
 
 
@@ -214,7 +216,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         _let_go(row)
         raise
     with transaction.atomic():
-        _keep(row, "plan_sealed", {**told, "plan": plan.to_json()})
+        _keep(row, "plan_sealed", {**told, "plan": plan.to_json(), "left_out": _left_out(found.problems)})
         turned_up = alarms.turned_up_in(row, seen.planted, now())
         _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
         total = sum(file.about_rows for file in plan.in_order())
@@ -232,7 +234,8 @@ def read_report(row: Import) -> dict[str, Any]:
 
 
 def read_plan(row: Import) -> dict[str, Any]:
-    """{"names": of the files, "plan": Plan.to_json() or None, "basis": why one may write to them}."""
+    """{"names": of the files, "plan": Plan.to_json() or None, "basis": why one may write to them, "left_out": what of
+    the export is not subscribers, as in `read_report` (none where it was read before this was said)}."""
     keys = house.keys(row.organisation)
     return open_json(keys, row.plan_sealed, "import", "plan", row.id) or {"names": [], "plan": None, "basis": ""}
 
@@ -466,8 +469,9 @@ def _let_go(row: Import) -> None:
         Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
 
 
-def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str]) -> None:
-    _keep(row, "plan_sealed", {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source})
+def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str], left_out: list[dict[str, Any]]) -> None:
+    told = {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source, "left_out": left_out}
+    _keep(row, "plan_sealed", told)
 
 
 def _keep(row: Import, column: str, value: Any) -> None:
@@ -489,6 +493,22 @@ def _report(seen: Look) -> dict[str, Any]:
         ],
         "examples": [[column.example for column in file.columns] for file in seen.plan.files],
     }
+
+
+def _left_out(problems: Sequence[Any]) -> list[dict[str, Any]]:
+    """What of an export is not subscribers, to be said once more beside the result."""
+    return [_problem(problem) for problem in problems if left_out([problem])]
+
+
+def left_out(problems: Sequence[Any]) -> dict[str, int]:
+    """How many past campaigns, templates, images and other files stay out: kind -> number."""
+    return dict(plugs.part("importers.leftovers").of_problems(problems))
+
+
+def left_out_of(row: Import) -> dict[str, int]:
+    """The same of an import that was read."""
+    problem = plugs.part("importers.base").Problem
+    return left_out([problem(one["code"], "", one["values"]) for one in read_plan(row).get("left_out", [])])
 
 
 def _problem(problem: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None =
             importer = base.choose(given, [plug() for plug in plugs.importers().values()])
         else:
             importer = plugs.importer(source)()
-        found = importer.inspect(given, thorough=thorough)
+        found = plugs.part("importers.leftovers").named(given, importer.inspect(given, thorough=thorough))
     stopping = [problem for problem in found.problems if problem.stops]
     if not found.files:
         code = stopping[0].code if stopping else "no_files"

@@ -180,7 +180,6 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "lists": lists,
         "list_name": next((one.name for one in lists if one.id == row.list_id), ""),
         "basis": told.get("basis", ""),
-        "left_out": _left_out(told, report),
         "planted": report.get("planted") or [],
         "questions": [_said(found) for found in report.get("questions", [])],
         "problems": [_said(found) for found in report.get("problems", [])],
@@ -208,15 +207,6 @@ def _sample(found: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     except ValueError:
         since = None
     return {**found, "since": since, "fields": fields}
-
-
-def _left_out(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
-    """Uploaded files of which nothing was taken and nothing was said; what is inside of a zip goes by other names."""
-    known = {file["name"] for file in told["plan"]["files"]} | {
-        told_of["file"] for told_of in report.get("problems", [])
-    }
-    known |= {name.partition("/")[0] for name in known}  # a sheet is named after its workbook
-    return [name for name in told["names"] if name not in known and not name.lower().endswith(".zip")]
 
 
 def _found_rows(counts: dict[str, int], guessed: bool) -> list[words.Row]:
@@ -290,6 +280,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
+        "left_out": [_said(found) for found in actions.read_plan(row).get("left_out", [])],
         "list_name": queries.name_of(row.list) if row.list else "",
     }
 
