@@ -98,7 +98,7 @@ class _Walker(HTMLParser):
         if tag == "a" and "href" in values:
             ink = LINK
         ink = colour(style.get("color", values.get("color", ""))) or ink
-        ground = _ground(values, style, ground)
+        ground = ground_of(values, style, ground)
         size = _size(style.get("font-size", style.get("font", "")), size) if style else size
         size = _HEADINGS.get(tag, size) if "font-size" not in style else size
         weight = style.get("font-weight", "")
@@ -135,7 +135,7 @@ def _declared(style: str) -> Mapping[str, str]:
     return {name.strip().lower(): value.strip().lower().removesuffix("!important").strip() for name, _, value in parts}
 
 
-def _ground(values: dict[str, str], style: Mapping[str, str], ground: Colour | None) -> Colour | None:
+def ground_of(values: dict[str, str], style: Mapping[str, str], ground: Colour | None) -> Colour | None:
     if values.get("background") or "url(" in style.get("background", "") + style.get("background-image", ""):
         return colour(style.get("background-color", values.get("bgcolor", "")))
     told = style.get("background-color") or style.get("background") or values.get("bgcolor", "")

@@ -12,6 +12,7 @@ from itertools import pairwise
 from samizdat.core.templating.blocks import read
 from samizdat.core.templating.elements import Element
 from samizdat.core.templating.letters import Letters
+from samizdat.core.templating.visibility import seen
 
 _CELLS = frozenset({"td", "th", "div", "body", "article", "main", "section", "header", "footer", "center"})
 _UNSAID = re.compile(r"\*\|[^|<>]{0,200}\|\*|<[^<>]*>")
@@ -41,18 +42,19 @@ def main_part(page: str, found: list[Element], letters: Letters) -> Element:
 
 def _longest(page: str, found: list[Element], letters: Letters) -> Element:
     body = next((one for one in found if one.tag == "body"), None) or Element("", {}, 0, 0, len(page), len(page))
-    whole = letters.inside(body)
+    whole = max(letters.inside(body), 1)  # A page without a word is the letter as a whole.
     good = [one for one in found if one.tag in _CELLS and one.inner >= body.inner and letters.inside(one) * 2 >= whole]
     return min(good, key=lambda one: one.inner_end - one.inner, default=body)
 
 
 def other_parts(page: str, found: list[Element], main: Element) -> list[Element]:
     """Cells of words, and pictures in none of them, in the order of the page."""
+    shown = seen(page, found, phones=True)
     cells = [
         one
         for one in _leaves(found)
         if not one.holds(main) and not main.holds(one) and one is not main
-        if _says_something(page[one.inner : one.inner_end]) and _can_be_blocks(page, one)
+        if _says_something(shown[one.inner : one.inner_end]) and _can_be_blocks(page, one)
     ]
     taken = sorted([*cells, main], key=lambda one: one.start)
     pictures = [one for one in _outside(found, taken) if one.tag == "img" and _shows(one)]

@@ -6,6 +6,13 @@ from bisect import bisect_right
 
 from samizdat.core.templating.elements import Element
 
+# What is no letter: markup, blanks, and signs without a picture that pad a preview text, by themselves or by name.
+_GAP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<style(?:(?!<style).)*?</style>|<[^<>]*>|(&(?:#\w{1,8}|\w{2,20});)"
+    r"|[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]+",
+    re.DOTALL,
+)
+
 
 class Letters:
     """How many letters of text stand between two places of a page: counted once, asked for each element."""
@@ -14,8 +21,8 @@ class Letters:
         self.page = page
         self.places, self.counts = [0], [0]
         position = count = 0
-        for gap in re.finditer(r"<style(?:(?!<style).)*?</style>|<[^<>]*>|\s+", page, re.DOTALL):
-            count += gap.start() - position
+        for gap in _GAP.finditer(page):
+            count += gap.start() - position + (gap[1] is not None and html.unescape(gap[1]).isalnum())
             position = gap.end()
             self.places.append(position)
             self.counts.append(count)

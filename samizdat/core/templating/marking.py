@@ -18,6 +18,7 @@ from samizdat.core.templating.guessing import main_part, other_parts
 from samizdat.core.templating.letters import Letters
 from samizdat.core.templating.naming import given
 from samizdat.core.templating.notes import Note, naming
+from samizdat.core.templating.visibility import preview_texts, seen
 
 MAX_PARTS = 200  # of each kind; a real template has some twenty
 # None of these looks further than to where the next of its kind begins, so what is never closed costs nothing.
@@ -59,10 +60,18 @@ class _Mark:
 
 
 def marked(page: str) -> Marked:
-    page = _OURS.sub("", page)
+    page, previews = _with_preview_text(_OURS.sub("", page))
     found = elements(page)
-    edits = _outermost(one for one in found if one.attrs.get("mc:edit") and (one.inner_end > one.inner or _bare(one)))
+    hidden = preview_texts(page, found)
+    edits = _outermost(
+        one
+        for one in found
+        if one.attrs.get("mc:edit")
+        and (one.inner_end > one.inner or _bare(one))
+        and not any(one is other or other.holds(one) for other in hidden)
+    )
     main, notes = _main(page, found, edits)
+    notes = [*previews, *notes]
     if main is not None and not any(_KNOWN.intersection(one.attrs) for one in found):
         edits = other_parts(page, found, main)
     around = [*edits, *([main] if main else [])]
@@ -84,6 +93,30 @@ def marked(page: str) -> Marked:
     sample = page[main.inner : main.inner_end].strip() if main else ""
     source = _written(page, [*repeating, *hiding, *filling], main)
     return Marked(_MC.sub("", source), _MC.sub("", sample), tuple(mark.name for mark in filling), tuple(notes))
+
+
+_PREVIEW = re.compile(r"\*\|MC_PREVIEW_TEXT\|\*|\{\{\s*preheader\b", re.IGNORECASE)
+_SIGN = re.compile(r"\w")
+
+
+def _with_preview_text(page: str) -> tuple[str, list[Note]]:
+    """The preview text of each letter in the place of the one that the template came with, which nobody would see
+    there and everybody in the list of mails. Signs that pad it stay.
+    """
+    texts = [(one, words) for one in preview_texts(page, elements(page)) if (words := _words(page, one))]
+    is_said = bool(_PREVIEW.search(page))
+    for number, (one, _said) in reversed([*enumerate(texts)]):
+        if _PREVIEW.search(page, one.inner, one.inner_end):
+            continue
+        page = page[: one.inner] + ("" if number or is_said else "{{ preheader }}") + page[one.inner_end :]
+    old = [words for _one, words in texts if not _PREVIEW.search(words)]
+    return page, [Note("note_preview", {"words": " ".join(old)[:80]})] if old else []
+
+
+def _words(page: str, one: Element) -> str:
+    """What it says; "" where only blanks and padding stand in it."""
+    said = html.unescape(re.sub(r"<[^<>]*>", " ", page[one.inner : one.inner_end]))
+    return " ".join(said.split()) if _SIGN.search(said) else ""
 
 
 def _mark(kind: str, one: Element, name: str) -> _Mark:
@@ -207,7 +240,8 @@ def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Elemen
     if _CONTENT.search(page):
         return None, []
     filled = [one for one in edits if one.inner_end > one.inner]
-    letters = Letters(page)
+    letters = Letters(seen(page, found))
+    filled = [one for one in filled if letters.inside(one)] or [one for one in filled if not _words(page, one)]
     if not filled:
         return main_part(page, found, letters), [Note("note_guess")]
     alone = {id(one) for one in _outside(found, _outermost(one for one in found if "mc:repeatable" in one.attrs))}

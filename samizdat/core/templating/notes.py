@@ -22,6 +22,7 @@ SENTENCES: dict[str, str] = {
     " of them: %(count)s.",
     "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
     "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
+    "note_preview": "The hidden preview text of the template (“%(words)s”) is replaced by that of each campaign.",
     "note_place": "Letters are written where these words stood: “%(words)s”.",
     "note_guess": "The file does not say where the letter goes. Its longest part was taken, and its "
     "other texts and pictures can be changed in each letter; look at the preview.",
