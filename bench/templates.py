@@ -5,7 +5,6 @@ of it opened and saved in blocks); at 600 and 390 px.
 Without a folder: our own letters to begin with and a letter of every block, light and dark, at 320 to 600 px, by axe.
 """
 
-import io
 import json
 import re
 import sys
@@ -14,14 +13,14 @@ from importlib.resources import files as files_of
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from samizdat.core.document import dumps, to_html
 from samizdat.core.letter import Content, fill, render
 from samizdat.core.templating import Arrangement, Taken, Written, arranged, take
 from samizdat.core.templating.arranging import Place, parts_of, walk
 from samizdat.core.templating.blocks import read
-from tests.browser import started, violations
+from tests.browser import different, opened, pictured, started, violations
 from tests.core.blocks import EVERY_BLOCK, content
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -37,10 +36,6 @@ VALUES = {
     "UNSUB": "#",
     "UPDATE_PROFILE": "#",
 }
-GREY = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="150">'
-    '<rect width="600" height="150" fill="#9ab"/></svg>'
-)
 
 
 def by_hand(taken: Taken) -> str:
@@ -81,26 +76,9 @@ def _letter(**made: Any) -> str:
     return fill(render(content, now=NOW).html, own)
 
 
-def pictured(browser: Any, page: str, width: int) -> Image.Image:
-    tab = browser.new_page(viewport={"width": width, "height": 900})
-    tab.route("**/*", lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=GREY))
-    tab.set_content(page)
-    tab.wait_for_timeout(100)
-    taken = Image.open(io.BytesIO(tab.screenshot(full_page=True))).convert("L")
-    tab.close()
-    return taken
-
-
-def different(one: Image.Image, other: Image.Image) -> float:
-    """Per cent of points that differ by more than a twelfth of the way from black to white; what is longer counts."""
-    width, height = max(one.width, other.width), max(one.height, other.height)
-    papers = []
-    for image in (one, other):
-        paper = Image.new("L", (width, height), 128)
-        paper.paste(image, (0, 0))
-        papers.append(paper)
-    seen = ImageChops.difference(*papers).point(lambda value: 255 if value > 20 else 0)
-    return ImageStat.Stat(seen).mean[0] / 255 * 100
+def shot(browser: Any, page: str, width: int) -> Image.Image:
+    with opened(browser, page, width) as tab:
+        return pictured(tab)
 
 
 def ours() -> int:
@@ -115,15 +93,12 @@ def ours() -> int:
                 render(letter, now=NOW).html, dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL"), "https://u.example/")
             )
             for scheme, width in (("light", 320), ("light", 600), ("dark", 320)):
-                tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                tab.route("**/*", lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=GREY))
-                tab.set_content(page)
-                # A letter has no <main>: the mail program's page around it does.
-                found = {
-                    rule: at for rule, at in violations(tab).items() if rule not in ("landmark-one-main", "region")
-                }
-                wide = tab.evaluate("document.documentElement.scrollWidth")
-                tab.close()
+                with opened(browser, page, width, scheme) as tab:
+                    # A letter has no <main>: the mail program's page around it does.
+                    found = {
+                        rule: at for rule, at in violations(tab).items() if rule not in ("landmark-one-main", "region")
+                    }
+                    wide = tab.evaluate("document.documentElement.scrollWidth")
                 wrong += bool(found) or wide > width
                 size = len(page.encode()) / 1024
                 print(f"{name:16} {scheme:5} {width:4} px  {size:5.1f} KB  {wide:4} wide  {found or 'well'}")
@@ -143,15 +118,15 @@ def main() -> int:
             taken = take(file.read_bytes(), ["FNAME", "LNAME"])
             pages = by_hand(taken), as_letter(taken), in_blocks(taken)
             for width in WIDTHS:
-                came, letter, blocks = (pictured(browser, page, width) for page in pages)
+                came, letter, blocks = (shot(browser, page, width) for page in pages)
                 differs, in_them = different(came, letter), different(came, blocks)
                 worst = max(worst, differs, in_them)
                 size = f"{letter.width}x{letter.height}"
                 said = f"{differs:5.2f} % differ, in blocks {in_them:5.2f} %"
                 print(f"{file.name:42} {width:4} px  {said}  {size}{'' if max(differs, in_them) <= MOST else '  !'}")
                 if "--keep" in sys.argv:
-                    for name, shot in (("came", came), ("letter", letter), ("blocks", blocks)):
-                        shot.save(f"{file.stem}-{width}-{name}.png")
+                    for name, image in (("came", came), ("letter", letter), ("blocks", blocks)):
+                        image.save(f"{file.stem}-{width}-{name}.png")
     return int(worst > MOST)
 
 

@@ -1,10 +1,13 @@
 """A real browser, and what axe finds wrong with a page in it."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from PIL import Image, ImageChops, ImageStat
 
 # WCAG 2.2 A and AA and what axe calls good practice; target size is part of 2.2 AA.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -53,3 +56,54 @@ def violations(page: Any, options: dict[str, Any] = EVERYTHING) -> dict[str, str
         options,
     )
     return dict(found)
+
+
+GREY = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="150">'
+    '<rect width="600" height="150" fill="#9ab"/></svg>'
+)
+
+
+@contextmanager
+def opened(browser: Any, page: str, width: int = 600, scheme: str = "light") -> Iterator[Any]:
+    """A letter in a window of its own, all of whose pictures are grey."""
+    tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    tab.route("**/*", lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=GREY))
+    tab.set_content(page)
+    yield tab
+    tab.close()
+
+
+def pictured(tab: Any) -> Image.Image:
+    return Image.open(io.BytesIO(tab.screenshot(full_page=True))).convert("L")
+
+
+def different(one: Image.Image, other: Image.Image) -> float:
+    """Per cent of points that differ by more than a twelfth of the way from black to white; what is longer counts."""
+    width, height = max(one.width, other.width), max(one.height, other.height)
+    papers = []
+    for image in (one, other):
+        paper = Image.new("L", (width, height), 128)
+        paper.paste(image, (0, 0))
+        papers.append(paper)
+    seen = ImageChops.difference(*papers).point(lambda value: 255 if value > 20 else 0)
+    return ImageStat.Stat(seen).mean[0] / 255 * 100
+
+
+_TEXTS = """() => {
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const box = range.getBoundingClientRect(), above = node.parentElement;
+    if (node.data.trim() && box.width > 1 && box.height > 1
+        && above.checkVisibility({opacityProperty: true, visibilityProperty: true}))
+      found.push([node.data.trim().replace(/\\\\s+/g, " "), box.x, box.y, box.width, box.height]);
+  }
+  return found;
+}"""
+
+
+def texts(tab: Any) -> list[tuple[str, float, float, float, float]]:
+    """What is read on a page, with where it stands: (text, x, y, width, height)."""
+    return [tuple(one) for one in tab.evaluate(_TEXTS)]

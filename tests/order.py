@@ -37,6 +37,7 @@ SLOW = (
     "tests/delivery/test_kills.py",
     "tests/public/test_browser.py",
     "tests/web/test_browser.py",
+    "tests/core/test_template_looks.py",
     "tests/bad_input/test_disks.py",
     "tests/bad_input/test_files.py",
     "tests/bad_input/test_letters.py",

@@ -112,7 +112,7 @@ def test_columns_stand_below_each_other_until_there_is_room() -> None:
     whole = page(made())
     assert "min-width:480px" in whole
     assert 'class="mj-outlook-group-fix mj-column-per-50 b-col"' in whole
-    assert re.search(r'per-50 b-col" style="[^"]*width:100%', whole)
+    assert re.search(r'per-50 b-col" style="[^"]*width: 100%', whole)
 
 
 def test_a_letter_from_right_to_left_is_so_in_its_columns_as_well() -> None:

@@ -157,7 +157,7 @@ def test_russian_letters_have_russian_footers() -> None:
 def test_letters_that_run_from_the_right_say_so() -> None:
     source = page("مرحبا", language="ar")
     assert '<html lang="ar" dir="rtl"' in source
-    assert 'lang="ar" dir="rtl" style="text-align:start"' in source
+    assert 'lang="ar" dir="rtl" style="text-align: start"' in source
     # Or the number of the house would stand on the other side of its street.
     assert re.search(r"<bdi>Harbour Street 1<br */?>\s*Riga</bdi>", source)
 

@@ -22,8 +22,10 @@ from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
+from samizdat.core.letter.inlining import inlined
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
 from samizdat.core.letter.plaintext import as_text
+from samizdat.core.letter.stylesheet import uncommented
 from samizdat.core.markdown import markdown
 from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, If, Node, Tag, Text
 from samizdat.core.message import ESCAPES, Kind, Slot, dated
@@ -120,6 +122,7 @@ class Chain:
     # --- reading ---
 
     def _nodes(self, source: str, place: str, *, comments: bool = True) -> tuple[Node, ...]:
+        source = uncommented(source) if comments else source
         tree = mergetags.parse(source, self.content.fields, comments=comments, place=place)
         self.flaws.extend(tree.flaws)
         return mergetags.resolve(tree.nodes, self.known)
@@ -333,12 +336,13 @@ class Chain:
         if cleaning.nesting(page) > cleaning.MAX_NESTING:
             self._flaw("body_deep", limit=str(cleaning.MAX_NESTING))
             return ""
+        sheet = ""
         try:
-            page = _inliner().inline(page)
+            page, sheet = inlined(page, self.token)
         except css_inline.InlineError:
             self._flaw("css_broken", severity="care")
-        head, attributes, body = cleaning.take_apart(page)
-        styles = cleaning.styles(head)
+        _head, attributes, body = cleaning.take_apart(page)
+        styles = cleaning.styles(sheet)
         if len(styles) > MAX_STYLE:
             self._flaw("style_big", severity="care", size=f"{len(styles):,}")
         body = cleaning.clean(body, outlook=not self.archive, ours=self.token)
@@ -622,9 +626,3 @@ _OFFICE = (
 def default_template() -> str:
     """Our own frame, an MJML template like any other."""
     return files("samizdat.core").joinpath("templates/letter.mjml").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _inliner() -> css_inline.CSSInliner:
-    # Nothing is fetched, whatever a pasted document links to.
-    return css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)

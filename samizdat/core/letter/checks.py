@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from samizdat.core.flaws import Flaw, Severity
+from samizdat.core.letter.stylesheet import uncommented
 from samizdat.core.markdown import markdown
 
 
@@ -103,6 +104,7 @@ _NOT_SENT = re.compile(
 
 
 def _fetched_in_html(source: str) -> Iterator[tuple[int, str]]:
+    source = uncommented(source)
     source = _NOT_SENT.sub(lambda left_out: "\n" * left_out[0].count("\n"), source)
     position, line = 0, 1
     for fetched in _FETCHED.finditer(source):

@@ -44,8 +44,6 @@ def _clean_attributes(attributes: str) -> str:
     return cleaned[len("<div") : cleaned.index(">", cleaned.rfind('"') if '"' in cleaned else 0)]
 
 
-_STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.IGNORECASE | re.DOTALL)
-_CONDITIONAL = re.compile(r"<!--\s*\[if(?:(?!<!--).)*?<!\[endif\]\s*-->", re.IGNORECASE | re.DOTALL)
 # Anything in a style sheet that fetches: readers would tell a third party that they read. What is not closed ends with
 # the sheet, as mail programs read it.
 _FETCHES = re.compile(
@@ -58,7 +56,9 @@ MOST_LAYERS = 5  # A sheet with more of them is nobody's by accident, and goes.
 _WRITTEN_OTHERWISE = re.compile(r"\\(?:0{0,4}([2-7][0-9a-fA-F])(?:[ \t\r\n\f]|(?![0-9a-fA-F]))|([g-zG-Z@(:-]))")
 
 
-def _spelled_out(style: str) -> str:
+def spelled_out(style: str) -> str:
+    """A sheet with its letters and signs as such."""
+
     def letter(found: re.Match[str]) -> str:
         meant = chr(int(found[1], 16)) if found[1] else found[2]
         return meant if meant.isalpha() or meant in "@(-" else found[0]
@@ -66,9 +66,9 @@ def _spelled_out(style: str) -> str:
     return _WRITTEN_OTHERWISE.sub(letter, style)
 
 
-def styles(head: str) -> str:
-    """What is left in style elements after inlining: rules for phones and dark mode, on few lines."""
-    found = _spelled_out(" ".join(_STYLE.findall(_CONDITIONAL.sub("", head))))
+def styles(sheet: str) -> str:
+    """What stays of a sheet after inlining, for phones and dark mode: on few lines, and nothing in it that fetches."""
+    found = spelled_out(sheet)
     for _again in range(MOST_LAYERS):  # What is left of uurl()rl(…) fetches as well.
         less = _FETCHES.sub("", found)
         if less == found:
@@ -217,7 +217,7 @@ _BAD_STYLE = re.compile(
 
 
 def _harmless(_: str, attribute: str, value: str) -> str | None:
-    if attribute == "style" and (_BAD_STYLE.search(value) or _spelled_out(value) != value):
+    if attribute == "style" and (_BAD_STYLE.search(value) or spelled_out(value) != value):
         return None
     # The cleaner checks the schemes of links and pictures, not of this old attribute of tables.
     if attribute == "background" and re.match(r"\s*(?!https?:)[A-Za-z][\w+.-]*:", value):

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 
+from samizdat.core.letter.stylesheet import STYLE, without_fetched
 from samizdat.core.templating.notes import Note
 
 # Elements that go with all that is in them; of the second kind everything to the end, as browsers read them.
@@ -17,7 +18,7 @@ _RAW = ("script", "iframe", "textarea")
 _BARE = ("form", "input", "button", "embed", "frame", "frameset", "base")  # their tags go, what is inside stays
 _TAG = re.compile(r"<[a-z][^<>]{0,8000}>", re.IGNORECASE)
 _HANDLER = re.compile(r"[\s/](on[a-z]{3,20})\s{0,9}=\s{0,9}(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
-_REMOTE = re.compile(r"<link\b[^<>]{0,2000}>|@import[^;<]{0,500};?|@font-face\s{0,9}\{[^{}]{0,2000}\}", re.IGNORECASE)
+_LINK = re.compile(r"<link\b[^<>]{0,2000}>", re.IGNORECASE)
 _DATA = re.compile(r"data:[a-z]{3,20}/[\w.+-]{1,40}[;,][^\"'<>)\s]*", re.IGNORECASE)
 _PICTURE = re.compile(r"<img\b[^<>]{0,4000}>", re.IGNORECASE)
 _ONE = tuple(
@@ -60,11 +61,26 @@ def emptied(text: str) -> tuple[str, list[Note]]:
     text = _TAG.sub(lambda tag: _HANDLER.sub(lambda one: handlers.update([one[1].lower()]) or "", tag[0]), text)
     for what, found in (*out.items(), *sorted(handlers.items())):
         notes += [Note("note_taken_out", {"what": what, "count": f"{found:,}"})] if found else []
-    text, count = _REMOTE.subn("", text)
+    text, count = _without_remote(text)
     notes += _counted("note_remote", count)
     pixels = sum(map(_is_pixel, _PICTURE.findall(text)))
     text = _PICTURE.sub(lambda picture: "" if _is_pixel(picture[0]) else picture[0], text)
     return text, notes + _counted("note_pixel", pixels)
+
+
+def _without_remote(text: str) -> tuple[str, int]:
+    """Without fonts and sheets from elsewhere, and how many there were."""
+    text, count = _LINK.subn("", text)
+
+    def less(found: re.Match[str]) -> str:
+        nonlocal count
+        if found[2] is None:
+            return found[0]
+        sheet, gone = without_fetched(found[2])
+        count += gone
+        return text[found.start() : found.start(2)] + sheet + text[found.end(2) : found.end()]
+
+    return STYLE.sub(less, text), count
 
 
 def _counted(code: str, count: int) -> list[Note]:

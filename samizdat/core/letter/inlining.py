@@ -1,0 +1,330 @@
+"""Style sheets written into the elements, so that a letter looks the same where sheets are not read.
+
+What cannot be written there stays a sheet: rules for phones, dark mode, a pointer above a link. A style attribute beats
+every rule, so those that won in the page as it came are marked important, and what lost there goes on losing. Which
+elements a selector means is asked of css-inline; whose declaration wins is worked out here.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import css_inline
+
+from samizdat.core.letter.cleaning import spelled_out
+from samizdat.core.letter.stylesheet import (
+    GROUPS,
+    MOST_NESTED,
+    STYLE,
+    Declaration,
+    Specificity,
+    Statement,
+    declarations,
+    is_fetched,
+    longhands,
+    read,
+    selectors,
+    specificity,
+)
+
+# Selectors times elements. A large real template has a million; more than this takes seconds and is made to.
+MOST_MATCHES = 5_000_000
+
+type Rank = tuple[Specificity, int]
+_OF_ATTRIBUTE: Rank = ((1_000_000, 0, 0), 0)
+
+_MEDIA = re.compile(r"\bmedia\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+# What css-inline can tell of an element as it stands in the source.
+_STILL = r"not|link|root|empty|(?:first|last|only)-(?:child|of-type)|nth-(?:last-)?(?:child|of-type)"
+_MOVING = re.compile(rf":(?!(?:{_STILL})(?![\w-]))[\w-]+(?:\((?:[^()]|\([^()]*\))*\))?", re.IGNORECASE)
+_DRAWN = re.compile(r"::|:(?:before|after|first-line|first-letter)\b", re.IGNORECASE)
+_PAGE = re.compile(r"(?:^|[\s>+~])(?:html\b|:root\b)[^\s>+~]*$", re.IGNORECASE)
+# Names that only a mail program gives, so they mean nothing of the source.
+_PROGRAMS = re.compile(
+    r"ExternalClass|ReadMsgBody|#outlook\b|x-apple-data|#?MessageViewBody|data-ogs[cb]|\bu\s*\+|moz-text-html"
+    r"|\bowa\b|gmail_",
+    re.IGNORECASE,
+)
+_MARKED = re.compile(r' style="((?:--z\d{1,6}: 1;)+)([^"]*)"')
+_NUMBER = re.compile(r"--z(\d{1,6}): 1;")
+
+
+@dataclass(eq=False, slots=True)
+class _Rule:
+    """One selector with what it declares. `raised`: those that get an importance which they did not have."""
+
+    selector: str
+    declared: tuple[Declaration, ...]
+    rank: Rank
+    raised: set[int] = field(default_factory=set)
+
+    def counting(self) -> Iterator[tuple[int, Declaration]]:
+        """Those that beat a style attribute."""
+        for number, one in enumerate(self.declared):
+            if one.important or number in self.raised:
+                yield number, one
+
+    def strength(self, number: int) -> tuple[bool, Rank]:
+        return self.declared[number].important, self.rank
+
+
+@dataclass(slots=True)
+class _Group:
+    """`rules`: of one statement, a selector each; `inner`: of a group such as @media; `text`: as it stood in the sheet,
+    where all of it stays.
+    """
+
+    prelude: str = ""
+    rules: list[_Rule] = field(default_factory=list)
+    inner: "list[_Group]" = field(default_factory=list)
+    text: str = ""
+
+
+def inlined(page: str, ours: re.Pattern[str]) -> tuple[str, str]:
+    """The page without its sheets, and what stays of them. ours: our tokens, which a sheet may hold.
+
+    Errors: css_inline.InlineError.
+    """
+    sheets, page = _taken_out(page)
+    found = _Sheet(ours)
+    kept = [
+        _Group(f"@media {media}", inner=[*found.groups(sheet, True)]) if media else _Group(inner=[*found.groups(sheet)])
+        for media, sheet in sheets
+    ]
+    if not found.asked:
+        return _inliner().inline(page.replace(_HERE, "")), _printed(kept)
+    if len(found.asked) * page.count("<") > MOST_MATCHES:
+        plain = "".join(f"{rule.selector}{{{_block(rule)}}}" for rule in found.written)
+        return _inliner().inline(page.replace(_HERE, f"<style>{plain}</style>")), _printed(kept)
+    asking = "".join(f"{selector}{{--z{number}:1}}" for selector, number in found.asked.items())
+    page = _inliner().inline(page.replace(_HERE, f"<style>{asking}</style>"))
+    elements = {key: _Element(found, *key) for key in dict.fromkeys(_MARKED.findall(page))}
+    _raise(list(elements.values()))
+    written = {key: element.attribute() for key, element in elements.items()}
+    page = _MARKED.sub(lambda one: written[one[1], one[2]], page)
+    return page, _printed(kept)
+
+
+_HERE = "<!--\0-->"  # No page holds this sign.
+
+
+def _taken_out(page: str) -> tuple[list[tuple[str, str]], str]:
+    """(for which screens, sheet) of each style element, and the page with a mark where the first one stood."""
+    sheets: list[tuple[str, str]] = []
+
+    def taken(found: re.Match[str]) -> str:
+        if found[2] is None:
+            return found[0]  # A comment; also what a condition shows to Outlook alone.
+        said = _MEDIA.search(found[1])
+        media = html.unescape(said[1] or said[2] or said[3] or "").strip() if said else ""
+        sheets.append(("" if media.lower() == "all" or "{" in media else media, found[2]))
+        return _HERE if len(sheets) == 1 else ""
+
+    page = STYLE.sub(taken, page.replace("\0", ""))
+    return sheets, page
+
+
+class _Sheet:
+    """What a page's sheets say. `asked`: selector -> its number, whose elements are wanted; `by_number`: the rules
+    with that selector; `written`: rules that go into elements.
+    """
+
+    def __init__(self, ours: re.Pattern[str]) -> None:
+        self.ours = ours
+        self.asked: dict[str, int] = {}
+        self.by_number: list[list[_Rule]] = []
+        self.written: list[_Rule] = []
+        self.still: set[int] = set()  # ids of those in `written`
+        self.order = 0
+
+    def groups(self, sheet: str, nested: bool = False, depth: int = 0) -> Iterator[_Group]:
+        """What stays of a sheet, or of the block of a group."""
+        for one in read(sheet):
+            if is_fetched(one):
+                continue
+            if self.ours.search(one.prelude):
+                yield _Group(text=sheet[one.start : one.end])  # For somebody to say that no tag can stand there.
+            elif one.block is None:
+                continue
+            elif not one.keyword:
+                yield self._rules(one, nested)
+            elif one.keyword not in GROUPS:
+                yield _Group(text=f"{one.prelude}{{{one.block}}}")
+            elif depth < MOST_NESTED:
+                yield _Group(one.prelude, inner=[*self.groups(one.block, True, depth + 1)])
+
+    def _rules(self, one: Statement, nested: bool) -> _Group:
+        self.order += 1
+        kept, declared, every = _Group(), declarations(one.block or ""), selectors(one.prelude)
+        for selector in every if declared else ():
+            rule = _Rule(selector, declared, (specificity(selector), self.order))
+            apart = bool(_DRAWN.search(selector) or _PAGE.search(selector) or _PROGRAMS.search(selector))
+            if nested or apart or _MOVING.search(selector):
+                kept.rules.append(rule)
+                if not apart:
+                    self._ask(_at_rest(selector), rule)
+            else:
+                # Letters behind a backslash hide an address from whoever looks for one.
+                rule.declared = tuple(one for one in declared if spelled_out(one.value) == one.value)
+                self.written.append(rule)
+                self.still.add(id(rule))
+                self._ask(selector, rule)
+        if len(kept.rules) == len(every):
+            kept.text = f"{one.prelude} {{{one.block}}}"
+        return kept
+
+    def _ask(self, selector: str, rule: _Rule) -> None:
+        number = self.asked.setdefault(selector, len(self.asked))
+        if number == len(self.by_number):
+            self.by_number.append([])
+        self.by_number[number].append(rule)
+
+
+def _at_rest(selector: str) -> str:
+    """What it means while nobody points at anything."""
+
+    def less(found: re.Match[str]) -> str:
+        before, after = selector[: found.start()][-1:], selector[found.end() :][:1]
+        return "*" if (not before or before in " >+~(") and (not after or after in " >+~)") else ""
+
+    return _MOVING.sub(less, selector)
+
+
+class _Element:
+    """All elements that the same selectors mean and that have the same style attribute."""
+
+    def __init__(self, read: _Sheet, marks: str, style: str) -> None:
+        rules = {id(rule): rule for number in _NUMBER.findall(marks) for rule in read.by_number[int(number)]}
+        self.style = style
+        self.own = declarations(html.unescape(style))
+        self.kept = [rule for key, rule in rules.items() if key not in read.still]
+        base = sorted((rule for key, rule in rules.items() if key in read.still), key=lambda rule: rule.rank)
+        # (important, rank, declaration) in the order in which a later one wins.
+        self.cascade = sorted(
+            [
+                *((one.important, rule.rank, one) for rule in base for one in rule.declared),
+                *((one.important, _OF_ATTRIBUTE, one) for one in self.own),
+            ],
+            key=lambda entry: entry[:2],
+        )
+        self.strongest = {
+            name: (important, rank) for important, rank, one in self.cascade for name in longhands(one.name)
+        }
+
+    def wins(self, rule: _Rule, one: Declaration) -> bool:
+        """Whether a declaration that stays in the sheet beat what is written into these elements."""
+        there = (self.strongest.get(name) for name in longhands(one.name))
+        return any(found is not None and found < (one.important, rule.rank) for found in there)
+
+    def attribute(self) -> str:
+        """Without what is overridden."""
+        against = [
+            (longhands(one.name), rule.strength(number)) for rule in self.kept for number, one in rule.counting()
+        ]
+        important = any(entry[0] for entry in self.cascade)
+        if not important and not any(self._loses(strength, names) for names, strength in against):
+            written = [one.written(False) for one in self._unbeaten()]
+            return _attribute("".join(f"{said};" for said in written), self.style)
+        said = []
+        for is_important, rank, one in self._seen():
+            meeting = [strength for names, strength in against if names & longhands(one.name)]
+            if any(strength > (is_important, rank) for strength in meeting):
+                is_important = False
+            elif any(strength < (is_important, rank) for strength in meeting):
+                is_important = True
+            said.append(one.written(is_important))
+        return _attribute(";".join(said), "")
+
+    def _loses(self, strength: tuple[bool, Rank], names: frozenset[str]) -> bool:
+        """Whether something that stays in the sheet, which beats a style attribute, lost to one of these elements."""
+        return any(self.strongest[name] > strength for name in names & self.strongest.keys())
+
+    def _seen(self) -> list[tuple[bool, Rank, Declaration]]:
+        """What no later rule takes back; in one rule, an older way to say something stays beside the newer."""
+        kept: list[tuple[bool, Rank, Declaration]] = []
+        behind: dict[str, Rank] = {}
+        for important, rank, one in reversed(self.cascade):
+            names = longhands(one.name)
+            if not all(name in behind and behind[name] != rank for name in names):
+                kept.append((important, rank, one))
+            behind |= {name: rank for name in names if name not in behind}
+        return kept[::-1]
+
+    def _unbeaten(self) -> Iterator[Declaration]:
+        for _important, rank, one in self._seen():
+            if rank is not _OF_ATTRIBUTE:
+                yield one
+
+
+def _attribute(made: str, style: str) -> str:
+    if '"' in made and "'" not in made:
+        made = made.replace('"', "'")
+    whole = html.escape(made, quote=False).replace('"', "&quot;") + style
+    return f' style="{whole}"' if whole else ""
+
+
+def _raise(elements: list[_Element]) -> None:
+    """Rules that stay and won in the page as it came get an importance; one that lost everywhere does not."""
+    for element in elements:
+        for rule in element.kept:
+            for number, one in enumerate(rule.declared):
+                if not one.important and element.wins(rule, one) and not _stops(element, rule, one):
+                    rule.raised.add(number)
+    changed = True
+    while changed:  # Whoever came behind one that is raised now must go on coming behind it.
+        changed = False
+        for element in elements:
+            for rule in element.kept:
+                for number, one in enumerate(rule.declared):
+                    if not one.important and number not in rule.raised and _follows(element, rule, one):
+                        rule.raised.add(number)
+                        changed = True
+
+
+def _follows(element: _Element, rule: _Rule, one: Declaration) -> bool:
+    """Whether it comes behind one that is raised, on the same elements, for the same thing."""
+    names = longhands(one.name)
+    return any(
+        other is not rule
+        and other.rank < rule.rank
+        and any(names & longhands(other.declared[number].name) for number in other.raised)
+        for other in element.kept
+    )
+
+
+def _stops(element: _Element, rule: _Rule, one: Declaration) -> bool:
+    """Whether another that was important always is weaker than it would be, were it important too."""
+    names = longhands(one.name)
+    return any(
+        other.rank < rule.rank and any(said.important and names & longhands(said.name) for said in other.declared)
+        for other in element.kept
+    )
+
+
+def _block(rule: _Rule, raised: frozenset[int] = frozenset()) -> str:
+    return ";".join(one.written(one.important or number in raised) for number, one in enumerate(rule.declared))
+
+
+def _printed(groups: list[_Group]) -> str:
+    return " ".join(filter(None, map(_group, groups)))
+
+
+def _group(group: _Group) -> str:
+    if group.text and not any(rule.raised for rule in group.rules):
+        return group.text
+    rules = ""
+    by_raised: dict[frozenset[int], list[_Rule]] = {}
+    for rule in group.rules:
+        by_raised.setdefault(frozenset(rule.raised), []).append(rule)
+    for raised, same in by_raised.items():
+        rules += f"{','.join(rule.selector for rule in same)}{{{_block(same[0], raised)}}}"
+    inner = rules + _printed(group.inner)
+    return f"{group.prelude}{{{inner}}}" if group.prelude and inner else inner
+
+
+@lru_cache(maxsize=1)
+def _inliner() -> css_inline.CSSInliner:
+    # Nothing is fetched, whatever a pasted document links to.
+    return css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
