@@ -1,0 +1,138 @@
+"""What waits in a sender: nothing goes out on an answer about consent that is too old, whatever it waited for."""
+
+import heapq
+import threading
+import time
+from collections import deque
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from samizdat.core.ledger import News
+from samizdat.core.outcome import Deferred, RouteVerdict
+from samizdat.delivery.engine.lane import MOST_TOSSES, Lane
+from samizdat.delivery.engine.slices import SLICE, Claim, Item, Slice
+from samizdat.delivery.values import Addressed
+
+# Seconds since her consent was read; ten are the promise (docs/architecture.md).
+OLD, YOUNG = 10.5, 9.0
+
+
+class Feeder:
+    """Keeps what is given back to it."""
+
+    def __init__(self) -> None:
+        self.returned: deque[tuple[Claim, int]] = deque()
+        self.wake = threading.Event()
+        self.condemned: list[tuple[Any, ...]] = []
+
+    def want(self, lane: Lane) -> None: ...
+
+    def condemn(self, *what: Any) -> None:
+        self.condemned.append(what)
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for _claim, number in self.returned]
+
+
+def claim_of(edition: int = 1, domain: str = "lantern.example") -> Claim:
+    opened: Any = SimpleNamespace(edition=edition, domain=domain)
+    return Claim(7, False, opened, deque())
+
+
+def item(number: int, age: float, claim: Claim | None = None) -> Item:
+    return Item(claim or claim_of(), Addressed(number, "", "", {}), 0, time.monotonic() - age)
+
+
+def piece(age: float, *numbers: int, claim: Claim | None = None) -> Slice:
+    claim = claim or claim_of()
+    items = deque(item(number, age, claim) for number in numbers)
+    return Slice(claim, [], time.monotonic() - age, items)
+
+
+@pytest.fixture
+def lane() -> Any:
+    """With one route, which takes whatever it is given."""
+    lane = Lane(1, SimpleNamespace(feeder=Feeder(), closing=False))  # type: ignore[arg-type]
+    run: Any = SimpleNamespace(
+        id=1, own=deque(), open=True, able=True, spent=False, spent_until=0.0, starved=False, accepted=0, thanked=True,
+        barred=frozenset(), unconfirmed=False, task=None, has_work=False, busy=False, takes=lambda _item: True,
+        info=SimpleNamespace(reason="", state="live", rate=None), pump=lambda: None,
+    )  # fmt: skip
+    lane.runs, lane.active = [run], run
+    return lane
+
+
+def feeder(lane: Lane) -> Any:
+    return lane.sender.feeder
+
+
+@pytest.mark.parametrize("barring", [False, True])
+def test_a_slice_that_waited_too_long_is_asked_about_again_and_not_sent(lane: Lane, barring: bool) -> None:
+    lane.barring = barring
+    lane.slices.extend([piece(OLD, 1, 2), piece(YOUNG, 3)])
+    found = lane.next_item(lane.runs[0])
+    assert found is not None and found.addressed.number == 3
+    assert feeder(lane).numbers == [1, 2]
+
+
+def test_what_waits_while_a_route_is_slow_is_given_back_in_time(lane: Lane) -> None:
+    lane.slices.extend([piece(OLD, 1, 2), piece(YOUNG, 3)])
+    lane.runs[0].own.extend([item(4, OLD), item(5, YOUNG)])
+    lane.tick()
+    assert sorted(feeder(lane).numbers) == [1, 2, 4]
+    assert [one.addressed.number for one in lane.runs[0].own] == [5]
+
+
+def test_what_a_route_sent_back_is_asked_about_again_before_its_next_try(lane: Lane) -> None:
+    for place, age in enumerate((OLD, YOUNG)):
+        heapq.heappush(lane._again, (time.monotonic() - 1, place, lane.runs[0], item(place, age)))
+    lane.tick()
+    assert feeder(lane).numbers == [0]
+    assert [one.addressed.number for one in lane.runs[0].own] == [1]
+
+
+def test_of_a_campaign_that_is_paused_nothing_more_leaves_whatever_it_waits_for(lane: Lane) -> None:
+    paused, other = claim_of(1), claim_of(2)
+    lane.slices.extend([piece(0, 1, claim=paused), piece(0, 2, claim=other)])
+    lane.runs[0].own.extend([item(3, 0, paused), item(4, 0, other)])
+    lane._again = [
+        (time.monotonic() + 60, place, lane.runs[0], item(5 + place, 0, (paused, other)[place])) for place in (0, 1)
+    ]
+    lane.drop(1)
+    assert sorted(feeder(lane).numbers) == [1, 3, 5]
+    left = [one.addressed.number for piece in lane.slices for one in piece.items]
+    left += [one.addressed.number for one in lane.runs[0].own] + [one.addressed.number for *_, one in lane._again]
+    assert left == [2, 4, 6]
+
+
+def test_a_slice_is_small_enough_that_pause_bites(lane: Lane) -> None:
+    # At full speed it is what goes out in a twentieth of a second, at any other this many.
+    assert lane.appetite == SLICE <= 50
+    lane._rate = 5000.0
+    assert lane.appetite == 250
+
+
+class Down(SimpleNamespace):
+    """A route that is condemned."""
+
+    def close(self) -> None:
+        self.open = False
+
+
+def test_a_route_that_is_condemned_takes_nothing_more(lane: Lane) -> None:
+    run: Any = Down(id=1, refused=set(), accepted=3, strikes=0, open=True)
+    lane.condemn(run, RouteVerdict("dead", "suspended"))
+    assert not run.open and len(feeder(lane).condemned) == 1
+
+
+def test_what_a_busy_relay_sends_back_a_few_times_is_no_try_of_hers(lane: Lane) -> None:
+    one, booked = item(1, 0), []
+    lane.book = lambda *what, **_more: booked.append(what)  # type: ignore[method-assign]
+    for _ in range(MOST_TOSSES):
+        lane.came_back(lane.runs[0], one, Deferred(451, "busy", "throttle", "throttled"))
+    assert not booked and len(lane._again) == MOST_TOSSES
+    lane.came_back(lane.runs[0], one, Deferred(451, "busy", "throttle", "throttled"))
+    assert [news for _item, news, *_ in booked] == [News.DEFERRED]
