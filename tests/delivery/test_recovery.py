@@ -1,6 +1,12 @@
 """What a dead sender leaves behind is put in order: exactly after a kill, carefully after a power cut."""
 
+import os
+import stat
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,6 +23,9 @@ from samizdat.delivery.actions import forget, retry_due, settle
 from samizdat.delivery.engine import journal, locks, pulse, recovery
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Delivery, Retry, Worker
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from samizdat.options import data_folder
 from tests.delivery.conftest import FIRST_NUMBER, House
 from tests.delivery.test_sending import books_balance
 
@@ -164,6 +173,28 @@ def test_a_living_worker_is_left_alone(house: House) -> None:
     assert recovery.recover_dead(NOW) == 1
 
 
+def test_a_lock_whose_file_was_removed_meanwhile_locks_the_next_one_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever releases takes the file away; who had opened it before holds a file that nobody sees any more."""
+    path = data_folder() / "release-1.lock"
+    first, second, third = (locks.FileLock(path) for _ in range(3))
+    assert first.take()
+    genuine = locks.fcntl.flock
+
+    def meanwhile(*arguments: Any) -> None:
+        monkeypatch.setattr(locks.fcntl, "flock", genuine)
+        path.unlink()
+        first.release()
+        genuine(*arguments)
+
+    monkeypatch.setattr(locks.fcntl, "flock", meanwhile)
+    assert second.take()
+    assert not third.take()
+    second.release()
+    assert third.take()
+    third.release()
+    path.unlink()
+
+
 def test_a_machine_that_is_gone_is_waited_for_before_its_window_is_doubtful(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +242,124 @@ def test_a_long_journal_begins_a_new_file_and_drops_the_old_one_when_all_of_it_i
     assert len(journal.files(dead.worker.journal)) == 1
     dead.journal.close(keep=False)
     assert not journal.files(dead.worker.journal)
+
+
+def test_a_journal_stays_until_the_last_message_of_it_is_booked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = Dead(house)
+    for place in range(2):
+        dead.journal.s(dead.chunk, FIRST_NUMBER + place, dead.route.pk)
+    # Of the one that is being written nothing goes, whatever is booked.
+    dead.journal.confirm({0: 1})
+    assert len(journal.files(dead.worker.journal)) == 1
+    monkeypatch.setattr(journal, "ROTATE", 90)
+    dead.journal.s(dead.chunk, FIRST_NUMBER + 2, dead.route.pk)
+    dead.journal.tend()
+    dead.journal.confirm({0: 1})
+    assert len(journal.files(dead.worker.journal)) == 2, "one of it is still on its way"
+    dead.journal.confirm({0: 1})
+    assert [path.suffix for path in journal.files(dead.worker.journal)] == [".1"]
+    dead.journal.confirm({1: 0})
+    assert [path.suffix for path in journal.files(dead.worker.journal)] == [".1"], "the next message goes into it"
+    dead.journal.close(keep=False)
+
+
+class Disk:
+    """Which files a power cut would leave, by name, in the order in which they were forced to the disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kept: list[str] = []
+        self.forced = threading.Event()
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, partial(self._force, getattr(os, name)))
+
+    def _force(self, genuine: Callable[[int], None], number: int) -> None:
+        genuine(number)
+        self.kept.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+        self.forced.set()
+
+
+def test_before_the_first_message_journal_and_folder_are_on_the_disk(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 3600)
+    disk = Disk(monkeypatch)
+    dead = Dead(house)
+    name = dead.worker.journal
+    assert disk.kept == [f"{name}.0", "journals"]
+    monkeypatch.setattr(journal, "ROTATE", 90)
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    dead.journal.tend()
+    assert disk.kept[2:] == [f"{name}.1", "journals", f"{name}.0"], "a file that is full keeps its end"
+    dead.journal.close(keep=False)
+
+
+def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0)
+    disk = Disk(monkeypatch)
+    dead = Dead(house)
+    disk.forced.clear()
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    assert disk.forced.wait(60)
+    dead.journal.close(keep=False)
+
+
+def test_a_journal_is_closed_with_the_last_answer_in_it_and_kept_where_it_is_needed(house: House) -> None:
+    dead = Dead(house)
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    dead.journal.r(Record(0, dead.chunk, FIRST_NUMBER, News.ACCEPTED, 0, 250, dead.route.pk))
+    dead.journal.close(keep=True)
+    header = ledger.Header(journal.boot_id(), dead.worker.pk, journal.folder_id())
+    assert [chr(record.kind) for record in journal.read(dead.worker.journal, header)[0]] == ["S", "R"]
+
+
+def test_nobody_else_reads_a_journal(house: House) -> None:
+    dead = Dead(house)
+    (path,) = journal.files(dead.worker.journal)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    dead.journal.close(keep=False)
+
+
+def test_what_is_being_finished_is_in_the_journal_before_it_can_leave(house: House) -> None:
+    dead = Dead(house)
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    header = ledger.Header(journal.boot_id(), dead.worker.pk, journal.folder_id())
+    records, _whole = journal.read(dead.worker.journal, header)
+    assert [record.number for record in records] == [FIRST_NUMBER]
+    dead.journal.close(keep=False)
+
+
+@pytest.mark.parametrize("which", ["journal", "row"])
+def test_a_journal_of_another_life_of_the_machine_counts_as_torn(house: House, which: str) -> None:
+    """A database that was put back from a copy may know this number for a worker of another boot."""
+    dead = Dead(house, boot=bytes(range(16)) if which == "journal" else None)
+    Worker.objects.update(boot=journal.boot_id() if which == "journal" else bytes(range(16)))
+    dead.write()
+    recovery.recover_dead(NOW)
+    # Who had an answer is known; of the others nobody says that they were not written to.
+    assert counts(dead.campaign) == {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 4}
+
+
+def test_killed_while_doubt_is_written_down_the_doubt_is_still_told_and_nobody_is_sent_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Dead(house)
+    dead.write()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place, name in ((recovery, "write"), (dialect, "close_chunks")):
+        with monkeypatch.context() as patch:
+            if name == "write":
+                patch.setattr(recovery, "_book_answers", lambda *_: None)
+            patch.setattr(place, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                recovery.recover_dead(NOW)
+        assert Chunk.objects.get(pk=dead.chunk).state == Chunk.CLAIMED
+    assert counts(dead.campaign).get("unsure", 0) == 0
+    recovery.recover_dead(NOW)
+    assert counts(dead.campaign)["unsure"] == 2
+    assert [detail_of(one)["count"] for one in Event.objects.filter(kind="campaign.unsure")] == [2]
 
 
 # --- other machines ---

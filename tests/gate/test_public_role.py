@@ -141,3 +141,14 @@ def test_the_houses_tables_are_out_of_its_reach(public_role: Any) -> None:
         for table in tables:
             with pytest.raises(errors.InsufficientPrivilege):
                 house.execute(f"SELECT 1 FROM public.{table} LIMIT 1")
+
+
+def test_a_lock_that_the_public_process_takes_shows_nobody_alive(public_role: Any) -> None:
+    from samizdat.delivery.engine import locks
+
+    settings = connections["default"].settings_dict
+    place = {"host": settings["HOST"], "port": settings["PORT"] or None, "dbname": settings["NAME"]}
+    with psycopg.connect(**place, user=ROLE, password=PASSWORD, autocommit=True) as public:
+        public.execute("SELECT pg_advisory_lock(%s, 7)", [locks.WORKERS])
+        assert not locks.is_held(7)
+        assert locks.cut_off(7) == 0
