@@ -1,5 +1,7 @@
 """Release, schedules, and what stands in the database's own rules."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +13,23 @@ from samizdat.campaigns import commenting, languages, planning, sharing
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.ledger import News, unpack_numbers
 from samizdat.delivery import queries
-from samizdat.delivery.actions import cancel, finish_if_done, pause, release, resume, start_due, take_back
+from samizdat.delivery.actions import (
+    cancel,
+    finish_if_done,
+    pause,
+    release,
+    releasing,
+    resume,
+    retry_due,
+    returning,
+    running,
+    start_due,
+    take_back,
+)
 from samizdat.delivery.actions.releasing import Wave
 from samizdat.delivery.engine.results import Result, write
-from samizdat.delivery.errors import Fenced, NobodyToWrite, NotReleasable, WrongState
-from samizdat.delivery.models import Chunk, Delivery
+from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongState
+from samizdat.delivery.models import Chunk, Delivery, SetAside
 from samizdat.events.models import Event
 from tests.delivery.conftest import House
 
@@ -39,6 +53,16 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     assert owed == [house.number(address) for address in addresses[2:]]
     assert Event.objects.filter(kind="campaign.released", about=campaign.pk).count() == 1
     assert queries.recount(campaign) == queries.report(campaign).books
+
+
+def test_a_release_leaves_out_who_has_paused(house: House) -> None:
+    from samizdat.audience.models import Subscription
+    from samizdat.core import consent
+
+    house.people(3)
+    paused = Subscription.objects.order_by("subscriber_id").first()
+    Subscription.objects.filter(pk=paused.pk).update(may=consent.PAUSED)
+    assert house.released().frozen == 2
 
 
 def test_a_tag_narrows_whom_it_goes_to(house: House) -> None:
@@ -102,6 +126,114 @@ def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_a
     assert Edition.objects.count() == 1 and Chunk.objects.count() == 1
 
 
+def beside(act: Callable[[], Any]) -> list[BaseException]:
+    """Does it as another process would, on a database session of its own; what it ran into."""
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            act()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    return errors
+
+
+def test_of_two_who_press_send_at_once_the_second_is_told_so_and_changes_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.people(20)
+    campaign = house.draft()
+    genuine, told = releasing.owe, []
+
+    def meanwhile(*arguments: Any) -> int:
+        monkeypatch.setattr(releasing, "owe", genuine)
+        count = genuine(*arguments)
+        told.extend(beside(lambda: release(Campaign.objects.get(pk=campaign.pk), now=NOW)))
+        return count
+
+    monkeypatch.setattr(releasing, "owe", meanwhile)
+    assert release(campaign, now=NOW).frozen == 20
+    assert [type(error) for error in told] == [BeingReleased]
+    assert Chunk.objects.get().size == 20 and Edition.objects.count() == 1
+
+
+def test_while_a_letter_is_taken_back_nobody_releases_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.people(20)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    genuine, told = returning.clear_half_made, []
+
+    def meanwhile(*arguments: Any) -> None:
+        told.extend(beside(lambda: release(Campaign.objects.get(pk=campaign.pk), now=NOW)))
+        genuine(*arguments)
+
+    monkeypatch.setattr(returning, "clear_half_made", meanwhile)
+    take_back(campaign, now=NOW)
+    assert [type(error) for error in told] == [BeingReleased]
+    assert campaign.state == "draft" and not Chunk.objects.exists()
+
+
+def test_a_release_killed_half_way_sets_nobody_aside_for_two_copies(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.audience.models import Subscription
+
+    house.people(3)
+    gathers = Subscription.objects.order_by("subscriber_id").first()
+    Subscription.objects.filter(pk=gathers.pk).update(frequency=2)
+    campaign = house.draft()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(releasing, "_make_sendable", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(campaign, now=NOW, hold_minutes=5)
+    release(campaign, now=NOW, hold_minutes=5)
+    aside = [number for row in SetAside.objects.all() for number in unpack_numbers(bytes(row.numbers))]
+    assert len(aside) == 1
+
+
+def test_what_is_on_its_way_at_this_moment_is_not_taken_back(house: House) -> None:
+    from samizdat import dialect
+    from samizdat.delivery.models import Worker
+
+    house.people(3)
+    campaign = house.released()
+    worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
+    ((chunk, *_),) = dialect.claim_chunks(campaign.edition.pk, worker.pk, NOW)
+    pause(campaign, now=NOW)
+    with pytest.raises(WrongState, match="on its way already"):
+        take_back(campaign, now=NOW)
+    dialect.close_chunks([chunk], worker.pk)
+    assert take_back(campaign, now=NOW).state == "draft"
+
+
+def test_a_campaign_is_not_finished_while_somebody_has_a_chunk_of_it_or_a_try_is_ahead(house: House) -> None:
+    house.people(2)
+    campaign = house.released()
+    edition, chunk = campaign.edition.pk, Chunk.objects.get()
+    first, second = unpack_numbers(bytes(chunk.numbers))
+    write([Result(edition, chunk.pk, first, News.ACCEPTED), Result(edition, chunk.pk, second, News.UNSURE)], NOW)
+    campaign.refresh_from_db()
+    assert (campaign.pending, campaign.deferred, campaign.unsure) == (0, 0, 1)
+    assert not finish_if_done(campaign.pk, NOW), "the doubtful one is to be sent again"
+    assert retry_due(NOW) == 1
+    again = Chunk.objects.get(retry=True)
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED)
+    write([Result(edition, again.pk, second, News.ACCEPTED, retry=True)], NOW)
+    assert not finish_if_done(campaign.pk, NOW), "a sender still holds a chunk"
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.DONE)
+    assert finish_if_done(campaign.pk, NOW)
+
+
 def test_a_letter_changed_during_its_release_does_not_go_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     from samizdat.delivery.actions import releasing
 
@@ -139,6 +271,49 @@ def test_a_schedule_more_than_an_hour_late_asks_a_person(house: House, late: int
     start_due(at + timedelta(minutes=late))
     campaign.refresh_from_db()
     assert (campaign.state, campaign.reason) == (state, reason)
+
+
+def test_a_restored_copy_begins_no_schedule_and_tries_nobody_again(house: House) -> None:
+    house.people(3)
+    tried = house.released()
+    chunk = Chunk.objects.get()
+    first = unpack_numbers(bytes(chunk.numbers))[0]
+    write([Result(tried.edition.pk, chunk.pk, first, News.DEFERRED)], NOW)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    house.organisation.fenced = True
+    house.organisation.save()
+    assert start_due(NOW + timedelta(minutes=6)) == 0 == retry_due(NOW + timedelta(minutes=6))
+    campaign.refresh_from_db()
+    assert campaign.state == "held" and not Chunk.objects.filter(retry=True).exists()
+
+
+def test_who_is_being_tried_again_is_in_no_second_chunk(house: House) -> None:
+    house.people(2)
+    edition, chunk = house.released().edition.pk, Chunk.objects.get()
+    first, second = unpack_numbers(bytes(chunk.numbers))
+    write([Result(edition, chunk.pk, first, News.DEFERRED)], NOW)
+    write([Result(edition, chunk.pk, second, News.DEFERRED)], NOW + timedelta(minutes=3))
+    assert retry_due(NOW + timedelta(minutes=6)) == 1, "of the other it is too early"
+    assert retry_due(NOW + timedelta(minutes=9)) == 1
+    chunks = Chunk.objects.filter(retry=True).order_by("pk")
+    assert [unpack_numbers(bytes(one.numbers)) for one in chunks] == [(first,), (second,)]
+
+
+def test_what_a_sender_has_just_claimed_is_not_booked_as_cancelled(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.people(3)
+    campaign = house.released()
+    genuine = running._cancel_chunk
+
+    def meanwhile(edition: Edition, chunk: Chunk, now: datetime) -> int:
+        Chunk.objects.filter(pk=chunk.pk).update(state=Chunk.CLAIMED)
+        return genuine(edition, chunk, now)
+
+    monkeypatch.setattr(running, "_cancel_chunk", meanwhile)
+    cancel(campaign, now=NOW)
+    assert Chunk.objects.get().state == Chunk.CLAIMED
+    assert (campaign.pending, campaign.cancelled) == (3, 0)
 
 
 def test_a_paused_schedule_goes_back_to_its_schedule(house: House) -> None:
