@@ -1,7 +1,9 @@
 """The ledger: moves, books, chunks, the journal, and what a crash leaves."""
 
+import itertools
 from collections import Counter
 from itertools import product
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -219,6 +221,34 @@ def test_after_a_power_cut_the_whole_window_is_in_doubt() -> None:
     found = ledger.recover(folded, {1: [10, 11, 12]}, exact=False)
     assert found.unsure == {1: [11, 12]}
     assert found.ready == {1: []}
+
+
+STRONGEST_FIRST = (News.ACCEPTED, News.REFUSED, News.UNSURE, News.DEFERRED)
+
+
+@pytest.mark.parametrize(("stronger", "weaker"), itertools.combinations(STRONGEST_FIRST, 2))
+def test_of_two_answers_in_a_journal_the_stronger_counts_in_whichever_order(stronger: News, weaker: News) -> None:
+    for order in ((stronger, weaker), (weaker, stronger)):
+        folded = ledger.fold(Record(ledger.R, 1, 10, news) for news in order)
+        assert folded.heard[1, 10].news == stronger
+
+
+@pytest.mark.parametrize("at", range(ledger.HEADER_BYTES))
+def test_a_header_with_one_wrong_byte_is_none(at: int) -> None:
+    head = bytearray(ledger.pack_header(HEADER))
+    head[at] ^= 1
+    with pytest.raises(ledger.NoJournal):
+        ledger.read_header(bytes(head))
+
+
+def test_a_journal_of_another_version_is_none() -> None:
+    head = bytearray(ledger.pack_header(HEADER))
+    for at, value in ((9, ledger.VERSION + 1), (11, ledger.RECORD_BYTES + 8)):
+        other = head.copy()
+        other[at] = value
+        other[-4:] = crc32(other[:-4]).to_bytes(4)
+        with pytest.raises(ledger.NoJournal, match="version"):
+            ledger.read_header(bytes(other))
 
 
 def test_a_second_try_left_open_is_in_doubt_whatever_the_first_one_said() -> None:

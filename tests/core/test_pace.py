@@ -167,6 +167,33 @@ def test_senders_that_share_a_pace_never_send_two_messages_closer_than_it_says(
     assert all(b - a >= gap - 1e-3 for a, b in itertools.pairwise(times))
 
 
+@pytest.mark.parametrize(("text", "most"), [("1000/s,200/h", 200), ("1000/s,100/m,300/h", 300), ("100/d", 100)])
+def test_however_often_it_is_asked_no_more_goes_within_the_hour_than_the_limit(text: str, most: int) -> None:
+    limits, spent, given = parse_limits(text), Spent(), 0
+    for second in range(3000):
+        drawn = draw(limits, spent, 1e9 + second, 500, NEVER)
+        spent, given = drawn.spent, given + drawn.count
+        inside = used_of(limits[-1], spent, 1e9 + second)
+        assert given <= most and inside == given
+    assert given == most
+
+
+def test_a_confirmation_goes_at_once_though_campaigns_have_drawn_ahead() -> None:
+    limits = parse_limits("10/s")
+    spent = Spent()
+    while (drawn := draw(limits, spent, 1e9, 500, NEVER)).count:
+        spent = drawn.spent
+    assert draw(limits, spent, 1e9, 1, NEVER, first=True).count == 1
+
+
+def test_what_is_given_back_is_given_back_once() -> None:
+    limits = parse_limits("100/d")
+    spent = draw(limits, Spent(), 1e9, 10, NEVER).spent
+    spent = draw(limits, spent, 1e9 + 7200, 10, NEVER).spent
+    spent = give_back(limits, spent, 1e9 + 7200, 10, NEVER)
+    assert used_of(limits[0], spent, 1e9 + 7200) == 10
+
+
 def test_what_is_given_back_may_be_drawn_again() -> None:
     limits = parse_limits("100/d")
     spent = Spent()
@@ -229,6 +256,15 @@ def test_a_clock_that_was_a_day_ahead_holds_a_limit_for_no_longer_than_its_windo
     assert 0 < sum(spent.used[86400].values()) <= 20
 
 
+def test_a_limit_that_was_used_up_under_a_wrong_clock_is_free_again_after_its_window() -> None:
+    limits, spent = parse_limits("100/d"), Spent()
+    while (drawn := draw(limits, spent, 1e9 + 30 * 86400, 500, NEVER)).count:
+        spent = drawn.spent
+    noticed = draw(limits, spent, 1e9, 1, NEVER)
+    assert noticed.count == 0
+    assert draw(limits, noticed.spent, 1e9 + 86400 * (1 + 2 / SLOTS), 1, NEVER).count == 1
+
+
 def test_a_meter_lets_go_at_the_pace_and_gives_back_what_came_too_late() -> None:
     meter = Meter()
     assert not meter.ready(0) and meter.wait(0) is None
@@ -246,6 +282,12 @@ def test_a_meter_lets_go_at_the_pace_and_gives_back_what_came_too_late() -> None
 
 
 # --- connections and mailbox providers ----------------------------------------------------------------------------
+
+
+def test_a_sender_that_comes_later_waits_until_the_first_has_closed_some() -> None:
+    assert connections_of(10, 1, 2, 10) == 0
+    assert connections_of(10, 1, 2, 7) == 3
+    assert connections_of(10, 1, 2, 5) == 5
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.lists(st.integers(0, 8), max_size=60))
