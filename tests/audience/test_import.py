@@ -275,6 +275,40 @@ def test_erased_does_not_come_back_by_a_file_but_by_herself(bring: Any, export: 
     assert_projections_hold(lantern, NOW)
 
 
+def test_who_was_erased_and_whose_mail_came_back_does_not_come_back_by_a_file(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    bring(export("subscribed", "ada@post.example,Ada"))
+    actions.erase(lantern, address="ada@post.example", now=NOW)
+    for reason in ("bounce", "complaint"):
+        actions.suppress(lantern, reason, address="ada@post.example", now=NOW)
+    assert split(bring(export("subscribed", "ada@post.example,Ada", name="ff")).counts) == (0, 0, 0, 1)
+
+
+def test_who_stands_on_the_stop_list_comes_in_and_is_not_written_to(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    actions.suppress(lantern, "complaint", address="ada@post.example", now=NOW)
+    bring(export("subscribed", "ada@post.example,Ada", "clara@post.example,Clara"))
+    ada, clara = (queries.subscriber_at(lantern, f"{name}@post.example") for name in ("ada", "clara"))
+    assert {row.subscriber_id: consent.REASONS[row.may] for row in Subscription.objects.all()} == {
+        ada.id: "suppressed:complaint",  # type: ignore[union-attr]
+        clara.id: "yes",  # type: ignore[union-attr]
+    }
+    assert_projections_hold(lantern, NOW)
+
+
+def test_of_an_address_that_stands_in_a_file_three_times_the_strongest_counts_before_and_after(
+    bring: Any, tmp_path: Any, lantern: Any, letter: Any
+) -> None:
+    path = tmp_path / "people.csv"
+    rows = [f"ada@post.example,{status}" for status in ("subscribed", "unsubscribed", "subscribed")]
+    path.write_text("\n".join(["email,status", *rows]) + "\n")
+    seen = actions.look(lantern, letter, [str(path)], now=NOW)
+    assert seen.counts == bring(path).counts
+    assert queries.count(lantern, letter, "unsubscribed") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code"),
     [
@@ -460,6 +494,22 @@ def test_while_the_index_key_is_changed_both_keys_find_her(
     added = actions.add_subscriber(lantern, "s1@example.com", letter, consent="again", now=NOW)
     assert Subscriber.objects.count() == 15 and actions.verdict(added, letter, NOW).reason == "suppressed:manual"
     assert_projections_hold(lantern, NOW)
+
+
+def test_while_the_index_key_is_changed_the_stop_list_knows_both(lantern: Any, vault: Any) -> None:
+    import os
+
+    from samizdat.audience.actions.suppress import suppress_many
+    from samizdat.vault import house
+    from samizdat.vault.models import VaultKey
+
+    assert suppress_many(lantern, "ada@post.example", "manual", now=NOW).added == 1
+    VaultKey.objects.filter(organisation=lantern, kind="index").update(current=False)
+    wrapped = vault.wrap(house.label("index", 2, lantern.uid), os.urandom(32))
+    VaultKey.objects.create(organisation=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
+    house.use(vault)
+    taken = suppress_many(lantern, "Ada@post.example", "manual", now=NOW)
+    assert (taken.added, taken.known) == (0, 1)
 
 
 def test_a_million_tags_are_refused_with_a_sentence(bring: Any, tmp_path: Any, monkeypatch: Any) -> None:

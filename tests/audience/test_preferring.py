@@ -1,6 +1,7 @@
 """What a reader decides about her own letters, in the house."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,16 @@ def test_leaving_ends_what_a_pause_says_and_an_import_does_not_end_it(lantern: A
     actions.unsubscribe(ada, thursday, now=NOW)
     assert may(ada, thursday) == "left"
     actions.undo_unsubscribe(ada, thursday, now=NOW)
+    assert may(ada, thursday) == "paused"
+
+
+def test_a_file_that_tells_of_another_yes_does_not_end_a_pause(
+    lantern: Any, ada: Any, thursday: Any, tmp_path: Path
+) -> None:
+    preferring.prefer(ada, thursday, Choice("pause", UNTIL), now=NOW)
+    path = tmp_path / "subscribed_members_export_1.csv"
+    path.write_text("Email Address,OPTIN_TIME,CONFIRM_TIME\nada@example.org,2020-01-01 10:00:00,2020-01-02 10:00:00\n")
+    assert actions.direct(lantern, thursday, [str(path)], now=lambda: NOW).counts["updated"] == 1
     assert may(ada, thursday) == "paused"
 
 

@@ -815,11 +815,14 @@ def test_a_fingerprint_is_taken_as_the_sentence_shows_it(certificates: Certifica
         assert shown(certificate.fingerprint) in changed.sentence
 
 
-def test_plaintext_injected_behind_the_starttls_answer_is_dropped(certificates: Certificates) -> None:
+@pytest.mark.parametrize(
+    "injected", [b"250-evil\r\n250 AUTH NOTHING\r\n250 2.1.0 Ok\r\n", b"250-evil\r\n250-", b"550 no"]
+)
+def test_plaintext_injected_behind_the_starttls_answer_is_dropped(certificates: Certificates, injected: bytes) -> None:
     with ScriptedServer(
         tls="starttls", certificate=certificates.issued("localhost"), users={"ada": "secret"}
     ) as server:
-        server.on("starttls", b"220 go ahead\r\n250-evil\r\n250 AUTH NOTHING\r\n250 2.1.0 Ok\r\n")
+        server.on("starttls", b"220 go ahead\r\n" + injected)
         url = server.url_for("smtp", user="ada", password="secret", ca=certificates.ca)
         desk, verdict = carry(url, [ADA, BORIS])
         assert verdict.state == "ok"

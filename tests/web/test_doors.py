@@ -98,6 +98,20 @@ def test_a_viewer_may_do_nothing_at_all() -> None:
     assert not [pattern.name for pattern in INSIDE if "viewer" in pattern.callback.door["do"]]  # type: ignore[attr-defined]
 
 
+# What one stolen password of an editor must not open: people, keys, ways out, the list as a file.
+ADMINS_ALONE = {
+    "exports", "fetch-export", "whose", "people", "colleague", "remove-colleague", "withdraw-invitation", "settings",
+    "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
+    "breaches", "list-keeping", "remove-field",
+}  # fmt: skip
+
+
+def test_an_editor_touches_no_people_keys_and_routes_and_takes_no_list_along() -> None:
+    doors = {pattern.name: pattern.callback.door for pattern in INSIDE}  # type: ignore[attr-defined]
+    assert doors.keys() >= ADMINS_ALONE
+    assert not [name for name in ADMINS_ALONE if "editor" in doors[name]["do"]]
+
+
 @pytest.mark.parametrize("role", BY_ROLE)
 def test_a_foreign_organisation_looks_like_none(here: House, there: House, role: str) -> None:
     client = signed_in(here.people[role])

@@ -435,6 +435,19 @@ def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, t
     assert status(readers[1], thursday) == "subscribed"
 
 
+def test_who_left_in_the_hours_after_an_alarm_stays_gone_when_it_is_undone(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 40)
+    leave_all(lantern, edition, readers[:20])
+    intake.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    leave_all(lantern, edition, readers[20:21])
+    intake.take(NOW + timedelta(hours=3))
+    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(hours=3)) == 20
+    assert status(readers[20], thursday) == "unsubscribed"
+
+
 def test_who_left_earlier_on_the_same_day_is_not_of_this_hour(lantern: Any, thursday: Any, edition: Edition) -> None:
     readers = people(lantern, thursday, 100)
     for turn in range(4):
