@@ -45,13 +45,6 @@ def test_no_option_is_read_past_the_table() -> None:
     assert used - inner <= known, used - inner - known
 
 
-def test_every_link_of_the_handbook_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
-            if not target.startswith(("http://", "https://")):
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
 def test_nobody_is_promised_a_log_that_no_page_shows() -> None:
     # Once the desk has a page of events, it may be named: then this test goes.
     promise = re.compile(

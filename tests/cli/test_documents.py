@@ -29,6 +29,7 @@ person ls
 upgrade
 !doctor
 log check
+!release
 worker ls
 !worker forget 4711
 list new Letter
@@ -194,7 +195,10 @@ def test_every_command_is_in_that_scenario() -> None:
 
 
 def _commands(group: click.Group, before: str) -> Iterator[str]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         whole = f"{before} {name}".strip()
         if isinstance(command, click.Group):
             yield from _commands(command, whole)
