@@ -32,6 +32,7 @@ TOOLS = {
     "postgres": ("postgresql",),
     "chromium-headless-shell chromium": ("chromium-headless-shell", "chromium"),
     "msgfmt": ("gettext",),
+    "pgbouncer": ("pgbouncer",),
 }
 
 

@@ -17,7 +17,7 @@ from scripts import messages
 # What stays in Latin letters: names, formats, addresses to be typed as they stand.
 NAMES = set(
     """
-    Alt Atom Escape Shift
+    Alt Atom Escape PostgreSQL Shift
     API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
     MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS TXT
     Samizdat bold italic link doc type

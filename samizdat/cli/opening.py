@@ -35,6 +35,8 @@ def open_house(logs: bool = False) -> None:
             "no_data",
         )
     load_django(logs)
+    if option("DATABASE_URL"):
+        _refuse_pooler()
     check_schema()
     from samizdat.vault import house
 
@@ -49,6 +51,16 @@ def check_schema() -> None:
             raise Failed("The database has no tables yet. Run `samizdat init` or `samizdat upgrade`.", "no_data")
         if ours - applied:
             raise Failed("This database is older than the program. Run `samizdat upgrade`.", "database_older")
+
+
+def _refuse_pooler() -> None:
+    """Something between us and the server drops what we ask for at the start of a session. A pooler that lends sessions
+    by the transaction mixes up our two schemas then, and tables seem to be missing. Errors: Pooled."""
+    from samizdat import dialect
+    from samizdat.delivery.engine.locks import check_sessions
+
+    if not dialect.is_as_asked():
+        check_sessions()
 
 
 def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:

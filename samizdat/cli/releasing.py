@@ -49,6 +49,9 @@ def campaign_send(
 ) -> None:
     """Release it: freeze letter and audience, and send."""
     found = campaign_numbered(number)
+    from samizdat.delivery.engine.locks import check_sessions
+
+    check_sessions()
     if look_for_fence(found):
         status = status_of(found)
         raise Failed(ENDED["fenced"], "fenced", status, books(status))

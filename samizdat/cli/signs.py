@@ -65,6 +65,7 @@ def _size(path: Path) -> str:
 
 def _on_postgresql() -> Iterator[Sign]:
     from samizdat import dialect, hours
+    from samizdat.delivery.engine.locks import POOLED
 
     told = dialect.about_server()
     yield Sign(
@@ -76,8 +77,7 @@ def _on_postgresql() -> Iterator[Sign]:
         yield Sign(
             "red",
             "database",
-            "Two statements reached two sessions: a transaction pooler stands between. Senders hold session locks, so "
-            "let DATABASE_URL lead to PostgreSQL itself.",
+            str(POOLED),
         )
     if told.log is not None and told.log > 8 * LONG_LOG:
         yield Sign(

@@ -29,6 +29,12 @@ class CopiedFolder(DeliveryError):
     code = "copied_folder"
 
 
+class Pooled(DeliveryError):
+    """A connection pooler gives the same session to several connections, so that a sender's lock locks nobody out."""
+
+    code = "pooled"
+
+
 class WrongState(DeliveryError):
     code = "wrong_state"
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 
 
@@ -12,6 +13,7 @@ class GateConfig(AppConfig):
 
     def ready(self) -> None:
         pre_migrate.connect(make_schema, sender=self)
+        connection_created.connect(look_into_schema)
 
 
 def make_schema(using: str, **_ignored: Any) -> None:
@@ -20,3 +22,10 @@ def make_schema(using: str, **_ignored: Any) -> None:
     if using == "gate" and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("CREATE SCHEMA IF NOT EXISTS gate")
+
+
+def look_into_schema(connection: Any, **_ignored: Any) -> None:
+    """A pooler drops what a connection asks for at its start, and with it the schema that settings name."""
+    if connection.alias == "gate" and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path TO gate")

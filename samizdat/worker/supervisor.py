@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import hours
 from samizdat.delivery.actions import fencing
+from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
 from samizdat.vault import house
 from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
@@ -137,6 +138,7 @@ def _the_house() -> Iterator[Any]:
         house.use(None)
         try:
             source = house.open_source()
+            check_sessions()
             fencing.look(hours.asked())
             yield source
         finally:

@@ -2,11 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import House
+from tests.pooler import needs_pooler, pgbouncer, url_by
 
 ON_POSTGRESQL = "postgresql" in os.environ.get("DATABASE_URL", "")
 
@@ -39,6 +41,19 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     (spelling,) = found["spelling"]
     assert spelling["state"] == "good" or "apt-get install hunspell" in spelling["sentence"]
     assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
+
+
+@needs_pooler
+def test_a_pooler_in_transaction_mode_is_named_and_nothing_that_sends_starts(house: House, tmp_path: Path) -> None:
+    with pgbouncer(tmp_path, "transaction") as port:
+        url = {"DATABASE_URL": url_by(port, house.environment["DATABASE_URL"])}
+        for words in (("doctor",), ("worker",), ("serve", "--port", "0", "--public-port", "0")):
+            refused = house(*words, **url)
+            assert refused.code == 1 and "pool_mode=session" in refused.err
+    with pgbouncer(tmp_path, "session") as port:
+        url = {"DATABASE_URL": url_by(port, house.environment["DATABASE_URL"])}
+        told = house("doctor", **url)
+        assert told.code == 0 and "gate: It opens" in told.out
 
 
 def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:

@@ -22,7 +22,7 @@ from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import location
 from samizdat.delivery.actions import clock, fencing, holds, pacing, routes
-from samizdat.delivery.engine import recovery
+from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
@@ -128,6 +128,7 @@ class Feeder:
 
     def _begin(self) -> None:
         """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
+        locks.check_sessions()
         fencing.look(self._sender.clock())
         self._guard = location.Guard()
         self.worker = worker = self.pulse.begin("worker")

@@ -7,15 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.db import connection
+from django.utils.translation import gettext_lazy as lazy
 
+from samizdat import dialect
+from samizdat.delivery.errors import Pooled
 from samizdat.gate.actions import ROLES
 from samizdat.options import data_folder
+
+POOLED = lazy(
+    "`DATABASE_URL` leads to a connection pooler in transaction mode, where senders lose their locks and subscribers "
+    "get emails twice. Let it lead to PostgreSQL itself, or set `pool_mode=session` in the pooler."
+)
 
 # First half of the advisory lock's key on PostgreSQL, "SMZ1"; the second is the number of the worker or campaign.
 WORKERS = 0x534D5A31
 RELEASES = 0x534D5A32
 RECOVERIES = 0x534D5A34
 SESSIONS = 0x534D5A33  # Shared: further sessions of a worker, which end with it when it is cut off.
+
+
+def check_sessions() -> None:
+    """PostgreSQL: a sender's lock lives as long as its session, so the session has to be its own. Errors: Pooled."""
+    if dialect.shares_sessions():
+        raise Pooled(POOLED)
 
 
 class FileLock:

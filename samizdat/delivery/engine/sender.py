@@ -20,7 +20,7 @@ from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine.feeder import Feeder
 from samizdat.delivery.engine.journal import Journal
 from samizdat.delivery.engine.lane import Lane
-from samizdat.delivery.engine.locks import FileLock, sender_lock
+from samizdat.delivery.engine.locks import FileLock, check_sessions, sender_lock
 from samizdat.delivery.engine.recorder import Recorder
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import status
@@ -215,8 +215,9 @@ def run_campaign(
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,
     no_route, barred, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. Errors: SenderFailed,
-    CopiedFolder.
+    CopiedFolder, Pooled.
     """
+    check_sessions()
     fencing.look(hours.now())
     stop = stop or threading.Event()
     until = time.monotonic() + wait_limit if wait_limit is not None else None
