@@ -42,6 +42,7 @@ TABLES = (
     ("samizdat.core.flaws", "SENTENCES"),
     ("samizdat.core.outcome", "ACTORS"),
     ("samizdat.core.outcome", "REASONS"),
+    ("samizdat.core.refusals", "REASONS"),
     ("samizdat.core.pace", "SENTENCES"),
     ("samizdat.core.segment.tree", "SENTENCES"),
     ("samizdat.core.segment.saying", "WORDS"),

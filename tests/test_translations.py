@@ -10,7 +10,7 @@ from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
 from samizdat import wording
-from samizdat.core import outcome
+from samizdat.core import outcome, refusals
 from samizdat.web.templatetags import desk
 from scripts import messages
 
@@ -18,7 +18,7 @@ from scripts import messages
 NAMES = set(
     """
     Alt Atom Escape PostgreSQL Shift
-    API BEGIN CITY CREATEROLE CSV DKIM DMARC DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
+    API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
     MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS TXT
     Samizdat bold italic link doc type
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
@@ -65,6 +65,12 @@ def test_every_sentence_has_the_same_holes_in_both_languages() -> None:
         assert Counter(HOLE.findall(russian)) in (Counter(HOLE.findall(english)), Counter(HOLE.findall(plural))), (
             russian
         )
+
+
+@pytest.mark.parametrize("code", refusals.REASONS)
+def test_every_refusal_of_a_mailbox_provider_is_said_in_both_languages(code: str) -> None:
+    said = {entry.english: entry.texts[0] for _folder, entry in ALL if entry.texts}
+    assert re.search("[а-я]", said[refusals.REASONS[code]])
 
 
 @pytest.mark.parametrize("code", outcome.REASONS)

@@ -104,7 +104,7 @@ def with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
-    from samizdat.delivery.queries import bars_against, routes
+    from samizdat.delivery.queries import bars_against, provider_refusals, routes
     from samizdat.delivery.sums import is_few
 
     if is_few(status["left_by_letter"]):
@@ -117,6 +117,18 @@ def with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
             {"route": row.route, "domain": row.domain, "reason": row.reason, "sentence": row.sentence, "who": row.who}
             for row in bars_against(found.organisation, found.edition.message_id_domain)
         ]
+    status["provider_refusals"] = [
+        {
+            "provider": row.provider,
+            "reason": row.reason,
+            "answer": row.answer,
+            "count": row.count,
+            "waiting": row.waiting,
+            "since": row.since.isoformat(),
+            "sentence": row.sentence,
+        }
+        for row in provider_refusals(found)
+    ]
     return status
 
 
@@ -150,6 +162,12 @@ def books(status: dict[str, Any]) -> list[str]:
         lines.append(f"{'':14}{_at_number(campaign_reason(status['reason']), status['id'])}.")
     for bar in status.get("barred", ()):
         lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
+    refusals = status.get("provider_refusals", ())
+    lines += [f"{'':14}{_line(refusal['sentence'], 600)}" for refusal in refusals]
+    if refusals:
+        waiting = f"{'':14}{refusals[0]['waiting']:,} subscribers wait for this; none of them was marked as bounced."
+        resume = "" if status["reason"] == "provider" else f" Then: samizdat campaign resume {status['id']}"
+        lines.append(waiting + resume)
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  frozen"]
     if not status["frozen"] and status["state"] not in ("draft", "cancelled"):

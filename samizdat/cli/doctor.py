@@ -144,6 +144,18 @@ def _organisations() -> Iterator[Sign]:
         found = routes(organisation)
         yield from _routes(name, found)
         yield from _signing(organisation, [route for route in found if route.state == "live"])
+        yield from _refused(organisation)
+
+
+def _refused(organisation: Any) -> Iterator[Sign]:
+    """Campaigns in which a mailbox provider refuses us."""
+    from samizdat.campaigns.models import Campaign
+    from samizdat.delivery.queries import provider_refusals
+
+    for campaign in Campaign.objects.filter(organisation=organisation, state__in=("sending", "waiting", "paused")):
+        for row in provider_refusals(campaign):
+            next_step = f"{row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
+            yield Sign("red", f"{organisation.name}, campaign {campaign.pk}", f"{row.sentence} {next_step}")
 
 
 def _routes(name: str, found: list[Any]) -> Iterator[Sign]:

@@ -226,7 +226,7 @@ def campaign_pause(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_resume(number: int) -> None:
-    """Go on with a paused one, or with the rest after a first wave."""
+    """Go on with a paused one, with the rest after a first wave, or to mailbox providers that refused it."""
     found = campaign_numbered(number)
     from samizdat.delivery import actions
 

@@ -14,6 +14,8 @@ ENDED = {
     "no_route": "No route is live. Look with `samizdat route ls`, mend or add one, and call this again.",
     "barred": "No route takes letters from the domain of this campaign. `samizdat route ls` says why; once that is "
     "mended: samizdat route resume NAME",
+    "provider": "A mailbox provider refuses our emails; nobody was marked for it. `samizdat campaign status ID` says "
+    "what is missing. Once that is mended: samizdat campaign resume ID",
     "wait_limit": "What is left was put off by its servers. `samizdat serve` tries again, or call this again later.",
     "stopped": "Stopped. Call this again to go on.",
     "held": "The campaign is held. It goes out by itself when `samizdat serve` runs.",
@@ -33,6 +35,8 @@ _CAMPAIGN = {
     "late": "it was more than an hour late, so a person has to resume it",
     "no_route": "no route is live",
     "barred": "no route takes letters from its domain",
+    "provider": "a mailbox provider refuses our emails; once what is named below is mended, go on with "
+    "`samizdat campaign resume ID`",
     "person": "paused by a person",
     "unreadable": "its frozen letter cannot be read, so nothing of it is sent",
     "quiet": "these are quiet hours",

@@ -276,3 +276,9 @@ _PROVIDER_OF = {host: PROVIDERS.index(name) for name, hosts in _DOMAINS.items() 
 def provider(domain: str) -> int:
     """The mailbox provider of a normalised domain: an index into PROVIDERS, 0 for all that are not on it."""
     return _PROVIDER_OF.get(domain, 0)
+
+
+def mailbox_provider(address: str) -> str:
+    """Who has the mailbox, in one word: a name of PROVIDERS, or the domain behind an @ where it is none of those."""
+    host = domain(address).lower()
+    return PROVIDERS[_PROVIDER_OF[host]] if host in _PROVIDER_OF else f"@{host}"

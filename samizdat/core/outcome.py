@@ -2,6 +2,7 @@
 
 The golden rule: an answer that is about the route never marks a subscriber. Such a message is Deferred with the scope
 'route', 'config' or 'throttle', even when the code begins with a 5, and the verdict beside it says what to do with the route.
+The same holds for a mailbox provider that refuses us: scope 'provider', and core/refusals says what becomes of it.
 """
 
 # ruff: noqa: E501  (the tables are read one row a line)
@@ -11,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from samizdat.core.address import mailbox_provider
 from samizdat.core.pace import seconds_told
 
-Scope = Literal["recipient", "message", "route", "config", "throttle"]
+Scope = Literal["recipient", "message", "route", "config", "throttle", "provider"]
 Stage = Literal["connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "final", "http"]
 RouteState = Literal["ok", "throttled", "config", "dead"]
 
@@ -40,6 +42,7 @@ ANSWERS = (
     "inactive",
     "system",
     "other",
+    "provider",
 )
 NUMBERS = {name: number for number, name in enumerate(ANSWERS)}
 
@@ -194,7 +197,7 @@ CONFIG = Kind("config", "config", False)
 RECIPIENT = Kind("recipient", "ok", True)
 LATER = Kind("recipient", "ok", False)
 MESSAGE = Kind("message", "ok", True)
-HERE = Kind("route", "ok", False)  # this destination or message does not go by this route; the route lives
+PROVIDER = Kind("provider", "ok", False)  # this mailbox provider refuses us; the route lives, and nobody is marked
 SLOWER = Kind("throttle", "ok", False)  # one answer that asks for patience; the route lives until it repeats
 
 
@@ -306,7 +309,10 @@ TABLE = (
     Row("any", "auth", "5..", "", SHUT_ACCOUNT, DEAD, "route", "suspended"),
     Row("Gmail", "auth", "53[45]", "", "", DEAD, "route", "login", 600),
     Row("to Gmail", "rcpt data final", "4..", r"4\.2\.1", r"too quickly|rate", LATER, "throttled"),
-    Row("to Gmail", "mail rcpt data final", "...", r"[45]\.7\.(2[5-9]|30)", r"authenticat|DMARC|SPF|DKIM|PTR|TLS", CONFIG, "config", "authentication_records"),
+    Row("to Gmail", "mail", "...", r"[45]\.7\.(2\d|3\d|40)", r"authenticat|DMARC|SPF|DKIM|PTR|TLS", CONFIG, "config", "authentication_records"),
+    # 5.7.20 to 5.7.30 are registered for what is wrong with the sender (RFC 7372); Gmail goes on to 5.7.40.
+    Row("to Gmail", "rcpt data final", "5..", r"5\.7\.(2\d|3\d|40)", "", PROVIDER, "provider"),
+    Row("to Gmail", "rcpt data final", "4..", r"4\.7\.(2[0-79]|3\d|40)", "", PROVIDER, "provider"),
     Row("to Gmail", "rcpt data final", "55.", r"5\.7\.[01]", r"unsolicited|content|attachment|security (issue|reasons)", MESSAGE, "content"),
     # Microsoft 365
     Row("Microsoft", "", "5..", r"5\.1\.8", "", DEAD, "route", "suspended"),
@@ -315,18 +321,29 @@ TABLE = (
     Row("Microsoft", "", "5..", r"5\.1\.90", "", THROTTLED, "throttled", "quota", DAY),
     Row("Microsoft", "", "432", "", "", THROTTLED, "throttled", "rate", 60),
     Row("Microsoft", "", "4..", r"4\.7\.500", "", THROTTLED, "throttled", "busy", 300),
+    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(50[4-9]|5[1-9]\d)", "", PROVIDER, "provider"),
     Row("to Microsoft", "", "5..", r"5\.7\.515", "", CONFIG, "config", "authentication_records"),
     Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
-    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(511|60[6-9]|6[1-4]\d|708)", "", HERE, "route", "listed"),
-    Row("to Microsoft", "rcpt data final", "5..", "", r"\bS31[45]0\b|block list", HERE, "route", "listed"),
+    Row("to Microsoft", "rcpt data final", "5..", r"5\.7\.(60[6-9]|6[1-4]\d|708)", "", PROVIDER, "provider", "listed"),
+    Row("to Microsoft", "rcpt data final", "5..", "", r"\bS\d{4}\b|\b(SC|DY|OU)-00\d\b|block list", PROVIDER, "provider", "listed"),
     Row("to Microsoft", "", "5..", "", r"\bS31[45]0\b", DEAD, "route", "listed"),
     # Yahoo and AOL
     Row("to Yahoo", "", "421", "", r"\[TSS?\d+\]|temporarily deferred", SLOWER, "throttled", "rate", 900),
-    Row("to Yahoo", "", "553", "", r"\[BL\d+\]", HERE, "route", "listed"),
-    Row("to Yahoo", "rcpt data final", "55.", r"5\.7\.9", r"DMARC|authenticat", CONFIG, "config", "authentication_records"),
+    Row("to Yahoo", "rcpt data final", "55.", "", r"\[BL\d+\]|permanently deferred", PROVIDER, "provider", "listed"),
+    Row("to Yahoo", "", "553", "", r"\[BL\d+\]", DEAD, "route", "listed"),
+    Row("to Yahoo", "rcpt data final", "55.", r"5\.7\.9", "", PROVIDER, "provider"),
+    Row("to Yahoo", "rcpt data final", "554", "", r"message not (accepted|allowed)|\[PH\d+\]|not accepted for policy", PROVIDER, "provider"),
+    Row("to Yahoo", "rcpt data final", "55[24]", "", r"doesn.t have a \S+ account", RECIPIENT, "no_such_mailbox"),
+    Row("to Yahoo", "rcpt data final", "554", "", r"mailbox is disabled", RECIPIENT, "inactive"),
+    # iCloud
+    Row("to iCloud", "rcpt data final", "55.", "", r"\[(CS|HM)\d\d\]|rejected due to local policy", PROVIDER, "provider"),
     # mail.ru and Yandex
     Row("mail.ru", "", "", "", r"sending for this account is disabled", DEAD, "route", "suspended"),
     Row("to mail.ru", "rcpt data final", "5..", "", r"spam message rejected|suspicion of spam", MESSAGE, "content"),
+    Row("to mail.ru", "rcpt data final", "5..", "", r"unavailable: (account is disabled|user is terminated)", RECIPIENT, "inactive"),
+    Row("to mail.ru", "rcpt data final", "5..", "", r"sender verification failed|access from ip address|dynamic ip", PROVIDER, "provider"),
+    Row("to Yandex", "rcpt data final", "5..", "", r"spam statistics", PROVIDER, "provider", "listed"),
+    Row("to Yandex", "rcpt data final", "5..", "", r"policy rejection on the target address", RECIPIENT, "inactive"),
     Row("to Yandex", "rcpt data final", "4..", "", r"recipient has exceeded", LATER, "throttled"),
     Row("Yandex", "", "5..", r"5\.7\.1", rf"{ABOUT_HER}.*limit exceeded", THROTTLED, "throttled", "rate", HOUR),
     # Shared hosters say 5xx and mean "later"
@@ -341,8 +358,9 @@ TABLE = (
     # After the dot she has been taken already, so a bare account is ours; at RCPT TO it may be hers.
     Row("any", OURS + " data final", "5..", r"5\.7\.1", rf"{ABOUT_HER}{A_LETTER}.*\baccount (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
     Row("DNSBL", "", "", "", r"open resolver", LATER, "system"),
-    Row("DNSBL", "rcpt data final", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", HERE, "route", "listed"),
+    Row("DNSBL", "rcpt data final", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", PROVIDER, "provider", "listed"),
     Row("DNSBL", "", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", DEAD, "route", "listed"),
+    Row("records", "rcpt data final", "5..", "", r"\b(DMARC|SPF|DKIM)\b|sender policy framework|\bunauthenticated (e?mail|message)|\breverse dns\b|\brDNS\b", PROVIDER, "provider"),
     Row("greylisting", "rcpt data final", "4..", "", r"gr[ea]y-?list", LATER, "greylisted"),
     Row("SMTPUTF8", "mail rcpt data final", "5..", r"5\.6\.7", "", MESSAGE, "utf8"),
     Row("SMTPUTF8", "mail rcpt data final", "5..", "", r"SMTPUTF8", MESSAGE, "utf8"),
@@ -380,7 +398,7 @@ TABLE = (
     Row("rule 3", HERS, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|\bto this\b)).*(\b(you|your|client|host|server|ip)\b.*not authori[sz]ed|not allowed to send(?! (\w+ ){0,3}to\b))", DEAD, "route", "not_authorised"),
     Row("rule 3", OURS, "", "", r"unverified|not verified", CONFIG, "config", "sender"),
     Row("rule 3", HERS, "", "", r"^(?!.*recipient).*(\b(sender|sending|from[- ]address|your)\b.*(unverified|not verified)|\b(unverified|not verified) (sender|sending|from)\b)", CONFIG, "config", "sender"),
-    Row("rule 3", "rcpt data final", "", "", r"reputation", HERE, "route", "listed"),
+    Row("rule 3", "rcpt data final", "", "", r"reputation", PROVIDER, "provider", "listed"),
     Row("rule 3", "connect banner ehlo starttls mail", "5..", "", r"reputation", DEAD, "route", "listed"),
     # Rule 5, the rest
     Row("rule 5", "rcpt data final", "...", r"[45]\.6\.\d+", "", MESSAGE, "content"),
@@ -522,7 +540,9 @@ class SameRefusal:
     limit: int = SAME
     mailbox_limit: int = SAME_MAILBOX
     said: str = ""
-    domains: set[str] = field(default_factory=set)
+    domains: set[str] = field(
+        default_factory=set
+    )  # All domains of one mailbox provider are one: it has one postmaster.
 
     def success(self) -> None:
         """A message was accepted."""
@@ -539,7 +559,7 @@ class SameRefusal:
         if said != self.said:
             self.said = said
             self.domains.clear()
-        self.domains.add(recipient.rpartition("@")[2].lower())
+        self.domains.add(mailbox_provider(recipient))
         limit = self.mailbox_limit if outcome.answer in SPEAKS_OF_ITSELF else self.limit
         return len(self.domains) >= limit
 
@@ -549,8 +569,8 @@ def like(outcome: Deferred | Refused) -> str:
     return f"{outcome.code} {DIGITS.sub('', NAMES.sub('', ADDRESS.sub('', scrub(outcome.text))))}"
 
 
-def as_route_fault(outcome: Deferred | Refused) -> Deferred:
-    """The same answer, once it is known to mean the route."""
+def as_route_fault(outcome: Deferred | Refused, scope: Scope = "route") -> Deferred:
+    """The same answer, once it is known to mean the route; scope "config": our sender on it."""
     if isinstance(outcome, Deferred):
-        return replace(outcome, scope="route", answer="route")
-    return Deferred(outcome.code, outcome.text, "route", "route")
+        return replace(outcome, scope=scope, answer=scope)
+    return Deferred(outcome.code, outcome.text, scope, scope)

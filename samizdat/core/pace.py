@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 # Minutes until the next try of a deferred message. RFC 5321 section 4.5.4.1 wants 30 minutes between tries in
 # general; the first two are shorter, because greylisting opens after 5 to 15 and most throttles after an
@@ -15,6 +15,9 @@ WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240
 
 # RFC 5321 section 4.5.4.1: give up after 4 to 5 days.
 GIVE_UP = timedelta(days=4)
+
+# Not before somebody or something lets it go.
+LATER = datetime(9999, 12, 31, tzinfo=UTC)
 
 # Without a limit of the route we aim for this many messages a second: one core makes about twice as many, and
 # a relay that answers after 20 ms then gets as many connections as its limit allows.

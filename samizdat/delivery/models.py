@@ -73,6 +73,26 @@ class ProviderPace(models.Model):
     hold = models.FloatField(default=0)  # Nothing before this.
 
 
+class ProviderRefusal(models.Model):
+    """A mailbox provider that refuses us in one campaign: what is for it waits, as deferred, until somebody lifts that
+    (core/refusals). Of a large one its place in core/address.PROVIDERS; of any other the domain, sealed, for a domain
+    with few people points at them.
+    """
+
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    digest = models.BinaryField(max_length=16)  # Of the provider's word, keyed: finds it again.
+    provider = models.PositiveSmallIntegerField()
+    domain_sealed = models.BinaryField(default=b"")
+    reason = models.CharField(max_length=20)  # core/refusals.REASONS
+    answer_sealed = models.BinaryField()  # Code and words, without addresses.
+    count = models.PositiveIntegerField()  # Refused alike, when it was put off.
+    since = models.DateTimeField()
+    lifted = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "digest"], name="provider_refusal_once")]
+
+
 class SendingDomain(models.Model):
     """A domain of From addresses that we sign for. Its name is in the clear: name servers tell it to everybody."""
 

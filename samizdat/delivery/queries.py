@@ -15,12 +15,16 @@ from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
 from samizdat.core.outcome import ANSWERS, REASONS, WHO
+from samizdat.core.pace import LATER
+from samizdat.core.refusals import NAMES
+from samizdat.core.refusals import REASONS as REFUSALS
 from samizdat.delivery.models import (
     Answer,
     Chunk,
     Delivery,
     Folded,
     Minute,
+    ProviderRefusal,
     ProviderTotal,
     Retry,
     Route,
@@ -52,6 +56,29 @@ class BarRow:
     def who(self) -> str:
         """Who has to act, a word of outcome.ACTORS."""
         return WHO.get(self.reason, "")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A mailbox provider that refuses us in a campaign. `waiting`: subscribers who wait in it for any of these."""
+
+    provider: str  # A name of core/address.PROVIDERS, or a domain.
+    reason: str  # core/refusals.REASONS
+    answer: str
+    count: int
+    waiting: int
+    since: datetime
+
+    @property
+    def known(self) -> bool:
+        """Is it one of the large ones, which have names for people?"""
+        return self.provider in PROVIDERS
+
+    @property
+    def sentence(self) -> str:
+        """Who refuses how many, and what is missing, in English."""
+        name = NAMES.get(self.provider, self.provider)
+        return REFUSALS[self.reason].format(provider=name, count=f"{self.count:,}", answer=self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,9 +402,37 @@ def answers(campaign: Campaign, limit: int = 20) -> list[Said]:
     ]
 
 
+def provider_refusals(campaign: Campaign) -> list[RefusalRow]:
+    """Mailbox providers that are put off in it now, since they refuse us."""
+    rows = list(ProviderRefusal.objects.filter(edition__campaign=campaign, lifted=None).order_by("pk"))
+    if not rows:
+        return []
+    keys = house.keys(campaign.organisation)
+    waiting = Retry.objects.filter(edition__campaign=campaign, chunk=None, due=LATER).count()
+    return [
+        RefusalRow(
+            provider_of(row, keys).removeprefix("@"),
+            row.reason,
+            keys.open(row.answer_sealed, "provider_refusal", "answer", row.edition_id).decode(),
+            row.count,
+            waiting,
+            row.since,
+        )
+        for row in rows
+    ]
+
+
+def provider_of(row: ProviderRefusal, keys: house.OrganisationKeys) -> str:
+    """The word of core/address.mailbox_provider."""
+    if row.provider:
+        return PROVIDERS[row.provider]
+    return keys.open(row.domain_sealed, "provider_refusal", "domain", row.edition_id).decode()
+
+
 def next_due(campaign: Campaign) -> datetime | None:
     """When something of it is to be tried again; None when nothing is."""
-    return Retry.objects.filter(edition__campaign=campaign, chunk=None).aggregate(due=Min("due"))["due"]
+    waiting = Retry.objects.filter(edition__campaign=campaign, chunk=None, due__lt=LATER)
+    return waiting.aggregate(due=Min("due"))["due"]
 
 
 def delivery_of(campaign: Campaign, number: int) -> tuple[str, str, int] | None:

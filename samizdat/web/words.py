@@ -10,10 +10,10 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import pgettext, pgettext_lazy
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from samizdat import wording
-from samizdat.core import address, outcome
+from samizdat.core import address, outcome, refusals
 from samizdat.delivery import queries
 
 Word = str | Promise
@@ -39,6 +39,7 @@ CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
     # It goes on by itself: quiet hours, a first wave, a limit that is used up.
     "waits": ("", pgettext_lazy("campaign", "Waiting")),
+    "provider": ("stop", pgettext_lazy("campaign", "Waiting: refused by a mailbox provider")),
     "finished": ("good", pgettext_lazy("campaign", "Finished")),
     "cancelled": ("none", pgettext_lazy("campaign", "Stopped for good")),
     # Cancelled before anybody got it.
@@ -221,6 +222,7 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
     "barred": lazy("No route takes letters from its domain."),
+    "provider": lazy("A mailbox provider refuses our emails."),
     "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
     "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
     "test": lazy("Its versions are being tested. The rest gets the one that wins: %(until)s."),
@@ -266,6 +268,8 @@ EVENTS: dict[str, tuple[str, Word]] = {
     "campaign.resumed": ("", lazy("Resumed.")),
     "campaign.waits": ("stop", lazy("No route lived: it waits.")),
     "campaign.went_on": ("", lazy("It goes on.")),
+    "campaign.provider_refuses": ("stop", lazy("A mailbox provider refuses our emails: what is for it waits.")),
+    "campaign.provider_lifted": ("", lazy("Mailbox providers that refused us are tried again.")),
     "campaign.wave_out": ("", lazy("The first wave was out.")),
     "campaign.wave_stopped": ("stop", lazy("Too many of the first wave were refused: the rest was kept back.")),
     "campaign.wave_passed": ("", lazy("The rest may go.")),
@@ -305,6 +309,7 @@ ANSWERS: dict[str, Word] = {
     "cancelled": lazy("stopped before its turn"),
     "unmakeable": lazy("the letter could not be made out to this address"),
     "config": lazy("the relay does not accept this sender"),
+    "provider": lazy("the mailbox provider refuses us"),
     "bad_answer": lazy("the answer made no sense"),
     "utf8": lazy("they cannot take an address with such letters"),
     "system": lazy("something is broken on their side"),
@@ -384,7 +389,11 @@ def campaign_reason(code: str, until: datetime | None = None) -> str:
 
 
 def why_held(campaign: Any) -> str:
-    """campaign_reason; of a domain that no route takes: which one, what the provider said and who has to act."""
+    """campaign_reason; of a domain that no route takes: which one, what the provider said and who has to act. Of
+    mailbox providers that refuse us: which, how many emails and what is missing.
+    """
+    if campaign.reason == "provider":
+        return refusals_told(queries.provider_refusals(campaign))
     if campaign.reason != "barred":
         return campaign_reason(campaign.reason, campaign.waits_until)
     domain = campaign.edition.message_id_domain
@@ -395,9 +404,28 @@ def why_held(campaign: Any) -> str:
     return " ".join(dict.fromkeys(said))
 
 
+def refusal_reason(row: Any) -> str:
+    """Which mailbox provider refuses us, how many emails and what is missing: delivery.queries.RefusalRow."""
+    name = provider(row.provider) if row.known else row.provider
+    return _(refusals.REASONS[row.reason]).format(provider=name, count=wording.grouped(row.count), answer=row.answer)
+
+
+def refusals_told(rows: Any) -> str:
+    """All of a campaign, with how many wait."""
+    if not rows:
+        return campaign_reason("provider")
+    waiting = ngettext(
+        "%(n)s subscriber waits for this and wasn't marked as bounced.",
+        "%(n)s subscribers wait for this; none of them was marked as bounced.",
+        rows[0].waiting,
+    ) % {"n": wording.grouped(rows[0].waiting)}
+    return " ".join([*map(refusal_reason, rows), waiting, _("Once that is done, choose “Try again”.")])
+
+
 # Why a campaign began to wait, for its timeline.
 WAITS: dict[str, Word] = {
     "barred": lazy("No route took letters from its domain: it waits."),
+    "provider": lazy("Only emails to mailbox providers that refuse us are left: it waits."),
     "quiet": lazy("Quiet hours began: it waits."),
     "wave": lazy("It waits after its first wave."),
     "test": lazy("It waits for the version that wins."),

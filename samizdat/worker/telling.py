@@ -1,13 +1,15 @@
-"""Mails to the admins about what may not be overlooked: a file of readers that anybody can open (threat model, T19).
+"""Mails to the admins about what may not be overlooked: a file of readers that anybody can open (threat model, T19),
+and a mailbox provider that refuses a campaign.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
-desk.
+desk. So do the provider's words, and its name where it is a small one, for that points at people.
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -20,7 +22,10 @@ from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.models import List
 from samizdat.campaigns import senders
+from samizdat.core.address import PROVIDERS
 from samizdat.core.outcome import Deferred
+from samizdat.core.refusals import NAMES
+from samizdat.delivery.models import ProviderRefusal
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.worker import mailing
@@ -29,29 +34,77 @@ from samizdat.worker import mailing
 GIVE_UP = timedelta(days=1)
 # Seconds until what no route took is tried again.
 WAIT = 60.0
-_later: dict[int, float] = {}  # Export -> when it is looked at again; never again where everybody was told.
+# Kind and number of a row -> when it is looked at again; never again where everybody was told.
+_later: dict[tuple[str, int], float] = {}
 
 
 def take(now: datetime) -> int:
     """Mails to the admins what they were not mailed yet; how many mails went out."""
-    rows = Export.objects.select_related("organisation").filter(plain=True, created__gt=now - GIVE_UP)
-    return sum(_tell(row, now) for row in rows if time.monotonic() >= _later.get(row.pk, 0.0))
+    since = now - GIVE_UP
+    exports = Export.objects.select_related("organisation").filter(plain=True, created__gt=since)
+    refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
+    told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
+    told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
+    return sum(_tell(one, now) for one in told)
 
 
-def _tell(row: Export, now: datetime) -> int:
-    event = Event.objects.filter(organisation=row.organisation, kind=EXPORTED, about=row.pk).first()
-    members = Membership.objects.filter(organisation=row.organisation, role="admin", person__is_active=True)
-    told = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
-    waiting = [one.person for one in members.select_related("person") if _mark(one.person) not in told]
-    _later[row.pk] = time.monotonic() + WAIT if waiting else float("inf")
-    sender = _sender(row.organisation)
+class _Told(NamedTuple):
+    """What the admins of an organisation are told. subject and text: made in the language of each."""
+
+    mark: tuple[str, int]
+    organisation: Any
+    kind: str  # Of its event.
+    about: int
+    subject: Callable[[], str]
+    text: Callable[[], str]
+
+
+def _of(row: Any) -> tuple[str, int]:
+    return type(row).__name__, row.pk
+
+
+def _is_due(mark: tuple[str, int]) -> bool:
+    return time.monotonic() >= _later.get(mark, 0.0)
+
+
+def _told_of_export(row: Export) -> _Told:
+    organisation = row.organisation
+    return _Told(
+        _of(row),
+        organisation,
+        EXPORTED,
+        row.pk,
+        lambda: _("An export that anybody can read: %(name)s") % {"name": organisation.name},
+        lambda: _export_text(organisation),
+    )
+
+
+def _told_of_refusal(row: ProviderRefusal) -> _Told:
+    organisation, campaign = row.edition.organisation, row.edition.campaign_id
+    return _Told(
+        _of(row),
+        organisation,
+        "campaign.provider_refuses",
+        campaign,
+        lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": organisation.name},
+        lambda: _refusal_text(organisation, campaign, NAMES.get(PROVIDERS[row.provider], "")),
+    )
+
+
+def _tell(told: _Told, now: datetime) -> int:
+    event = Event.objects.filter(organisation=told.organisation, kind=told.kind, about=told.about).order_by("pk").last()
+    members = Membership.objects.filter(organisation=told.organisation, role="admin", person__is_active=True)
+    known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
+    waiting = [one.person for one in members.select_related("person") if _mark(one.person) not in known]
+    _later[told.mark] = time.monotonic() + WAIT if waiting else float("inf")
+    sender = _sender(told.organisation)
     if event is None or sender is None:
         return 0
     mailed = 0
     for person in waiting:
-        if not _mail(row.organisation, sender, person, now):
+        if not _mail(told, sender, person, now):
             break
-        at = readable_time(EXPORTED, now)
+        at = readable_time(told.kind, now)
         FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
         mailed += 1
     return mailed
@@ -66,17 +119,16 @@ def _sender(organisation: Any) -> tuple[str, str] | None:
     return next((sender for list_ in lists if (sender := senders.sender_of(list_))), None)
 
 
-def _mail(organisation: Any, sender: tuple[str, str], person: Person, now: datetime) -> bool:
+def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -> bool:
     """Whether it is done with: taken, or refused for good."""
-    to = people.email_of(person)
+    organisation, to = told.organisation, people.email_of(person)
     with override(person.language or organisation.language):
-        subject = _("An export that anybody can read: %(name)s") % {"name": organisation.name}
-        content = mailing.plain_mail(sender, to, subject, _text(organisation), now)
+        content = mailing.plain_mail(sender, to, told.subject(), told.text(), now)
     message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
     return not isinstance(mailing.carry(organisation, message, sender[1], now), Deferred)
 
 
-def _text(organisation: Any) -> str:
+def _export_text(organisation: Any) -> str:
     desk = organisation.desk_url.rstrip("/")
     where = desk + reverse("exports", args=[organisation.slug]) if desk else ""
     told = [
@@ -86,3 +138,16 @@ def _text(organisation: Any) -> str:
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
     ]
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
+
+
+def _refusal_text(organisation: Any, campaign: int, provider: str) -> str:
+    desk = organisation.desk_url.rstrip("/")
+    where = desk + reverse("report", args=[organisation.slug, campaign]) if desk else ""
+    first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
+    told = [
+        first % {"provider": provider or _("A mailbox provider"), "number": campaign},
+        _("Nobody was marked as bounced. Emails to its mailboxes wait; the others go out."),
+        _("The report of the campaign says what is missing. Once that is done, choose “Try again” there."),
+        *([where] if where else []),
+    ]
+    return "\n\n".join(told) + "\n"

@@ -4,9 +4,9 @@
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused
+from samizdat.core.outcome import Accepted, Deferred, Refused, classify
 from samizdat.transports.base import BadRoute, Teller, read_url
-from tests.transports.desk import Desk, letters
+from tests.transports.desk import Desk, letter, letters
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,22 @@ def test_the_one_too_many_turns_all_of_them_into_the_fault_of_the_route() -> Non
     assert verdicts[4] is not None
     assert (verdicts[4].state, verdicts[4].reason) == ("dead", "same_refusal")
     assert len(desk.deferred) == 5
+
+
+def test_of_many_refusals_by_one_mailbox_provider_one_message_is_held_and_the_route_is_not_blamed() -> None:
+    desk = Desk([])
+    teller = Teller(desk)
+    hosts = ("yahoo.com", "aol.com", "yahoo.de", "ymail.com", "yahoo.fr", "rocketmail.com")
+    messages = [letter(f"ada{number}@{hosts[number % 6]}") for number in range(600)]
+    assert {teller.tell(message, NO) for message in messages} == {None}
+    assert len(teller.held) == 1 and len(desk.refused) == 599
+
+
+def test_a_missing_record_that_every_mailbox_provider_names_bars_the_domain_and_not_the_route() -> None:
+    desk = Desk([])
+    teller = Teller(desk)
+    said = classify("final", 550, "5.7.26 Unauthenticated email from lantern.example is not accepted: DMARC")
+    assert isinstance(said, Deferred)
+    verdict = [teller.tell(message, said) for message in letters(5)][-1]
+    assert verdict is not None and (verdict.state, verdict.reason) == ("config", "authentication_records")
+    assert {outcome.scope for outcome in desk.told.values() if isinstance(outcome, Deferred)} == {"config"}

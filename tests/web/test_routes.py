@@ -281,6 +281,30 @@ def test_a_domain_that_is_not_accepted_stands_on_the_pages_and_is_tried_again(he
     assert vera.post(_to(here, "try-again", route.pk), {"domain": domain}).status_code == 302
 
 
+def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_is_missing(
+    here: House, desk: Desk
+) -> None:
+    from samizdat.core.outcome import classify
+    from samizdat.delivery.actions import refusing
+
+    Campaign.objects.filter(pk=here.sent.pk).update(state="sending")
+    said = classify("final", 550, "5.7.40 The sender's domain does not have a DMARC record")
+    refusing.put_off(here.sent.edition.pk, "gmail", said, 20, NOW)  # type: ignore[arg-type]
+    missing = (
+        "Gmail refuses our emails, 20 in the same words (550 5.7.40 The sender&#x27;s domain does not have a DMARC"
+    )
+    clara = desk("editor")
+    assert missing in clara.get(_to(here, "home")).content.decode()
+    page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert missing in page and "Publish the record shown under Sending domains." in page
+    assert "A mailbox provider refuses our emails: what is for it waits." in page
+    Campaign.objects.filter(pk=here.sent.pk).update(state="waiting", reason="provider")
+    page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert page.count(missing) == 1 and "Waiting: refused by a mailbox provider" in page
+    page = clara.post(_to(here, "resume", here.sent.pk), follow=True).content.decode()
+    assert missing not in page and queries.provider_refusals(here.sent) == []
+
+
 def test_the_checklist_says_that_no_route_takes_the_domain(here: House, desk: Desk) -> None:
     from samizdat.campaigns.draft import draft_of
 

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience import actions as audience
 from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting.leaving import Wish
-from samizdat.delivery.actions import add_route
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.draft import Draft
+from samizdat.core.outcome import Refused
+from samizdat.delivery.actions import add_route, refusing, release
 from samizdat.worker import telling
 from tests.conftest import NOW
 from tests.web.conftest import make_person
@@ -36,3 +40,23 @@ def test_every_admin_is_mailed_once_about_an_export_that_anybody_can_read(
     text = " ".join(found["eva@lantern.example"].split())
     assert "not sealed" in text and "we move" not in text and "ada@" not in text
     assert row.state == "held"
+
+
+def test_every_admin_is_mailed_once_when_a_mailbox_provider_refuses_a_campaign(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="{{ FNAME }}")
+    campaign = release(campaigns.create(lantern, thursday, draft, by=None, now=NOW), now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    telling._later.clear()
+    for provider, name in (("gmail", "Gmail"), ("@small.example", "A mailbox provider")):
+        refusing.put_off(campaign.edition.pk, provider, Refused(550, "go away", "message", "content"), 20, NOW)
+        assert telling.take(NOW + timedelta(minutes=1)) == 1
+        refusing.lift(campaign, now=NOW)
+        telling._later.clear()
+        assert telling.take(NOW + timedelta(minutes=1)) == 0
+        text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
+        assert f"{name} refuses emails of campaign No. {campaign.pk}" in text
+        assert "small.example" not in text and "go away" not in text

@@ -19,7 +19,7 @@ from samizdat.delivery.models import Chunk, Route
 from samizdat.events.actions import record
 
 # What follows a first wave may not be claimed before this: it is opened when the wave has passed.
-LATER = datetime(9999, 12, 31, tzinfo=UTC)
+LATER = pace.LATER
 # Quiet hours begin so much earlier for senders: what is in flight then has its answer in time. They end on time.
 EARLY = timedelta(seconds=2)
 # A limit that is free again sooner than this is waited for without a word.

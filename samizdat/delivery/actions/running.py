@@ -13,6 +13,7 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
 from samizdat.delivery.actions.chunks import next_position
+from samizdat.delivery.actions.refusing import lift
 from samizdat.delivery.actions.rounds import enter_round
 from samizdat.delivery.actions.speaking import of_one_version
 from samizdat.delivery.engine import locks, recovery
@@ -34,9 +35,14 @@ def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
 
 
 def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
-    """Goes on where it was: to its schedule if that is still ahead, else sending. Errors: WrongState."""
+    """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
+    are tried again, whether it is paused or not. Errors: WrongState.
+    """
     sentence = _("Only a paused campaign can be resumed.")
     campaign.refresh_from_db()
+    if lift(campaign, now=now, by=by) and campaign.state != "paused":
+        campaign.refresh_from_db()
+        return campaign
     if (campaign.state, campaign.reason) in (("waiting", "wave"), ("paused", "refusals")):
         return _let_the_rest_go(campaign, sentence, now, by)
     ahead = campaign.due is not None and campaign.due > now

@@ -23,7 +23,7 @@ from samizdat.core.dkim import SigningMaker
 from samizdat.core.message import MessageMaker
 from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import signing
-from samizdat.delivery.actions import barring
+from samizdat.delivery.actions import barring, refusing
 from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.actions.routes import believe
 from samizdat.delivery.errors import NoRoute, WantsNoMail
@@ -115,6 +115,9 @@ def send_test(
     tried, _verdict = asyncio.run(_carry(transport_of(route, for_test=True), messages))
     if any(one.ok for one in tried):
         barring.lift(route, domain(sender), now=now, by=by)
+    for one in tried:
+        if one.ok:
+            refusing.accepts_again(campaign.organisation, one.address, now=now, by=by)
     record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
 
@@ -144,6 +147,8 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
     if tried.ok or verdict.state != "ok":
         believe(route, verdict, now=now, by=by, domain=domain(sender))
+    if tried.ok:
+        refusing.accepts_again(route.organisation, address, now=now, by=by)
     return tried
 
 

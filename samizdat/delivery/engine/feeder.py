@@ -21,12 +21,13 @@ from samizdat.core import ledger, outcome, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import location
-from samizdat.delivery.actions import clock, fencing, holds, pacing, routes
+from samizdat.delivery.actions import clock, fencing, holds, pacing, refusing, routes
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
 from samizdat.delivery.engine.pulse import Pulse
+from samizdat.delivery.engine.refusing import PutOff
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.engine.slices import SLICE, Claim, Slice
 from samizdat.delivery.models import Worker
@@ -82,6 +83,9 @@ class Feeder:
         self._domains: dict[tuple[int, str], pacing.Warming] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
+        self._put_off: deque[tuple[Lane, PutOff]] = deque()
+        self._settling: deque[tuple[Lane, int, int]] = deque()
+        self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
@@ -106,6 +110,15 @@ class Feeder:
         """domains: the verdict means letters from these alone."""
         self._condemned.append((lane, route, verdict, domains))
         self.wake.set()
+
+    def put_off(self, lane: Lane, what: PutOff) -> None:
+        """A mailbox provider refuses us."""
+        self._put_off.append((lane, what))
+        self.wake.set()
+
+    def may_settle(self, lane: Lane, edition: int, waiting: int) -> None:
+        """So many refusals of this edition wait: for whom, when nobody else is to be sent anything?"""
+        self._settling.append((lane, edition, waiting))
 
     # -- the thread -------------------------------------------------------------------------------------------------
 
@@ -141,6 +154,7 @@ class Feeder:
         self._take_back()
         self.pacer.work()
         self._write_condemned()
+        self._write_put_off()
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + TICK
             self._tick()
@@ -346,6 +360,7 @@ class Feeder:
         clock.finish_cancelled(now)
         routes.wake_due(now)
         recovery.recover_dead(now, mine=self.worker.pk if self.worker else None)
+        self._settle(now)
         self._look_at_campaigns(now)
         self._drop_idle()
         if not self._sender.recorder.alive:
@@ -373,6 +388,8 @@ class Feeder:
         domains = pacing.warming(organisation, now)
         self._domains = {key: domain for key, domain in self._domains.items() if key[0] != organisation}
         self._domains |= {(organisation, name): domain for name, domain in domains.items()}
+        editions = [row["edition__id"] for row in campaigns]
+        held_back = self._look_at_refusing(organisation, lane, editions, now)
         sending = []
         for row in campaigns:
             if clock.finish_if_done(row["id"], now):
@@ -389,7 +406,10 @@ class Feeder:
                 asks = lane.way_for(name) is None or row["reason"] in ("limit", "warm_up")
                 return holds.all_spent(organisation, now, name) if asks else None
 
-            if clock.wait_or_go_on(row, holds.hold_of(row, no_way, spent, now), now):
+            hold = holds.hold_of(row, no_way, spent, now)
+            if hold is None and row["edition__id"] in held_back and refusing.nobody_else(row["edition__id"]):
+                hold = holds.Hold("provider")
+            if clock.wait_or_go_on(row, hold, now):
                 sending.append(row["edition__id"])
         turns = [edition for edition in self._editions.get(organisation, []) if edition in sending]
         self._editions[organisation] = turns + [edition for edition in sending if edition not in turns]
@@ -418,6 +438,31 @@ class Feeder:
         while self.recovered:
             routes.clear_reason(self.recovered.popleft())
 
+    def _write_put_off(self) -> None:
+        while self._put_off:
+            lane, what = self._put_off.popleft()
+            refusing.put_off(what.edition, what.provider, what.said, what.alike, self._sender.clock())
+            self._sender.call(lane.refusing.written, what.edition, what.provider)
+            self._next_tick = 0.0
+
+    def _settle(self, now: datetime) -> None:
+        """Where nobody else of a campaign is to be sent anything, what waits to be understood is decided."""
+        while self._settling:
+            lane, edition, waiting = self._settling.popleft()
+            claims = [claim for claim in self._claims.get(lane.organisation, []) if claim.opened.edition == edition]
+            unanswered = sum(claim.sliced - claim.resolved + len(claim.rest) for claim in claims)
+            if unanswered == waiting and not self.returned and not refusing.anybody_else(edition, now):
+                self._sender.call(lane.refusing.settle, edition)
+
+    def _look_at_refusing(self, organisation: int, lane: Lane, editions: list[int], now: datetime) -> set[int]:
+        """Editions of which some mailbox provider is put off."""
+        seen = refusing.of_editions(organisation, editions)
+        if self._known_refusing.get(organisation, refusing.NOBODY) != seen:
+            self._known_refusing[organisation] = seen
+            self._sender.call(lane.refusing.set_put_off, dict(seen.put_off), seen.believed)
+        refusing.let_go(editions, seen, now)
+        return set(seen.put_off)
+
     def _drop_idle(self) -> None:
         now = time.monotonic()
         used = {claim.opened.edition for claims in self._claims.values() for claim in claims}
@@ -434,6 +479,7 @@ class Feeder:
         """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
         self._take_back()
         self._write_condemned()
+        self._write_put_off()
         self.pacer.end()
         for domain in self._domains.values():
             if back := self._domain_back.pop(domain.id, 0):

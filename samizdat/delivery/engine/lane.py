@@ -16,6 +16,7 @@ from samizdat.core import pace, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import Deferred, Outcome, Refused, RouteVerdict
 from samizdat.delivery.engine.opening import RouteInfo
+from samizdat.delivery.engine.refusing import Refusing
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.engine.route_run import MOST_STRIKES, RouteRun
 from samizdat.delivery.engine.slices import (
@@ -58,6 +59,7 @@ class Lane:
         self._fed: frozenset[str] = frozenset()  # Then: domains of which a slice waits for its route.
         self._rate = 0.0
         self._received = time.monotonic()
+        self.refusing = Refusing(self)
 
     # -- slices -----------------------------------------------------------------------------------------------------
 
@@ -189,6 +191,7 @@ class Lane:
 
     def drop(self, edition: int) -> None:
         """The campaign is paused, cancelled or fenced: nothing more of it leaves."""
+        self.refusing.drop([edition])
         for piece in self.slices:
             kept = deque(item for item in piece.items if item.claim.opened.edition != edition)
             self.give_back([item for item in piece.items if item.claim.opened.edition == edition])
@@ -201,6 +204,7 @@ class Lane:
         heapq.heapify(self._again)
 
     def give_all_back(self) -> None:
+        self.refusing.drop()
         for piece in self.slices:
             self.give_back(piece.items)
         self.slices.clear()
@@ -209,6 +213,14 @@ class Lane:
             run.own.clear()
         self.give_back([item for *_, item in self._again])
         self._again.clear()
+
+    def at_hand(self) -> set[int]:
+        """Editions of which something is still to be sent here, or on its way."""
+        items = [item for run in (*self.runs, *self.leaving) for item in (*run.own, *run.out)]
+        items += [entry[3] for entry in self._again]
+        return {item.claim.opened.edition for item in items} | {
+            piece.claim.opened.edition for piece in self.slices if piece.items
+        }
 
     # -- results ----------------------------------------------------------------------------------------------------
 
@@ -249,13 +261,11 @@ class Lane:
         self.forget_s(item)
         tosses = item.claim.tosses.setdefault(item.addressed.number, Tosses())
         tosses.count += 1
-        if outcome.scope != "throttle":
-            tosses.routes.add(run.id)
-            other = self.another(item, run)
-            if other is not None:
-                other.own.append(item)
-                other.pump()
-                return
+        if outcome.scope != "throttle" and self._by_another(run, item, tosses):
+            return
+        if outcome.scope == "provider":
+            self.refusing.refused(item, outcome, run.id)
+            return
         wait = getattr(outcome, "wait", None) or 0
         if tosses.count > MOST_TOSSES and run.open:
             answer = outcomes.answer_class(outcome)
@@ -263,6 +273,16 @@ class Lane:
             return
         pause = max(wait, 2.0 ** (tosses.count - 1) * 0.5)
         heapq.heappush(self._again, (time.monotonic() + pause, next(self._count), run, item))
+
+    def _by_another(self, run: RouteRun, item: Item, tosses: Tosses) -> bool:
+        """Does another route that lives try it?"""
+        tosses.routes.add(run.id)
+        other = self.another(item, run)
+        if other is None:
+            return False
+        other.own.append(item)
+        other.pump()
+        return True
 
     def forget_s(self, item: Item) -> None:
         """Its S was answered by an R: the journal need not keep that for it."""
@@ -329,6 +349,8 @@ class Lane:
 
         Where our set-up is wrong, it is down for the domains that it was said of, and others go on.
         """
+        if verdict.reason in ("same_refusal", "authentication_records"):
+            self.refusing.drop()  # Not only theirs: those who wait here were not refused by anybody's provider.
         if verdict.state == "config" and run.refused:
             self._bar(run, verdict)
             return
@@ -436,6 +458,7 @@ class Lane:
                 self.give_back([run.own.popleft()])
         while self.slices and now - self.slices[0].checked > SLICE_SECONDS:
             self.give_back(self.slices.popleft().items)
+        self.refusing.ask()
         self.pump()
 
     @property

@@ -18,6 +18,9 @@ from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
 from samizdat.vault import house
 
+# As `wait` of what is put off: its mailbox provider refuses us, so it waits until a person lifts that.
+HELD = -1
+
 
 class Result(NamedTuple):
     """What was heard of one message. `route` None: no server was asked. `wait`: seconds the server named."""
@@ -35,7 +38,7 @@ class Result(NamedTuple):
     text: str = ""
     crashed: bool = False  # In doubt because the sender died: tried again by the campaign's policy however often.
     held: bool = False  # In doubt for good: only a person settles it.
-    put_off: bool = False  # Not tried: it waits for its mailbox provider's turn, `wait` seconds and no longer.
+    put_off: bool = False  # No try of hers: it waits for its mailbox provider, `wait` seconds; HELD: till it is lifted.
 
 
 @dataclass(slots=True)
@@ -213,7 +216,9 @@ def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> No
 
 
 def _next(result: Result, tries: int, now: datetime) -> datetime:
-    return now + timedelta(seconds=result.wait) if result.put_off else due(tries, now, result.wait)
+    if result.put_off:
+        return pace.LATER if result.wait == HELD else now + timedelta(seconds=result.wait)
+    return due(tries, now, result.wait)
 
 
 def due(tries: int, now: datetime, wait: int) -> datetime:
@@ -264,7 +269,7 @@ def _move_one(
     if result.news not in _FACTS and not here:
         return None
     news, answer = result.news, result.answer
-    if news == News.DEFERRED and tried and pace.expired(tried["first"], now):
+    if news == News.DEFERRED and not result.put_off and tried and pace.expired(tried["first"], now):
         news, answer = News.EXPIRED, _EXPIRED
     try:
         new = step(old, news)

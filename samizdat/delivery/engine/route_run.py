@@ -103,6 +103,8 @@ class RouteRun:
                 return None
             if self.slowed and item.provider in self.slowed and self._put_off(item):
                 continue
+            if self.lane.refusing.holds and self.lane.refusing.holds_back(item):
+                continue
             message = self._make(item)
             if message is not None:
                 self.out.add(item)
@@ -295,6 +297,8 @@ class RouteRun:
             self.accepted += 1
             self._note(item, News.ACCEPTED, _ACCEPTED, outcome.code, 0)
             self.lane.book(item, News.ACCEPTED, _ACCEPTED, outcome.code, self.id)
+            if self.lane.refusing.any_waits:
+                self.lane.refusing.accepted(item)
             return
         if type(outcome) is Deferred and outcome.scope == "config":
             self.refused.add(item.claim.opened.domain)
@@ -310,6 +314,12 @@ class RouteRun:
                 self.lane.put_off(item, self.slowed[item.provider].wait(self.lane.sender.clock().timestamp(), wait))
                 return
             self.lane.came_back(self, item, outcome)
+            return
+        if isinstance(outcome, Refused):
+            # Whose it is will be seen. Killed before that, the journal knows that it was not taken: it is tried again.
+            self._note(item, News.RETURNED, answer, code, wait)
+            self.lane.forget_s(item)
+            self.lane.refusing.refused(item, outcome, self.id)
             return
         self._note(item, news, answer, code, wait)
         self.lane.book(item, news, answer, code, self.id, wait, "" if isinstance(outcome, Unsure) else outcome.text)

@@ -214,8 +214,8 @@ def run_campaign(
     """`campaign send --wait`: sends if nobody else does, else watches. Killed and called again, it goes on.
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,
-    no_route, barred, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. Errors: SenderFailed,
-    CopiedFolder, Pooled.
+    no_route, barred, provider, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. Errors:
+    SenderFailed, CopiedFolder, Pooled.
     """
     check_sessions()
     fencing.look(hours.now())
@@ -274,6 +274,8 @@ class _Watched:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
+        if campaign.state == "waiting" and campaign.reason == "provider":
+            return "provider"
         self._stuck_since = None
         if campaign.state in _ENDS and campaign.state != "waiting":
             return _ENDS[campaign.state]

@@ -94,6 +94,8 @@ def state(shape: str, word: str) -> SafeString:
 def campaign_state(campaign: Any) -> SafeString:
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
     passing = campaign.state == "waiting" and campaign.reason in words.PASSING
+    if campaign.state == "waiting" and campaign.reason == "provider":
+        return state(*words.campaign_state("provider"))
     return state(*words.campaign_state("taken_back" if taken_back else "waits" if passing else campaign.state))
 
 
@@ -251,6 +253,11 @@ def route_reason(row: Any) -> str:
 @register.filter
 def route_actor(row: Any) -> str:
     return words.route_actor(row)
+
+
+@register.filter
+def refusals_told(rows: Any) -> str:
+    return words.refusals_told(rows)
 
 
 @register.filter

@@ -72,6 +72,9 @@ def _stuck(routes: Any, going: Any) -> str:
     if waiting and waiting.campaign.reason in words.PASSING:
         reason = words.campaign_reason(waiting.campaign.reason, waiting.campaign.waits_until)
         return _("“%(subject)s” waits. %(reason)s") % {"subject": waiting.subject[:80], "reason": reason}
+    if waiting and waiting.campaign.reason == "provider":
+        facts = {"subject": waiting.subject[:80]}
+        return _("“%(subject)s” waits, for a mailbox provider refuses our emails.") % facts
     if waiting and waiting.campaign.reason == "barred":
         return _("“%(subject)s” waits, for no route takes letters from its domain.") % {"subject": waiting.subject[:80]}
     if waiting:
@@ -162,8 +165,20 @@ def _differing(organisation: Any) -> list[dict[str, str]]:
     return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organisation, "differ"), _("Look"))]
 
 
+def _refused(organisation: Any, row: Any) -> list[dict[str, str]]:
+    """Mailbox providers that refuse us while it goes out to the others."""
+    found = delivery.provider_refusals(row.campaign)
+    if not found:
+        return []
+    title = _("A mailbox provider refuses “%(subject)s”") % {"subject": row.subject[:80]}
+    href = address(organisation, "report", row.campaign.pk)
+    return [_need("stop", title, words.refusals_told(found), href, _("See the report"))]
+
+
 def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
+    if campaign.state == "sending":
+        return _refused(organisation, row)
     if campaign.state not in ("paused", "waiting"):
         return []
     sentence = _("“%(subject)s” is paused") if campaign.state == "paused" else _("“%(subject)s” waits")

@@ -162,6 +162,7 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "moving": found.state == "sending",
         "resting": _resting(request.organisation) if found.state in LIVE else [],
         "barred": _barred(found) if found.state in LIVE else [],
+        "refusing": queries.provider_refusals(found) if found.state in LIVE else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed)
         if speed and not patience and found.state == "sending"

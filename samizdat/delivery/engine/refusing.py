@@ -1,0 +1,169 @@
+"""Mailbox providers that refuse us, in the engine. Refusals wait until it is known whose they are (core/refusals); what
+is for a provider that was put off waits, as deferred, until a person lifts that. On the event loop, of one lane.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from samizdat.core import outcome as outcomes
+from samizdat.core import refusals
+from samizdat.core.ledger import News, Record
+from samizdat.core.outcome import Deferred, Refused
+from samizdat.core.refusals import Group, Refusals
+from samizdat.delivery.engine.results import HELD
+from samizdat.delivery.engine.slices import Item
+
+if TYPE_CHECKING:
+    from samizdat.delivery.engine.lane import Lane
+
+# Seconds between two questions whether anything else of a campaign is to be sent.
+ASK = 0.5
+
+_PROVIDER = outcomes.NUMBERS["provider"]
+# What is no mailbox provider's word: the sending route cannot carry this one email.
+_OF_THE_ROUTE = ("utf8", "size", "unmakeable")
+
+
+class PutOff(NamedTuple):
+    """A mailbox provider that refuses us in a campaign, for the feeder to write down."""
+
+    edition: int
+    provider: str
+    said: Deferred | Refused
+    alike: int  # So many of them.
+
+
+class _Waiting(NamedTuple):
+    item: Item
+    route: int
+
+
+class Refusing:
+    """Refusals of one lane's campaigns. Nothing of it outlives the process: whoever waits here is tried again."""
+
+    def __init__(self, lane: "Lane") -> None:
+        self._lane = lane
+        self._of: dict[int, Refusals] = {}  # By edition.
+        self._put_off: dict[int, frozenset[str]] = {}  # By edition: providers, as the database has them.
+        self._unwritten: dict[int, set[str]] = {}  # Put off here, and not written down yet.
+        self._believed: Mapping[int, frozenset[str]] = {}
+        self._next_ask = 0.0
+
+    # -- from routes ------------------------------------------------------------------------------------------------
+
+    @property
+    def holds(self) -> bool:
+        """Is any provider put off? Asked for each message."""
+        return bool(self._put_off or self._unwritten)
+
+    def holds_back(self, item: Item) -> bool:
+        """Is this one's provider put off? Then it waits, and nobody behind it."""
+        edition = item.claim.opened.edition
+        held = self._put_off.get(edition, frozenset()) | self._unwritten.get(edition, frozenset())
+        if not held or refusals.of(item.addressed.recipient) not in held:
+            return False
+        self._lane.book(item, News.DEFERRED, _PROVIDER, wait=HELD, put_off=True)
+        return True
+
+    def refused(self, item: Item, outcome: Deferred | Refused, route: int) -> None:
+        """A refusal that may be about us. Its S has been answered."""
+        if outcome.answer in _OF_THE_ROUTE:
+            self._book(_Waiting(item, route), outcome)
+            return
+        edition, provider = item.claim.opened.edition, refusals.of(item.addressed.recipient)
+        if self.holds_back(item):
+            return
+        mine = self._of.setdefault(edition, Refusals())
+        mine.believed = self._believed.get(edition, frozenset())
+        if mine.is_believed(provider, outcome):
+            self._book(_Waiting(item, route), outcome)
+            return
+        group = mine.note(provider, outcome, _Waiting(item, route))
+        if group is not None:
+            self._put_provider_off(edition, group)
+        for group in mine.too_many():
+            self._believe(group)
+
+    def accepted(self, item: Item) -> None:
+        """Others of its provider were refused on their own account."""
+        mine = self._of.get(item.claim.opened.edition)
+        for group in mine.accepted(refusals.of(item.addressed.recipient)) if mine else ():
+            self._believe(group)
+
+    @property
+    def any_waits(self) -> bool:
+        return bool(self._of)
+
+    # -- what becomes of them ---------------------------------------------------------------------------------------
+
+    def _believe(self, group: Group) -> None:
+        """Each of them was refused for itself. Words about us mark nobody even then: the provider is asked later."""
+        for waiting, said in group.waiting:
+            self._book(waiting, said)
+
+    def _book(self, waiting: _Waiting, said: Deferred | Refused) -> None:
+        item, answer = waiting.item, outcomes.answer_class(said)
+        lane, number = self._lane, waiting.item.addressed.number
+        news, wait = News.REFUSED, 0
+        if isinstance(said, Deferred):
+            news, wait = News.DEFERRED, max(said.wait or 0, refusals.LATER)
+        lane.sender.journal.r(
+            Record(0, item.claim.chunk, number, news, answer, said.code, waiting.route, -(-wait // 60))
+        )
+        lane.book(item, news, answer, said.code, waiting.route, wait, said.text)
+
+    def _put_provider_off(self, edition: int, group: Group) -> None:
+        """Those who wait are no tries; whoever else is of this provider in this campaign waits with them."""
+        self._unwritten.setdefault(edition, set()).add(group.provider)
+        for (item, route), said in group.waiting:
+            self._lane.book(item, News.DEFERRED, _PROVIDER, said.code, route, HELD, said.text, put_off=True)
+        self._lane.sender.feeder.put_off(self._lane, PutOff(edition, group.provider, group.said, group.count))
+
+    # -- from the feeder --------------------------------------------------------------------------------------------
+
+    def set_put_off(self, put_off: dict[int, frozenset[str]], believed: Mapping[int, frozenset[str]]) -> None:
+        """As the database has it now."""
+        self._put_off, self._believed = put_off, believed
+
+    def written(self, edition: int, provider: str) -> None:
+        self._put_off[edition] = self._put_off.get(edition, frozenset()) | {provider}
+        left = self._unwritten.get(edition, set())
+        left.discard(provider)
+        if not left:
+            self._unwritten.pop(edition, None)
+
+    def ask(self) -> None:
+        """Is anything else of these campaigns to be sent? The feeder knows, and calls `settle` where nothing is."""
+        now = time.monotonic()
+        if not self._of or now < self._next_ask:
+            return
+        self._next_ask = now + ASK
+        busy = self._lane.at_hand()
+        for edition, mine in list(self._of.items()):
+            if not mine:
+                del self._of[edition]
+            elif edition not in busy:
+                self._lane.sender.feeder.may_settle(self._lane, edition, len(mine))
+
+    def settle(self, edition: int) -> None:
+        """Nobody else will be asked: what mailbox providers said of single people is theirs, what they said of us means
+        that they refuse us."""
+        mine = self._of.get(edition)
+        if mine is None or edition in self._lane.at_hand():
+            return
+        for group in mine.take_all():
+            if group.about_us:
+                self._put_provider_off(edition, group)
+            else:
+                self._believe(group)
+        del self._of[edition]
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def drop(self, editions: Collection[int] | None = None) -> None:
+        """The campaign does not go on, or a route was to blame: they are as good as untried. None: all campaigns."""
+        for edition in list(self._of if editions is None else editions):
+            mine = self._of.pop(edition, None)
+            for group in mine.take_all() if mine else ():
+                self._lane.give_back([waiting.item for waiting, _ in group.waiting])

@@ -1,0 +1,247 @@
+"""A mailbox provider that refuses us: nobody is marked, it is put off, and what waits goes out once that is mended."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.campaigns.models import Campaign
+from samizdat.cli.books import books, status_of
+from samizdat.core import pace, seal
+from samizdat.delivery import queries
+from samizdat.delivery.actions import resume, send_probe
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.models import Delivery, ProviderRefusal, Retry
+from samizdat.events.models import Event
+from tests.delivery.conftest import House, Running, until
+from tests.delivery.test_sending import books_balance
+from tests.smtp_server import ScriptedServer
+
+NO_DMARC = (
+    "550 5.7.40 The sender's domain lantern.example does not have a DMARC record. For more information, go to "
+    "https://support.google.com/a?p=sender-guidelines 4fb4d7f45d1cf-61d gsmtp"
+)
+NO_MAILBOX = "550 5.1.1 No such mailbox"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def people_at(house: House, domain: str, count: int) -> list[str]:
+    """So many more subscribers with mailboxes at one domain."""
+    from samizdat.audience.models import Subscriber, row_id
+    from samizdat.core import address as addresses
+
+    numbers = [house.number(address) for address in house.people(count)]
+    found = []
+    for number in numbers:
+        address = f"reader{number}@{domain}"
+        row = Subscriber.objects.get(pk=row_id(house.organisation.id, number))
+        plain = seal.pack({seal.ADDRESS: address, house.field: f"Reader {number}"})
+        row.blob = house.keys.seal(plain, "subscriber", "blob", number)
+        row.blind, row.provider = house.keys.blind(address), addresses.provider(domain)
+        row.save(update_fields=["blob", "blind", "provider"])
+        found.append(address)
+    return found
+
+
+def refuse(server: ScriptedServer, answer: str, *domains: str, stage: str = "final", **how: Any) -> None:
+    server.on(stage, answer, when=lambda moment: moment.recipient.endswith(tuple(f"@{one}" for one in domains)), **how)
+
+
+def test_readers_of_a_provider_that_misses_a_record_wait_and_get_the_letter_once_it_is_there(
+    house: House, server: ScriptedServer
+) -> None:
+    others, theirs = house.people(40), people_at(house, "gmail.com", 60)
+    refuse(server, NO_DMARC, "gmail.com")
+    house.route(server, connections=2)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["state"], ended["reason"]) == ("provider", "waiting", "provider")
+    assert (ended["accepted"], ended["refused"], ended["deferred"], ended["pending"]) == (40, 0, 60, 0)
+    assert server.counts() == dict.fromkeys(others, 1)
+    assert len([line for line in server.commands if "gmail.com" in line]) <= 20 + 2 * 2 + 2
+    [row] = ProviderRefusal.objects.all()
+    assert (row.reason, row.lifted) == ("dmarc", None) and row.count == 20
+    told = " ".join(books(status_of(campaign)))
+    assert "Gmail refuses our emails, 20 in the same words (550 5.7.40" in told and "60 subscribers wait" in told
+    assert "Publish the record shown under Sending domains" in told and f"campaign resume {campaign.pk}" in told
+    assert Event.objects.filter(kind="campaign.provider_refuses").count() == 1
+    books_balance(campaign)
+    server.forget()
+    campaign.refresh_from_db()
+    resume(campaign, now=now())
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 100, 0)
+    assert server.counts() == dict.fromkeys([*others, *theirs], 1)
+    books_balance(campaign)
+
+
+def test_an_answer_in_no_table_that_twenty_readers_of_a_provider_get_marks_none_of_them(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(10)
+    people_at(house, "mail.ru", 30)
+    refuse(server, "550 Sorry, we have had enough of you today", "mail.ru", stage="rcpt")
+    house.route(server, connections=1)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 10, 0, 30)
+    books_balance(campaign)
+
+
+def test_a_domain_that_nobody_knows_is_put_off_as_well_and_its_name_is_sealed(
+    house: House, server: ScriptedServer
+) -> None:
+    people_at(house, "small.example", 25)
+    refuse(server, "554 go away", "small.example")
+    house.route(server, connections=1)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 25)
+    [row] = ProviderRefusal.objects.all()
+    assert row.provider == 0 and b"small" not in bytes(row.domain_sealed) + bytes(row.answer_sealed) + bytes(row.digest)
+    [shown] = queries.provider_refusals(campaign)
+    assert (shown.provider, shown.count, shown.waiting) == ("small.example", 20, 25)
+    assert "small.example" in shown.sentence and "554 go away" in shown.sentence
+
+
+def test_those_who_are_refused_while_others_of_their_provider_are_accepted_were_refused_themselves(
+    house: House, server: ScriptedServer
+) -> None:
+    theirs = people_at(house, "gmail.com", 90)
+    dead = {address for place, address in enumerate(theirs) if place % 3 == 0}
+    server.on("rcpt", "550 5.7.1 not you", when=lambda moment: moment.recipient in dead)
+    house.route(server, connections=1)
+    ended = run_campaign(house.released().pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 60, 30)
+    assert not ProviderRefusal.objects.exists()
+
+
+def test_a_few_dead_mailboxes_of_a_small_domain_are_theirs_and_the_campaign_ends(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(5)
+    people_at(house, "closed.example", 40)
+    refuse(server, NO_MAILBOX, "closed.example", stage="rcpt")
+    house.route(server)
+    ended = run_campaign(house.released().pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 5, 40)
+    assert not ProviderRefusal.objects.exists()
+
+
+def test_a_whole_domain_without_mailboxes_waits_until_a_person_believes_it(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(5)
+    people_at(house, "gmail.com", 130)
+    refuse(server, NO_MAILBOX, "gmail.com", stage="rcpt")
+    house.route(server, connections=2)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 130)
+    [shown] = queries.provider_refusals(campaign)
+    assert (shown.reason, shown.count) == ("mailbox", 100)
+    campaign.refresh_from_db()
+    resume(campaign, now=now())
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 5, 130)
+    books_balance(campaign)
+
+
+def test_three_readers_of_a_provider_that_speaks_of_us_are_not_marked_either(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(5)
+    people_at(house, "gmail.com", 3)
+    refuse(server, NO_DMARC, "gmail.com")
+    house.route(server)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 5, 0, 3)
+
+
+def test_a_test_that_the_provider_accepts_lets_the_others_go(house: House, server: ScriptedServer) -> None:
+    theirs = people_at(house, "gmail.com", 25)
+    refuse(server, NO_DMARC, "gmail.com")
+    route = house.route(server)
+    campaign = house.released()
+    assert run_campaign(campaign.pk, 60)["ended"] == "provider"
+    assert not send_probe(route, "clara@gmail.com", now=now()).ok
+    campaign.refresh_from_db()
+    assert campaign.state == "waiting"
+    server.forget()
+    assert send_probe(route, "clara@gmail.com", now=now()).ok
+    assert run_campaign(campaign.pk, 60)["accepted"] == 25
+    assert set(theirs) <= set(server.counts())
+
+
+def test_who_waits_for_a_provider_for_weeks_is_not_given_up_and_has_not_been_tried(
+    house: House, server: ScriptedServer
+) -> None:
+    people_at(house, "gmail.com", 25)
+    refuse(server, NO_DMARC, "gmail.com")
+    house.route(server)
+    campaign = house.released()
+    assert run_campaign(campaign.pk, 60)["ended"] == "provider"
+    assert set(Retry.objects.values_list("tries", "due")) == {(0, pace.LATER)}
+    Retry.objects.update(first=now() - timedelta(days=30))
+    campaign.refresh_from_db()
+    resume(campaign, now=now())
+    ended = run_campaign(campaign.pk, 60)  # Nothing was mended: it is put off once more.
+    assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 25)
+    server.forget()
+    server.on("final", "451 4.3.0 later", times=1)
+    Retry.objects.update(first=now() - timedelta(days=30))
+    campaign.refresh_from_db()
+    resume(campaign, now=now())
+    with Running():
+        until(lambda: Campaign.objects.get(pk=campaign.pk).accepted == 24)
+    campaign.refresh_from_db()
+    assert (campaign.refused, campaign.deferred) == (0, 1)
+    books_balance(campaign)
+
+
+def test_killed_before_it_was_known_whose_refusals_they_are_nobody_is_refused(
+    house: House, server: ScriptedServer, second: ScriptedServer
+) -> None:
+    theirs = people_at(house, "gmail.com", 12)
+    refuse(server, NO_DMARC, "gmail.com")
+    house.route(server, connections=1, rate="30/s")
+    campaign = house.released()
+    with Running():
+        until(lambda: len([line for line in server.commands if line.startswith("DATA")]) >= 3)
+    campaign.refresh_from_db()
+    assert (campaign.refused, Delivery.objects.filter(state=3).count()) == (0, 0)
+    books_balance(campaign)
+    assert len(theirs) == campaign.pending + campaign.deferred
+
+
+def test_the_next_route_takes_what_a_provider_refuses_from_the_first(
+    house: House, server: ScriptedServer, second: ScriptedServer
+) -> None:
+    theirs = people_at(house, "outlook.com", 30)
+    refuse(server, "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent (S3140).", "outlook.com")
+    house.route(server, "first", priority=1)
+    house.route(second, "second", priority=2)
+    ended = run_campaign(house.released().pk, 60)
+    assert (ended["ended"], ended["accepted"]) == ("finished", 30)
+    assert second.counts() == dict.fromkeys(theirs, 1) and not ProviderRefusal.objects.exists()
+
+
+@pytest.mark.parametrize("answer", [NO_DMARC, "554 5.7.9 Message not accepted for policy reasons", "550 no"])
+def test_several_domains_of_one_provider_are_its_own_refusal_and_not_the_routes(
+    house: House, server: ScriptedServer, answer: str
+) -> None:
+    house.people(20)
+    domains = ("yahoo.com", "yahoo.de", "aol.com", "ymail.com", "rocketmail.com", "yahoo.fr")
+    for domain in domains:
+        people_at(house, domain, 5)
+    refuse(server, answer, *domains)
+    route = house.route(server)
+    campaign = house.released()
+    ended = run_campaign(campaign.pk, 60)
+    assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 20, 0, 30)
+    route.refresh_from_db()
+    assert route.state == "live"
