@@ -3,6 +3,8 @@
     ./run test                 everything; installs PostgreSQL, Chromium and Postfix's tools with apt when missing
     ./run test --checks        the same, with format, lint, types and arrows first (CI)
     ./run test --only sqlite   for contributors without apt: partial, and says so
+    ./run test --clock "2028-02-29 23:50"                as if it were that moment (UTC), or
+    ./run test --clock "2027-03-28 02:50 Europe/Riga"    that moment on a machine in that time zone
     ./run test … -- ARGS       ARGS go to pytest (a file, -k, -x)
 
 A part that cannot run fails loudly; nothing is skipped in silence.
@@ -21,8 +23,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 HERE = Path(__file__).resolve().parent.parent
 BIN = HERE / ".venv" / "bin"
@@ -40,6 +44,10 @@ class CannotRun(Exception):
     """A sentence that says what to install."""
 
 
+# The library that moves the clock of a process and of all that it starts, and its Debian package.
+FAKETIME, FAKETIME_PACKAGE = "faketime/libfaketimeMT.so.1", "libfaketime"
+
+
 def find_tool(name: str) -> str | None:
     places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/sbin"), Path("/usr/bin")]
     for folder in places:
@@ -48,8 +56,15 @@ def find_tool(name: str) -> str | None:
     return shutil.which(name)
 
 
-def install_missing() -> None:
-    missing = [packages for tools, packages in TOOLS.items() if not any(map(find_tool, tools.split()))]
+def find_faketime() -> Path | None:
+    return next(iter(sorted(Path("/usr/lib").glob(f"*/{FAKETIME}")) + sorted(Path("/usr/lib").glob(FAKETIME))), None)
+
+
+def install_missing(tools: bool, clock: bool) -> None:
+    wanted = TOOLS if tools else {}
+    missing = [packages for names, packages in wanted.items() if not any(map(find_tool, names.split()))]
+    if clock and find_faketime() is None:
+        missing.append((FAKETIME_PACKAGE,))
     if not missing:
         return
     names = ", ".join(packages[-1] for packages in missing)
@@ -68,6 +83,37 @@ def install_missing() -> None:
 
 def _is_known(package: str) -> bool:
     return subprocess.run(["apt-cache", "show", package], capture_output=True).returncode == 0
+
+
+def moved_clock(text: str, now: datetime) -> dict[str, str]:
+    """The environment of processes that are to take `text` ("2028-02-29 23:50", with a time zone behind it where the
+    machine shall be in one) for now. {} for no text. Errors: CannotRun.
+
+    An offset, since every process that is started would begin anew at a fixed moment. Monotonic clocks are left alone:
+    whoever sleeps, waits for a lock or measures would wait for years.
+    """
+    if not text:
+        return {}
+    day, _, rest = text.strip().replace("T", " ", 1).partition(" ")
+    at, _, name = rest.strip().partition(" ")
+    if (name or "UTC") not in available_timezones():
+        raise CannotRun(f"There is no time zone called {name}. Write one like Europe/Riga.")
+    try:
+        moment = datetime.fromisoformat(f"{day} {at or '12:00'}").replace(tzinfo=ZoneInfo(name or "UTC"))
+    except ValueError:
+        raise CannotRun(f"“{text}” is no moment. Write it as 2028-02-29 23:50, or 2028-02-29.") from None
+    offset = round((moment.astimezone(UTC) - now).total_seconds())
+    library = find_faketime()
+    if library is None:
+        raise CannotRun(f"A moved clock needs {FAKETIME_PACKAGE}. Install it, or run this again as root.")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{offset:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        # Processes that are killed would leave the semaphores of its shared memory behind.
+        "FAKETIME_DISABLE_SHM": "1",
+        "TZ": name or "UTC",
+    }
 
 
 # Bytes that a whole run writes at most; in memory there is no disk to wait for, and nobody pulls the plug.
@@ -103,8 +149,8 @@ CLUSTER = {
 
 
 @contextmanager
-def postgresql(place: Path) -> Iterator[str]:
-    """A cluster of our own below `place`, reached over a socket there; stopped at the end."""
+def postgresql(place: Path, clock: dict[str, str]) -> Iterator[str]:
+    """A cluster of our own below `place`, reached over a socket there; stopped at the end. clock: of moved_clock()."""
     server = find_tool("postgres")
     assert server is not None
     tools = Path(server).parent
@@ -115,7 +161,7 @@ def postgresql(place: Path) -> Iterator[str]:
         shutil.chown(folder, "postgres")
         prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     folder.chmod(0o711)
-    run = [*prefix, "env", "-C", str(folder)]
+    run = [*prefix, "env", "-C", str(folder), *(f"{name}={value}" for name, value in clock.items())]
     options = " ".join([f"-k {folder}", *(f"-c {name}={value}" for name, value in CLUSTER.items())])
     words = "--username=postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync"
     make = [*run, tools / "initdb", "-D", folder / "data", *words.split()]
@@ -235,8 +281,9 @@ def run(options: argparse.Namespace) -> bool:
     well = checks() if options.checks else True
     if options.only == "sqlite":
         print("PARTIAL: no PostgreSQL, no browser. CI runs everything.", flush=True)
+        install_missing(tools=False, clock=bool(options.clock))
     else:
-        install_missing()
+        install_missing(tools=True, clock=bool(options.clock))
     started = time.monotonic()
     with ExitStack() as stack:
         sessions = start(options, stack)
@@ -258,16 +305,17 @@ def start(options: argparse.Namespace, stack: ExitStack) -> list[Session]:
         place = stack.enter_context(quick_folder())
         workers = options.workers or (os.cpu_count() or 1) + WORKERS[name]
         words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *options.rest]
-        sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place)}))
+        sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place), **clock}))
         stack.callback(sessions[-1].stop)
 
     sessions: list[Session] = []
+    clock = moved_clock(options.clock, datetime.now(UTC))
     if not options.rest:
         compile_once()
     if options.only == "sqlite":
         begin("SQLite", ["-m", "not browser"], "")
     else:
-        url = stack.enter_context(postgresql(stack.enter_context(quick_folder())))
+        url = stack.enter_context(postgresql(stack.enter_context(quick_folder()), clock))
         begin("PostgreSQL", ["--again"], url)
         begin("SQLite", [], "")
     return sessions
@@ -278,6 +326,7 @@ def main() -> int:
     parser.add_argument("--only", choices=["sqlite"])
     parser.add_argument("--checks", action="store_true")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--clock", default="", metavar="MOMENT")
     parser.add_argument("rest", nargs="*", help="for pytest, after --")
     # Stopped from outside, the cluster is stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

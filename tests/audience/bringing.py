@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
 import django
 
@@ -25,6 +25,7 @@ def main() -> None:
 
     imports.SLICE, imports.STRETCH = 50, 200
     assert prepare.SLICE == 5_000
+    now = datetime.fromisoformat(os.environ["TEST_NOW"])
     organisation = Organisation.objects.get(slug=os.environ["TEST_ORGANISATION"])
     list_ = List.objects.get(organisation=organisation)
 
@@ -33,7 +34,7 @@ def main() -> None:
         if os.environ.get("TEST_STANDS_STILL"):
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    made = direct(organisation, list_, sys.argv[1:], now=lambda: datetime.now(UTC), progress=progress)
+    made = direct(organisation, list_, sys.argv[1:], now=lambda: now, progress=progress)
     print("done", made.counts, flush=True)
 
 

@@ -47,7 +47,11 @@ def program(organisation: Any, files: list[Path], **more: str) -> warm.Process:
         text=True,
         env=os.environ
         | where
-        | {"TEST_ORGANISATION": organisation.slug, "DJANGO_SETTINGS_MODULE": "tests.audience.settings"}
+        | {
+            "TEST_ORGANISATION": organisation.slug,
+            "TEST_NOW": NOW.isoformat(),
+            "DJANGO_SETTINGS_MODULE": "tests.audience.settings",
+        }
         | more,
     )
 
