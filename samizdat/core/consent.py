@@ -170,19 +170,22 @@ def may(
 
 # Ways of leaving that a letter offers: its link, and the button that a mailbox makes of its header.
 _BY_LETTER = frozenset({"form", "one-click"})
+_WRITTEN_TO = frozenset({"yes", "never_agreed"})
 
 
 def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: datetime) -> frozenset[str]:
     """The letters by whose link she left this list: what a report counts, once for each of them.
 
-    Only a leaving that really withdrew a yes counts, and one that was taken back does not. Whoever came back by
-    signing up again did leave by that letter, so it stays. The records carry `letter`; otherwise as for may().
+    Only a leaving that really ended something counts, and one that was taken back does not. Whoever came back by
+    signing up again did leave by that letter, so it stays. A yes that is not on record, or that a wrong clock has put
+    into the future so that it is not believed, does not matter: they got the letter, and left by it. The records carry
+    `letter`; otherwise as for may().
     """
     left: set[Record] = set()
     standing = before = _NOTHING
     for record in _spoken(records, list, purpose, now):
         word, fact = standing
-        if record.kind == "withdrawn" and word == "yes" and record.letter and record.way in _BY_LETTER:
+        if record.kind == "withdrawn" and word in _WRITTEN_TO and record.letter and record.way in _BY_LETTER:
             left.add(record)
         elif record.kind == "returned" and word == "left" and fact is not None:
             left.discard(fact)

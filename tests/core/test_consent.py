@@ -202,7 +202,9 @@ def back(order: int) -> Record:
         ([AGREED, left(1, way="desk")], ""),
         ([AGREED, left(1, letter="")], ""),
         ([AGREED, left(1, list=PRAGUE)], ""),
-        ([left(1)], ""),  # nothing was withdrawn
+        ([left(1)], "A"),  # they got it, whatever is on record
+        ([replace(AGREED, day=date(2036, 11, 1)), left(1)], "A"),  # agreed while the clock was ten years ahead
+        ([left(1), left(2, "B")], "A"),
         ([fact("asked"), left(1)], ""),
         ([AGREED, left(1), left(2, "B")], "A"),
         ([AGREED, left(1), back(2)], ""),
