@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import moulds
 
@@ -16,10 +17,17 @@ TODAY = date(2026, 11, 25)
 INSTANCE_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # Whoever touches the house may touch the gate as well.
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") is None and fixtures & {"db", "transactional_db"}:
+            item.add_marker(pytest.mark.django_db(transaction="transactional_db" in fixtures))
         for marker in item.iter_markers("django_db"):
             marker.kwargs.setdefault("databases", ["default", "gate"])
 

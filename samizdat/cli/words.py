@@ -39,6 +39,8 @@ _CAMPAIGN = {
     "`samizdat campaign resume ID`",
     "person": "paused by a person",
     "unreadable": "its frozen letter cannot be read, so nothing of it is sent",
+    "untaken": "what subscribers sent, such as unsubscribes, has not been processed for more than 10 s; if this lasts, "
+    "look at the worker with `samizdat doctor`",
     "quiet": "these are quiet hours",
     "wave": "the first wave is out, and the rest is held",
     "test": "its versions are being tested, and the rest waits for the one that wins",

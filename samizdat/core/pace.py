@@ -360,6 +360,63 @@ class Meter:
         return unused
 
 
+# --- who leaves gets nothing more ---
+
+# Seconds that something a reader sent may wait before nothing is fed: with what was asked just before it was taken up
+# (engine/slices.SLICE_SECONDS) and half a second of looking, nobody gets anything ten seconds after she left.
+UNTAKEN = 4.0
+# Then the campaign says why it waits.
+UNTAKEN_SAID = 10.0
+# A worker that works and does not get through holds sends so long and no longer: else whoever fills the intake stops
+# them for ever. One that stands still holds them until it goes on.
+SWAMPED = 600.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    seen: deque[tuple[float, int]] = field(default_factory=deque)  # When which row was the last one.
+    first: int = 0
+    moved: float = 0.0  # When the first one was another than before.
+    held: float | None = None  # Since when it holds sends.
+
+
+class Untaken[Place]:
+    """Since when something that readers sent to a place has not been looked at, by a sender's own monotonic clock."""
+
+    def __init__(self) -> None:
+        self._places: dict[Place, _Waiting] = {}
+        self._begun = False
+
+    def look(self, found: Mapping[Place, tuple[int, int]], now: float) -> None:
+        """found: the first and the last row that nobody has looked at. What lies there at the first look is old: nobody
+        knows since when."""
+        for place in self._places.keys() - found.keys():
+            del self._places[place]
+        at = now if self._begun else now - UNTAKEN - 1
+        self._begun = True
+        for place, (first, last) in found.items():
+            waiting = self._places.setdefault(place, _Waiting())
+            if first != waiting.first:
+                waiting.first, waiting.moved = first, now
+            while waiting.seen and waiting.seen[0][1] < first:
+                waiting.seen.popleft()
+            if not waiting.seen or waiting.seen[-1][1] < last:
+                waiting.seen.append((at, last))
+            if now - waiting.seen[0][0] <= UNTAKEN:
+                waiting.held = None
+            elif waiting.held is None:
+                waiting.held = now
+
+    def age(self, place: Place, now: float) -> float:
+        """Seconds that the oldest of it has waited; 0 where that holds nothing."""
+        waiting = self._places.get(place)
+        if waiting is None:
+            return 0.0
+        if waiting.held is not None and now - waiting.held > SWAMPED and now - waiting.moved < UNTAKEN_SAID:
+            return 0.0
+        return now - waiting.seen[0][0]
+
+
 # --- connections ---
 
 

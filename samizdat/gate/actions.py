@@ -15,12 +15,12 @@ from itertools import batched
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
-from django.db.models import Model
+from django.db.models import Max, Min, Model
 
 from samizdat import saying
 from samizdat.core import link, sheet
 from samizdat.gate import plain
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState, Uptake
 
 # A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
 ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow", "asked-asks")
@@ -232,6 +232,22 @@ def take_up(after: int = 0, limit: int = 500) -> list[Intake]:
 def done_with(rows: Iterable[int]) -> None:
     """Throws the taken-up rows away, once what they asked for is committed."""
     Intake.objects.filter(id__in=list(rows)).delete()
+
+
+def looked_through(row: int) -> None:
+    """Whatever readers sent up to this row was looked at, and who left by it has left."""
+    if row > _through():
+        Uptake.objects.update_or_create(pk=1, defaults={"through": row})
+
+
+def untaken() -> dict[bytes, tuple[int, int]]:
+    """Of each place that something was sent to which nobody has looked at yet: the first and the last row of it."""
+    rows = Intake.objects.filter(id__gt=_through()).values_list("place_id")
+    return {bytes(uid): (first, last) for uid, first, last in rows.annotate(Min("id"), Max("id")).order_by()}
+
+
+def _through() -> int:
+    return Uptake.objects.filter(pk=1).values_list("through", flat=True).first() or 0
 
 
 def make_public_role(connection: Any, password: str, role: str) -> bool:

@@ -101,3 +101,10 @@ class Intake(models.Model):
         constraints = [
             models.CheckConstraint(condition=LessThanOrEqual(Length("box"), 64 * 1024), name="intake_box_is_short")
         ]
+
+
+class Uptake(models.Model):
+    """One row: up to which row of the intake all was looked at, and who left had left. What stays there up to it waits
+    for something else; whatever lies beyond it holds sends (core/pace.Untaken)."""
+
+    through = models.BigIntegerField()

@@ -223,6 +223,10 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
     "barred": lazy("No route takes letters from its domain."),
     "provider": lazy("A mailbox provider refuses our emails."),
+    "untaken": lazy(
+        "Unsubscribes that came in have not been processed yet. It goes on by itself once they are. If this lasts, an "
+        "admin should run samizdat doctor on the server."
+    ),
     "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
     "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
     "test": lazy("Its versions are being tested. The rest gets the one that wins: %(until)s."),
@@ -426,6 +430,7 @@ def refusals_told(rows: Any) -> str:
 WAITS: dict[str, Word] = {
     "barred": lazy("No route took letters from its domain: it waits."),
     "provider": lazy("Only emails to mailbox providers that refuse us are left: it waits."),
+    "untaken": lazy("It waited for unsubscribes to be processed."),
     "quiet": lazy("Quiet hours began: it waits."),
     "wave": lazy("It waits after its first wave."),
     "test": lazy("It waits for the version that wins."),

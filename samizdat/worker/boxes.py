@@ -8,7 +8,7 @@ import json
 import logging
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,26 +70,46 @@ def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = 
 
     `skip(row)`: boxes that need not be opened now.
     """
+    return [one for _last, said in pages(now, kinds, skip) for one in said]
+
+
+def pages(
+    now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = lambda _row: False
+) -> Iterator[tuple[int, list[Said]]]:
+    """As opened(), a page at a time, each with its last row: what one page asks for need not wait for the next."""
     if len(_kinds) > 100_000:
         _kinds.clear()
         _unknown.clear()
         _keyless.clear()
-    found: list[Said] = []
     here: dict[bytes, Organisation] = {}
     after = 0
     while rows := gate.take_up(after):
         after = rows[-1].id
         # Once something waits: six loops look every second, mostly at nothing.
         here = here or {bytes(one.uid): one for one in Organisation.objects.all()}
+        found: list[Said] = []
         for row in rows:
             name = bytes(row.box)[:37]
             if _is_rubbish(name):
                 log.warning("The gate held something that nobody takes up; it was thrown away.")
                 gate.done_with([row.id])
             elif not skip(row.id) and _kinds.get(name, kinds[0]) in kinds and not _waits(name):
-                said = _wanted(row, name, here.get(bytes(row.place_id)), kinds, now)
+                said = _read(row, name, here.get(bytes(row.place_id)), kinds, now)
                 found += [said] if said is not None else []
-    return found
+        yield after, found
+
+
+def _read(
+    row: Any, name: bytes, organisation: Organisation | None, kinds: tuple[str, ...], now: datetime
+) -> Said | None:
+    """As _wanted(). One that breaks stays, and keeps neither the boxes behind it nor the sends that wait for them."""
+    try:
+        return _wanted(row, name, organisation, kinds, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.error("What a reader sent could not be opened: %s", where_it_broke(error))
+        return None
 
 
 def _wanted(

@@ -137,10 +137,14 @@ def bells(now: datetime) -> None:
         bell.forget_finished(now - timedelta(days=1))
 
 
-# Every second: somebody waits for these.
-QUICK: dict[str, Deed] = {
+# Before everything else, and in a loop of its own: who has left gets nothing more, however much else there is to do.
+FIRST: dict[str, Deed] = {
     "what readers sent": intake.take,
     "what readers choose": choosing.take,
+}
+
+# Every second: somebody waits for these.
+QUICK: dict[str, Deed] = {
     "what follows": follow,
     "imports": imports,
     "exports": exports,
@@ -185,7 +189,7 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
     failed: dict[str, str] = {}
     done = []
-    for name, step in (QUICK | SLOW if steps is None else steps).items():
+    for name, step in (FIRST | QUICK | SLOW if steps is None else steps).items():
         if tasks.stopping.is_set():
             break
         try:

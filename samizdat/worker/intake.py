@@ -27,7 +27,7 @@ from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.worker import appeals
-from samizdat.worker.boxes import CLOCK_SLACK, Said, each, opened
+from samizdat.worker.boxes import CLOCK_SLACK, Said, each, pages
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
@@ -65,14 +65,30 @@ class Leaving:
 def take(now: datetime) -> int:
     """Takes up leaving, coming back and confirming; returns how many. Signing up sends mail and has its own loop
     (worker/signups.py)."""
-    said = opened(now, ("leave", "back", "confirm"))
-    for organisation_id in dict.fromkeys(one.organisation.id for one in said):
-        mine = [one for one in said if one.organisation.id == organisation_id]
-        # In the order they came: who left and came back is back. Runs of one kind are taken together.
-        for kind, run in _runs(mine):
-            for slice_ in _slices(run):
-                each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
-    return len(said)
+    count = 0
+    for last, said in pages(now, ("leave", "back", "confirm")):
+        for organisation_id in dict.fromkeys(one.organisation.id for one in said):
+            mine = [one for one in said if one.organisation.id == organisation_id]
+            # In the order they came: who left and came back is back. Runs of one kind are taken together.
+            for kind, run in _runs(mine):
+                for slice_ in _slices(_once(run)):
+                    each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
+        # Also past what could not be taken up: it is tried again, and holds no send for ever.
+        gate.looked_through(last)
+        count += len(said)
+    return count
+
+
+def _once(run: list[Said]) -> list[Said]:
+    """The first of each that says the same: somebody who presses one link a thousand times keeps nobody waiting."""
+    first: dict[tuple[Any, ...], Said] = {}
+    for one in run:
+        first.setdefault(tuple(str(one.words.get(word, "")) for word in ("token", "purpose", "way", "only")), one)
+    kept = list(first.values())
+    if len(kept) < len(run):
+        rows = {one.row for one in kept}
+        gate.done_with(one.row for one in run if one.row not in rows)
+    return kept
 
 
 def _runs(said: list[Said]) -> Iterator[tuple[str, list[Said]]]:

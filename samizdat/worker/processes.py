@@ -30,6 +30,7 @@ ENGINE_THREADS = 3
 # Advisory locks on PostgreSQL: one clock and one mail loop, on whichever machine. The numbers are just ours.
 CLOCK_LOCK = 0x5A4D495A0001
 SIGNUPS_LOCK = 0x5A4D495A0002
+INTAKE_LOCK = 0x5A4D495A0004
 # What doctor calls it.
 SIGNUPS = "mail to new readers"
 
@@ -118,14 +119,34 @@ def run_clock() -> None:
         connections.close_all()
 
 
+def run_intake() -> None:
+    """A loop of its own: who has left waits for nothing else that is to be done."""
+    only = Only(INTAKE_LOCK)
+
+    def round_() -> None:
+        if only.here():
+            _belong_to_us()
+            clock.tick(hours.now(), clock.FIRST)
+
+    try:
+        _every_second("What readers sent", round_)
+    finally:
+        connections.close_all()
+
+
+def _belong_to_us() -> None:
+    """This thread's session is cut off together with the clock's when this process hangs."""
+    if watch.number and connection.vendor == "postgresql":
+        locks.belong_to(watch.number)
+
+
 def run_signups() -> None:
     """A loop of its own: a relay may take a minute over a mail, and nobody's leaving waits for that."""
     only = Only(SIGNUPS_LOCK)
 
     def round_() -> None:
         if only.here():
-            if watch.number and connection.vendor == "postgresql":
-                locks.belong_to(watch.number)  # Cut off together with the clock when this process hangs.
+            _belong_to_us()
             signups.take(hours.now())
             asking.take(hours.now())
             telling.take(hours.now())
@@ -159,7 +180,7 @@ def _reported(name: str) -> Iterator[None]:
 
 def run_worker(alive: Callable[[], object] = lambda: None) -> None:
     """The whole worker process, until tasks.stopping is set. alive: called as long as the clock moves."""
-    loops = [threading.Thread(target=loop, daemon=True) for loop in (run_clock, run_signups)]
+    loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
     metrics.begin()
     for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
         thread.start()

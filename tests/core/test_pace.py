@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samizdat.core import pace
 from samizdat.core.pace import (
     LATEST,
     SENTENCES,
@@ -446,3 +447,33 @@ def test_connections_follow_rate_and_latency(rate: float | None, latency: float,
 )
 def test_a_wait_that_was_told_is_found(text: str, seconds: int | None) -> None:
     assert seconds_told(text) == seconds
+
+
+# --- who leaves gets nothing more ---
+
+
+def ages(*looks: tuple[float, tuple[int, int] | None]) -> list[float]:
+    """How old the oldest is after each look: (time, first and last row that nobody has looked at)."""
+    untaken, found = pace.Untaken[str](), []
+    for now, rows in looks:
+        untaken.look({"lantern": rows} if rows else {}, now)
+        found.append(untaken.age("lantern", now))
+    return found
+
+
+def test_what_readers_sent_is_as_old_as_the_oldest_that_nobody_has_looked_at() -> None:
+    assert ages((0, None), (1, (1, 1)), (3, (1, 9)), (5, (2, 9)), (6, (9, 9)), (7, None), (8, (10, 10))) == [
+        *(0, 0, 2, 2, 3, 0, 0),
+    ]
+
+
+def test_what_lay_there_before_a_sender_began_is_old() -> None:
+    assert ages((100, (1, 5)))[0] > pace.UNTAKEN
+
+
+def test_a_worker_that_stands_still_holds_a_send_and_one_that_is_swamped_does_not_for_ever() -> None:
+    still = [(float(now), (1, now + 1)) for now in range(2000)]
+    assert ages(*still)[-1] > pace.UNTAKEN
+    swamped = [(float(now), (now + 1, now + 100)) for now in range(2000)]
+    told = [age > pace.UNTAKEN for age in ages((0.0, None), *swamped)]
+    assert (told[100], told[500], told[700], told[-1]) == (True, True, False, False)

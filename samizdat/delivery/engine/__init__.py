@@ -9,7 +9,9 @@ def run_sender(stop: Any, **surroundings: Any) -> None:
     run(stop, **surroundings)
 
 
-def run_campaign(campaign_id: int, wait_limit: float | None = None, stop: Any = None) -> dict[str, Any]:
+def run_campaign(
+    campaign_id: int, wait_limit: float | None = None, stop: Any = None, take_up: Any = None
+) -> dict[str, Any]:
     from samizdat.delivery.engine.sender import run_campaign as run
 
-    return run(campaign_id, wait_limit, stop)
+    return run(campaign_id, wait_limit, stop, take_up)

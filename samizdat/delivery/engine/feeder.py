@@ -11,13 +11,14 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import connections
 
 from samizdat import dialect
+from samizdat.accounts.models import Organisation
 from samizdat.audience import groups
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import ledger, outcome, seal
+from samizdat.core import ledger, outcome, pace, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import location
@@ -31,6 +32,7 @@ from samizdat.delivery.engine.refusing import PutOff
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.engine.slices import SLICE, Claim, Slice
 from samizdat.delivery.models import Worker
+from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.vault.errors import VaultError
 
@@ -87,6 +89,7 @@ class Feeder:
         self._settling: deque[tuple[Lane, int, int]] = deque()
         self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
+        self._untaken = pace.Untaken[int]()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -137,7 +140,7 @@ class Feeder:
         finally:
             self.ready.set()
             self.pulse.end()
-            connection.close()
+            connections.close_all()
 
     def _begin(self) -> None:
         """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
@@ -172,6 +175,8 @@ class Feeder:
         # A full disk: what may not be written in the journal may not be sent.
         if lane.active is None or sender.closing or sender.journal.full or sender.recorder.backlog > MOST_BACKLOG:
             return
+        if self._untaken.age(lane.organisation, time.monotonic()) > pace.UNTAKEN:
+            return  # Somebody may have left whose leaving is not known here.
         piece = self._next_slice(lane)
         if piece is not None:
             del self._wanting[lane.organisation]
@@ -361,10 +366,21 @@ class Feeder:
         routes.wake_due(now)
         recovery.recover_dead(now, mine=self.worker.pk if self.worker else None)
         self._settle(now)
+        self._look_at_intake()
         self._look_at_campaigns(now)
         self._drop_idle()
         if not self._sender.recorder.alive:
             raise RuntimeError("The recorder has stopped.")
+
+    def _look_at_intake(self) -> None:
+        """Has what readers sent been taken up? Where it has not, what was fed goes back as well."""
+        now = time.monotonic()
+        found = gate.untaken()
+        rows = Organisation.objects.values_list("uid", "pk") if found else ()
+        self._untaken.look({pk: found[bytes(uid)] for uid, pk in rows if bytes(uid) in found}, now)
+        for organisation, lane in self._lanes.items():
+            if self._untaken.age(organisation, now) > pace.UNTAKEN:
+                self._sender.call(lane.take_back)
 
     def _look_at_campaigns(self, now: datetime) -> None:
         rows = Campaign.objects.filter(
@@ -406,7 +422,8 @@ class Feeder:
                 asks = lane.way_for(name) is None or row["reason"] in ("limit", "warm_up")
                 return holds.all_spent(organisation, now, name) if asks else None
 
-            hold = holds.hold_of(row, no_way, spent, now)
+            untaken = not no_way and self._untaken.age(organisation, time.monotonic()) > pace.UNTAKEN_SAID
+            hold = holds.Hold("untaken") if untaken else holds.hold_of(row, no_way, spent, now)
             if hold is None and row["edition__id"] in held_back and refusing.nobody_else(row["edition__id"]):
                 hold = holds.Hold("provider")
             if clock.wait_or_go_on(row, hold, now):

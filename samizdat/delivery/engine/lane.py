@@ -222,6 +222,11 @@ class Lane:
             piece.claim.opened.edition for piece in self.slices if piece.items
         }
 
+    def take_back(self) -> None:
+        """Nothing leaves for now: what was fed goes back, and is asked for again."""
+        self.give_all_back()
+        self._ask()
+
     # -- results ----------------------------------------------------------------------------------------------------
 
     def book(

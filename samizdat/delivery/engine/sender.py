@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from samizdat import hours
 from samizdat.campaigns.models import Campaign
@@ -24,6 +24,7 @@ from samizdat.delivery.engine.locks import FileLock, check_sessions, sender_lock
 from samizdat.delivery.engine.recorder import Recorder
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import status
+from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.sender")
 
@@ -35,6 +36,8 @@ PATIENCE = 7.0
 STILL = 10.0
 # Seconds between two looks at a campaign that somebody waits for.
 LOOK = 0.3
+# Seconds between two looks at what readers sent.
+TAKE_UP = 1.0
 # So often a sender is begun anew for somebody who waits, until she is told.
 MOST_FAILURES = 4
 # CPython hands the interpreter to another thread every 5 ms; the feeder's short queries would wait that long each time.
@@ -209,13 +212,17 @@ _ENDS = {"finished": "finished", "paused": "paused", "cancelled": "cancelled", "
 
 
 def run_campaign(
-    campaign_id: int, wait_limit: float | None = None, stop: threading.Event | None = None
+    campaign_id: int,
+    wait_limit: float | None = None,
+    stop: threading.Event | None = None,
+    take_up: Callable[[datetime], object] | None = None,
 ) -> dict[str, Any]:
     """`campaign send --wait`: sends if nobody else does, else watches. Killed and called again, it goes on.
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,
-    no_route, barred, provider, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. Errors:
-    SenderFailed, CopiedFolder, Pooled.
+    no_route, barred, provider, wait_limit or stopped. wait_limit: seconds; None: as long as it takes. take_up: takes up
+    what readers sent, called now and then; where no worker does so, a send would wait for it. Errors: SenderFailed,
+    CopiedFolder, Pooled.
     """
     check_sessions()
     fencing.look(hours.now())
@@ -228,7 +235,7 @@ def run_campaign(
             ended = watched.ended() or ("stopped" if stop.is_set() else "")
             if ended:
                 return {**status(watched.campaign), "ended": ended}
-            _send_or_watch(watched, stop)
+            _send_or_watch(watched, stop, take_up)
             failures = 0
         except (SenderFailed, OperationalError, InterfaceError) as error:
             log.warning("%s", error)
@@ -242,14 +249,17 @@ def run_campaign(
             stop.wait(2.0**failures / 2)
 
 
-def _send_or_watch(watched: "_Watched", stop: threading.Event) -> None:
+type _TakeUp = Callable[[datetime], object] | None
+
+
+def _send_or_watch(watched: "_Watched", stop: threading.Event, take_up: _TakeUp) -> None:
     """Sends where nobody else does, else waits a moment. Errors: SenderFailed."""
     lock = _single()
     if lock is not None and not lock.take():
         stop.wait(LOOK)
         return
     try:
-        _send_until(watched, stop)
+        _send_until(watched, stop, take_up)
     finally:
         if lock is not None:
             lock.release()
@@ -291,7 +301,7 @@ class _Watched:
         return ended if time.monotonic() - self._stuck_since > 5 else ""
 
 
-def _send_until(watched: _Watched, stop: threading.Event) -> None:
+def _send_until(watched: _Watched, stop: threading.Event, take_up: _TakeUp) -> None:
     """Sends everything that is due while this campaign is worth waiting for. Errors: SenderFailed."""
     inner = threading.Event()
 
@@ -304,12 +314,23 @@ def _send_until(watched: _Watched, stop: threading.Event) -> None:
             inner.set()
             connection.close()
 
+    def look_after_readers() -> None:
+        try:
+            while take_up is not None and not inner.wait(TAKE_UP):
+                take_up(hours.now())
+        except Exception as error:
+            log.error("What readers sent could not be taken up: %s", where_it_broke(error))
+        finally:
+            connections.close_all()
+
     hours.sync()
     clocks.start_due(hours.now())
-    watcher = threading.Thread(target=watch, name="watcher", daemon=True)
-    watcher.start()
+    beside = [threading.Thread(target=work, daemon=True) for work in (watch, look_after_readers)]
+    for thread in beside:
+        thread.start()
     try:
         Sender(inner).run()
     finally:
         inner.set()
-        watcher.join()
+        for thread in beside:
+            thread.join()

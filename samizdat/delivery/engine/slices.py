@@ -8,11 +8,12 @@ from samizdat.delivery.engine.opening import Opened
 from samizdat.delivery.values import Addressed
 
 # Consent, suppression, pause and fence are asked before each slice (design.md, 6.2): so many messages, or what goes
-# out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS.
+# out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS: with
+# pace.UNTAKEN seconds in which what readers sent is taken up, nobody gets anything ten seconds after they left.
 SLICE = 50
 SLICE_AT_SPEED = 0.05
 MOST_SLICE = 500
-SLICE_SECONDS = 10.0
+SLICE_SECONDS = 5.0
 
 UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
 

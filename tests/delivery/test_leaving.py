@@ -1,0 +1,139 @@
+"""Who has left gets nothing more: nothing is fed while what readers sent has not been taken up."""
+
+import json
+import os
+import struct
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from samizdat.campaigns.models import Campaign
+from samizdat.core import link, pace, seal
+from samizdat.delivery.engine import run_campaign
+from samizdat.events.models import Event
+from samizdat.gate import actions as gate
+from samizdat.gate.models import Intake, Place
+from samizdat.worker import intake, publish
+from tests.delivery.conftest import House, Running, until
+from tests.smtp_server import ScriptedServer
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with the real numbers, in a moment."""
+    monkeypatch.setattr(pace, "UNTAKEN", 0.0)
+    monkeypatch.setattr(pace, "UNTAKEN_SAID", 0.1)
+
+
+def drop_in(house: House, words: dict[str, Any]) -> None:
+    place = Place.objects.get(uid=bytes(house.organisation.uid))
+    text = json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode()
+    box = seal.seal_to(bytes(place.box_key), text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
+    gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+
+
+def leave(house: House, campaign: Campaign, address: str) -> None:
+    """She presses the unsubscribe button of her mail program."""
+    key = house.keys.link
+    assert key is not None
+    token = link.make(key, "leave", campaign.edition.pk, house.number(address))
+    drop_in(house, {"kind": "leave", "token": token, "purpose": "leave", "way": "one-click"})
+
+
+def test_while_the_worker_stands_still_nothing_is_sent_and_who_left_gets_nothing_when_it_goes_on(
+    house: House, server: ScriptedServer, running: type[Running]
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(60)
+    house.route(server)
+    campaign = house.released()
+    for address in addresses[::3]:
+        leave(house, campaign, address)
+    with running():
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        assert not server.messages
+        intake.take(datetime.now(UTC))
+        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    campaign.refresh_from_db()
+    assert (campaign.accepted, campaign.suppressed, campaign.left_by_letter) == (40, 20, 20)
+    assert {to for message in server.messages for to in message.recipients} == set(addresses) - set(addresses[::3])
+    waits = Event.objects.filter(about=campaign.pk, kind__in=("campaign.waits", "campaign.went_on"))
+    assert [event.kind for event in waits.order_by("pk")] == ["campaign.waits", "campaign.went_on"]
+
+
+def test_what_was_fed_goes_back_when_the_worker_stops_in_the_middle_of_a_send(
+    house: House, server: ScriptedServer, running: type[Running]
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(60)
+    house.route(server, rate="20/s")
+    campaign = house.released()
+    with running():
+        until(lambda: len(server.messages) >= 5)
+        leave(house, campaign, addresses[-1])
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        assert len(server.messages) < 59
+        intake.take(datetime.now(UTC))
+        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    campaign.refresh_from_db()
+    assert (campaign.accepted, campaign.suppressed) == (59, 1)
+    assert addresses[-1] not in {to for message in server.messages for to in message.recipients}
+
+
+def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, server: ScriptedServer) -> None:
+    """Boxes that nobody can open, of unknown kinds, without a key, or breaking whoever takes them up."""
+    publish.publish_place(house.organisation)
+    house.people(5)
+    house.route(server)
+    campaign = house.released()
+    place = Place.objects.get(uid=bytes(house.organisation.uid))
+    gate.drop_in(place, b"rubbish")
+    gate.drop_in(place, struct.pack(">I", 77) + os.urandom(80))
+    for words in ({"kind": "signup", "form": "none"}, {"kind": "future"}, {"kind": "leave", "token": []}):
+        drop_in(house, words)
+    intake.take(datetime.now(UTC))
+    assert Intake.objects.exists()
+    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    assert len(server.messages) == 5
+
+
+def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(5)
+    house.route(server)
+    campaign = house.released()
+    leave(house, campaign, addresses[0])
+
+    def broken(*_args: Any) -> None:
+        raise ValueError(addresses[0])
+
+    monkeypatch.setattr("samizdat.worker.boxes._wanted", broken)
+    intake.take(datetime.now(UTC))
+    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+
+
+def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_no_worker_runs(
+    house: House, server: ScriptedServer
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(5)
+    house.route(server)
+    campaign = house.released()
+    leave(house, campaign, addresses[0])
+    ended = run_campaign(campaign.pk, 30, take_up=intake.take)
+    assert (ended["ended"], ended["accepted"], ended["suppressed"]) == ("finished", 4, 1)
+
+
+def test_another_group_of_the_house_sends_on(house: House, server: ScriptedServer, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organisation
+    from tests.conftest import TODAY
+
+    other = found_organisation("Southern Lantern", source=vault, today=TODAY, public_url="https://south.example")
+    publish.publish_place(other)
+    gate.drop_in(Place.objects.get(uid=bytes(other.uid)), b"anything")
+    house.people(5)
+    house.route(server)
+    assert run_campaign(house.released().pk, 30)["ended"] == "finished"
