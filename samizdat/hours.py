@@ -41,6 +41,11 @@ def asked() -> datetime:
     return now()
 
 
+def ticks() -> float:
+    """Seconds by a clock that nobody can set. It goes on while the machine sleeps, where the system has such a one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def in_zone(day: date, at: clock, zone: ZoneInfo) -> datetime | None:
     """The moment in the zone; None for an hour that summer time leaps over. Of one that comes twice it is the first."""
     moment = datetime.combine(day, at, zone)

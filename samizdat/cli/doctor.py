@@ -38,6 +38,7 @@ def _all_signs() -> Iterator[Sign]:
     yield Sign("good", "key file", "It opens what is in this database.")
     yield from _place()
     yield from looks.database()
+    yield from looks.clock()
     yield from looks.machines()
     yield from looks.work()
     yield from looks.backups(opening.now())

@@ -98,6 +98,25 @@ def _on_postgresql() -> Iterator[Sign]:
         yield Sign("good", "clock", "It agrees with the database's.")
 
 
+def clock() -> Iterator[Sign]:
+    """Whether somebody has set it of late."""
+    from samizdat import hours
+    from samizdat.core import pace
+    from samizdat.delivery import jumps
+
+    row, now = jumps.last(), hours.now()
+    if row is None or row.jumped is None or not timedelta() <= now - row.jumped < timedelta(days=1):
+        return
+    by = timedelta(seconds=round(abs(row.seconds)))
+    yield Sign(
+        "amber",
+        "clock",
+        f"It was set {'forward' if row.seconds > 0 else 'back'} by {by}, to {row.jumped:%Y-%m-%d %H:%M} UTC. Due times "
+        f"were computed anew, and nothing expires before {row.jumped + pace.PATIENCE:%H:%M} UTC. If nobody meant that, "
+        "look with `timedatectl` whether this machine follows a time server.",
+    )
+
+
 # --- machines and work ---
 
 

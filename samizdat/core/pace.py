@@ -360,6 +360,40 @@ class Meter:
         return unused
 
 
+# --- clocks that are set ---
+
+# A wall clock that has moved so much more or less than a clock that nobody can set was set itself.
+JUMP = timedelta(minutes=1)
+# After that nothing is given up or thrown away for being old until somebody may have seen it ...
+PATIENCE = timedelta(hours=1)
+# ... and nothing that was planned begins before it is clear whether the clock is set back at once.
+SETTLE = timedelta(minutes=1)
+# The longest that anything is put off. A time further ahead was written while the clock was wrong.
+LONGEST_WAIT = timedelta(days=2)
+
+
+def jump(before: tuple[datetime, float], after: tuple[datetime, float]) -> timedelta:
+    """By how much the wall clock was set between two looks at it and at a clock that nobody can set, in seconds. Zero
+    where it was only a little off."""
+    found = after[0] - before[0] - timedelta(seconds=after[1] - before[1])
+    return found if abs(found) > JUMP else timedelta()
+
+
+def due_after(due: datetime, now: datetime, by: timedelta) -> datetime:
+    """A time to do something again, after the clock was set `by` so much to `now`: as long ahead as it was before."""
+    before = now - by
+    if due <= before:
+        return min(due, now)
+    return now + (due - before if due - before <= LONGEST_WAIT else WAITS[0])
+
+
+def first_after(first: datetime, now: datetime, by: timedelta) -> datetime:
+    """When something was first tried: as long ago as it was before. What was no age before the clock was set was
+    written while it was wrong: its age begins anew."""
+    age = now - by - first
+    return now - age if -JUMP <= age <= GIVE_UP + LONGEST_WAIT else now
+
+
 # --- who leaves gets nothing more ---
 
 # Seconds that something a reader sent may wait before nothing is fed: with what was asked just before it was taken up

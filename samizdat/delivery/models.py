@@ -162,6 +162,20 @@ class Location(models.Model):
         constraints = [models.UniqueConstraint(fields=["folder", "part"], name="location_once")]
 
 
+class Clock(models.Model):
+    """One row: what the time was when somebody last looked, and whether the clock was set (delivery/jumps.py).
+
+    `ticks` are seconds of a clock that nobody can set, which begins anew with each boot of a machine.
+    """
+
+    boot = models.BinaryField(max_length=16)
+    ticks = models.FloatField()
+    seen = models.DateTimeField()
+    jumped = models.DateTimeField(null=True)  # When it was last set, by the time that it was set to.
+    seconds = models.FloatField(default=0)  # By how much: below zero, back.
+    patient = models.DateTimeField(null=True)  # Until then nothing is given up or thrown away for being old.
+
+
 class Step(models.Model):
     """A step of the clock: when it last went through, and where it broke. A minute old at most while all is well."""
 

@@ -21,6 +21,7 @@ from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting import agreeing
 from samizdat.campaigns import presence
 from samizdat.delivery import actions as delivery
+from samizdat.delivery import jumps
 from samizdat.delivery.actions import digests, domains, standing
 from samizdat.delivery.models import Step
 from samizdat.events import chain
@@ -185,6 +186,24 @@ SLOW: dict[str, Deed] = {
 }
 
 
+# What these do cannot be taken back, and a clock that was set would have them do it to all: not in the hour after.
+PATIENT = frozenset(
+    (
+        "digests",
+        "uploads",
+        "exports that nobody fetched",
+        "undoing that is over",
+        "what has expired",
+        "keys whose overlap is over",
+        "pauses that are over",
+        "sheets that have lain out their time",
+        "what was mailed on days that are over",
+        "sign-ups that nobody confirmed",
+        "what is kept no longer",
+    )
+)
+
+
 def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
     failed: dict[str, str] = {}
@@ -193,7 +212,10 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
         if tasks.stopping.is_set():
             break
         try:
-            step(now if steps is None else hours.now())
+            at = now if steps is None else hours.now()
+            if name in PATIENT and jumps.patient(at):
+                continue
+            step(at)
         except Exception as error:
             failed[name] = where_it_broke(error)
             log.error("The clock could not see to %s: %s", name, failed[name])

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import close_old_connections, connection, connections
 
 from samizdat import hours
+from samizdat.delivery import jumps
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.models import Worker
@@ -104,6 +105,8 @@ def run_clock() -> None:
 
     def round_() -> None:
         nonlocal slow_at
+        hours.sync()
+        jumps.look(hours.now(), hours.ticks())
         watch.keep()
         if not only.here():
             return

@@ -477,3 +477,31 @@ def test_a_worker_that_stands_still_holds_a_send_and_one_that_is_swamped_does_no
     swamped = [(float(now), (now + 1, now + 100)) for now in range(2000)]
     told = [age > pace.UNTAKEN for age in ages((0.0, None), *swamped)]
     assert (told[100], told[500], told[700], told[-1]) == (True, True, False, False)
+
+
+# --- clocks that are set ---
+
+WEEK, YEARS = timedelta(days=7), timedelta(days=3652)
+DUE = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("later", "ticks", "by"),
+    [(5, 5, 0), (65, 5, 0), (66, 5, 61), (-54, 5, 0), (-60, 5, -65), (3600, 3600, 0), (5, 3600, -3595)],
+)
+def test_a_clock_was_set_when_it_moved_a_minute_more_or_less_than_one_that_nobody_sets(
+    later: int, ticks: int, by: int
+) -> None:
+    assert pace.jump((DUE, 100.0), (DUE + timedelta(seconds=later), 100.0 + ticks)) == timedelta(seconds=by)
+
+
+@pytest.mark.parametrize("by", [WEEK, -WEEK, YEARS, -YEARS, timedelta(hours=-2)], ids=str)
+def test_what_is_due_is_as_far_ahead_and_what_was_tried_as_long_ago_as_before_the_clock_was_set(by: timedelta) -> None:
+    now = DUE + by
+    for span in (timedelta(seconds=1), timedelta(hours=8), timedelta(days=1)):
+        assert pace.due_after(DUE + span, now, by) == now + span
+        assert pace.first_after(DUE - span, now, by) == now - span
+    assert pace.due_after(DUE - timedelta(hours=3), now, by) <= now
+    # Written while it was wrong: no wait is so long, and nothing that is so old is tried at all.
+    assert pace.due_after(DUE + YEARS, now, by) == now + WAITS[0]
+    assert pace.first_after(DUE - YEARS, now, by) == now == pace.first_after(DUE + WEEK, now, by)

@@ -11,6 +11,7 @@ from samizdat.campaigns.contest import marks_of
 from samizdat.campaigns.languages import frozen_in
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ledger import CHUNK, pack_numbers
+from samizdat.delivery import jumps
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.holds import Hold
 from samizdat.delivery.actions.rounds import enter_round
@@ -27,6 +28,8 @@ def start_due(now: datetime) -> int:
     begun = 0
     rows = Campaign.objects.filter(state__in=("scheduled", "held"), due__lte=now, organisation__fenced=False)
     for campaign in rows.select_related("organisation"):
+        if jumps.unsettled(now):
+            break  # Set forward by mistake and back at once it would have gone out too early, or been too late.
         late = campaign.due is not None and now - campaign.due > LATE
         new, reason = ("paused", "late") if late else ("sending", "")
         with transaction.atomic():

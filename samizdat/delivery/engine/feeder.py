@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from samizdat import dialect
+from samizdat import dialect, hours
 from samizdat.accounts.models import Organisation
 from samizdat.audience import groups
 from samizdat.audience.models import NUMBER_MASK, row_id
@@ -21,7 +21,7 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome, pace, seal
 from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery import location
+from samizdat.delivery import jumps, location
 from samizdat.delivery.actions import clock, fencing, holds, pacing, refusing, routes
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.lane import Lane
@@ -357,6 +357,7 @@ class Feeder:
     # -- the look around --------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self._look_at_clock()
         now = self._sender.clock()
         self._idle.clear()
         self._fresh.clear()
@@ -371,6 +372,14 @@ class Feeder:
         self._drop_idle()
         if not self._sender.recorder.alive:
             raise RuntimeError("The recorder has stopped.")
+
+    def _look_at_clock(self) -> None:
+        """Was it set? What routes remember of it is read anew."""
+        hours.sync()
+        if jumps.look(self._sender.clock(), hours.ticks()):
+            self.pacer.forget()
+            for lane in self._lanes.values():
+                self._sender.call(lane.forget_slowed)
 
     def _look_at_intake(self) -> None:
         """Has what readers sent been taken up? Where it has not, what was fed goes back as well."""

@@ -342,6 +342,11 @@ class Lane:
             for provider, state in slowed.get(run.id, {}).items():
                 run.set_slowed(provider, state)
 
+    def forget_slowed(self) -> None:
+        """The clock was set: when whose turn is, is read and computed anew."""
+        for run in self.runs:
+            run.slowed.clear()
+
     def _leave(self, run: RouteRun) -> None:
         run.close()
         self.give_back(run.own)

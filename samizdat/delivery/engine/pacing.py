@@ -80,6 +80,10 @@ class Pacer:
             drawn = pacing.draw(run.id, run.info.allowance, LOT, back, now)
             self._sender.call(run.granted, drawn, now.timestamp() - time.monotonic())
 
+    def forget(self) -> None:
+        """Who is slowed down is told again."""
+        self._slowed.clear()
+
     def tick(self, organisation: int, lane: "Lane", sends: bool, now: datetime) -> None:
         """Twice a second: connections of routes at work are renewed, those of others given up; who is slowed down?"""
         runs = list(lane.runs)

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from samizdat import dialect
+from samizdat import dialect, hours
+from samizdat.delivery import jumps
 from samizdat.delivery.engine.journal import Journal
 from samizdat.delivery.engine.results import Result, write
 
@@ -84,7 +85,10 @@ class Recorder:
             try:
                 results = [result for result, _ in group if result is not None]
                 if results:
-                    write(results, self._clock())
+                    now = self._clock()
+                    # First: by a clock that was set a message would be too old, or never due.
+                    jumps.look(now, hours.ticks())
+                    write(results, now)
                 self._after(group)
             except (DatabaseError, InterfaceError) as error:
                 # Everything is in the journal, and repeats are harmless: try again until the database takes it.

@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from samizdat import dialect
+from samizdat import dialect, hours
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import News
+from samizdat.delivery import jumps
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.pulse import BEAT, HUNG
 from samizdat.delivery.engine.results import Result, write
@@ -94,7 +95,9 @@ def _dead(worker: Worker) -> Iterator[bool]:
 def _cut_off_hung(worker: Worker) -> None:
     """A session without a heartbeat: the process behind it hangs, or its machine is gone and the server has not seen it
     yet. It loses its session; should it move again, it finds that out before it feeds anything more."""
-    hangs = worker.beat is not None and (worker.forgotten or dialect.silence(worker.pk) >= HUNG)
+    # By a clock that was just set forward everybody has been silent for long.
+    silent = dialect.silence(worker.pk) >= HUNG and not jumps.unsettled(hours.now())
+    hangs = worker.beat is not None and (worker.forgotten or silent)
     if hangs and locks.cut_off(worker.pk):
         log.warning("Worker %s on %s hung: it has lost its session, and others do its work.", worker.pk, worker.host)
 

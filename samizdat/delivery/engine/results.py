@@ -14,6 +14,7 @@ from samizdat.campaigns.languages import frozen_in
 from samizdat.campaigns.models import Campaign, Edition, is_untouched
 from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
+from samizdat.delivery import jumps
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -269,7 +270,8 @@ def _move_one(
     if result.news not in _FACTS and not here:
         return None
     news, answer = result.news, result.answer
-    if news == News.DEFERRED and not result.put_off and tried and pace.expired(tried["first"], now):
+    old_enough = tried and not result.put_off and pace.expired(tried["first"], now)
+    if news == News.DEFERRED and old_enough and not jumps.patient(now):
         news, answer = News.EXPIRED, _EXPIRED
     try:
         new = step(old, news)
