@@ -115,7 +115,8 @@ def _set(by: timedelta, now: datetime, ticks: float, boot: bytes) -> None:
         known = row.jumped is not None and abs(now - row.jumped) < _SAME
         if known and abs(timedelta(seconds=row.seconds) - by) < pace.JUMP:
             # What a process wrote that had not noticed yet.
-            Retry.objects.filter(due__gt=now + pace.LONGEST_WAIT).update(due=now + pace.WAITS[0])
+            ahead = Retry.objects.filter(due__gt=now + pace.LONGEST_WAIT).exclude(due=pace.LATER)
+            ahead.update(due=now + pace.WAITS[0])
             return
         Clock.objects.filter(pk=1).update(
             boot=boot, ticks=ticks, seen=now, jumped=now, seconds=by.total_seconds(), patient=now + pace.PATIENCE
@@ -153,7 +154,8 @@ def _compute_anew(by: timedelta, now: datetime) -> None:
 
 def _retries(by: timedelta, now: datetime) -> None:
     """pace.due_after and pace.first_after of each, in a few statements: there can be hundreds of thousands."""
-    before, rows = now - by, Retry.objects.all()
+    # Who waits for a provider waits for a person, and for no time.
+    before, rows = now - by, Retry.objects.exclude(due=pace.LATER)
     rows.filter(due__gt=before + pace.LONGEST_WAIT).update(due=before + pace.WAITS[0])
     rows.filter(due__gt=now, due__lte=before).update(due=now)
     rows.filter(due__gt=before).update(due=F("due") + by)

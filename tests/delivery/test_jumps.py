@@ -144,6 +144,13 @@ def test_what_was_written_ten_years_ahead_by_a_clock_that_was_wrong_from_the_sta
         assert timedelta() <= clocks.now - row.first < timedelta(days=2)
 
 
+def test_who_waits_for_a_provider_that_refuses_us_waits_on(deferred: Campaign, clocks: Clocks) -> None:
+    Retry.objects.update(due=pace.LATER)
+    for by in (YEARS, -YEARS, -HOURS):
+        clocks.set(by)
+    assert {row.due for row in Retry.objects.all()} == {pace.LATER}
+
+
 def test_a_route_that_died_while_the_clock_was_ten_years_ahead_lives_again(
     house: House, server: ScriptedServer, clocks: Clocks
 ) -> None:

@@ -15,8 +15,8 @@ from samizdat.delivery.engine.lane import MOST_TOSSES, Lane
 from samizdat.delivery.engine.slices import SLICE, Claim, Item, Slice
 from samizdat.delivery.values import Addressed
 
-# Seconds since her consent was read; ten are the promise (docs/architecture.md).
-OLD, YOUNG = 10.5, 9.0
+# Seconds since consent was read; five are the promise (docs/architecture.md).
+OLD, YOUNG = 5.5, 4.0
 
 
 class Feeder:

@@ -62,6 +62,27 @@ def test_while_the_worker_stands_still_nothing_is_sent_and_who_left_gets_nothing
     assert [event.kind for event in waits.order_by("pk")] == ["campaign.waits", "campaign.went_on"]
 
 
+def test_while_unsubscribes_wait_no_slice_is_fed(
+    house: House, server: ScriptedServer, running: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before the campaign says that it waits."""
+    monkeypatch.setattr(pace, "UNTAKEN_SAID", 10_000.0)
+    publish.publish_place(house.organisation)
+    addresses = house.people(10)
+    house.route(server)
+    campaign = house.released()
+    leave(house, campaign, addresses[0])
+    looks: list[dict[bytes, tuple[int, int]]] = []
+    untaken = gate.untaken
+    monkeypatch.setattr(gate, "untaken", lambda: looks.append(untaken()) or looks[-1])
+    with running():
+        until(lambda: len(looks) >= 4)
+        assert not server.messages
+        intake.take(datetime.now(UTC))
+        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    assert not any(addresses[0] in message.recipients for message in server.messages)
+
+
 def test_what_was_fed_goes_back_when_the_worker_stops_in_the_middle_of_a_send(
     house: House, server: ScriptedServer, running: type[Running]
 ) -> None:

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("delivery", "0012_location")]
+    dependencies = [("delivery", "0013_provider_refusal")]
 
     operations = [
         migrations.CreateModel(
