@@ -68,11 +68,15 @@ class NotAReader(AudienceError):
 
 
 class ImportRefused(AudienceError):
-    """An import that cannot begin or go on. `code` and `values` as the importers give them."""
+    """An import that cannot begin or go on. `code` and `values` as the importers give them.
+
+    `plan` (importers/base.py): what was found so far, where something about it has to be answered first.
+    """
 
     def __init__(self, code: str, sentence: str, values: dict[str, Any] | None = None) -> None:
         self.code = code
         self.values = values or {}
+        self.plan: Any = None
         super().__init__(sentence)
 
 

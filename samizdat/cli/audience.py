@@ -289,6 +289,19 @@ lists.add_command(keep)
 )
 @click.option("--source", help="mailchimp, substack, csv …; found by looking at the file otherwise.")
 @click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="COLUMN=TARGET",
+    help="What a column becomes, such as 'Do Not Email=status' or 'Shoe size=ignore'. Again for each column.",
+)
+@click.option(
+    "--means",
+    multiple=True,
+    metavar="WORD=STATUS",
+    help="What a word of a status column means: 'left=unsubscribed', or in one column 'On hold: yes=unsubscribed'.",
+)
 @click.option("--basis", default="", metavar="TEXT", help="Why you may write to them: kept word for word.")
 @click.option(
     "--identity",
@@ -302,6 +315,8 @@ def import_(
     name: str | None,
     source: str | None,
     status: str | None,
+    maps: tuple[str, ...],
+    means: tuple[str, ...],
     basis: str,
     identity: str | None,
     dry_run: bool,
@@ -326,15 +341,24 @@ def import_(
     things = [*paths, *([_piped()] if "-" in files else [])]
     organisation, to = opening.organisation(), _list(name)
     warnings: list[str] = []
-    with _asking_for_status(), progress("Looking" if dry_run else "Bringing in") as shown:
+    columns: list[dict[str, Any]] = []
+    with _asking(dry_run), progress("Looking" if dry_run else "Bringing in") as shown:
 
         def look(state: Any) -> None:
             shown.show(state.bytes_read, state.bytes_total, state.rows)
 
         if dry_run:
             seen = actions.look(
-                organisation, to, things, source=source, status=status, now=opening.now(), progress=look
+                organisation,
+                to,
+                things,
+                source=source,
+                status=status,
+                answers=(maps, means),
+                now=opening.now(),
+                progress=look,
             )
+            columns += _table(seen.plan)
             warnings += [problem.sentence() for problem in seen.problems]
             counts, rejects, left_out = seen.counts, None, actions.left_out(seen.problems)
         else:
@@ -344,6 +368,7 @@ def import_(
                 things,
                 source=source,
                 status=status,
+                answers=(maps, means),
                 basis=basis,
                 now=opening.now,
                 progress=look,
@@ -358,7 +383,8 @@ def import_(
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     document["left_out"] = left_out
-    say(document, *_sums(document))
+    document |= {"columns": columns} if dry_run else {}
+    say(document, *_columns_shown(columns), *_sums(document))
 
 
 def _is_own_export(path: Path) -> bool:
@@ -377,16 +403,56 @@ def _piped() -> Any:
 
 
 @contextmanager
-def _asking_for_status() -> Iterator[None]:
-    """Names the option that answers. The desk says the same sentence and has a field there."""
+def _asking(dry_run: bool) -> Iterator[None]:
+    """Names the options that answer. The desk says the same sentence and has fields there."""
     from samizdat.audience.errors import ImportRefused
 
     try:
         yield
     except ImportRefused as refused:
-        if refused.code != "ask_status":
+        if refused.plan is None or refused.code not in {"ask_status", "ask_columns", "ask_words"}:
             raise
-        raise Failed(f"{refused} Add --status, such as --status subscribed.", refused.code) from refused
+        from samizdat.audience.bringing.opening import advice
+
+        columns = _table(refused.plan)
+        options = advice(refused.plan)
+        shown = columns if dry_run else [column for column in columns if column["asks"]]
+        sentence = f"{refused} {_how_to_answer(refused, options)}"
+        raise Failed(
+            sentence, refused.code, {"columns": columns, "options": options}, _columns_shown(shown)
+        ) from refused
+
+
+def _how_to_answer(refused: Any, options: str) -> str:
+    if refused.code != "ask_status":
+        where = " Write a status in place of STATUS, or nothing." if "=STATUS" in options else ""
+        return f"Check these options, correct what is wrong, and add them: {options}{where}"
+    if any(file.says_no for file in refused.plan.in_order()):
+        return (
+            "Add --status for those of whom no column says anything; whoever a column names as gone stays so. "
+            "They are nonsubscribed unless you know that they agreed."
+        )
+    return "Add --status, such as --status subscribed."
+
+
+def _table(plan: Any) -> list[dict[str, Any]]:
+    from samizdat.audience.bringing.opening import table as columns_of
+
+    return columns_of(plan)
+
+
+def _columns_shown(columns: list[dict[str, Any]]) -> list[str]:
+    """The table of columns; under one that tells a status each of its words, with how many rows have it."""
+    if not columns:
+        return []
+    rows: list[tuple[Any, ...]] = []
+    for column in columns:
+        becomes = f"{column['becomes']}?" if column["asks"] else column["becomes"]
+        rows.append((marked(column["column"]), becomes, ""))
+        for word in column["words"]:
+            means = word["means"] or "? say what it means"
+            rows.append((f"    {marked(word['word'])}", means, "" if word["rows"] is None else f"{word['rows']:,}"))
+    return [*table(("column", "becomes", "rows"), rows), ""]
 
 
 def _sums(document: dict[str, Any]) -> list[str]:

@@ -15,6 +15,10 @@ SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
 COMPLAINED = "complained"
 # What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
 MEANINGS = (*STATUSES, COMPLAINED, "")
+# Of a word that a person still has to explain. Nothing comes in while one is left.
+UNSAID = "?"
+# Words that stand for no word: an empty cell, and every text that is not named.
+EMPTY, OTHERS = "", "*"
 
 DELIMITERS = (",", ";", "\t", "|")
 JSON_LINES = "json"
@@ -47,7 +51,11 @@ OUT_BECAUSE = {
     "ip": "It was derived from an IP address. We do not keep where somebody was.",
     "reading": "It says how or where somebody read. We do not keep that.",
     "provider": "It only means something inside the service it comes from.",
+    "donations": "It says who gave money. That can put people in court, so it stays out.",
+    "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
 }
+# What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
+WORDED = ("status", "tags", "notes", "left_reason")
 
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {
@@ -100,6 +108,9 @@ SENTENCES = {
     "out_ip": "Left out: {labels}. That was derived from an IP address. We do not keep where somebody was.",
     "out_reading": "Left out: {labels}. That says how or where somebody read. We do not keep it.",
     "out_provider": "Left out: {labels}. That only means something inside the service it comes from.",
+    "out_donations": "Left out: {labels}. That says who gave money, which can put people in court. "
+    "Samizdat does not keep it with subscribers.",
+    "out_elsewhere": "Left out: {labels}. That is about another channel, such as phone or SMS.",
     "remembered": "The columns of {file} become what you chose for them last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
@@ -121,6 +132,8 @@ SENTENCES = {
     "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
     # a plan
     "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
+    "ask_columns": "{file}: some columns may say who must not get email: {labels}. Say what each of them means.",
+    "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
     "ask_address": "Say which column of {file} is the e-mail address.",
     "two_columns": "Two columns of {file} both become {target}. Change one of them.",
     "nothing_used": "Every file is left out. Choose at least one.",
@@ -197,7 +210,10 @@ class Column:
     becomes: str = "out"
     why: str = ""  # a code of OUT_BECAUSE
     form: str = ""  # GUARDED, DOCUMENT, or of dates "mdy" or "dmy": what is first where the cells do not tell
-    words: dict[str, str] = field(default_factory=dict)  # of a status column: word in the file -> one of MEANINGS
+    words: dict[str, str] = field(default_factory=dict)  # where it tells a status: word -> one of MEANINGS, or UNSAID
+    asks: str = ""  # why a person must say what it means: "label", "cells"; "" when nobody has to, or somebody did
+    # Word -> as the file writes it, and in how many rows. A person's data like `example`: shown, never stored.
+    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -220,7 +236,22 @@ class FileFound:
     @property
     def says_everything(self) -> bool:
         """Whether a column tells the status of every row, whatever is said of the file."""
-        return any(column.becomes == "status" and "" not in column.words.values() for column in self.columns)
+        return any(
+            column.becomes == "status" and column.words and not {"", UNSAID} & set(column.words.values())
+            for column in self.columns
+        )
+
+    @property
+    def says_no(self) -> bool:
+        """Whether a column may say of somebody that they must not be written to."""
+        return any(
+            column.words or column.asks or column.becomes in {"left_time", "clean_time"} for column in self.columns
+        )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody in it can become subscribed, whatever its columns say: Mailchimp's file of who left."""
+        return self.status in SUPPRESSING and self.status_source != "assumed"
 
     def column(self, target: str) -> Column | None:
         return next((column for column in self.columns if column.becomes == target), None)
@@ -296,6 +327,8 @@ class Plan:
     def ask_again(self) -> None:
         """After columns were changed: where none tells the status of every row any more, it is only assumed."""
         for file in self.files:
+            if file.status is None and file.says_everything:
+                file.status_source = "columns"
             if file.status_source == "columns" and not file.says_everything and file.status not in SUPPRESSING:
                 file.status_source = "assumed"
             elif file.status_source == "assumed" and file.says_everything:
@@ -380,6 +413,8 @@ def _tags_of(target: str) -> tuple[str, ...]:
 
 
 def _questions(file: FileFound) -> Iterator[Problem]:
+    if not file.is_gone:
+        yield from _about_columns(file)
     if file.status is None and not file.says_everything:
         yield Problem("ask_status", file.name)
     if file.column("address") is None:
@@ -391,10 +426,22 @@ def _questions(file: FileFound) -> Iterator[Problem]:
         yield Problem("two_columns", file.name, {"target": target})
 
 
+def _about_columns(file: FileFound) -> Iterator[Problem]:
+    if asking := [column.label for column in file.columns if column.asks]:
+        yield Problem("ask_columns", file.name, {"labels": ", ".join(asking)})
+    for column in file.columns:
+        said = column.becomes in WORDED
+        words = [word for word, meaning in column.words.items() if meaning == UNSAID]
+        if said and not column.asks and (words or (column.becomes == "status" and not column.words)):
+            shown = ", ".join(column.seen.get(word, (word, 0))[0] for word in words[:10])
+            yield Problem("ask_words", file.name, {"label": column.label, "words": shown or OTHERS})
+
+
 def _file_to_json(file: FileFound) -> dict[str, Any]:
     plain = {name: getattr(file, name) for name in FileFound.__slots__ if name != "columns"}
     columns = [
-        {name: getattr(column, name) for name in Column.__slots__ if name != "example"} for column in file.columns
+        {name: getattr(column, name) for name in Column.__slots__ if name not in {"example", "seen"}}
+        for column in file.columns
     ]
     return {**plain, "columns": columns}
 
@@ -427,7 +474,7 @@ def _column_from_json(plain: Any) -> Column:
     if not _is_target(becomes):
         raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
     words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
-    if not set(words.values()) <= set(MEANINGS):
+    if not set(words.values()) <= {*MEANINGS, UNSAID}:
         raise BadPlan("A word of a status column stands for no status we know. Choose again.")
     return Column(
         index=_number(plain["index"]),
@@ -436,6 +483,7 @@ def _column_from_json(plain: Any) -> Column:
         why=_text(plain.get("why", "")),
         form=_text(plain.get("form", "")),
         words=words,
+        asks=_one_of(plain.get("asks", ""), ("", "label", "cells")),
     )
 
 

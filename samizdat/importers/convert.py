@@ -10,8 +10,19 @@ from functools import partial
 from typing import Any
 
 from samizdat.importers import cells
-from samizdat.importers.base import COMPLAINED, DOCUMENT, GUARDED, STATUSES, Column, FileFound, Incoming
-from samizdat.importers.labels import plain
+from samizdat.importers.base import (
+    COMPLAINED,
+    DOCUMENT,
+    GUARDED,
+    OTHERS,
+    STATUSES,
+    UNSAID,
+    WORDED,
+    Column,
+    FileFound,
+    Incoming,
+)
+from samizdat.importers.speaking import NO, is_zero, word_of
 from samizdat.importers.times import reader_of
 
 type Convert = Callable[[int, list[str]], Incoming]
@@ -161,34 +172,57 @@ def _join(*texts: str) -> str:
 
 
 def _status(file: FileFound, names: dict[str, Any]) -> str:
-    """The status of a row: what the file says, or stronger if the row itself says so."""
-    columns = _all(file, "status")
-    names["base"] = file.status or ""
-    left = file.column("left_time") if file.status != "cleaned" else None
-    gone = file.column("clean_time")
-    if not columns and not (left and file.status != "unsubscribed") and not gone:
+    """The status of a row: the strongest no of all its columns, else what they say, else what is said of the file."""
+    columns = [column for column in file.columns if column.becomes in WORDED and column.words]
+    # Where a column tells it of everybody, a cell that says nothing is no yes.
+    names["base"] = "nonsubscribed" if file.says_everything and not file.is_gone else file.status or ""
+    gone = [
+        (column, status)
+        for target, status in (("left_time", "unsubscribed"), ("clean_time", "cleaned"))
+        for column in _all(file, target)
+        if file.status not in {status, "cleaned"}
+    ]
+    if not columns and not gone:
         return "base"
-    claims = ["base"] if not columns else []
+    claims = []
     for column in columns:
-        names[f"status{column.index}"] = cells.Remembered(partial(_said, column.words, file.status))
-        claims.append(f"status{column.index}[row[{column.index}]]")
-    if left:
-        claims.append(f'("unsubscribed" if row[{left.index}].strip() else "")')
-    if gone:
-        claims.append(f'("cleaned" if row[{gone.index}].strip() else "")')
+        said = _said_by_tags if column.becomes == "tags" else _said
+        names[f"status{column.index}"] = cells.Remembered(partial(said, dict(column.words), file.is_gone))
+        claims.append(f"status{column.index}[{_cell(column, names)}]")
+    names["is_said"] = is_said
+    claims += [f'("{status}" if is_said(row[{column.index}]) else "")' for column, status in gone]
+    # A file of people who left, or who never agreed, holds nobody else; what was said of the others counts last.
+    weighs = file.status_source in {"name", "columns"} and file.status not in {None, "subscribed"}
     names["strongest"] = _strongest
-    return f"strongest({', '.join(claims)})"
+    return f"strongest({', '.join([*claims, 'base'] if weighs or file.is_gone else claims)})" + (
+        "" if weighs or file.is_gone else " or base"
+    )
 
 
-def _said(words: dict[str, str], base: str | None, cell: str) -> str:
-    word = plain(cell)
-    if not word and base:
-        return base
-    if word not in words:
+def _said(words: dict[str, str], gone: bool, cell: str) -> str:
+    """`gone`: the file is of people who left, so that a word nobody explained changes nothing."""
+    word = word_of(cell)
+    meaning = words.get(word)
+    if meaning is None and not word:
+        meaning = "nonsubscribed" if "subscribed" in words.values() else ""
+    if meaning is None:
+        meaning = words.get(OTHERS, UNSAID)
+    if meaning == UNSAID:
+        if gone:
+            return ""
         raise UnknownStatus(cell.strip())
-    return words[word] or base or ""
+    return meaning
+
+
+def _said_by_tags(words: dict[str, str], gone: bool, cell: str) -> str:
+    return _strongest(*[_said(words, gone, tag) for tag in cells.tags(cell)])
+
+
+def is_said(cell: str) -> bool:
+    """Whether a column of days of leaving names one; the empty days of databases are none."""
+    return bool(cell) and bool(cell.strip()) and word_of(cell) not in NO and not is_zero(cell)
 
 
 def _strongest(*claims: str) -> str:
     """Whoever is named as gone by any column is gone (design.md: an import never weakens a suppression)."""
-    return min((claim for claim in claims if claim), key=STRENGTH.index)
+    return min((claim for claim in claims if claim), key=STRENGTH.index, default="")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from samizdat.importers import labels, times
+from samizdat.importers import asking, labels, times
 from samizdat.importers.base import TIMES, Column, FileFound, ImportFailed, Problem
 from samizdat.importers.reading import Given
 from samizdat.importers.text import Sheet
@@ -14,8 +14,12 @@ EXAMPLE = 60  # characters shown of an example
 type Guess = Callable[[Sheet], list[Column]]
 
 
-def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tuple[FileFound | None, list[Problem]]:
+def file_found(
+    given: Given, index: int, guess: Guess, *, thorough: bool, known: frozenset[str] = frozenset()
+) -> tuple[FileFound | None, list[Problem]]:
     """A member as a file of subscribers (status still open), and what to know about it.
+
+    `known`: labels (plain) of columns that the service itself explains.
 
     `thorough` reads it to its end, so that a torn zip or another encoding is known before anything is written.
     """
@@ -51,6 +55,11 @@ def file_found(given: Given, index: int, guess: Guess, *, thorough: bool) -> tup
         skip=sheet.skip,
         about_rows=max(breaks - sheet.skip, len(sheet.rows)),
     )
+    try:
+        asking.settle(found, asking.count(given, found, sheet, thorough=thorough), known)
+    except ImportFailed as failed:
+        return None, [Problem(failed.code, member.name, failed.values)]
+    with_forms(found.columns, sheet)
     return found, warnings(found, sheet, sure=sure if thorough else sheet.sure)
 
 

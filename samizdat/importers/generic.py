@@ -23,7 +23,6 @@ SINGLE = (
     ("language", labels.LANGUAGE),
 )
 SEVERAL = (("tags", labels.TAGS), ("notes", labels.NOTES), ("left_reason", labels.LEFT_REASON))
-YES_LABELS = frozenset({"subscribed", "active", "optin", "optedin", "consent", "newsletter", "подписан", "согласие"})
 
 
 class Importer:
@@ -74,11 +73,15 @@ def without_other_sheets(given: Given, files: list[FileFound], problems: list[Pr
 
 
 def with_status(found: FileFound) -> FileFound:
-    """A list says nothing about status as a rule: then "subscribed" is assumed, and said to be."""
+    """A list says nothing about status as a rule: then "subscribed" is assumed, and said to be.
+
+    Its name is believed when it says no; "list-subscribed-since-2019.csv" is nobody's yes.
+    """
     name = found.name.rsplit("/", 1)[-1]
     claimed = next((status for pattern, status in NAMED if pattern.search(name)), None)
+    claimed = None if claimed == "subscribed" else claimed
     if found.says_everything:
-        found.status, found.status_source = claimed or "subscribed", "columns"
+        found.status, found.status_source = claimed or "subscribed", "name" if claimed else "columns"
     elif claimed:
         found.status, found.status_source = claimed, "name"
     else:
@@ -99,9 +102,7 @@ def columns(
     for index in range(len(sheet.heading)):
         if index in targets:
             continue
-        if said := _status_words(sheet, index):
-            targets[index], words[index] = ("status", ""), said
-        elif target := _known(sheet, index, {target for target, _ in targets.values()}):
+        if target := _known(sheet, index, {target for target, _ in targets.values()}):
             targets[index] = target
     rest = [index for index in range(len(sheet.heading)) if index not in targets]
     targets |= {index: (target, "") for index, target in new_fields(sheet, rest, tagger).items()}
@@ -147,24 +148,3 @@ def _known(sheet: Sheet, index: int, taken: set[str]) -> tuple[str, str] | None:
         ):  # Beside a last name it is the first one, as MailerLite's.
             return "field:FNAME", ""
     return None
-
-
-def _status_words(sheet: Sheet, index: int) -> dict[str, str]:
-    """For a column that tells the status: its words and what they stand for. Otherwise nothing."""
-    key, cells = labels.plain(sheet.heading[index]), set(map(labels.plain, sheet.cells(index)))
-    if not cells:
-        return {}
-    yes_no = cells <= labels.YES | labels.NO
-    if yes_no and key in labels.YES_NO:
-        return _yes_no(labels.YES_NO[key], "subscribed")
-    if yes_no and key in YES_LABELS:
-        return _yes_no("subscribed", "unsubscribed")
-    # One word we do not know is met with a question line by line; more, and it is some other status.
-    unknown = {word for word in cells if word not in labels.WORD_STATUS}
-    if key in labels.STATUS and len(unknown) <= 1 and len(unknown) < len(cells):
-        return dict(labels.WORD_STATUS)
-    return {}
-
-
-def _yes_no(yes: str, no: str) -> dict[str, str]:
-    return dict.fromkeys(labels.YES, yes) | dict.fromkeys(labels.NO, no)

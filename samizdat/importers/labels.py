@@ -13,11 +13,11 @@ def plain(label: str) -> str:
     return "".join(sign for sign in parts if sign.isalnum())
 
 
-def _table(text: str) -> frozenset[str]:
+def table(text: str) -> frozenset[str]:
     return frozenset(plain(label) for label in text.split(","))
 
 
-ADDRESS = _table(
+ADDRESS = table(
     "email,e-mail,email address,e-mail address,mail,mail address,email id,your email,subscriber,subscriber email,"
     "deine e-mail adresse,e-mail-adresse,emailadresse,mailadresse,ihre e-mail-adresse,correo,correo electrónico,"
     "dirección de correo electrónico,email del suscriptor,adresse e-mail,adresse email,adresse mail,courriel,"
@@ -29,60 +29,60 @@ ADDRESS = _table(
     "адреса електронної пошти,электронная пошта,имейл адрес,ელფოსტა,էլ. փոստ"
 )
 FIELDS = {
-    "FNAME": _table(
+    "FNAME": table(
         "first name,firstname,fname,given name,forename,vorname,prénom,nombre,nombres,nome,voornaam,förnamn,fornavn,"
         "etunimi,eesnimi,vārds,vardas,imię,jméno,keresztnév,prenume,ad,имя,ім'я,імя,імʼя,имe,ім’я"
     ),
-    "LNAME": _table(
+    "LNAME": table(
         "last name,lastname,lname,surname,family name,nachname,familienname,nom,nom de famille,apellido,apellidos,"
         "cognome,sobrenome,apelido,achternaam,efternamn,etternavn,sukunimi,perekonnanimi,uzvārds,pavardė,nazwisko,"
         "příjmení,vezetéknév,nume,soyad,фамилия,прізвище,прозвішча"
     ),
-    "PHONE": _table(
+    "PHONE": table(
         "phone,phone number,telephone,mobile,mobile number,telefon,telefonnummer,handy,téléphone,teléfono,telefono,"
         "telefone,puhelin,tālrunis,telefonas,телефон,номер телефона,мобильный,номер телефону"
     ),
-    "BIRTHDAY": _table(
+    "BIRTHDAY": table(
         "birthday,date of birth,geburtstag,geburtsdatum,anniversaire,date de naissance,cumpleaños,compleanno,"
         "день рождения,дата рождения,день народження"
     ),
-    "ADDRESS": _table("address,postal address,anschrift,postanschrift,dirección,indirizzo,почтовый адрес"),
+    "ADDRESS": table("address,postal address,anschrift,postanschrift,dirección,indirizzo,почтовый адрес"),
 }
-FULL_NAME = _table(
+FULL_NAME = table(
     "name,full name,fullname,your name,vollständiger name,nom complet,nombre completo,nome completo,имя и фамилия,"
     "фио,ф. и. о.,піб,контакт,contact,contact name,subscriber name"
 )
-LANGUAGE = _table(
+LANGUAGE = table(
     "language,lang,locale,preferred language,sprache,langue,idioma,lingua,язык,мова,kieli,valoda,kalba,keel"
 )
-TAGS = _table("tags,tag,labels,label,метки,теги,тег,метка,schlagworte,étiquettes,etiquetas")
-NOTES = _table("notes,note,comment,comments,notizen,bemerkung,remarques,notas,заметки,примечание,комментарий")
-OPT_IN = _table(
+TAGS = table("tags,tag,labels,label,метки,теги,тег,метка,schlagworte,étiquettes,etiquetas")
+NOTES = table("notes,note,comment,comments,notizen,bemerkung,remarques,notas,заметки,примечание,комментарий")
+OPT_IN = table(
     "optin_time,opt-in time,opt in date,opt-in date,created at,created,created_on,creation date,date created,added,"
     "date added,added at,subscribed at,subscribed on,subscribed,subscription date,signup date,sign up date,"
     "signed up,signup time,signed up at,joined,join date,date,registered at,subscribe date,start date,"
     "дата подписки,дата добавления,дата,подписан,angemeldet am,date d'inscription,date inscription"
 )
-CONFIRM = _table("confirm_time,confirmed at,confirmation time,confirmation date,confirmed on,дата подтверждения")
-LEFT = _table(
+CONFIRM = table("confirm_time,confirmed at,confirmation time,confirmation date,confirmed on,дата подтверждения")
+LEFT = table(
     "unsub_time,unsubscribed at,unsubscribed on,unsubscribe date,unsubscribe time,unsubscription date,left at,"
     "cancelled at,canceled at,дата отписки,optout time,opt-out date,optedoutat"
 )
-LEFT_REASON = _table("unsub_reason,unsubscribe reason,unsubscribed reason,reason,причина отписки")
-CHANGED = _table("last_changed,updated at,last updated,modified,changed at,last modified,дата изменения")
-STATUS = _table("status,state,subscription status,email status,subscriber status,статус,состояние,statut,estado,stato")
+LEFT_REASON = table("unsub_reason,unsubscribe reason,unsubscribed reason,reason,причина отписки")
+CHANGED = table("last_changed,updated at,last updated,modified,changed at,last modified,дата изменения")
+STATUS = table("status,state,subscription status,email status,subscriber status,статус,состояние,statut,estado,stato")
 
 # Columns that derive from an IP address or from reading, and what only means something elsewhere.
-IP = _table(
+IP = table(
     "ip,ip address,optin_ip,confirm_ip,signup ip,opt-in ip,ip адрес,latitude,longitude,lat,lon,lng,gmtoff,dstoff,"
     "timezone,time zone,cc,region,country code,geo,geolocation,location,user agent,useragent,device,browser"
 )
-READING = _table(
+READING = table(
     "member_rating,rating,engagement,engagement score,score,opens,open rate,clicks,click rate,last open,last click,"
     "last opened,last clicked,emails opened,emails received,last seen,last active,activity,open count,click count,"
     "unique opens,unique clicks,total opens,total clicks,star rating"
 )
-PROVIDER = _table(
+PROVIDER = table(
     "leid,euid,email_type,id,uuid,contact id,subscriber id,unsub_campaign_title,unsub_campaign_id,"
     "clean_campaign_title,clean_campaign_id,stripe_customer_id,stripe_connected_customer_id,prefer_digests"
 )
@@ -90,28 +90,28 @@ REFERRAL = re.compile(r"utm[ _-]|referr|acquisition|attribution", re.IGNORECASE)
 
 # A label that is itself the question: what "true" means under it, and what "false" means.
 YES_NO = {
-    **dict.fromkeys(_table("email_disabled,unsubscribed,opted out,optout,opt-out,отписан,disabled"), "unsubscribed"),
-    **dict.fromkeys(_table("bounced,cleaned,hard bounced,invalid"), "cleaned"),
+    **dict.fromkeys(table("email_disabled,unsubscribed,opted out,optout,opt-out,отписан,disabled"), "unsubscribed"),
+    **dict.fromkeys(table("bounced,cleaned,hard bounced,invalid"), "cleaned"),
 }
 STATUS_WORDS = {
-    "subscribed": _table(
+    "subscribed": table(
         "subscribed,active,enabled,confirmed,subscriber,opted in,optin,opt-in,valid,подписан,активен,активный,"
         "подтвержден,actif,aktiv,activo,abonné"
     ),
-    "unsubscribed": _table(
+    "unsubscribed": table(
         "unsubscribed,inactive,unsub,opted out,optout,opt-out,disabled,removed,left,cancelled,canceled,deleted,"
         "archived,complained,complaint,spam,spam complaint,blocked,blacklisted,suppressed,blocklisted,отписан,"
         "отписался,неактивен,неактивный,abgemeldet,désabonné,inactivo"
     ),
-    "cleaned": _table("cleaned,bounced,bounce,hard bounce,hard bounced,undeliverable,invalid,dead,недоступен"),
-    "pending": _table(
+    "cleaned": table("cleaned,bounced,bounce,hard bounce,hard bounced,undeliverable,invalid,dead,недоступен"),
+    "pending": table(
         "pending,unconfirmed,not confirmed,waiting,validating,awaiting confirmation,unverified,не подтвержден,ожидает"
     ),
-    "nonsubscribed": _table("nonsubscribed,non-subscribed,transactional,not subscribed,never subscribed,customer"),
+    "nonsubscribed": table("nonsubscribed,non-subscribed,transactional,not subscribed,never subscribed,customer"),
 }
 WORD_STATUS = {word: status for status, words in STATUS_WORDS.items() for word in words}
-YES = _table("true,yes,y,1,t,да,ja,oui,sí,si,on,checked")
-NO = _table("false,no,n,0,f,нет,nein,non,off,unchecked,null,none")
+YES = table("true,yes,y,1,t,да,ja,oui,sí,si,on,checked")
+NO = table("false,no,n,0,f,нет,nein,non,off,unchecked,null,none")
 
 # Names that mean something else in a letter (core/mergetags.py), so no field may have them.
 RESERVED = frozenset(

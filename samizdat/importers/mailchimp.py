@@ -71,6 +71,7 @@ SYSTEM = {
     "NOTES": ("notes", ""),
     "TAGS": ("tags", ""),
 }
+KNOWN = frozenset(map(labels.plain, SYSTEM)) - {"notes", "tags"}  # these are the organisation's own words
 # Any other file may have a column called NOTES or REGION; these names nobody else uses.
 FINGERPRINT = frozenset(SYSTEM) - {"EMAIL_TYPE", "TIMEZONE", "CC", "REGION", "LATITUDE", "LONGITUDE", "NOTES", "TAGS"}
 
@@ -97,7 +98,9 @@ class Importer:
             if SMS_ONLY.search(member.name):
                 problems.append(Problem("sms_only", member.name, stops=False))
             elif self._is_ours(given, index):
-                found, more = file_found(given, index, lambda sheet: _columns(sheet, tagger), thorough=thorough)
+                found, more = file_found(
+                    given, index, lambda sheet: _columns(sheet, tagger), thorough=thorough, known=KNOWN
+                )
                 problems += more
                 if found:
                     files.append(_with_status(found))
@@ -145,7 +148,7 @@ def _by_columns(heading: list[str]) -> str | None:
 
 def _with_status(found: FileFound) -> FileFound:
     found.status, found.status_source = status_of(found.name, [column.label for column in found.columns])
-    if found.column("status") and found.status_source == "asked":
+    if found.says_everything and found.status_source == "asked":
         found.status_source = "columns"
     if match := EXPORT_NAME.search(found.name) or LIST_NUMBER.search(found.name):
         found.audience = match["audience"]
@@ -167,18 +170,15 @@ def _columns(sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
             targets[index] = (special, "")
     fields = new_fields(sheet, (index for index in rest if index not in targets), tagger)
     targets |= {index: (target, "") for index, target in fields.items()}
-    columns = [column_of(sheet, index, *targets[index]) for index in range(len(sheet.heading))]
-    return [_with_words(column) for column in columns]
+    return [column_of(sheet, index, *targets[index]) for index in range(len(sheet.heading))]
 
 
 def _special(sheet: Sheet, index: int) -> str:
-    """A group or language among the audience fields, the Status of an account export; "" for a plain field."""
+    """A group or language among the audience fields; "" for a plain field."""
     label = sheet.heading[index].strip()
     if labels.plain(label) in labels.LANGUAGE and "language" not in map(str.lower, sheet.heading[:index]):
         return "language"
     cells = sheet.cells(index)
-    if labels.plain(label) in labels.STATUS and cells and all(map(labels.status_of, cells)):
-        return "status"
     return f"group:{label}" if label and not labels.standard_field(label) and _are_groups(cells) else ""
 
 
@@ -191,12 +191,6 @@ def _are_groups(cells: list[str]) -> bool:
     if not together or "" in parts or len(parts) > 60:
         return False
     return sum(1 for part in together if parts[part] > 1) * 2 >= len(together)
-
-
-def _with_words(column: Column) -> Column:
-    if column.becomes == "status":
-        column.words = dict(labels.WORD_STATUS)
-    return column
 
 
 def _audiences(files: list[FileFound]) -> list[Problem]:

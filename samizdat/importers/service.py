@@ -25,6 +25,7 @@ from samizdat.importers.base import (
 )
 from samizdat.importers.finding import file_found
 from samizdat.importers.reading import Given
+from samizdat.importers.speaking import word_of
 from samizdat.importers.text import Sheet
 
 type Words = Mapping[str, str]
@@ -77,7 +78,19 @@ class Service:
         return []
 
     def looks_like(self, name: str, sheet: Sheet) -> bool:
+        """Its labels are not enough: somebody else's list with them says other things by other words."""
+        return self._has_labels(name, sheet) and self._has_words(sheet)
+
+    def _has_labels(self, name: str, sheet: Sheet) -> bool:
         return not self.passes_over(name) and self.knows({labels.plain(label) for label in sheet.heading}, sheet)
+
+    def _has_words(self, sheet: Sheet) -> bool:
+        told = {labels.plain(label): words for label, words in self.words.items()}
+        for index, label in enumerate(sheet.heading):
+            words = told.get(labels.plain(label))
+            if words is not None and not all(word_of(cell) in words for cell in sheet.cells(index)):
+                return False
+        return True
 
     def inspect(self, given: Given, *, thorough: bool = True) -> Found:
         """The files of this service's people. Its other files are passed over; one given alone is taken as it is."""
@@ -87,7 +100,13 @@ class Service:
         reading = [member for member in given.members if self.passes_over(member.name)]
         for index in range(len(given.members)):
             if self._is_ours(given, index):
-                found, more = file_found(given, index, lambda sheet: self._columns(sheet, tagger), thorough=thorough)
+                found, more = file_found(
+                    given,
+                    index,
+                    lambda sheet: self._columns(sheet, tagger),
+                    thorough=thorough,
+                    known=frozenset(map(labels.plain, [*self.columns, *self.words])),
+                )
                 problems += more
                 if found:
                     self._settle_order(found)
@@ -124,7 +143,7 @@ class Service:
             return True
         if isinstance(sheet, Problem):
             return not self.passes_over(name) and PurePosixPath(name).suffix.lower() == ".csv"
-        return self.looks_like(name, sheet)
+        return self._has_labels(name, sheet)
 
     def _columns(self, sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
         known: dict[int, tuple[str, str, Words]] = {}

@@ -1,6 +1,7 @@
 """Substack: `email_list.<publication>.csv` of the export, of all three generations, and the lists of paying readers.
 
-`active_subscription` and `plan` are about money. Who gets letters stands in `email_disabled` alone.
+`active_subscription`, `plan` and what stands beside them say who pays, and stay out (asking.py).
+Who gets letters stands in `email_disabled` alone.
 """
 
 import re
@@ -19,11 +20,11 @@ class Importer(Service):
     title = "Substack"
     columns = {
         "email": ("address", ""),
-        "active_subscription": ("field:PAYS", ""),
-        "plan": ("field:PLAN", ""),
-        "type": ("field:PLAN", ""),
-        "expiry": ("field:PAIDUNTIL", ""),
-        "first_payment_at": ("field:PAYSSINCE", ""),
+        "active_subscription": ("out", "donations"),
+        "plan": ("out", "donations"),
+        "type": ("out", "donations"),
+        "expiry": ("out", "donations"),
+        "first_payment_at": ("out", "donations"),
         "created_at": ("opt_in_time", ""),
         "prefer_digests": ("out", "provider"),
         "stripe_connected_customer_id": ("out", "provider"),

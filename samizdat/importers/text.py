@@ -188,11 +188,26 @@ def _csv_sheet(lines: list[str], writing: Writing, delimiter: str) -> Sheet:
     skip = 0
     if said := SEPARATOR_LINE.fullmatch(lines[0].strip('"\r\n')):
         delimiter, skip, lines = delimiter or said[1], 1, lines[1:]
+    elif _is_title(lines):
+        skip, lines = 1, lines[1:]
     delimiter = delimiter or delimiter_of(lines)
     rows = _records(lines, delimiter)
     if not rows:
         raise ImportFailed("empty", file="")
     return _sheet_of(rows, writing, delimiter, skip)
+
+
+def _is_title(lines: list[str]) -> bool:
+    """Whether the first line is a title over the heading, as Google Groups writes: one cell above a table of many."""
+    if len(lines) < 3 or ADDRESS.search(lines[0]) or any(sign in lines[0] for sign in DELIMITERS):
+        return False
+    rows = _records(lines[1:3], delimiter_of(lines[1:]))
+    return (
+        len(rows) == 2
+        and len(rows[0]) == len(rows[1]) > 2
+        and _is_heading(rows[0])
+        and any(map(ADDRESS.search, rows[1]))
+    )
 
 
 def _sheet_of(rows: list[list[str]], writing: Writing, delimiter: str, skip: int) -> Sheet:

@@ -51,12 +51,26 @@ def line_of(row: list[str]) -> bytes:
 
 def table(people: Iterable[dict[str, Any]]) -> Iterator[list[str]]:
     """Records as a heading and rows. Every record is looked at first, because the last may have a key of its own."""
-    held = list(people)
+    held = list(map(_flat, people))
     heading = list(dict.fromkeys(key for person in held for key in person))
     if heading:
         yield heading
     for person in held:
         yield [text_of(person.get(key)) for key in heading]
+
+
+def _flat(person: dict[str, Any], depth: int = 3) -> dict[str, Any]:
+    """A record with what its parts hold beside it: {"profile": {"unsubscribed": true}} must be heard as well."""
+    flat: dict[str, Any] = {}
+    for key, value in person.items():
+        if isinstance(value, dict) and value and depth:
+            inner = _flat(value, depth - 1)
+            flat |= {
+                name if name not in person and name not in flat else f"{key}.{name}": inner[name] for name in inner
+            }
+        else:
+            flat[key] = value
+    return flat
 
 
 def text_of(value: Any) -> str:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugs
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import Plan, Problem
-from samizdat.importers.labels import NO, WORD_STATUS, YES, plain
+from samizdat.importers.base import EMPTY, OTHERS, UNSAID, WORDED, Plan, Problem
+from samizdat.importers.speaking import word_of
 from samizdat.labels import STANDARD, field_label
 from samizdat.web import words
 
@@ -34,12 +34,16 @@ OUT_BECAUSE = {
     "ip": lazy("It was derived from an IP address. We do not keep where somebody was."),
     "reading": lazy("It says how or where somebody read. We do not keep that."),
     "provider": lazy("It only means something inside the service it comes from."),
+    "donations": lazy("It says who gave money. That can put people in court, so it stays out."),
+    "elsewhere": lazy("It is about another channel, such as phone or SMS, not about email."),
+}
+ASKS = {
+    "label": lazy("It may say who must not get email. Say what it means."),
+    "cells": lazy("Some of its cells say that people left. Say what each word means."),
 }
 
 # Words of a status column that the form can be told at one look.
 BLANKS = 3
-# What a column stands for that somebody calls the status by hand.
-COMMON = WORD_STATUS | dict.fromkeys(YES, "subscribed") | dict.fromkeys(NO, "unsubscribed")
 
 
 @dataclass(slots=True)
@@ -50,11 +54,20 @@ class ColumnRow:
     becomes: str
     why: str
     choices: list[tuple[str, str]]
-    # Of a status column: (input name, word, status) of the words that are known, those of the example first.
-    words: list[tuple[str, str, str]] = field(default_factory=list)
-    others: list[tuple[str, str, str]] = field(default_factory=list)
+    asks: str = ""  # Why somebody has to say what it means.
+    # Where it tells a status: the words that are in the file, those first that nobody explained, then all others.
+    words: list["WordRow"] = field(default_factory=list)
+    others: list["WordRow"] = field(default_factory=list)
     blanks: list[str] = field(default_factory=list)  # Endings of the inputs for words that are not known yet.
     unknown: bool = False  # The file has words that nobody has explained.
+
+
+@dataclass(slots=True)
+class WordRow:
+    name: str  # of the input
+    word: str
+    means: str  # a status, "" for nothing, UNSAID
+    rows: int | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +87,7 @@ def statuses() -> list[tuple[str, str]]:
 
 def meanings() -> list[tuple[str, str]]:
     """What a word of a status column may stand for."""
-    own = [("complained", _("complained, suppressed for every list")), ("", _("says nothing: what the whole file is"))]
+    own = [("complained", _("complained, suppressed for every list")), ("", _("says nothing about email"))]
     return [*statuses(), *own]
 
 
@@ -103,14 +116,15 @@ def dropped(plan: dict[str, Any]) -> list[Problem]:
 
 def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:
     """What the form shows. `known`: the organisation's merge fields."""
-    examples = report.get("examples") or []
     unknown = {told["file"] for told in report.get("rejects") or [] if told["code"] == "unknown_status"}
     found = []
     for number, file in enumerate(plan["files"]):
-        shown = examples[number] if number < len(examples) else []
-        columns = [_column(number, file, column, shown, known) for column in file["columns"]]
+        shown, seen = _of(report, "examples", number), _of(report, "seen", number)
+        columns = [_column(number, file, column, shown, seen, known) for column in file["columns"]]
         for column in columns:
             column.unknown = bool(column.blanks) and file["name"] in unknown
+        # Those that somebody has to explain stand first.
+        columns.sort(key=lambda column: not (column.asks or any(word.means == UNSAID for word in column.words)))
         asks = file["status_source"] != "columns"
         # What was only assumed is asked: whether somebody agreed is not for us to guess.
         status = "" if file["status_source"] == "assumed" else file["status"] or ""
@@ -118,12 +132,18 @@ def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list
     return found
 
 
-def _column(number: int, file: dict[str, Any], column: dict[str, Any], shown: list[str], known: list[Any]) -> ColumnRow:
+def _of(report: dict[str, Any], name: str, number: int) -> list[Any]:
+    told = report.get(name) or []
+    return list(told[number]) if number < len(told) else []
+
+
+def _column(
+    number: int, file: dict[str, Any], column: dict[str, Any], shown: list[str], seen: list[Any], known: list[Any]
+) -> ColumnRow:
     place = column["index"]
     example = shown[place] if place < len(shown) else ""
-    told = []
-    if column["becomes"] == "status":
-        told = [(f"w-{number}-{place}-{at}", *said) for at, said in enumerate(sorted(column["words"].items()))]
+    held = seen[place] if place < len(seen) else {}
+    told = _words(f"w-{number}-{place}", column, held) if column["becomes"] in WORDED else []
     return ColumnRow(
         name=f"c-{number}-{place}",
         label=column["label"] or _("column %(n)s") % {"n": place + 1},
@@ -131,10 +151,25 @@ def _column(number: int, file: dict[str, Any], column: dict[str, Any], shown: li
         becomes=column["becomes"],
         why=str(OUT_BECAUSE.get(column["why"], "")),
         choices=_choices(column, known),
-        words=[said for said in told if said[1] == plain(example)],
-        others=[said for said in told if said[1] != plain(example)],
-        blanks=[f"{number}-{place}-{at}" for at in range(BLANKS)] if column["becomes"] == "status" else [],
+        asks=str(ASKS.get(column.get("asks", ""), "")) if file["status_source"] == "assumed" or not _gone(file) else "",
+        words=[row for word, row in told if word in held or word == OTHERS],
+        others=[row for word, row in told if word not in held and word != OTHERS],
+        blanks=[f"{number}-{place}-{at}" for at in range(BLANKS)] if told else [],
     )
+
+
+def _gone(file: dict[str, Any]) -> bool:
+    """Nobody in it can become subscribed, so nothing is asked."""
+    return file["status"] in {"unsubscribed", "cleaned"} and file["status_source"] != "assumed"
+
+
+def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tuple[str, WordRow]]:
+    found = []
+    for at, (word, means) in enumerate(sorted(column["words"].items())):
+        written, number = held.get(word, (word, None))
+        shown = {EMPTY: _("empty cells"), OTHERS: _("all other texts")}.get(word, written)
+        found.append((word, WordRow(f"{prefix}-{at}", shown, means, number)))
+    return sorted(found, key=lambda told: (told[1].means != UNSAID, -(told[1].rows or 0)))
 
 
 def _example(column: dict[str, Any], example: str) -> str:
@@ -145,6 +180,8 @@ def _example(column: dict[str, Any], example: str) -> str:
 
 
 def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
+    if column["why"] == "donations":
+        return [("out", str(dict(TARGETS)["out"]))]  # Nobody brings in by accident what can put people in court.
     fields = {
         f"field:{tag}": _("%(label)s (%(tag)s)") % {"label": label, "tag": tag} for tag, label in STANDARD.items()
     }
@@ -183,6 +220,13 @@ def read(plan: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
     return {**plan, "files": files}
 
 
+def has_unseen_words(plan: dict[str, Any]) -> bool:
+    """Whether a column was made the status of which nobody has seen the words yet."""
+    return any(
+        column["becomes"] == "status" and not column["words"] for file in plan["files"] for column in file["columns"]
+    )
+
+
 def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
     place = column["index"]
     told = {
@@ -190,8 +234,11 @@ def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) 
         for at, (word, status) in enumerate(sorted(column["words"].items()))
     }
     for at in range(BLANKS):
-        word, status = plain(asked.get(f"n-{number}-{place}-{at}", "")), asked.get(f"m-{number}-{place}-{at}", "")
+        word, status = word_of(asked.get(f"n-{number}-{place}-{at}", "")), asked.get(f"m-{number}-{place}-{at}", "")
         if word and status:
             told[word] = status
-    becomes = asked.get(f"c-{number}-{place}", column["becomes"])
-    return {**column, "becomes": becomes, "words": told or (dict(COMMON) if becomes == "status" else {})}
+    name = f"c-{number}-{place}"
+    becomes = asked.get(name, column["becomes"]) if column["why"] != "donations" else "out"
+    # Whoever sends the form has seen what each column would mean, and says so.
+    asks = "" if name in asked else column.get("asks", "")
+    return {**column, "becomes": becomes, "asks": asks, "words": told if becomes in WORDED else {}}

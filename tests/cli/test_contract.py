@@ -506,5 +506,5 @@ def test_addresses_are_pasted_by_a_pipe_and_what_is_dropped_is_said(brought_in: 
     assert again["unchanged"] == 2
     assert not list(brought_in.folder.rglob("pasted.txt"))
     (brought_in.folder / "kit.csv").write_text("email,state,opens\nkit@pipe.example,active,7\n")
-    seen = brought_in.say("import", "kit.csv", "--list", "Letter", "--dry-run")
+    seen = brought_in.say("import", "kit.csv", "--list", "Letter", "--map", "state=status", "--dry-run")
     assert seen["warnings"] == ["Left out: opens. That says how or where somebody read. We do not keep it."]

@@ -89,9 +89,17 @@ def read(*things: Thing, status: str = "", start: Position = START, size: int = 
         importer = choose(given, IMPORTERS)
         found = importer.inspect(given)
         plan = found.plan()
+        agree(plan)
         if status:
             plan = plan.with_status(status)
         return read_plan(given, found, plan, start, size)
+
+
+def agree(plan: Plan) -> None:
+    """Says of every column that it means what was guessed, as the form of the desk does when it is sent as it is."""
+    for column in (column for file in plan.files for column in file.columns):
+        column.asks = ""
+    plan.ask_again()
 
 
 def read_plan(given: Given, found: Found, plan: Plan, start: Position = START, size: int = 5_000) -> Whole:

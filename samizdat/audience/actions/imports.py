@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from samizdat import dialect, plugs
 from samizdat.audience import tagging
 from samizdat.audience.bringing import memory, opening, owner, run, uploads
-from samizdat.audience.bringing.look import Look, look_at, make_order, refused
+from samizdat.audience.bringing.look import NONE_TAKEN, Look, look_at, make_order, refused
 from samizdat.audience.bringing.run import COUNTS, Clock, Progress, Tell
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Rejected, Store
@@ -37,6 +37,10 @@ __all__ = [
 
 type RejectTold = Callable[[str, int, str], None]
 
+# What was said of columns and of words on the command line, as it was written there (importers/answers.py).
+type Answers = tuple[Sequence[str], Sequence[str]]
+NO_ANSWERS: Answers = ((), ())
+
 RUNNABLE = ("waiting", "running", "stopped")
 
 
@@ -50,12 +54,13 @@ def look(
     *,
     source: str | None = None,
     status: str | None = None,
+    answers: Answers = NO_ANSWERS,
     now: datetime,
     progress: Tell | None = None,
 ) -> Look:
     """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
     keys, handed, piece = house.keys(organisation), opening.handed(things), opening.pieces_of(things)
-    plan, problems = _found(organisation, keys, handed, piece, source, status)
+    plan, problems = _found(organisation, keys, handed, piece, source, status, answers)
     return look_at(organisation, list.id, keys, handed, plan, problems, now=now, piece=piece, tell=progress)
 
 
@@ -67,6 +72,7 @@ def direct(
     now: Clock,
     source: str | None = None,
     status: str | None = None,
+    answers: Answers = NO_ANSWERS,
     basis: str = "",
     by: Any = None,
     progress: Tell | None = None,
@@ -81,7 +87,7 @@ def direct(
     written. Errors: ImportRefused with nothing written, ImportTaken.
     """
     handed, piece = opening.handed(things), opening.pieces_of(things)
-    plan, problems = _found(organisation, house.keys(organisation), handed, piece, source, status)
+    plan, problems = _found(organisation, house.keys(organisation), handed, piece, source, status, answers)
     if warned:
         for problem in problems:
             warned(problem.sentence())
@@ -93,23 +99,22 @@ def direct(
 
 def _found(
     organisation: Any, keys: OrganisationKeys, handed: Sequence[Any], piece: AskPiece | None, source: str | None,
-    status: str | None,
+    status: str | None, answers: Answers,
 ) -> tuple[Any, list[Any]]:  # fmt: skip
     """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
     found = opening.found_in(handed, source, piece, thorough=True)
     plan = found.plan()
     remembered = memory.recall(organisation, keys, plan)
-    plan = _with_status(plan, status)
-    opening.insist(plan, found.problems)
-    return plan, [*found.problems, *remembered, *plan.said_out()]
-
-
-def _with_status(plan: Any, status: str | None) -> Any:
-    """Nobody looks before it is written, so a status that we would only guess is asked for. Errors: ImportRefused."""
+    opening.answer(plan, *answers)
     if status:
-        return plan.with_status(status)
-    opening.insist_on_status(plan)
-    return plan
+        plan = plan.with_status(status)
+    try:
+        opening.insist(plan, found.problems)
+        opening.insist_on_status(plan)  # Nobody looks before it is written, so what we would only guess is asked.
+    except ImportRefused as refusal:
+        refusal.plan = plan
+        raise
+    return plan, [*found.problems, *remembered, *plan.said_out()]
 
 
 def _begun_before(organisation: Any, list: List, things: Sequence[Any], now: datetime) -> Import | None:
@@ -206,10 +211,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
             opening.show_again(plan, found.files)
         else:
             problems = [*problems, *memory.recall(row.organisation, keys, plan)]
-        assert row.list_id is not None
-        seen = look_at(
-            row.organisation, row.list_id, keys, things, plan, problems, now=now(), piece=piece, tell=progress
-        )
+        seen = _seen(row, keys, things, plan, problems, now(), piece, progress)
     except ImportRefused as refusal:
         return _failed(row, refusal)
     except BaseException:
@@ -225,6 +227,20 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         )
     row.refresh_from_db()
     return row
+
+
+def _seen(
+    row: Import, keys: OrganisationKeys, things: list[Any], plan: Any, problems: list[Any], now: datetime,
+    piece: AskPiece, progress: Tell | None,
+) -> Look:  # fmt: skip
+    """What bringing it in would do. Where no row could come in, the reason, and the columns to say otherwise."""
+    assert row.list_id is not None
+    try:
+        return look_at(row.organisation, row.list_id, keys, things, plan, problems, now=now, piece=piece, tell=progress)
+    except ImportRefused as refusal:
+        if refusal.plan is None:
+            raise
+        return Look(plan.source, plan, problems, plan.questions(), refusal=refusal)
 
 
 def read_report(row: Import) -> dict[str, Any]:
@@ -450,6 +466,11 @@ def _finish(row: Import, now: datetime) -> None:
 
 def _failed(row: Import, refusal: ImportRefused) -> Import:
     """Nothing was begun: only the reason stays. What was brought in before a file turned out torn stays as well."""
+    if refusal.code == NONE_TAKEN and row.pieces.exists():
+        # Perhaps a column means something else: it is looked at once more, and its columns can be changed.
+        Import.objects.filter(id=row.id, owner=row.owner).update(state="reading", owner="")
+        row.refresh_from_db()
+        return row
     with transaction.atomic():
         fresh = Import.objects.filter(id=row.id, owner=row.owner, row=0, member=0)
         if not row.pieces.exists() and fresh.delete()[0]:
@@ -486,12 +507,13 @@ def _report(seen: Look) -> dict[str, Any]:
         "counts": seen.counts,
         "samples": [asdict(sample) for sample in seen.samples],
         "problems": [_problem(problem) for problem in seen.problems],
-        "questions": [_problem(problem) for problem in seen.questions],
+        "questions": [*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],
         "rejects": [
             {"file": file, "line": line, "code": code, "sentence": sentence_of(code, values)}
             for file, line, code, values in seen.rejects
         ],
         "examples": [[column.example for column in file.columns] for file in seen.plan.files],
+        "seen": [[column.seen for column in file.columns] for file in seen.plan.files],
     }
 
 
@@ -509,6 +531,10 @@ def left_out_of(row: Import) -> dict[str, int]:
     """The same of an import that was read."""
     problem = plugs.part("importers.base").Problem
     return left_out([problem(one["code"], "", one["values"]) for one in read_plan(row).get("left_out", [])])
+
+
+def _refusal(refusal: ImportRefused) -> dict[str, Any]:
+    return {"code": refusal.code, "file": "", "values": {}, "sentence": str(refusal)}
 
 
 def _problem(problem: Any) -> dict[str, Any]:

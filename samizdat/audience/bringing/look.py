@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from samizdat.audience import tagging
 from samizdat.audience.bringing import opening, run
+from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Store
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.incoming.prepare import Row, Slice
@@ -19,6 +22,7 @@ SAMPLES = 10
 SAMPLES_A_FILE = 4
 REJECTS_SHOWN = 20
 
+NONE_TAKEN = "no_address_rows"
 NO_ADDRESSES = (
     "No row of these files holds an e-mail address, so nothing was brought in. "
     "Check that they are lists of subscribers, or say which column is the address."
@@ -48,6 +52,7 @@ class Look:
     counts: dict[str, int] | None = None
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
+    refusal: ImportRefused | None = None  # why not one row could come in
     planted: set[bytes] = field(default_factory=set)  # blind indices of addresses that this house had planted
 
 
@@ -102,7 +107,9 @@ def look_at(
                 room = max(0, REJECTS_SHOWN - len(look.rejects))
                 look.rejects += [(slice.name, *reject) for reject in rejects[:room]]
     except (NoAddresses, BadFiles) as wrong:
-        raise refused(wrong) from wrong
+        refusal = refused(wrong)
+        refusal.plan = plan  # The columns can still be said otherwise.
+        raise refusal from wrong
     look.samples, look.planted = shown.chosen(), store.planted
     return look
 
@@ -110,12 +117,17 @@ def look_at(
 def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
     if isinstance(wrong, BadFiles):
         return ImportRefused(wrong.code, str(wrong), wrong.values)
-    return ImportRefused("no_address_rows", NO_ADDRESSES)
+    if wrong.first is None:
+        return ImportRefused(NONE_TAKEN, NO_ADDRESSES)
+    file, line, code, values = wrong.first
+    told = {"file": file, "line": line, "reason": sentence_of(code, {"file": file, **values})}
+    sentence = _("{file}, line {line}: {reason} No row could be brought in, so nothing was changed.")
+    return ImportRefused(NONE_TAKEN, sentence.format(**told), told)
 
 
 def _numbers(organisation: Any, keys: OrganisationKeys, plan: Any) -> dict[str, int]:
     """Field numbers for a look: those that are there, and invented ones for those that would be made."""
-    known = {tag: number for tag, (number, _, _) in tagging.all_fields(organisation, keys).items()}
+    known = {tag: number for tag, (number, *_rest) in tagging.all_fields(organisation, keys).items()}
     free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1
     missing = [tag for tag in plan.layout() if tag not in known]
     known |= {tag: number for number, tag in enumerate(missing, start=free)}

@@ -71,7 +71,17 @@ def _apply(file: Any, chosen: Any) -> bool:
         return False
     before = [(column.becomes, column.words) for column in file.columns]
     for column, told in zip(file.columns, chosen, strict=True):
-        column.becomes = told["becomes"]
-        # Words of this file that nobody explained before keep their guess.
-        column.words = {**column.words, **told["words"]} if column.becomes == "status" else {}
+        if _may_recall(column, told):
+            column.becomes, column.asks = told["becomes"], ""
+            # Words of this file that nobody explained before keep their guess, or are asked.
+            worded = column.becomes in plugs.part("importers.base").WORDED
+            column.words = {**column.words, **told["words"]} if worded else {}
+            plugs.part("importers.asking").again(column)
     return before != [(column.becomes, column.words) for column in file.columns]
+
+
+def _may_recall(column: Any, told: dict[str, Any]) -> bool:
+    """What was chosen before anybody was asked who left, or what a donation is, is no answer to that."""
+    if column.why == "donations":
+        return False
+    return not column.asks or "asks" in told

@@ -83,6 +83,24 @@ def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
         raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
+def answer(plan: Any, maps: Sequence[str], means: Sequence[str]) -> None:
+    """Changes a plan by what was said on the command line. Errors: ImportRefused."""
+    try:
+        plugs.part("importers.answers").apply(plan, maps, means)
+    except plugs.part("importers.base").BadPlan as wrong:
+        raise ImportRefused("bad_answer", str(wrong)) from wrong
+
+
+def table(plan: Any) -> list[dict[str, Any]]:
+    """Every column of a plan and what it becomes, with every word of those that tell a status."""
+    return list(plugs.part("importers.answers").table(plan))
+
+
+def advice(plan: Any) -> str:
+    """The options of `samizdat import` that answer what is asked about columns."""
+    return str(plugs.part("importers.answers").advice(plan))
+
+
 def insist_on_status(plan: Any) -> None:
     """Raises ImportRefused for the first file whose people we would only take for subscribed."""
     for file in plan.in_order():
@@ -97,10 +115,13 @@ def plan_from(json: Any) -> Any:
 
 def show_again(plan: Any, files: Sequence[Any]) -> None:
     """Gives a plan that was kept the examples of its columns: they are a person's data, and are never kept with it."""
-    shown = {(file.member, column.index): column.example for file in files for column in file.columns}
+    asking = plugs.part("importers.asking")
+    shown = {(file.member, column.index): column for file in files for column in file.columns}
     for file in plan.files:
         for column in file.columns:
-            column.example = shown.get((file.member, column.index), "")
+            if fresh := shown.get((file.member, column.index)):
+                column.example, column.seen = fresh.example, fresh.seen
+                asking.again(column)
 
 
 def is_large(plan: Any) -> bool:

@@ -46,7 +46,11 @@ type Fact = tuple[int, str, bool, bytes]
 
 
 class NoAddresses(ValueError):
-    """Not one row is an address, so nothing is begun."""
+    """Not one row can come in, so nothing is begun. `first`: the file, line, code and values of the first refusal."""
+
+    def __init__(self, first: tuple[str, int, str, dict[str, Any]] | None = None) -> None:
+        self.first = first
+        super().__init__("no_address_rows")
 
 
 @dataclass(slots=True)
@@ -149,14 +153,37 @@ def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterat
 
 
 def _insist_on_an_address(batches: Iterator[Any]) -> None:
+    first: tuple[str, int, str, dict[str, Any]] | None = None
     for batch in batches:
         for incoming in batch.incoming:
             try:
-                address.normalise(incoming.address)
-            except address.BadAddress:
+                _address(incoming.address)
+            except address.BadAddress as bad:
+                if first is None and incoming.address:
+                    first = (batch.name, incoming.line, bad.code, {})
                 continue
             return
-    raise NoAddresses("no_address_rows")
+        if batch.complaints and (first is None or batch.complaints[0].line < first[1]):
+            told = batch.complaints[0]
+            first = (batch.name, told.line, told.code, _harmless(told.values))
+    raise NoAddresses(first)
+
+
+def _address(text: str) -> str:
+    """The address of a cell in its one form. Errors: BadAddress.
+
+    Cells also hold `Ada <ada@example.org>`, `'ada@example.org'` and `ada@example.org;`, each with one address in it.
+    """
+    try:
+        return address.normalise(text)
+    except address.BadAddress:
+        each = plugs.part("importers.mailboxes").ADDRESS.findall(text[:1_000])
+        found = {one.strip("'`.").lower() for one in each}
+        if len(found) != 1 or text.count("@") != len(each):
+            raise
+        one = found.pop()
+        at = text.lower().index(one)
+        return address.normalise(text[at : at + len(one)])
 
 
 def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
@@ -181,7 +208,7 @@ class _Maker:
     def remember(self, batch: Any) -> None:
         for incoming in batch.incoming:
             try:
-                blind = self._blind(address.comparable(address.normalise(incoming.address)))
+                blind = self._blind(address.comparable(_address(incoming.address)))
             except address.BadAddress:
                 continue
             self._meet(blind, _STATUS[incoming.status])
@@ -195,7 +222,7 @@ class _Maker:
         made.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
         facts = self._facts.of(batch.name)
         left_out = planted.code_in(batch.name)
-        normalise, comparable, provider = address.normalise, address.comparable, address.provider
+        normalise, comparable, provider = _address, address.comparable, address.provider
         pack, blinded, known_tags = self._pack, self._blind, self._tags
         add: Callable[[Any], None] = made.rows.append
         for row in batch.incoming:

@@ -132,7 +132,7 @@ def _slice_or_raise(kind: bytes, told: Any) -> Slice:
     if kind == b"S":
         return Slice(*told)
     if kind == b"N":
-        raise NoAddresses("no_address_rows")
+        raise NoAddresses(tuple(told) if told else None)
     if kind == b"F":
         raise BadFiles(*told)
     raise ReadingBroke(told)
@@ -201,8 +201,8 @@ def _work(order: Order, sender: _Sender) -> None:
         for made in read_here(order, piece):
             sender.put(b"S", [getattr(made, name) for name in _SLICE])
         sender.put(b"E", None)
-    except NoAddresses:
-        sender.put(b"N", None)
+    except NoAddresses as none:
+        sender.put(b"N", none.first)
     except BadFiles as bad:
         sender.put(b"F", [bad.code, {name: str(value) for name, value in bad.values.items()}, str(bad)])
     except Exception as wrong:

@@ -1,0 +1,190 @@
+"""Which columns of a file a person must explain before anything comes in, and what their words most likely mean.
+
+A file is read to its end for that: the one "unsubscribed" in line 90,000 counts as much as one in line 2. It costs
+about as much as the look at how the file is written, and nothing for columns that are known.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from samizdat.importers import cells, labels, speaking
+from samizdat.importers.base import ADDRESS_LIST, EMPTY, OTHERS, UNSAID, Column, FileFound
+from samizdat.importers.reading import Given, sound
+from samizdat.importers.records import Flaw, records_of
+from samizdat.importers.slices import shape_of
+from samizdat.importers.text import Sheet
+
+ROWS = 1_000
+KEPT = 400  # different cells of a column that are held; of one with more only those that a person may have to see
+UNWATCHED = frozenset(
+    {"address", "name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY")}
+)
+
+
+class Seen:
+    """The different cells of a column. `many`: there were more than can be held, so only some of them are here."""
+
+    def __init__(self) -> None:
+        self.cells: Counter[str] = Counter()
+        self.many = False
+
+    def add(self, column: Iterable[str]) -> None:
+        if not self.many:
+            self.cells.update(column)
+            if len(self.cells) > KEPT:
+                self.many = True
+                self.cells = self._worth_keeping(self.cells)
+        else:
+            self.cells.update(self._worth_keeping(Counter(column)))
+
+    def _worth_keeping(self, found: Counter[str]) -> Counter[str]:
+        """Empty cells, a few to tell dates and money by, and whatever may say that somebody left."""
+        kept: Counter[str] = Counter()
+        few = max(0, KEPT // 2 - len(self.cells)) if self.cells is not found else KEPT // 2
+        suspicious = speaking.may_hold_leaving_word(found)
+        for place, (cell, number) in enumerate(found.items()):
+            if place < few or (suspicious and speaking.holds_leaving_word(cell)):
+                kept[cell] = number
+            elif place >= few and not suspicious:
+                break
+        if "" in found:
+            kept[""] = found[""]
+        return kept
+
+
+def count(given: Given, found: FileFound, sheet: Sheet, *, thorough: bool) -> dict[int, Seen]:
+    """Column -> its different cells, for the columns that may speak. Not thorough: of the first rows alone."""
+    watched = {column.index: Seen() for column in found.columns if column.becomes not in UNWATCHED}
+    if not watched or found.delimiter == ADDRESS_LIST:
+        return {}
+    width = len(found.columns)
+    for rows in _rows(given, found) if thorough else [[row for row in sheet.rows if len(row) == width]]:
+        for index, column in enumerate(zip(*rows, strict=True)):
+            if index in watched:
+                watched[index].add(column)
+    return watched
+
+
+def _rows(given: Given, found: FileFound) -> Iterator[list[list[str]]]:
+    member = given.members[found.member]
+    with sound(member.name), member.open() as file:
+        records = iter(records_of(file, shape_of(found)))
+        while taken := list(islice(records, ROWS)):
+            if rows := [row for _, row in taken if not isinstance(row, Flaw)]:
+                yield rows
+
+
+def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = frozenset()) -> None:
+    """What each column becomes after its cells were seen. `known`: labels (plain) that the service explains itself."""
+    for column in found.columns:
+        if column.index not in seen:
+            continue
+        held = _stripped(seen[column.index])
+        many = seen[column.index].many
+        if labels.plain(column.label) in known and column.label.strip():
+            _known(column, held)
+        elif not _out_for_donations(column, held):
+            _guessed(found, column, held, many)
+        if column.words or len(held) <= speaking.FEW:
+            column.seen = {speaking.word_of(cell): (cell, number) for cell, number in held.most_common(KEPT)}
+
+
+def _stripped(seen: Seen) -> Counter[str]:
+    held: Counter[str] = Counter()
+    for cell, number in seen.cells.items():
+        held[cell.strip()] += number
+    return held
+
+
+def _known(column: Column, held: Counter[str]) -> None:
+    """A column that its service explains: words it never told us are asked, an empty cell is not a yes."""
+    if column.becomes == "status":
+        fill(column, held)
+    elif any(cell[:1] in "{[" for cell in held if cell):
+        _out_for_donations(column, held, label="")
+
+
+def _out_for_donations(column: Column, held: Counter[str], label: str | None = None) -> bool:
+    """Who gave what and when puts people in court: it stays where it is (threat model, R7)."""
+    if column.becomes == "out" and column.why in {"ip", "reading"}:
+        return False
+    if not speaking.about_donations(column.label if label is None else label, [cell for cell in held if cell]):
+        return False
+    column.becomes, column.why, column.words = "out", "donations", {}
+    return True
+
+
+def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -> None:
+    words = [cell for cell in held if cell]
+    if column.becomes == "out" and column.why in {"ip", "reading"}:
+        return
+    times = speaking.are_times(words)
+    if column.becomes in {"opt_in_time", "confirm_time", "last_changed"} and (times or not words):
+        return
+    if column.becomes == "tags":
+        _tags(column, words)
+        return
+    said = speaking.saying_of(column.label)
+    if column.becomes == "out" and said.kind != "gone":
+        return
+    if times and said.kind == "agreed" and not said.asked:
+        if found.column("opt_in_time") is None:
+            column.becomes = "opt_in_time"
+        return
+    column.asks = speaking.speaks(column.label, words)
+    if not column.asks:
+        return
+    if said.elsewhere and column.asks == "label":
+        column.becomes, column.why, column.words = "out", "elsewhere", {}
+        return
+    free = many or len(words) > speaking.FEW or times
+    column.words = speaking.presets(column.label, held, many=free)
+    if times and said.kind == "agreed":
+        column.words[OTHERS] = ""  # a day of consent; who has none gave none
+    column.why = ""
+    _becomes(found, column, said, words, times)
+
+
+def _becomes(found: FileFound, column: Column, said: speaking.Saying, words: list[str], times: bool) -> None:
+    target = "clean_time" if said.yes == "cleaned" else "left_time"
+    if times and said.kind == "gone" and (found.column(target) or column) is column:
+        column.becomes, column.words = target, {}
+    elif column.becomes not in {"notes", "left_reason"}:
+        column.becomes = "status"
+    own = {speaking.word_of(word) for word in words}
+    if labels.plain(column.label) in labels.STATUS and own <= speaking.OWN_WORDS and EMPTY not in own:
+        column.asks = ""  # the very words that Samizdat has for it
+
+
+def _tags(column: Column, words: list[str]) -> None:
+    """Tags that say who left keep being tags, and count as a status besides."""
+    gone = {tag for cell in words for tag in cells.tags(cell) if speaking.holds_leaving_word(tag)}
+    if gone:
+        column.asks = "cells"
+        column.words = {speaking.word_of(tag): speaking.meaning_of(tag) or "unsubscribed" for tag in sorted(gone)}
+        column.words[OTHERS] = ""
+
+
+def fill(column: Column, held: Iterable[str]) -> None:
+    """Gives words that nobody explained yet what they most likely mean under this label."""
+    all_of_them = list(held)
+    missing = [cell for cell in all_of_them if cell and speaking.word_of(cell) not in column.words]
+    if OTHERS not in column.words:
+        told = speaking.presets(column.label, missing, many=len(missing) > speaking.FEW)
+        column.words = {**told, **column.words}
+    if "" in all_of_them:
+        column.words.setdefault(EMPTY, "nonsubscribed" if "subscribed" in column.words.values() else "")
+
+
+def again(column: Column) -> None:
+    """After a person called a column the status: its words, as far as they were seen."""
+    if column.becomes == "status":
+        fill(column, [cell for cell, _ in column.seen.values()])
+        if not column.words:
+            column.words = {OTHERS: speaking.others(column.label)}
+
+
+def unsaid(column: Column) -> list[str]:
+    """The words of a column that a person has to explain."""
+    return [word for word, meaning in column.words.items() if meaning == UNSAID]

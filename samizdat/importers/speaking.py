@@ -1,0 +1,439 @@
+"""What a column says about people, told by its label and its cells, in about fifteen languages.
+
+Two things are looked for in every file, because a mistake in either harms somebody: a column that may say who must not
+be written to (then a person says what it means before anything comes in), and one about donations (then it stays out).
+Labels are compared by `spaced`: small letters without accents, words parted by one blank.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from samizdat.importers import labels, times
+from samizdat.importers.base import COMPLAINED, EMPTY, OTHERS, UNSAID
+
+CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
+BREAKS = re.compile(r"[\W_]+")
+ACCENTS = re.compile("[\u0300-\u036f]")
+JSON_KEY = re.compile(r'"([^"\\]{1,60})"\s*:')
+NUMBER = re.compile(r"\d+(?:[.,]0+)?")
+LONGEST_TEXT = 2_000  # characters of a note that are looked through
+LONGEST_WORD = 60  # characters; longer cells are texts, not words of a status
+FEW = 40  # different words of a column that a person can be asked about one by one
+
+
+@lru_cache(1024)
+def spaced(text: str) -> str:
+    """A label or a word to compare by: HasOptedOut_c and "Has opted-out, C" are both `has opted out c`."""
+    return BREAKS.sub(" ", _bare(CAMEL.sub(" ", text))).strip()
+
+
+def _bare(text: str) -> str:
+    """Small letters without accents."""
+    return text.lower() if text.isascii() else ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+
+
+def word_of(cell: str) -> str:
+    """A cell as a word of a status column; a tick mark has no letters and is a word all the same."""
+    return labels.plain(cell) or cell.strip()
+
+
+def _any_of(*stems: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(' '.join(stems).split())})".replace("~", " "))
+
+
+# "~" is a blank. A stem ends in \b where longer words mean something else.
+GONE = _any_of(
+    r"unsub opt(?:ed|ing)?~?outs?\b hasoptedout optoutof do~not\b dont~ don~t~ donot "
+    r"no~(?:e~?mail|mail|bulk|contact|news) "
+    r"never~(?:e~?mail|mail|contact|send|write) black~?list block~?list blocked\b block\b blocking suppress "
+    r"(?:on~)?hold\b banned\b ban\b exclu(?:ded|sion) removed\b removal\b deleted\b deletion\b disabled\b inactive\b "
+    r"cancell?ed\b cancellation left~(?:at|on|date|list)\b declined\b refused?\b refusal revoked?\b "
+    r"revocation withdr[ae]w "
+    r"objection objected rejected\b deceased\b died\b stop~?list stopped\b stop\b must~not should~not "
+    r"not~allowed denied\b "
+    r"forbidden",
+    r"abgemeldet abmeld abbestell ausgetragen austragung austritt gesperrt sperr widerruf widersp widersproch "
+    r"gekundigt "
+    r"kundigung geloscht ausgeschlossen blockiert verstorben "
+    r"kein(?:e|en)?~(?:mail|e~mail|email|news|werbung|kontakt|post) "
+    r"nicht~(?:anschreib|mail|kontakt|send|versend|anmail|erwunscht|gewunscht|mehr|schreib) inaktiv abgelehnt",
+    r"desinscri desabonn ne~(?:pas|plus)\b n~accepte~pas oppos refus bloque exclu(?:s|e|es|sion)?\b radie "
+    r"radiation decede "
+    r"liste~(?:noire|rouge) inactif desactiv retire resili",
+    r"baja\b bajas\b desuscri desapunt cancelad no~(?:enviar|contactar|molestar|desea|escribir|quiere|mandar) "
+    r"bloquead "
+    r"excluid rechaz fallecid eliminad lista~negra inactiv revocad",
+    r"disiscri disdett non~(?:inviare|contattare|scrivere|desidera|vuole) cancellat bloccat rifiut decedut "
+    r"revocat annullat "
+    r"descadastr nao~(?:enviar|contactar|contatar|quer|deseja) recus falecid removid descinscri descontinu",
+    r"отпис не~(?:отправ|рассыл|пис|слат|присыл|беспоко|звон|контакт|хоч|жела|надо|нужн|получ) отказ отозва "
+    r"отзыв~согл "
+    r"заблок блокир блок\b блок-лист черн\w*~спис удален удалил исключ стоп\b стоп~?лист стоп~спис умер "
+    r"скончал неактив "
+    r"запрет запрещ аннулир отключ",
+    r"відпис не~(?:надсил|відправ|турб|бажа|хоч|треба|потр|розсил|отрим) відмов відклик чорн\w*~спис видален "
+    r"виключ помер "
+    r"заборон",
+    r"wypis rezygn zrezygn nie~(?:wysył|wysyl|kontakt|pisa|pisz|chce|dzwon|zycz|zgadz) odmow zablok blokad "
+    r"czarn\w*~list "
+    r"usunie wycof sprzeciw zmarl zmarł nieaktywn cofni anulow",
+    r"atrakst atteic atteik nesut nerakst neveleja bloket dzest atsauk izrakst miris neaktiv atsacij atcel "
+    r"atsisak nesiust "
+    r"nerasyt uzblok isregistr neaktyv pasalint mires",
+    r"uitgeschr uitschr afgemeld afmeld niet~(?:mail|versturen|contact|sturen|meer) geblok overleden odhlas neposil "
+    r"odvolan avregistr avslut avmeld avprenum frameld peruut estetty poistet loobu tuhist surnud iptal "
+    r"engelle gonderme "
+    r"leirat ne~kuld dezabon",
+)
+BOUNCED = _any_of(
+    r"bounc undeliver unreach invalid not~deliver non~?exist no~such~user unknown~user user~unknown cleaned\b dead\b "
+    r"mailbox~full rucklaufer ruckläufer unzustellbar nicht~zustellbar rebot(?!e~d) devuelt rimbalz "
+    r"non~recapit npai\b "
+    r"adresse~invalide недостав недоступ не~доставл возврат~пис несуществ неверн\w*~адрес невалид невручен "
+    r"недосяж не~існу "
+    r"odbi[tc] odbił niedorecz niedostar nieistniej nepiegad nederig nepristat nedoruc onbestelbaar studs",
+)
+COMPLAINTS = _any_of(
+    r"complain spam abuse\b abusive junk\b beschwerd plainte\w*~(?:pour|spam) plainte\b signale queja\b "
+    r"quejas\b reclam "
+    r"segnalat жалоб спам скарг skarg sudzib skund klacht stiznost feedback~loop fbl\b"
+)
+WAITING = _any_of(
+    r"pending unconfirm not~(?:yet~)?confirm invited\b await waiting unverif not~verif validating ausstehend "
+    r"unbestatigt "
+    r"nicht~bestatigt wartet en~attente non~confirm pendient sin~confirm in~attesa non~conferm pendente "
+    r"nao~confirm не~подтвер неподтвер ожида приглаш не~підтвер непідтвер очіку запрош oczek niepotw nie~potw gaida "
+    r"neapstipr laukia nepatvirt wacht\b onbevestigd"
+)
+NEVER = _any_of(
+    r"never\b not~set non~ not~ no~ none\b nonsub transactional prospect nie~ niemals kein jamais pas~ aucun nunca "
+    r"ningun mai\b nessun никогда не~ нет~ ніколи немає nigdy brak\b nekad niekad nooit geen\b nikdy sin~ "
+    r"без~ bez~ ohne~"
+)
+YES_WORDS = labels.STATUS_WORDS["subscribed"] | labels.table(
+    "member,express,explicit,approved,verified,regular,registered,receives,angemeldet,bestätigt,"
+    "eingetragen,inscrit,inscrite,abonnee,abonnée,confirmé,confirmée,suscrito,suscrita,alta,activa,"
+    "confirmado,iscritto,"
+    "iscritta,attivo,confermato,inscrito,inscrita,ativo,подписана,подписана на рассылку,подписчик,"
+    "подтвержден,активна,"
+    "согласен,согласна,підписаний,підписана,активний,активна,підтверджено,згоден,згодна,zapisany,zapisana,aktywny,"
+    "aktywna,potwierdzony,subskrybuje,abonēts,aktīvs,piekrīt,apstiprināts,prenumeruoja,aktyvus,ingeschreven,"
+    "aangemeld,"
+    "actief,přihlášen,aktivní"
+)
+# That mail arrives is no yes of theirs.
+WORKS = labels.table("ok,available,deliverable,reachable,доступен,доступна,zustellbar")
+# Our own words (and Mailchimp's): in a column that is simply called status they mean what they mean here.
+OWN_WORDS = frozenset({"subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "transactional"})
+YES = labels.YES | labels.table("так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno") | {"✓", "✔", "☑", "✅", "+", "x", "х"}
+NO = labels.NO | labels.table("ні,nē,não,nej,ei,nein,hayır,nem,aus,na,n/a,nan,leer") | {
+    "-", "–", "—", "☐", "--", ".", "n'a", "\\n", "nie", "не", "not",
+}  # fmt: skip
+
+# Labels about agreeing: what is under them is asked whatever it is, or only where it answers yes and no.
+CONSENT = _any_of(
+    r"consent permission gdpr dsgvo rgpd rodo\b opt(?:ed)?~?in\b einwillig zustimm zugestimmt erlaubnis "
+    r"autoris consens "
+    r"acconsent permiso consinti соглас разреш згод дозвіл дозвол zgod piekris atlauj sutik leidim toestemm souhlas "
+    r"samtyck suostum noustu nousolek riza\b izin onay marketing~(?:contact|status|email)"
+)
+AGREED = _any_of(
+    r"subscri(?!ber) newsletter mailing~?list mailings?\b agree confirmed\b verified\b receive wants?\b "
+    r"active\b aktiv\b "
+    r"angemeldet anmeld abonn inscri suscri acept accett iscri подпис рассылк активн подтвер підпис розсилк "
+    r"підтвер zapis "
+    r"subskryb aktywn jaunum pieteik abone prenumer aangemeld ingeschr nieuwsbrief odber bulten nyhetsbrev uutiskirje"
+)
+STATUS = _any_of(
+    r"status статус состояни statut\b statuss\b busena\b olek\b tila\b durum\b стан\b availab доступност "
+    r"bulk\b standing\b"
+)
+# Words that are a place as often as a status: only what stands under them tells.
+MAYBE_STATUS = _any_of(r"state\b estado\b stato\b stan\b staat\b stav\b etat\b zustand\b preference wunsch")
+# About telephone and the like, or about being watched: no word about e-mail.
+ELSEWHERE = _any_of(
+    r"sms phone calls?\b whatsapp fax\b trade\b push\b telegram viber postal letters?\b telefon téléphone "
+    r"telephone anruf "
+    r"звон телефон смс дзвін tel\b mobile track cookie posting~ chat\b"
+)
+EMAIL = _any_of(r"e~?mails? mail(?!ing~address) newsletter bulk contact рассыл розсил почт пошт correo courriel")
+NOT_BEFORE = re.compile(r"\b(?:not|no|non|nicht|kein|keine|pas|не|ні|nie|bez|nav|ne|sin|без|is not) $")
+COUNTED = re.compile(
+    r"\b(?:count|counts|counter|number|times|total|score|anzahl|zahl|nombre|numero|количество|кол|число|кількість|"
+    r"liczba|skaits|skaicius|aantal)\b"
+)
+
+DONATIONS = _any_of(
+    r"donat donor gifts?\b gift~ pledg contribut amount paid\b payment payer paypal stripe customer totals?\b "
+    r"spent\b revenue "
+    r"lifetime~(?:value|giv) ltv\b purchas invoice transaction~(?:id|amount|date|total|status) currency "
+    r"recurring refund "
+    r"fundrais sponsor patreon iban\b bank\b card~(?:brand|last|number|type) billing mrr\b price\b giving\b "
+    r"tax~receipt "
+    r"orders?~(?:count|total|value|date|amount|id|number) processor\b",
+    r"spend(?:e|en|er|erin|ete|et|en\w*|enbetrag|er\w*)\b betrag summe zahlung gezahlt kunde(?:n|nnummer)?\b "
+    r"kunden rechnung "
+    r"beitrag forder(?:er|mitglied|beitrag) lastschrift umsatz wahrung zuwend gesamt\b gesamtsumme",
+    r"dons?\b donateur montant paiement cotis clients?\b facture versement somme\b devise achats? prelevement "
+    r"recu~fiscal",
+    r"donaci donant donativ importe\b monto\b pagos? clientes? factur aportac cuota moneda\b compras? gastado",
+    r"donaz importo\b pagament fattur versament valuta\b speso\b doac doador valor\b contribuic fatura",
+    r"пожертв донат донор сумм платеж платит оплат взнос клиент валют итого\b всего\b покупк потрач благотвор "
+    r"спонсор "
+    r"поддержал плател",
+    r"благод сум[аиу]\b платіж внес[ок]\w* клієнт переказ усього\b разом\b витрач",
+    r"darowizn darczync kwot wplat wpłat platnos płatnos klient sum[ay]\b walut faktur skladk składk razem\b przelew",
+    r"ziedoj ziedot summa\b maksaj rekin kopa\b auko[jst] mokejim donatie bedrag betaling klant factuur castk platb "
+    r"zakaznik dary?\b darce bagis tutar\b odeme musteri",
+)
+# A label about letters is not about money, whatever else it holds.
+NOT_MONEY = re.compile(r"\b(?:e ?mail client|unsub\w*|opt(?:ed)? ?out|e ?mails? (?:count|total|sent)|newsletter\w*)\b")
+SIGN = (
+    r"(?:[€$£¥₽₴₾֏₸]|usd|eur|euros?|gbp|rub|uah|pln|chf|czk|sek|nok|dkk|gel|amd|byn|kzt|try|zł|kč|kr|руб(?:лей)?|р|грн)"
+)
+AMOUNT = r"\d[\d\s.,'\u00a0\u202f]*"
+MONEY_CELL = re.compile(rf"[-+]?\s*(?:{SIGN}\.?\s*{AMOUNT}|{AMOUNT}\s*{SIGN}\.?)", re.IGNORECASE)
+CENTS_CELL = re.compile(r"[-+]?\d{1,3}(?:[ ,.'\u00a0]?\d{3})*[.,]\d{2}")
+OF_A_PROCESSOR = re.compile(r"(?:cus|ch|pi|py|txn|sub|pm|card|src|price)_[A-Za-z0-9]{6,}|I-[A-Z0-9]{10,}")
+PROCESSORS = labels.table(
+    "stripe,paypal,patreon,boosty,donorbox,liqpay,fondy,wayforpay,monobank,yookassa,юkassa,юмани,юmoney,"
+    "cloudpayments,"
+    "robokassa,qiwi,square,braintree,adyen,mollie,gocardless,sepa,twint,payu,przelewy24,blik,buymeacoffee,"
+    "ko-fi,opencollective,"
+    "benevity,actblue,classy,givebutter,visa,mastercard,credit card,кредитная карта,kreditkarte,lastschrift,"
+    "apple pay,google pay"
+)
+
+
+# -- one cell -----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(1024)
+def meaning_of(cell: str) -> str:
+    """The status that a cell names by its own words, "" when it names none."""
+    word = labels.plain(cell)
+    if known := labels.WORD_STATUS.get(word):
+        return known
+    if word in YES_WORDS:
+        return "subscribed"
+    text = spaced(cell)
+    if not text or len(text) > LONGEST_WORD or word in YES or word in NO:
+        return ""
+    if COMPLAINTS.search(text):
+        return COMPLAINED
+    if BOUNCED.search(text):
+        return "cleaned"
+    if GONE.search(text):
+        return "unsubscribed"
+    if WAITING.search(text):
+        return "pending"
+    return "nonsubscribed" if NEVER.match(text) and len(text.split()) > 1 else ""
+
+
+def may_hold_leaving_word(cells: Iterable[str]) -> bool:
+    """A quick look at many cells at once: False only where `holds_leaving_word` is False for each of them.
+
+    Half a microsecond a cell; the long look takes four, and a million rows have columns of a million names.
+    """
+    text = _bare("\n".join(cells))
+    return any(root in text for root in ROOTS) or not LEAVING.isdisjoint(map(_wordlike, text.split("\n")))
+
+
+def holds_leaving_word(cell: str) -> bool:
+    """Whether a cell of any column may say that somebody left. Cells of free text are looked through as well."""
+    text = _bare(cell[:LONGEST_TEXT])
+    return _wordlike(text) in LEAVING or STRONG.search(text.replace("_", " ")) is not None
+
+
+def _wordlike(text: str) -> str:
+    return text.strip().translate(SIGNS)
+
+
+# Words that nobody writes about anything else. What may be a street or a surname counts alone in its cell only.
+STRONG_STEMS = (
+    r"unsub opted~out opt~out\b optout do~not~(?:e~?mail|mail|contact|send|write|bulk) "
+    r"dont~(?:e~?mail|mail|contact|send) "
+    r"no~(?:e~?mails?|mails?|newsletter)\b never~(?:e~?mail|mail|contact|write) black~?listed bounced\b bouncing\b "
+    r"spam~complaint undeliverable",
+    r"abgemeldet abbestellt ausgetragen abmeldung keine~(?:mails?|e~mails?|emails?|newsletter|werbung)\b "
+    r"nicht~(?:anschreiben|mailen|kontaktieren|mehr~schreiben) werbesperre unzustellbar",
+    r"desinscri desabonn ne~pas~(?:contacter|envoyer|ecrire|solliciter) "
+    r"ne~plus~(?:contacter|envoyer|ecrire|recevoir) "
+    r"dado~de~baja dada~de~baja desuscri no~(?:enviar|contactar|escribir|molestar)\b disiscri disdett "
+    r"non~(?:inviare|contattare|scrivere)\b descadastr nao~(?:enviar|contactar|contatar)\b",
+    r"отписа отписк не~(?:отправля|рассыла|писат|слат|присыла|беспоко|хочет|желает|получа) заблокир недоставл",
+    r"відписа відписк не~(?:надсила|відправля|писати|турбува|бажає|хоче|отриму) заблоков",
+    r"wypisan wypisal wypisał "
+    r"nie~(?:wysyłać|wysylac|wysyłac|wysylać|kontaktować|kontaktowac|pisać|pisac|chce) rezygnac "
+    r"zrezygnow",
+    r"atrakst atteic atteik nesut\w* nerakst\w* atsisak\w* nesiust\w* uitgeschreven afgemeld odhlas\w* neposil\w* "
+    r"avregistrer avmeld peruut\w* loobu\w*",
+)
+STRONG = re.compile(_any_of(*STRONG_STEMS).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
+
+
+def _roots(stem: str) -> set[str]:
+    """Runs of letters of which one is in whatever the stem finds: its longest, or one of each of its endings."""
+    before, _, endings = re.sub(r"\\\w", " ", stem).rstrip(")* ").partition("(?:")
+    longest = max(re.findall(r"[^\W\d_]+", before), key=len)
+    if len(longest) > 4 or not endings:
+        return {longest}
+    return {max(re.findall(r"[^\W\d_]+", ending.replace("s?", "")), key=len) for ending in endings.split("|")}
+
+
+ROOTS = tuple(set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split())))
+LEAVING = frozenset(word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"})
+SIGNS = dict.fromkeys(map(ord, " -_./'"))
+
+
+def is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(cell.strip()) is not None
+
+
+# -- one column ---------------------------------------------------------------------------------------------------
+
+
+class Saying:
+    """What a label makes of the words under it. `kind`: "gone" where a yes is a no to letters, "agreed" where it is a
+    yes, "open" where only the words tell. `asked`: whether the label alone is a reason to ask."""
+
+    __slots__ = ("asked", "counts", "elsewhere", "kind", "no", "yes")
+
+    def __init__(self, kind: str, yes: str = "", no: str = "", *, asked: bool = True) -> None:
+        self.kind, self.yes, self.no, self.asked = kind, yes, no, asked
+        self.elsewhere = self.counts = False
+
+
+@lru_cache(2048)
+def saying_of(label: str) -> Saying:
+    text = spaced(label)
+    said = _by_label(text)
+    said.counts = COUNTED.search(text) is not None
+    said.elsewhere = bool(ELSEWHERE.search(text)) and not EMAIL.search(text)
+    return said
+
+
+def _by_label(text: str) -> Saying:
+    for pattern, status in ((COMPLAINTS, COMPLAINED), (BOUNCED, "cleaned"), (GONE, "unsubscribed")):
+        if found := pattern.search(text):
+            # "not blocked": which of yes and no is the good one is for a person to say.
+            twice = NOT_BEFORE.search(text[: found.start()])
+            return Saying("open") if twice else Saying("gone", status)
+    for pattern, asked in ((CONSENT, True), (AGREED, False)):
+        if found := pattern.search(text):
+            if NOT_BEFORE.search(text[: found.start()]):
+                return Saying("gone", "nonsubscribed")
+            if WAITING.search(text):
+                return Saying("gone", "pending")
+            no = "pending" if re.search(r"confirm|verif|подтвер|підтвер|apstipr|potwier|bestatig", text) else (
+                "nonsubscribed" if asked else "unsubscribed"
+            )  # fmt: skip
+            return Saying("agreed", "subscribed", no, asked=asked)
+    if WAITING.search(text):
+        return Saying("gone", "pending")
+    return Saying("open", asked=STATUS.search(text) is not None)
+
+
+def speaks(label: str, words: Iterable[str]) -> str:
+    """Why a person must say what a column means: "label", "cells" or "", when it says nothing of who left.
+
+    `words`: the different cells that hold something.
+    """
+    words = list(words)
+    if not words:
+        return ""
+    said = saying_of(label)
+    if said.asked:
+        return "label"
+    if any(map(holds_leaving_word, words)):
+        return "cells"
+    text = spaced(label)
+    if said.kind == "agreed" and len(words) <= FEW:
+        answers = [word for word in words if word_of(word) in YES or word_of(word) in NO or meaning_of(word)]
+        return "label" if answers and len(answers) * 2 >= len(words) else ""
+    maybe = MAYBE_STATUS.search(text) is not None and len(words) <= FEW
+    return "label" if maybe and any(meaning_of(word) for word in words) else ""
+
+
+def preset(label: str, cell: str) -> str:
+    """What a word most likely means under this label; UNSAID where a person has to say it."""
+    said, word = saying_of(label), word_of(cell)
+    own = meaning_of(cell)
+    if not word:
+        return "nonsubscribed" if said.kind == "agreed" else ""
+    if word in WORKS:
+        return ""
+    if said.kind == "gone":
+        return _under_gone(said, word, cell, own)
+    if own:
+        return own
+    if said.kind == "agreed" and (word in YES or word in NO):
+        return said.yes if word in YES else said.no
+    return UNSAID
+
+
+def _under_gone(said: Saying, word: str, cell: str, own: str) -> str:
+    if word in NO or is_zero(cell):
+        return ""
+    if own:
+        return UNSAID if own == "subscribed" else own
+    if is_number(cell) and (said.counts or word != "1"):
+        return UNSAID  # how many times is too many, a person says
+    return said.yes
+
+
+def presets(label: str, words: Iterable[str], *, many: bool = False) -> dict[str, str]:
+    """Word -> meaning for the different cells of a column. `many`: too many of them to be asked one by one."""
+    found: dict[str, str] = {}
+    for cell in words:
+        meaning = preset(label, cell)
+        if not many or meaning not in {UNSAID, saying_of(label).yes}:
+            found[word_of(cell)] = meaning
+    if many:
+        found[OTHERS] = others(label)
+    if found.get(EMPTY) == "" and saying_of(label).kind == "open" and {"subscribed", UNSAID} & {*found.values()}:
+        found[EMPTY] = "nonsubscribed"  # an empty cell among words of yes and no is not a yes
+    return found
+
+
+def others(label: str) -> str:
+    """What all other texts of a column mean: under "Unsubscribed at" or "Bounce reason" any text is a no."""
+    said = saying_of(label)
+    return said.yes if said.kind == "gone" and not said.counts else UNSAID
+
+
+def is_zero(cell: str) -> bool:
+    """0, 0.00 and the empty dates of databases (0000-00-00, 01.01.0001)."""
+    return "0" in cell and not re.search(r"[1-9]|[^\W\d_]", re.sub(r"\b0?1[./-]0?1[./-]0001", "", cell))
+
+
+def are_times(cells: Iterable[str]) -> bool:
+    held = [cell for cell in cells if not is_zero(cell) and word_of(cell) not in NO]
+    return bool(held) and sum(1 for cell in held if times.when(cell)) * 10 >= len(held) * 8
+
+
+# -- donations ----------------------------------------------------------------------------------------------------
+
+
+def about_donations(label: str, cells: Iterable[str]) -> bool:
+    """Whether a column says what somebody gave, when, by whom it was carried, or who is a customer."""
+    text = spaced(label)
+    if DONATIONS.search(text) and not NOT_MONEY.search(text):
+        return True
+    held = list(cells)
+    if not held:
+        return False
+    if any(DONATIONS.search(spaced(key)) for cell in held if cell[:1] in "{[" for key in JSON_KEY.findall(cell)):
+        return True
+    if all(map(CENTS_CELL.fullmatch, held)):
+        return True
+    about = sum(1 for cell in held if _is_money(cell))
+    return about * 2 >= len(held)
+
+
+def _is_money(cell: str) -> bool:
+    if len(cell) > 40:
+        return False
+    return bool(MONEY_CELL.fullmatch(cell) or OF_A_PROCESSOR.fullmatch(cell) or labels.plain(cell) in PROCESSORS)

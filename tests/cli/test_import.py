@@ -1,0 +1,83 @@
+"""`samizdat import` of lists whose columns say who left: what stops it, what it prints, and what that leads to."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
+
+
+@pytest.fixture
+def letter(house: Any, request: pytest.FixtureRequest) -> str:
+    house.say("list", "new", name := request.node.name[:60])
+    return name
+
+
+def test_what_a_column_says_stops_the_import_and_the_printed_options_bring_the_right_ones_in(
+    house: Any, letter: str
+) -> None:
+    words = ("import", str(SHAPES / "civicrm_export.csv"), "--list", letter)
+    stopped = house(*words, "--status", "subscribed", "--json")
+    assert (stopped.code, stopped.json["error"]) == (1, "ask_columns")
+    assert "Do Not Email" in stopped.json["sentence"] and "--status" not in stopped.json["options"]
+    assert house.say("subscribers", "count", "--list", letter)["count"] == 0
+    options = shlex.split(stopped.json["options"])
+    asked = house(*words, *options)
+    assert asked.code == 1 and "whoever a column names as gone stays so" in asked.err
+    assert "--status subscribed" not in asked.out + asked.err
+    brought = house.say(*words, *options, "--status", "subscribed")
+    counts = {name: brought[name] for name in ("rows", "added", "updated", "unchanged", "rejected")}
+    assert counts == {"rows": 5, "added": 5, "updated": 0, "unchanged": 0, "rejected": 0}
+    assert (brought["subscribed"], brought["unsubscribed"], brought["cleaned"]) == (1, 3, 1)
+
+
+def test_a_look_shows_every_column_and_every_word_of_it(house: Any, letter: str) -> None:
+    words = ("import", str(SHAPES / "actionnetwork.csv"), "--list", letter, "--dry-run")
+    looked = house(*words)
+    assert looked.code == 1
+    assert "can2_subscription_status" in looked.out and "bouncing" in looked.out and "zip_code" in looked.out
+    document = house(*words, "--json").json
+    told = next(column for column in document["columns"] if column["column"] == "can2_subscription_status")
+    assert told["asks"] and told["becomes"] == "status"
+    assert {word["word"]: (word["means"], word["rows"]) for word in told["words"]} == {
+        "subscribed": ("subscribed", 1),
+        "unsubscribed": ("unsubscribed", 1),
+        "bouncing": ("cleaned", 1),
+        "spam complaint": ("unsubscribed", 1),
+    }
+    seen = house.say(*words, *shlex.split(document["options"]))
+    assert (seen["rows"], seen["subscribed"], seen["dry_run"]) == (4, 1, True)
+    assert not any(column["asks"] for column in seen["columns"])
+
+
+def test_a_word_is_explained_in_one_option_wherever_it_stands(house: Any, letter: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("email,Standing\nann@a.example,gold\nbob@a.example,off\ncyd@a.example,off\n")
+    words = ("import", str(path), "--list", letter, "--map", "Standing=status")
+    asked = house(*words, "--status", "subscribed")
+    assert asked.code == 1 and "gold, off" in asked.err and "Standing: gold=STATUS" in asked.err
+    made = house.say(*words, "--means", "off=unsubscribed", "--means", "gold=subscribed")
+    assert (made["subscribed"], made["unsubscribed"]) == (1, 2)
+
+
+def test_cells_with_names_quotes_and_semicolons_are_read_as_addresses(house: Any, letter: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        "Email,City\nAnn One <ann@c.example>,Riga\n'bob@c.example',Riga\ncyd@c.example;,Riga\n"
+        "two@c.example three@c.example,\n"
+    )
+    made = house.say("import", str(path), "--list", letter, "--status", "subscribed")
+    assert (made["added"], made["rejected"]) == (3, 1)
+    assert house.say("subscribers", "show", "bob@c.example")["address"] == "bob@c.example"
+
+
+def test_where_no_row_can_come_in_the_first_reason_is_said_with_its_line(
+    house: Any, letter: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Email,City\nann@a.example bob@a.example,Riga\nbob@a.example ann@a.example,Riga\n")
+    refused = house("import", str(path), "--list", letter, "--status", "subscribed", "--json")
+    assert (refused.code, refused.json["error"]) == (1, "no_address_rows")
+    assert refused.json["sentence"].startswith("list.csv, line 2: There is more than one @ here")

@@ -1,0 +1,286 @@
+"""Whoever said no is never brought in as subscribed: lists in shapes that nobody here had seen, answered three ways."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.importers import answers
+from samizdat.importers.base import Plan, choose
+from samizdat.importers.reading import open_given
+from samizdat.web import plans
+from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read_plan
+from tests.importers.test_workbook import book
+
+SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
+
+# Who said yes in each; everybody else in it said no, or nothing. What a person has to say, where nothing can be
+# guessed: {column: {word: meaning}}, and a column that is about something else: {column: "ignore"}.
+LISTS: dict[str, tuple[set[str], dict[str, Any]]] = {
+    "actionnetwork.csv": ({"ann"}, {}),
+    "activecampaign.csv": ({"ann"}, {}),
+    "campaignmonitor.csv": ({"ann"}, {}),
+    "civicrm_export.csv": ({"ann"}, {}),
+    "constantcontact.csv": ({"ann"}, {}),
+    "emailoctopus.csv": ({"ann"}, {}),
+    "googlegroups.csv": ({"ann"}, {"Email preference": {"email": "subscribed"}}),
+    "hubspot.csv": ({"ann"}, {"Marketing contact status": {"Marketing contact": ""}}),
+    "mailchimp_api.json": ({"ann"}, {}),
+    "members_list_subscribed_since_2019.csv": ({"bob"}, {}),
+    "phplist.csv": ({"ann"}, {}),
+    "salesforce_contacts.csv": ({"ann"}, {}),
+    "salesforce_report.csv": ({"ann"}, {}),
+    "sympa_dump.txt": ({"ann", "bob", "cyd"}, {}),
+    "unisender.csv": ({"ann"}, {}),
+    "other_crm.json": ({"ann"}, {"consent.email": {"granted": "subscribed"}}),
+    "other_french_ticks.csv": ({"ann"}, {}),
+    "other_german_dates.csv": ({"ann", "eve"}, {}),
+    "other_latvian.csv": ({"ann"}, {}),
+    "other_mailpoet.csv": ({"ann"}, {}),
+    "other_polish.tsv": ({"ann"}, {}),
+    "other_russian_crm.csv": ({"ann"}, {}),
+    "other_spanish_words.csv": ({"ann"}, {}),
+    "other_suitecrm.csv": ({"ann"}, {}),
+    "other_tags_and_notes.csv": ({"ann"}, {"notes": {"met at the fair": ""}}),
+    "other_tiny_news.csv": ({"ann"}, {"status": {"delivered": "subscribed", "hardfail": "cleaned"}}),
+    "other_ukrainian.csv": ({"ann"}, {}),
+    "other_wordpress.csv": (
+        {"ann"},
+        {
+            "status": {"C": "subscribed", "U": "unsubscribed", "B": "cleaned", "S": "pending"},
+            "Bounces": {"7": "cleaned"},
+        },
+    ),
+}
+WORKBOOK = [
+    ["Email", "First name", "Opted out", "Email bounces", "Consent"],
+    ["ann@example.org", "Ann", False, 0, "yes"],
+    ["bob@example.org", "Bob", True, 0, "yes"],
+    ["cyd@example.org", "Cyd", False, 3, "yes"],
+    ["dan@example.org", "Dan", False, 0, "no"],
+    ["eve@example.org", "Eve", False, 0, None],
+]
+LISTS["other_workbook.xlsx"] = ({"ann"}, {"Email bounces": {"3": "cleaned"}})
+
+
+def shape(name: str) -> tuple[str, Any]:
+    return named(name, book({"People": WORKBOOK}) if name.endswith(".xlsx") else (SHAPES / name).read_bytes())
+
+
+def subscribed(given: Given, found: Found, plan: Plan) -> set[str]:
+    whole = read_plan(given, found, plan)
+    return {
+        person.address.partition("@")[0].rpartition("<")[2].strip("'")
+        for person in whole.incoming
+        if person.status == "subscribed"
+    }
+
+
+def at_the_desk(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan, int]:
+    """The form of the desk, sent as it stands but for what nobody can guess; how many looks that took."""
+    plan, questions = found.plan(), 0
+    while plan.questions():
+        questions += 1
+        assert questions <= 2, [question.sentence() for question in plan.questions()]
+        report = {
+            "examples": [[column.example for column in file.columns] for file in plan.files],
+            "seen": [[column.seen for column in file.columns] for file in plan.files],
+        }
+        sent: dict[str, str] = {}
+        for file in plans.rows(plan.to_json(), report, []):
+            sent[f"u-{file.number}"] = "1"
+            if file.asks_status:
+                sent[f"s-{file.number}"] = file.status or ("subscribed" if questions > 1 or not file_asks(plan) else "")
+            for column in file.columns:
+                sent[column.name] = column.becomes
+                for word in [*column.words, *column.others]:
+                    own = told.get(column.label, {}).get(word.word) if word.means == "?" else None
+                    sent[word.name] = word.means if own is None else own
+        plan = Plan.from_json(plans.read(plan.to_json(), sent))
+        plan.ask_again()
+        for file in plan.files:
+            for column in file.columns:
+                column.seen = next(one for one in found.files if one.member == file.member).columns[column.index].seen
+    return plan, questions
+
+
+def file_asks(plan: Plan) -> bool:
+    return any(question.code in {"ask_columns", "ask_words"} for question in plan.questions())
+
+
+def on_the_command_line(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan, int]:
+    """The options that the command prints, typed as they are but for what nobody can guess."""
+    plan, questions = found.plan(), 0
+    options: list[str] = []
+    if file_asks(plan):
+        questions += 1
+        options = shlex.split(answers.advice(plan))
+    maps = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--map"]
+    means = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--means"]
+    answers.apply(plan, maps, [_filled_in(one, told) for one in means])
+    if any(file.status_source == "assumed" for file in plan.in_order()):
+        questions += 1
+        plan = plan.with_status("subscribed")
+    return plan, questions
+
+
+def _filled_in(option: str, told: dict[str, Any]) -> str:
+    if not option.endswith("=STATUS"):
+        return option
+    column, _, word = option.removesuffix("=STATUS").partition(": ")
+    return f"{column}: {word}={told[column][word] or 'nothing'}"
+
+
+DOORS: dict[str, Callable[..., tuple[Plan, int]]] = {"desk": at_the_desk, "command": on_the_command_line}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", LISTS)
+def test_nobody_whose_row_says_no_is_subscribed_and_the_others_come_in(name: str, door: str) -> None:
+    yes, told = LISTS[name]
+    with open_given([shape(name)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan, questions = DOORS[door](given, found, told)
+        assert [question.sentence() for question in plan.questions()] == []
+        assert subscribed(given, found, plan) == yes
+        assert questions <= 2
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_status_for_the_whole_file_overrides_no_row(name: str) -> None:
+    """`--status subscribed` and nothing else: it stops, or whoever said no stays out."""
+    with open_given([shape(name)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan = found.plan().with_status("subscribed")
+        if not plan.questions():
+            assert subscribed(given, found, plan) == LISTS[name][0]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Unsubscribed", "Email opt-out", "HasOptedOutOfEmail", "Do not email", "No bulk emails", "Blocked",
+        "Suppressed",
+        "On hold", "Hard bounce", "Spam complaint", "Deceased", "Consent", "Permission", "Lead status", "Abgemeldet",
+        "Gesperrt", "Einwilligung", "Désinscrit", "Consentement", "Baja", "No enviar", "Отписан", "Не отправлять",
+        "Согласие", "Відписаний", "Згода", "Wypisany", "Zgoda", "Atrakstījies", "Piekrišana", "Atsisakė", "Disiscritto",
+        "Descadastrado", "Uitgeschreven", "Zustellung gesperrt", "Умер", "Zmarły", "Décédé",
+    ],
+)  # fmt: skip
+def test_a_column_that_may_say_no_stops_the_import_until_somebody_says_what_it_means(label: str) -> None:
+    found = inspect(named("list.csv", f"email,{label}\na@example.org,1\nb@example.org,0\n".encode()))
+    assert [question.code for question in found.plan().with_status("subscribed").questions()][:1] == ["ask_columns"]
+    assert label in found.plan().questions()[0].sentence()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["unsubscribed", "opt-out", "Opted out 2020", "do not email", "bounced", "Abgemeldet", "désinscrit", "dado de baja",
+     "отписан", "не отправлять", "відписана", "wypisany", "atrakstījies", "atsisakė", "blacklisted"],
+)  # fmt: skip
+def test_one_leaving_word_in_the_last_line_makes_any_column_a_status(word: str) -> None:
+    rows = [f"r{number}@example.org,note {number}" for number in range(3_000)]
+    content = "\n".join(["email,Remark", *rows, f"last@example.org,{word}", ""])
+    found = inspect(named("list.csv", content.encode()))
+    assert [question.code for question in found.plan().with_status("subscribed").questions()] == ["ask_columns"]
+
+
+@pytest.mark.parametrize(
+    ("label", "yes", "no"),
+    [
+        ("Unsubscribed from all email", "", "unsubscribed"),
+        ("Opted out", "", "unsubscribed"),
+        ("Bounced Hard", "", "cleaned"),
+        ("Не отправлять", "", "unsubscribed"),
+        ("Désinscrit", "", "unsubscribed"),
+    ],
+)
+def test_the_desk_offers_what_the_label_says_and_never_the_opposite(label: str, yes: str, no: str) -> None:
+    found = inspect(named("list.csv", f"email,{label}\na@example.org,0\nb@example.org,1\n".encode()))
+    assert found.files[0].columns[1].words == {"0": yes, "1": no}
+
+
+def test_a_label_that_says_no_twice_is_offered_without_a_guess() -> None:
+    found = inspect(named("list.csv", b"email,Not unsubscribed\na@example.org,0\nb@example.org,1\n"))
+    assert found.files[0].columns[1].words == {"0": "?", "1": "?"}
+
+
+def test_two_words_that_nobody_knows_leave_a_status_a_status() -> None:
+    found = inspect(named("list.csv", b"email,Status\na@example.org,gold\nb@example.org,silver\n"))
+    assert (found.files[0].columns[1].becomes, found.files[0].columns[1].words) == (
+        "status",
+        {"gold": "?", "silver": "?"},
+    )
+
+
+def test_an_empty_cell_among_statuses_is_not_a_yes() -> None:
+    content = b"email,Status\na@example.org,subscribed\nb@example.org,\nc@example.org,unsubscribed\n"
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan, _ = on_the_command_line(given, found, {})
+        assert subscribed(given, found, plan) == {"a"}
+
+
+def test_the_word_subscribed_in_the_name_of_a_file_is_not_a_yes() -> None:
+    for name in ("subscribed.csv", "Subscribed people 2019.csv", "all_active_subscribed.txt"):
+        found = inspect(named(name, b"email,City\na@example.org,Riga\n"))
+        assert found.files[0].status_source == "assumed"
+
+
+def test_the_printed_options_never_say_subscribed_for_everybody_where_a_column_says_no() -> None:
+    for name in LISTS:
+        with open_given([shape(name)]) as given:
+            plan = choose(given, IMPORTERS).inspect(given).plan()
+            assert "--status" not in answers.advice(plan)
+
+
+def test_a_word_may_mean_one_thing_here_and_another_there() -> None:
+    content = b"email,Opted out,Consent\na@example.org,no,yes\nb@example.org,yes,yes\nc@example.org,no,no\n"
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan = found.plan()
+        answers.apply(
+            plan, ["Opted out=status", "Consent=status"], ["Opted out: yes=unsubscribed", "Consent: no=nonsubscribed"]
+        )
+        assert subscribed(given, found, plan.with_status("subscribed")) == {"a"}
+
+
+def test_a_column_can_be_told_to_say_nothing() -> None:
+    with open_given([named("list.csv", b"email,Lead status\na@example.org,gold\nb@example.org,silver\n")]) as given:
+        plan = choose(given, IMPORTERS).inspect(given).plan()
+        answers.apply(plan, ["Lead status=ignore"], [])
+        assert plan.with_status("subscribed").questions() == []
+        assert plan.files[0].columns[1].becomes == "out"
+
+
+@pytest.mark.parametrize(
+    ("maps", "means", "sentence"),
+    [
+        (["Colour=status"], [], "No column is called “Colour”. There are: email, Status."),
+        (["Status=president"], [], "“president” is nothing that a column can become."),
+        (["Status"], [], "Write it as --map 'Column=status'"),
+        ([], ["gold=rich"], "Write it as --means 'word=unsubscribed'"),
+        ([], ["bronze=subscribed"], "No column that tells a status has the word “bronze”"),
+    ],
+)
+def test_an_answer_that_fits_no_column_is_refused_with_a_sentence(
+    maps: list[str], means: list[str], sentence: str
+) -> None:
+    plan = inspect(named("list.csv", b"email,Status\na@example.org,gold\nb@example.org,silver\n")).plan()
+    with pytest.raises(answers.BadPlan, match=re.escape(sentence)):
+        answers.apply(plan, maps, means)
+
+
+def test_a_service_is_known_by_its_words_and_not_by_its_labels_alone() -> None:
+    assert inspect(shape("other_tiny_news.csv")).source == "csv"
+
+
+def test_an_empty_day_of_a_database_is_no_day_of_leaving() -> None:
+    content = b"email,Unsubscribed at\na@example.org,0000-00-00 00:00:00\nb@example.org,2020-01-02\nc@example.org,-\n"
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan, _ = on_the_command_line(given, found, {})
+        assert subscribed(given, found, plan) == {"a", "c"}
