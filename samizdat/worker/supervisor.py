@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils.translation import gettext as _
 
-from samizdat import hours
+from samizdat import hours, processes
 from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
@@ -371,8 +371,8 @@ class Supervisor:
             told[PULSE_VARIABLE] = str(pipe)
         with theirs:
             child.process = subprocess.Popen(
-                [sys.executable, "-m", "samizdat.worker.child", child.role, *child.arguments],
-                env=os.environ | _settings_name() | child.environment | told,
+                processes.command("samizdat.worker.child", child.role, *child.arguments),
+                env=processes.environment() | _settings_name() | child.environment | told,
                 pass_fds=(theirs.fileno(), *child.descriptors, *([pipe] if pipe is not None else [])),
                 stdin=subprocess.DEVNULL,
                 **_as_user(child.user),

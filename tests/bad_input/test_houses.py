@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.bad_input.saying import (
 )
 from tests.cli.conftest import ROOT, House
 from tests.conftest import PASSWORD
+from tests.worker.conftest import until
 
 LIST = "Letter"
 NEW = ("subscribers", "add", "new@reader.example", "--list", LIST, "--consent", "on paper")
@@ -202,18 +204,30 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(clone: Path, python: str, **more: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def trap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody's folder, in which files are named as modules are; each that is run leaves its name in `caught`."""
+    folder = tmp_path_factory.mktemp("trap")
+    standard, ours = ("csv", "json", "email", "site", "sitecustomize", "usercustomize"), ("samizdat", "django", "bench")
+    for name in (*standard, *ours, "venv", "pip"):
+        mark = f"open({str(folder / 'caught')!r}, 'a').write(__name__ + ' ')\n"
+        (folder / f"{name}.py").write_text(mark)
+    (folder / "people.csv").write_text("email\nada@reader.example\n")
+    return folder
+
+
+def run(clone: Path, python: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     """./run with a Python that is this one but for what `python` does first."""
     stub = clone / "python3"
     stub.write_text(f'#!/bin/sh\n{python}\nexec {sys.executable} "$@"\n')
     stub.chmod(0o755)
     names = {"PATH": f"{clone}:/usr/bin:/bin", "PYTHON": str(stub), "HOME": str(clone), **more}
     command = ["sh", str(clone / "run"), "list", "ls", "--json"]
-    return subprocess.run(command, env=names, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=names, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_python_without_venv_is_one_sentence_and_leaves_nothing_behind(clone: Path) -> None:
-    done = run(clone, 'if [ "$1" = "-m" ]; then exit 1; fi')
+    done = run(clone, 'case "$*" in *"-m venv"*) exit 1 ;; esac')
     assert done.returncode == 1
     assert done.stdout == ""
     assert "python3-venv" in done.stderr.splitlines()[-1]
@@ -221,14 +235,74 @@ def test_a_python_without_venv_is_one_sentence_and_leaves_nothing_behind(clone: 
     assert not (clone / ".venv").exists()
 
 
-def test_without_a_network_the_packages_are_one_sentence_and_the_next_call_tries_again(clone: Path) -> None:
+def test_without_a_network_the_packages_are_one_sentence_and_the_next_call_tries_again(clone: Path, trap: Path) -> None:
     nowhere = {"PIP_INDEX_URL": f"http://127.0.0.1:{free_port()}/simple", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
     for _call in range(2):
-        done = run(clone, ":", **nowhere, PIP_CONFIG_FILE=os.devnull)
+        done = run(clone, ":", trap, **nowhere, PIP_CONFIG_FILE=os.devnull, PYTHONPATH=":")
         assert done.returncode == 1
         assert done.stdout == ""
         assert "could not be installed" in done.stderr.splitlines()[-1], done.stderr
         assert not (clone / ".venv" / "stamp").exists()
+    assert not (trap / "caught").exists()
+
+
+@pytest.fixture
+def whole(clone: Path) -> Path:
+    """A clone whose packages are installed: those that run this test."""
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    python = clone / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with (clone / "requirements-dev.txt").open("rb") as wanted:
+        sum_of = subprocess.run(["cksum"], stdin=wanted, capture_output=True, text=True, check=True).stdout.strip()
+    (clone / ".venv" / "stamp").write_text(f"{sum_of} requirements-dev.txt\n")
+    for name in ("samizdat", "scripts", "bench"):
+        (clone / name).symlink_to(ROOT / name)
+    return clone
+
+
+def unsafe(copied: House) -> dict[str, str]:
+    """An environment with the working folder in Python's path, as `export PYTHONPATH=$PYTHONPATH:…` leaves it."""
+    return {name: text for name, text in copied.environment.items() if name != "PYTHONSAFEPATH"} | {"PYTHONPATH": ":"}
+
+
+@pytest.mark.parametrize(
+    "words", ["list ls", "import people.csv --list Letter --status subscribed", "bench --help", "test --help"]
+)
+def test_python_files_of_the_folder_it_is_called_in_are_not_run(
+    copied: House, whole: Path, trap: Path, words: str
+) -> None:
+    command = ["sh", str(whole / "run"), *words.split()]
+    done = subprocess.run(
+        command, cwd=trap, env=unsafe(copied), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (0, 2), done.stderr  # A benchmark wants a name.
+    assert not (trap / "caught").exists(), (trap / "caught").read_text()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# As the installed `samizdat` starts: its own path is in order, and that of its children has to be.
+STARTED = "import sys; sys.path.pop(0); from samizdat.cli.__main__ import main; main()"
+
+
+@pytest.mark.parametrize("way", ["run", "samizdat"])
+def test_neither_are_they_by_the_processes_of_serve(copied: House, whole: Path, trap: Path, way: str) -> None:
+    port = free_port()
+    by_run = way == "run"
+    begin = ["sh", str(whole / "run")] if by_run else [sys.executable, "-c", STARTED]
+    environment = unsafe(copied) | ({} if by_run else {"PYTHONPATH": str(ROOT)})
+    command = [*begin, "serve", f"--port={port}", f"--public-port={free_port()}"]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=trap, env=environment, **quiet) as tree:
+        try:
+            until(lambda: answers(port) or (trap / "caught").exists())
+        finally:
+            tree.terminate()
+    assert not (trap / "caught").exists(), (trap / "caught").read_text()
 
 
 # -- init ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from samizdat import plugs
+from samizdat import plugs, processes
 from samizdat.audience.incoming.pieces import PieceFile
 from samizdat.audience.incoming.prepare import SLICE, STRETCH, NoAddresses, Order, Slice, prepare
 
@@ -64,11 +64,11 @@ class Reading:
         self._stopped = False
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "samizdat.audience.incoming.process"]
-        here = str(Path(__file__).parents[3])
-        path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}
+            processes.command("samizdat.audience.incoming.process"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=processes.environment(),
         )
         _send(self._process.stdin, b"O", [getattr(self._order, name) for name in _ORDER])
         threading.Thread(target=self._receive, daemon=True).start()

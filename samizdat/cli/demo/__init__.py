@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from samizdat import processes
 from samizdat.cli.opening import load_django
 from samizdat.cli.output import Failed, common, note, say
 
@@ -92,9 +92,9 @@ def clear_away(folder: Path) -> None:
 
 
 def start_serve(port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "samizdat.cli", "serve", "--port", str(port), "--public-port", str(port + PUBLIC)]
+    command = processes.command("samizdat.cli", "serve", "--port", str(port), "--public-port", str(port + PUBLIC))
     # A session of its own: Ctrl-C reaches the demo alone, which then stops the tree in order.
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(command, env=processes.environment(), stdout=subprocess.DEVNULL, start_new_session=True)
 
 
 def wait_for_port(port: int, tree: subprocess.Popen[bytes], patience: float = 30) -> None:
