@@ -25,17 +25,38 @@ def route() -> None:
 @click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
 @click.option("--password-file", type=click.Path(), help="Instead of a password in the URL.")
 @click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who signs what goes by it (DKIM).")
+@click.option("--untested", is_flag=True, help="Use it at once, without connecting and signing in first.")
 @common
-def route_add(name: str, url: str, password_file: str | None, signs: str, **options: Any) -> None:
+def route_add(name: str, url: str, password_file: str | None, signs: str, untested: bool, **options: Any) -> None:
     """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), mailgun://KEY@domain?region=eu,
-    sendmail:///usr/sbin/sendmail, folder:///dir"""
+    sendmail:///usr/sbin/sendmail, folder:///dir
+
+    It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our password.
+    Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is asked again
+    automatically (exit code 0)."""
     opening.open_house()
-    from samizdat.delivery.actions import add_route
+    from samizdat.delivery.actions import add_route, probe_route
 
     password = first_line(password_file) if password_file else None
     options |= {"password": password, "signs": signs == "us"}
     made = add_route(opening.organisation(), name, url, now=opening.now(), **options)
-    say({"route": made.name}, f"Route {made.name} is there. Try it: samizdat route test {made.name} --to ADDRESS")
+    if untested:
+        say(_added(made), f"Route {made.name} added, not tested. Test it: samizdat route test {made.name} --to ADDRESS")
+        return
+    tested = probe_route(made, now=opening.now())
+    if tested.ok:
+        say(_added(made), f"Route {made.name} added. Send a test: samizdat route test {made.name} --to ADDRESS")
+    elif tested.state == "throttled":
+        said = f"Route {made.name} added, but not in use yet. {tested.sentence}"
+        say(_added(made) | {"sentence": said}, said)
+    else:
+        said = f"Route {made.name} added, but nothing goes by it. {tested.sentence} Correct it with: "
+        command = f"samizdat route edit {made.name}, then samizdat route test {made.name} --to ADDRESS"
+        raise Failed(said + command, "route_test", _added(made))
+
+
+def _added(made: Any) -> dict[str, Any]:
+    return {"route": made.name, "state": made.state, "reason": made.reason}
 
 
 @route.command("edit")

@@ -151,7 +151,8 @@ def test_a_certificate_that_is_not_theirs_stops_everything_before_the_password(l
     with ScriptedServer(tls="starttls", certificate=certificates.issued("elsewhere.example"), users=users) as server:
         url = server.url_for("smtp", user="ada", password="secret-word", ca=certificates.ca, timeout=2)
         lists.say("route", "pause", "harbour")
-        lists.say("route", "add", "strange", url)
+        added = lists("route", "add", "strange", url, "--json")
+        assert (added.code, added.json["state"], added.json["reason"]) == (1, "dead", "certificate")
         tried = lists("route", "test", "strange", "--to", READERS[0])
         assert tried.code == 1 and len(tried.err.strip().splitlines()) == 1
         assert "certificate" in tried.err and "secret-word" not in tried.err
@@ -165,15 +166,38 @@ def test_a_certificate_that_is_not_theirs_stops_everything_before_the_password(l
     lists.say("route", "resume", "harbour")
 
 
+def test_a_new_route_is_tested_before_anything_goes_by_it(lists: House, tmp_path: Path) -> None:
+    def state(name: str) -> str:
+        return next(route["state"] for route in lists.say("route", "ls")["routes"] if route["name"] == name)
+
+    with ScriptedServer(users={"ada": "another"}) as server:
+        wrong = server.url_for("smtp+plain", user="ada", password="secret-word", timeout=2)
+        refused = lists("route", "add", "typo", wrong)
+        assert refused.code == 1 and len(refused.err.strip().splitlines()) == 1
+        assert "nothing goes by it" in refused.err and "samizdat route edit typo" in refused.err
+        assert "secret-word" not in refused.err and state("typo") == "dead"
+        lists.say("route", "add", "trusted", wrong, "--untested", "--priority", "900")
+        assert state("trusted") == "live"
+        right = server.url_for("smtp+plain", user="ada", password="another", timeout=2)
+        assert lists.say("route", "add", "right", right)["state"] == state("right") == "live"
+        assert server.messages == [], "connecting and signing in, no email"
+    away = lists.say("route", "add", "away", f"smtp+plain://127.0.0.1:{server.port}?timeout=1")
+    assert (away["state"], state("away")) == ("dead", "dead") and "not in use yet" in away["sentence"]
+    assert lists("route", "add", "nowhere", f"folder://{tmp_path}/missing").code == 1
+    for name in ("typo", "trusted", "right", "away", "nowhere"):
+        lists.say("route", "rm", name, "--yes")
+
+
 def test_a_relay_without_starttls_or_with_another_password_gets_nothing(lists: House, relay: ScriptedServer) -> None:
     url = f"smtp://ada:secret-word@localhost:{relay.port}?timeout=2"
-    lists.say("route", "add", "bare", url)
+    assert lists("route", "add", "bare", url).code == 1
     before = len(relay.commands)
     tried = lists("route", "test", "bare", "--to", READERS[0], "--json")
     assert tried.code == 1 and "STARTTLS" in tried.json["sentence"]
     assert not any(line.upper().startswith(("AUTH", "MAIL")) for line in relay.commands[before:])
     with ScriptedServer(users={"ada": "another"}) as strict:
-        lists.say("route", "add", "wrong", strict.url_for("smtp+plain", user="ada", password="secret-word", timeout=2))
+        url = strict.url_for("smtp+plain", user="ada", password="secret-word", timeout=2)
+        lists.say("route", "add", "wrong", url, "--untested")
         tried = lists("route", "test", "wrong", "--to", READERS[0], "--json")
         assert tried.code == 1 and "password" in tried.json["sentence"] and "secret-word" not in tried.out
     lists.say("route", "rm", "bare")

@@ -57,7 +57,7 @@ def test_a_pooler_in_transaction_mode_is_named_and_nothing_that_sends_starts(hou
 
 
 def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
-    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9")
+    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9", "--untested")
     house("route", "test", "wire", "--to", "ada@example.org")
     act(house, "from samizdat.delivery.models import Route; Route.objects.update(state='dead', reason='suspended')")
     (sign,) = signs(house, 1)["Northern Lantern, route wire"]
@@ -69,7 +69,7 @@ def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
 
 
 def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_resumed(house: House) -> None:
-    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9")
+    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9", "--untested")
     act(
         house,
         "from samizdat.delivery.actions import condemn; from samizdat.core.outcome import RouteVerdict\n"
