@@ -452,7 +452,7 @@ class Lane:
         now = time.monotonic()
         while self._again and self._again[0][0] <= now:
             _, _, run, item = heapq.heappop(self._again)
-            if now - item.checked > SLICE_SECONDS or not run.takes(item):
+            if not run.takes(item):
                 self.give_back([item])
             else:
                 run.own.append(item)
@@ -464,12 +464,18 @@ class Lane:
             if run.open and run.accepted and run.info.reason and not run.thanked:
                 run.thanked = True
                 self.sender.feeder.recovered.append(run.id)
-            while run.own and now - run.own[0].checked > SLICE_SECONDS:
-                self.give_back([run.own.popleft()])
+            self._give_back_old(run, now)
         while self.slices and now - self.slices[0].checked > SLICE_SECONDS:
             self.give_back(self.slices.popleft().items)
         self.refusing.ask()
         self.pump()
+
+    def _give_back_old(self, run: RouteRun, now: float) -> None:
+        """All of them are looked at: what came back from another route may be older than what stands before it."""
+        old = [item for item in run.own if now - item.checked > SLICE_SECONDS]
+        if old:
+            run.own = deque(item for item in run.own if now - item.checked <= SLICE_SECONDS)
+            self.give_back(old)
 
     @property
     def in_flight(self) -> list[asyncio.Task[None]]:
