@@ -23,6 +23,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -36,6 +37,8 @@ LIST = HERE / "scripts" / "mutations.toml"
 COPIED = ("samizdat", "tests", "scripts", "docs", "pyproject.toml", "run", "CHANGELOG.md", "README.md")
 # Seconds. A change that makes everything stand still is noticed too.
 LONGEST = 120
+# That plugins were imported before is meant.
+QUIET = "ignore::pytest.PytestAssertRewriteWarning"
 # How pytest ends when a test failed. Any other end (nothing collected, a text that is no Python) says nothing.
 PASSED, FAILED = 0, 1
 
@@ -55,13 +58,19 @@ class Change:
     def flaw(self) -> str:
         """Why it cannot be tried; empty when it can."""
         path = HERE / self.file
-        found = path.read_text().count(self.old) if path.is_file() else 0
-        if found != 1:
-            return f"its old text stands {found} times in {self.file}, not once"
+        text = path.read_text() if path.is_file() else ""
+        if (found := text.count(self.old)) != 1:
+            return f"its old text stands {found} times in {self.file}, not once{self._most_like(text.splitlines())}"
         missing = [test for test in self.tests if not _is_there(test)]
         if missing or not self.tests:
             return f"there is no test {', '.join(missing) or 'named'}"
         return "" if self.old != self.new else "it changes nothing"
+
+    def _most_like(self, lines: list[str]) -> str:
+        """Where it may have gone to."""
+        first = max(self.old.splitlines(), key=len)
+        like = get_close_matches(first, lines, 1)
+        return f"; look at line {lines.index(like[0]) + 1}: {like[0].strip()}" if like else ""
 
     def has(self, word: str) -> bool:
         return any(word.lower() in text.lower() for text in (self.name, self.file, *self.tests))
@@ -114,7 +123,7 @@ class Tree:
     """A copy of the tree in which one change at a time is made and taken back."""
 
     def __init__(self, place: Path, url: str = "") -> None:
-        self.folder, self._place, self._url = place / "tree", place, url
+        self.folder = place / "tree"
         self.folder.mkdir()
         for name in COPIED:
             copy = shutil.copytree if (HERE / name).is_dir() else shutil.copy2
@@ -123,8 +132,8 @@ class Tree:
         self._root, self._said = place / "root", place / "said"
         # What was compiled before is copied along; what a change is compiled to may not outlive it.
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(place), "DATABASE_URL": url}
-        if not url:
-            environment["SAMIZDAT_TEST_ROOT"] = str(self._root)
+        # Tables are made once, not once for each change.
+        environment |= {"SAMIZDAT_TEST_ROOT": str(self._root), "SAMIZDAT_TEST_MOULDS_KEPT": "1"}
         self._warm = subprocess.Popen(
             [sys.executable, Path(__file__).resolve(), "--warm"],
             cwd=self.folder,
@@ -137,7 +146,7 @@ class Tree:
     def run(self, tests: Iterable[str]) -> tuple[int, str]:
         """How pytest ended, and what it said last."""
         self._tidy()
-        words = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", *tests]
+        words = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-W", QUIET, *tests]
         assert self._warm.stdin is not None and self._warm.stdout is not None
         print(json.dumps([str(self._said), *words]), file=self._warm.stdin, flush=True)
         number = int(self._warm.stdout.readline())
@@ -242,10 +251,11 @@ def run(changes: Sequence[Change], jobs: int, quiet: bool) -> bool:
             url = stack.enter_context(postgresql(stack.enter_context(quick_folder())))
         work = Run(changes, quiet)
         threads = []
-        for _ in range(jobs):
+        for job in range(jobs):
             trees = {False: Tree(stack.enter_context(quick_folder()))}
             if url:
-                trees[True] = Tree(stack.enter_context(quick_folder()), url)
+                mine = url.replace("/samizdat?", f"/samizdat{job}?")  # A database of its own in the one cluster.
+                trees[True] = Tree(stack.enter_context(quick_folder()), mine)
             for tree in trees.values():
                 stack.callback(tree.close)
             threads.append(threading.Thread(target=work.work, args=(trees,)))

@@ -90,8 +90,9 @@ def _filled(connection: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def forget() -> None:
-    """At the end of the run; files go with their folder."""
-    if _folder().exists() and os.environ.get("DATABASE_URL"):
+    """At the end of the run; files go with their folder. scripts/mutate.py has many runs, and a cluster of its own."""
+    kept = "SAMIZDAT_TEST_MOULDS_KEPT" in os.environ
+    if _folder().exists() and os.environ.get("DATABASE_URL") and not kept:
         as_admin(f'DROP DATABASE IF EXISTS "{_name()}" WITH (FORCE)')
 
 

@@ -299,7 +299,7 @@ def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatc
     dead = Dead(house)
     disk.forced.clear()
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
-    assert disk.forced.wait(60)
+    assert disk.forced.wait(20)
     dead.journal.close(keep=False)
 
 

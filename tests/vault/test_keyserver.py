@@ -16,7 +16,7 @@ from tests.conftest import INSTANCE_KEY
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
-PURPOSES = ("django secret", "people", "tokens")
+PURPOSES = ("django secret", "people", "tokens", "location")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def wrapped(label: str) -> str:
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
         ("worker", KINDS, PURPOSES, (), False),
-        ("sender", ("data", "link", "proof"), (), (), False),
+        ("sender", ("data", "link", "proof"), ("location",), (), False),
         ("public", (), (), (), True),
     ],
 )
