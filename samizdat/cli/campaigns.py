@@ -37,8 +37,8 @@ def campaign() -> None:
 @click.option(
     "--template",
     "template_name",
-    metavar="NAME",
-    help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organisation's own templates.",
+    metavar="NAME|ID",
+    help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organization's own templates.",
 )
 @click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organisation's.")
 @click.option(
@@ -145,20 +145,18 @@ def _read(file: str) -> str:
 
 
 def _template(organisation: Any, name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
-    """The own template of that name, and the draft with what it or a letter of that name begins with."""
+    """The own template of that name or number, and the draft with what it or a letter of that name begins with."""
     if not name:
         return None, draft
-    from samizdat.campaigns.models import Template
-    from samizdat.campaigns.queries import templates
-    from samizdat.campaigns.starters import begun
+    from samizdat.campaigns.starters import NAMES, begun
+    from samizdat.cli.templating import own_named
 
-    for number, known in templates(organisation):
-        if known == name:
-            return Template.objects.get(pk=number), begun(organisation, str(number), "", draft)[0]
-    begins = begun(organisation, name, language or organisation.language, draft)[0]
-    if begins is not draft:
-        return None, begins
-    raise Failed(f"There is no template {name}. Leave --template out for the built-in one.", "no_such_template")
+    if own := own_named(organisation, name):
+        return own, begun(organisation, str(own.pk), "", draft)[0]
+    if name in NAMES:
+        return None, begun(organisation, name, language or organisation.language, draft)[0]
+    text = f"There is no template {name}. Look at: samizdat template ls. Leave --template out for the built-in one."
+    raise Failed(text, "no_such_template")
 
 
 def campaign_numbered(number: int) -> Any:

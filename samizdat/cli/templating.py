@@ -84,16 +84,24 @@ def template_rm(name: str) -> None:
 
 
 def _own(name: str) -> Any:
-    """The template of that name or number. Errors: Failed; two of one name are told apart by their numbers alone."""
+    """The template of that name or number. Errors: Failed."""
     opening.open_house()
+    found = own_named(opening.organisation(), name)
+    if found is None:
+        raise Failed(f"There is no template {name} of yours. Look at: samizdat template ls", "no_such_template")
+    return found
+
+
+def own_named(organisation: Any, name: str) -> Any:
+    """The own template of that name, else of that number; None where there is none. Errors: Failed; two of one name are
+    told apart by their numbers alone.
+    """
     from samizdat.campaigns.models import Template
     from samizdat.campaigns.queries import templates
 
-    there = templates(opening.organisation())
+    there = templates(organisation)
     found = [number for number, known in there if known == name] or [n for n, _known in there if str(n) == name]
-    if not found:
-        raise Failed(f"There is no template {name} of yours. Look at: samizdat template ls", "no_such_template")
     if len(found) > 1:
         numbers = ", ".join(map(str, found))
         raise Failed(f"Several templates are called {name}: {numbers}. Say the number of one.", "several_templates")
-    return Template.objects.select_related("organisation").get(pk=found[0])
+    return Template.objects.select_related("organisation").get(pk=found[0]) if found else None

@@ -37,3 +37,22 @@ def test_a_template_is_renamed_and_removed(house: House) -> None:
     assert "--yes" in house("template", "rm", str(number)).err, "nothing is removed unasked"
     assert house.say("template", "rm", str(number)) == {"id": number, "removed": True, "drafts": [draft]}
     assert house.say("template", "rm", "Summer")["id"] == other
+
+
+def test_a_campaign_begins_with_a_template_by_its_number_or_is_refused(house: House) -> None:
+    (house.folder / "Autumn.html").write_text(PAGE.replace("Head", "The head of autumn"))
+    number = house.say("template", "import", "Autumn.html", "--name", "Autumn")["id"]
+    house.say("template", "import", "Autumn.html", "--name", "Empty")
+    house.say("list", "new", "Numbers")
+    (house.folder / "words.md").write_text("The bridge is open again.")
+    words = ("campaign", "new", "--list", "Numbers", "--subject", "News", "--from", SENDER)
+    for asked in (str(number), "Autumn"):
+        for body in ((), ("--body", "words.md")):
+            assert house.say(*words, *body, "--template", asked)["id"]
+    assert len(house.say("template", "rm", str(number))["drafts"]) == 4, "each stands in its design"
+    for asked in ("77777", "Spring", "٧"):
+        refused = house(*words, "--body", "words.md", "--template", asked, "--json")
+        assert refused.code == 1 and "no_such_template" in refused.out
+    house.say("template", "import", "Autumn.html", "--name", "Empty")
+    refused = house(*words, "--template", "Empty", "--json")
+    assert "several_templates" in refused.out
