@@ -75,6 +75,13 @@ SENTENCES: dict[str, str] = {
     "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",
     "link_http": "The link %(url)s is not encrypted. Use https if the page has it.",
     "link_empty": "A link leads nowhere. Give it an address, or make it plain text.",
+    "link_placeholder": "The link %(url)s is a placeholder. Enter the real address, or remove the link.",
+    "link_leaves": "The link %(url)s unsubscribes people somewhere else, not from your list. Use {{ unsubscribe }} as "
+    "its address, or remove it.",
+    "link_may_leave": "The link %(url)s looks like an unsubscribe link that doesn't work here. If it is one, use "
+    "{{ unsubscribe }} as its address.",
+    "template_picture": "The picture %(url)s is missing from the template, so nobody will see it. Import the template "
+    "again as a zip file with its pictures, or choose another picture for that part.",
     "link_relative": "The link %(url)s has no site in it and leads nowhere in a letter. Write it out with https://.",
     "link_scheme": "The link %(url)s cannot be used in a letter. Use https, mailto or tel.",
     "tag_in_style": "%(tag)s stands inside of style rules, where no value can go. Move it into the text.",

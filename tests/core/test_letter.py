@@ -588,3 +588,52 @@ def test_an_archive_address_known_beforehand_is_the_same_for_everybody() -> None
 )
 def test_dates_by_phps_letters(letters: str, language: str, shown: str) -> None:
     assert php_date(letters, NOW, language) == shown
+
+
+@pytest.mark.parametrize(
+    ("link", "code"),
+    [
+        ('<a href="https://x.us1.list-manage.com/unsubscribe?u=1">go</a>', "link_leaves"),
+        ('<a href="https://x.us1.list-manage.com/profile?u=1">Update your settings</a>', "link_leaves"),
+        (
+            '<a href="https://u1.ct.sendgrid.net/ls/click?x=1"><img alt="Unsubscribe" src="https://x.org/a.png"></a>',
+            "link_leaves",
+        ),
+        ('<a href="https://x.us1.list-manage.com/track/click?u=1">Read on</a>', ""),
+        ('<a href="https://news.example/?unsubscribe=1">go</a>', "link_may_leave"),
+        ('<a href="https://news.example/x">Se désabonner</a>', "link_may_leave"),
+        ('<a href="https://news.example/x">Read the terms before you unsubscribe from an operator of yours</a>', ""),
+        ('<a href="mailto:unsubscribe@old.example">go</a>', "link_may_leave"),
+        ('<a href="mailto:x@old.example?subject=Unsubscribe">go</a>', "link_may_leave"),
+        ('<a href="[unsubscribe]">go</a>', "link_leaves"),
+        ('<a href="%unsubscribe_url%">go</a>', "link_leaves"),
+        ('<a href="{$unsubscribe}">go</a>', "link_leaves"),
+        ('<a href="<%asm_group_unsubscribe_raw_url%>">go</a>', "link_leaves"),
+        ('<a href="#">Unsubscribe</a>', "link_leaves"),
+        ('<a href="#">Отписаться</a>', "link_leaves"),
+        ('<a href="leave.html">Abmelden</a>', "link_leaves"),
+        ('<a href="*|UNSUB|*">Unsubscribe</a>', ""),
+        ('<a href="{{ unsubscribe }}">Unsubscribe</a>', ""),
+        ('<a href="#">go</a>', "link_empty"),
+        ('<a href="">go</a>', "link_empty"),
+        ('<a href="#!">go</a>', "link_empty"),
+        ('<a href="mailto:">go</a>', "link_empty"),
+        ('<a href="javascript:void(0)">go</a>', "link_empty"),
+        ('<a href="https://www.example.com/">go</a>', "link_placeholder"),
+        ('<a href="https://yourwebsite.com">go</a>', "link_placeholder"),
+        ('<a href="https://www.facebook.com/">go</a>', "link_placeholder"),
+        ('<a href="https://www.facebook.com/northernlantern">go</a>', ""),
+        ('<a href="page.html">go</a>', "link_relative"),
+        ('<a href="#below">go</a>', ""),
+        ('<img src="images/a.png" alt="A">', "template_picture"),
+        ('<img src="https://x.org/a.png" alt="A">', ""),
+    ],
+)
+def test_what_leads_nowhere_or_leaves_another_list_is_named_in_text_and_template(link: str, code: str) -> None:
+    template = f"<html><body><p>{{{{ content }}}}</p>\n<p>{link} {link}</p></body></html>"
+    named = {"link_leaves", "link_may_leave", "link_empty", "link_placeholder", "link_relative", "template_picture"}
+    told = [flaw for flaw in letter("Hello", template=template).flaws if flaw.code in named | {"tag_unread"}]
+    assert [(flaw.code, flaw.place, flaw.line) for flaw in told] == ([(code, "template", 2)] if code else [])
+    in_text = {flaw.code for flaw in letter(f"<p>Hello {link}</p>", format="html").flaws} & {*named, "image_nowhere"}
+    assert in_text == ({code.replace("template_picture", "image_nowhere")} if code else set())
+    assert all(flaw.severity == ("stop" if code in ("link_leaves", "link_relative") else "care") for flaw in told)

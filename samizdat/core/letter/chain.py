@@ -20,7 +20,7 @@ from samizdat.core.flaws import Flaw, Severity
 from samizdat.core.languages import direction, towards
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
-from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out
+from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out, template_flaws
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
 from samizdat.core.letter.inlining import inlined
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
@@ -305,6 +305,8 @@ class Chain:
     def _framed(self, body: str) -> str:
         template = self.content.template or default_template()
         written = self._write(self._nodes(template, "template"), in_html=True)
+        if self.content.template:
+            self.flaws.extend(template_flaws(written, self.token))
         if _MJML.match(template):
             written = self._mjml(written)
         for token in self.token.finditer(written):

@@ -3,11 +3,12 @@
 import html
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from samizdat.core.flaws import Flaw, Severity
+from samizdat.core.letter.leaving import leaving
 from samizdat.core.letter.stylesheet import uncommented
 from samizdat.core.markdown import markdown
 
@@ -19,12 +20,30 @@ class _Found:
     url: str
     alt: str | None = ""
     size: str = ""
+    words: str = ""  # of a link
 
 
 def markup_flaws(source: str, in_html: bool, token: re.Pattern[str]) -> Iterator[Flaw]:
     """What is wrong with the links and pictures of a source in which merge tags are tokens."""
     for item in _found_in_html(source) if in_html else _found_in_markdown(source):
         yield from _flaws_of(item, token, "body")
+
+
+# What is wrong in a template, which nobody looks at while she writes.
+_OF_TEMPLATE = frozenset({
+    "image_nowhere", "link_empty", "link_placeholder", "link_relative", "link_scheme", "link_leaves", "link_may_leave",
+})  # fmt: skip
+
+
+def template_flaws(source: str, token: re.Pattern[str]) -> Iterator[Flaw]:
+    """Pictures and links of a template that lead nowhere, or unsubscribe elsewhere: each once, by its first line."""
+    seen: set[tuple[str, str]] = set()
+    for item in _found_in_html(source):
+        for flaw in _flaws_of(item, token, "template"):
+            key = flaw.code, flaw.values["url"]
+            if flaw.code in _OF_TEMPLATE and key not in seen:
+                seen.add(key)
+                yield replace(flaw, code="template_picture") if flaw.code == "image_nowhere" else flaw
 
 
 def link_flaws(url: str, block: int, token: re.Pattern[str]) -> Iterator[Flaw]:
@@ -40,7 +59,7 @@ def picture_flaws(url: str, alt: str | None, block: int, token: re.Pattern[str])
 def _flaws_of(item: _Found, token: re.Pattern[str], place: str) -> Iterator[Flaw]:
     code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
     if code:
-        severity: Severity = "stop" if code in ("link_relative", "link_scheme") else "care"
+        severity: Severity = "stop" if code in ("link_relative", "link_scheme", "link_leaves") else "care"
         yield Flaw(item.line, code, {"url": shown(token.sub("…", item.url))}, None, severity, place)
 
 
@@ -129,11 +148,29 @@ def _image_flaw(image: _Found, token: re.Pattern[str]) -> str:
     return "" if image.url.startswith("https://") or token.match(image.url) else "image_nowhere"
 
 
+# What builders put where an address should stand.
+_PLACEHOLDER = re.compile(
+    r"https?://(?:www\.)?(?:example\.(?:com|org|net)|(?:my)?(?:website|domain)\.com"
+    r"|[\w-]{0,20}your-?(?:site|website|domain|company|link|url|page|organi[sz]ation)[\w-]{0,20}\.[a-z]{2,6})/?"
+    r"|https?://(?:www\.)?(?:facebook|twitter|x|instagram|linkedin|youtube|pinterest|tiktok|vk|t)\.(?:com|me)/?"
+    r"(?:your[\w-]{0,30}|user-?name|page)?/?"
+    r"|mailto:(?:your|name|email|user)[\w.-]{0,20}@(?:example|domain|email|your[\w-]{0,20})\.[a-z]{2,6}",
+    re.IGNORECASE,
+)
+_NOWHERE = frozenset({"", "#", "#!", "http://", "https://", "mailto:", "tel:", "javascript:void(0)", "javascript:;"})
+
+
 def _link_flaw(link: _Found, token: re.Pattern[str]) -> str:
     url = link.url.strip()
-    if not url or url in ("#", "http://", "https://"):
+    if token.match(url):
+        return ""
+    if found := leaving(url, token.sub("", link.words)):
+        return "link_leaves" if found == "foreign" else "link_may_leave"
+    if url.lower().rstrip(";") in _NOWHERE or url.lower() in _NOWHERE:
         return "link_empty"
-    if url.startswith("#") or token.match(url):
+    if _PLACEHOLDER.fullmatch(url):
+        return "link_placeholder"
+    if url.startswith("#"):
         return ""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
     if not scheme:
@@ -159,11 +196,22 @@ def _found_in_html(source: str) -> Iterator[_Found]:
         written = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _WRITTEN.findall(opened[2])}
         if opened[1].lower() == "a":
             if "href" in written:
-                yield _Found("link", line, written["href"])
+                yield _Found("link", line, written["href"], words=_words_behind(source, opened.end()))
         else:
             size = f"{written['width']}x{written['height']}" if "width" in written and "height" in written else ""
             # An empty alt is right for decoration, and Mailchimp's templates are full of it.
             yield _Found("image", line, written.get("src", ""), written.get("alt"), size or "html")
+
+
+def _words_behind(source: str, start: int) -> str:
+    """The words of a link whose tag ends here; of a picture, its description."""
+    inside = re.split(r"</a\b|<a\b", source[start : start + 2_000], maxsplit=1, flags=re.IGNORECASE)[0]
+    described = re.sub(r"<img\b[^<>]*?\balt\s*=\s*[\"']([^\"'<>]*)[^<>]*>", r" \1 ", inside, flags=re.IGNORECASE)
+    words = " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", described)).split())
+    return words if len(words) <= MOST_WORDS else ""
+
+
+MOST_WORDS = 60  # characters; a longer sentence may tell how to leave something else
 
 
 def _found_in_markdown(source: str) -> Iterator[_Found]:
