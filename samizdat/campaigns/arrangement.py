@@ -1,5 +1,7 @@
 """What a letter made of its template, as it is stored: sealed in the campaign's row."""
 
+import re
+
 from samizdat.campaigns import templating
 from samizdat.campaigns.models import Campaign
 from samizdat.core.templating import Arrangement, arranged
@@ -11,7 +13,13 @@ def source_for(campaign: Campaign) -> str:
     """The template of a letter as the letter has it; empty for the built-in one."""
     if campaign.template is None:
         return ""
-    return arranged(templating.source_of(campaign.template), arrangement_of(campaign))
+    base = campaign.organisation.public_url
+    source = arranged(templating.source_of(campaign.template), arrangement_of(campaign))
+    return _OWN.sub(f"{base}/m/", source) if base else source
+
+
+# Pictures that came with a template before anybody said where the public pages are.
+_OWN = re.compile(r"(?<=[\"'(])/m/(?=[0-9a-f]{8,40}\.[a-z]{3,4}\b)")
 
 
 def arrangement_of(campaign: Campaign) -> Arrangement:

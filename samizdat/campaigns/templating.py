@@ -1,19 +1,23 @@
 """Templates of the organisation's own: taken in from other services, named anew, removed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.audience import queries as audience
+from samizdat.campaigns import pictures
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.errors import BadPicture, CampaignError
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.core.flaws import fill
-from samizdat.core.templating import SENTENCES, Taken, TemplateRefused, take
+from samizdat.core.templating import SENTENCES, Note, Taken, TemplateRefused, take
+from samizdat.core.templating.packed import MOST_PICTURES, is_zip, pictures_in, replaced, unpacked, with_sheets
+from samizdat.core.templating.reading import decoded
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -24,31 +28,79 @@ ALWAYS = ("FNAME", "LNAME")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What taking in came to, in words. tags: (as it is written, how often, what is wrong with it or "")."""
+    """What taking in came to, in words. tags: (as it is written, how often, what is wrong with it or ""). pictures: how
+    many came along.
+    """
 
     template: Template
     notes: tuple[str, ...]
     tags: tuple[tuple[str, int, str], ...]
     places: tuple[str, ...]
+    pictures: int = 0
 
     def document(self) -> dict[str, Any]:
         tags = [{"tag": tag, "count": count, "flaw": flaw} for tag, count, flaw in self.tags]
-        return {"id": self.template.pk, "notes": [*self.notes], "tags": tags, "places": [*self.places]}
+        told = {"id": self.template.pk, "notes": [*self.notes], "tags": tags, "places": [*self.places]}
+        return told | {"pictures": self.pictures}
 
 
 def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime) -> Report:
-    """Stores a foreign template. Errors: CampaignError, with what to do about the file."""
+    """Stores a foreign template: a page of HTML, or a zip of one with its pictures.
+
+    Errors: CampaignError, with what to do about the file.
+    """
     name = _checked(name)
     fields = {*ALWAYS, *(view.tag for view in audience.fields(organisation))}
     try:
-        taken = take(data, fields)
+        with transaction.atomic():  # What is refused leaves no picture behind.
+            brought = _with_pictures(organisation, data, now, by) if is_zip(data) else _Brought(data)
+            taken = take(brought.page, fields)
+            # It is sealed by its number, so there is a row before there is a template.
+            template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
+            _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
+            record("template.taken_in", organisation, now=now, by=by, about=template.pk)
     except TemplateRefused as refused:
         raise CampaignError(fill(_(SENTENCES[refused.code]), refused.values)) from None
-    with transaction.atomic():  # It is sealed by its number, so there is a row before there is a template.
-        template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
-        _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
-        record("template.taken_in", organisation, now=now, by=by, about=template.pk)
-    return Report(template, _notes(taken), _tags(taken), taken.places)
+    notes = (*_notes(brought.notes), *_notes(taken.notes))
+    return Report(template, notes, _tags(taken), taken.places, brought.pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """The page of a file, with how many pictures came along."""
+
+    page: bytes
+    pictures: int = 0
+    notes: tuple[Note, ...] = ()
+
+
+def _with_pictures(organisation: Any, data: bytes, now: datetime, by: Any) -> _Brought:
+    """The page of a zip, with its pictures in the library. Errors: TemplateRefused."""
+    packed = unpacked(data)
+    text, unread = decoded(packed.page)
+    page = with_sheets(text, packed)
+    wanted = list(dict.fromkeys(name for _start, _end, name in pictures_in(page, packed)))
+    addresses, notes = dict[str, str](), list[Note]()
+    same: dict[bytes, str] = {}
+    for name in wanted[:MOST_PICTURES]:
+        file = packed.files[name]()
+        digest = sha256(file).digest()
+        try:
+            if digest not in same:
+                called = name.rpartition("/")[2].rpartition(".")[0]
+                same[digest] = pictures.url_of(
+                    organisation, pictures.take_in(organisation, file, now, name=called, by=by)
+                )
+        except BadPicture as refused:
+            notes.append(Note("note_picture_refused", {"name": name[-80:], "reason": str(refused)}))
+        else:
+            addresses[name] = same[digest]
+    if same:
+        notes.insert(0, Note("note_pictures", {"count": f"{len(same)}"}))
+    if left := wanted[MOST_PICTURES:]:
+        notes.append(Note("note_picture_many", {"limit": str(MOST_PICTURES), "names": ", ".join(left)[:200]}))
+    page = replaced(page, packed, addresses)
+    return _Brought(page.encode(), len(same), (*unread, *notes))
 
 
 def _checked(name: str) -> str:
@@ -58,8 +110,8 @@ def _checked(name: str) -> str:
     return name
 
 
-def _notes(taken: Taken) -> tuple[str, ...]:
-    return tuple(fill(_(SENTENCES[note.code]), note.values) for note in taken.notes)
+def _notes(notes: Iterable[Note]) -> tuple[str, ...]:
+    return tuple(fill(_(SENTENCES[note.code]), note.values) for note in notes)
 
 
 def _tags(taken: Taken) -> tuple[tuple[str, int, str], ...]:

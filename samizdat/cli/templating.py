@@ -19,13 +19,17 @@ def template() -> None:
 @click.option("--name", metavar="NAME", help="What it is called here; the name of the file otherwise.")
 @common
 def template_import(file: str, name: str | None) -> None:
-    """Take in a template of Mailchimp or any page of HTML, and say what was done to it."""
+    """Import a template, and say what was done to it: an HTML page, or a zip of one with its pictures, as Mailchimp,
+    Stripo, BEE and Unlayer export it. Pictures go to Media, without their metadata.
+    """
     opening.open_house()
     from samizdat.campaigns.errors import CampaignError
     from samizdat.campaigns.templating import take_in
+    from samizdat.core.templating import MAX_ZIP
 
     try:
-        data = Path(file).read_bytes()
+        with Path(file).open("rb") as opened:
+            data = opened.read(MAX_ZIP + 1)
     except OSError:
         raise Failed(f"{file} cannot be read. Look at its name.", "no_file") from None
     try:

@@ -1,10 +1,14 @@
 """Templates of other services come in, lose what cannot be in a letter, and say so."""
 
+import io
 import json
 import re
+import zipfile
 from typing import Any
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import (
@@ -293,3 +297,49 @@ def test_what_a_letter_begins_with_speaks_to_the_writer_in_a_language_it_has(lan
     assert "Программа" in begun("ru") and "Programme" in begun("en-GB") and begun("uk") == begun("en")
     lantern.language = "ru"
     assert begun("uk") == begun("ru")
+
+
+def zip_of(**pictures_of: bytes) -> bytes:
+    page = "".join(f'<p><img src="images/{name}.png" alt="{name}" width="90"></p>' for name in pictures_of)
+    rows = f"<tr><td>Head{page}</td></tr><tr><td>Dear readers of this</td></tr>"
+    page = f"<html><body><table width='600'>{rows}</table></body></html>"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as box:
+        box.writestr("news/index.html", page)
+        box.writestr("news/images/unused.png", png())
+        for name, data in pictures_of.items():
+            box.writestr(f"news/images/{name}.png", data)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_zip_brings_its_pictures_into_media_without_their_metadata(lantern: Any) -> None:
+    told = PngInfo()
+    told.add_text("Author", "Ada, 54.68 N 25.28 E")
+    river = io.BytesIO()
+    Image.new("RGB", (40, 30), "navy").save(river, "PNG", pnginfo=told)
+    data = zip_of(river=river.getvalue(), again=river.getvalue(), torn=b"\x89PNG no picture")
+    assert b"Author" in data
+    report = templating.take_in(lantern, "Zip", data, by=None, now=NOW)
+    (stored,) = lantern.pictures.all()
+    assert b"Ada, 54" not in pictures.open_picture(stored)
+    assert pictures.facts_of(stored).name == "river"
+    shown = templating.source_of(report.template) + templating.sample_of(report.template)
+    assert shown.count(f"https://lantern.example/m/{stored.slug}.png") == 2
+    assert report.pictures == 1 and any("torn" in note for note in report.notes)
+    empty = Draft(subject="News", from_email="a@lantern.example")
+    draft, _template = starters.begun(lantern, str(report.template.pk), "en", empty)
+    letter = actions.create(lantern, new_list(lantern, "L", now=NOW), draft, by=None, now=NOW, template=report.template)
+    proof = proof_of(letter, NOW)
+    assert proof.letter.html and stored.slug in fill(proof.letter.html, {})
+    missing = [flaw for flaw in proof.flaws if flaw.code in ("template_picture", "image_nowhere")]
+    assert ["torn" in flaw.values["url"] for flaw in missing] == [True]
+    used = pictures.uses(lantern, [stored.slug])[stored.slug]
+    assert "template" in {use.kind for use in used}
+
+
+@pytest.mark.django_db
+def test_a_zip_that_is_refused_leaves_no_picture_behind(lantern: Any) -> None:
+    with pytest.raises(CampaignError, match="too large"):
+        templating.take_in(lantern, "Zip", zip_of(good=png(), bad=b"0" * 11_000_000), by=None, now=NOW)
+    assert not lantern.pictures.exists() and not lantern.templates.exists()

@@ -1,6 +1,9 @@
 """Templates on the command line: taken in, listed, and begun with."""
 
+import zipfile
+
 from tests.cli.conftest import House
+from tests.web.conftest import png
 
 SENDER = "Northern Lantern <letter@lantern.example>"
 PAGE = (
@@ -56,3 +59,14 @@ def test_a_campaign_begins_with_a_template_by_its_number_or_is_refused(house: Ho
     house.say("template", "import", "Autumn.html", "--name", "Empty")
     refused = house(*words, "--template", "Empty", "--json")
     assert "several_templates" in refused.out
+
+
+def test_a_template_comes_in_as_a_zip_with_its_pictures(house: House) -> None:
+    with zipfile.ZipFile(house.folder / "Stripo.zip", "w") as box:
+        box.writestr("index.html", PAGE.replace("Head", "<img src='images/a.png' alt='A' width='40' height='40'>"))
+        box.writestr("images/a.png", png())
+    told = house.say("template", "import", "Stripo.zip")
+    assert told["pictures"] == 1
+    assert any("Media" in note for note in told["notes"])
+    (house.folder / "Torn.zip").write_bytes(b"PK\3\4 and no more")
+    assert "damaged" in house("template", "import", "Torn.zip").err

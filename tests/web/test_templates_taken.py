@@ -1,9 +1,13 @@
 """Templates at the desk: brought in, looked at, written with."""
 
+import zipfile
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+
+from tests.web.conftest import png
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +70,22 @@ def test_a_template_says_why_its_text_is_html_and_that_it_does_not_adapt_to_phon
     letter = here.organisation.campaigns.order_by("-pk").first()
     frame = client.get(f"{base}/campaigns/{letter.pk}/preview/light").content.decode()
     assert "@media (max-width:648px){html{zoom:" in frame
+
+
+def test_a_zip_with_pictures_is_brought_in_at_the_desk(here: Any, desk: Any) -> None:
+    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as box:
+        box.writestr(
+            "index.html", PAGE.replace(b"Our head", b"<img src='images/a.png' alt='A' width='40' height='40'>")
+        )
+        box.writestr("images/a.png", png())
+    file = SimpleUploadedFile("BEE.zip", out.getvalue())
+    told = client.post(f"{base}/templates/take", {"file": file}).content.decode()
+    assert "BEE" in told and "Pictures added to Media, without their metadata: 1." in told
+    template = here.organisation.templates.order_by("-pk").first()
+    shown = client.get(f"{base}/templates/{template.pk}/light").content.decode()
+    assert 'alt="A"' in shown and "images/a.png" not in shown
+    torn = SimpleUploadedFile("BEE.zip", b"PK\3\4 and no more")
+    refused = client.post(f"{base}/templates/take", {"file": torn}, follow=True).content.decode()
+    assert "damaged" in refused

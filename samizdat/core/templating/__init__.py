@@ -8,10 +8,12 @@ taken out without a note, and every merge tag is accounted for.
 from samizdat.core.templating.arranging import Arrangement, Written, arranged
 from samizdat.core.templating.blocks import dress_of
 from samizdat.core.templating.notes import SENTENCES, Note, TemplateRefused
+from samizdat.core.templating.packed import MAX_ZIP
 from samizdat.core.templating.taking import MAX_FILE, Taken, Told, take
 
 __all__ = [
     "MAX_FILE",
+    "MAX_ZIP",
     "SENTENCES",
     "Arrangement",
     "Note",

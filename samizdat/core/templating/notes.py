@@ -10,7 +10,18 @@ SENTENCES: dict[str, str] = {
     "template_long": "The template has %(size)s characters; %(limit)s is the most. Take parts of it out.",
     "template_deep": "The template is nested more than %(limit)s deep. Save it again without the surrounding tables.",
     "template_no_html": "This is no page of HTML. Choose the file that the other service exports.",
+    "template_zip_large": "The zip file is larger than %(limit)s MB. Make its pictures smaller and import it again.",
+    "template_zip_many": "The zip file holds more than %(limit)s files. Keep the page and its pictures, and zip them "
+    "again.",
+    "template_zip_torn": "The zip file is damaged. Export or download it again.",
+    "template_zip_locked": "The zip file is locked with a password. Unpack it and zip it again without one.",
+    "template_zip_bomb": "%(name)s in the zip file is too large when unpacked. Make it smaller and zip it again.",
+    "template_zip_no_page": "There is no HTML page in the zip file. Export the template as HTML with pictures.",
+    "template_zip_pages": "The zip file has several HTML pages (%(names)s). Keep one of them, or name it index.html.",
     # what was done
+    "note_pictures": "Pictures added to Media, without their metadata: %(count)s.",
+    "note_picture_refused": "The picture %(name)s was not added. %(reason)s",
+    "note_picture_many": "A template brings %(limit)s pictures at most. These were not added: %(names)s.",
     "note_taken_out": "%(what)s cannot be in a letter: %(count)s taken out.",
     "note_pixel": "Pictures of one pixel, which count readers or hold tables apart: %(count)s taken out.",
     "note_data": "Pictures inside of the file itself, which mail programs do not show: %(count)s taken out.",

@@ -13,7 +13,7 @@ from samizdat.campaigns import arranging, brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
 from samizdat.core.letter import Content, fill, settle
 from samizdat.core.letter import render as compiled
-from samizdat.core.templating import MAX_FILE, Arrangement, arranged
+from samizdat.core.templating import MAX_ZIP, Arrangement, arranged
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.uploads import MemoryUploadHandler, takes_files
@@ -29,12 +29,12 @@ def _facts(request: Any) -> dict[str, Any]:
 
 
 @deed(WRITERS)
-@takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_FILE + 1))
+@takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_ZIP + 1))
 def take_in(request: Any) -> HttpResponse:
     """Answers with what became of the file, which is told once."""
     file = request.FILES.get("file")
     if request.upload_handlers[0].too_large:
-        messages.error(request, _("The file is larger than 5 MB. Save the template without pictures inside."))
+        messages.error(request, _("The file is larger than 20 MB. Make its pictures smaller and import it again."))
         return go(request, "templates")
     if file is None:
         messages.error(request, _("Choose a file first."))

@@ -1,0 +1,188 @@
+"""A template as a zip: one page of HTML and the pictures that it shows, as template builders export it.
+
+Nothing is written anywhere under a name of the zip: names only tell which picture the page means. Sizes are asked
+before anything is unpacked, and no more is unpacked than they say.
+"""
+
+import html
+import lzma
+import posixpath
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from urllib.parse import unquote
+
+from samizdat.core import zipped
+from samizdat.core.templating.notes import TemplateRefused
+
+MAX_ZIP = 20 * 1024 * 1024  # bytes, as it comes in
+MOST_FILES = 500
+MOST_PICTURES = 60
+LARGEST_PICTURE = 10 * 1024 * 1024  # bytes, unpacked; so for the page
+MOST_BYTES = 60 * 1024 * 1024  # of everything that is unpacked
+MOST_RATIO, SMALL = 200, 1024 * 1024  # Text packs to a twentieth; what packs better and is large is a bomb.
+_DIRECTORY = 256 * 1024
+_PAGES, _SHEETS = (".html", ".htm", ".xhtml"), (".css",)
+_PICTURES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".gif",
+    ".webp",
+    ".svg",
+    ".bmp",
+    ".avif",
+    ".tif",
+    ".tiff",
+    ".ico",
+)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, OSError)
+_LINKED = re.compile(r"<link\b[^<>]{0,2000}>", re.IGNORECASE)
+_HREF = re.compile(r"\bhref\s*=\s*[\"']?([^\"'\s<>]+)", re.IGNORECASE)
+# Where a page names a file; what stands in a condition for Outlook as well.
+_NAMED = re.compile(
+    r"\b(?:src|background|poster|href)\s{0,9}=\s{0,9}(?:\"([^\"<>]{1,1000})\"|'([^'<>]{1,1000})'|([^\s\"'<>]{1,1000}))"
+    r"|\burl\(\s{0,9}(?:&quot;|[\"'])?\s{0,9}([^\"'()<>]{1,1000}?)\s{0,9}(?:&quot;|[\"'])?\s{0,9}\)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The page's bytes, the folder that it lies in, and how each other file is read, by its name."""
+
+    page: bytes
+    folder: str
+    files: Mapping[str, Callable[[], bytes]]
+
+    def meant(self, said: str) -> str:
+        """The file that an address in the page means; "" for none of these."""
+        said = html.unescape(said).strip()
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", said)
+        if scheme and scheme[1].lower() != "file":
+            return ""
+        path = unquote(re.split(r"[?#]", said)[0]).replace("\\", "/")
+        if not path or said.startswith("//"):
+            return ""
+        name = posixpath.normpath(posixpath.join(self.folder, path.lstrip("/") if not scheme else path))
+        if name in self.files:
+            return name
+        same = [one for one in self.files if one.casefold() == name.casefold()]
+        same = same or [one for one in self.files if posixpath.basename(one) == posixpath.basename(name)]
+        return same[0] if len(same) == 1 else ""
+
+
+def is_zip(data: bytes) -> bool:
+    return data[:4] in (b"PK\3\4", b"PK\5\6")
+
+
+def unpacked(data: bytes) -> Packed:
+    """Errors: TemplateRefused."""
+    if len(data) > MAX_ZIP:
+        raise TemplateRefused("template_zip_large", limit=f"{MAX_ZIP >> 20}")
+    told = zipped.directory_bytes(data[-zipped.TAIL :])
+    if told is not None and told > _DIRECTORY:
+        raise TemplateRefused("template_zip_many", limit=str(MOST_FILES))
+    try:
+        box = zipfile.ZipFile(BytesIO(data))
+        entries = [one for one in box.infolist() if not one.is_dir()]
+    except _DAMAGED:
+        raise TemplateRefused("template_zip_torn") from None
+    if len(entries) > MOST_FILES:
+        raise TemplateRefused("template_zip_many", limit=str(MOST_FILES))
+    files: dict[str, zipfile.ZipInfo] = {}
+    for one in entries:
+        name = _name(one)
+        if name and name.lower().endswith((*_PAGES, *_SHEETS, *_PICTURES)):
+            files.setdefault(name, one)
+    room = _Room(box)
+    pages = [name for name in files if name.lower().endswith(_PAGES)]
+    page = _main_page(pages)
+    others = {name: room.reader(one) for name, one in files.items() if name not in pages}
+    return Packed(room.reader(files[page])(), posixpath.dirname(page), others)
+
+
+class _Room:
+    """What is unpacked of one zip, which has an end."""
+
+    def __init__(self, box: zipfile.ZipFile) -> None:
+        self.box, self.left = box, MOST_BYTES
+
+    def reader(self, one: zipfile.ZipInfo) -> Callable[[], bytes]:
+        def read() -> bytes:
+            if one.flag_bits & 1:
+                raise TemplateRefused("template_zip_locked")
+            is_bomb = one.file_size > SMALL and one.file_size > one.compress_size * MOST_RATIO
+            if is_bomb or one.file_size > min(LARGEST_PICTURE, self.left):
+                raise TemplateRefused("template_zip_bomb", name=one.filename[:80])
+            try:
+                with self.box.open(one) as file:
+                    data = file.read(one.file_size + 1)
+            except (*_DAMAGED, NotImplementedError, RuntimeError):
+                raise TemplateRefused("template_zip_torn") from None
+            self.left -= len(data)
+            return data
+
+        return read
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """Its path in the zip; "" for one that leads out of it, for a link, and for what systems put beside files."""
+    name = entry.filename.replace("\\", "/")
+    is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
+    parts = posixpath.normpath(name).split("/")
+    outside = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return "" if is_link or outside or hidden or len(name) > 300 else "/".join(parts)
+
+
+def _main_page(pages: list[str]) -> str:
+    """Errors: TemplateRefused where there is none, or several that may be it."""
+    if not pages:
+        raise TemplateRefused("template_zip_no_page")
+    first = min(name.count("/") for name in pages)
+    there = [name for name in pages if name.count("/") == first]
+    index = [name for name in there if posixpath.basename(name).lower().startswith("index.")]
+    found = index or there
+    if len(found) > 1:
+        raise TemplateRefused("template_zip_pages", names=", ".join(sorted(found))[:200])
+    return found[0]
+
+
+def with_sheets(page: str, packed: Packed) -> str:
+    """The page with the style sheets of the zip in the place of links to them."""
+
+    def put_in(link: re.Match[str]) -> str:
+        said = _HREF.search(link[0])
+        name = packed.meant(said[1]) if said else ""
+        if not name.lower().endswith(_SHEETS):
+            return link[0]
+        sheet = packed.files[name]().decode("utf-8-sig", "replace")
+        return f"<style>{sheet.replace('</', '<\\/')}</style>"
+
+    return _LINKED.sub(put_in, page)
+
+
+def pictures_in(page: str, packed: Packed) -> Iterator[tuple[int, int, str]]:
+    """(start, end, name in the zip) of each address that means one of its pictures."""
+    for found in _NAMED.finditer(page):
+        group = next(number for number, said in enumerate(found.groups(), 1) if said is not None)
+        name = packed.meant(found[group])
+        if name.lower().endswith(_PICTURES):
+            yield *found.span(group), name
+
+
+def replaced(page: str, packed: Packed, addresses: Mapping[str, str]) -> str:
+    """The page with the address of each picture that has one now."""
+    out, position = list[str](), 0
+    for start, end, name in pictures_in(page, packed):
+        if name in addresses:
+            out += [page[position:start], html.escape(addresses[name])]
+            position = end
+    return "".join([*out, page[position:]])
