@@ -22,6 +22,8 @@ Stages: connect (before the banner), banner, ehlo, starttls, auth, mail, rcpt, d
 An answer that begins with 2 (3 for data) counts as a yes, whatever else it says.
 
     ScriptedServer(pipelining=False)           one command at a time; whoever does not wait is noted
+    ScriptedServer(dies_behind_dot=True)       offers PIPELINING, and hangs up when anything follows a final dot, as
+                                               Dovecot 2.4 does: it took the message, and never says so
     ScriptedServer(extensions=("8BITMIME",))   what EHLO offers instead of EXTENSIONS (PIPELINING apart)
     ScriptedServer(lenient_data=True)          answers DATA with 354 although every RCPT was refused
     ScriptedServer(latency=0.02)               seconds before each final answer
@@ -162,6 +164,7 @@ class ScriptedServer:
         pipelining: bool = True,
         extensions: tuple[str, ...] = EXTENSIONS,
         lenient_data: bool = False,
+        dies_behind_dot: bool = False,
         latency: float = 0.0,
         session_limit: int | None = None,
         most_connections: int | None = None,
@@ -177,6 +180,7 @@ class ScriptedServer:
         self.pipelining = pipelining
         self.extensions = extensions
         self.lenient_data = lenient_data
+        self.dies_behind_dot = dies_behind_dot
         self.latency = latency
         self.session_limit = session_limit
         self.most_connections = most_connections
@@ -550,6 +554,8 @@ class Session:
             keeps, answer = False, answer or "554 5.5.1 no valid recipients"
         if keeps:
             self.take(content)
+        if server.dies_behind_dot and self.reader._buffer:  # type: ignore[attr-defined]
+            raise HungUp
         await self.give(answer if answer is not None else "250 2.0.0 Ok: queued as 4Zq1xN0abcz9", None)
         self.reset()
         server._answered()

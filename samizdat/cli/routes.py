@@ -134,7 +134,7 @@ def _document(row: Any) -> dict[str, Any]:
         {"domain": one.domain, "reason": one.reason, "sentence": one.sentence, "who": one.who, "since": one.since}
         for one in row.barred
     ]
-    return said | {"signs": "us" if row.signs else "provider", "barred": barred}
+    return said | {"signs": "us" if row.signs else "provider", "waits": row.waits, "barred": barred}
 
 
 def _route(name: str) -> Any:

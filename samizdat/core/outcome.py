@@ -78,9 +78,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """The last dot may have reached the server, and no answer came."""
+    """The last dot may have reached the server, and no answer came. for_person: it was very likely taken, so nothing but a
+    person has it sent again."""
 
     text: str
+    for_person: bool = False
 
 
 Outcome = Accepted | Deferred | Refused | Unsure

@@ -22,6 +22,7 @@ class Route(models.Model):
     answer_sealed = models.BinaryField(default=b"")  # The provider's own words that condemned it.
     until = models.DateTimeField(null=True)  # throttled: not before. dead: asked once more then (wrong passwords).
     changed = models.DateTimeField()
+    waits = models.BooleanField(default=False, db_default=False)  # Its server dies when more follows a final dot.
     asked = models.DateTimeField(null=True)  # When its provider was last asked how the account stands.
 
     class Meta:

@@ -101,6 +101,7 @@ class RouteRow:
     limits: str = ""  # As they are typed: 10/s,5000/h
     warm_up: str = ""
     barred: tuple[BarRow, ...] = ()
+    waits: bool = False  # For each answer, since its server hangs up when more follows.
 
     @property
     def sentence(self) -> str:
@@ -241,6 +242,7 @@ def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
         limits=route.limits or _limit_of(route.rate),
         warm_up=route.warm_up,
         barred=barred,
+        waits=route.waits,
     )
 
 

@@ -98,7 +98,11 @@ class Message:
 
 
 class Feed(Protocol):
-    """Where messages come from and outcomes go: the engine's side. All but `more` must be quick."""
+    """Where messages come from and outcomes go: the engine's side. All but `more` must be quick.
+
+    It may also have `waits`, whether the answer to each message is waited for before anything of the next is sent, and
+    `must_wait()`, called when the server turns out to need that: it is remembered for the route.
+    """
 
     def take(self) -> Message | None:
         """The next message, or None: none at this instant."""

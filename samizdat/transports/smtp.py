@@ -109,6 +109,8 @@ class Carrier:
         self.fruitless = 0
         self.surplus = 0  # So many more are open than are ours now.
         self.not_before = 0.0
+        self.waits = bool(getattr(feed, "waits", False))
+        self.copes = False
         self.quiet_since: float | None = None
 
     # For the sessions
@@ -171,7 +173,10 @@ class Carrier:
             if message is not None and not self.lose(message, session):
                 self.feed.tell(message, Deferred(0, why, "route", "network"))
         if session.current is not None:
-            self.feed.tell(session.current, Unsure(why or "the connection ended"))
+            died = not self.copes and session.died_behind_dot()
+            if died:
+                self.wait_from_now_on()
+            self.feed.tell(session.current, Unsure(why or "the connection ended", for_person=died))
         session.current = session.coming = session.kept = None
         if session.accepted:
             self.fruitless = 0
@@ -181,6 +186,16 @@ class Carrier:
             if self.fruitless >= FRUITLESS and self.going():
                 self.condemn(self.server.verdict(RouteVerdict("throttled", "hung_up", {"detail": why}, 60)))
         self.changed.set()
+
+    def wait_from_now_on(self) -> None:
+        """This server was never seen to answer a dot behind which more followed, and it hung up instead. It may die of
+        that, as Dovecot 2.4 does once it took the message: all of a campaign would be in doubt, and sent twice.
+        """
+        if not self.waits:
+            self.waits = True
+            tell = getattr(self.feed, "must_wait", None)
+            if tell is not None:
+                tell()
 
     def lose(self, message: Message, session: Session) -> bool:
         """Keep it for another connection. False: it was lost too often, or the route is going down."""
@@ -328,6 +343,7 @@ class Carrier:
         enough.
         """
         now = self.loop.time()
+        self.waits = self.waits or bool(getattr(self.feed, "waits", False))
         self.surplus = len(self.live) + len(self.opening) - self.ours()
         for session in list(self.live):
             session.check_time(now)

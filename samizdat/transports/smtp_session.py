@@ -5,8 +5,9 @@ Setting up (banner, EHLO, STARTTLS, AUTH) is a coroutine. From the first MAIL on
 groups (RFC 2920) or one by one.
 
 With PIPELINING one write is `content . MAIL RCPT DATA`: the end of one message and the envelope of the next,
-so each message costs one round trip. Depth 1: at most one message per connection is between its final dot and
-the answer.
+so each message costs one round trip. Some servers die of that (Dovecot 2.4: assertion `pending_rcpt_cmds == 0`);
+there the answer to the dot is waited for, once the keeper has learned it. Depth 1: at most one message per
+connection is between its final dot and the answer.
 """
 
 import asyncio
@@ -45,6 +46,8 @@ class Keeper(Protocol):
     """Who owns the connections: see smtp.Carrier."""
 
     latency: float
+    waits: bool  # For the answer to the final dot, before the next envelope is sent.
+    copes: bool  # This server has answered a dot behind which an envelope followed.
 
     def going(self) -> bool: ...
     def take(self) -> Message | None: ...
@@ -79,6 +82,7 @@ class Session(asyncio.Protocol):
         self.coming: Message | None = None
         self.kept: Message | None = None  # its dot was given to the transport, and surely never left it
         self.parting = False
+        self.hung_up = False
         self.refusal: tuple[int, str] | None = None
         self.refused_at: Stage = "mail"
         self.group_size = 0
@@ -468,7 +472,7 @@ class Session(asyncio.Protocol):
         message = self.coming
         assert keeper is not None and message is not None
         content = message.content if message.compiled else made_fit(message.content)
-        following = self.take() if self.pipelining else None
+        following = self.take() if self.pipelining and not keeper.waits else None
         group = b".\r\n" if following is None else b".\r\n" + self.group(following)
         try:
             keeper.finishing(message)
@@ -500,6 +504,8 @@ class Session(asyncio.Protocol):
                 self.leave(said(code, readable(line)))
         elif 200 <= code < 300:
             self.accepted += 1
+            if self.group_size:
+                keeper.copes = True
             if now - self.sent_at < keeper.latency:
                 keeper.latency = now - self.sent_at
             keeper.accepted(message, ACCEPTED)
@@ -549,6 +555,10 @@ class Session(asyncio.Protocol):
         """Did the final dot certainly not leave this process? Then the server cannot have the message."""
         return self.transport.get_write_buffer_size() > self.group_size
 
+    def died_behind_dot(self) -> bool:
+        """Did the server hang up instead of answering a dot behind which an envelope followed?"""
+        return self.hung_up and self.current is not None and self.group_size > 0
+
     def leave(self, why: str) -> None:
         """Close now. What was under way is settled by the keeper."""
         if self.stage == CLOSED:
@@ -587,6 +597,7 @@ class Session(asyncio.Protocol):
                 self.answer.set_exception(fault)
                 self.answer.exception()  # nobody may be waiting; that is no surprise
             return
+        self.hung_up = True
         self.leave("it hung up" if error is None else "the connection broke")
 
 

@@ -144,6 +144,16 @@ def change_route(
     return found
 
 
+def wait_from_now_on(number: int, now: datetime) -> None:
+    """Its server hangs up when anything follows a final dot: each answer is waited for, by all senders, until the route
+    leads to another server.
+    """
+    with transaction.atomic():
+        if Route.objects.filter(pk=number, waits=False).update(waits=True):
+            route = Route.objects.select_related("organisation").get(pk=number)
+            record("route.waits", route.organisation, now=now, about=number, detail={"name": route.name})
+
+
 def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
     """wanted: URL and password. changed: words of what is another now. Errors: RouteRefused for a taken name."""
     keys = house.keys(route.organisation)
@@ -166,6 +176,8 @@ def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], n
             record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
             if {"url", "password"} & set(changed):
                 barring.lift(route, now=now, by=by)
+            if "url" in changed:
+                Route.objects.filter(pk=route.pk).update(waits=False)
     except IntegrityError:
         _refuse_taken(route.organisation, way.name, but=route.pk)
         raise

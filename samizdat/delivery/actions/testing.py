@@ -53,7 +53,9 @@ class Tried:
 
 
 class _Few:
-    """A feed of a few messages that remembers what became of each."""
+    """A feed of a few messages that remembers what became of each. Nothing is gained by sending more at a time."""
+
+    waits = True
 
     def __init__(self, messages: list[Any]) -> None:
         self._waiting = deque(messages)

@@ -68,6 +68,7 @@ class Feeder:
         self.finish = threading.Event()
         self.returned: deque[tuple[Claim, int]] = deque()
         self.recovered: deque[int] = deque()
+        self.must_wait: deque[int] = deque()
         self.worker: Worker | None = None
         self.pacer = Pacer(sender)
         self.pulse = Pulse("sender", sender.turns)
@@ -463,6 +464,8 @@ class Feeder:
             self._next_tick = 0.0
         while self.recovered:
             routes.clear_reason(self.recovered.popleft())
+        while self.must_wait:
+            routes.wait_from_now_on(self.must_wait.popleft(), self._sender.clock())
 
     def _write_put_off(self) -> None:
         while self._put_off:

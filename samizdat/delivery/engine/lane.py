@@ -239,6 +239,7 @@ class Lane:
         wait: int = 0,
         text: str = "",
         put_off: bool = False,
+        held: bool = False,
     ) -> None:
         claim = item.claim
         result = Result(
@@ -254,6 +255,7 @@ class Lane:
             wait,
             text,
             put_off=put_off,
+            held=held,
         )
         self.sender.recorder.tell(result, item.generation)
         claim.resolved += 1

@@ -81,6 +81,7 @@ class RouteInfo:
     connections: int = 1
     allowance: Allowance = field(default_factory=Allowance)
     barred: frozenset[str] = frozenset()  # Sending domains that its provider does not accept.
+    waits: bool = False  # For the answer to each message, before anything of the next is sent.
 
 
 def open_edition(number: int, variant: int = 0) -> Opened:
@@ -187,4 +188,5 @@ def _info(row: Route, barred: frozenset[str]) -> RouteInfo:
         row.connections,
         allowance,
         barred,
+        row.waits,
     )

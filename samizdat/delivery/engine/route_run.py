@@ -59,6 +59,7 @@ class RouteRun:
         self.busy = False
         self.connections = 0  # Of the route's, leased to this sender. Transports hold to it.
         self.starved = False  # Other senders hold all of them.
+        self.learned_to_wait = False
         self.spent_until = 0.0  # Monotonic: its limit or its share of the day is used up.
         self.slowed: dict[int, pace.Turns] = {}  # Mailbox providers that asked for patience.
         self._senders = 1
@@ -88,6 +89,17 @@ class RouteRun:
     def takes(self, item: Item) -> bool:
         """May this message be given to it?"""
         return self.able and item.claim.opened.domain not in self.barred
+
+    @property
+    def waits(self) -> bool:
+        """Is the answer to each message waited for before anything of the next is sent?"""
+        return self.learned_to_wait or self.info.waits
+
+    def must_wait(self) -> None:
+        """Its server dies when more follows: from now on, and for other senders and the next ones too."""
+        self.learned_to_wait = True
+        self.lane.sender.feeder.must_wait.append(self.id)
+        self.lane.sender.feeder.wake.set()
 
     # -- the feed ---------------------------------------------------------------------------------------------------
 
@@ -322,7 +334,10 @@ class RouteRun:
             self.lane.refusing.refused(item, outcome, self.id)
             return
         self._note(item, news, answer, code, wait)
-        self.lane.book(item, news, answer, code, self.id, wait, "" if isinstance(outcome, Unsure) else outcome.text)
+        if isinstance(outcome, Unsure):
+            self.lane.book(item, news, answer, code, self.id, held=outcome.for_person)
+            return
+        self.lane.book(item, news, answer, code, self.id, wait, outcome.text)
 
     def _note(self, item: Item, news: News, answer: int, code: int, wait: int) -> None:
         # Without an S only an answer about her is worth keeping; the rest is simply sent again.
