@@ -81,3 +81,18 @@ def test_where_no_row_can_come_in_the_first_reason_is_said_with_its_line(
     refused = house("import", str(path), "--list", letter, "--status", "subscribed", "--json")
     assert (refused.code, refused.json["error"]) == (1, "no_address_rows")
     assert refused.json["sentence"].startswith("list.csv, line 2: There is more than one @ here")
+
+
+@pytest.mark.parametrize("answer", [(), ("--map", "Group=ignore"), ("--map", "Group=field:GROUP")])
+def test_what_a_column_held_in_an_earlier_file_does_not_hide_that_somebody_left(
+    house: Any, tmp_path: Path, answer: tuple[str, ...]
+) -> None:
+    name = f"Letter {' '.join(answer)}"
+    house.say("list", "new", name)
+    file = tmp_path / "people.csv"
+    words = ("import", str(file), "--list", name, "--status", "subscribed")
+    file.write_text("Email,Name,Group\nann@reader.example,Ann,Riga\nbob@reader.example,Bob,Oslo\n")
+    house.say(*words, *answer)
+    file.write_text("Email,Name,Group\neve@reader.example,Eve,Riga\ncyd@reader.example,Cyd,unsubscribed\n")
+    asked = house(*words, "--json")
+    assert asked.code == 1 and asked.json["error"] == "ask_columns" and "Group" in asked.json["sentence"]
