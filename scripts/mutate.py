@@ -247,8 +247,8 @@ def run(changes: Sequence[Change], jobs: int, quiet: bool) -> bool:
     with ExitStack() as stack:
         url = ""
         if any(change.postgresql for change in changes):
-            install_missing()
-            url = stack.enter_context(postgresql(stack.enter_context(quick_folder())))
+            install_missing(tools=True, clock=False)
+            url = stack.enter_context(postgresql(stack.enter_context(quick_folder()), {}))
         work = Run(changes, quiet)
         threads = []
         for job in range(jobs):

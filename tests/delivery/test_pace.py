@@ -112,6 +112,18 @@ def test_senders_that_draw_at_the_same_time_share_one_limit(house: House, server
     assert used["90/d"] == used["500/h"] == sum(drawn)
 
 
+def test_a_limit_that_was_used_up_under_a_clock_that_was_wrong_is_free_a_day_after_it_was_set(
+    house: House, server: ScriptedServer
+) -> None:
+    route = house.route(server, rate="50/d")
+    allowance = pacing.allowance_of(route)
+    while pacing.draw(route.pk, allowance, 500, 0, NOON + timedelta(days=300)).count:
+        pass
+    hours = [NOON + timedelta(hours=hour) for hour in range(26)]
+    drawn = [pacing.draw(route.pk, allowance, 5, 0, moment).count for moment in hours]
+    assert drawn[:24] == [0] * 24 and drawn[25] == 5
+
+
 def worker(**how: Any) -> int:
     row = Worker.objects.create(boot=b"b" * 16, folder=b"f" * 16, journal="", started=NOON, **how)
     return int(row.pk)

@@ -126,7 +126,8 @@ def draw(route: int, allowance: Allowance, wanted: int, back: int, now: datetime
         if back:
             spent = pace.give_back(allowance.limits, spent, at, back, today)
         drawn = pace.draw(allowance.limits, spent, at, wanted, today)
-        if drawn.count or back:
+        # Also where nothing may go: what a wrong clock has put into the future counts from the first look after it.
+        if drawn.count or back or drawn.spent != spent:
             _write(route, drawn.spent)
     return drawn
 
