@@ -13,16 +13,29 @@ from samizdat.transports.smtp_server import Fault, Server, make_context
 from samizdat.transports.smtp_session import CLOSED, Session
 
 
+# Why a certificate is not trusted, by OpenSSL's numbers (X509_V_ERR_…); any other is of another host.
+_UNTRUSTED = {
+    10: "certificate_expired",
+    18: "self_signed",
+    19: "unknown_issuer",
+    20: "unknown_issuer",
+    21: "unknown_issuer",
+}
+CERTIFICATES = frozenset({"certificate", *_UNTRUSTED.values()})
+
+
 async def connect(server: Server) -> Session:
     """A connection that is ready for MAIL. Raises Fault; one about a certificate tells its fingerprint."""
     try:
         return await connect_once(server)
     except Fault as fault:
-        if fault.verdict.reason != "certificate":
+        if fault.verdict.reason not in CERTIFICATES:
             raise
         found = await fingerprint_of(server)
-        detail = fault.verdict.values["detail"] + (f"; its fingerprint is {found}" if found else "")
-        raise server.fault("dead", "certificate", detail=detail) from None
+        said = fault.verdict.values["detail"]
+        # The sentences of the others say already what is wrong with it.
+        detail = f"{said}; {found}" if found and fault.verdict.reason == "certificate" else found or said
+        raise server.fault("dead", fault.verdict.reason, detail=detail) from None
 
 
 async def fingerprint_of(server: Server) -> str:
@@ -70,7 +83,7 @@ def failed(server: Server, error: BaseException) -> Fault:
     text = str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)
     detail = " ".join(text.split())[:120]
     if isinstance(error, ssl.SSLCertVerificationError):
-        return server.fault("dead", "certificate", detail=detail)
+        return server.fault("dead", _UNTRUSTED.get(error.verify_code, "certificate"), detail=detail)
     if isinstance(error, ssl.SSLError):
         return server.fault("throttled", "tls", 60, detail=str(error.reason or "TLS").replace("_", " ").lower())
     if isinstance(error, TimeoutError):
