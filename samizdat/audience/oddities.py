@@ -51,6 +51,8 @@ def _slice(organisation: Any, today: Any) -> bool:
     start = max(place.looked, row_id(organisation.id, 0))
     rows = Subscriber.objects.filter(id__gt=start, id__lt=row_id(organisation.id + 1, 0)).order_by("id")
     found = list(rows.values_list("id", "blob", "blind")[:SLICE])
+    if not found and not start & NUMBER_MASK:
+        return True  # Nobody is there yet: whoever comes today is looked at today.
     with transaction.atomic():
         _look(organisation, found)
         done = len(found) < SLICE
@@ -58,6 +60,11 @@ def _slice(organisation: Any, today: Any) -> bool:
             looked=0 if done else found[-1][0], **({"day": today} if done else {})
         )
     return done
+
+
+def look_again(organisation: Any) -> None:
+    """Today as well, from the beginning: many came at once."""
+    OddityScan.objects.filter(organisation=organisation).update(day=None, looked=0)
 
 
 def _look(organisation: Any, found: Sequence[tuple[int, Any, Any]]) -> None:

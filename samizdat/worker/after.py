@@ -12,6 +12,7 @@ from itertools import islice
 
 from django.db import transaction
 
+from samizdat.audience import oddities
 from samizdat.events import queries
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
@@ -22,6 +23,12 @@ from samizdat.worker.sweeping import sweep
 log = logging.getLogger("samizdat.worker")
 
 Deed = Callable[[Event, datetime], None]
+
+
+def look_for_typos(event: Event, _now: datetime) -> None:
+    """Those that an import brought in may be full of typos; the day's look may be over."""
+    oddities.look_again(event.organisation)
+
 
 FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "organisation.founded": (publish.place,),
@@ -45,6 +52,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "campaign.began": (publish.letter,),
     "campaign.cancelled": (publish.cancelled,),
     "campaign.taken_back": (publish.taken_back,),
+    "subscribers.imported": (look_for_typos,),
     "gate.lost": (publish.all_letters,),
     "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),

@@ -1,6 +1,7 @@
 """Likely typos and doubles: found in the background, shown to a person, corrected only where nobody was written to."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import oddities, queries
-from samizdat.audience.actions import add_subscriber, erase
+from samizdat.audience.actions import add_subscriber, direct, erase
 from samizdat.audience.models import Oddity, OddityScan, Subscriber
 from samizdat.core.ledger import STATES
 from samizdat.delivery.models import Delivery
+from samizdat.worker import after
 from tests.audience.conftest import later
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -61,6 +63,30 @@ def test_one_who_comes_later_is_paired_with_who_is_here(here: House, add: Any) -
     assert [(row.number, row.other) for row in oddities.newest(here.organisation, "double")] == [
         (dotted.number, plain.number)
     ]
+
+
+@pytest.mark.parametrize("before", [[], ["olga@gmail.com"]])
+def test_an_import_is_looked_through_on_its_own_day(here: House, add: Any, before: list[str], tmp_path: Path) -> None:
+    if not before:
+        Subscriber.objects.all().delete()
+    for address in before:
+        add(address)
+    scan()
+    path = tmp_path / "people.csv"
+    path.write_text("email\neve@gmial.com\n")
+    direct(here.organisation, here.list, [path], status="subscribed", now=lambda: NOW)
+    while after.follow(NOW):
+        pass
+    scan()
+    assert oddities.count(here.organisation)["typo"] == 1
+
+
+def test_an_organization_without_subscribers_is_not_done_for_the_day(here: House, add: Any) -> None:
+    Subscriber.objects.all().delete()
+    scan()
+    add("eve@gmial.com")
+    scan()
+    assert oddities.count(here.organisation)["typo"] == 1
 
 
 def test_the_look_goes_on_where_it_was_stopped(here: House, add: Any, monkeypatch: pytest.MonkeyPatch) -> None:
