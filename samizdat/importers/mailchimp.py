@@ -63,7 +63,7 @@ SYSTEM = {
     "UNSUB_CAMPAIGN_ID": ("out", "provider"),
     "UNSUB_REASON": ("left_reason", ""),
     "UNSUB_REASON_OTHER": ("left_reason", ""),
-    "CLEAN_TIME": ("left_time", ""),
+    "CLEAN_TIME": ("clean_time", ""),
     "CLEAN_CAMPAIGN_TITLE": ("out", "provider"),
     "CLEAN_CAMPAIGN_ID": ("out", "provider"),
     "LEID": ("out", "provider"),
@@ -159,10 +159,7 @@ def _columns(sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
     """What each column becomes. The first is the address whatever it is called; system columns go by name, the
     last of a name if an audience field is called the same; groups are told by their cells."""
     system = {label.strip(): index for index, label in enumerate(sheet.heading) if label.strip() in SYSTEM}
-    merged = {"UNSUB_TIME", "CLEAN_TIME"} <= system.keys()
     targets: dict[int, tuple[str, str]] = {index: SYSTEM[label] for label, index in system.items()}
-    if merged:
-        targets[system["CLEAN_TIME"]] = ("clean_time", "")
     targets[0] = ("address", "")
     rest = [index for index in range(len(sheet.heading)) if index not in targets]
     for index in rest:

@@ -49,6 +49,14 @@ def test_a_lost_name_is_made_up_for_by_the_columns(heading: str, status: str):
     assert status_of("people.csv", heading.split(",")) == (status, "columns")
 
 
+def test_the_time_an_address_was_cleaned_is_not_shown_as_the_time_somebody_left():
+    rows = [["ada@example.org", "2020-01-02 03:04:05", "7"]]
+    people = named("cleaned.csv", csv_bytes(rows, "Email Address,CLEAN_TIME,LEID"))
+    assert [column.becomes for column in inspect(people).files[0].columns] == ["address", "clean_time", "out"]
+    (ada,) = read(people).incoming
+    assert (ada.status, ada.left_time) == ("cleaned", "2020-01-02T03:04:05Z")
+
+
 def test_columns_of_people_who_left_are_believed_before_a_name_that_says_subscribed():
     assert status_of("subscribed.csv", UNSUB_HEADING.split(",")) == ("unsubscribed", "columns")
 
