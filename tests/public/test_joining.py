@@ -279,6 +279,11 @@ class TestWarning:
         again = {"email": "ada@yandex.ru", "sure": "ada@yandex.ru", "stamp": stamp_of(warned)}
         assert "Look into" in reader.post("/f/thursday", again).content.decode()
 
+    def test_where_no_state_is_chosen_nobody_is_warned(self, reader: Client) -> None:
+        page = reader.get("/f/thursday").content.decode()
+        assert "mailbox" not in page.lower() and "state" not in page
+        assert "Look into" in sign_up(reader, {"email": "ada@yandex.ru"}).content.decode()
+
     def test_another_address_is_looked_at_anew(self, reader: Client) -> None:
         Place.objects.filter(uid=UID).update(feared="ru")
         answer = sign_up(reader, {"email": "ada@mail.ru", "sure": "ada@yandex.ru"})
