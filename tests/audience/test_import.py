@@ -56,6 +56,25 @@ def test_a_file_without_times_twice_changes_nothing_either(bring: Any, tmp_path:
     assert ConsentRecord.objects.count() == 2
 
 
+def test_how_far_it_is_grows_slice_by_slice_up_to_the_whole(
+    tmp_path: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.actions.imports.SLICE", 10)
+    path = tmp_path / "people.csv"
+    path.write_text("email\n" + "".join(f"ada{n}@post.example\n" for n in range(50)))
+    shares: list[float] = []
+    actions.direct(
+        lantern,
+        letter,
+        [path],
+        status="subscribed",
+        now=lambda: NOW,
+        progress=lambda state: shares.append(state.bytes_read / state.bytes_total),
+    )
+    assert shares[0] <= 0.3 and shares[-1] == 1.0
+    assert all(one < other for one, other in pairwise(shares)), shares
+
+
 def test_a_dry_run_gives_the_numbers_of_the_real_run_and_writes_nothing(
     bring: Any, export: Any, lantern: Any, letter: Any
 ) -> None:

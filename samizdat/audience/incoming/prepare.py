@@ -120,9 +120,11 @@ def prepare(order: Order, given: Any) -> Iterator[Slice]:
     else:
         for batch in _before(importer.read(given, plan, size=order.size), start):
             maker.remember(batch)
+    read = 0
     for stretch in _stretches(maker, importer.read(given, plan, start, order.size), order.stretch):
-        yield from _cut(stretch, (file, row), order.size, done)
+        yield from _cut(stretch, (file, row), order.size, done, read)
         file, row, done = stretch.after
+        read = stretch.bytes_read
 
 
 def _stretches(maker: "_Maker", batches: Iterator[Any], most: int) -> Iterator[Slice]:
@@ -137,8 +139,9 @@ def _stretches(maker: "_Maker", batches: Iterator[Any], most: int) -> Iterator[S
         yield held
 
 
-def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterator[Slice]:
-    """A stretch in the order of its blind indices, in slices; `done` of them were stored before.
+def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int, before: int) -> Iterator[Slice]:
+    """A stretch in the order of its blind indices, in slices; `done` of them were stored before. before: bytes that
+    earlier stretches have. This one was read whole, but how far an import is tells what is stored.
 
     Repeated addresses stay in the order of the file, because sorting keeps what is equal as it was.
     """
@@ -148,7 +151,7 @@ def _cut(stretch: Slice, begin: tuple[int, int], size: int, done: int) -> Iterat
         if turn > done:
             after = stretch.after if turn == len(parts) else (*begin, turn)
             rejects, complained = (stretch.rejects, stretch.complained) if turn == 1 else ([], [])
-            read, total = stretch.bytes_read, stretch.bytes_total
+            read, total = before + (stretch.bytes_read - before) * turn // len(parts), stretch.bytes_total
             yield Slice(stretch.file, stretch.name, after, read, total, rows, rejects, complained, stretch.planted)
 
 
