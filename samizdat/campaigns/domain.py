@@ -77,14 +77,18 @@ def _resolver() -> Any:
 
 
 def check_domain(
-    domain: str, look_up: Lookup = look_up_txt, ours: Sequence[OurKey] = (), waiting: str = ""
+    domain: str,
+    look_up: Lookup = look_up_txt,
+    ours: Sequence[OurKey] = (),
+    waiting: str = "",
+    published: Sequence[str] = (),
 ) -> list[Record]:
     """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it. waiting: the domain
-    whose keys are made and do not sign yet."""
+    whose keys are made and do not sign yet; published: those of them whose records were found."""
     texts = look_up(domain)
     if texts is None:
         return [_unanswered(name, domain) for name in ("SPF", "DKIM", "DMARC")]
-    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up, waiting)
+    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up, waiting, published)
     return [_spf(domain, texts), signature, _dmarc(domain, look_up)]
 
 
@@ -124,12 +128,17 @@ def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> Record:
     return Record("DKIM", "good", _("We sign, and the records are there: %(selectors)s.") % {"selectors": names})
 
 
-def _dkim(domain: str, look_up: Lookup, waiting: str) -> Record:
+def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) -> Record:
     for selector in SELECTORS:
         keys = [text for text in look_up(f"{selector}._domainkey.{domain}") or [] if "p=" in text]
         if keys:
             sentence = _("A DKIM key is published under %(selector)s.") % {"selector": selector}
             return Record("DKIM", "good", sentence, keys[0][:80])
+    if waiting and published:
+        sentence = _(
+            "The records of our keys are published (%(selectors)s), but the keys don’t sign yet. Activate them."
+        )
+        return Record("DKIM", "care", sentence % {"selectors": ", ".join(published)})
     if waiting:
         sentence = _("The keys of %(domain)s do not sign yet. Publish their records, then activate them.")
         return Record("DKIM", "care", sentence % {"domain": waiting})

@@ -32,7 +32,8 @@ def domain_check(name: str) -> None:
 
         looks = domains.look(ours, now=opening.now())
         active = signing.domain_row(ours).active
-    found = check_domain(name, ours=active)
+    ready = [one.key.selector for one in looks if one.found == "right"]
+    found = check_domain(name, ours=active, waiting=name if looks and not active else "", published=ready)
     marks = {"good": "well", "care": "look", "stop": "missing"}
     keys = [{"selector": one.key.selector, "state": one.key.state, "found": one.found} for one in looks]
     say(

@@ -66,6 +66,8 @@ def test_a_domain_goes_all_the_way_and_rotates(known: House, names: NameServer) 
     records = publish(names, made)
     checked = known.say("domain", "check", "lantern.example")
     assert [(key["state"], key["found"]) for key in checked["keys"]] == [("published", "right")] * 2
+    dkim = next(one for one in checked["records"] if one["name"] == "DKIM")
+    assert "records of our keys are published" in dkim["sentence"] and "found none" not in dkim["sentence"]
     assert known.say("domain", "activate", "lantern.example")["signs"] is True
     dkim = next(one for one in known.say("domain", "check", "lantern.example")["records"] if one["name"] == "DKIM")
     assert dkim["state"] == "good"
