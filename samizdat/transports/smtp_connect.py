@@ -12,7 +12,6 @@ from typing import Any
 from samizdat.transports.smtp_server import Fault, Server, make_context
 from samizdat.transports.smtp_session import CLOSED, Session
 
-
 # Why a certificate is not trusted, by OpenSSL's numbers (X509_V_ERR_…); any other is of another host.
 _UNTRUSTED = {
     10: "certificate_expired",
