@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from samizdat import dialect
+from samizdat import dialect, hours
 from samizdat.audience import facts, headcount, readable, signups
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.models import (
@@ -134,7 +134,7 @@ def suppressed(organisation_id: int, blinds: Sequence[bytes]) -> str | None:
 def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
     """Writes facts about a locked subscriber and settles what follows from them."""
     keys = house.keys(subscriber.organisation)
-    today = now.astimezone(UTC).date()
+    today = _not_before_her_last(subscriber, now.astimezone(UTC).date())
     day = today.isoformat()
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = list(told)
@@ -153,6 +153,14 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
     if told and (told[-1].kind, told[-1].way) == ("returned", "desk"):
         way = UNDONE  # Nobody came: a leaving is taken back.
     settle(subscriber, now, [fact.list for fact in told if fact.list], way)
+
+
+def _not_before_her_last(subscriber: Subscriber, day: date) -> date:
+    """The day of what happens now. Where the clock was ahead when something was recorded about them and is right again,
+    a leaving must not come before the yes that it takes back: consent is read in the order of days."""
+    today = max(day, hours.now().astimezone(UTC).date())
+    days = (date.fromisoformat(known[5]) for _subscriber, known in dialect.consent_of([subscriber.id]))
+    return max((one for one in days if one > today), default=day)
 
 
 def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), way: int | None = None) -> None:

@@ -226,6 +226,24 @@ def test_a_clock_that_is_wrong_is_not_believed(lantern: Any, thursday: Any, edit
     assert ConsentRecord.objects.filter(subscriber=ada).latest("id").day == TODAY
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=13), timedelta(days=7), timedelta(days=3652)], ids=str)
+def test_who_agreed_while_the_clock_was_ahead_has_left_when_they_leave(
+    lantern: Any, thursday: Any, edition: Edition, ahead: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.hours.now", lambda: NOW)
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW + ahead)
+    audience.confirm(ada, thursday, now=NOW + ahead)
+    assert status(ada, thursday) == "subscribed"
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="one-click")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    assert left_by(edition) == 1
+    if ahead < timedelta(days=1):
+        say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+        intake.take(NOW)
+        assert status(ada, thursday) == "subscribed"
+
+
 # -- what the report of a letter counts -------------------------------------------------------------------------
 
 
