@@ -1,6 +1,6 @@
 """A sender in a process of its own, to be killed: python -m tests.delivery.child DATABASE SETTINGS.
 
-SETTINGS is JSON: {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS.
+SETTINGS is JSON: {"gate": DATABASE}; {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS.
 """
 
 import importlib
@@ -60,6 +60,7 @@ def main() -> None:
 
     settings.DATABASES["default"]["NAME"] = sys.argv[1]
     told = json.loads(sys.argv[2])
+    settings.DATABASES["gate"]["NAME"] = told["gate"]
     django.setup()
     from samizdat.vault import house
     from samizdat.vault.source import InstanceSource
@@ -68,6 +69,10 @@ def main() -> None:
     house.use(InstanceSource(INSTANCE_KEY))
     from samizdat.delivery.engine import run_sender
 
+    if told.get("same_place"):
+        from samizdat.delivery import location
+
+        location._of_server = dict  # type: ignore[assignment]
     if "die" in told:
         arm(*told["die"])
     stop = threading.Event()

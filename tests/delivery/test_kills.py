@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries
@@ -32,6 +32,7 @@ class Child:
 
     def __init__(self, **told: Any) -> None:
         name = str(connection.settings_dict["NAME"])
+        told["gate"] = str(connections["gate"].settings_dict["NAME"])
         self.process = warm.Process(
             ["-m", "tests.delivery.child", name, json.dumps(told)],
             stdout=subprocess.PIPE,
