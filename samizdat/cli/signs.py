@@ -138,7 +138,7 @@ def machines() -> Iterator[Sign]:
     if alive:
         places = {row.host for row in alive}
         yield Sign("good", "senders", f"{len(alive)} run on {len(places)} machine{'s' if len(places) > 1 else ''}.")
-    yield from _journals(rows)
+    yield from _journals()
 
 
 def _gone(row: Any) -> str:
@@ -152,25 +152,41 @@ def _gone(row: Any) -> str:
     )
 
 
-def _journals(rows: list[Any]) -> Iterator[Sign]:
+def _journals() -> Iterator[Sign]:
+    from samizdat import hours
+    from samizdat.accounts.models import Organisation
     from samizdat.delivery import watching
+    from samizdat.delivery.engine import rewound
+    from samizdat.events.actions import detail_of
 
-    left = watching.leftover_journals()
-    known = {f"worker-{row.number}" for row in rows}
-    unknown = [name for name, _bytes in left if name not in known]
+    forgotten = rewound.forgotten()
+    if forgotten:
+        yield Sign(
+            "red",
+            "journals",
+            f"The database knows nothing of {', '.join(forgotten[:5])}, or less than is written there: it has gone "
+            "back in time. Start `samizdat serve` or `worker` here: it books what the journals know before it sends.",
+        )
+    left = [(name, size) for name, size in watching.leftover_journals() if name not in forgotten]
     if left:
         size = sum(size for _name, size in left) / 1024
         one = len(left) == 1
         what = f"{len(left)} {'journal' if one else 'journals'} of {size:,.0f} KB {'waits' if one else 'wait'} here"
-        if unknown:
-            yield Sign(
-                "amber",
-                "journals",
-                f"{what}; the database knows nothing of {', '.join(unknown)}. Was it restored? Keep them until the "
-                "campaigns of that time are settled.",
-            )
-        else:
-            yield Sign("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here: it reads them.")
+        yield Sign("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here: it reads them.")
+    for organisation in Organisation.objects.order_by("id"):
+        event = rewound.lately(organisation, hours.now())
+        if event is not None:
+            yield Sign("amber", organisation.name, _rewound(event.at, detail_of(event)))
+
+
+def _rewound(at: datetime, told: dict[str, Any]) -> str:
+    lost = told.get("lost", 0)
+    unknown = f" {lost:,} emails went out in campaigns that it does not know: don't send those again." if lost else ""
+    return (
+        f"The database had gone back in time, found on {at:%Y-%m-%d %H:%M} UTC. {told.get('booked', 0):,} answers were "
+        f"booked again from the journals here, and {told.get('unsure', 0):,} emails are unsure and held.{unknown} What "
+        "journals on other machines know is booked when they start."
+    )
 
 
 def work() -> Iterator[Sign]:

@@ -216,6 +216,9 @@ _crc = struct.Struct(">I")
 HEADER_BYTES = _header.size
 RECORD_BYTES = _record.size + _crc.size
 S, R = ord("S"), ord("R")
+# Beside what happens to messages: C says of which edition a chunk is (in `number`), W how many groups of results the
+# database has taken (in `number`). So a journal can be read against a database that has gone back in time.
+C, W = ord("C"), ord("W")
 MOST_WAIT = 0xFFFF
 
 
@@ -277,6 +280,12 @@ def pack_r(start: int, record: Record) -> bytes:
     return head + _crc.pack(crc32(head, start))
 
 
+def pack_note(start: int, kind: int, chunk: int, number: int) -> bytes:
+    """A C or W record."""
+    head = _record.pack(kind, 0, 0, 0, 0, 0, chunk, number)
+    return head + _crc.pack(crc32(head, start))
+
+
 def read_header(data: bytes) -> Header:
     """Raises NoJournal."""
     if len(data) < HEADER_BYTES:
@@ -299,8 +308,25 @@ def read_journal(data: bytes) -> Iterator[Record]:
             yield record
 
 
+def last_note(data: bytes, kind: int) -> int:
+    """The number in the last record of this kind; 0 where there is none. Raises NoJournal."""
+    read_header(data)
+    start = seed(data[:HEADER_BYTES])
+    for at in range(_last_record(data), HEADER_BYTES - 1, -RECORD_BYTES):
+        record = _read_record(data[at : at + RECORD_BYTES], start)
+        if record is not None and record.kind == kind:
+            return record.number
+    return 0
+
+
+def _last_record(data: bytes) -> int:
+    """Where the last record may begin, over the room that is reserved and empty."""
+    used = max(0, len(data.rstrip(b"\0")) - HEADER_BYTES - 1)
+    return HEADER_BYTES + used // RECORD_BYTES * RECORD_BYTES
+
+
 def _read_record(piece: bytes, start: int) -> Record | None:
-    if piece[0] not in (S, R) or crc32(piece[:-4], start) != _crc.unpack(piece[-4:])[0]:
+    if piece[0] not in (S, R, C, W) or crc32(piece[:-4], start) != _crc.unpack(piece[-4:])[0]:
         return None
     kind, news, answer, code, wait, route, chunk, number = _record.unpack_from(piece)
     return Record(kind, chunk, number, News(news), answer, code, route, wait)
@@ -330,6 +356,7 @@ def fold(records: Iterable[Record]) -> Folded:
         key = record.chunk, record.number
         if record.kind == S:
             waiting.add(key)
+        if record.kind != R:
             continue
         waiting.discard(key)
         if record.news in _STRENGTH:
@@ -337,6 +364,39 @@ def fold(records: Iterable[Record]) -> Folded:
             if known is None or _STRENGTH[record.news] >= _STRENGTH[known.news]:
                 heard[key] = record
     return Folded(heard, frozenset(waiting))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A journal as it is read against a database that may know less: by edition, since chunks may be others there.
+
+    written: groups of results that the database had taken. unnamed: messages of chunks of which no C says the edition.
+    """
+
+    heard: Mapping[int, Mapping[int, Record]]
+    open: Mapping[int, frozenset[int]]
+    written: int
+    unnamed: int
+
+
+def fold_by_edition(records: Sequence[Record]) -> Kept:
+    """What is known of each number of each edition: the strongest word, or that its last dot may have left."""
+    editions = {record.chunk: record.number for record in records if record.kind == C}
+    written = max((record.number for record in records if record.kind == W), default=0)
+    folded = fold(records)
+    heard: dict[int, dict[int, Record]] = {}
+    waiting: dict[int, set[int]] = {}
+    unnamed = {key for key in (*folded.heard, *folded.open) if key[0] not in editions}
+    for (chunk, number), record in folded.heard.items():
+        if chunk in editions:
+            found = heard.setdefault(editions[chunk], {})
+            known = found.get(number)
+            if known is None or _STRENGTH[record.news] >= _STRENGTH[known.news]:
+                found[number] = record
+    for chunk, number in folded.open:
+        if chunk in editions:
+            waiting.setdefault(editions[chunk], set()).add(number)
+    return Kept(heard, {edition: frozenset(numbers) for edition, numbers in waiting.items()}, written, len(unnamed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,8 @@ class Worker(models.Model):
     engine = models.BigIntegerField(null=True)  # Its number among the workers of the task engine.
     forgotten = models.BooleanField(default=False, db_default=False)  # A person said that it will not come back.
     ended = models.DateTimeField(null=True)
+    # Groups of results that the database has taken from it; its journal counts along (engine/rewound.py).
+    written = models.BigIntegerField(default=0, db_default=0)
 
 
 class Location(models.Model):

@@ -266,6 +266,10 @@ EVENTS: dict[str, tuple[str, Word]] = {
         "stop",
         lazy("This installation found itself in another place than before, so sending stopped until it is released."),
     ),
+    "installation.rewound": (
+        "stop",
+        lazy("The database had gone back in time. What the journals knew was booked again, and the rest is held."),
+    ),
     "installation.released": ("good", lazy("Sending was released in the place where the installation runs now.")),
     "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
     "campaign.paused": ("stop", lazy("Paused.")),

@@ -108,8 +108,8 @@ def test_a_journal_that_nobody_holds_is_named(house: House) -> None:
     folder = house.data / "journals"
     folder.mkdir(exist_ok=True)
     (folder / "worker-77.0").write_bytes(bytes(2048))
-    (sign,) = signs(house, 0)["journals"]
-    assert "the database knows nothing of worker-77" in sign["sentence"]
+    (sign,) = signs(house, 1)["journals"]
+    assert "The database knows nothing of worker-77" in sign["sentence"] and "gone back in time" in sign["sentence"]
     (folder / "worker-77.0").unlink()
 
 

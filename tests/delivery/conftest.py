@@ -1,6 +1,7 @@
 """A group with people on a list, a frozen letter, and a sender that works until a campaign stands still."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -161,3 +162,4 @@ def clean_journals() -> Iterator[None]:
         left = [name for name in os.listdir(folder) if name.startswith("worker-")]
         for name in left:
             os.unlink(os.path.join(folder, name))
+        shutil.rmtree(os.path.join(folder, "kept"), ignore_errors=True)

@@ -86,6 +86,15 @@ def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: H
     assert desk("admin").get(page).headers["Location"] == _home(here.organisation)
 
 
+def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here: House, desk: Desk) -> None:
+    from samizdat import hours
+    from samizdat.events.actions import record
+
+    record("installation.rewound", here.organisation, now=hours.now(), detail={"booked": 1200, "unsure": 3, "lost": 0})
+    page = desk("admin").get(_home(here.organisation)).content.decode()
+    assert "The database went back in time" in page and "1,200 answers were booked again" in page
+
+
 def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
     client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
     answer = client.post(reverse("lists", args=[lantern.slug]), {"name": "Thursday", "then": "import"})

@@ -23,7 +23,7 @@ from samizdat.core.ledger import News
 from samizdat.core.outcome import RouteVerdict
 from samizdat.delivery import jumps, location
 from samizdat.delivery.actions import clock, fencing, holds, pacing, refusing, routes
-from samizdat.delivery.engine import locks, recovery
+from samizdat.delivery.engine import locks, recovery, rewound
 from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
@@ -149,6 +149,7 @@ class Feeder:
         fencing.look(self._sender.clock())
         self._guard = location.Guard()
         self.worker = worker = self.pulse.begin("worker")
+        rewound.catch_up(self._sender.clock())
         recovery.recover_dead(self._sender.clock(), mine=worker.pk)
         self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
         self.ready.set()

@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import threading
+import time
 from pathlib import Path
 
 from samizdat.core import ledger
@@ -18,12 +19,24 @@ from samizdat.options import data_folder
 SYNC_SECONDS = 0.2
 # Reserved ahead in steps, so that a full disk is noticed before a chunk is claimed and never in the middle of one.
 STEP = 1 << 20
-# A new file is begun after this many bytes; the old one goes when all its results are in the database.
+# A new file is begun after this many bytes; the old one is put aside when all its results are in the database.
 ROTATE = 16 << 20
+# What is put aside is read again only when the database turns out to have gone back in time: so long, and so many bytes
+# (four million messages), the oldest go first.
+KEEP_SECONDS = 7 * 86400
+MOST_KEPT = 256 << 20
+# Chunks whose edition is said again in a new file, since their messages may still be in flight.
+CARRIED = 50
 
 
 def folder() -> Path:
     path = data_folder() / "journals"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def kept_folder() -> Path:
+    path = folder() / "kept"
     path.mkdir(mode=0o700, exist_ok=True)
     return path
 
@@ -63,6 +76,9 @@ class Journal:
         self._header = ledger.pack_header(header)
         self._seed = ledger.seed(self._header)
         self._waiting = b""
+        self._at = 0
+        self._told: dict[int, int] = {}  # Chunk -> edition, of this file.
+        self._written = self._noted = 0
         self._open = [0]  # Messages by generation that are begun and not yet in the database.
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -91,18 +107,24 @@ class Journal:
             path.unlink(missing_ok=True)
             raise
         previous, self._descriptor = self._descriptor, descriptor
+        end = self._at if previous >= 0 else 0
         self._map = mmap.mmap(descriptor, 2 * STEP)
         self._at, self._reserved = ledger.HEADER_BYTES, 2 * STEP
         self.generation += 1
         if previous >= 0:
+            os.ftruncate(previous, end)
             os.fdatasync(previous)
             os.close(previous)
+            told, self._told = list(self._told.items())[-CARRIED:], {}
+            for chunk, edition in told:
+                self.about(chunk, edition)
 
     def tend(self) -> None:
         """Several times a second: say what waits, keep room ahead, begin a new file when this one is long.
 
         Without room `full` is set: nothing may be claimed, since what is not written down may not be sent.
         """
+        self._note_written()
         self.flush()
         try:
             if self._at >= ROTATE:
@@ -114,6 +136,22 @@ class Journal:
             self.full = False
         except OSError:
             self.full = True
+            discard_oldest()  # What is only kept makes room for what is needed.
+
+    def about(self, chunk: int, edition: int) -> None:
+        """Of which edition a chunk is: said once a file, before the first S of it."""
+        if self._told.get(chunk) != edition:
+            self._told[chunk] = edition
+            self._waiting += ledger.pack_note(self._seed, ledger.C, chunk, edition)
+
+    def wrote(self, groups: int) -> None:
+        """The database has taken so many groups of results. From the recorder's thread; noted with the next turn."""
+        self._written = groups
+
+    def _note_written(self) -> None:
+        if self._noted != self._written:
+            self._noted = self._written
+            self._waiting += ledger.pack_note(self._seed, ledger.W, 0, self._noted)
 
     def s(self, chunk: int, number: int, route: int) -> int:
         """About to finish this message. Returns the generation, to be given to `confirm`."""
@@ -141,13 +179,13 @@ class Journal:
             self._open.append(0)
 
     def confirm(self, generations: dict[int, int]) -> None:
-        """So many messages of these generations are in the database; a file that is done with goes."""
+        """So many messages of these generations are in the database; a file that is done with is put aside."""
         with self._lock:
             for generation, count in generations.items():
                 self._open[generation] -= count
             done = [g for g in range(self.generation) if self._open[g] <= 0]
         for generation in done:
-            self._path(generation).unlink(missing_ok=True)
+            _keep(self._path(generation))
 
     def _keep_syncing(self) -> None:
         synced = 0
@@ -162,12 +200,13 @@ class Journal:
         """keep: results are missing from the database, so the next sender has to read this."""
         self._stop.set()
         self._thread.join()
+        self._note_written()
         self.flush()
         os.fdatasync(self._descriptor)
         self._map.close()  # It holds the file, and with it the lock, by a descriptor of its own.
         os.close(self._descriptor)
         if not keep:
-            remove(self._name)
+            put_aside(self._name)
 
 
 def _reserve(descriptor: int, at: int, length: int) -> None:
@@ -193,6 +232,92 @@ def files(name: str) -> list[Path]:
 def remove(name: str) -> None:
     for path in files(name):
         path.unlink(missing_ok=True)
+
+
+# --- what is kept for a week ---
+
+
+def put_aside(name: str) -> None:
+    """All of it is in the database: kept, in case that goes back in time. One without a message goes."""
+    for path in files(name):
+        end = _end(path.read_bytes())
+        if end <= ledger.HEADER_BYTES + ledger.RECORD_BYTES and path.suffix == ".0":
+            path.unlink(missing_ok=True)
+            continue
+        os.truncate(path, end)
+        _keep(path)
+    prune()
+
+
+def _end(data: bytes) -> int:
+    """Where the records end and the reserved room begins."""
+    used = len(data.rstrip(b"\0")) - ledger.HEADER_BYTES
+    return ledger.HEADER_BYTES + -(-max(used, 0) // ledger.RECORD_BYTES) * ledger.RECORD_BYTES
+
+
+def _keep(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)
+        path.replace(kept_folder() / path.name)
+
+
+def prune(now: float | None = None) -> None:
+    """Lets go of what was put aside a week ago, and of the oldest above MOST_KEPT."""
+    now = time.time() if now is None else now
+    found = _kept_by_age()
+    size = sum(stat.st_size for _path, stat in found)
+    for path, stat in found:
+        if size <= MOST_KEPT and stat.st_mtime > now - KEEP_SECONDS:
+            continue
+        path.unlink(missing_ok=True)
+        size -= stat.st_size
+
+
+def _kept_by_age() -> list[tuple[Path, os.stat_result]]:
+    found = []
+    for path in kept_folder().iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, path.stat()))
+    return sorted(found, key=lambda one: one[1].st_mtime)
+
+
+def discard_oldest() -> None:
+    for path, _stat in _kept_by_age()[:1]:
+        path.unlink(missing_ok=True)
+
+
+def names() -> list[str]:
+    """Every journal that lies here, in use, left over or kept."""
+    found = {path.name.rpartition(".")[0] for where in (folder(), kept_folder()) for path in where.glob("*-*.*")}
+    return sorted(found)
+
+
+def is_kept(name: str) -> bool:
+    """Was all of it put aside, so that nothing of it can be missing?"""
+    return not files(name) and any(kept_folder().glob(f"{name}.*"))
+
+
+def read_whole(name: str) -> list[ledger.Record]:
+    """Every record that lies here, kept ones too."""
+    records: list[ledger.Record] = []
+    for path in _all_files(name):
+        with contextlib.suppress(ledger.NoJournal, FileNotFoundError):
+            records += ledger.read_journal(path.read_bytes())
+    return records
+
+
+def last_mark(name: str) -> int:
+    """How many groups of results the database had taken, as far as this journal knows."""
+    for path in reversed(_all_files(name)):
+        with contextlib.suppress(FileNotFoundError, ledger.NoJournal):
+            if mark := ledger.last_note(path.read_bytes(), ledger.W):
+                return mark
+    return 0
+
+
+def _all_files(name: str) -> list[Path]:
+    paths = [*kept_folder().glob(f"{name}.*"), *files(name)]
+    return sorted(paths, key=lambda path: int(path.suffix[1:]))
 
 
 def in_use(name: str) -> bool:

@@ -149,6 +149,7 @@ class Lane:
         self._received = now
         self._asked = False
         self.date = date_text(self.sender.clock())
+        self.sender.journal.about(piece.claim.chunk, piece.claim.opened.edition)
         self._open(piece)
         if self.sender.closing:
             self.give_back(piece.items)

@@ -5,6 +5,7 @@ hanging one keeps its session open for ever. It is written on the session that h
 thread that must not stand still, by the database's clock.
 """
 
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -57,7 +58,8 @@ class Pulse:
                 beat=hours.now(),
             )
             if journal_name:
-                worker.journal = f"{journal_name}-{worker.pk}"
+                # Numbers come again where the database has gone back in time, and its journal still lies here.
+                worker.journal = f"{journal_name}-{worker.pk}-{secrets.token_hex(4)}"
                 worker.save(update_fields=["journal"])
             if connection.vendor == "postgresql" and not locks.try_advisory(locks.WORKERS, worker.pk):
                 raise TakenForDead("Another process holds the lock of this worker.")

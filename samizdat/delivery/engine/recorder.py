@@ -35,6 +35,7 @@ class Recorder:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self.failed = False
+        self._groups = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -88,7 +89,9 @@ class Recorder:
                     now = self._clock()
                     # First: by a clock that was set a message would be too old, or never due.
                     jumps.look(now, hours.ticks())
-                    write(results, now)
+                    write(results, now, (self._worker, self._groups + 1))
+                    self._groups += 1
+                    self._journal.wrote(self._groups)
                 self._after(group)
             except (DatabaseError, InterfaceError) as error:
                 # Everything is in the journal, and repeats are harmless: try again until the database takes it.

@@ -49,7 +49,7 @@ def recover_dead(now: datetime, mine: int | None = None) -> int:
                 take_over(worker)
                 continue
             count += 1
-    Worker.objects.filter(ended__lt=now - timedelta(days=7), chunk=None).delete()
+    Worker.objects.filter(ended__lt=now - timedelta(days=9), chunk=None).delete()
     return count
 
 
@@ -148,15 +148,19 @@ def recover_worker(worker: Worker, now: datetime) -> None:
     """Fold the journal, judge the claims, free the chunks. Killed in the middle, it is simply done again."""
     here = _is_here(worker)
     expected = ledger.Header(journal.boot_id(), worker.pk, bytes(worker.folder))
-    records, whole = journal.read(worker.journal, expected) if here else ([], False)
+    kept = here and journal.is_kept(worker.journal)
+    if kept:  # It had ended, and the database has forgotten that.
+        records, whole = journal.read_whole(worker.journal), True
+    else:
+        records, whole = journal.read(worker.journal, expected) if here else ([], False)
     folded = ledger.fold(records)
     _book_answers(folded, now)
-    exact = whole and bytes(worker.boot) == expected.boot
+    exact = kept or (whole and bytes(worker.boot) == expected.boot)
     for chunk in Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED).select_related("edition__organisation"):
         _free(chunk, folded, exact, worker, now)
     Worker.objects.filter(pk=worker.pk).update(ended=now)
     if here:
-        journal.remove(worker.journal)
+        journal.put_aside(worker.journal)
 
 
 def _book_answers(folded: ledger.Folded, now: datetime) -> None:

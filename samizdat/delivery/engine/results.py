@@ -15,7 +15,7 @@ from samizdat.campaigns.models import Campaign, Edition, is_untouched
 from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
 from samizdat.delivery import jumps
-from samizdat.delivery.models import Chunk, Retry
+from samizdat.delivery.models import Chunk, Retry, Worker
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -117,8 +117,13 @@ _FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in News if ne
 _EXPIRED = outcome.NUMBERS["expired"]
 
 
-def write(results: Sequence[Result], now: datetime) -> None:
-    """Book results. One result a number; repeats of old ones change nothing.
+class WentBack(RuntimeError):
+    """The database knows less of this sender than it did: it was restored, or another server has taken over."""
+
+
+def write(results: Sequence[Result], now: datetime, counted: tuple[int, int] | None = None) -> None:
+    """Book results. One result a number; repeats of old ones change nothing. counted: a worker, and which of its groups
+    this is, counted in the same transaction. Errors: WentBack.
 
     First as if nothing had been heard before of those who are tried for the first time, as nearly always; when that
     turns out wrong, all of it once more with a look at what is known.
@@ -127,13 +132,19 @@ def write(results: Sequence[Result], now: datetime) -> None:
     for result in results:
         by_edition.setdefault(result.edition, []).append(result)
     try:
-        _write(by_edition, now, trusting=True)
+        _write(by_edition, now, counted, trusting=True)
     except IntegrityError:
-        _write(by_edition, now, trusting=False)
+        _write(by_edition, now, counted, trusting=False)
 
 
-def _write(by_edition: dict[int, list[Result]], now: datetime, trusting: bool) -> None:
+def _write(by_edition: dict[int, list[Result]], now: datetime, counted: tuple[int, int] | None, trusting: bool) -> None:
     with transaction.atomic():
+        if counted is not None:
+            worker, number = counted
+            # Twice the same one, where the answer to its commit was lost.
+            row = Worker.objects.filter(pk=worker, written__in=(number - 1, number))
+            if not row.update(written=number):
+                raise WentBack("The database has forgotten what it was told.")
         for edition, group in by_edition.items():
             _write_edition(edition, group, now, trusting)
 
@@ -267,7 +278,7 @@ def _move_one(
     resend: bool,
 ) -> tuple[int, int, int, int | None, int] | None:
     here = tried is not None and tried["chunk_id"] == result.chunk
-    if result.news not in _FACTS and not here:
+    if result.news not in _FACTS and not here and not result.held:
         return None
     news, answer = result.news, result.answer
     old_enough = tried and not result.put_off and pace.expired(tried["first"], now)

@@ -13,7 +13,9 @@ from samizdat.audience import queries as audience
 from samizdat.audience.checking import compared
 from samizdat.campaigns import queries as campaigns
 from samizdat.delivery import queries as delivery
+from samizdat.delivery.engine import rewound
 from samizdat.events import queries as events
+from samizdat.events.actions import detail_of
 from samizdat.web import alarms, duties, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
@@ -110,12 +112,27 @@ def _need(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
+def _rewound(organisation: Any, now: datetime) -> list[dict[str, str]]:
+    """For a week: the database had forgotten what was sent, and journals told it."""
+    event = rewound.lately(organisation, now)
+    told = detail_of(event) if event else {}
+    if not any(told.get(name) for name in ("booked", "unsure", "lost")):
+        return []
+    facts = {name: count(told.get(name, 0)) for name in ("booked", "unsure", "lost")}
+    text = _(
+        "It had forgotten emails that were sent. From the journals %(booked)s answers were booked again, and "
+        "%(unsure)s emails have an unknown outcome and are held. %(lost)s went out in campaigns that it doesn't know."
+    )
+    return [_need("care", _("The database went back in time"), text % facts)]
+
+
 def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organisation, found = request.organisation, []
     if organisation.fenced:
         see = address(organisation, "fence")
         found.append(_need("stop", _("Sending is on hold"), words.campaign_reason("fenced"), see, _("See what waits")))
+    found += _rewound(organisation, now)
     for row in going:
         found += _of_campaign(organisation, row)
     found += _differing(organisation)
