@@ -18,7 +18,7 @@ from samizdat.importers.text import Sheet
 ROWS = 1_000
 KEPT = 400  # different cells of a column that are held; of one with more only those that a person may have to see
 UNWATCHED = frozenset(
-    {"address", "name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY")}
+    {"address", "name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY", "ADDRESS")}
 )
 
 
@@ -53,9 +53,9 @@ class Seen:
         return kept
 
 
-def count(given: Given, found: FileFound, sheet: Sheet, *, thorough: bool) -> dict[int, Seen]:
+def count(given: Given, found: FileFound, sheet: Sheet, known: frozenset[str], *, thorough: bool) -> dict[int, Seen]:
     """Column -> its different cells, for the columns that may speak. Not thorough: of the first rows alone."""
-    watched = {column.index: Seen() for column in found.columns if column.becomes not in UNWATCHED}
+    watched = {column.index: Seen() for column in found.columns if _may_speak(column, known)}
     if not watched or found.delimiter == ADDRESS_LIST:
         return {}
     width = len(found.columns)
@@ -64,6 +64,15 @@ def count(given: Given, found: FileFound, sheet: Sheet, *, thorough: bool) -> di
             if index in watched:
                 watched[index].add(column)
     return watched
+
+
+def _may_speak(column: Column, known: frozenset[str]) -> bool:
+    """Of what a service explains itself only the words of a status matter, and JSON, which holds anything."""
+    if column.becomes in UNWATCHED:
+        return False
+    if labels.plain(column.label) not in known:
+        return True
+    return column.becomes == "status" or column.example[:1] in {"{", "["}
 
 
 def _rows(given: Given, found: FileFound) -> Iterator[list[list[str]]]:

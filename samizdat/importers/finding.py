@@ -56,7 +56,7 @@ def file_found(
         about_rows=max(breaks - sheet.skip, len(sheet.rows)),
     )
     try:
-        asking.settle(found, asking.count(given, found, sheet, thorough=thorough), known)
+        asking.settle(found, asking.count(given, found, sheet, known, thorough=thorough), known)
     except ImportFailed as failed:
         return None, [Problem(failed.code, member.name, failed.values)]
     with_forms(found.columns, sheet)

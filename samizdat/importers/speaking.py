@@ -185,8 +185,9 @@ DONATIONS = _any_of(
     r"поддержал плател",
     r"благод сум[аиу]\b платіж внес[ок]\w* клієнт переказ усього\b разом\b витрач",
     r"darowizn darczync kwot wplat wpłat platnos płatnos klient sum[ay]\b walut faktur skladk składk razem\b przelew",
-    r"ziedoj ziedot summa\b maksaj rekin kopa\b auko[jst] mokejim donatie bedrag betaling klant factuur castk platb "
-    r"zakaznik dary?\b darce bagis tutar\b odeme musteri",
+    r"ziedoj ziedot summa\b maksaj rekin kopa\b auk(?:a|os|oj|ot)\b aukoj mokejim donatie bedrag betaling klant "
+    r"factuur castk platb "
+    r"zakaznik dary?\b darce bag[iı]s tutar\b odeme musteri",
 )
 # A label about letters is not about money, whatever else it holds.
 NOT_MONEY = re.compile(r"\b(?:e ?mail client|unsub\w*|opt(?:ed)? ?out|e ?mails? (?:count|total|sent)|newsletter\w*)\b")
@@ -238,7 +239,7 @@ def may_hold_leaving_word(cells: Iterable[str]) -> bool:
     Half a microsecond a cell; the long look takes four, and a million rows have columns of a million names.
     """
     text = _bare("\n".join(cells))
-    return any(root in text for root in ROOTS) or not LEAVING.isdisjoint(map(_wordlike, text.split("\n")))
+    return any(root in text for root in ROOTS) or not LEAVING.isdisjoint(text.translate(SIGNS).split("\n"))
 
 
 def holds_leaving_word(cell: str) -> bool:
@@ -419,7 +420,7 @@ def are_times(cells: Iterable[str]) -> bool:
 
 def about_donations(label: str, cells: Iterable[str]) -> bool:
     """Whether a column says what somebody gave, when, by whom it was carried, or who is a customer."""
-    text = spaced(label)
+    text = f"{spaced(label)} | {spaced(label.lower())}"  # "PayPal" is one word
     if DONATIONS.search(text) and not NOT_MONEY.search(text):
         return True
     held = list(cells)

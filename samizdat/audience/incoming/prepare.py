@@ -180,13 +180,11 @@ def _address(text: str) -> str:
     try:
         return address.normalise(text)
     except address.BadAddress:
-        each = plugs.part("importers.mailboxes").ADDRESS.findall(text[:1_000])
-        found = {one.strip("'`.").lower() for one in each}
-        if len(found) != 1 or text.count("@") != len(each):
+        every = plugs.part("importers.mailboxes").ADDRESS.findall(text[:1_000])
+        different = {one.strip("'`.").lower(): one.strip("'`.") for one in every}
+        if len(different) != 1 or text.count("@") != len(every):
             raise
-        one = found.pop()
-        at = text.lower().index(one)
-        return address.normalise(text[at : at + len(one)])
+        return address.normalise(next(iter(different.values())))
 
 
 def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
@@ -225,12 +223,15 @@ class _Maker:
         made.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
         facts = self._facts.of(batch.name)
         left_out = planted.code_in(batch.name)
-        normalise, comparable, provider = _address, address.comparable, address.provider
+        normalise, comparable, provider = address.normalise, address.comparable, address.provider
         pack, blinded, known_tags = self._pack, self._blind, self._tags
         add: Callable[[Any], None] = made.rows.append
         for row in batch.incoming:
             try:
-                mail = normalise(row.address)
+                try:
+                    mail = normalise(row.address)
+                except address.BadAddress:
+                    mail = _address(row.address)
                 if mail[:2] in _GUARDED:
                     mail = mail[1:]
                 plain = pack((mail, row.notes, *row.fields))
