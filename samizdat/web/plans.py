@@ -68,6 +68,7 @@ class WordRow:
     word: str
     means: str  # a status, "" for nothing, UNSAID
     rows: int | None = None
+    plain: bool = False  # Nothing of the file: its empty cells, or all other texts.
 
 
 @dataclass(slots=True)
@@ -167,8 +168,8 @@ def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tu
     found = []
     for at, (word, means) in enumerate(sorted(column["words"].items())):
         written, number = held.get(word, (word, None))
-        shown = {EMPTY: _("empty cells"), OTHERS: _("all other texts")}.get(word, written)
-        found.append((word, WordRow(f"{prefix}-{at}", shown, means, number)))
+        shown = {EMPTY: _("Empty cells"), OTHERS: _("All other texts")}.get(word, written)
+        found.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=word in {EMPTY, OTHERS})))
     return sorted(found, key=lambda told: (told[1].means != UNSAID, -(told[1].rows or 0)))
 
 

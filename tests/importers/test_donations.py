@@ -11,12 +11,16 @@ from tests.importers.test_workbook import book
 @pytest.mark.parametrize(
     "label",
     [
-        "Last Donation", "Donation Amount", "Total Spent", "Amount", "Payment date", "Payment processor", "Customer ID",
-        "Customer", "Total", "Lifetime value", "Pledge", "Recurring gift", "Stripe customer", "PayPal e-mail", "Currency",
+        "Last Donation", "Donation Amount", "Total Spent", "Amount", "Payment date", "Payment processor",
+        "Customer ID",
+        "Customer", "Total", "Lifetime value", "Pledge", "Recurring gift", "Stripe customer", "PayPal e-mail",
+        "Currency",
         "Spende", "Letzte Spende", "Spendenbetrag", "Zahlungsart", "Kundennummer", "Don", "Dernier don", "Montant",
         "Moyen de paiement", "N° client", "Donación", "Importe", "Método de pago", "Cliente", "Donazione", "Importo",
-        "Doação", "Valor", "Пожертвование", "Сумма пожертвований", "Дата платежа", "Платёжная система", "Клиент", "Донат",
-        "Пожертва", "Сума", "Дата платежу", "Клієнт", "Darowizna", "Kwota", "Data wpłaty", "Klient", "Ziedojums", "Summa",
+        "Doação", "Valor", "Пожертвование", "Сумма пожертвований", "Дата платежа", "Платёжная система", "Клиент",
+        "Донат",
+        "Пожертва", "Сума", "Дата платежу", "Клієнт", "Darowizna", "Kwota", "Data wpłaty", "Klient", "Ziedojums",
+        "Summa",
         "Maksājums", "Auka", "Suma", "Mokėjimas", "Donatie", "Bedrag", "Platba", "Dar", "Bağış", "Tutar",
     ],
 )  # fmt: skip
@@ -34,7 +38,8 @@ def test_a_column_about_donations_stays_out_and_says_why(label: str) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["€ 25,00", "$10", "25 EUR", "1 500 ₽", "500 руб.", "120 грн", "99.50", "1,200.00", "cus_Nf12Ab34", "PayPal", "LiqPay", "30 zł"],
+    ["€ 25,00", "$10", "25 EUR", "1 500 ₽", "500 руб.", "120 грн", "99.50", "1,200.00", "cus_Nf12Ab34", "PayPal",
+     "LiqPay", "30 zł"],
 )  # fmt: skip
 def test_cells_that_look_like_money_stay_out_under_any_label(cell: str) -> None:
     found = inspect(named("list.csv", f'email,Remark\na@example.org,"{cell}"\n'.encode()))
@@ -48,7 +53,8 @@ def test_cells_that_are_about_something_else_come_in(cell: str) -> None:
 
 
 def test_donations_inside_of_a_json_document_stay_out() -> None:
-    content = b"""[{"email": "a@example.org", "city": "Riga", "giving": {"last_gift": "2020-01-02", "lifetime_amount": 7},
+    content = b"""[{"email": "a@example.org", "city": "Riga", "giving":
+        {"last_gift": "2020-01-02", "lifetime_amount": 7},
         "history": [{"donation": 5}]}, {"email": "b@example.org", "city": "Lviv"}]"""
     whole = read(named("people.json", content))
     assert whole.plan.layout() == ("CITY",)
@@ -70,7 +76,8 @@ def test_donations_in_the_json_of_a_known_service_stay_out() -> None:
 
 
 def test_what_says_who_pays_on_substack_stays_out() -> None:
-    content = "email,active_subscription,expiry,plan,email_disabled,created_at,first_payment_at\na@x.org,true,,yearly,false,2020-01-02,2020-01-03\n"
+    content = "email,active_subscription,expiry,plan,email_disabled,created_at,first_payment_at\n"
+    content += "a@x.org,true,,yearly,false,2020-01-02,2020-01-03\n"
     found = inspect(named("email_list.x.csv", content.encode()))
     assert found.plan().left_out()["donations"] == ["active_subscription", "expiry", "plan", "first_payment_at"]
 

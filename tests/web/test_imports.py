@@ -6,12 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import actions, queries
+from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Import, ImportPiece
+from samizdat.vault import house
+from samizdat.vault.sealed import seal_json
 from samizdat.web.views.imports import harmless
 from tests.conftest import NOW
 from tests.importers.helping import zipped
@@ -348,3 +352,82 @@ def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: 
             client.post(_to(here, "import", row.pk), _plan_answers(row) | {"then": "start", "list": row.list_id})
             actions.run_import(row.pk, now=_now)
     assert tags == ["field:COMPED", "field:COMPED"]
+
+
+CIVICRM = (Path(__file__).parent.parent / "payloads" / "odd-lists" / "civicrm_export.csv").read_bytes()
+
+
+def test_columns_that_may_say_no_are_asked_first_and_nobody_who_said_no_becomes_subscribed(
+    here: House, desk: Desk
+) -> None:
+    client = desk("editor")
+    _upload(here, client, "civicrm.csv", CIVICRM)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    page = client.get(address).content.decode()
+    assert "some columns may say who must not get email" in page and 'value="start"' not in page
+    assert page.index(">Do Not Email<") < page.index(">First Name<") and "It may say who must not get email." in page
+    client.post(address, _plan_answers(row) | {"then": "again", "list": here.list.pk, "s-0": "subscribed"})
+    row = actions.inspect(row.pk, now=_now)
+    page = client.get(address).content.decode()
+    assert 'value="start"' in page and "some columns may say" not in page
+    client.post(address, _plan_answers(row) | {"then": "start", "list": here.list.pk, "s-0": "subscribed"})
+    made = actions.run_import(row.pk, now=_now)
+    assert (made.counts["subscribed"], made.counts["unsubscribed"], made.counts["cleaned"]) == (1, 3, 1)
+
+
+def test_a_plan_that_nobody_answered_does_not_start(here: House, desk: Desk) -> None:
+    _upload(here, desk("editor"), "civicrm.csv", CIVICRM)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    with pytest.raises(ImportRefused, match="some columns may say who must not get email"):
+        actions.start(row, now=NOW, by=None)
+
+
+def test_where_no_row_can_come_in_the_reason_is_shown_and_the_columns_stay_open(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "two.csv", b"Email,Other\na@x.example b@x.example,olga@post.example\n,pavel@post.example\n")
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    client.post(address, _plan_answers(row) | {"then": "start", "list": here.list.pk, "s-0": "subscribed"})
+    row = actions.run_import(row.pk, now=_now)
+    assert row.state == "reading"
+    row = actions.inspect(row.pk, now=_now)
+    page = client.get(address).content.decode()
+    assert "two.csv, line 2: There is more than one @ here" in page and 'name="c-0-1"' in page
+    answers = _plan_answers(row) | {"c-0-0": "out", "c-0-1": "address", "s-0": "subscribed", "list": here.list.pk}
+    client.post(address, answers | {"then": "start"})
+    assert actions.run_import(row.pk, now=_now).counts["added"] == 2
+
+
+def test_donations_are_left_out_with_the_reason_before_and_after(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", b"email,Last Donation,Donation Amount\nolga@post.example,2020-01-02,25\n")
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    said = "Left out: Last Donation, Donation Amount. That says who gave money, which can put people in court."
+    assert said in client.get(address).content.decode()
+    tried = {"c-0-1": "field:DONATION", "c-0-2": "field:AMOUNT", "s-0": "subscribed", "list": here.list.pk}
+    client.post(address, _plan_answers(row) | tried | {"then": "start"})
+    actions.run_import(row.pk, now=_now)
+    assert said in client.get(address).content.decode()
+    olga = queries.card(queries.subscriber_at(here.organisation, "olga@post.example"), NOW)
+    assert not {"LASTDONATI", "DONATIONAM", "DONATION", "AMOUNT"} & set(olga.values)
+
+
+def test_what_was_chosen_before_anybody_was_asked_is_no_answer(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    content = b"email,Opted out,Donation\nolga@post.example,0,5\npavel@post.example,1,5\n"
+    _upload(here, client, "people.csv", content)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    told = actions.read_plan(row)
+    plan = told["plan"]
+    for column, target in zip(plan["files"][0]["columns"][1:], ("field:OPTEDOUT", "field:DONATION"), strict=True):
+        column.update(becomes=target, words={}, why="")
+        del column["asks"]
+    blob = seal_json(house.keys(here.organisation), told, "import", "plan", row.pk)
+    Import.objects.filter(pk=row.pk).update(plan_sealed=blob)
+    Import.objects.filter(pk=row.pk).update(state="finished")
+    _upload(here, client, "people.csv", content)
+    again = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    columns = actions.read_plan(again)["plan"]["files"][0]["columns"]
+    assert [(column["becomes"], column["asks"]) for column in columns[1:]] == [("status", "label"), ("out", "")]
