@@ -343,3 +343,46 @@ def test_a_zip_that_is_refused_leaves_no_picture_behind(lantern: Any) -> None:
     with pytest.raises(CampaignError, match="too large"):
         templating.take_in(lantern, "Zip", zip_of(good=png(), bad=b"0" * 11_000_000), by=None, now=NOW)
     assert not lantern.pictures.exists() and not lantern.templates.exists()
+
+
+REPEATED = {
+    "all parts in one": "<tr mc:repeatable='item'><td><h2 mc:edit='title'>Title</h2>"
+    "<div mc:edit='words'>Words of it, long</div></td></tr>",
+    "the part itself": "<tr><td mc:repeatable='item' mc:edit='words'>Words of it</td></tr>",
+    "several": "<tr mc:repeatable='item'><td mc:edit='words'>Words of it</td></tr>"
+    "<tr mc:repeatable='item'><td mc:edit='second'>Second</td></tr>",
+    "one inside of another": "<tr mc:repeatable='item'><td><div mc:repeatable='inner'>"
+    "<p mc:edit='words'>Words of it</p></div></td></tr>",
+    "with another part behind": "<tr mc:repeatable='item'><td mc:edit='words'>Words of it</td></tr>"
+    "<tr><td mc:edit='footer'>Foot with a postal address and much more text than above</td></tr>",
+    "with a heading before": "<tr><td mc:edit='heading'>News</td></tr>"
+    "<tr mc:repeatable='item'><td mc:edit='words'>Words of it, and more of them</td></tr>",
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rows", REPEATED.values(), ids=list(REPEATED))
+def test_a_campaign_is_written_into_a_repeatable_part_and_more_are_added_after_it(lantern: Any, rows: str) -> None:
+    page = f"<html><body><table width='600'>{rows}</table></body></html>"
+    template = templating.take_in(lantern, "Repeated", page.encode(), by=None, now=NOW).template
+    begun, _template = starters.begun(lantern, str(template.pk), "en", Draft(from_email="a@lantern.example"))
+    letter = actions.create(lantern, new_list(lantern, "L", now=NOW), begun, by=None, now=NOW, template=template)
+
+    def seen() -> str:
+        return " ".join(fill(proof_of(letter, NOW).letter.text, {}).split())
+
+    assert seen().count("Words of it") == 1, "at first it is as it came"
+    part = next(view for view in arranging.parts(letter) if view.kind == "repeat")
+    before = len(part.copies)
+    arranging.add(letter, part.key, 0, now=NOW)
+    arranging.add(letter, part.key, 0, now=NOW)
+    first, second = next(view for view in arranging.parts(letter) if view.kind == "repeat").copies[before:]
+    arranging.write(letter, f"{part.key}/{first.id}/words", Written("The bridge"), now=NOW)
+    arranging.write(letter, f"{part.key}/{second.id}/words", Written("The dam"), now=NOW)
+    arranging.arrange(letter, part.key, second.id, "up", now=NOW)
+    assert seen().index("Words of it") < seen().index("The dam") < seen().index("The bridge")
+    arranging.arrange(letter, part.key, second.id, "remove", now=NOW)
+    assert "The dam" not in seen() and "The bridge" in seen()
+    written = begun.with_(format="html", body="<p>Mine</p>")
+    actions.save(letter, written, version=letter.version, by=None, now=NOW)
+    assert "Mine" in seen() and "Words of it" not in seen()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 MAX_COPIES = 50  # of one part; a letter is cut off by Gmail long before
-_MARK = re.compile(r"<!--(place|repeat|hide):([^<>]{1,200}?)-->|<!--/(place|repeat|hide)-->")
+_MARK = re.compile(r"<!--(place|repeat|hide|more):([^<>]{1,200}?)-->|<!--/(place|repeat|hide|more)-->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ class Arrangement:
     def of(self, part: "Repeat") -> tuple[Copy, ...]:
         """Copies in their order. What the template has: one of each, or the first of its variants."""
         usual = part.models[:1] if part.models[0].variant else part.models
-        return self.copies.get(part.name, tuple(Copy(str(number), number) for number in range(len(usual))))
+        there = (Copy(str(number), number) for number, model in enumerate(usual) if model.begins)
+        return self.copies.get(part.name, tuple(there))
 
     def _with(self, part: "Repeat", copies: tuple[Copy, ...]) -> "Arrangement":
         if len(copies) > MAX_COPIES:
@@ -149,8 +150,11 @@ class Hideable:
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """`begins`: it stands in the template; otherwise it can only be added."""
+
     variant: str
     inner: "Parts"
+    begins: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def parts_of(source: str) -> Parts:
             elif token[1] == "hide":
                 found.append(Hideable(name, tuple(inner)))
             else:
-                _repeat(found, name, tuple(inner))
+                _repeat(found, name, tuple(inner), token[1] == "repeat")
         _text(found, source[position:])
         return found, len(source), index
 
@@ -208,15 +212,15 @@ def _text(found: list[Part], text: str) -> None:
         found.append(text)
 
 
-def _repeat(found: list[Part], name: str, inner: Parts) -> None:
+def _repeat(found: list[Part], name: str, inner: Parts, begins: bool) -> None:
     """Neighbours of one name are models of one part; the blank between them goes along."""
     name, _bar, variant = name.partition("|")
     before = found[-2] if len(found) > 1 and isinstance(found[-1], str) else (found[-1] if found else None)
     if isinstance(before, Repeat) and before.name == name:
         blank = found.pop() if isinstance(found[-1], str) else ""
-        found[-1] = Repeat(name, (*before.models, Model(variant, (*([blank] if blank else []), *inner))))
+        found[-1] = Repeat(name, (*before.models, Model(variant, (*([blank] if blank else []), *inner), begins)))
     else:
-        found.append(Repeat(name, (Model(variant, inner),)))
+        found.append(Repeat(name, (Model(variant, inner, begins),)))
 
 
 def arranged(source: str, own: Arrangement) -> str:

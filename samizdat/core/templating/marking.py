@@ -2,6 +2,7 @@
 
 mc:edit        <!--place:NAME-->…<!--/place-->              around what is inside; around a picture itself
 mc:repeatable  <!--repeat:NAME|VARIANT-->…<!--/repeat-->    around the element; neighbours of one name are one part
+               <!--more:NAME|VARIANT-->…<!--/more-->        behind one that the letter itself is in: it can be added
 mc:hideable    <!--hide:NAME-->…<!--/hide-->                around the element
 """
 
@@ -9,7 +10,7 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from samizdat.core.letter.cleaning import VOID
@@ -22,7 +23,7 @@ from samizdat.core.templating.visibility import preview_texts, seen
 
 MAX_PARTS = 200  # of each kind; a real template has some twenty
 # None of these looks further than to where the next of its kind begins, so what is never closed costs nothing.
-_OURS = re.compile(r"<!--/?(?:place|repeat|hide)\b(?:(?!<!--).)*?-->", re.DOTALL)
+_OURS = re.compile(r"<!--/?(?:place|repeat|hide|more)\b(?:(?!<!--).)*?-->", re.DOTALL)
 _MC = re.compile(r"\smc:[\w-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?", re.IGNORECASE)
 _KNOWN = frozenset({"mc:edit", "mc:repeatable", "mc:hideable", "mc:variant", "mc:label"})
 _MAIN = re.compile(r"content|body|main|article|story", re.IGNORECASE)
@@ -76,22 +77,26 @@ def marked(page: str) -> Marked:
         edits = other_parts(page, found, main)
     around = [*edits, *([main] if main else [])]
     free = _outside(found, around)
-    repeats, fixed = _parted(_outermost(one for one in free if "mc:repeatable" in one.attrs), main)
-    hides, fixed_too = _parted(
+    repeats = _outermost(one for one in free if "mc:repeatable" in one.attrs)
+    _movable, around_letter = _parted(repeats, main)
+    hides, fixed = _parted(
         [one for one in free if "mc:hideable" in one.attrs and "mc:repeatable" not in one.attrs], main
     )
     names = _Names()
     others = [one for one in edits if one is not main][:MAX_PARTS]
     filling = [_place(_with_link(page, one, found), one, names) for one in others]
-    repeating = _repeat_marks(page, repeats[:MAX_PARTS], edits, names)
+    repeating = _repeat_marks(page, repeats[:MAX_PARTS], edits, names, {id(one) for one in around_letter})
+    mores = [mark for mark in repeating if mark.kind == "more"]
     hiding = [_mark("hide", one, names.free(_called(one, "mc:hideable"))) for one in hides[:MAX_PARTS]]
     notes += _counted("note_repeat", {mark.name.partition("|")[0] for mark in repeating})
     notes += _counted("note_hide", {mark.name for mark in hiding})
-    notes += _counted("note_fixed", [*fixed, *fixed_too])
+    notes += _counted("note_more", mores) + _counted("note_fixed", fixed)
     strange = {name for one in found for name in one.attrs if name.startswith("mc:")} - _KNOWN
     notes += naming("note_designer", sorted(strange))
     sample = page[main.inner : main.inner_end].strip() if main else ""
-    source = _written(page, [*repeating, *hiding, *filling], main)
+    marks = [mark for mark in repeating if mark.kind != "more"]
+    models = [(mark, _model(page, mark, edits)) for mark in mores]
+    source = _written(page, [*marks, *hiding, *filling], main, models)
     return Marked(_MC.sub("", source), _MC.sub("", sample), tuple(mark.name for mark in filling), tuple(notes))
 
 
@@ -179,12 +184,25 @@ class _Names:
         return name
 
 
-def _repeat_marks(page: str, repeats: list[Element], edits: list[Element], names: _Names) -> list[_Mark]:
+def _model(page: str, mark: _Mark, edits: list[Element]) -> str:
+    """What stands around the letter, as something that can be added behind it."""
+    names = _Names()
+    inside = [one for one in edits if mark.start <= one.start and one.end <= mark.end][:MAX_PARTS]
+    places = [_place(one, one, names) for one in inside]
+    moved = [replace(one, start=one.start - mark.start, end=one.end - mark.start) for one in places]
+    return f"{mark.opening}{_written(page[mark.start : mark.end], moved, None)}{mark.closing}"
+
+
+def _repeat_marks(
+    page: str, repeats: list[Element], edits: list[Element], names: _Names, around_letter: Collection[int]
+) -> list[_Mark]:
+    """around_letter: the id of the one that holds the letter, which stays where it is."""
     marks: list[_Mark] = []
     together = {
         id(two)
         for one, two in pairwise(repeats)
         if one.attrs["mc:repeatable"] == two.attrs["mc:repeatable"] and _BETWEEN.fullmatch(page, one.end, two.start)
+        if id(two) not in around_letter
     }
     name = ""
     for one in repeats:
@@ -192,7 +210,7 @@ def _repeat_marks(page: str, repeats: list[Element], edits: list[Element], names
             first = next((edit.attrs["mc:edit"] for edit in edits if one.holds(edit)), "part")
             name = names.free(_called(one, "mc:repeatable", otherwise=first))
         variant = re.sub(r"[<>|/\s]+|--", " ", one.attrs.get("mc:variant", "")).strip()[:60]
-        marks.append(_mark("repeat", one, f"{name}|{variant}"))
+        marks.append(_mark("more" if id(one) in around_letter else "repeat", one, f"{name}|{variant}"))
     return marks
 
 
@@ -219,9 +237,10 @@ def _with_link(page: str, one: Element, found: list[Element]) -> Element:
     return one
 
 
-def _written(page: str, marks: list[_Mark], main: Element | None) -> str:
+def _written(page: str, marks: list[_Mark], main: Element | None, models: Iterable[tuple[_Mark, str]] = ()) -> str:
     """The page with its marks. At one point the inner part ends before the outer one, and begins after it."""
     points: list[tuple[int, int, tuple[int, int], str]] = []
+    points += [(mark.end, 0, (-mark.order, 0), text) for mark, text in models]
     for mark in marks:
         inner = (mark.order, _KINDS.index(mark.kind))
         points.append((mark.end, 0, (-inner[0], -inner[1]), mark.closing))
@@ -246,10 +265,14 @@ def _main(page: str, found: list[Element], edits: list[Element]) -> tuple[Elemen
         return main_part(page, found, letters), [Note("note_guess")]
     alone = {id(one) for one in _outside(found, _outermost(one for one in found if "mc:repeatable" in one.attrs))}
 
-    def weight(one: Element) -> tuple[bool, bool, int]:
-        name = one.attrs["mc:edit"]
+    most = max(map(letters.inside, filled))
+
+    def weight(one: Element) -> tuple[bool, bool, bool, int]:
+        name, size = one.attrs["mc:edit"], letters.inside(one)
         single = id(one) in alone and "mc:repeatable" not in one.attrs
-        return bool(_MAIN.search(name)) and not _BESIDE.search(name), single, letters.inside(one)
+        beside = bool(_BESIDE.search(name))
+        # A heading or foot outside of parts to repeat is no place for a campaign.
+        return bool(_MAIN.search(name)) and not beside, not beside, single and size * 2 >= most, size
 
     main = max(filled, key=weight)
     return main, [Note("note_place", {"words": letters.first(main)})]

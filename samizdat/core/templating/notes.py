@@ -28,9 +28,10 @@ SENTENCES: dict[str, str] = {
     "note_remote": "Fonts and styles that are fetched from elsewhere: %(count)s taken out.",
     "note_unread": "Characters that could not be read: %(count)s. Look at the text; the file is no proper UTF-8.",
     "note_repeat": "Parts that a letter can repeat, move and remove: %(count)s.",
+    "note_more": "The part with the text of the campaign stays in its place; more of its kind can be added after it.",
     "note_hide": "Parts that a letter can leave out: %(count)s.",
-    "note_fixed": "Parts that Mailchimp can repeat or hide stay as they are, since the letter or another part is inside"
-    " of them: %(count)s.",
+    "note_fixed": "Parts that Mailchimp can hide are always shown, since the text of the campaign is inside of them: "
+    "%(count)s.",
     "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
     "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
     "note_preview": "The hidden preview text of the template (“%(words)s”) is replaced by that of each campaign.",
