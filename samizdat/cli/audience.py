@@ -425,7 +425,12 @@ def _asking(dry_run: bool) -> Iterator[None]:
 
 def _how_to_answer(refused: Any, options: str) -> str:
     if refused.code != "ask_status":
-        where = " Write a status in place of STATUS, or nothing." if "=STATUS" in options else ""
+        where = (
+            " Write a status in place of STATUS, or nothing; a column about something else is 'COLUMN=ignore' or "
+            "'COLUMN=field'."
+            if "=STATUS" in options
+            else ""
+        )
         return f"Check these options, correct what is wrong, and add them: {options}{where}"
     if any(file.says_no for file in refused.plan.in_order()):
         return (

@@ -166,6 +166,18 @@ def _becomes(found: FileFound, column: Column, said: speaking.Saying, words: lis
         column.asks = ""  # the very words that Samizdat has for it
 
 
+def doubt(found: FileFound) -> None:
+    """Asks about columns of yes and no under labels that nobody knows, where no column plainly tells the status: one of
+    them may be the no ("May we write to you?"), and as a field it would be passed over."""
+    if any(column.becomes == "status" and not column.asks and column.words for column in found.columns):
+        return
+    for column in found.columns:
+        cells = [cell for cell, _number in column.seen.values()]
+        if column.becomes[:6] == "field:" and not column.asks and speaking.answers(cells):
+            column.becomes, column.asks = "status", "cells"
+            column.words = speaking.presets(column.label, cells)
+
+
 def _tags(column: Column, words: list[str]) -> None:
     """Tags that say who left keep being tags, and count as a status besides."""
     gone = {tag for cell in words for tag in cells.tags(cell) if speaking.holds_leaving_word(tag)}

@@ -5,9 +5,21 @@ wrong must be harmless: an unknown column becomes a sealed field, whoever is nam
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
-from samizdat.importers import labels, slices
-from samizdat.importers.base import START, STATUSES, Batch, Column, FileFound, Found, Plan, Position, Problem
+from samizdat.importers import asking, labels, slices, speaking
+from samizdat.importers.base import (
+    COMPLAINED,
+    START,
+    STATUSES,
+    Batch,
+    Column,
+    FileFound,
+    Found,
+    Plan,
+    Position,
+    Problem,
+)
 from samizdat.importers.finding import column_of, file_found, new_fields
 from samizdat.importers.mailboxes import ADDRESS
 from samizdat.importers.mailchimp import NAMED
@@ -77,9 +89,9 @@ def with_status(found: FileFound) -> FileFound:
 
     Its name is believed when it says no; "list-subscribed-since-2019.csv" is nobody's yes.
     """
-    name = found.name.rsplit("/", 1)[-1]
-    claimed = next((status for pattern, status in NAMED if pattern.search(name)), None)
-    claimed = None if claimed == "subscribed" else claimed
+    claimed = _claimed(found.name)
+    if claimed is None:
+        asking.doubt(found)
     if found.says_everything:
         found.status, found.status_source = claimed or "subscribed", "name" if claimed else "columns"
     elif claimed:
@@ -87,6 +99,21 @@ def with_status(found: FileFound) -> FileFound:
     else:
         found.status, found.status_source = "subscribed", "assumed"
     return found
+
+
+def _claimed(name: str) -> str | None:
+    """The status that the name of a file, its folders or its sheet says; what says no of them counts."""
+    base = name.rsplit("/", 1)[-1]
+    claimed = next((status for pattern, status in NAMED if pattern.search(base)), None)
+    if claimed is not None and claimed != "subscribed":
+        return claimed
+    # Of what was given itself, a zip or a workbook, the name is not here: folders and sheets inside of it are.
+    # ("invalid" is as often said of a file as of the addresses in it.)
+    parts = [PurePosixPath(part).stem for part in name.split("/") if "invalid" not in part.lower()]
+    said = [speaking.saying_of(part) for part in parts]
+    gone = [one.yes for one in said if one.kind == "gone" and one.yes in {"unsubscribed", "cleaned", COMPLAINED}]
+    statuses = ["unsubscribed" if status == COMPLAINED else status for status in gone]
+    return min(statuses, key=STATUSES.index, default=None)
 
 
 def columns(

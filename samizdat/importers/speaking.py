@@ -15,11 +15,18 @@ from samizdat.importers.base import COMPLAINED, EMPTY, OTHERS, UNSAID
 
 CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 BREAKS = re.compile(r"[\W_]+")
-ACCENTS = re.compile("[\u0300-\u036f]")
+# Accents and vowel marks, and what cannot be seen: soft hyphens, joiners, marks of direction, variants of signs.
+ACCENTS = re.compile(
+    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
+UNSEEN = re.compile("[\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
+NEGATIVE = re.compile(r"[-−–]\s*(\d+)")
 JSON_KEY = re.compile(r'"([^"\\]{1,60})"\s*:')
 NUMBER = re.compile(r"\d+(?:[.,]0+)?")
 LONGEST_TEXT = 2_000  # characters of a note that are looked through
 LONGEST_WORD = 60  # characters; longer cells are texts, not words of a status
+ANSWERS = 4  # different words of a column of yes and no: `yes`, `Y`, `no`, `-`
+SIGNS_LONG = 3  # a tick, with what colours it
 FEW = 40  # different words of a column that a person can be asked about one by one
 
 
@@ -36,11 +43,30 @@ def _bare(text: str) -> str:
 
 def word_of(cell: str) -> str:
     """A cell as a word of a status column; a tick mark has no letters and is a word all the same."""
-    return labels.plain(cell) or cell.strip()
+    if below := NEGATIVE.fullmatch(cell.strip()):
+        return f"-{below[1]}"  # -1 is not the yes that 1 is
+    return labels.plain(cell) or UNSEEN.sub("", cell).strip()
 
 
-def _any_of(*stems: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(' '.join(stems).split())})".replace("~", " "))
+def _any_of(*stems: str, anywhere: str = "") -> re.Pattern[str]:
+    """`anywhere`: stems of languages that put something before a word, or write without blanks."""
+    begun = rf"\b(?:{'|'.join(' '.join(stems).split())})"
+    return re.compile("|".join([begun, *map(_bare, anywhere.split())]).replace("~", " "))
+
+
+# Of the languages in which readers are written to (core/spoken) and some more, as `anywhere` of _any_of.
+FAR_GONE = (
+    "退订 退訂 取消 黑名单 黑名單 拒收 拒绝 停止 解除 退会 수신거부 취소 해지 탈퇴 "
+    "إلغاء ألغى ألغت رفض محظور حظر لغو انصراف حذف~شد مسدود "
+    "הוסר הסרה ביטל ביטול חסום חסומ გაუქმ ამოშლ დაბლოკ უარი չեղարկ հրաժար արգելափակ հեռաց "
+    "шықты шыққан бас~тарт тоқтат бұғат язылудан"
+    "çıktı çıkan çıxdı çıxıb çıxmış imtina ləğv bekor~qil chiqib rad~et"
+)
+FAR_AGREED = (
+    "订阅 訂閱 購読 구독 اشتراك مشترك اشتراک مشترک عضویت מנוי გამოწერ ხელმომწერ բաժանորդ жазыл abunə obuna язылу "
+    "падпіс 配信 메일링 רשימת~תפוצה دریافت"
+)
+FAR_STATUS = "状态 狀態 ステータス 状態 상태 حالة وضعیت סטטוס מצב სტატუს կարգավիճակ күйі халəт vəziyyət holat"
 
 
 # "~" is a blank. A stem ends in \b where longer words mean something else.
@@ -86,6 +112,9 @@ GONE = _any_of(
     r"odvolan avregistr avslut avmeld avprenum frameld peruut estetty poistet loobu tuhist surnud iptal "
     r"engelle gonderme "
     r"leirat ne~kuld dezabon",
+    r"\w*sperr(?:e|en|t|vermerk)?\b ausgetret werbeverbot quarantin until\b end~date\b enddate ended\b "
+    r"адпіс адмов скасова former~(?:member|subscriber) ex~member dnc\b dne\b nomail\b",
+    anywhere=FAR_GONE,
 )
 BOUNCED = _any_of(
     r"bounc undeliver unreach invalid not~deliver non~?exist no~such~user unknown~user user~unknown cleaned\b dead\b "
@@ -127,9 +156,15 @@ YES_WORDS = labels.STATUS_WORDS["subscribed"] | labels.table(
 WORKS = labels.table("ok,available,deliverable,reachable,доступен,доступна,zustellbar")
 # Our own words (and Mailchimp's): in a column that is simply called status they mean what they mean here.
 OWN_WORDS = frozenset({"subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "transactional"})
-YES = labels.YES | labels.table("так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno") | {"✓", "✔", "☑", "✅", "+", "x", "х"}
-NO = labels.NO | labels.table("ні,nē,não,nej,ei,nein,hayır,nem,aus,na,n/a,nan,leer") | {
-    "-", "–", "—", "☐", "--", ".", "n'a", "\\n", "nie", "не", "not",
+YES = (
+    labels.YES
+    | labels.table("hə,bəli,иә,ha,әйе,დიახ,კი,այո,بله,نعم,כן,是,はい,예,так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno")
+    | {"✓", "✔", "☑", "✅", "+", "x", "х"}
+)
+NO = labels.NO | labels.table(
+    "yox,xeyr,жоқ,yo‘q,юк,არა,ոչ,خیر,نه,لا,לא,否,不,いいえ,아니오,nok,ні,nē,não,nej,ei,nein,hayır,nem,aus,na,n/a,nan,leer"
+) | {
+    "✗", "✘", "❌", "🚫", "×", "☒", "-", "–", "—", "☐", "--", ".", "n'a", "\\n", "nie", "не", "not",
 }  # fmt: skip
 
 # Labels about agreeing: what is under them is asked whatever it is, or only where it answers yes and no.
@@ -144,14 +179,20 @@ AGREED = _any_of(
     r"active\b aktiv\b "
     r"angemeldet anmeld abonn inscri suscri acept accett iscri подпис рассылк активн подтвер підпис розсилк "
     r"підтвер zapis "
-    r"subskryb aktywn jaunum pieteik abone prenumer aangemeld ingeschr nieuwsbrief odber bulten nyhetsbrev uutiskirje"
+    r"subskryb aktywn jaunum pieteik abone prenumer aangemeld ingeschr nieuwsbrief odber bulten nyhetsbrev uutiskirje",
+    r"accept",
+    anywhere=FAR_AGREED,
 )
 STATUS = _any_of(
     r"status статус состояни statut\b statuss\b busena\b olek\b tila\b durum\b стан\b availab доступност "
-    r"bulk\b standing\b"
+    r"bulk\b standing\b",
+    anywhere=FAR_STATUS,
 )
 # Words that are a place as often as a status: only what stands under them tells.
-MAYBE_STATUS = _any_of(r"state\b estado\b stato\b stan\b staat\b stav\b etat\b zustand\b preference wunsch")
+MAYBE_STATUS = _any_of(
+    r"frequen haufigkeit frecuencia частот czestotl "
+    r"state\b estado\b stato\b stan\b staat\b stav\b etat\b zustand\b preference wunsch"
+)
 # About telephone and the like, or about being watched: no word about e-mail.
 ELSEWHERE = _any_of(
     r"sms phone calls?\b whatsapp fax\b trade\b push\b telegram viber postal letters?\b telefon téléphone "
@@ -272,7 +313,7 @@ STRONG_STEMS = (
     r"atrakst atteic atteik nesut\w* nerakst\w* atsisak\w* nesiust\w* uitgeschreven afgemeld odhlas\w* neposil\w* "
     r"avregistrer avmeld peruut\w* loobu\w*",
 )
-STRONG = re.compile(_any_of(*STRONG_STEMS).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
+STRONG = re.compile(_any_of(*STRONG_STEMS, anywhere=FAR_GONE).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
 
 
 def _roots(stem: str) -> set[str]:
@@ -284,8 +325,16 @@ def _roots(stem: str) -> set[str]:
     return {max(re.findall(r"[^\W\d_]+", ending.replace("s?", "")), key=len) for ending in endings.split("|")}
 
 
-ROOTS = tuple(set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split())))
-LEAVING = frozenset(word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"})
+ROOTS = tuple(
+    set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split()))
+    | {max(_bare(stem).split("~"), key=len) for stem in FAR_GONE.split()}
+)
+LEAVING = frozenset(
+    word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"}
+) | labels.table(
+    "deceased,died,verstorben,gestorben,ausgetreten,gekündigt,décédé,décédée,fallecido,fallecida,deceduto,deceduta,"
+    "умер,умерла,помер,померла,zmarł,zmarła,miris,mirusi,mirė,former member,former subscriber,ex-member,do not email"
+)
 SIGNS = dict.fromkeys(map(ord, " -_./'"))
 
 
@@ -355,7 +404,25 @@ def speaks(label: str, words: Iterable[str]) -> str:
         answers = [word for word in words if word_of(word) in YES or word_of(word) in NO or meaning_of(word)]
         return "label" if answers and len(answers) * 2 >= len(words) else ""
     maybe = MAYBE_STATUS.search(text) is not None and len(words) <= FEW
-    return "label" if maybe and any(meaning_of(word) for word in words) else ""
+    return "label" if maybe and any(meaning_of(word) or NEVER.fullmatch(spaced(word)) for word in words) else ""
+
+
+def answers(cells: Iterable[str]) -> bool:
+    """Whether cells say nothing but yes and no, in words or in signs: under a label that nobody knows, a no to what?
+
+    A column that says the same of everybody counts where that is a word for no: 1 may as well be the number of a list.
+    """
+    different = {word_of(cell) for cell in cells}
+    words = different - {""}
+    if not 0 < len(words) <= ANSWERS or not all(map(_is_answer, words)):
+        return False
+    return len(different) > 1 or any(word in NO and len(word) > 1 for word in words)
+
+
+def _is_answer(word: str) -> bool:
+    """`word` as of word_of: yes, no, OK, or a sign such as a tick."""
+    known = word in YES or word in NO or word in {"ok", "okay"}
+    return known or (len(word) <= SIGNS_LONG and not any(sign.isalnum() for sign in word))
 
 
 def preset(label: str, cell: str) -> str:

@@ -11,8 +11,9 @@ import pytest
 from samizdat.importers import answers
 from samizdat.importers.base import Plan, choose
 from samizdat.importers.reading import open_given
+from samizdat.importers.speaking import word_of
 from samizdat.web import plans
-from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read_plan
+from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read_plan, zipped
 from tests.importers.test_workbook import book
 
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
@@ -284,3 +285,58 @@ def test_an_empty_day_of_a_database_is_no_day_of_leaving() -> None:
         found = choose(given, IMPORTERS).inspect(given)
         plan, _ = on_the_command_line(given, found, {})
         assert subscribed(given, found, plan) == {"a", "c"}
+
+
+# (label, a cell of who said yes, a cell of who said no)
+STRANGE = [
+    ("DNC", "N", "Y"), ("May we email you?", "Yes", "No"), ("Thursday Letter", "yes", "no"),
+    ("deliverable", "true", "false"), ("Email valid", "TRUE", "FALSE"), ("📧", "✅", "❌"), ("Mail OK", "ok", "nok"),
+    ("Receives newsletter", "✓", "✗"), ("Un\u200bsubscribed", "no", "yes"), ("Abge\u00admeldet", "nein", "ja"),
+    ("Werbesperre", "", "X"), ("Quarantined", "no", "yes"), ("Email frequency", "Weekly", "Never"),
+    ("Mailing allowed", "1", "-1"), ("Accepte les e-mails", "oui", "non"), ("Subscriber until", "", "2021-05-19"),
+    ("Kategorie", "Presse", "ausgetreten"), ("Group", "Riga", "отписался"),
+    ("Падпіска", "так", "не"), ("Падпіска", "так", "адпісаўся"), ("Abunə", "hə", "yox"),
+    ("Күйі", "жазылған", "жазылымнан шықты"), ("სტატუსი", "გამოწერილი", "გამოწერა გაუქმებულია"),
+    ("Կարգավիճակ", "բաժանորդ", "չեղարկված"), ("وضعیت", "مشترک", "لغو اشتراک"), ("الحالة", "مشترك", "ألغى الاشتراك"),
+    ("סטטוס", "רשום", "הוסר"), ("状态", "已订阅", "已退订"), ("配信", "配信中", "配信停止"),
+    ("Durum", "Abone", "Abonelikten çıktı"),
+]  # fmt: skip
+
+
+def of_two(label: str, yes: str, no: str, name: str = "people.csv") -> Found:
+    text = f"email,name,{label}\nann@x.example,Ann,{yes}\nbob@x.example,Bob,{no}\neve@x.example,Eve,{yes}\n"
+    return inspect(named(name, text.encode()))
+
+
+@pytest.mark.parametrize(("label", "yes", "no"), STRANGE)
+def test_a_no_in_words_that_nobody_expected_stops_the_import_and_is_never_offered_as_a_yes(
+    label: str, yes: str, no: str
+) -> None:
+    plan = of_two(label, yes, no).plan().with_status("subscribed")
+    assert any(question.code in {"ask_columns", "ask_words"} for question in plan.questions())
+    (file,) = plan.files
+    assert file.columns[2].words.get(word_of(no)) != "subscribed"
+
+
+def test_yes_and_no_about_something_else_is_no_question_beside_a_plain_status() -> None:
+    text = "email,status,Volunteer\nann@x.example,subscribed,yes\nbob@x.example,unsubscribed,no\n"
+    assert inspect(named("people.csv", text.encode())).plan().questions() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("отписавшиеся.csv", "unsubscribed"), ("жалобы.csv", "unsubscribed"), ("blocklist.csv", "unsubscribed"),
+        ("removed/list.csv", "unsubscribed"), ("inactive/list.csv", "unsubscribed"),
+        ("complained/list.csv", "unsubscribed"), ("do-not-mail.csv", "unsubscribed"),
+        ("Abgemeldet.csv", "unsubscribed"),
+        ("недоставленные.csv", "cleaned"),
+    ],
+)  # fmt: skip
+def test_a_list_whose_name_or_folder_says_that_its_people_left_is_not_subscribed_by_a_status_for_all(
+    name: str, status: str
+) -> None:
+    people = b"email\nbob@x.example\n"
+    found = inspect(named("all.zip", zipped({"people.csv": b"email\nann@x.example\n", name: people})))
+    told = {file.name: file.status for file in found.plan().with_status("subscribed").files}
+    assert told == {"people.csv": "subscribed", name: status}
