@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.ledger import News
+from samizdat.core.ledger import News, Record
 from samizdat.core.outcome import Deferred, RouteVerdict
+from samizdat.delivery.actions.pacing import Allowance
 from samizdat.delivery.engine.lane import MOST_TOSSES, Lane
+from samizdat.delivery.engine.route_run import RouteRun
 from samizdat.delivery.engine.slices import SLICE, Claim, Item, Slice
 from samizdat.delivery.values import Addressed
 
@@ -151,3 +153,21 @@ def test_a_letter_of_a_barred_domain_waits_for_the_route_that_takes_it(lane: Lan
     assert not lane.has_slices_for(first) and lane.next_item(first) is None
     found = lane.next_item(second)
     assert found is not None and found.addressed.number == 1
+
+
+def test_what_a_busy_relay_sends_back_waits_as_long_as_it_said(lane: Lane) -> None:
+    before = time.monotonic()
+    lane.came_back(lane.runs[0], item(1, 0), Deferred(451, "busy", "throttle", "throttled", wait=92))
+    assert lane._again[0][0] - before >= 92
+
+
+def test_the_journal_keeps_the_time_that_a_server_named(lane: Lane) -> None:
+    records: list[Record] = []
+    lane.sender.journal = SimpleNamespace(r=records.append)  # type: ignore[assignment]
+    lane.sender.recorder = SimpleNamespace()  # type: ignore[assignment]
+    lane.book = lambda *what, **_more: None  # type: ignore[method-assign]
+    info: Any = SimpleNamespace(id=1, state="live", barred=frozenset(), allowance=Allowance())
+    one = item(1, 0)
+    run = RouteRun(lane, info)
+    run.tell(SimpleNamespace(key=one), Deferred(450, "4.2.0 try again in 2 hours", "recipient", "other", wait=7200))
+    assert [(record.news, record.wait) for record in records] == [(News.DEFERRED, 120)]

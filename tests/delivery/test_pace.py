@@ -208,6 +208,46 @@ def test_a_mailbox_provider_that_asks_for_patience_is_put_off_and_holds_up_nobod
     assert set(server.counts().values()) == {1} and len(server.counts()) == 90
 
 
+def waits() -> set[timedelta]:
+    """How long those who were put off wait, from their answer on."""
+    return {row.due - row.first for row in Retry.objects.all()}
+
+
+def test_a_reader_whose_server_named_a_time_is_not_tried_before_it(house: House, server: ScriptedServer) -> None:
+    addresses = house.people(3)
+    # Our own table would say five minutes.
+    server.on("rcpt", "450 4.2.0 Greylisted, try again in 2 hours", recipient=addresses[1])
+    house.route(server)
+    house.released()
+    with Running():
+        until(lambda: len(server.messages) == 2 and Retry.objects.exists())
+    assert waits() == {timedelta(hours=2)}
+
+
+def test_a_relay_that_named_a_time_rests_that_long(house: House, server: ScriptedServer) -> None:
+    house.people(3)
+    server.on("mail", "550 Too many messages. Try again in 92 seconds.")
+    route = house.route(server)
+    campaign = house.released()
+    with Running():
+        until(lambda: Route.objects.get(pk=route.pk).state == "throttled")
+    route.refresh_from_db()
+    assert route.until is not None and route.until - route.changed == timedelta(seconds=92)
+    assert not server.messages and queries.status(campaign)["refused"] == 0
+
+
+def test_a_mailbox_provider_that_named_a_time_gets_nothing_before_it(house: House, server: ScriptedServer) -> None:
+    theirs, _other = house.people(2)  # The other one is of a provider that is not known.
+    server.on("final", "421 4.7.0 [TSS04] temporarily deferred, try again in 1200 seconds", recipient=theirs)
+    house.route(server, connections=1)
+    house.released()
+    with Running():
+        until(lambda: len(server.messages) == 1 and Retry.objects.exists())
+    slowed = ProviderPace.objects.get()
+    assert slowed.hold - slowed.at == 1200
+    assert min(waits()) >= timedelta(seconds=1190)
+
+
 def test_a_relay_that_is_slow_itself_slows_no_mailbox_provider_down(house: House, server: ScriptedServer) -> None:
     house.people(30)
     server.on("mail", "451 4.7.1 Rate limit exceeded, try again in 1 seconds", after=9, times=1)

@@ -87,6 +87,15 @@ def test_after_a_kill_answers_are_booked_the_open_ones_doubtful_and_the_rest_fre
     assert not journal.files(dead.worker.journal)
 
 
+def test_the_time_that_a_server_named_outlives_a_kill(house: House) -> None:
+    dead = Dead(house)
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    dead.journal.r(Record(0, dead.chunk, FIRST_NUMBER, News.DEFERRED, 0, 450, dead.route.pk, wait=120))
+    dead.journal.close(keep=True)
+    recovery.recover_dead(NOW)
+    assert [retry.due - NOW for retry in Retry.objects.all()] == [timedelta(hours=2)]
+
+
 def test_recovery_that_is_killed_and_done_again_changes_nothing_more(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
