@@ -151,7 +151,8 @@ def shown_at_desk(organisation: Any, whole: str) -> str:
     """A page with our pictures from the desk, with words in the place of everybody else's, and whole in a narrow
     frame.
     """
-    return _fitted(_IMAGE.sub(_foreign, _with_own_pictures(organisation, whole)), fixed_width(whole))
+    ours = _TAG.sub(_without_backgrounds, _with_own_pictures(organisation, whole))
+    return _fitted(_IMAGE.sub(_foreign, ours), fixed_width(whole))
 
 
 def too_wide(page: str) -> str:
@@ -218,15 +219,30 @@ def _with_own_pictures(organisation: Any, whole: str) -> str:
 
 _IMAGE = re.compile(r"<img\b(?:[^>\"]|\"[^\"]*\")*>")
 _SOURCE = re.compile(r'\bsrc="(?:https?:)?//([^/"?#]+)')
+_RELATIVE = re.compile(r'\bsrc="(?!/)([^"]*)"')
 _ALT = re.compile(r'\balt="([^"]*)"')
+
+
+# What a browser would fetch besides: backgrounds, by attribute or by CSS. Our own pictures begin with a slash by now.
+_TAG = re.compile(r"<style\b[^>]*>.*?</style>|<[a-z](?:[^>\"]|\"[^\"]*\")*>", re.IGNORECASE | re.DOTALL)
+_QUOTE = r"(?:&quot;|&#x27;|&#39;|[\"'])?"
+_CSS_ADDRESS = re.compile(rf"\burl\(\s*{_QUOTE}(?!/[^/])[^)]*\)", re.IGNORECASE)
+_BACKGROUND = re.compile(r"\sbackground=\"(?!/[^/])[^\"]*\"", re.IGNORECASE)
+
+
+def _without_backgrounds(tag: re.Match[str]) -> str:
+    return _BACKGROUND.sub("", _CSS_ADDRESS.sub("none", tag[0]))
 
 
 def _foreign(image: re.Match[str]) -> str:
     """A picture of somebody else's host is not fetched from the desk: the host would see who writes here, and when."""
     source, alt = _SOURCE.search(image[0]), _ALT.search(image[0])
-    if not source:
+    if source:
+        said = escape(_("Picture from %(host)s, not fetched here") % {"host": html.unescape(source[1])})
+    elif source := _RELATIVE.search(image[0]):
+        said = escape(_("Picture “%(name)s”: its address is incomplete") % {"name": html.unescape(source[1])})
+    else:
         return image[0]
-    said = escape(_("Picture from %(host)s, not fetched here") % {"host": html.unescape(source[1])})
     shown = said + (f": {alt[1]}" if alt and alt[1].strip() else "")
     return (
         f'<span role="img" aria-label="{shown}" style="display:inline-block;max-width:100%;box-sizing:border-box;'
