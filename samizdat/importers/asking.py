@@ -55,8 +55,13 @@ class Seen:
 
 def count(given: Given, found: FileFound, sheet: Sheet, known: frozenset[str], *, thorough: bool) -> dict[int, Seen]:
     """Column -> its different cells, for the columns that may speak. Not thorough: of the first rows alone."""
-    watched = {column.index: Seen() for column in found.columns if _may_speak(column, known)}
-    if not watched or found.delimiter == ADDRESS_LIST:
+    pasted = found.delimiter == ADDRESS_LIST
+    watched = {
+        column.index: Seen()
+        for column in found.columns
+        if _may_speak(column, known) or (pasted and column.becomes == "name")
+    }
+    if not watched:
         return {}
     width = len(found.columns)
     for rows in _rows(given, found) if thorough else [[row for row in sheet.rows if len(row) == width]]:
@@ -91,7 +96,7 @@ def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = froz
             continue
         held = _stripped(seen[column.index])
         many = seen[column.index].many
-        if labels.plain(column.label) in known and column.label.strip():
+        if labels.plain(column.label) in known and column.label.strip() and column.becomes != "name":
             _known(column, held)
         elif not _out_for_donations(column, held):
             _guessed(found, column, held, many)
@@ -109,6 +114,8 @@ def _stripped(seen: Seen) -> Counter[str]:
 def _known(column: Column, held: Counter[str]) -> None:
     """A column that its service explains: words it never told us are asked, an empty cell is not a yes."""
     if column.becomes == "status":
+        if any(cell and speaking.word_of(cell) not in column.words for cell in held):
+            column.asks = "cells"
         fill(column, held)
     elif any(cell[:1] in "{[" for cell in held if cell):
         _out_for_donations(column, held, label="")
@@ -131,8 +138,8 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
     times = speaking.are_times(words)
     if column.becomes in {"opt_in_time", "confirm_time", "last_changed"} and (times or not words):
         return
-    if column.becomes == "tags":
-        _tags(column, words)
+    if column.becomes in {"tags", "name"}:
+        _beside(column, words)
         return
     said = speaking.saying_of(column.label)
     if column.becomes == "out" and said.kind != "gone":
@@ -178,9 +185,10 @@ def doubt(found: FileFound) -> None:
             column.words = speaking.presets(column.label, cells)
 
 
-def _tags(column: Column, words: list[str]) -> None:
-    """Tags that say who left keep being tags, and count as a status besides."""
-    gone = {tag for cell in words for tag in cells.tags(cell) if speaking.holds_leaving_word(tag)}
+def _beside(column: Column, words: list[str]) -> None:
+    """Tags that say who left keep being tags, and count as a status besides. Pasted lists say it behind the address."""
+    parts = {tag for cell in words for tag in cells.tags(cell)} if column.becomes == "tags" else set(words)
+    gone = {part for part in parts if speaking.holds_leaving_word(part)}
     if gone:
         column.asks = "cells"
         column.words = {speaking.word_of(tag): speaking.meaning_of(tag) or "unsubscribed" for tag in sorted(gone)}

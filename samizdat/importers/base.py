@@ -55,7 +55,7 @@ OUT_BECAUSE = {
     "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
 }
 # What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
-WORDED = ("status", "tags", "notes", "left_reason")
+WORDED = ("status", "tags", "notes", "left_reason", "name")
 
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {

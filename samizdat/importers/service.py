@@ -81,6 +81,11 @@ class Service:
         """Its labels are not enough: somebody else's list with them says other things by other words."""
         return self._has_labels(name, sheet) and self._has_words(sheet)
 
+    def _known(self) -> frozenset[str]:
+        """Labels that need no explaining. Tags and notes hold the organisation's own words, which may say anything."""
+        told = [label for label, (target, _) in self.columns.items() if target not in {"tags", "notes"}]
+        return frozenset(map(labels.plain, [*told, *self.words]))
+
     def _has_labels(self, name: str, sheet: Sheet) -> bool:
         return not self.passes_over(name) and self.knows({labels.plain(label) for label in sheet.heading}, sheet)
 
@@ -105,7 +110,7 @@ class Service:
                     index,
                     lambda sheet: self._columns(sheet, tagger),
                     thorough=thorough,
-                    known=frozenset(map(labels.plain, [*self.columns, *self.words])),
+                    known=self._known(),
                 )
                 problems += more
                 if found:

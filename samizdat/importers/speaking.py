@@ -79,7 +79,7 @@ GONE = _any_of(
     r"revocation withdr[ae]w "
     r"objection objected rejected\b deceased\b died\b stop~?list stopped\b stop\b must~not should~not "
     r"not~allowed denied\b "
-    r"forbidden",
+    r"forbidden nomail\b dnc\b dne\b dnm\b death\b todes deces\b смерт",
     r"abgemeldet abmeld abbestell ausgetragen austragung austritt gesperrt sperr widerruf widersp widersproch "
     r"gekundigt "
     r"kundigung geloscht ausgeschlossen blockiert verstorben "
@@ -122,7 +122,8 @@ BOUNCED = _any_of(
     r"non~recapit npai\b "
     r"adresse~invalide недостав недоступ не~доставл возврат~пис несуществ неверн\w*~адрес невалид невручен "
     r"недосяж не~існу "
-    r"odbi[tc] odbił niedorecz niedostar nieistniej nepiegad nederig nepristat nedoruc onbestelbaar studs",
+    r"odbi[tc] odbił niedorecz niedostar nieistniej nepiegad nederig nepristat nedoruc onbestelbaar studs "
+    r"is~bad\b bad~(?:e~?mail|address)",
 )
 COMPLAINTS = _any_of(
     r"complain spam abuse\b abusive junk\b beschwerd plainte\w*~(?:pour|spam) plainte\b signale queja\b "
@@ -179,8 +180,14 @@ AGREED = _any_of(
     r"active\b aktiv\b "
     r"angemeldet anmeld abonn inscri suscri acept accett iscri подпис рассылк активн подтвер підпис розсилк "
     r"підтвер zapis "
-    r"subskryb aktywn jaunum pieteik abone prenumer aangemeld ingeschr nieuwsbrief odber bulten nyhetsbrev uutiskirje",
-    r"accept",
+    r"subskryb aktywn jaunum pieteik abone prenumer aangemeld ingeschr nieuwsbrief odber bulten nyhetsbrev uutiskirje "
+    r"accept enabled\b allow(?:s|ed)?\b contactable (?:may|can|ok~to|okay~to)~(?:we~)?(?:be~)?"
+    r"(?:e~?mail|mail|contact|send|write) "
+    r"verteiler rundbrief rundmail infobrief infolettre lettre~d bulletin boletin bollettino boletim бюллетен "
+    r"дайджест "
+    r"вестник бюлетен вісник biuletyn vestkopa naujienlaisk uudiskir hirlevel darf\b kontaktiert "
+    r"можно~(?:писать|слать) "
+    r"можна~(?:писати|надсилати) получа\w* хочет включен увімкнен peut",
     anywhere=FAR_AGREED,
 )
 STATUS = _any_of(
@@ -260,6 +267,8 @@ def meaning_of(cell: str) -> str:
         return known
     if word in YES_WORDS:
         return "subscribed"
+    if word in NEVERS:
+        return "unsubscribed"
     text = spaced(cell)
     if not text or len(text) > LONGEST_WORD or word in YES or word in NO:
         return ""
@@ -329,11 +338,15 @@ ROOTS = tuple(
     set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split()))
     | {max(_bare(stem).split("~"), key=len) for stem in FAR_GONE.split()}
 )
-LEAVING = frozenset(
-    word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"}
-) | labels.table(
-    "deceased,died,verstorben,gestorben,ausgetreten,gekündigt,décédé,décédée,fallecido,fallecida,deceduto,deceduta,"
-    "умер,умерла,помер,померла,zmarł,zmarła,miris,mirusi,mirė,former member,former subscriber,ex-member,do not email"
+NEVERS = labels.table("never,niemals,jamais,nunca,mai più,никогда,ніколи,nigdy,nekad,niekada,nooit,nikdy")
+LEAVING = (
+    NEVERS
+    | frozenset(word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"})
+    | labels.table(
+        "deceased,died,verstorben,gestorben,ausgetreten,gekündigt,décédé,décédée,fallecido,fallecida,deceduto,deceduta,"
+        "умер,умерла,помер,померла,zmarł,zmarła,miris,mirusi,mirė,former member,former subscriber,"
+        "ex-member,do not email"
+    )
 )
 SIGNS = dict.fromkeys(map(ord, " -_./'"))
 

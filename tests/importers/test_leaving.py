@@ -168,6 +168,8 @@ def test_a_status_for_the_whole_file_overrides_no_row(name: str) -> None:
         "On hold", "Hard bounce", "Spam complaint", "Deceased", "Consent", "Permission", "Lead status", "Abgemeldet",
         "Gesperrt", "Einwilligung", "Désinscrit", "Consentement", "Baja", "No enviar", "Отписан", "Не отправлять",
         "Согласие", "Відписаний", "Згода", "Wypisany", "Zgoda", "Atrakstījies", "Piekrišana", "Atsisakė", "Disiscritto",
+        "DNC", "NOMAIL", "Date of death", "Accepts Email Marketing", "Email 1 is bad", "Rundbrief",
+        "Можно писать", "Enabled",
         "Descadastrado", "Uitgeschreven", "Zustellung gesperrt", "Умер", "Zmarły", "Décédé",
     ],
 )  # fmt: skip
@@ -340,3 +342,49 @@ def test_a_list_whose_name_or_folder_says_that_its_people_left_is_not_subscribed
     found = inspect(named("all.zip", zipped({"people.csv": b"email\nann@x.example\n", name: people})))
     told = {file.name: file.status for file in found.plan().with_status("subscribed").files}
     assert told == {"people.csv": "subscribed", name: status}
+
+
+def test_a_pasted_line_that_says_somebody_left_is_asked() -> None:
+    content = b"Ann <ann@example.org>\nbob@example.org (unsubscribed)\ncyd@example.org\n"
+    with open_given([named("pasted.txt", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        assert [question.code for question in found.plan().with_status("subscribed").questions()] == ["ask_columns"]
+        plan, _ = on_the_command_line(given, found, {})
+        assert subscribed(given, found, plan) == {"ann", "cyd"}
+
+
+def test_a_word_that_a_service_never_told_us_is_asked() -> None:
+    rows = [f"r{number}@example.org,regular,2020-01-02" for number in range(600)]
+    content = "\n".join(["email,type,creation_date", *rows, "last@example.org,member,2020-01-02", ""])
+    found = inspect(named("subscribers.csv", content.encode()))
+    assert found.source == "buttondown"
+    assert [question.code for question in found.plan().with_status("subscribed").questions()] == ["ask_columns"]
+
+
+def test_a_tag_of_a_known_service_that_says_somebody_left_is_asked() -> None:
+    content = b"email,subscribed,sent,opens,groups\na@example.org,2020-01-02,1,1,fair\n"
+    content += b"b@example.org,2020-01-02,1,1,Unsubscribed\n"
+    found = inspect(named("people.csv", content))
+    assert found.source == "mailerlite"
+    assert [question.code for question in found.plan().with_status("subscribed").questions()] == ["ask_columns"]
+
+
+@pytest.mark.parametrize(
+    ("label", "yes", "no"),
+    [
+        ("Newsletter", "1", "0"), ("Send newsletter", "Y", "N"), ("E-Mail-Verteiler", "ja", "nein"),
+        ("Infolettre", "oui", "non"), ("Accepts Email Marketing", "yes", "no"), ("email_opt_in", "true", "false"),
+        ("Можно писать", "да", "нет"), ("Email consent", "granted", "refused"), ("Frequency", "weekly", "never"),
+        ("Marketing status", "Subscribed", "No consent"), ("Status", "Engaged", "NotConfirmed"), ("Status", "1", "-1"),
+    ],
+)  # fmt: skip
+def test_a_no_by_the_words_of_any_service_is_asked_and_kept_out(label: str, yes: str, no: str) -> None:
+    content = f"email,{label}\na@example.org,{yes}\nb@example.org,{no}\n".encode()
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        column = found.files[0].columns[1]
+        assert column.asks
+        assert column.words.get(answers.word_of(no)) != "subscribed"
+        told = {label: {yes: "subscribed", no: "unsubscribed"}}
+        plan, _ = on_the_command_line(given, found, told)
+        assert subscribed(given, found, plan) == {"a"}
