@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from samizdat.campaigns import (
 from samizdat.campaigns.copying import copy
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError, Overtaken
-from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.letter import findings, proof_of
 from samizdat.core.document import dumps, parse
 from samizdat.core.document.merge import numbered_body
 from samizdat.core.letter import fill
@@ -386,3 +387,23 @@ def test_a_campaign_is_written_into_a_repeatable_part_and_more_are_added_after_i
     written = begun.with_(format="html", body="<p>Mine</p>")
     actions.save(letter, written, version=letter.version, by=None, now=NOW)
     assert "Mine" in seen() and "Words of it" not in seen()
+
+
+ODD = Path(__file__).parents[1] / "payloads/odd-templates"
+
+
+@pytest.mark.django_db
+def test_the_checks_name_what_leads_nowhere_in_a_template_and_where(lantern: Any) -> None:
+    came = (ODD / "noimportant.html").read_bytes()
+    template = templating.take_in(lantern, "Odd", came, by=None, now=NOW).template
+    begun, _template = starters.begun(
+        lantern, str(template.pk), "en", Draft(subject="News", from_email="a@lantern.example")
+    )
+    letter = actions.create(lantern, new_list(lantern, "L", now=NOW), begun, by=None, now=NOW, template=template)
+    proof = proof_of(letter, NOW)
+    assert proof.compiled is None, "nobody who leaves another service's list goes on getting this one"
+    told = {one.code: (one.severity, one.place, one.line, one.sentence) for one in findings(proof.flaws)}
+    assert told["template_picture"][:3] == ("care", "template", 3)
+    assert told["link_relative"][:3] == ("stop", "template", 3)
+    assert told["link_leaves"][:3] == ("stop", "template", 3)
+    assert "images/a.png" in told["template_picture"][3] and "{{ unsubscribe }}" in told["link_leaves"][3]

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from samizdat.core.document import dumps
+from samizdat.core.document.dress import PLAIN
 from samizdat.core.letter import Content, fill, render
 from samizdat.core.templating import Arrangement, arranged, take
+from samizdat.core.templating.blocks import read
 from tests.browser import different, opened, pictured, started, texts
 
 pytestmark = pytest.mark.browser
@@ -96,17 +99,19 @@ def windows() -> Iterator[tuple[Any, Any]]:
         yield one, other
 
 
-def letter(came: str, words: str = "") -> str:
-    """What goes out to a reader, with what stood in the template, or with her own words."""
+def letter(came: str, words: str = "", *, in_blocks: bool = False) -> str:
+    """What goes out to a reader, with what stood in the template, or with other words."""
     taken = take(came.encode(), ["FNAME"])
+    begun = read(taken.sample) if in_blocks else None
     content = Content(
         subject="News",
         from_name="Northern Lantern",
         from_address="letter@lantern.example",
         organisation="Northern Lantern",
         preheader="In the list of mails",
-        body=words or taken.sample,
-        format="html",
+        body=dumps(begun.document) if begun else words or taken.sample,
+        format="blocks" if begun else "html",
+        dress=begun.dress if begun else PLAIN,
         template=arranged(taken.source, Arrangement()),
     )
     return fill(render(content, now=NOW).html, {"UNSUB_URL": "https://u.example/leave"})
@@ -133,6 +138,9 @@ def test_a_template_looks_as_it_came_and_what_is_written_into_it_is_seen(windows
     for width in WIDTHS:
         assert texts(resized(other, width)) == there[width], width
         assert different(pictured(resized(one, width)), pictured(other)) == 0, width
+    show(other, letter(came, in_blocks=True), scheme)
+    for width in WIDTHS:
+        assert texts(resized(other, width)) == there[width], f"in blocks, {width}"
     show(other, letter(came, "The bridge is open again."), scheme)
     for width in WIDTHS:
         box = {words: (x, y) for words, x, y, _width, _height in texts(resized(other, width))}
