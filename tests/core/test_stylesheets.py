@@ -70,6 +70,18 @@ def test_no_sheet_is_too_odd_to_be_read(sheet: str) -> None:
     inlined(f"<html><head><style>{sheet}</style></head><body><p class='a'>x</p></body></html>", OURS)
 
 
+@pytest.mark.parametrize(
+    "sheet",
+    ["[" * 200_000, "a[[[[{b:c}" * 20_000, "a{b:url(" * 30_000, "a{" * 100_000, "@media x{" * 30_000, "/*" * 100_000,
+     "".join(f"*:not(.a{number}){{b:c}}" for number in range(3_000)) + "</style>" + "<b>x</b>" * 3_000 + "<style>"],
+    ids=["brackets", "rules of brackets", "addresses", "blocks", "groups", "comments", "rules of everything"],
+)  # fmt: skip
+def test_a_sheet_that_was_made_to_hurt_is_read_in_a_moment(sheet: str) -> None:
+    """Not in minutes, as when what is never closed is looked for from each place."""
+    page, _kept = inlined(f"<html><head><style>{sheet}</style></head><body><p>x</p></body></html>", OURS)
+    assert "<p" in page
+
+
 pieces = st.sampled_from(["/* } ; { */", "'};{'", '"}{;"', "url(a;b{c}d)", "url('a;b')", "(;)", "[=';']", "x", " "])
 rules = st.builds(
     lambda prelude, block: (prelude, block),

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 type Specificity = tuple[int, int, int]
 
+LONGEST_SELECTOR = 500  # characters
 MOST_NESTED = 8  # groups such as @media inside of each other; real sheets have two
 _STRING = r"\"(?:[^\"\\\n]|\\.)*(?:\"|(?=\n)|\Z)|'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z)"
 _COMMENT = r"/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)"
@@ -25,9 +26,7 @@ _IMPORTANT = re.compile(r"\s*!\s*important\s*$", re.IGNORECASE)
 
 # A style element of a page: [1] its attributes, [2] its sheet. A comment is found as well, without either: no browser
 # reads a sheet in it, and what a condition shows to Outlook alone stands in one.
-STYLE = re.compile(
-    r"<!--.*?(?:-->|\Z)|<style\b((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>(.*?)(?:</style\s*>|\Z)", re.IGNORECASE | re.DOTALL
-)
+STYLE = re.compile(r"<!--.*?(?:-->|\Z)|<style\b([^<>]*)>(.*?)(?:</style\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def uncommented(page: str) -> str:
@@ -137,7 +136,9 @@ def declarations(block: str) -> tuple[Declaration, ...]:
 
 @lru_cache(maxsize=2048)
 def selectors(prelude: str) -> tuple[str, ...]:
-    return tuple(" ".join(part.split()) for part in _split(prelude, ",") if part.strip())
+    """Without those that are longer than any that means something: what looks at them takes the square of that."""
+    found = (" ".join(part.split()) for part in _split(prelude, ","))
+    return tuple(one for one in found if 0 < len(one) <= LONGEST_SELECTOR)
 
 
 def _split(text: str, at: str) -> list[str]:

@@ -169,6 +169,7 @@ class _Sheets:
     def __init__(self, page: str) -> None:
         self.rules: dict[str, list[tuple[object, set[str], tuple[Declaration, ...]]]] = {}
         self.shown = set[str]()
+        self.known: dict[tuple[str, ...], Mapping[str, str]] = {}
         for number, sheet in enumerate(found[2] for found in STYLE.finditer(page) if found[2] is not None):
             self._read(sheet, number * 1_000_000)
 
@@ -201,6 +202,12 @@ class _Sheets:
 
     def styles(self, one: Element) -> Mapping[str, str]:
         """Property -> value, in small letters."""
+        key = (one.tag, *(one.attrs.get(name, "") for name in ("class", "id", "style")))
+        if key not in self.known:
+            self.known[key] = self._styles(one)
+        return self.known[key]
+
+    def _styles(self, one: Element) -> Mapping[str, str]:
         own = declarations(one.attrs.get("style", ""))
         names = _names(one)
         worn = [rule for name in names for rule in self.rules.get(name, ()) if rule[1] <= names]
