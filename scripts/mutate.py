@@ -35,8 +35,8 @@ from scripts.test import CannotRun, compile_once, install_missing, postgresql, q
 LIST = HERE / "scripts" / "mutations.toml"
 # What the tests need of the tree.
 COPIED = ("samizdat", "tests", "scripts", "docs", "pyproject.toml", "run", "CHANGELOG.md", "README.md")
-# Seconds. A change that makes everything stand still is noticed too.
-LONGEST = 120
+# Seconds for the tests of one change, and of one file as it is. Who takes longer may only be slow, so it says nothing.
+LONGEST, LONGEST_FILE = 240, 900
 # That plugins were imported before is meant.
 QUIET = "ignore::pytest.PytestAssertRewriteWarning"
 # How pytest ends when a test failed. Any other end (nothing collected, a text that is no Python) says nothing.
@@ -143,20 +143,21 @@ class Tree:
             text=True,
         )
 
-    def run(self, tests: Iterable[str]) -> tuple[int, str]:
+    def run(self, tests: Iterable[str], seconds: float = LONGEST) -> tuple[int, str]:
         """How pytest ended, and what it said last."""
         self._tidy()
         words = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-W", QUIET, *tests]
         assert self._warm.stdin is not None and self._warm.stdout is not None
         print(json.dumps([str(self._said), *words]), file=self._warm.stdin, flush=True)
         number = int(self._warm.stdout.readline())
-        stop = threading.Timer(LONGEST, os.killpg, (number, signal.SIGKILL))
+        stop = threading.Timer(seconds, os.killpg, (number, signal.SIGKILL))
         stop.start()
         try:
             code = int(self._warm.stdout.readline())
         finally:
             stop.cancel()
-        return (FAILED, "stood still") if code == -signal.SIGKILL else (code, self._said.read_text()[-4000:])
+        said = f"took longer than {seconds:g} s\n" if code == -signal.SIGKILL else ""
+        return code, said + self._said.read_text()[-4000:]
 
     def _tidy(self) -> None:
         """Nothing that the change before has left: journals, locks, half a database. Empty tables stay, for copies."""
@@ -208,7 +209,7 @@ class Run:
                 self._try(one, trees[one.postgresql])
             else:
                 tests, on_postgresql = one
-                code, said = trees[on_postgresql].run(tests.split("\n"))
+                code, said = trees[on_postgresql].run(tests.split("\n"), LONGEST_FILE)
                 if code != PASSED:
                     self._say("FAILS WITHOUT A CHANGE", tests.partition("::")[0])
                     self.wrong.append(said)
