@@ -259,7 +259,7 @@ def run(changes: Sequence[Change], jobs: int, quiet: bool) -> bool:
                 trees[True] = Tree(stack.enter_context(quick_folder()), mine)
             for tree in trees.values():
                 stack.callback(tree.close)
-            threads.append(threading.Thread(target=work.work, args=(trees,)))
+            threads.append(threading.Thread(target=work.work, args=(trees,), daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -298,6 +298,8 @@ def main() -> int:
     if flawed or not changes:
         print("Mend scripts/mutations.toml, then run this again." if flawed else "No change has this word.")
         return 1
+    # Stopped from outside, the cluster is stopped as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         return 0 if run(changes, max(1, options.jobs), options.quiet) else 1
     except CannotRun as sentence:
