@@ -348,6 +348,12 @@ class Folded:
 _STRENGTH = {news: place for place, news in enumerate((News.DEFERRED, News.UNSURE, News.REFUSED, News.ACCEPTED))}
 
 
+def _hear[K](heard: dict[K, Record], key: K, record: Record) -> None:
+    known = heard.get(key)
+    if known is None or _STRENGTH[record.news] >= _STRENGTH[known.news]:
+        heard[key] = record
+
+
 def fold(records: Iterable[Record]) -> Folded:
     """One result a chunk and number, the strongest one; S without R after it stays open."""
     heard: dict[Key, Record] = {}
@@ -360,9 +366,7 @@ def fold(records: Iterable[Record]) -> Folded:
             continue
         waiting.discard(key)
         if record.news in _STRENGTH:
-            known = heard.get(key)
-            if known is None or _STRENGTH[record.news] >= _STRENGTH[known.news]:
-                heard[key] = record
+            _hear(heard, key, record)
     return Folded(heard, frozenset(waiting))
 
 
@@ -389,10 +393,7 @@ def fold_by_edition(records: Sequence[Record]) -> Kept:
     unnamed = {key for key in (*folded.heard, *folded.open) if key[0] not in editions}
     for (chunk, number), record in folded.heard.items():
         if chunk in editions:
-            found = heard.setdefault(editions[chunk], {})
-            known = found.get(number)
-            if known is None or _STRENGTH[record.news] >= _STRENGTH[known.news]:
-                found[number] = record
+            _hear(heard.setdefault(editions[chunk], {}), number, record)
     for chunk, number in folded.open:
         if chunk in editions:
             waiting.setdefault(editions[chunk], set()).add(number)

@@ -193,6 +193,26 @@ def test_a_sender_whose_database_forgets_it_while_it_runs_stops_and_catches_up(
         write([], hours.now(), (worker.pk, 3))
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="machines share a PostgreSQL")
+def test_a_sender_that_begins_lets_other_machines_read_their_journals_first(house: House) -> None:
+    now = hours.now()
+    other = Worker.objects.create(boot=bytes(16), folder=bytes(range(16)), journal="worker-9", started=now, beat=now)
+    looks = []
+
+    def pause(_seconds: float) -> None:
+        """It comes back, and has read what it knows."""
+        looks.append(1)
+        if len(looks) == 3:
+            Worker.objects.filter(pk=other.pk).update(ended=now)
+
+    rewound.wait_for_others(lambda: False, pause)
+    assert len(looks) == 3
+    # Nobody waits for one that a person has given up.
+    Worker.objects.filter(pk=other.pk).update(ended=None, forgotten=True)
+    rewound.wait_for_others(lambda: False, pause)
+    assert len(looks) == 3
+
+
 def test_a_journal_says_of_which_edition_its_chunks_are_in_every_file(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ class Feeder:
         self.worker = worker = self.pulse.begin("worker")
         rewound.catch_up(self._sender.clock())
         recovery.recover_dead(self._sender.clock(), mine=worker.pk)
+        rewound.wait_for_others(self._sender.stop.is_set)
         self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
         self.ready.set()
 

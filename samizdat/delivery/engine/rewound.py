@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from samizdat import dialect
 from samizdat.accounts.models import Organisation
@@ -18,7 +19,8 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import News
-from samizdat.delivery.engine import journal
+from samizdat.delivery.engine import journal, locks
+from samizdat.delivery.engine.recovery import LOST
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.models import Chunk, Route, Worker
 from samizdat.events.actions import record
@@ -26,6 +28,9 @@ from samizdat.events.models import Event
 
 log = logging.getLogger("samizdat.sender")
 
+# Seconds that a sender which begins gives other machines, whose senders are gone with their sessions, to read their own
+# journals. After a fail-over all have lost theirs at once, and nobody knows yet what the new server has forgotten.
+OTHERS = 20.0
 # Seconds that a sender which has lost its session needs to let go of its journal (sender.PATIENCE, and its results).
 LETS_GO = 30.0
 
@@ -57,6 +62,23 @@ def catch_up(now: datetime, pause: Callable[[float], None] = time.sleep) -> bool
     if behind:
         _say(found, now)
     return behind
+
+
+def wait_for_others(stopped: Callable[[], bool], pause: Callable[[float], None] = time.sleep) -> float:
+    """PostgreSQL: gives other machines a moment to come back and catch up, before we take what they may have sent.
+    Seconds waited."""
+    began = time.monotonic()
+    if connection.vendor == "postgresql":
+        while _others_gone() and not stopped() and time.monotonic() - began < OTHERS:
+            pause(0.2)
+    return time.monotonic() - began
+
+
+def _others_gone() -> bool:
+    """Senders of other machines that have not been recovered there, and are not lost either."""
+    since = Now() - timedelta(seconds=LOST)
+    rows = Worker.objects.filter(role="sender", ended=None, forgotten=False, beat__gt=since)
+    return any(not locks.is_held(row.pk) for row in rows.exclude(folder=journal.folder_id()))
 
 
 def forgotten() -> list[str]:
