@@ -144,6 +144,16 @@ def test_what_is_too_much_to_travel_is_said(here: House, desk: Desk, monkeypatch
     assert "too much to take along" in client.post(address, typed).content.decode()
 
 
+def test_notes_about_a_subscriber_are_offered_after_signing_in(here: House, desk: Desk) -> None:
+    address = _to(here, "edit-subscriber", here.ada.number)
+    page = desk("editor").get(address).content.decode()
+    mark = re.search(rf'name="{signed_out.MARK}" value="([^"]*)"', page)[1]  # type: ignore[index]
+    page = Client().post(address, {signed_out.MARK: html.unescape(mark), "notes": "Asked for large print."})
+    assert page.status_code == 403
+    offered = _sign_in(Client(), page.content.decode())
+    assert "Asked for large print." in offered.content.decode()
+
+
 @pytest.mark.once
 def test_the_places_where_somebody_writes_carry_a_mark(here: House) -> None:
     leave_to_one(here.sent)  # Only what is on the web is corrected there.
@@ -153,5 +163,10 @@ def test_the_places_where_somebody_writes_carry_a_mark(here: House) -> None:
         ("branding", []),
         ("joining-form", [here.form]),
         ("breach", [here.breach]),
+        ("breaches", []),
+        ("edit-subscriber", [here.ada.number]),
+        ("one-picture", [here.picture.slug]),
+        ("lists", []),
+        ("writing-rules", []),
     ):
         assert f'name="{signed_out.MARK}"' in client.get(_to(here, name, *args)).content.decode(), name
