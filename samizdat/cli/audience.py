@@ -418,9 +418,9 @@ def _asking(dry_run: bool) -> Iterator[None]:
         options = advice(refused.plan)
         shown = columns if dry_run else [column for column in columns if column["asks"]]
         sentence = f"{refused} {_how_to_answer(refused, options)}"
-        raise Failed(
-            sentence, refused.code, {"columns": columns, "options": options}, _columns_shown(shown)
-        ) from refused
+        left_out = [problem.sentence() for problem in refused.plan.said_out()]
+        document = {"columns": columns, "options": options, "warnings": left_out}
+        raise Failed(sentence, refused.code, document, [*_columns_shown(shown), *left_out]) from refused
 
 
 def _how_to_answer(refused: Any, options: str) -> str:

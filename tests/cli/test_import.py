@@ -96,3 +96,14 @@ def test_what_a_column_held_in_an_earlier_file_does_not_hide_that_somebody_left(
     file.write_text("Email,Name,Group\neve@reader.example,Eve,Riga\ncyd@reader.example,Cyd,unsubscribed\n")
     asked = house(*words, "--json")
     assert asked.code == 1 and asked.json["error"] == "ask_columns" and "Group" in asked.json["sentence"]
+
+
+def test_donations_are_left_out_with_the_reason_in_a_look_that_asks_as_well(house: Any, letter: str) -> None:
+    words = ("import", str(SHAPES / "other_crm.json"), "--list", letter, "--dry-run")
+    said = "Left out: last_donation, lifetime_amount. That says who gave money, which can put people in court."
+    assert said in house(*words).out
+    assert any(said in warning for warning in house(*words, "--json").json["warnings"])
+    seen = house.say(
+        *words, "--map", "do_not_email=status", "--map", "consent.email=status", "--means", "granted=subscribed"
+    )
+    assert any(said in warning for warning in seen["warnings"])
