@@ -4,12 +4,12 @@ A file is read to its end for that: the one "unsubscribed" in line 90,000 counts
 about as much as the look at how the file is written, and nothing for columns that are known.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from samizdat.importers import cells, labels, speaking
-from samizdat.importers.base import ADDRESS_LIST, EMPTY, OTHERS, UNSAID, Column, FileFound
+from samizdat.importers.base import ADDRESS_LIST, EMPTY, OTHERS, UNSAID, Column, FileFound, ImportFailed
 from samizdat.importers.reading import Given, sound
 from samizdat.importers.records import Flaw, records_of
 from samizdat.importers.slices import shape_of
@@ -17,6 +17,7 @@ from samizdat.importers.text import Sheet
 
 ROWS = 1_000
 KEPT = 400  # different cells of a column that are held; of one with more only those that a person may have to see
+LONGEST_ASIDE = 80  # characters of a line between two lists
 UNWATCHED = frozenset(
     {"address", "name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY", "ADDRESS")}
 )
@@ -62,9 +63,11 @@ def count(given: Given, found: FileFound, sheet: Sheet, known: frozenset[str], *
         if _may_speak(column, known) or (pasted and column.becomes == "name")
     }
     if not watched:
+        if thorough and not known:
+            deque(_rows(given, found, known), maxlen=0)  # Read for what parts it.
         return {}
     width = len(found.columns)
-    for rows in _rows(given, found) if thorough else [[row for row in sheet.rows if len(row) == width]]:
+    for rows in _rows(given, found, known) if thorough else [[row for row in sheet.rows if len(row) == width]]:
         for index, column in enumerate(zip(*rows, strict=True)):
             if index in watched:
                 watched[index].add(column)
@@ -80,13 +83,33 @@ def _may_speak(column: Column, known: frozenset[str]) -> bool:
     return column.becomes == "status" or column.example[:1] in {"{", "["}
 
 
-def _rows(given: Given, found: FileFound) -> Iterator[list[list[str]]]:
+def _rows(given: Given, found: FileFound, known: frozenset[str]) -> Iterator[list[list[str]]]:
+    """The rows of a file, a thousand at a time. Errors: ImportFailed where one of them parts it."""
     member = given.members[found.member]
     with sound(member.name), member.open() as file:
         records = iter(records_of(file, shape_of(found)))
         while taken := list(islice(records, ROWS)):
+            if not known or found.delimiter == ADDRESS_LIST:
+                _insist_on_one_list(found, taken)
             if rows := [row for _, row in taken if not isinstance(row, Flaw)]:
                 yield rows
+
+
+def _insist_on_one_list(found: FileFound, taken: list[tuple[int, list[str] | Flaw]]) -> None:
+    """A line such as "Unsubscribed:" in the middle of a list says of everybody below it that they left; no column
+    tells that. Errors: ImportFailed."""
+    column = found.column("address")
+    address = column.index if column else 0
+    for line, row in taken:
+        if isinstance(row, Flaw):
+            text = row.text
+        elif "@" in row[address]:
+            continue
+        else:
+            text = "".join(row) if row[0] or row[address] else ""
+            text = text if sum(map(bool, row)) == 1 else ""
+        if text and len(text) <= LONGEST_ASIDE and "@" not in text and speaking.sounds_gone(text):
+            raise ImportFailed("leaving_line", file=found.name, line=line, text=text.strip())
 
 
 def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = frozenset()) -> None:

@@ -132,6 +132,8 @@ SENTENCES = {
     "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
     # a plan
     "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
+    "leaving_line": "{file}, line {line}: “{text}” says that people left, but no column does. "
+    "Put them into a file of their own, and import that file as unsubscribed.",
     "ask_columns": "{file}: some columns may say who must not get email: {labels}. Say what each of them means.",
     "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
     "ask_address": "Say which column of {file} is the e-mail address.",

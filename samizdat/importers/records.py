@@ -25,6 +25,7 @@ class Flaw(NamedTuple):
 
     code: str
     values: dict[str, object]
+    text: str = ""  # of a line that is no row, to see whether it is a heading between two lists; never kept
 
 
 class Shape(NamedTuple):
@@ -103,7 +104,8 @@ class Records:
             return Flaw("open_quote", {})
         self._drop_all_lines()
         if fitted is None:
-            return Flaw("columns", {"has": len(row), "wants": self._shape.width})
+            text = row[0] if sum(map(bool, row)) == 1 else ""
+            return Flaw("columns", {"has": len(row), "wants": self._shape.width}, text)
         return fitted
 
     def _has_swallowed_others(self, row: list[str]) -> bool:

@@ -81,7 +81,7 @@ def _slice(
     blank = 0
     for line, cells in islice(rows, size):
         if isinstance(cells, Flaw):
-            complaints.append(Complaint(line, found.name, *cells))
+            complaints.append(Complaint(line, found.name, cells.code, cells.values))
         elif cells[address] or any(cells):
             try:
                 incoming.append(convert(line, cells))

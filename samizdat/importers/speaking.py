@@ -298,6 +298,16 @@ def holds_leaving_word(cell: str) -> bool:
     return _wordlike(text) in LEAVING or STRONG.search(text.replace("_", " ")) is not None
 
 
+def sounds_gone(text: str) -> bool:
+    """Whether a few words outside of any column say that somebody left: "Unsubscribed:", "Bo (do not mail)".
+
+    What may be a surname (Block, Hold) counts as a heading alone: one word, in capitals, or before a colon.
+    """
+    words = text.strip(" :.-–—*#=()[]")
+    heads = text.rstrip().endswith(":") or words.isupper() or len(words.split()) == 1
+    return holds_leaving_word(text) or (heads and meaning_of(words) in {"unsubscribed", "cleaned", COMPLAINED})
+
+
 def _wordlike(text: str) -> str:
     return text.strip().translate(SIGNS)
 

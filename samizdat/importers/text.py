@@ -14,6 +14,7 @@ from samizdat.importers.mailboxes import ADDRESS, LABELS, is_list_of_mailboxes, 
 CELL = 100_000  # characters; the longest note seen in real exports is a few thousand
 HEAD = 256 * 1024  # bytes looked at before anything else is known
 SAMPLE = 500  # rows kept of them
+TITLES = 5  # lines over a heading
 COLUMNS = 1_000  # the widest real export has about two hundred; a person has to look through them
 CHUNK = 1 << 16
 EVIDENCE = 1 << 18  # bytes of unknown encoding that are enough to guess by
@@ -188,13 +189,38 @@ def _csv_sheet(lines: list[str], writing: Writing, delimiter: str) -> Sheet:
     skip = 0
     if said := SEPARATOR_LINE.fullmatch(lines[0].strip('"\r\n')):
         delimiter, skip, lines = delimiter or said[1], 1, lines[1:]
-    elif _is_title(lines):
-        skip, lines = 1, lines[1:]
+    elif titles := _titles(lines):
+        skip, lines = titles, lines[titles:]
     delimiter = delimiter or delimiter_of(lines)
     rows = _records(lines, delimiter)
     if not rows:
         raise ImportFailed("empty", file="")
     return _sheet_of(rows, writing, delimiter, skip)
+
+
+def _titles(lines: list[str]) -> int:
+    """How many lines stand over the heading: who made the list, when, and the like."""
+    if _is_title(lines):
+        return 1
+    for count in range(1, TITLES + 1):
+        if ADDRESS.search("".join(lines[:count])) or len(lines) < count + 2:
+            return 0
+        delimiter = delimiter_of(lines[count:])
+        if _is_above(_records(lines[:count], delimiter), _records(lines[count : count + 2], delimiter)):
+            return count
+    return 0
+
+
+def _is_above(titles: list[list[str]], table: list[list[str]]) -> bool:
+    """Whether rows of one cell stand above a heading of several and a row with an address."""
+    return (
+        len(table) == 2
+        and sum(map(bool, table[0])) > 1
+        and len(table[0]) >= len(table[1]) > 1
+        and _is_heading(table[0])
+        and any(map(ADDRESS.search, table[1]))
+        and all(sum(1 for cell in row if cell.strip()) <= 1 for row in titles)
+    )
 
 
 def _is_title(lines: list[str]) -> bool:
@@ -238,7 +264,9 @@ def _json_sheet(lines: list[str], writing: Writing) -> Sheet:
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         raise ImportFailed("not_text", file="")
-    return _sheet_of(rows, writing, JSON_LINES, 0)
+    count = next((n for n in range(1, TITLES + 1) if _is_above(rows[:n], rows[n : n + 2])), 0)
+    count = 0 if any(ADDRESS.search(cell) for row in rows[:count] for cell in row) else count
+    return _sheet_of(rows[count:], writing, JSON_LINES, count)
 
 
 def json_row(line: str) -> list[str]:

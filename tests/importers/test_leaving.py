@@ -388,3 +388,45 @@ def test_a_no_by_the_words_of_any_service_is_asked_and_kept_out(label: str, yes:
         told = {label: {yes: "subscribed", no: "unsubscribed"}}
         plan, _ = on_the_command_line(given, found, told)
         assert subscribed(given, found, plan) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("people.csv", "Email,Name\nann@x.example,Ann\nUNSUBSCRIBED:,\nbob@x.example,Bob\n"),
+        ("people.csv", "Email,Name\nann@x.example,Ann\nUnsubscribed\nbob@x.example,Bob\n"),
+        ("people.csv", "Email\nann@x.example\nAbgemeldet:\nbob@x.example\n"),
+        ("people.txt", "Подписаны:\nann@x.example\nОтписались:\nbob@x.example\n"),
+        ("people.txt", "ann@x.example\neve@x.example\nОтписались:\nbob@x.example\ncyd@x.example\n"),
+    ],
+)
+def test_a_line_between_two_lists_stops_the_import_and_is_named(name: str, text: str) -> None:
+    (problem,) = [one for one in inspect(named(name, text.encode())).problems if one.stops]
+    assert problem.code == "leaving_line"
+    assert "says that people left" in problem.sentence()
+
+
+def test_a_sheet_with_a_line_between_two_lists_stops_the_import() -> None:
+    rows = [["E-Mail", "Name"], ["ann@x.example", "Ann"], ["Abgemeldet:", None], ["bob@x.example", "Bob"]]
+    found = inspect(named("people.xlsx", book({"Liste": rows})))
+    assert [one.code for one in found.problems if one.stops] == ["leaving_line"]
+
+
+def test_a_name_that_is_also_a_word_for_leaving_is_a_name() -> None:
+    names = "Martin Block <martin@x.example>\nAnn Hold <ann@x.example>\n"
+    for text in (names, "Email,Name\n,Martin Block\na@x.example,A\n"):
+        assert [one.code for one in inspect(named("people.csv", text.encode())).problems if one.stops] == []
+
+
+@pytest.mark.parametrize("above", ["Lantern\n", "Lantern\nExport 19.05.2021, 3 people\n\n", "List;;\nMay;;\n"])
+def test_titles_above_the_heading_do_not_hide_what_the_columns_say(above: str) -> None:
+    text = above + "Email;Name;Opt-out\nann@x.example;Ann;0\nbob@x.example;Bob;1\n"
+    (file,) = inspect(named("people.csv", text.encode())).files
+    assert [column.label for column in file.columns] == ["Email", "Name", "Opt-out"]
+    assert file.columns[2].asks
+
+
+def test_titles_above_the_heading_of_a_sheet_are_passed_over() -> None:
+    rows = [["Northern Lantern"], ["Stand: Mai"], ["E-Mail", "Name", "Abgemeldet"], ["bob@x.example", "Bob", "ja"]]
+    (file,) = inspect(named("people.xlsx", book({"Liste": rows}))).files
+    assert [column.label for column in file.columns] == ["E-Mail", "Name", "Abgemeldet"]
