@@ -395,7 +395,10 @@ ODD = Path(__file__).parents[1] / "payloads/odd-templates"
 @pytest.mark.django_db
 def test_the_checks_name_what_leads_nowhere_in_a_template_and_where(lantern: Any) -> None:
     came = (ODD / "noimportant.html").read_bytes()
-    template = templating.take_in(lantern, "Odd", came, by=None, now=NOW).template
+    report = templating.take_in(lantern, "Odd", came, by=None, now=NOW)
+    template = report.template
+    assert any("images/a.png" in note and "zip" in note for note in report.notes), "also when it comes in"
+    assert any("page.html" in note and "list-manage" in note for note in report.notes)
     begun, _template = starters.begun(
         lantern, str(template.pk), "en", Draft(subject="News", from_email="a@lantern.example")
     )

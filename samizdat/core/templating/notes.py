@@ -35,6 +35,9 @@ SENTENCES: dict[str, str] = {
     "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
     "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
     "note_preview": "The hidden preview text of the template (“%(words)s”) is replaced by that of each campaign.",
+    "note_no_picture": "Pictures that are missing: %(names)s. Import the template as a zip file with its pictures.",
+    "note_links": "Links that lead nowhere, or unsubscribe from another service: %(names)s. Correct them in the file "
+    "and import it again, or in each campaign.",
     "note_place": "Letters are written where these words stood: “%(words)s”.",
     "note_guess": "The file does not say where the letter goes. Its longest part was taken, and its "
     "other texts and pictures can be changed in each letter; look at the preview.",

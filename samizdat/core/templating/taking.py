@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from samizdat.core import mergetags
 from samizdat.core.flaws import Flaw
 from samizdat.core.letter import cleaning
+from samizdat.core.letter.checks import template_flaws
 from samizdat.core.letter.cleaning import MAX_NESTING
 from samizdat.core.templating.marking import marked
 from samizdat.core.templating.notes import Note, TemplateRefused, naming
@@ -52,7 +53,19 @@ def take(data: bytes, fields: Iterable[str] = ()) -> Taken:
         raise TemplateRefused("template_no_html")
     told, page, removed = _accounted(page, frozenset(fields))
     found = marked(page)
-    return Taken(found.source, found.sample, found.places, (*unread, *gone, *removed, *found.notes), told)
+    notes = (*unread, *gone, *removed, *found.notes, *_leading_nowhere(page))
+    return Taken(found.source, found.sample, found.places, notes, told)
+
+
+_TAG = re.compile(r"\*\|[^|<>]{0,200}\|\*|\{\{[^{}<>]{0,200}\}\}")
+
+
+def _leading_nowhere(page: str) -> list[Note]:
+    """What the checks of each campaign in it would say, told when something can be done about the file."""
+    flaws = list(template_flaws(page, _TAG))
+    pictures = [url for flaw in flaws if flaw.code == "template_picture" and (url := flaw.values["url"])]
+    links = [flaw.values["url"] or "#" for flaw in flaws if flaw.code.startswith("link_")]
+    return [*naming("note_no_picture", pictures), *naming("note_links", links)]
 
 
 def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[Told, ...], str, list[Note]]:
