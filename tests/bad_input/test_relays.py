@@ -149,7 +149,7 @@ def test_a_certificate_that_is_not_theirs_stops_everything_before_the_password(l
     certificates = Certificates(tmp_path)
     users = {"ada": "secret-word"}
     with ScriptedServer(tls="starttls", certificate=certificates.issued("elsewhere.example"), users=users) as server:
-        url = server.url_for("smtp", user="ada", password="secret-word", ca=certificates.ca, timeout=2)
+        url = server.url_for("smtp", user="ada", password="secret-word", ca=certificates.ca, timeout=20)
         lists.say("route", "pause", "harbour")
         added = lists("route", "add", "strange", url, "--json")
         assert (added.code, added.json["state"], added.json["reason"]) == (1, "dead", "certificate")

@@ -23,7 +23,7 @@ from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import DeliveryError, NobodyToWrite
 from samizdat.delivery.models import Retry, SetAside
 from samizdat.delivery.whom import whom
-from tests.delivery.conftest import House
+from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
 
@@ -123,7 +123,7 @@ def test_a_second_try_is_hers_by_itself_whatever_she_chose_since(house: House, s
     house.route(server)
     server.on("rcpt", "451 4.2.1 try later", times=1)
     letter = house.released()
-    assert run_campaign(letter.pk, 1)["deferred"] == 1
+    assert run_until_still(letter.pk)["deferred"] == 1
     wish(house, reader, often="digest")
     close(house, server)
     close(house, server)

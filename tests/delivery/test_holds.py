@@ -14,7 +14,7 @@ from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
 from samizdat.events.models import Event
-from tests.delivery.conftest import FIRST_NUMBER, House, Running, until
+from tests.delivery.conftest import FIRST_NUMBER, House, Running, run_until_still, until
 from tests.delivery.test_pace import a_day_later
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
@@ -109,7 +109,7 @@ def test_a_first_wave_goes_then_the_campaign_waits_and_goes_on_by_itself(house: 
     house.people(700)
     house.route(server)
     campaign = house.released(wave=Wave(10, 30, 5))
-    ended = run_campaign(campaign.pk, 3)
+    ended = run_until_still(campaign.pk)
     assert (ended["state"], ended["reason"], ended["accepted"], ended["pending"]) == ("waiting", "wave", 70, 630)
     # Its people are from the whole list, not from its beginning.
     reached = sorted(house.number(address) for address in server.counts())
@@ -129,7 +129,7 @@ def test_a_person_may_let_the_rest_go_before_the_hold_is_over(house: House, serv
     house.people(40)
     house.route(server)
     campaign = house.released(wave=Wave(25, 30, 5))
-    assert run_campaign(campaign.pk, 2)["accepted"] == 10
+    assert run_until_still(campaign.pk)["accepted"] == 10
     resume(campaign, now=now())
     assert run_campaign(campaign.pk, 30)["accepted"] == 40
 
@@ -162,7 +162,7 @@ def test_a_campaign_paused_in_its_first_wave_goes_on_with_it(house: House, serve
     campaign = house.released(wave=Wave(20, 30, 5))
     pause(campaign, now=now())
     resume(campaign, now=now())
-    ended = run_campaign(campaign.pk, 2)
+    ended = run_until_still(campaign.pk)
     assert (ended["reason"], ended["accepted"]) == ("wave", 10)
 
 
@@ -217,7 +217,7 @@ def test_what_is_over_todays_share_of_a_warm_up_follows_on_the_next_day(house: H
     house.people(40)
     route = house.route(server, warm_up="10, 30")
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 3)
+    ended = run_until_still(campaign.pk)
     assert (ended["state"], ended["reason"], ended["accepted"]) == ("waiting", "warm_up", 10)
     assert datetime.fromisoformat(ended["waits_until"]) - now() <= timedelta(days=1)
     a_day_later(route)
@@ -238,7 +238,7 @@ def test_a_new_domain_sends_its_share_of_the_day_whatever_the_route(
     row = domains.add_domain(house.organisation, "lantern.example", now=now(), algorithms=())
     domains.warm_up(row, "15,20,100", now=now())
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 4)
+    ended = run_until_still(campaign.pk)
     assert (ended["state"], ended["reason"], ended["accepted"]) == ("waiting", "warm_up", 15)
     assert len(server.messages) + len(second.messages) == 15
     books_balance(campaign)

@@ -25,7 +25,7 @@ from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.delivery.queries import recount
 from samizdat.delivery.whom import shares
-from tests.delivery.conftest import House
+from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
 
@@ -90,7 +90,7 @@ def test_who_is_tried_again_gets_the_same_version(house: House, server: Scripted
     for number, domain in ((1001, 0), (1003, 2), (1004, 3)):
         server.on("rcpt", "451 4.2.2 Later", recipient=f"reader{number}@mail{domain}.example", times=1)
     campaign = release(in_languages(house), now=hours.now())
-    run_campaign(campaign.pk, 1)
+    run_until_still(campaign.pk)
     told = {one.language: one.counts for one in books(campaign)}
     assert [told[code].get("deferred") for code in ("en", "ru", "fa")] == [1, 1, 1] and add_up(campaign)
     # Whatever she reads by now: a second try is the same message.
@@ -129,7 +129,7 @@ def test_the_books_of_the_versions_are_those_of_the_letter_whatever_happens(
     server.on("rcpt", "451 4.2.2 Later", recipient="reader1004@mail3.example")
     campaign = release(in_languages(house), now=hours.now())
     assert add_up(campaign) and books(campaign)[2].counts == {"pending": 2}
-    run_campaign(campaign.pk, 1)
+    run_until_still(campaign.pk)
     assert add_up(campaign) and books(campaign)[2].counts == {"accepted": 1, "refused": 1}
     cancel(campaign, now=hours.now())
     assert add_up(campaign)
@@ -213,7 +213,7 @@ def test_a_version_goes_where_its_letter_goes_and_along_with_its_copies(house: H
     campaigns.save(campaign, words, version=2, by=None, now=hours.now(), list=house.list)
     release(campaign, now=hours.now(), wave=releasing.Wave(percent=50))
     assert set(Chunk.objects.values_list("wave", flat=True)) == {1, 2}
-    run_campaign(campaign.pk, 1)
+    run_until_still(campaign.pk)
     cancel(campaign, now=hours.now())
     again = resend(campaign, now=hours.now())
     copied = copy(again, by=None, now=hours.now())

@@ -12,7 +12,7 @@ from samizdat.delivery import queries
 from samizdat.delivery.actions import cancel, pause, release, resume, settle
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
-from tests.delivery.conftest import House, Running, until
+from tests.delivery.conftest import House, Running, run_until_still, until
 from tests.smtp_server import HANG_UP, ScriptedServer
 
 
@@ -140,7 +140,7 @@ def test_who_is_deferred_for_four_days_is_refused_as_expired(house: House, serve
     server.on("rcpt", "450 4.2.2 mailbox full", recipient=address)
     house.route(server)
     campaign = house.released()
-    run_campaign(campaign.pk, 1)
+    run_until_still(campaign.pk)
     Retry.objects.update(due=now(), first=now() - timedelta(days=4))
     ended = run_campaign(campaign.pk, 30)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 1, 1)

@@ -202,6 +202,7 @@ def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: Ho
 
 def test_a_sealed_one_is_told_to_the_other_admins_too_with_its_key(here: House, vera: Client) -> None:
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    Export.objects.filter(pk=here.export.pk).update(created=timezone.now())
     assert b"sealed file of your subscribers was made" in zoya.get(home).content
     assert AGE_KEY.encode() in zoya.get(home).content
     assert b"sealed file of your subscribers was made" not in vera.get(home).content
