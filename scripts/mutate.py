@@ -129,7 +129,8 @@ class Tree:
             copy = shutil.copytree if (HERE / name).is_dir() else shutil.copy2
             copy(HERE / name, self.folder / name)
         (self.folder / ".venv").symlink_to(HERE / ".venv")
-        self._root, self._said = place / "root", place / "said"
+        # The name of the database with empty tables comes from this one (tests/moulds.py), and each worker has its own.
+        self._root, self._said = place / f"root-{place.name}", place / "said"
         # What was compiled before is copied along; what a change is compiled to may not outlive it.
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(place), "DATABASE_URL": url}
         # Tables are made once, not once for each change.
@@ -211,7 +212,8 @@ class Run:
                 tests, on_postgresql = one
                 code, said = trees[on_postgresql].run(tests.split("\n"), LONGEST_FILE)
                 if code != PASSED:
-                    self._say("FAILS WITHOUT A CHANGE", tests.partition("::")[0])
+                    where = "PostgreSQL" if on_postgresql else "SQLite"
+                    self._say("FAILS WITHOUT A CHANGE", f"{tests.partition('::')[0]} on {where}")
                     self.wrong.append(said)
 
     def _try(self, change: Change, tree: Tree) -> None:
