@@ -26,10 +26,19 @@ RECOVERIES = 0x534D5A34
 SESSIONS = 0x534D5A33  # Shared: further sessions of a worker, which end with it when it is cut off.
 
 
+# Addresses of servers that gave this process sessions of its own.
+_own_sessions: set[tuple[str, str]] = set()
+
+
 def check_sessions() -> None:
-    """PostgreSQL: a sender's lock lives as long as its session, so the session has to be its own. Errors: Pooled."""
+    """PostgreSQL: a sender's lock lives as long as its session, so the session has to be its own. Asked once a process
+    and address: a sender that is begun anew again and again must not lose its time with it. Errors: Pooled."""
+    address = connection.settings_dict["HOST"], str(connection.settings_dict["PORT"])
+    if address in _own_sessions:
+        return
     if dialect.shares_sessions():
         raise Pooled(POOLED)
+    _own_sessions.add(address)
 
 
 class FileLock:
