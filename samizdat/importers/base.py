@@ -88,6 +88,8 @@ SENTENCES = {
     "macros": "{file} holds macros. They are passed over; only the cells are read.",
     "outside_links": "{file} takes cells from other files. Those are never opened: what it last showed is read.",
     "torn_workbook": "{file} is no workbook that can be read. Save it as “CSV UTF-8” and give that file.",
+    "formulas": "{file}: cell {cell} is a formula, and its result is not in the file. "
+    "Open the workbook in Excel or LibreOffice, save it, and give it again; or save it as “CSV UTF-8”.",
     "large_workbook": "{file} is a larger workbook than can be read here. Save it as “CSV UTF-8” and give that file.",
     "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
     "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "

@@ -234,7 +234,10 @@ class Given:
         self.problems += problems
         for title, size, part in found:
             called = name if len(found) == 1 else f"{name}/{title}"
-            opening, counting = partial(_opened_sheet, name, file, title), partial(workbook.count_rows, box, part)
+            opening, counting = (
+                partial(_opened_sheet, name, file, title),
+                partial(workbook.count_rows, called, box, part),
+            )
             self._add(Member(called, size, opening, of_book=len(found) > 1, counting=counting))
 
     def _take_inner_zip(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:

@@ -1,6 +1,7 @@
 """Workbooks: every kind of cell, several sheets, and what must not be opened or unfold."""
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 from typing import Any
@@ -86,11 +87,6 @@ def test_macros_and_links_are_passed_over_and_said():
     assert len(whole.incoming) == 3
 
 
-def test_a_formula_counts_as_what_it_last_showed():
-    content = book({"People": [["email", "n"], ["ada@x.org", "=1+1"]]})
-    assert read(named("p.xlsx", content), status="subscribed").fields() == {}
-
-
 def _changed(content: bytes, name: str, change: Any) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as box, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
@@ -101,6 +97,57 @@ def _changed(content: bytes, name: str, change: Any) -> bytes:
 
 
 SHEET = "xl/worksheets/sheet1.xml"
+
+
+def formulas(cell: bytes, settings: bytes = b"") -> bytes:
+    """A list whose status is computed, as its cell stands in the file."""
+    content = book({"People": [["email", "Status"], ["ada@x.org", "=IF(1>0,C2,D2)"]]})
+    content = _changed(content, SHEET, lambda data: re.sub(rb'<c r="B2".*?</c>', lambda _found: cell, data))
+    return _changed(content, "xl/workbook.xml", lambda data: re.sub(rb"<calcPr[^>]*/>", settings, data))
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings"),
+    [
+        (b'<c r="B2"><f>C2</f><v></v></c>', b""),
+        (b'<c r="B2"><f>C2</f><v/></c>', b""),
+        (b'<c r="B2"><f>C2</f></c>', b""),
+        (b'<c r="B2" s="1"><f t="shared" si="0"/></c>', b""),
+        (b'<c r="B2"><f>C2</f><v>0</v></c>', b'<calcPr calcId="124519" fullCalcOnLoad="1"/>'),
+    ],
+)
+def test_a_status_that_a_formula_has_not_computed_stops_the_import(cell: bytes, settings: bytes):
+    found = inspect(named("people.xlsx", formulas(cell, settings)))
+    [problem] = [one for one in found.problems if one.stops]
+    assert problem.sentence() == (
+        "people.xlsx: cell B2 is a formula, and its result is not in the file. "
+        "Open the workbook in Excel or LibreOffice, save it, and give it again; or save it as “CSV UTF-8”."
+    )
+    assert found.files == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "counts"),
+    [
+        (b'<c r="B2" t="str"><f>C2</f><v>unsubscribed</v></c>', {"unsubscribed": 1}),
+        (b'<c r="B2" t="str"><f>C2</f><v></v></c>', {"subscribed": 1}),
+    ],
+)
+def test_a_formula_counts_as_what_it_last_showed(cell: bytes, counts: dict[str, int]):
+    assert read(named("p.xlsx", formulas(cell)), status="subscribed").counts == counts
+
+
+def test_a_formula_without_a_result_is_found_wherever_it_stands_in_a_large_sheet():
+    rows = [["email", "Status"], *([f"a{n}@x.org", "=" + "A1&" * 400 + "A1"] for n in range(300))]
+    content = book({"People": rows})
+    shown = _changed(content, SHEET, lambda data: data.replace(b"<v></v>", b"<v>1</v>").replace(b"<v />", b"<v>1</v>"))
+    plain = _changed(shown, "xl/workbook.xml", lambda data: re.sub(rb"<calcPr[^>]*/>", b"", data))
+    assert len(inspect(named("p.xlsx", plain)).files) == 1
+    for row in (2, 147, 218, 219, 220, 301):
+        cell = rb'(<c r="B%d".*?</f>)<v>1</v>' % row
+        spoilt = _changed(plain, SHEET, lambda data, cell=cell: re.sub(cell, rb"\1", data))
+        [problem] = [one for one in inspect(named("p.xlsx", spoilt)).problems if one.stops]
+        assert (problem.code, problem.values["cell"]) == ("formulas", f"B{row}")
 
 
 @pytest.mark.parametrize(
