@@ -124,7 +124,8 @@ def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = froz
         elif not _out_for_donations(column, held):
             _guessed(found, column, held, many)
         if column.words or len(held) <= speaking.FEW:
-            column.seen = {speaking.word_of(cell): (cell, number) for cell, number in held.most_common(KEPT)}
+            listed = sorted(held.items(), key=lambda one: (speaking.word_of(one[0]) not in column.words, -one[1]))
+            column.seen = {speaking.word_of(cell): (cell, number) for cell, number in listed[:KEPT]}
 
 
 def _stripped(seen: Seen) -> Counter[str]:
@@ -179,10 +180,23 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
         return
     free = many or len(words) > speaking.FEW or times
     column.words = speaking.presets(column.label, held, many=free)
+    if column.asks == "cells" and not times:
+        _only_notes(column, held, many=free)
     if times and said.kind == "agreed":
         column.words[OTHERS] = ""  # a day of consent; who has none gave none
     column.why = ""
     _becomes(found, column, said, words, times)
+
+
+def _only_notes(column: Column, held: Counter[str], *, many: bool) -> None:
+    """Texts that everybody writes differently are no status: those that hold a leaving word are listed and asked, and
+    the others, of whom nobody can be asked one by one, say nothing. Nor does it say anything that there is no note."""
+    if many:
+        gone = [cell for cell in held if speaking.holds_leaving_word(cell)]
+        column.words = {speaking.word_of(cell): speaking.meaning_of(cell) or "unsubscribed" for cell in gone}
+        column.words[OTHERS] = ""
+    if "" in held and (many or column.becomes in {"notes", "left_reason"}):
+        column.words[EMPTY] = ""
 
 
 def _becomes(found: FileFound, column: Column, said: speaking.Saying, words: list[str], times: bool) -> None:

@@ -113,6 +113,13 @@ GONE = _any_of(
     r"engelle gonderme "
     r"leirat ne~kuld dezabon",
     r"\w*sperr(?:e|en|t|vermerk)?\b ausgetret werbeverbot quarantin until\b end~date\b enddate ended\b "
+    r"διαγραμμεν διαγραφ απεγγ καταργ (?:μην?|δεν)~(?:στελν|στειλ|αποστ|επικοιν|θελ|επιθυμ|ενοχλ) οχι~(?:e~?mail|mail) "
+    r"αποκλεισ μπλοκαρ ανενεργ απενεργ ακυρω ανακλη απεβιωσ αποβιωσ αρνη[θσ] αποχωρ",
+    r"одјав исписан исписао исписал не~(?:шаљ|жел|контактир) није~(?:претпла|пријав) обрисан уклоњен одбије опозва "
+    r"преминуо преминула",
+    r"odjav ispisan ispisao ispisal ne~(?:salj|slat|zel|kontaktir|pisat|pisit) nije~(?:pretpla|prijav) neaktivan "
+    r"neaktivn obrisan "
+    r"izbrisan uklonjen odbijen odbio opozva otkaza blokiran preminu umro\b umrla\b",
     r"адпіс адмов скасова former~(?:member|subscriber) ex~member dnc\b dne\b nomail\b",
     anywhere=FAR_GONE,
 )
@@ -123,6 +130,7 @@ BOUNCED = _any_of(
     r"adresse~invalide недостав недоступ не~доставл возврат~пис несуществ неверн\w*~адрес невалид невручен "
     r"недосяж не~існу "
     r"odbi[tc] odbił niedorecz niedostar nieistniej nepiegad nederig nepristat nedoruc onbestelbaar studs "
+    r"ανεπιδοτ ακυρ\w*~(?:διευθ|email) αγνωστ\w*~(?:παραλ|χρηστ) неиспоруч neisporuc nevazec неважећ "
     r"is~bad\b bad~(?:e~?mail|address)",
 )
 COMPLAINTS = _any_of(
@@ -135,12 +143,13 @@ WAITING = _any_of(
     r"unbestatigt "
     r"nicht~bestatigt wartet en~attente non~confirm pendient sin~confirm in~attesa non~conferm pendente "
     r"nao~confirm не~подтвер неподтвер ожида приглаш не~підтвер непідтвер очіку запрош oczek niepotw nie~potw gaida "
+    r"εκκρεμ αναμον (?:μη|δεν)~επιβεβ на~чекањ na~cekanj непотврђ nepotvrđ nije~potvr није~потвр "
     r"neapstipr laukia nepatvirt wacht\b onbevestigd"
 )
 NEVER = _any_of(
     r"never\b not~set non~ not~ no~ none\b nonsub transactional prospect nie~ niemals kein jamais pas~ aucun nunca "
     r"ningun mai\b nessun никогда не~ нет~ ніколи немає nigdy brak\b nekad niekad nooit geen\b nikdy sin~ "
-    r"без~ bez~ ohne~"
+    r"без~ bez~ ohne~ ποτε\b μη~ μην~ δεν~ χωρις~ никад\b није~ nikad nije~"
 )
 YES_WORDS = labels.STATUS_WORDS["subscribed"] | labels.table(
     "member,express,explicit,approved,verified,regular,registered,receives,angemeldet,bestätigt,"
@@ -151,6 +160,9 @@ YES_WORDS = labels.STATUS_WORDS["subscribed"] | labels.table(
     "согласен,согласна,підписаний,підписана,активний,активна,підтверджено,згоден,згодна,zapisany,zapisana,aktywny,"
     "aktywna,potwierdzony,subskrybuje,abonēts,aktīvs,piekrīt,apstiprināts,prenumeruoja,aktyvus,ingeschreven,"
     "aangemeld,"
+    "εγγεγραμμένος,εγγεγραμμένη,εγγεγραμμένοι,συνδρομητής,συνδρομήτρια,ενεργός,ενεργή,επιβεβαιωμένος,επιβεβαιωμένη,"
+    "претплаћен,претплаћена,пријављен,пријављена,претплатник,активан,потврђен,потврђена,"
+    "pretplaćen,pretplaćena,prijavljen,prijavljena,pretplatnik,aktivan,aktivna,potvrđen,potvrđena,"
     "actief,přihlášen,aktivní"
 )
 # That mail arrives is no yes of theirs.
@@ -159,11 +171,13 @@ WORKS = labels.table("ok,available,deliverable,reachable,доступен,дос
 OWN_WORDS = frozenset({"subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "transactional"})
 YES = (
     labels.YES
-    | labels.table("hə,bəli,иә,ha,әйе,დიახ,კი,այո,بله,نعم,כן,是,はい,예,так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno")
+    | labels.table(
+        "hə,bəli,иә,ha,әйе,დიახ,კი,այո,بله,نعم,כן,是,はい,예,так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno,ναι,ναί"
+    )
     | {"✓", "✔", "☑", "✅", "+", "x", "х"}
 )
 NO = labels.NO | labels.table(
-    "yox,xeyr,жоқ,yo‘q,юк,არა,ոչ,خیر,نه,لا,לא,否,不,いいえ,아니오,nok,ні,nē,não,nej,ei,nein,hayır,nem,aus,na,n/a,nan,leer"
+    "yox,xeyr,жоқ,yo‘q,юк,არა,ոչ,خیر,نه,لا,לא,否,不,いいえ,아니오,nok,ні,nē,não,nej,ei,nein,hayır,nem,όχι,aus,na,n/a,nan,leer"
 ) | {
     "✗", "✘", "❌", "🚫", "×", "☒", "-", "–", "—", "☐", "--", ".", "n'a", "\\n", "nie", "не", "not",
 }  # fmt: skip
@@ -173,6 +187,7 @@ CONSENT = _any_of(
     r"consent permission gdpr dsgvo rgpd rodo\b opt(?:ed)?~?in\b einwillig zustimm zugestimmt erlaubnis "
     r"autoris consens "
     r"acconsent permiso consinti соглас разреш згод дозвіл дозвол zgod piekris atlauj sutik leidim toestemm souhlas "
+    r"συγκαταθ συγκατατ συναιν αδεια\b сагласн пристан saglas suglas pristan privola "
     r"samtyck suostum noustu nousolek riza\b izin onay marketing~(?:contact|status|email)"
 )
 AGREED = _any_of(
@@ -186,13 +201,14 @@ AGREED = _any_of(
     r"verteiler rundbrief rundmail infobrief infolettre lettre~d bulletin boletin bollettino boletim бюллетен "
     r"дайджест "
     r"вестник бюлетен вісник biuletyn vestkopa naujienlaisk uudiskir hirlevel darf\b kontaktiert "
+    r"εγγραφ εγγεγραμμ συνδρομ ενημερωτικ λαμβαν претпла пријављ pretpla prijavlj билтен bilten "
     r"можно~(?:писать|слать) "
     r"можна~(?:писати|надсилати) получа\w* хочет включен увімкнен peut",
     anywhere=FAR_AGREED,
 )
 STATUS = _any_of(
-    r"status статус состояни statut\b statuss\b busena\b olek\b tila\b durum\b стан\b availab доступност "
-    r"bulk\b standing\b",
+    r"κατασταση stanje\b стање\b status статус состояни statut\b statuss\b busena\b olek\b tila\b durum\b стан\b "
+    r"availab доступност bulk\b standing\b",
     anywhere=FAR_STATUS,
 )
 # Words that are a place as often as a status: only what stands under them tells.
@@ -207,7 +223,9 @@ ELSEWHERE = _any_of(
     r"звон телефон смс дзвін tel\b mobile track cookie posting~ chat\b"
 )
 EMAIL = _any_of(r"e~?mails? mail(?!ing~address) newsletter bulk contact рассыл розсил почт пошт correo courriel")
-NOT_BEFORE = re.compile(r"\b(?:not|no|non|nicht|kein|keine|pas|не|ні|nie|bez|nav|ne|sin|без|is not) $")
+NOT_BEFORE = re.compile(
+    r"\b(?:not|no|non|nicht|kein|keine|pas|не|ні|nie|bez|nav|ne|sin|без|μη|μην|δεν|οχι|није|nije|is not) $"
+)
 COUNTED = re.compile(
     r"\b(?:count|counts|counter|number|times|total|score|anzahl|zahl|nombre|numero|количество|кол|число|кількість|"
     r"liczba|skaits|skaicius|aantal)\b"
@@ -331,6 +349,8 @@ STRONG_STEMS = (
     r"zrezygnow",
     r"atrakst atteic atteik nesut\w* nerakst\w* atsisak\w* nesiust\w* uitgeschreven afgemeld odhlas\w* neposil\w* "
     r"avregistrer avmeld peruut\w* loobu\w*",
+    r"απεγγρα\w* διαγραμμεν\w* διαγραφηκ\w* μην?~στελν μην?~στειλ μην?~επικοινων οχι~(?:email|mail)",
+    r"одјави\w* одјавље\w* не~шаљ\w* не~слат\w* odjavi\w* odjavlj\w* ne~salj\w* ne~slat\w*",
 )
 STRONG = re.compile(_any_of(*STRONG_STEMS, anywhere=FAR_GONE).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
 
@@ -348,7 +368,9 @@ ROOTS = tuple(
     set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split()))
     | {max(_bare(stem).split("~"), key=len) for stem in FAR_GONE.split()}
 )
-NEVERS = labels.table("never,niemals,jamais,nunca,mai più,никогда,ніколи,nigdy,nekad,niekada,nooit,nikdy")
+NEVERS = labels.table(
+    "never,niemals,jamais,nunca,mai più,никогда,ніколи,nigdy,nekad,niekada,nooit,nikdy,ποτέ,никад,nikad"
+)
 LEAVING = (
     NEVERS
     | frozenset(word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"})

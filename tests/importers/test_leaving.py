@@ -306,8 +306,12 @@ STRANGE = [
 
 
 def of_two(label: str, yes: str, no: str, name: str = "people.csv") -> Found:
+    return inspect(named(name, of_words(label, yes, no)))
+
+
+def of_words(label: str, yes: str, no: str) -> bytes:
     text = f"email,name,{label}\nann@x.example,Ann,{yes}\nbob@x.example,Bob,{no}\neve@x.example,Eve,{yes}\n"
-    return inspect(named(name, text.encode()))
+    return text.encode()
 
 
 @pytest.mark.parametrize(("label", "yes", "no"), STRANGE)
@@ -430,3 +434,74 @@ def test_titles_above_the_heading_of_a_sheet_are_passed_over() -> None:
     rows = [["Northern Lantern"], ["Stand: Mai"], ["E-Mail", "Name", "Abgemeldet"], ["bob@x.example", "Bob", "ja"]]
     (file,) = inspect(named("people.xlsx", book({"Liste": rows}))).files
     assert [column.label for column in file.columns] == ["E-Mail", "Name", "Abgemeldet"]
+
+
+def free_notes(*more: str, label: str = "Notes", count: int = 1_000) -> bytes:
+    """A list in which nearly everybody has a note of their own; `more`: whole rows behind them."""
+    rows = [f'r{number}@example.org,"met at fair {number}, stall {number % 7}"' for number in range(count)]
+    return "\n".join([f"email,{label}", *rows, "plain@example.org,", *more, ""]).encode()
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("label", ["Notes", "Remark", "Kategorie"])
+@pytest.mark.parametrize("count", [60, 1_000])
+def test_one_no_among_a_thousand_notes_keeps_out_its_row_alone(door: str, label: str, count: int) -> None:
+    gone = ["gone@example.org,Do not email!", "left@example.org,will write: please unsubscribe me. " + "Long. " * 20]
+    with open_given([named("list.csv", free_notes(*gone, label=label, count=count))]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        asked = found.plan().with_status("subscribed").questions()
+        assert [question.code for question in asked] == ["ask_columns"]
+        told = {row["word"]: row["means"] for row in answers.table(found.plan())[1]["words"]}
+        assert told.pop("(empty)") == told.pop("(other)") == "nothing"
+        assert set(told.values()) == {"unsubscribed"} and len(told) == 2
+        plan, questions = DOORS[door](given, found, {})
+        assert subscribed(given, found, plan) == {f"r{number}" for number in range(count)} | {"plain"}
+        assert questions <= 2
+
+
+def test_every_no_among_many_notes_is_listed_however_many_there_are() -> None:
+    gone = [f'g{number}@example.org,"no {number}: do not email, please"' for number in range(150)]
+    found = inspect(named("list.csv", free_notes(*gone)))
+    words = answers.table(found.plan())[1]["words"]
+    assert sum(row["means"] == "unsubscribed" for row in words) == 150
+
+
+def test_who_has_no_note_is_not_kept_out_by_the_notes_of_others() -> None:
+    content = b"email,Notes\na@example.org,\nb@example.org,do not email\nc@example.org,met at the fair\n"
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan, _ = on_the_command_line(given, found, {"Notes": {"met at the fair": ""}})
+        assert subscribed(given, found, plan) == {"a", "c"}
+
+
+@pytest.mark.parametrize(
+    ("label", "yes", "no"),
+    [
+        ("Κατάσταση", "εγγεγραμμένος", "διαγραμμένος"), ("Κατάσταση", "ενεργός", "μη εγγεγραμμένος"),
+        ("Εγγραφή", "ναι", "όχι"), ("Σημείωση", "", "μην στέλνετε"), ("Απεγγραφή", "όχι", "ναι"),
+        ("Συγκατάθεση", "ναι", "όχι"), ("Ομάδα", "Αθήνα", "απεγγράφηκε"), ("Μη στέλνετε email", "όχι", "ναι"),
+        ("Претплата", "да", "не"), ("Статус", "претплаћен", "одјављен"), ("Статус", "активан", "није претплаћен"),
+        ("Напомена", "", "не слати"), ("Група", "Ниш", "не шаљите му пошту"), ("Одјављен", "не", "да"),
+        ("Pretplata", "da", "ne"), ("Pretplata", "da", "odjavljen"), ("Stanje", "pretplaćen", "nije pretplaćen"),
+        ("Status", "prijavljen", "odjavljena"), ("Napomena", "", "ne slati"), ("Grupa", "Niš", "Ne šaljite više"),
+        ("Ne šalji", "ne", "da"), ("Saglasnost", "da", "ne"), ("Сагласност", "да", "не"),
+    ],
+)  # fmt: skip
+def test_a_no_in_greek_or_serbian_is_asked_and_kept_out(label: str, yes: str, no: str) -> None:
+    with open_given([named("people.csv", of_words(label, yes, no))]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        column = found.files[0].columns[2]
+        assert column.asks and column.words.get(word_of(no)) != "subscribed"
+        plan, _ = on_the_command_line(given, found, {label: {yes: "subscribed" if yes else "", no: "unsubscribed"}})
+        assert "bob" not in subscribed(given, found, plan)
+
+
+@pytest.mark.parametrize(
+    ("label", "yes", "no"),
+    [("Κατάσταση", "εγγεγραμμένος", "διαγραμμένος"), ("Εγγραφή", "ναι", "όχι"), ("Статус", "претплаћен", "одјављен"),
+     ("Pretplata", "da", "odjavljen"), ("Stanje", "pretplaćena", "nije pretplaćen"), ("Απεγγραφή", "όχι", "ναι")],
+)  # fmt: skip
+def test_greek_and_serbian_words_that_are_plain_are_offered_as_what_they_mean(label: str, yes: str, no: str) -> None:
+    column = of_two(label, yes, no).files[0].columns[2]
+    assert column.words[word_of(yes)] in {"subscribed", ""}
+    assert column.words[word_of(no)] in {"unsubscribed", "nonsubscribed"}
