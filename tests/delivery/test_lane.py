@@ -85,6 +85,15 @@ def test_a_slice_that_waited_too_long_is_asked_about_again_and_not_sent(lane: La
     assert feeder(lane).numbers == [1, 2]
 
 
+@pytest.mark.parametrize("barring", [False, True])
+def test_what_came_back_and_waited_too_long_is_not_sent_before_the_next_tick_either(lane: Lane, barring: bool) -> None:
+    lane.barring = barring
+    lane.runs[0].own.extend([item(1, OLD), item(2, YOUNG)])
+    found = lane.next_item(lane.runs[0])
+    assert found is not None and found.addressed.number == 2
+    assert feeder(lane).numbers == [1]
+
+
 def test_what_waits_while_a_route_is_slow_is_given_back_in_time(lane: Lane) -> None:
     lane.slices.extend([piece(OLD, 1, 2), piece(YOUNG, 3)])
     # What came back from another route may be older than what stands before it.

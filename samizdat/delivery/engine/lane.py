@@ -69,6 +69,13 @@ class Lane:
         return self.active is run and any(piece.items for piece in self.slices)
 
     def next_item(self, run: RouteRun) -> Item | None:
+        """What another route sent to this one goes first. Its age counts here too: a loop that stood still for seconds
+        takes messages before its next tick."""
+        while run.own:
+            item = run.own.popleft()
+            if time.monotonic() - item.checked <= SLICE_SECONDS:
+                return item
+            self.give_back([item])
         if self.barring:
             return self._next_for(run)
         if self.active is not run:

@@ -110,7 +110,7 @@ class RouteRun:
             if meter is not None and not meter.ready(time.monotonic()):
                 self._dry(meter)
                 return None
-            item = self.own.popleft() if self.own else self.lane.next_item(self)
+            item = self.lane.next_item(self)
             if item is None:
                 return None
             if self.slowed and item.provider in self.slowed and self._put_off(item):
