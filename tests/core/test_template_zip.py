@@ -96,6 +96,8 @@ def locked(data: bytes) -> bytes:
         (zipped({f"{number}.png": "" for number in range(501)} | {"index.html": ""}), "template_zip_many"),
         (b"PK\3\4" + bytes(20 * 1024 * 1024), "template_zip_large"),
     ],
+    # The bytes of a zip hold the time it was made, and each process that collects has to name a test alike.
+    ids=["no page", "two pages", "page outside", "cut off", "no zip", "locked", "bomb", "many files", "large"],
 )  # fmt: skip
 def test_a_zip_that_cannot_become_a_template_is_refused_with_a_sentence(data: bytes, code: str) -> None:
     with pytest.raises(TemplateRefused) as refused:
