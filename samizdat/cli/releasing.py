@@ -175,11 +175,11 @@ def moment_of(text: str, zone: str) -> datetime:
 
 def _wait(found: Any, limit: float | None) -> None:
     from samizdat.delivery.engine import run_campaign
-    from samizdat.worker import intake
+    from samizdat.worker import choosing
 
     number = found.id
     with progress("Sending", "messages") as shown, _watched(number, shown):
-        result = with_sentences(run_campaign(number, limit, take_up=intake.take), found)
+        result = with_sentences(run_campaign(number, limit, take_up=choosing.take_everything), found)
     ended = result.pop("ended", result["state"])
     if ended == "finished":
         say(result, *books(result))

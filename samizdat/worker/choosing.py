@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
@@ -26,8 +26,8 @@ from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
-from samizdat.worker import appeals
-from samizdat.worker.boxes import Said, opened
+from samizdat.worker import appeals, intake
+from samizdat.worker.boxes import Said, opened, pages
 from samizdat.worker.intake import Leaving, all_proven, leave_appeals
 
 log = logging.getLogger("samizdat.worker")
@@ -42,14 +42,37 @@ SHEET_HOURS = 1
 GIVE_UP = timedelta(minutes=10)
 
 
-def take(now: datetime) -> int:
-    """Takes up asking to see, choosing and mailed links; returns how many are done with."""
+def take_everything(now: datetime) -> int:
+    """Takes up whatever changes who gets a campaign: leaving, coming back, confirming, choosing and mailed links.
+    Returns how many are done with.
+
+    A page at a time, all kinds of it, and only then the page counts as looked through: sends wait for that. Two walks
+    with a mark each would let whoever fills the gate keep the second from ever beginning.
+    """
     done = 0
-    for one in opened(now, ("show", "prefer", "proven")):
+    for last, said in pages(now, intake.KINDS + KINDS):
+        done += intake.take_up([one for one in said if one.kind in intake.KINDS], now)
+        done += take_up([one for one in said if one.kind in KINDS], now)
+        # Also past what could not be taken up: it is tried again, and holds no send for ever.
+        gate.looked_through(last)
+    return done
+
+
+def take(now: datetime) -> int:
+    """Takes up asking to see, choosing and mailed links alone; returns how many are done with."""
+    return take_up(opened(now, KINDS), now)
+
+
+def take_up(said: list[Said], now: datetime) -> int:
+    """Does what boxes of KINDS ask for; returns how many are done with."""
+    done = 0
+    for one in said:
         try:
             DEEDS[one.kind](one, now)
         except AudienceError:
             pass  # She was erased meanwhile: nothing is left to change.
+        except (OperationalError, InterfaceError):
+            raise  # A database that does not answer: nothing of this counts as looked through.
         except Exception as error:
             log.error("What a reader chose could not be taken up: %s", where_it_broke(error))
             if now - one.at < GIVE_UP:
@@ -204,3 +227,4 @@ def _done(said: Said, now: datetime) -> None:
 
 
 DEEDS: dict[str, Callable[[Said, datetime], None]] = {"show": _show, "prefer": _prefer, "proven": _done}
+KINDS = tuple(DEEDS)

@@ -34,7 +34,6 @@ from samizdat.worker import (
     choosing,
     counting,
     forgetting,
-    intake,
     nightly,
     placing,
     publish,
@@ -126,11 +125,13 @@ def link_chain(now: datetime) -> None:
 
 
 def expired(now: datetime) -> None:
-    """Sessions, invitations, failed sign-ins and who was writing, that have had their time."""
+    """Sessions, invitations, failed sign-ins and who was writing, that have had their time, and steps of an earlier
+    version, which `doctor` would wait for."""
     presence.forget(now)
     Session.objects.filter(expires__lt=now).delete()
     Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
     Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
+    Step.objects.exclude(name__in=[*FIRST, *QUICK, *SLOW]).delete()
 
 
 def bells(now: datetime) -> None:
@@ -140,8 +141,7 @@ def bells(now: datetime) -> None:
 
 # Before everything else, and in a loop of its own: who has left gets nothing more, however much else there is to do.
 FIRST: dict[str, Deed] = {
-    "what readers sent": intake.take,
-    "what readers choose": choosing.take,
+    "what readers sent": choosing.take_everything,
 }
 
 # Every second: somebody waits for these.

@@ -40,6 +40,7 @@ ALARM_SHARE = 0.02
 ALARM_LEAST = 3
 ALARM_WINDOW = timedelta(hours=1)
 
+KINDS = ("leave", "back", "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
 # So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
 # and a public process that was taken can make one for everybody who ever left. The pages say a week.
@@ -63,20 +64,21 @@ class Leaving:
 
 
 def take(now: datetime) -> int:
-    """Takes up leaving, coming back and confirming; returns how many. Signing up sends mail and has its own loop
+    """Takes up leaving, coming back and confirming alone; returns how many. The worker takes these up together with
+    what subscribers choose (worker/choosing.take_everything). Signing up sends mail and has its own loop
     (worker/signups.py)."""
-    count = 0
-    for last, said in pages(now, ("leave", "back", "confirm")):
-        for organisation_id in dict.fromkeys(one.organisation.id for one in said):
-            mine = [one for one in said if one.organisation.id == organisation_id]
-            # In the order they came: who left and came back is back. Runs of one kind are taken together.
-            for kind, run in _runs(mine):
-                for slice_ in _slices(_once(run)):
-                    each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
-        # Also past what could not be taken up: it is tried again, and holds no send for ever.
-        gate.looked_through(last)
-        count += len(said)
-    return count
+    return sum(take_up(said, now) for _last, said in pages(now, KINDS))
+
+
+def take_up(said: list[Said], now: datetime) -> int:
+    """Does what boxes of KINDS ask for; returns how many there were."""
+    for organisation_id in dict.fromkeys(one.organisation.id for one in said):
+        mine = [one for one in said if one.organisation.id == organisation_id]
+        # In the order they came: who left and came back is back. Runs of one kind are taken together.
+        for kind, run in _runs(mine):
+            for slice_ in _slices(_once(run)):
+                each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
+    return len(said)
 
 
 def _once(run: list[Said]) -> list[Said]:

@@ -3,18 +3,21 @@
 import json
 import os
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
+from samizdat.audience import actions, queries
 from samizdat.campaigns.models import Campaign
-from samizdat.core import link, pace, seal
+from samizdat.core import consent, link, pace, seal
+from samizdat.delivery.actions import release
 from samizdat.delivery.engine import run_campaign
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Intake, Place
-from samizdat.worker import intake, publish
+from samizdat.worker import choosing, intake, publish
 from tests.delivery.conftest import House, Running, until
 from tests.smtp_server import ScriptedServer
 
@@ -53,7 +56,7 @@ def test_while_the_worker_stands_still_nothing_is_sent_and_who_left_gets_nothing
     with running():
         until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
         assert not server.messages
-        intake.take(datetime.now(UTC))
+        choosing.take_everything(datetime.now(UTC))
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.suppressed, campaign.left_by_letter) == (40, 20, 20)
@@ -78,7 +81,7 @@ def test_while_unsubscribes_wait_no_slice_is_fed(
     with running():
         until(lambda: len(looks) >= 4)
         assert not server.messages
-        intake.take(datetime.now(UTC))
+        choosing.take_everything(datetime.now(UTC))
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     assert not any(addresses[0] in message.recipients for message in server.messages)
 
@@ -95,11 +98,82 @@ def test_what_was_fed_goes_back_when_the_worker_stops_in_the_middle_of_a_send(
         leave(house, campaign, addresses[-1])
         until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
         assert len(server.messages) < 59
-        intake.take(datetime.now(UTC))
+        choosing.take_everything(datetime.now(UTC))
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.suppressed) == (59, 1)
     assert addresses[-1] not in {to for message in server.messages for to in message.recipients}
+
+
+@pytest.mark.parametrize("choice", [{"often": "pause"}, {"often": "all", "appeals": "no"}], ids=["pause", "no appeals"])
+def test_what_subscribers_choose_in_the_preference_center_holds_an_appeal_until_it_is_taken_up(
+    house: House, server: ScriptedServer, running: type[Running], choice: dict[str, str]
+) -> None:
+    """Also where whoever takes up leaving alone has looked."""
+    publish.publish_place(house.organisation)
+    addresses = house.people(20)
+    for address in addresses:
+        subscriber = queries.subscriber_at(house.organisation, address)
+        assert subscriber is not None
+        actions.confirm(subscriber, house.list, now=datetime.now(UTC))
+        actions.agree_to_appeals(subscriber, house.list, way="desk", wording="Will give.", now=datetime.now(UTC))
+    house.route(server)
+    draft = house.draft()
+    draft.purpose = consent.PURPOSES.index(consent.APPEALS)
+    draft.save(update_fields=["purpose"])
+    campaign = release(draft, now=datetime.now(UTC))
+    until_then = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    for address in addresses[::4]:
+        token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(address))  # type: ignore[arg-type]
+        drop_in(house, {"kind": "prefer", "token": token, "purpose": "preferences", "until": until_then, **choice})
+    with running():
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        assert intake.take(datetime.now(UTC)) == 0
+        assert gate.untaken() and not server.messages
+        assert choosing.take_everything(datetime.now(UTC)) == 5
+        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    campaign.refresh_from_db()
+    assert (campaign.accepted, campaign.suppressed) == (15, 5)
+    assert {to for message in server.messages for to in message.recipients} == set(addresses) - set(addresses[::4])
+
+
+def test_who_leaves_everything_in_the_preference_center_gets_nothing_when_the_worker_goes_on(
+    house: House, server: ScriptedServer, running: type[Running]
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(10)
+    house.route(server)
+    campaign = house.released()
+    token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(addresses[0]))  # type: ignore[arg-type]
+    drop_in(house, {"kind": "leave", "token": token, "purpose": "preferences", "way": "form"})
+    with running():
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        assert not server.messages
+        choosing.take_everything(datetime.now(UTC))
+        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    assert {to for message in server.messages for to in message.recipients} == set(addresses[1:])
+
+
+def test_a_database_that_does_not_answer_keeps_what_subscribers_chose_and_the_send_waits(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish.publish_place(house.organisation)
+    addresses = house.people(3)
+    house.route(server)
+    campaign = house.released()
+    token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(addresses[0]))  # type: ignore[arg-type]
+    drop_in(house, {"kind": "prefer", "token": token, "purpose": "preferences", "often": "monthly"})
+
+    def locked(*_args: Any, **_how: Any) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("samizdat.audience.actions.preferring.prefer", locked)
+        with pytest.raises(OperationalError):
+            choosing.take_everything(datetime.now(UTC))
+    assert bytes(house.organisation.uid) in gate.untaken()
+    assert choosing.take_everything(datetime.now(UTC)) == 1
+    assert not gate.untaken()
 
 
 def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, server: ScriptedServer) -> None:
@@ -113,9 +187,9 @@ def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, se
     gate.drop_in(place, struct.pack(">I", 77) + os.urandom(80))
     for words in ({"kind": "signup", "form": "none"}, {"kind": "future"}, {"kind": "leave", "token": []}):
         drop_in(house, words)
-    intake.take(datetime.now(UTC))
+    choosing.take_everything(datetime.now(UTC))
     assert Intake.objects.exists()
-    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
     assert len(server.messages) == 5
 
 
@@ -132,8 +206,8 @@ def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
         raise ValueError(addresses[0])
 
     monkeypatch.setattr("samizdat.worker.boxes._wanted", broken)
-    intake.take(datetime.now(UTC))
-    assert run_campaign(campaign.pk, 30)["ended"] == "finished"
+    choosing.take_everything(datetime.now(UTC))
+    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
 
 
 def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_no_worker_runs(
@@ -144,7 +218,7 @@ def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_
     house.route(server)
     campaign = house.released()
     leave(house, campaign, addresses[0])
-    ended = run_campaign(campaign.pk, 30, take_up=intake.take)
+    ended = run_campaign(campaign.pk, 60, take_up=choosing.take_everything)
     assert (ended["ended"], ended["accepted"], ended["suppressed"]) == ("finished", 4, 1)
 
 
@@ -157,4 +231,4 @@ def test_another_group_of_the_house_sends_on(house: House, server: ScriptedServe
     gate.drop_in(Place.objects.get(uid=bytes(other.uid)), b"anything")
     house.people(5)
     house.route(server)
-    assert run_campaign(house.released().pk, 30)["ended"] == "finished"
+    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
