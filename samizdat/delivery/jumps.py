@@ -68,9 +68,14 @@ def forget() -> None:
 
 
 def patient(now: datetime) -> bool:
-    """Was the clock set lately? Then nothing is given up or thrown away for being old."""
+    """Was the clock set lately? Then nothing is given up, decided or thrown away because its time is over."""
+    return patient_until(now) is not None
+
+
+def patient_until(now: datetime) -> datetime | None:
+    """When that is over; None: it is, or the clock was not set."""
     until = Clock.objects.filter(pk=1).values_list("patient", flat=True).first()
-    return until is not None and now < until <= now + pace.PATIENCE
+    return until if until is not None and now < until <= now + pace.PATIENCE else None
 
 
 def unsettled(now: datetime) -> bool:

@@ -24,7 +24,7 @@ from samizdat.core.spoken import language_for
 from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.worker import mailing
-from samizdat.worker.boxes import GIVE_UP, Said
+from samizdat.worker.boxes import Said, given_up
 
 PURPOSE = "asks"
 
@@ -75,7 +75,7 @@ def ask(said: Said, asked: Question, memory: Any, now: datetime) -> bool:
     outcome = _mail(organisation, asked, now)
     if isinstance(outcome, Accepted | Unsure):
         memory.wrote(organisation.id)
-    return isinstance(outcome, Accepted | Unsure | Refused) or now - said.at > GIVE_UP
+    return isinstance(outcome, Accepted | Unsure | Refused) or given_up(said, now)
 
 
 def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:

@@ -27,7 +27,7 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
 from samizdat.worker import appeals, mailing, signups
-from samizdat.worker.boxes import Said, opened
+from samizdat.worker.boxes import Said, given_up, opened
 from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
 from samizdat.worker.intake import all_proven
 
@@ -48,7 +48,7 @@ def take(now: datetime) -> int:
             finished = True
         except Exception as error:
             log.error("A mail to a reader could not be made and is tried again: %s", where_it_broke(error))
-            finished = now - one.at > signups.GIVE_UP
+            finished = given_up(one, now)
         if finished:
             gate.done_with([one.row])
             signups.memory.tries.pop(one.row, None)
@@ -137,7 +137,7 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     organisation, subscriber, what = said.organisation, wanted.subscriber, wanted.what
     sender = senders.sender_of(wanted.list)
     if sender is None:
-        return now - said.at > signups.GIVE_UP
+        return given_up(said, now)
     token = mailed_token(organisation, what, subscriber.number, now, wanted.mark)
     if what == "data":
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
@@ -151,7 +151,7 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     subject, lines = _mail_of(words, what, organisation.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     gate.set_token_state(token, f"asked-{what}")
-    return _carried(organisation, sender, wanted.to, subject, lines, now) or now - said.at > signups.GIVE_UP
+    return _carried(organisation, sender, wanted.to, subject, lines, now) or given_up(said, now)
 
 
 def _mail_of(words: Words, what: str, name: str, url: str, new: str) -> tuple[str, Iterable[str]]:

@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 
 from samizdat.accounts.models import Organisation
 from samizdat.core import link, seal
+from samizdat.delivery import jumps
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
@@ -144,8 +145,13 @@ def each(deed: Callable[[list[Said], datetime], None], said: list[Said], now: da
                 each(deed, [one], now)
             return
         log.error("What a reader sent could not be taken up: %s", where_it_broke(error))
-        if now - said[0].at > GIVE_UP:
+        if given_up(said[0], now):
             gate.done_with([said[0].row])
+
+
+def given_up(said: Said, now: datetime, after: timedelta = GIVE_UP) -> bool:
+    """Has it failed for so long that it is thrown away? Not by a clock that was just set."""
+    return now - said.at > after and not jumps.patient(now)
 
 
 def _is_rubbish(name: bytes) -> bool:

@@ -27,7 +27,7 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
 from samizdat.worker import appeals, intake
-from samizdat.worker.boxes import Said, opened, pages
+from samizdat.worker.boxes import Said, given_up, opened, pages
 from samizdat.worker.intake import Leaving, all_proven, leave_appeals
 
 log = logging.getLogger("samizdat.worker")
@@ -75,7 +75,7 @@ def take_up(said: list[Said], now: datetime) -> int:
             raise  # A database that does not answer: nothing of this counts as looked through.
         except Exception as error:
             log.error("What a reader chose could not be taken up: %s", where_it_broke(error))
-            if now - one.at < GIVE_UP:
+            if not given_up(one, now, GIVE_UP):
                 continue
         gate.done_with([one.row])
         done += 1

@@ -9,7 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat import plugs, saying
@@ -29,16 +29,15 @@ from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.vault import house
 from samizdat.worker import appeals, mailing
-from samizdat.worker.boxes import Said, opened
+from samizdat.worker.boxes import Said, given_up, opened
 
 log = logging.getLogger("samizdat.worker")
 
 # Where the settings of a list have the words of each purpose.
 _DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
 
-# Seconds between two tries of one mail, and until it is given up.
+# Seconds between two tries of one mail.
 WAITS = (5, 30, 120, 600)
-GIVE_UP = timedelta(days=2)
 # Tries of a mail that is stuck: half a minute.
 STUCK = 3
 
@@ -97,7 +96,7 @@ def take(now: datetime) -> int:
             finished = _take(one, now)
         except Exception as error:  # One that cannot be taken up must not keep the others waiting.
             log.error("A sign-up could not be taken up and is tried again: %s", where_it_broke(error))
-            finished = now - one.at > GIVE_UP
+            finished = given_up(one, now)
         if finished:
             gate.done_with([one.row])
             memory.tries.pop(one.row, None)
@@ -265,7 +264,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         memory.held[said.row] = said.organisation.id, "sender"
-        return now - said.at > GIVE_UP
+        return given_up(said, now)
     keys = house.keys(said.organisation)
     assert keys.link is not None
     token = link.make(keys.link, "confirm", target.number, subscriber.number)
@@ -286,7 +285,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
         case Deferred(scope=scope) if scope in mailing.NOT_HERS:
             memory.held[said.row] = said.organisation.id, "route"
-    return now - said.at > GIVE_UP
+    return given_up(said, now)
 
 
 def compose(

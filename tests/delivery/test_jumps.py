@@ -1,6 +1,8 @@
 """A clock that is set, forward or back, loses nothing, sends nothing twice and keeps nothing waiting."""
 
+import json
 import logging
+import struct
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,15 +10,20 @@ from typing import Any
 
 import pytest
 
+from samizdat.campaigns import contest as plans
 from samizdat.campaigns.models import Campaign
-from samizdat.core import pace
+from samizdat.core import link, pace, seal
+from samizdat.core.contest import REST
 from samizdat.core.ledger import News, State, unpack_numbers
 from samizdat.delivery import jumps
-from samizdat.delivery.actions import clock, release, routes
+from samizdat.delivery.actions import clock, holds, release, routes
 from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.engine.sender import Sender
 from samizdat.delivery.models import Chunk, Clock, Delivery, ProviderPace, Retry, Route
 from samizdat.events.models import Event
+from samizdat.gate import actions as gate
+from samizdat.gate.models import Intake, Place
+from samizdat.worker import choosing, publish
 from samizdat.worker import clock as worker_clock
 from tests.conftest import NOW
 from tests.delivery.conftest import House, until
@@ -195,6 +202,61 @@ def test_what_is_planned_for_an_hour_waits_a_minute_to_see_whether_the_clock_is_
     assert clock.start_due(clocks.now) == 1
     campaign.refresh_from_db()
     assert (campaign.state, campaign.reason) == ("sending", "")
+
+
+def test_no_winner_of_a_version_test_is_chosen_in_the_hour_after_the_clock_was_set(
+    house: House, server: ScriptedServer, clocks: Clocks
+) -> None:
+    house.people(20)
+    house.route(server)
+    draft = house.draft()
+    at = NOW + timedelta(hours=4)
+    plans.plan(draft, [plans.Change(subject="Other")], share=40, way="replies", at=at, by=None, now=NOW, link="")
+    campaign = release(draft, now=NOW)
+    Chunk.objects.exclude(variant=REST).update(state=Chunk.DONE)
+
+    def hold() -> holds.Hold | None:
+        row = Campaign.objects.values(*holds.FIELDS).get(pk=campaign.pk)
+        return holds.hold_of(row, "", lambda: None, clocks.now)
+
+    assert hold() == holds.Hold("test", at)
+    clocks.set(WEEK)
+    assert hold() == holds.Hold("test", clocks.now + pace.PATIENCE)
+    clocks.set(-WEEK)
+    assert hold() == holds.Hold("test", at)
+    clocks.set(WEEK)
+    clocks.ticks += 3601
+    assert hold() is None
+    campaign.refresh_from_db()
+    assert (campaign.test_state, campaign.test_winner) == ("done", 0)
+
+
+def test_what_subscribers_sent_is_not_thrown_away_by_a_clock_that_was_just_set(
+    house: House, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish.publish_place(house.organisation)
+    [address] = house.people(1)
+    place, key = Place.objects.get(uid=bytes(house.organisation.uid)), house.keys.link
+    assert key is not None
+    for kind, purpose in (("leave", "leave"), ("prefer", "preferences")):
+        token = link.make(key, purpose, 999, house.number(address))
+        words = {"kind": kind, "token": token, "purpose": purpose, "at": NOW.isoformat()}
+        box = seal.seal_to(
+            bytes(place.box_key), json.dumps(words).encode(), b"intake\0" + bytes(place.uid), bytes(32), bytes(12)
+        )
+        gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+
+    def broken(*_args: Any, **_how: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("samizdat.worker.intake.all_proven", broken)
+    monkeypatch.setattr("samizdat.worker.choosing.all_proven", broken)
+    clocks.set(WEEK)
+    choosing.take_everything(clocks.now)
+    assert Intake.objects.count() == 2
+    clocks.ticks += 3601
+    choosing.take_everything(clocks.now)
+    assert not Intake.objects.exists()
 
 
 def test_many_processes_notice_and_one_of_them_computes_anew(deferred: Campaign, clocks: Clocks) -> None:

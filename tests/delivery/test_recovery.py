@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from samizdat import dialect
+from samizdat import dialect, hours
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.core.ledger import News, Record
@@ -22,11 +22,11 @@ from samizdat.delivery import queries, watching
 from samizdat.delivery.actions import forget, retry_due, settle
 from samizdat.delivery.engine import journal, locks, pulse, recovery
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
-from samizdat.delivery.models import Chunk, Delivery, Retry, Worker
+from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.options import data_folder
-from tests.delivery.conftest import FIRST_NUMBER, House
+from tests.delivery.conftest import FIRST_NUMBER, House, clock_was_set
 from tests.delivery.test_sending import books_balance
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -410,6 +410,20 @@ def test_a_chunk_of_which_nothing_was_fed_is_free_as_a_whole(house: House) -> No
     _gone(dead, 20, 10)
     recovery.recover_dead(NOW)
     assert [(chunk.state, chunk.size) for chunk in Chunk.objects.all()] == [(Chunk.READY, 10)]
+    dead.journal.close(keep=False)
+
+
+@on_postgresql
+def test_a_clock_that_was_set_forward_puts_no_window_of_another_machine_in_doubt(house: House) -> None:
+    dead = Dead(house)
+    _gone(dead, recovery.LOST + 60, 2)
+    now = hours.now()
+    clock_was_set(now)
+    recovery.recover_dead(NOW)
+    assert counts(dead.campaign) == {"pending": 10}
+    Clock.objects.update(patient=None)
+    recovery.recover_dead(NOW)
+    assert counts(dead.campaign)["unsure"] == 8
     dead.journal.close(keep=False)
 
 

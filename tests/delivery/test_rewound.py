@@ -1,8 +1,10 @@
 """The database goes back in time: what journals know is booked once more, and nobody gets a campaign twice for it."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from samizdat import hours
 from samizdat.campaigns.models import Campaign
 from samizdat.core import ledger
 from samizdat.delivery.engine import journal, recovery, rewound, run_campaign
-from samizdat.delivery.models import Chunk, Delivery, Retry, Worker
+from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from tests import moulds
-from tests.delivery.conftest import House, until
+from tests.delivery.conftest import House, clock_was_set, until
 from tests.delivery.test_kills import CONNECTIONS, Child, one_identity_each
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
@@ -176,6 +178,43 @@ def test_journals_are_kept_for_a_week_and_no_larger_than_their_bound(
     assert kept.exists()
     monkeypatch.setattr(journal, "MOST_KEPT", kept.stat().st_size - 1)
     journal.prune(made)
+    assert not kept.exists()
+
+
+def test_a_clock_that_is_wrong_lets_no_row_go_of_which_a_journal_is_kept(house: House, server: ScriptedServer) -> None:
+    """Without it the database would seem to have gone back in time."""
+    house.people(5)
+    house.route(server)
+    finish(house.released())
+    now = hours.now()
+    Worker.objects.create(boot=bytes(16), folder=bytes(range(16)), journal="worker-9", started=now, ended=now)
+    late = now + timedelta(days=30)
+    recovery.recover_dead(late)
+    assert Worker.objects.count() == 2
+    assert not rewound.catch_up(now)
+    (kept,) = journal.kept_folder().iterdir()
+    kept.unlink()
+    clock_was_set(late)
+    recovery.recover_dead(late)
+    assert Worker.objects.count() == 2
+    Clock.objects.update(patient=None)
+    recovery.recover_dead(late)
+    assert [row.journal for row in Worker.objects.all()] == ["worker-9"], "that of another machine, which may have it"
+
+
+def test_no_journal_is_let_go_of_in_the_hour_after_the_clock_was_set(house: House, server: ScriptedServer) -> None:
+    house.people(5)
+    house.route(server)
+    finish(house.released())
+    (kept,) = journal.kept_folder().iterdir()
+    now = hours.now()
+    old = now.timestamp() - journal.KEEP_SECONDS - 86_400
+    os.utime(kept, (old, old))
+    clock_was_set(now)
+    rewound.catch_up(now)
+    assert kept.exists()
+    Clock.objects.update(patient=None)
+    rewound.catch_up(now)
     assert not kept.exists()
 
 

@@ -16,6 +16,7 @@ from samizdat.campaigns.contest import Version
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core import contest
 from samizdat.core.ledger import STATES, State
+from samizdat.delivery import jumps
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.events.actions import record
@@ -102,11 +103,14 @@ def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | N
     if ready.exclude(variant=contest.REST, retry=False).exists():
         return False, None, False
     by_hand = row["test_by"] == "hand"
-    if not by_hand and now >= row["test_at"]:
+    over = not by_hand and now >= row["test_at"]
+    # A winner is for good, and a clock that was set forward by mistake would take it from the first few answers.
+    settled = jumps.patient_until(now) if over else None
+    if over and settled is None:
         campaign = Campaign.objects.select_related("organisation").get(pk=row["id"])
         _decide(campaign, winner_of(campaign), now)
         return False, None, Campaign.objects.filter(pk=row["id"], test_state="decided").exists()
     if Retry.objects.filter(edition=row["edition__id"]).exists():
         return False, None, False
     # Decided by hand nothing goes on by itself, at whatever time: a page must not promise it.
-    return True, None if by_hand else row["test_at"], False
+    return True, None if by_hand else settled or row["test_at"], False

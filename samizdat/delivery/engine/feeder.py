@@ -149,6 +149,7 @@ class Feeder:
         fencing.look(self._sender.clock())
         self._guard = location.Guard()
         self.worker = worker = self.pulse.begin("worker")
+        self._look_at_clock()
         rewound.catch_up(self._sender.clock())
         recovery.recover_dead(self._sender.clock(), mine=worker.pk)
         rewound.wait_for_others(self._sender.stop.is_set)

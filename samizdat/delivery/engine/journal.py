@@ -246,7 +246,7 @@ def put_aside(name: str) -> None:
             continue
         os.truncate(path, end)
         _keep(path)
-    prune()
+    prune(by_age=False)
 
 
 def _end(data: bytes) -> int:
@@ -261,13 +261,14 @@ def _keep(path: Path) -> None:
         path.replace(kept_folder() / path.name)
 
 
-def prune(now: float | None = None) -> None:
-    """Lets go of what was put aside a week ago, and of the oldest above MOST_KEPT."""
+def prune(now: float | None = None, by_age: bool = True) -> None:
+    """Lets go of what was put aside a week ago, and of the oldest above MOST_KEPT. by_age: False while the clock may be
+    wrong."""
     now = time.time() if now is None else now
     found = _kept_by_age()
     size = sum(stat.st_size for _path, stat in found)
     for path, stat in found:
-        if size <= MOST_KEPT and stat.st_mtime > now - KEEP_SECONDS:
+        if size <= MOST_KEPT and (not by_age or stat.st_mtime > now - KEEP_SECONDS):
             continue
         path.unlink(missing_ok=True)
         size -= stat.st_size

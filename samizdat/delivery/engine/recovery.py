@@ -30,6 +30,8 @@ log = logging.getLogger("samizdat.sender")
 
 # Seconds without a heartbeat after which the machine of a sender counts as lost, and its window as in doubt.
 LOST = 600
+# Longer than journals are kept.
+KEPT_ENDED = timedelta(days=9)
 # Seconds; who was heard of since then is not looked at, so that a hundred senders do not ask for each other's locks.
 QUIET = 2.5 * BEAT
 
@@ -49,8 +51,17 @@ def recover_dead(now: datetime, mine: int | None = None) -> int:
                 take_over(worker)
                 continue
             count += 1
-    Worker.objects.filter(ended__lt=now - timedelta(days=9), chunk=None).delete()
+    _forget_ended(now)
     return count
+
+
+def _forget_ended(now: datetime) -> None:
+    """Lets go of old rows. Not while their journal may lie somewhere: a database that does not know a journal seems to
+    have gone back in time. A clock that is wrong lets go of none that is needed."""
+    old = Worker.objects.filter(ended__lt=now - KEPT_ENDED, chunk=None)
+    old = old.filter(Q(folder=journal.folder_id()) | Q(journal=""))
+    if old.exists() and not jumps.patient(now):
+        old.exclude(journal__in=journal.names()).delete()
 
 
 def _silent() -> QuerySet[Worker]:
@@ -68,7 +79,8 @@ def _is_here(worker: Worker) -> bool:
 
 
 def _lost(worker: Worker) -> bool:
-    return connection.vendor == "sqlite" or dialect.silence(worker.pk) >= LOST
+    # In the hour after a clock was set nobody has been silent for so long as it seems.
+    return connection.vendor == "sqlite" or (dialect.silence(worker.pk) >= LOST and not jumps.patient(hours.now()))
 
 
 @contextlib.contextmanager

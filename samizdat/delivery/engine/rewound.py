@@ -19,6 +19,7 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import News
+from samizdat.delivery import jumps
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.recovery import LOST
 from samizdat.delivery.engine.results import Result, write
@@ -46,7 +47,7 @@ class Found:
 
 def catch_up(now: datetime, pause: Callable[[float], None] = time.sleep) -> bool:
     """Books what journals here know and the database has forgotten. True: it had gone back in time."""
-    journal.prune()
+    journal.prune(by_age=not jumps.patient(now))
     found, behind = Found(), False
     for name in journal.names():
         if not _forgotten(name):
