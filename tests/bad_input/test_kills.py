@@ -57,7 +57,7 @@ def test_serve_killed_in_the_middle_of_a_send_loses_nobody(house: House) -> None
         assert caught < len(people)
         relay.latency = 0.0
         with served(house):
-            until(lambda: len({message.recipient for message in list(relay.messages)}) == len(people), 40)
+            until(lambda: len({message.recipient for message in list(relay.messages)}) == len(people))
             until(lambda: house.say("campaign", "status", number)["state"] == "finished", every=0.5)
         books = house.say("campaign", "status", number)
         assert (books["accepted"], books["unsure"], books["frozen"]) == (len(people), 0, len(people))

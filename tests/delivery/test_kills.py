@@ -68,7 +68,7 @@ def one_identity_each(server: ScriptedServer) -> None:
 
 def finish(campaign: Campaign) -> None:
     child = Child()
-    until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished", 40)
+    until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     child.stop()
 
 
@@ -153,10 +153,10 @@ def test_a_limit_holds_over_kills_and_nobody_is_lost(house: House) -> None:
         campaign = house.released()
         for round_ in range(4):
             child = Child()
-            until(lambda: len(server.messages) >= min(20 * (round_ + 1), 80), 30)  # noqa: B023
+            until(lambda: len(server.messages) >= min(20 * (round_ + 1), 80))  # noqa: B023
             child.kill()
         child = Child()
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "limit", 40)
+        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "limit")
         child.stop()
         assert 80 <= len(server.messages) <= 150
         books_balance(campaign)

@@ -147,7 +147,7 @@ def test_a_reader_whose_letter_cannot_be_made_holds_nobody_up(
     monkeypatch.setattr(MessageMaker, "__call__", odd)
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 30)
+    ended = run_campaign(campaign.pk, 60)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 9, 1)
     assert queries.delivery_of(campaign, house.number(addresses[4])) == ("refused", "unmakeable", 0)
     books_balance(campaign)
@@ -164,7 +164,7 @@ def test_a_blob_that_does_not_open_holds_nobody_up(house: House, server: Scripte
     other = row_id(house.organisation.id, house.number(addresses[4]))
     number = house.number(addresses[4])
     Subscriber.objects.filter(pk=other).update(blob=house.keys.seal(b"\x09", "subscriber", "blob", number))
-    ended = run_campaign(campaign.pk, 30)
+    ended = run_campaign(campaign.pk, 60)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 8, 2)
     books_balance(campaign)
 
@@ -174,8 +174,8 @@ def test_a_letter_that_does_not_open_is_paused_and_the_others_go_on(house: House
     house.route(server)
     broken, whole = house.released(), house.released()
     Edition.objects.filter(campaign=broken).update(compiled_sealed=bytes(100))
-    assert run_campaign(whole.pk, 30)["accepted"] == 10
-    ended = run_campaign(broken.pk, 30)
+    assert run_campaign(whole.pk, 60)["accepted"] == 10
+    ended = run_campaign(broken.pk, 60)
     assert (ended["ended"], ended["reason"], ended["pending"]) == ("paused", "unreadable", 10)
     assert not Chunk.objects.filter(state=Chunk.CLAIMED).exists()
 
@@ -193,7 +193,7 @@ def test_two_houses_send_side_by_side_by_their_own_routes(
     other.route(second)
     ours, theirs = house.released(), other.released()
     with Running():
-        until(lambda: set(Campaign.objects.values_list("state", flat=True)) == {"finished"}, 30)
+        until(lambda: set(Campaign.objects.values_list("state", flat=True)) == {"finished"})
     assert (len(server.messages), len(second.messages)) == (120, 130)
     assert set(second.counts()) == set(other_people)
     for campaign in (ours, theirs):
@@ -206,7 +206,7 @@ def test_two_campaigns_take_turns(house: House, server: ScriptedServer) -> None:
     house.route(server, connections=8)
     first, second = house.released(), house.released()
     with Running():
-        until(lambda: len(server.messages) > 1700, 30)
+        until(lambda: len(server.messages) > 1700)
         counts = [Campaign.objects.get(pk=one.pk).accepted for one in (first, second)]
     assert min(counts) > 300
     for campaign in (first, second):
@@ -222,7 +222,7 @@ def test_a_second_sender_on_the_same_folder_watches_until_the_first_is_gone(
     campaign = house.released()
     with Running():
         until(lambda: len(server.messages) > 20)
-        watched = threading.Thread(target=lambda: (run_campaign(campaign.pk, 30), connection.close()))
+        watched = threading.Thread(target=lambda: (run_campaign(campaign.pk, 60), connection.close()))
         watched.start()
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
         watched.join(10)

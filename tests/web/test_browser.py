@@ -101,7 +101,7 @@ def _finished(here: House) -> Any:
 
     def run() -> str:
         try:
-            return str(run_campaign(campaign.pk, 30)["ended"])
+            return str(run_campaign(campaign.pk, 60)["ended"])
         finally:
             connections.close_all()
 

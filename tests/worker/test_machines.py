@@ -138,7 +138,7 @@ def both_send(pair: Pair) -> tuple[Machine, Machine]:
     one, two = pair.machines
     one.start()
     two.start()
-    until(lambda: pair.sends() == 2 and len(pair.server.messages) > 300, 30)
+    until(lambda: pair.sends() == 2 and len(pair.server.messages) > 300)
     return one, two
 
 
@@ -156,7 +156,7 @@ def test_a_machine_that_dies_costs_its_window_and_that_only_until_it_is_back(pai
     books = pair.books()
     assert books["state"] == "sending" and books["unsure"] <= CONNECTIONS
     two.start()
-    until(pair.finished, 40)
+    until(pair.finished)
     assert len(pair.server.counts()) == PEOPLE
     assert pair.extra() <= CONNECTIONS
     assert pair.books()["accepted"] == PEOPLE
@@ -185,7 +185,7 @@ def test_a_sender_that_hangs_alone_is_killed_by_its_supervisor(pair: Pair) -> No
     pair.release(PEOPLE)
     one = pair.machines[0]
     one.start()
-    until(lambda: len(pair.server.messages) > 300, 30)
+    until(lambda: len(pair.server.messages) > 300)
     (sender,) = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_sender(folder, one)]
     os.kill(sender, signal.SIGSTOP)
     until(lambda: "The sender process hangs; it is killed." in one.log.read_text(), TAKEN_OVER)
@@ -212,7 +212,7 @@ def test_machines_that_are_cut_from_the_database_again_and_again_lose_nothing(pa
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        until(lambda sent=sent: len(pair.server.messages) > sent + 400 or pair.finished(), 40)
+        until(lambda sent=sent: len(pair.server.messages) > sent + 400 or pair.finished())
     until(pair.finished, 60)
     assert len(pair.server.counts()) == PEOPLE
     # What was in flight was finished and written down: nothing was in doubt, and nobody got it twice.
@@ -234,7 +234,7 @@ def test_senders_are_placed_by_the_task_engine(pair: Pair) -> None:
 def test_the_slow_round_of_the_clock_runs_as_a_periodic_task_and_on_one_machine_at_a_time(pair: Pair) -> None:
     for machine in pair.machines:
         machine.start()
-    until(lambda: pair.ask("SELECT 1 FROM delivery_step WHERE name = 'the hash chain' AND done IS NOT NULL"), 40)
+    until(lambda: pair.ask("SELECT 1 FROM delivery_step WHERE name = 'the hash chain' AND done IS NOT NULL"))
     until(lambda: pair.ask("SELECT 1 FROM delivery_step WHERE name = 'mail to new readers' AND done IS NOT NULL"))
     assert pair.ask("SELECT name FROM delivery_step WHERE why <> ''") == []
     stamps = pair.ask("SELECT defer_timestamp FROM procrastinate_periodic_defers WHERE task_name = 'samizdat.tick'")

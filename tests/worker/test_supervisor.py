@@ -81,8 +81,8 @@ def test_children_do_not_outlive_a_killed_supervisor(instance: Instance) -> None
     until(lambda: set(instance.children()) == ROLES_OF_SERVE)
     children = [number for numbers in instance.children().values() for number in numbers]
     os.kill(instance.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
-    instance.process.wait(5)  # type: ignore[union-attr]
-    until(lambda: not any(Path(f"/proc/{number}/cmdline").exists() and _lives(number) for number in children), 15)
+    instance.process.wait(60)  # type: ignore[union-attr]
+    until(lambda: not any(Path(f"/proc/{number}/cmdline").exists() and _lives(number) for number in children))
 
 
 def _lives(number: int) -> bool:
