@@ -169,7 +169,7 @@ def test_an_upload_is_looked_through_and_brought_in_by_the_worker(peopled: Insta
     peopled.start()
     begin = (
         UPLOAD + "row = actions.begin_upload(Organisation.objects.get(), List.objects.get(), now=now, by=None); "
-        "text = 'Email Address,First Name\\n' + ''.join(f'new{n}@example.org,N{n}\\n' for n in range(300)); "
+        "text = 'Email Address,Status\\n' + ''.join(f'new{n}@example.org,subscribed\\n' for n in range(300)); "
         "actions.add_piece(row, 0, 0, text.encode()); "
         "print(json.dumps(actions.finish_upload(row, ['subscribed_members_export.csv'], now=now).id))"
     )
@@ -193,7 +193,8 @@ def test_an_import_whose_worker_is_killed_goes_on_in_the_next_one(peopled: Insta
     number = peopled.python(
         UPLOAD + "from samizdat.audience.bringing.uploads import PIECE; "
         "row = actions.begin_upload(Organisation.objects.get(), List.objects.get(), now=now, by=None); "
-        f"text = ('Email Address\\n' + ''.join(f'new{{n}}@example.org\\n' for n in range({rows}))).encode(); "
+        "text = 'Email Address,Status\\n'; "
+        f"text += ''.join(f'new{{n}}@example.org,subscribed\\n' for n in range({rows})); text = text.encode(); "
         "[actions.add_piece(row, 0, at // PIECE, text[at : at + PIECE]) for at in range(0, len(text), PIECE)]; "
         "print(json.dumps(actions.finish_upload(row, ['subscribed_members_export.csv'], now=now).id))"
     )
