@@ -63,7 +63,7 @@ def test_what_people_wrote_is_never_markup() -> None:
 
 
 def test_every_code_has_a_word() -> None:
-    assert set(words.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits"}
+    assert set(words.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider"}
     assert set(words.SUBSCRIPTION_STATES) == set(STATUSES)
     assert set(words.PROVIDERS) >= set(PROVIDERS)
     assert set(words.VERDICTS) >= set(consent.REASONS) - {"yes"}
@@ -92,7 +92,7 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
     for folder in ("campaigns", "delivery", "worker"):
         for path in (source / folder).rglob("*.py"):
             # Not in brackets: there stand names of what a letter says (core/spoken).
-            kinds |= set(re.findall(r'(?<!\[)"((?:campaign|digest)\.[a-z_]+)"', path.read_text()))
+            kinds |= set(re.findall(r'(?<!\[)"((?:campaign|digest|installation)\.[a-z_]+)"', path.read_text()))
     assert kinds
     assert kinds == set(words.EVENTS)
 
