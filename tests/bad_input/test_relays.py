@@ -13,7 +13,8 @@ from tests.smtp_server import HANG_UP, HANG_UP_UNTAKEN, RESET, STALL, Certificat
 
 LIST = "Letter"
 READERS = ("ada@one.example", "olga@two.example", "vera@three.example")
-PROMPT = "timeout=1&connect=2&idle=1"
+# As long as the tests of a relay that stalls need, and longer than a busy machine keeps an answer waiting.
+PROMPT = "timeout=5&connect=10&idle=1"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def adds_up(books: dict[str, Any]) -> None:
 
 
 def send(house: House, number: str, *words: str) -> tuple[int, dict[str, Any]]:
-    result = house("campaign", "send", number, "--wait", *words, "--json", timeout=30)
+    result = house("campaign", "send", number, "--wait", *words, "--json", timeout=120)
     books = result.json
     adds_up(books)
     assert (result.code == 0) == (books["state"] == "finished")
@@ -138,9 +139,12 @@ def test_a_relay_that_puts_off_is_asked_again_later_and_wait_limit_ends_the_wait
 ) -> None:
     number = draft(lists, LIST)
     relay.on("rcpt", "450 4.2.1 mailbox busy", recipient=READERS[0])
-    code, books = send(lists, number, "--wait-limit", "2")
+    for _ in range(30):  # As often as a busy machine needs.
+        code, books = send(lists, number, "--wait-limit", "2")
+        assert code == 1
+        if not books["pending"]:
+            break
     relay.forget()
-    assert code == 1
     assert (books["state"], books["accepted"], books["deferred"]) == ("sending", 2, 1)
     assert lists.say("campaign", "cancel", number)["cancelled"] == 1
 
@@ -171,14 +175,14 @@ def test_a_new_route_is_tested_before_anything_goes_by_it(lists: House, tmp_path
         return next(route["state"] for route in lists.say("route", "ls")["routes"] if route["name"] == name)
 
     with ScriptedServer(users={"ada": "another"}) as server:
-        wrong = server.url_for("smtp+plain", user="ada", password="secret-word", timeout=2)
+        wrong = server.url_for("smtp+plain", user="ada", password="secret-word", timeout=30)
         refused = lists("route", "add", "typo", wrong)
         assert refused.code == 1 and len(refused.err.strip().splitlines()) == 1
         assert "nothing goes by it" in refused.err and "samizdat route edit typo" in refused.err
         assert "secret-word" not in refused.err and state("typo") == "dead"
         lists.say("route", "add", "trusted", wrong, "--untested", "--priority", "900")
         assert state("trusted") == "live"
-        right = server.url_for("smtp+plain", user="ada", password="another", timeout=2)
+        right = server.url_for("smtp+plain", user="ada", password="another", timeout=30)
         assert lists.say("route", "add", "right", right)["state"] == state("right") == "live"
         assert server.messages == [], "connecting and signing in, no email"
     away = lists.say("route", "add", "away", f"smtp+plain://127.0.0.1:{server.port}?timeout=1")
@@ -189,14 +193,14 @@ def test_a_new_route_is_tested_before_anything_goes_by_it(lists: House, tmp_path
 
 
 def test_a_relay_without_starttls_or_with_another_password_gets_nothing(lists: House, relay: ScriptedServer) -> None:
-    url = f"smtp://ada:secret-word@localhost:{relay.port}?timeout=2"
+    url = f"smtp://ada:secret-word@localhost:{relay.port}?timeout=30"
     assert lists("route", "add", "bare", url).code == 1
     before = len(relay.commands)
     tried = lists("route", "test", "bare", "--to", READERS[0], "--json")
     assert tried.code == 1 and "STARTTLS" in tried.json["sentence"]
     assert not any(line.upper().startswith(("AUTH", "MAIL")) for line in relay.commands[before:])
     with ScriptedServer(users={"ada": "another"}) as strict:
-        url = strict.url_for("smtp+plain", user="ada", password="secret-word", timeout=2)
+        url = strict.url_for("smtp+plain", user="ada", password="secret-word", timeout=30)
         lists.say("route", "add", "wrong", url, "--untested")
         tried = lists("route", "test", "wrong", "--to", READERS[0], "--json")
         assert tried.code == 1 and "password" in tried.json["sentence"] and "secret-word" not in tried.out

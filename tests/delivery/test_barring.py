@@ -130,7 +130,7 @@ def test_waiting_for_it_ends_with_the_reason(house: House, server: ScriptedServe
     server.on("final", "550 5.7.515 Access denied, sending domain does not meet the required authentication level")
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["state"], ended["reason"], ended["pending"]) == ("barred", "waiting", "barred", 10)
     [row] = queries.bars_against(house.organisation, "lantern.example")
     assert (row.route, row.reason, row.who) == ("main", "authentication_records", "account")

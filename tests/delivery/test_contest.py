@@ -75,7 +75,7 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     assert {subject: len(people) for subject, people in first.items()} == {"News": 10, "Other news": 10}
     parts_add_up(campaign)
     choose(campaign, 1, now=hours.now())
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert {subject: len(people) for subject, people in subjects(server).items()} == {"News": 10, "Other news": 40}
     assert set(server.counts().values()) == {1}
     assert parts_add_up(campaign) == {"A": 10, "B": 10, "": 30}
@@ -97,7 +97,7 @@ def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, wa
         for place, count in ((0, 2), (1, 3), (2, 5)):
             LinkTotal.objects.create(edition=campaign.edition, place=place, link=0, day=today, count=count)
     Campaign.objects.filter(pk=campaign.pk).update(test_at=hours.now() - timedelta(minutes=1))
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     campaign.refresh_from_db()
     assert (campaign.test_winner, campaign.test_state) == (2, "done")
     assert [one.presses for one in plans.versions(campaign)] == ([2, 3, 5] if way == "clicks" else [0, 0, 0])

@@ -37,7 +37,7 @@ def close(house: House, server: ScriptedServer) -> Any:
     assert (made.state, made.pending) == ("held", made.frozen)
     Campaign.objects.filter(pk=made.pk).update(due=datetime.now(UTC))
     actions.start_due(datetime.now(UTC))
-    run_campaign(made.pk, 60)
+    run_campaign(made.pk, 120)
     return made
 
 
@@ -64,19 +64,19 @@ def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server
     house.route(server)
     for one in (gathers, leaves):
         wish(house, one, often="digest")
-    run_campaign(house.released().pk, 60)  # Chosen in this round, it counts from the next one on.
+    run_campaign(house.released().pk, 120)  # Chosen in this round, it counts from the next one on.
     assert close(house, server) is None
     assert often(house) == ["all", "digest", "digest"]
     second = house.released()
     assert second.frozen == 1
     Campaign.objects.filter(pk=second.pk).update(unlisted=True)
-    run_campaign(second.pk, 60)
+    run_campaign(second.pk, 120)
     wish(house, leaves, often="all")
     made = close(house, server)
     assert made.frozen == 2
     assert made.unlisted, "it quotes a letter that stands in no archive"
     assert often(house) == ["all", "digest", "all"]
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     assert got(server) == {always: ["News"] * 3, gathers: ["News", "digest"], leaves: ["News", "digest", "News"]}
 
 
@@ -96,7 +96,7 @@ def begin(campaign: Campaign) -> Any:
     """The hour has come for a letter that was frozen for later."""
     Campaign.objects.filter(pk=campaign.pk).update(due=datetime.now(UTC))
     actions.start_due(datetime.now(UTC))
-    return run_campaign(campaign.pk, 60)
+    return run_campaign(campaign.pk, 120)
 
 
 def test_whoever_leaves_the_digest_before_a_frozen_letter_begins_gets_it_by_itself(
@@ -131,7 +131,7 @@ def test_a_second_try_is_hers_by_itself_whatever_she_chose_since(house: House, s
     assert often(house) == ["again"]  # Of this digest, which the letter is not in.
     Retry.objects.update(due=datetime.now(UTC))
     actions.retry_due(datetime.now(UTC))
-    assert run_campaign(letter.pk, 60)["accepted"] == 1
+    assert run_campaign(letter.pk, 120)["accepted"] == 1
 
 
 def test_whom_a_digest_gathers_for_is_written_down_when_its_round_ends(
@@ -143,7 +143,7 @@ def test_whom_a_digest_gathers_for_is_written_down_when_its_round_ends(
     close(house, server)
     letter = house.released()
     assert (waits_for(List.objects.get()), close(house, server)) == ("going", None)
-    run_campaign(letter.pk, 60)
+    run_campaign(letter.pk, 120)
     with monkeypatch.context() as patch:
         patch.setattr(digests, "release", refuse)
         close(house, server)
@@ -154,7 +154,7 @@ def test_whom_a_digest_gathers_for_is_written_down_when_its_round_ends(
     draft = Campaign.objects.get(is_digest=True)
     assert whom(draft, datetime.now(UTC)).may == 1
     actions.release(draft, now=datetime.now(UTC))
-    run_campaign(draft.pk, 60)
+    run_campaign(draft.pk, 120)
     assert got(server) == {gathers: ["digest"], other: ["News"]}
 
 
@@ -173,7 +173,7 @@ def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: Scri
     )
     house.people(1)
     actions.release(letter, now=datetime.now(UTC))
-    run_campaign(letter.pk, 60)
+    run_campaign(letter.pk, 120)
     close(house, server)
     mail = message_from_bytes(
         [one.content for one in server.messages if one.recipient == reader][-1], policy=policy.default
@@ -205,7 +205,7 @@ def test_where_everybody_gathers_a_letter_goes_by_the_digest_alone(house: House,
     found = whom(house.draft(), datetime.now(UTC))
     assert (found.known, found.without, found.may) == (3, {"digest": 3}, 0)
     letter = house.released()
-    ended = run_campaign(letter.pk, 60)
+    ended = run_campaign(letter.pk, 120)
     assert (ended["ended"], ended["frozen"], ended["accepted"]) == ("finished", 0, 0)
     letter.refresh_from_db()
     assert queries.recount(letter).adds_up and Campaign.objects.get(pk=letter.pk).digest_round == 2
@@ -294,7 +294,7 @@ def test_switching_digests_off_sends_the_last_one_first(house: House, server: Sc
     house.route(server)
     wish(house, gathers, often="digest")
     close(house, server)
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     set_digest(house.list, "", now=datetime.now(UTC))
     assert close(house, server).frozen == 1
     assert close(house, server) is None
@@ -310,7 +310,7 @@ def test_a_digest_that_cannot_go_out_stays_as_a_draft_for_a_person(
     house.route(server)
     wish(house, gathers, often="digest")
     close(house, server)
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     with monkeypatch.context() as patch:
         patch.setattr(digests, "release", refuse)
         assert close(house, server) is None

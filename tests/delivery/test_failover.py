@@ -31,7 +31,7 @@ def test_a_letter_goes_on_by_the_next_kind_of_route_and_everybody_gets_it_once(
         add(house, "local", command.url, 2)
         house.route(server, "relay", priority=3)
         campaign = house.released()
-        ended = run_campaign(campaign.pk, 60)
+        ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"], ended["unsure"]) == ("finished", 600, 0, 0)
     assert Counter(api.accepted) + command.counts + server.counts() == dict.fromkeys(addresses, 1)
     assert min(len(api.accepted), len(command.taken), len(server.messages)) > 50
@@ -55,7 +55,7 @@ def test_what_was_handed_over_without_an_answer_stays_unsure_and_goes_by_no_othe
         campaign.unsure_policy = "hold"
         campaign.save(update_fields=["unsure_policy"])
         campaign = release(campaign, now=datetime.now(UTC))
-        ended = run_campaign(campaign.pk, 60)
+        ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["refused"], ended["unsure"]) == (39, 0, 1)
     assert silent not in server.counts()
     assert [letter.recipient for letter in api.letters].count(silent) == 1

@@ -51,7 +51,7 @@ def test_in_quiet_hours_nothing_leaves_and_the_campaign_says_until_when(house: H
     assert not server.messages
     books_balance(campaign)
     Campaign.objects.update(quiet=around(-60, -1))
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert kinds()[-4:] == ["campaign.waits", "campaign.went_on", "campaign.began", "campaign.finished"]
 
 
@@ -118,7 +118,7 @@ def test_a_first_wave_goes_then_the_campaign_waits_and_goes_on_by_itself(house: 
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
     books_balance(campaign)
     Campaign.objects.update(wave_until=now())
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.counts()) == 700 and set(server.counts().values()) == {1}
     told = ["campaign.wave_out", "campaign.waits", "campaign.wave_passed", "campaign.went_on", "campaign.finished"]
     assert kinds()[-5:] == told
@@ -131,7 +131,7 @@ def test_a_person_may_let_the_rest_go_before_the_hold_is_over(house: House, serv
     campaign = house.released(wave=Wave(25, 30, 5))
     assert run_until_still(campaign.pk)["accepted"] == 10
     resume(campaign, now=now())
-    assert run_campaign(campaign.pk, 60)["accepted"] == 40
+    assert run_campaign(campaign.pk, 120)["accepted"] == 40
 
 
 def test_too_many_refusals_in_the_first_wave_hold_the_rest_back_until_a_person_has_looked(
@@ -141,12 +141,12 @@ def test_too_many_refusals_in_the_first_wave_hold_the_rest_back_until_a_person_h
     server.on("rcpt", "550 5.1.1 no such user", when=lambda moment: house.number(moment.recipient) % 4 == 0)
     house.route(server)
     campaign = house.released(wave=Wave(40, 30, 5))
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["reason"]) == ("paused", "refusals")
     assert ended["refused"] and ended["accepted"] + ended["refused"] <= 120
     books_balance(campaign)
     resume(campaign, now=now())
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"] + ended["refused"]) == ("finished", 300)
 
 
@@ -208,7 +208,7 @@ def test_a_warm_up_sends_its_volume_to_the_newest_first_and_the_rest_by_other_ro
     campaign = house.released()
     first = Chunk.objects.order_by("pk").first()
     assert first is not None and set(unpack_numbers(bytes(first.numbers))[:15]) == newest
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert {house.number(address) for address in server.counts()} == newest
     assert len(second.messages) == 45
 
@@ -222,7 +222,7 @@ def test_what_is_over_todays_share_of_a_warm_up_follows_on_the_next_day(house: H
     assert datetime.fromisoformat(ended["waits_until"]) - now() <= timedelta(days=1)
     a_day_later(route)
     Route.objects.update(warm_since=route.warm_since - timedelta(days=1))
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert queries.status(campaign)["accepted"] == 40
 
 
@@ -246,5 +246,5 @@ def test_a_new_domain_sends_its_share_of_the_day_whatever_the_route(
     with Running():
         until(lambda: queries.status(campaign)["accepted"] == 35)
     domains.warm_up(row, "", now=now())
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len({*server.counts(), *second.counts()}) == 45

@@ -69,7 +69,7 @@ def test_each_reader_gets_her_language_and_the_rest_the_letter_itself(house: Hou
     told = [(one.version.language, one.people, one.otherwise) for one in shares(campaign, hours.now())]
     assert told == [("en", 3, 2), ("ru", 2, 0), ("fa", 2, 0)]
     campaign = release(campaign, now=hours.now())
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert by_subject(server) == {"News": {4, 5, 6}, "News in ru": {1, 2}, "News in fa": {3, 7}}
     assert set(server.counts().values()) == {1}
     books_balance(campaign)
@@ -98,7 +98,7 @@ def test_who_is_tried_again_gets_the_same_version(house: House, server: Scripted
     Retry.objects.filter(edition__campaign=campaign).update(due=hours.now())
     assert retry_due(hours.now()) == 3
     assert sorted(Chunk.objects.filter(retry=True).values_list("variant", "size")) == [(0, 1), (1, 1), (2, 1)]
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert by_subject(server) == {"News": {4, 5, 6}, "News in ru": {1, 2}, "News in fa": {3, 7}}
     books_balance(campaign)
     assert [(one.language, one.counts) for one in books(campaign)] == [

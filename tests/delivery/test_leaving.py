@@ -189,7 +189,7 @@ def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, se
         drop_in(house, words)
     choosing.take_everything(datetime.now(UTC))
     assert Intake.objects.exists()
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.messages) == 5
 
 
@@ -207,7 +207,7 @@ def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
 
     monkeypatch.setattr("samizdat.worker.boxes._wanted", broken)
     choosing.take_everything(datetime.now(UTC))
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
 
 
 def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_no_worker_runs(
@@ -218,7 +218,7 @@ def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_
     house.route(server)
     campaign = house.released()
     leave(house, campaign, addresses[0])
-    ended = run_campaign(campaign.pk, 60, take_up=choosing.take_everything)
+    ended = run_campaign(campaign.pk, 120, take_up=choosing.take_everything)
     assert (ended["ended"], ended["accepted"], ended["suppressed"]) == ("finished", 4, 1)
 
 
@@ -231,4 +231,4 @@ def test_another_group_of_the_house_sends_on(house: House, server: ScriptedServe
     gate.drop_in(Place.objects.get(uid=bytes(other.uid)), b"anything")
     house.people(5)
     house.route(server)
-    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
+    assert run_campaign(house.released().pk, 120)["ended"] == "finished"

@@ -41,7 +41,7 @@ def test_several_limits_hold_at_once_and_a_restart_gives_nothing_back(house: Hou
     assert len(server.messages) == 30
     books_balance(campaign)
     a_day_later(route)
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.messages) == 60
 
 
@@ -56,7 +56,7 @@ def test_what_a_killed_sender_had_drawn_counts_as_used(house: House, server: Scr
 def test_a_sender_that_stops_gives_back_what_it_did_not_use(house: House, server: ScriptedServer) -> None:
     house.people(12)
     route = house.route(server, rate="100/d")
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     assert [(one.what, one.used, one.of) for one in pacing.used(route, now())] == [("100/d", 12, 100)]
 
 
@@ -77,7 +77,7 @@ def test_when_one_route_has_used_its_limit_the_next_one_takes_over(
     house.people(50)
     house.route(server, rate="20/d", priority=1)
     house.route(second, "other", priority=2)
-    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
+    assert run_campaign(house.released().pk, 120)["ended"] == "finished"
     assert (len(server.messages), len(second.messages)) == (20, 30)
 
 
@@ -160,7 +160,7 @@ def test_a_sender_opens_no_more_connections_than_the_others_leave(house: House, 
     route = house.route(server, connections=6)
     pacing.lease(route.pk, worker(), 2, 0, now())
     # An old worker of this folder would be recovered; this one belongs to another machine.
-    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
+    assert run_campaign(house.released().pk, 120)["ended"] == "finished"
     assert server.most_open <= 6
     assert not ConnectionLease.objects.filter(worker__ended=None, until__gt=now().timestamp() + 31).exists()
 
@@ -204,7 +204,7 @@ def test_a_mailbox_provider_that_asks_for_patience_is_put_off_and_holds_up_nobod
     # Grown back, and due.
     ProviderPace.objects.update(at=slowed.at - 7200, hold=slowed.at - 7200)
     Retry.objects.update(due=now())
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert set(server.counts().values()) == {1} and len(server.counts()) == 90
 
 
@@ -252,7 +252,7 @@ def test_a_relay_that_is_slow_itself_slows_no_mailbox_provider_down(house: House
     house.people(30)
     server.on("mail", "451 4.7.1 Rate limit exceeded, try again in 1 seconds", after=9, times=1)
     house.route(server, connections=1)
-    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
+    assert run_campaign(house.released().pk, 120)["ended"] == "finished"
     assert not ProviderPace.objects.exists()
 
 

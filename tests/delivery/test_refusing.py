@@ -57,7 +57,7 @@ def test_readers_of_a_provider_that_misses_a_record_wait_and_get_the_letter_once
     refuse(server, NO_DMARC, "gmail.com")
     house.route(server, connections=2)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["state"], ended["reason"]) == ("provider", "waiting", "provider")
     assert (ended["accepted"], ended["refused"], ended["deferred"], ended["pending"]) == (40, 0, 60, 0)
     assert server.counts() == dict.fromkeys(others, 1)
@@ -72,7 +72,7 @@ def test_readers_of_a_provider_that_misses_a_record_wait_and_get_the_letter_once
     server.forget()
     campaign.refresh_from_db()
     resume(campaign, now=now())
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 100, 0)
     assert server.counts() == dict.fromkeys([*others, *theirs], 1)
     books_balance(campaign)
@@ -86,7 +86,7 @@ def test_an_answer_in_no_table_that_twenty_readers_of_a_provider_get_marks_none_
     refuse(server, "550 Sorry, we have had enough of you today", "mail.ru", stage="rcpt")
     house.route(server, connections=1)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 10, 0, 30)
     books_balance(campaign)
 
@@ -98,7 +98,7 @@ def test_a_domain_that_nobody_knows_is_put_off_as_well_and_its_name_is_sealed(
     refuse(server, "554 go away", "small.example")
     house.route(server, connections=1)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 25)
     [row] = ProviderRefusal.objects.all()
     assert row.provider == 0 and b"small" not in bytes(row.domain_sealed) + bytes(row.answer_sealed) + bytes(row.digest)
@@ -114,7 +114,7 @@ def test_those_who_are_refused_while_others_of_their_provider_are_accepted_were_
     dead = {address for place, address in enumerate(theirs) if place % 3 == 0}
     server.on("rcpt", "550 5.7.1 not you", when=lambda moment: moment.recipient in dead)
     house.route(server, connections=1)
-    ended = run_campaign(house.released().pk, 60)
+    ended = run_campaign(house.released().pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 60, 30)
     assert not ProviderRefusal.objects.exists()
 
@@ -126,7 +126,7 @@ def test_a_few_dead_mailboxes_of_a_small_domain_are_theirs_and_the_campaign_ends
     people_at(house, "closed.example", 40)
     refuse(server, NO_MAILBOX, "closed.example", stage="rcpt")
     house.route(server)
-    ended = run_campaign(house.released().pk, 60)
+    ended = run_campaign(house.released().pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 5, 40)
     assert not ProviderRefusal.objects.exists()
 
@@ -139,13 +139,13 @@ def test_a_whole_domain_without_mailboxes_waits_until_a_person_believes_it(
     refuse(server, NO_MAILBOX, "gmail.com", stage="rcpt")
     house.route(server, connections=2)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 130)
     [shown] = queries.provider_refusals(campaign)
     assert (shown.reason, shown.count) == ("mailbox", 100)
     campaign.refresh_from_db()
     resume(campaign, now=now())
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 5, 130)
     books_balance(campaign)
 
@@ -158,7 +158,7 @@ def test_three_readers_of_a_provider_that_speaks_of_us_are_not_marked_either(
     refuse(server, NO_DMARC, "gmail.com")
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 5, 0, 3)
 
 
@@ -167,13 +167,13 @@ def test_a_test_that_the_provider_accepts_lets_the_others_go(house: House, serve
     refuse(server, NO_DMARC, "gmail.com")
     route = house.route(server)
     campaign = house.released()
-    assert run_campaign(campaign.pk, 60)["ended"] == "provider"
+    assert run_campaign(campaign.pk, 120)["ended"] == "provider"
     assert not send_probe(route, "clara@gmail.com", now=now()).ok
     campaign.refresh_from_db()
     assert campaign.state == "waiting"
     server.forget()
     assert send_probe(route, "clara@gmail.com", now=now()).ok
-    assert run_campaign(campaign.pk, 60)["accepted"] == 25
+    assert run_campaign(campaign.pk, 120)["accepted"] == 25
     assert set(theirs) <= set(server.counts())
 
 
@@ -184,12 +184,12 @@ def test_who_waits_for_a_provider_for_weeks_is_not_given_up_and_has_not_been_tri
     refuse(server, NO_DMARC, "gmail.com")
     house.route(server)
     campaign = house.released()
-    assert run_campaign(campaign.pk, 60)["ended"] == "provider"
+    assert run_campaign(campaign.pk, 120)["ended"] == "provider"
     assert set(Retry.objects.values_list("tries", "due")) == {(0, pace.LATER)}
     Retry.objects.update(first=now() - timedelta(days=30))
     campaign.refresh_from_db()
     resume(campaign, now=now())
-    ended = run_campaign(campaign.pk, 60)  # Nothing was mended: it is put off once more.
+    ended = run_campaign(campaign.pk, 120)  # Nothing was mended: it is put off once more.
     assert (ended["ended"], ended["refused"], ended["deferred"]) == ("provider", 0, 25)
     server.forget()
     server.on("final", "451 4.3.0 later", times=1)
@@ -225,7 +225,7 @@ def test_the_next_route_takes_what_a_provider_refuses_from_the_first(
     refuse(server, "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent (S3140).", "outlook.com")
     house.route(server, "first", priority=1)
     house.route(second, "second", priority=2)
-    ended = run_campaign(house.released().pk, 60)
+    ended = run_campaign(house.released().pk, 120)
     assert (ended["ended"], ended["accepted"]) == ("finished", 30)
     assert second.counts() == dict.fromkeys(theirs, 1) and not ProviderRefusal.objects.exists()
 
@@ -241,7 +241,7 @@ def test_several_domains_of_one_provider_are_its_own_refusal_and_not_the_routes(
     refuse(server, answer, *domains)
     route = house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 20, 0, 30)
     route.refresh_from_db()
     assert route.state == "live"

@@ -44,7 +44,7 @@ def sent(house: House, server: ScriptedServer) -> Campaign:
     house.people(10)
     house.route(server)
     campaign = house.released()
-    assert run_campaign(campaign.pk, 60)["ended"] == "finished"
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     first = house.number("reader1001@mail0.example")
     _move(campaign, [first, first + 1], State.REFUSED, "expired")
     _move(campaign, [first + 2], State.REFUSED, "no_such_mailbox")
@@ -64,7 +64,7 @@ def test_exactly_those_get_it_again_if_they_still_agree(sent: Campaign, house: H
     told = whom(again, hours.now())
     assert told.known - sum(told.without.values()) == told.may == 2 and told.without["reached"] == 7
     assert release(again, now=hours.now()).frozen == 2
-    assert run_campaign(again.pk, 60)["ended"] == "finished"
+    assert run_campaign(again.pk, 120)["ended"] == "finished"
     assert sorted(server.counts()) == ["reader1002@mail1.example", "reader1004@mail3.example"]
 
 
@@ -149,7 +149,7 @@ def test_one_in_doubt_is_settled_and_the_others_stay(sent: Campaign, house: Hous
         (4, False),
         (5, False),
     ]
-    assert run_campaign(sent.pk, 60)["ended"] == "finished"
+    assert run_campaign(sent.pk, 120)["ended"] == "finished"
     sent.refresh_from_db()
     assert [*server.counts()] == ["reader1004@mail3.example"]
     assert (sent.unsure, sent.unsure_policy, left_in_doubt(sent.pk)) == (2, "resend", 2)

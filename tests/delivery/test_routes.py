@@ -311,7 +311,7 @@ def test_a_route_that_has_sent_keeps_its_name_in_reports_and_loses_its_credentia
     house.people(2)
     route = house.route(server)
     campaign = house.released()
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     remove_route(route, now=NOW)
     assert queries.routes(house.organisation) == [] and queries.route_named(house.organisation, "main") is None
     (name,) = queries.status(campaign)["by_route"]

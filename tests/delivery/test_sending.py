@@ -35,7 +35,7 @@ def test_everybody_gets_the_letter_once_and_the_books_balance(house: House, serv
     house.route(server)
     campaign = house.released()
     assert (campaign.state, campaign.frozen, campaign.pending) == ("sending", 1203, 1203)
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["state"], ended["accepted"]) == ("finished", "finished", 1203)
     assert ended["by_route"]["main"] == {
         "accepted": 1203,
@@ -57,7 +57,7 @@ def test_a_message_carries_the_values_and_tokens_of_its_own_reader(house: House,
     address = house.people(3)[1]
     house.route(server)
     campaign = house.released()
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     caught = next(message for message in server.messages if message.recipient == address)
     message = message_from_bytes(caught.content)
     edition, number = campaign.edition.pk, house.number(address)
@@ -84,7 +84,7 @@ def test_conditions_on_groups_and_tags_are_asked_of_each_reader(house: House, se
     groups = "*|INTERESTED:Topics:Law,Birds|*LAW*|ELSE:|*REST*|END:INTERESTED|*"
     campaign = house.draft(groups + ' {% if tagged "volunteer" %}HELPS{% endif %}')
     release(campaign, now=now())
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     texts = {one.recipient: message_from_bytes(one.content).get_payload(0).as_string() for one in server.messages}
     said = {address: [word for word in ("LAW", "REST", "HELPS") if word in text] for address, text in texts.items()}
     assert said == {both: ["LAW", "HELPS"], water: ["REST"], nobody: ["REST"]}
@@ -96,7 +96,7 @@ def test_bounces_come_back_to_the_return_address_with_her_token(house: House, se
     address = house.people(1)[0]
     house.route(server)
     campaign = house.released()
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     local, _, domain = server.messages[0].sender.partition("@")
     assert (local.partition("+")[0], domain) == ("bounce", "lantern.example")
     assert read(house.keys.links, "return", local.partition("+")[2]).number == house.number(address)
@@ -109,7 +109,7 @@ def test_a_clear_no_is_booked_with_the_servers_words_and_without_the_address(
     server.on("rcpt", f"550 5.1.1 <{addresses[3]}> no such user", recipient=addresses[3])
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["refused"]) == (19, 1)
     assert queries.delivery_of(campaign, house.number(addresses[3])) == ("refused", "no_such_mailbox", 550)
     (said,) = queries.answers(campaign)
@@ -128,7 +128,7 @@ def test_a_deferred_message_is_tried_again_when_it_is_due(house: House, server: 
     retry = Retry.objects.get()
     assert timedelta(minutes=4) < retry.due - now() <= timedelta(minutes=5)
     Retry.objects.update(due=now())
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["deferred"]) == ("finished", 5, 0)
     assert server.copies(addresses[2]) == 1
     assert not Retry.objects.exists()
@@ -142,7 +142,7 @@ def test_who_is_deferred_for_four_days_is_refused_as_expired(house: House, serve
     campaign = house.released()
     run_until_still(campaign.pk)
     Retry.objects.update(due=now(), first=now() - timedelta(days=4))
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 1, 1)
     assert queries.delivery_of(campaign, house.number(address)) == ("refused", "expired", 450)
     books_balance(campaign)
@@ -155,7 +155,7 @@ def test_silence_after_the_last_dot_is_shown_and_resent_once_with_the_same_ident
     server.on("final", HANG_UP, recipient=address, times=1)
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["unsure"]) == ("finished", 10, 0)
     copies = [message_from_bytes(m.content)["Message-ID"] for m in server.messages if m.recipient == address]
     assert len(copies) == 2 and copies[0] == copies[1]
@@ -170,12 +170,12 @@ def test_silence_is_held_where_the_campaign_says_so_and_a_person_settles_it(
     house.route(server)
     campaign = house.released()
     Campaign.objects.update(unsure_policy="hold")
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["unsure"]) == ("finished", 9, 1)
     assert server.copies(address) == 1
     books_balance(campaign)
     assert settle(campaign, "resend", now=now()).state == "sending"
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["unsure"]) == ("finished", 10, 0)
     books_balance(campaign)
 
@@ -186,7 +186,7 @@ def test_a_relay_that_always_hangs_up_gets_no_third_copy(house: House, server: S
     server.on("final", HANG_UP, recipient=last)
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["unsure"]) == ("finished", 7, 1)
     assert server.copies(last) == 2
     books_balance(campaign)
@@ -200,7 +200,7 @@ def test_when_the_first_route_is_closed_the_rest_goes_by_the_second_and_nobody_i
     house.route(server, "first", priority=1)
     house.route(second, "second", priority=2)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 400, 0)
     assert (ended["by_route"]["first"]["state"], ended["by_route"]["first"]["reason"]) == ("dead", "suspended")
     assert ended["by_route"]["first"]["accepted"] == len(server.messages)
@@ -220,7 +220,7 @@ def test_when_the_relay_is_gone_the_next_one_takes_over(
     house.route(second, "second", priority=2)
     campaign = house.released()
     Campaign.objects.update(unsure_policy="hold")
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert ended["ended"] == "finished"
     assert ended["accepted"] + ended["unsure"] == 300
     assert ended["by_route"]["first"]["state"] == "dead"
@@ -241,7 +241,7 @@ def test_without_a_living_route_the_campaign_waits_and_goes_on_when_one_is_back(
     server.on("mail", "550 5.7.1 account suspended", times=8)
     route = house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["state"], ended["reason"]) == ("no_route", "waiting", "no_route")
     assert ended["pending"] == 50
     books_balance(campaign)
@@ -258,7 +258,7 @@ def test_a_subscriber_who_left_after_release_gets_no_message(house: House, serve
     house.route(server)
     campaign = house.released()
     house.leave(addresses[7])
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["suppressed"]) == (29, 1)
     assert server.copies(addresses[7]) == 0
     assert queries.delivery_of(campaign, house.number(addresses[7])) == ("suppressed", "suppressed", 0)
@@ -276,7 +276,7 @@ def test_an_erased_or_suppressed_subscriber_gets_no_message(house: House, server
     Suppression.objects.create(
         organisation=house.organisation, blind=house.keys.blind(addresses[2]), reason="complaint", day=TODAY
     )
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["suppressed"]) == (28, 2)
     assert not {addresses[1], addresses[2]} & set(server.counts())
     books_balance(campaign)
@@ -342,7 +342,7 @@ def test_a_rate_is_kept(house: House, server: ScriptedServer) -> None:
     house.route(server, rate="10/s")
     campaign = house.released()
     begun = now()
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     # Ten at once from the full bucket, ten more in the second after.
     assert len(server.messages) == 20
     assert (now() - begun).total_seconds() >= 1.0
@@ -352,7 +352,7 @@ def test_a_finished_campaign_is_told_at_once(house: House, server: ScriptedServe
     house.people(2)
     house.route(server)
     campaign = house.released()
-    run_campaign(campaign.pk, 60)
+    run_campaign(campaign.pk, 120)
     assert run_campaign(campaign.pk, 0)["ended"] == "finished"
     assert Worker.objects.count() == 1
 
@@ -364,5 +364,5 @@ def test_a_folder_takes_letters_too(house: House, tmp_path: Any) -> None:
     (tmp_path / "out").mkdir()
     add_route(house.organisation, "folder", f"folder://{tmp_path}/out", now=now())
     campaign = house.released()
-    assert run_campaign(campaign.pk, 60)["accepted"] == 12
+    assert run_campaign(campaign.pk, 120)["accepted"] == 12
     assert len(list((tmp_path / "out").rglob("*.eml"))) == 12

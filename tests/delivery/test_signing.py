@@ -52,7 +52,7 @@ def test_every_letter_of_a_campaign_is_believed(house: House, server: ScriptedSe
     house.people(60)
     house.route(server)
     signed_domain(house)
-    assert run_campaign(house.released().pk, 60)["accepted"] == 60
+    assert run_campaign(house.released().pk, 120)["accepted"] == 60
     assert verdicts(house, server) == [["pass", "pass"]] * 60
     content = server.messages[7].content
     assert dkim_judge.dkimpy_says(content, records(house)) == [True, True]
@@ -65,7 +65,7 @@ def test_without_a_domain_nothing_is_signed(house: House, server: ScriptedServer
     house.people(3)
     house.route(server)
     signed_domain(house, "elsewhere.example")
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     assert verdicts(house, server) == [[]] * 3
 
 
@@ -73,12 +73,12 @@ def test_a_route_whose_provider_signs_gets_the_bare_letter(house: House, server:
     house.people(3)
     route = house.route(server, signs=False)
     signed_domain(house)
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     assert verdicts(house, server) == [[]] * 3
     assert [(one.word, one.before, one.after) for one in change_route(route, now=now(), signs=True)] == [
         ("signs", "provider", "us")
     ]
-    run_campaign(house.released().pk, 60)
+    run_campaign(house.released().pk, 120)
     assert verdicts(house, server)[3:] == [["pass", "pass"]] * 3
 
 
@@ -91,7 +91,7 @@ def test_a_letter_that_moves_to_another_route_is_signed_as_that_route_wants_it(
     house.route(second, "ours", priority=2)
     server.on("mail", "550 5.7.1 Your account has been suspended", after=10)
     signed_domain(house, algorithms=("ed25519",))
-    assert run_campaign(house.released().pk, 60)["accepted"] == 40
+    assert run_campaign(house.released().pk, 120)["accepted"] == 40
     assert {tuple(one) for one in verdicts(house, server)} == {()}
     assert {tuple(one) for one in verdicts(house, second)} == {("pass",)}
     assert len(server.messages) + len(second.messages) == 40
@@ -138,7 +138,7 @@ def test_a_key_that_does_not_open_pauses_the_campaign_and_sends_nothing_unsigned
     house.route(server)
     row = signed_domain(house)
     row.keys.filter(algorithm="rsa").update(private_sealed=b"\x01" + bytes(60))
-    ended = run_campaign(house.released().pk, 60)
+    ended = run_campaign(house.released().pk, 120)
     assert (ended["state"], ended["reason"], server.messages) == ("paused", "unreadable", [])
 
 

@@ -102,7 +102,7 @@ def test_what_was_stopped_between_its_claim_and_its_first_slice_does_not_leave(
         return genuine(*arguments)
 
     monkeypatch.setattr(dialect, "feed", meanwhile)
-    assert run_campaign(campaign.pk, 60)["accepted"] == 0
+    assert run_campaign(campaign.pk, 120)["accepted"] == 0
     assert not server.messages
 
 
@@ -125,7 +125,7 @@ def test_of_a_chunk_that_is_given_back_only_those_without_an_answer_are_sent(
     write([Result(campaign.edition.pk, chunk.pk, FIRST_NUMBER, News.ACCEPTED)], NOW)
     dialect.close_chunks([chunk.pk], worker.pk)
     house.route(server)
-    assert run_campaign(campaign.pk, 60)["accepted"] == 3
+    assert run_campaign(campaign.pk, 120)["accepted"] == 3
     assert sorted(house.number(address) for address in server.counts()) == [FIRST_NUMBER + 1, FIRST_NUMBER + 2]
 
 
@@ -177,7 +177,7 @@ def test_a_sender_that_was_taken_for_dead_sends_nothing_of_its_chunk(
     monkeypatch.setattr(dialect, "feed", lambda *what: replace(genuine(*what), ours=False))
     stop = threading.Event()
     monkeypatch.setattr(dialect, "close_chunks", lambda *_: stop.set())  # What follows: it lets go of the chunk.
-    run_campaign(campaign.pk, 60, stop)
+    run_campaign(campaign.pk, 120, stop)
     assert not server.messages
 
 

@@ -49,7 +49,7 @@ def test_a_database_that_goes_away_in_the_middle_loses_nobody(house: House, serv
     ended: dict[str, Any] = {}
 
     def work() -> None:
-        ended.update(run_campaign(campaign.pk, 60))
+        ended.update(run_campaign(campaign.pk, 120))
         connection.close()
 
     worker = threading.Thread(target=work)
@@ -92,7 +92,7 @@ def test_a_relay_that_wants_patience_keeps_its_letters(
     house.route(server, "first", priority=1)
     house.route(second, "second", priority=2)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"]) == ("finished", 60)
     assert ended["by_route"]["first"]["state"] in ("live", "throttled")
     books_balance(campaign)
@@ -147,7 +147,7 @@ def test_a_reader_whose_letter_cannot_be_made_holds_nobody_up(
     monkeypatch.setattr(MessageMaker, "__call__", odd)
     house.route(server)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 9, 1)
     assert queries.delivery_of(campaign, house.number(addresses[4])) == ("refused", "unmakeable", 0)
     books_balance(campaign)
@@ -164,7 +164,7 @@ def test_a_blob_that_does_not_open_holds_nobody_up(house: House, server: Scripte
     other = row_id(house.organisation.id, house.number(addresses[4]))
     number = house.number(addresses[4])
     Subscriber.objects.filter(pk=other).update(blob=house.keys.seal(b"\x09", "subscriber", "blob", number))
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["accepted"], ended["refused"]) == ("finished", 8, 2)
     books_balance(campaign)
 
@@ -174,8 +174,8 @@ def test_a_letter_that_does_not_open_is_paused_and_the_others_go_on(house: House
     house.route(server)
     broken, whole = house.released(), house.released()
     Edition.objects.filter(campaign=broken).update(compiled_sealed=bytes(100))
-    assert run_campaign(whole.pk, 60)["accepted"] == 10
-    ended = run_campaign(broken.pk, 60)
+    assert run_campaign(whole.pk, 120)["accepted"] == 10
+    ended = run_campaign(broken.pk, 120)
     assert (ended["ended"], ended["reason"], ended["pending"]) == ("paused", "unreadable", 10)
     assert not Chunk.objects.filter(state=Chunk.CLAIMED).exists()
 
@@ -222,7 +222,7 @@ def test_a_second_sender_on_the_same_folder_watches_until_the_first_is_gone(
     campaign = house.released()
     with Running():
         until(lambda: len(server.messages) > 20)
-        watched = threading.Thread(target=lambda: (run_campaign(campaign.pk, 60), connection.close()))
+        watched = threading.Thread(target=lambda: (run_campaign(campaign.pk, 120), connection.close()))
         watched.start()
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
         watched.join(10)

@@ -45,7 +45,7 @@ def test_a_relay_that_dies_behind_the_dot_leaves_one_in_doubt_and_nobody_gets_th
     with ScriptedServer(dies_behind_dot=True) as server:
         route = house.route(server)
         campaign = house.released()
-        ended = run_campaign(campaign.pk, 60)
+        ended = run_campaign(campaign.pk, 120)
         assert (ended["ended"], ended["accepted"], ended["unsure"], ended["refused"]) == ("finished", 59, 1, 0)
         assert server.counts() == dict.fromkeys(addresses, 1)
         assert not Retry.objects.exists(), "the policy is to resend, and that one was very likely taken"
@@ -55,7 +55,7 @@ def test_a_relay_that_dies_behind_the_dot_leaves_one_in_doubt_and_nobody_gets_th
         assert Event.objects.filter(kind="route.waits", about=route.pk).count() == 1
         # Another process, another letter: it is known.
         again = house.released()
-        assert run_campaign(again.pk, 60)["accepted"] == 60
+        assert run_campaign(again.pk, 120)["accepted"] == 60
         assert server.counts() == dict.fromkeys(addresses, 2)
         change_route(route, now=now(), priority=3)
         assert Route.objects.get().waits
@@ -72,7 +72,7 @@ def test_a_relay_that_copes_is_not_made_to_wait_by_a_connection_that_breaks(
     server.on("final", HANG_UP, after=20, times=1)
     route = house.route(server, connections=2)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     route.refresh_from_db()
     assert (ended["ended"], ended["unsure"], route.waits) == ("finished", 0, False)
     assert set(server.counts()) == set(addresses) and server.counts().total() == 61  # By policy: the same once more.
@@ -167,7 +167,7 @@ def test_all_of_a_campaign_go_out_by_dovecots_submission_server_and_none_twice(
     url = f"smtp+plain://ada:secret@127.0.0.1:{dovecot.port}?timeout=20"
     add_route(house.organisation, "dovecot", url, now=now(), connections=4)
     campaign = house.released()
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["refused"], ended["deferred"]) == ("finished", 0, 0)
     assert ended["accepted"] + ended["unsure"] == 40 and ended["unsure"] <= 1
     assert server.counts() == dict.fromkeys(addresses, 1)

@@ -30,7 +30,7 @@ def test_every_reader_gets_it_as_she_wants_it_or_not_now(house: House, server: S
     wish(house, paused, often="pause", until=until)
     campaign = house.released()
     wish(house, late, often="pause", until=until)
-    ended = run_campaign(campaign.pk, 60)
+    ended = run_campaign(campaign.pk, 120)
     assert (campaign.frozen, ended["accepted"], ended["suppressed"]) == (4, 3, 1)
     assert queries.delivery_of(campaign, house.number(late)) == ("suppressed", "suppressed", 0)
     mails = {one.recipient: message_from_bytes(one.content, policy=policy.default) for one in server.messages}
