@@ -401,6 +401,9 @@ def first_after(first: datetime, now: datetime, by: timedelta) -> datetime:
 UNTAKEN = 4.0
 # Then the campaign says why it waits.
 UNTAKEN_SAID = 10.0
+# So long a look at what readers sent is good for. Looks are half a second apart; where one was late (a database that
+# kept its sender waiting for a lock of a worker that stands still), people may have left meanwhile whom nobody saw.
+UNTAKEN_SEEN = 2.0
 # A worker that works and does not get through holds sends so long and no longer: else whoever fills the intake stops
 # them for ever. One that stands still holds them until it goes on.
 SWAMPED = 600.0
@@ -419,15 +422,15 @@ class Untaken[Place]:
 
     def __init__(self) -> None:
         self._places: dict[Place, _Waiting] = {}
-        self._begun = False
+        self._looked: float | None = None
 
     def look(self, found: Mapping[Place, tuple[int, int]], now: float) -> None:
-        """found: the first and the last row that nobody has looked at. What lies there at the first look is old: nobody
-        knows since when."""
+        """found: the first and the last row that nobody has looked at. What is new may have come right after the look
+        before. What lies there at the first look is old: nobody knows since when."""
         for place in self._places.keys() - found.keys():
             del self._places[place]
-        at = now if self._begun else now - UNTAKEN - 1
-        self._begun = True
+        at = now - UNTAKEN - 1 if self._looked is None else self._looked
+        self._looked = now
         for place, (first, last) in found.items():
             waiting = self._places.setdefault(place, _Waiting())
             if first != waiting.first:
@@ -442,10 +445,11 @@ class Untaken[Place]:
                 waiting.held = now
 
     def age(self, place: Place, now: float) -> float:
-        """Seconds that the oldest of it has waited; 0 where that holds nothing."""
+        """Seconds that the oldest of it has waited at most; 0 where that holds nothing."""
         waiting = self._places.get(place)
         if waiting is None:
-            return 0.0
+            blind = 0.0 if self._looked is None else now - self._looked
+            return blind if blind > UNTAKEN_SEEN else 0.0
         if waiting.held is not None and now - waiting.held > SWAMPED and now - waiting.moved < UNTAKEN_SAID:
             return 0.0
         return now - waiting.seen[0][0]

@@ -463,8 +463,19 @@ def ages(*looks: tuple[float, tuple[int, int] | None]) -> list[float]:
 
 def test_what_readers_sent_is_as_old_as_the_oldest_that_nobody_has_looked_at() -> None:
     assert ages((0, None), (1, (1, 1)), (3, (1, 9)), (5, (2, 9)), (6, (9, 9)), (7, None), (8, (10, 10))) == [
-        *(0, 0, 2, 2, 3, 0, 0),
+        *(0, 1, 3, 4, 5, 0, 1),  # It may have come right after the look before.
     ]
+
+
+def test_a_sender_that_was_kept_from_looking_feeds_nobody_until_it_has_looked_and_what_it_finds_then_is_old() -> None:
+    """As where a worker that stands still holds a lock: people left meanwhile, and nobody saw it."""
+    untaken = pace.Untaken[str]()
+    untaken.look({}, 0.0)
+    assert (untaken.age("lantern", 1.0), untaken.age("lantern", 15.0)) == (0.0, 15.0)
+    untaken.look({"lantern": (1, 3)}, 15.0)
+    assert untaken.age("lantern", 15.0) == 15.0
+    untaken.look({}, 15.5)
+    assert untaken.age("lantern", 15.5) == 0.0
 
 
 def test_what_lay_there_before_a_sender_began_is_old() -> None:
