@@ -38,7 +38,7 @@ def letter(rows: int = 29) -> str:
 class Bench:
     """The organisation of a benchmark; made in the data folder that is open."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, domains: int = 50) -> None:
         from samizdat import dialect
         from samizdat.accounts.actions import found_organisation
         from samizdat.audience.actions import new_list
@@ -52,11 +52,11 @@ class Bench:
         self.keys = house.keys(self.organisation)
         self.list = new_list(self.organisation, "Rundbrief", now=datetime.now(UTC))
         self.field = fields_for(self.organisation, self.keys, {"FNAME": "Vorname"})["FNAME"]
-        self._add(people)
+        self._add(people, domains)
         # As an import leaves it; else the database's own housekeeping of it would count as sending.
         dialect.learn_sizes()
 
-    def _add(self, people: int) -> None:
+    def _add(self, people: int, domains: int) -> None:
         from samizdat.accounts.models import Organisation
         from samizdat.audience import headcount
         from samizdat.audience.models import Subscriber, Subscription, row_id
@@ -67,7 +67,7 @@ class Bench:
         for first in range(1, people + 1, 5000):
             rows = []
             for number in range(first, min(first + 5000, people + 1)):
-                address = f"leserin{number}@mail{number % 50}.example"
+                address = f"leserin{number}@mail{number % domains}.example"
                 plain = seal.pack({seal.ADDRESS: address, self.field: f"Ada {number}"})
                 rows.append(
                     Subscriber(

@@ -2,19 +2,19 @@
 
 python -m bench send [--people 300000] [--rounds 3] [--connections 10] [--only sqlite|postgresql]
                      [--sink postfix|fast] [--dkim none,ed25519,rsa,both] [--no-uvloop]
-                     [--sizes 10000,1000000] [--latency 20ms]
+                     [--sizes 10000,1000000] [--latency 20ms] [--refused 12000,100000]
 
 One sender process. smtp-source stands beside it as the ceiling, on the same sink, with as many connections and letters
 of the same size. smtp-sink takes more CPU a message than we do, so it is the brake there: the ratio counts. What we
 can do shows on the fast sink (bench/sink.py), where signed letters are measured too, a third as many.
 
 --sizes sends to two lists instead and compares what a message costs; --latency sends to a relay that answers late, by a
-route whose connections nobody has set.
+route whose connections nobody has set; --refused tells the memory of a sender that was just started, when everybody is
+with one mailbox provider, which refuses all of them in the same words.
 """
 
 import argparse
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -25,6 +25,7 @@ from typing import Any
 
 from bench import common
 from bench.letters import Bench, sample
+from bench.sender import Sender
 from bench.sink import Fast, Postfix
 
 PEOPLE = 300_000
@@ -37,6 +38,14 @@ MEMORY_MB = 150.0
 LEDGER_BYTES = 150.0
 SIZES_RATIO = 1.15
 LONGEST = 7200.0
+# What a provider says to everybody, by whose fault it is: of nobody's that we know, the reader's, ours.
+REFUSALS = {
+    "unknown words": "550 Not today",
+    "as no mailbox": "550 5.1.1 No such user here",
+    "as us": "550 5.7.40 The domain in the From header does not have a DMARC record",
+}
+# Seconds of one such send at most, and after which it counts as standing still.
+REFUSED_SECONDS, STILL = 120.0, 15.0
 
 SINKS = {"postfix": Postfix, "fast": Fast}
 ALGORITHMS = {"none": (), "ed25519": ("ed25519",), "rsa": ("rsa",), "both": ("ed25519", "rsa")}
@@ -81,6 +90,7 @@ def main() -> int:
     parser.add_argument("--no-uvloop", action="store_true", help="everything without it")
     parser.add_argument("--sizes", help="two numbers of recipients: 10000,1000000")
     parser.add_argument("--latency", type=common.seconds, help="of a relay, 20ms")
+    parser.add_argument("--refused", help="numbers of people of one provider that refuses all of them: 12000,100000")
     options = parser.parse_args()
     if wrong := set(options.dkim.split(",")) - ALGORITHMS.keys():
         parser.error(f"--dkim knows {', '.join(ALGORITHMS)}, and not {', '.join(wrong)}.")
@@ -93,6 +103,8 @@ def measure(data: Path, options: argparse.Namespace) -> int:
         return compare_sizes(data, options)
     if options.latency:
         return be_patient(data, options)
+    if options.refused:
+        return be_refused(data, options)
     return measure_rates(data, options)
 
 
@@ -307,6 +319,57 @@ def most_connections(bench: Bench) -> int:
     return Route.objects.filter(organisation=bench.organisation, state="live").latest("pk").connections
 
 
+# --- a provider that refuses everybody ---
+
+
+def be_refused(data: Path, options: argparse.Namespace) -> int:
+    """A new sender for each number of people and each sentence: its memory at the most, and what became of them."""
+    from django.db import connection
+
+    sizes = sorted(int(size) for size in options.refused.split(","))
+    bench = Bench(sizes[-1], domains=1)
+    lists = {size: bench.listed(size) for size in sizes[:-1]} | {sizes[-1]: bench.list}
+    targets = []
+    for size, to in lists.items():
+        for whose, words in REFUSALS.items():
+            memory, seconds, said = refused(data, bench, bench.campaign(to=to), options.connections, words)
+            common.say(
+                f"{size:,} people of one provider, {connection.vendor}, {whose}: {memory:.0f} MB in {seconds:.0f} s; "
+                f"{said['refused']:,} refused for good, {said['deferred']:,} to be tried again, "
+                f"{said['pending']:,} not sent to, campaign {said['state']}"
+            )
+            targets.append(common.Target(f"memory, {size:,} refused, {whose}", memory, MEMORY_MB, "MB"))
+    return common.conclude(targets)
+
+
+def refused(
+    data: Path, bench: Bench, campaign: Any, connections: int, words: str
+) -> tuple[float, float, dict[str, Any]]:
+    """(MB, seconds, books) of one send, until it has come to its end or waits and nothing moves."""
+    from django.db import connection
+
+    from samizdat.campaigns.models import Campaign
+    from samizdat.delivery import queries
+
+    with Fast() as sink:
+        sink.say(answer={"rcpt": words})
+        bench.only_route(sink.port, connections)
+        connection.close()
+        sender, begun = Sender(data), time.monotonic()
+        sender.go()
+        before, moved = None, begun
+        while time.monotonic() < begun + REFUSED_SECONDS and time.monotonic() < moved + STILL:
+            time.sleep(0.5)
+            books = queries.status(campaign)
+            if books["state"] == "finished":
+                break
+            if books != before:
+                before, moved = books, time.monotonic()
+        told = sender.end()
+    Campaign.objects.filter(pk=campaign.pk).exclude(state="finished").update(state="cancelled")
+    return told["memory"], moved - begun, books
+
+
 # --- the sender's own process ---
 
 
@@ -332,13 +395,12 @@ def send(data: Path, campaign: int) -> int:
     seconds = time.monotonic() - begun
     used = resource.getrusage(resource.RUSAGE_SELF)
     start = started.ru_utime + started.ru_stime
-    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     told = {
         "seconds": seconds,
         "cpu": used.ru_utime + used.ru_stime - start,
         "system": used.ru_stime - started.ru_stime,
         "start": start,
-        "memory": int(peak[1]) / 1024 if peak else used.ru_maxrss / 1024,
+        "memory": common.peak_memory(),
         "accepted": status["accepted"],
         "status": status,
     }

@@ -25,7 +25,7 @@ class Sender:
         self.process.stdin.flush()
 
     def end(self) -> dict[str, Any]:
-        """cpu and system in seconds since `go`."""
+        """cpu and system in seconds since `go`; memory: the most it ever held, in MB."""
         self.process.send_signal(signal.SIGTERM)
         told: dict[str, Any] = json.loads(self._hear())
         self.process.wait(30)
@@ -58,7 +58,8 @@ def main() -> int:
             stop.wait(0.5)  # The supervisor begins it anew.
     after = resource.getrusage(resource.RUSAGE_SELF)
     system = after.ru_stime - before.ru_stime
-    print(json.dumps({"cpu": after.ru_utime - before.ru_utime + system, "system": system}), flush=True)
+    told = {"cpu": after.ru_utime - before.ru_utime + system, "system": system, "memory": common.peak_memory()}
+    print(json.dumps(told), flush=True)
     return 0
 
 
