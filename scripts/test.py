@@ -4,7 +4,7 @@
     ./run test --checks        the same, with format, lint, types and arrows first (CI)
     ./run test --only sqlite   for contributors without apt: partial, and says so
     ./run test --clock "2028-02-29 23:50"                as if it were that moment (UTC), or
-    ./run test --clock "2027-03-28 02:50 Europe/Riga"    that moment on a machine in that time zone
+    ./run test --clock "2027-03-28 02:50 Europe/Riga"    that moment on a machine in that time zone; no browser
     ./run test … -- ARGS       ARGS go to pytest (a file, -k, -x)
 
 A part that cannot run fails loudly; nothing is skipped in silence.
@@ -305,12 +305,16 @@ def start(options: argparse.Namespace, stack: ExitStack) -> list[Session]:
     def begin(name: str, arguments: list[str], url: str) -> None:
         place = stack.enter_context(quick_folder())
         workers = options.workers or (os.cpu_count() or 1) + WORKERS[name]
-        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *options.rest]
+        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *without, *options.rest]
         sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place), **clock}))
         stack.callback(sessions[-1].stop)
 
     sessions: list[Session] = []
     clock = moved_clock(options.clock, datetime.now(UTC))
+    without = []
+    if clock:
+        without = ["-m", "not browser"]
+        print("Without the tests in a browser: Chromium does not start under a moved clock.", flush=True)
     if not options.rest:
         compile_once()
     if options.only == "sqlite":
