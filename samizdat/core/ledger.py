@@ -220,6 +220,8 @@ S, R = ord("S"), ord("R")
 # database has taken (in `number`). So a journal can be read against a database that has gone back in time.
 C, W = ord("C"), ord("W")
 MOST_WAIT = 0xFFFF
+# As `wait` of a message in doubt, of which no server names a time: a person alone has it sent again.
+FOR_PERSON = 1
 
 
 class NoJournal(ValueError):

@@ -20,7 +20,7 @@ from samizdat.delivery.actions import (
     send_probe,
     send_test,
 )
-from samizdat.delivery.actions.routes import wake_due
+from samizdat.delivery.actions.routes import clear_reason, wake_due
 from samizdat.delivery.errors import NoRoute, RouteRefused, WantsNoMail
 from samizdat.delivery.models import Route
 from tests.delivery.conftest import House
@@ -221,6 +221,22 @@ def test_a_wrong_password_is_believed_after_the_second_time(house: House) -> Non
     condemn(route.pk, verdict, NOW + timedelta(minutes=10))
     route.refresh_from_db()
     assert (route.state, route.until) == ("dead", None)
+
+
+def test_a_wrong_password_is_tried_once_more_and_then_never_unless_it_worked_in_between(house: House) -> None:
+    route = add(house)
+    verdict = RouteVerdict("dead", "login", {}, 600)
+    condemn(route.pk, verdict, NOW)
+    route.refresh_from_db()
+    assert (route.state, route.until) == ("dead", NOW + timedelta(minutes=10))
+    assert wake_due(NOW + timedelta(minutes=9, seconds=59)) == 0
+    assert wake_due(NOW + timedelta(minutes=10)) == 1
+    clear_reason(route.pk)  # It accepted something.
+    condemn(route.pk, verdict, NOW + timedelta(hours=1))
+    assert wake_due(NOW + timedelta(hours=1, minutes=9)) == 0
+    assert wake_due(NOW + timedelta(hours=1, minutes=10)) == 1
+    condemn(route.pk, verdict, NOW + timedelta(hours=2))
+    assert wake_due(NOW + timedelta(days=30)) == 0
 
 
 def test_a_relay_that_cannot_be_reached_is_asked_again_by_itself(house: House) -> None:

@@ -15,7 +15,8 @@ from samizdat.delivery.actions import add_route, change_route
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Delivery, Retry, Route
 from samizdat.events.models import Event
-from tests.delivery.conftest import House
+from tests.delivery.conftest import House, until
+from tests.delivery.test_kills import Child
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
 
@@ -61,6 +62,24 @@ def test_a_relay_that_dies_behind_the_dot_leaves_one_in_doubt_and_nobody_gets_th
         assert Route.objects.get().waits
         change_route(route, now=now(), url="smtp+plain://127.0.0.1:9")
         assert not Route.objects.get().waits
+
+
+@pytest.mark.kill
+def test_killed_before_it_is_booked_what_a_relay_that_died_was_given_is_for_a_person_all_the_same(
+    house: House,
+) -> None:
+    addresses = house.people(20)
+    with ScriptedServer(dies_behind_dot=True) as server:
+        house.route(server, connections=1)
+        campaign = house.released()
+        child = Child(die=["before a result is written", 1])
+        until(lambda: child.ended)
+        child.kill()
+        ended = run_campaign(campaign.pk, 60)
+        assert ended["ended"] == "finished" and ended["unsure"] >= 1
+        assert server.counts() == dict.fromkeys(addresses, 1), "the policy is to resend, and it was very likely taken"
+        assert not Retry.objects.exists()
+        books_balance(campaign)
 
 
 def test_a_relay_that_copes_is_not_made_to_wait_by_a_connection_that_breaks(

@@ -205,7 +205,8 @@ def _as_result(chunk: Chunk, heard: ledger.Record, known: dict[int, int]) -> Res
         route=heard.route or None,
         provider=known[heard.number],
         retry=chunk.retry,
-        wait=heard.wait * 60,
+        wait=0 if heard.news == News.UNSURE else heard.wait * 60,
+        held=heard.news == News.UNSURE and heard.wait == ledger.FOR_PERSON,
     )
 
 

@@ -9,8 +9,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from samizdat.core import ledger, pace
 from samizdat.core import outcome as outcomes
-from samizdat.core import pace
 from samizdat.core.ledger import News, Record, news_of
 from samizdat.core.message import Unmakeable
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
@@ -333,10 +333,11 @@ class RouteRun:
             self.lane.forget_s(item)
             self.lane.refusing.refused(item, outcome, self.id)
             return
-        self._note(item, news, answer, code, wait)
         if isinstance(outcome, Unsure):
+            self._note(item, news, answer, code, ledger.FOR_PERSON * 60 if outcome.for_person else 0)
             self.lane.book(item, news, answer, code, self.id, held=outcome.for_person)
             return
+        self._note(item, news, answer, code, wait)
         self.lane.book(item, news, answer, code, self.id, wait, outcome.text)
 
     def _note(self, item: Item, news: News, answer: int, code: int, wait: int) -> None:
