@@ -69,22 +69,28 @@ class Refusals:
         group.waiting.append((item, said))
         group.count += 1
         self._waiting += 1
-        return self._take(group) if group.count >= group.limit else None
+        return self.take(group) if group.count >= group.limit else None
 
-    def accepted(self, provider: str) -> list[Group]:
-        """The provider accepted an email: what it said to others was theirs."""
-        return [self._take(group) for group in list(self._groups.values()) if group.provider == provider]
+    @property
+    def groups(self) -> list[Group]:
+        return list(self._groups.values())
+
+    def of_provider(self, provider: str) -> list[Group]:
+        """All that it said, in whatever words, waits no longer: it accepted an email, so what it said to others was
+        theirs, or it was put off."""
+        return [self.take(group) for group in list(self._groups.values()) if group.provider == provider]
 
     def too_many(self) -> Iterator[Group]:
         """The oldest, while more are waiting than may; first those of domains that are no large provider's."""
         while self._waiting > MOST_WAITING:
             groups = list(self._groups.values())
-            yield self._take(next((group for group in groups if group.provider.startswith("@")), groups[0]))
+            yield self.take(next((group for group in groups if group.provider.startswith("@")), groups[0]))
 
     def take_all(self) -> list[Group]:
-        return [self._take(group) for group in list(self._groups.values())]
+        return [self.take(group) for group in list(self._groups.values())]
 
-    def _take(self, group: Group) -> Group:
+    def take(self, group: Group) -> Group:
+        """It waits no longer."""
         del self._groups[group.provider, like(group.said)]
         self._waiting -= len(group.waiting)
         return group

@@ -94,6 +94,23 @@ class ProviderRefusal(models.Model):
         constraints = [models.UniqueConstraint(fields=["edition", "digest"], name="provider_refusal_once")]
 
 
+class HeldRefusals(models.Model):
+    """What one of several senders holds of a campaign: the same refusal by one mailbox provider, since that last
+    accepted anything. Only their sum tells whose refusals they are. Rows of a sender that has ended count no more.
+    """
+
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
+    worker = models.ForeignKey("Worker", models.CASCADE, related_name="+")
+    provider = models.BinaryField(max_length=16)  # Digests of its word, and of that with what it said.
+    group = models.BinaryField(max_length=16)
+    count = models.PositiveIntegerField()
+    settles = models.BooleanField()  # This sender has nothing else of the campaign to send.
+    accepted = models.BooleanField(default=False)  # The provider accepted an email from another sender meanwhile.
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["edition", "group", "worker"], name="held_refusals_once")]
+
+
 class SendingDomain(models.Model):
     """A domain of From addresses that we sign for. Its name is in the clear: name servers tell it to everybody."""
 

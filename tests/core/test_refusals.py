@@ -25,7 +25,7 @@ def test_a_success_at_the_same_provider_shows_that_they_were_theirs_and_the_coun
     mine = Refusals()
     noted(mine, NO, ALIKE - 1)
     noted(mine, NO, 3, provider="yahoo")
-    [group] = mine.accepted("gmail")
+    [group] = mine.of_provider("gmail")
     assert [item for item, _said in group.waiting] == list(range(ALIKE - 1)) and len(mine) == 3
     assert not any(noted(mine, NO, ALIKE - 1))
 

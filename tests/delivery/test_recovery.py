@@ -20,7 +20,8 @@ from samizdat.core import ledger
 from samizdat.core.ledger import News, Record
 from samizdat.delivery import queries, watching
 from samizdat.delivery.actions import forget, retry_due, settle
-from samizdat.delivery.engine import journal, locks, pulse, recovery
+from samizdat.delivery.engine import journal, locks, pulse, recovery, run_campaign
+from samizdat.delivery.engine.feeder import Feeder
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
@@ -28,6 +29,7 @@ from samizdat.events.models import Event
 from samizdat.options import data_folder
 from tests.delivery.conftest import FIRST_NUMBER, House, clock_was_set
 from tests.delivery.test_sending import books_balance
+from tests.smtp_server import ScriptedServer
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -94,6 +96,42 @@ def test_the_time_that_a_server_named_outlives_a_kill(house: House) -> None:
     dead.journal.close(keep=True)
     recovery.recover_dead(NOW)
     assert [retry.due - NOW for retry in Retry.objects.all()] == [timedelta(hours=2)]
+
+
+def test_what_a_dead_server_was_given_is_not_sent_again_after_a_kill_though_the_policy_is_to_resend(
+    house: House,
+) -> None:
+    dead = Dead(house)
+    for place, wait in enumerate((ledger.FOR_PERSON, 0)):
+        dead.journal.s(dead.chunk, FIRST_NUMBER + place, dead.route.pk)
+        record = Record(0, dead.chunk, FIRST_NUMBER + place, News.UNSURE, 0, 0, dead.route.pk, wait=wait)
+        dead.journal.r(record)
+    dead.journal.close(keep=True)
+    recovery.recover_dead(NOW)
+    assert counts(dead.campaign) == {"unsure": 2, "pending": 8}
+    assert list(Retry.objects.values_list("number", "due")) == [(FIRST_NUMBER + 1, NOW)]
+
+
+def test_a_sender_that_ends_while_a_heartbeat_is_due_has_not_failed(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = Feeder._wind_up
+
+    def wind_up(self: Feeder) -> None:
+        stop = self._sender.recorder.stop
+
+        def stop_late(patience: float) -> bool:
+            clean = stop(patience=patience)
+            self.pulse._next = 0.0
+            return clean
+
+        self._sender.recorder.stop = stop_late  # type: ignore[method-assign]
+        genuine(self)
+
+    monkeypatch.setattr(Feeder, "_wind_up", wind_up)
+    house.people(3)
+    house.route(server)
+    assert run_campaign(house.released().pk, 60)["ended"] == "finished"
 
 
 def test_recovery_that_is_killed_and_done_again_changes_nothing_more(

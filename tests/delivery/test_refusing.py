@@ -4,16 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from samizdat.campaigns.models import Campaign
 from samizdat.cli.books import books, status_of
 from samizdat.core import pace, seal
+from samizdat.core.outcome import Refused
 from samizdat.delivery import queries
-from samizdat.delivery.actions import resume, send_probe
+from samizdat.delivery.actions import refusing, resume, send_probe
 from samizdat.delivery.engine import run_campaign
-from samizdat.delivery.models import Delivery, ProviderRefusal, Retry
+from samizdat.delivery.models import Chunk, Delivery, HeldRefusals, ProviderRefusal, Retry, Worker
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, Running, until
+from tests.delivery.test_kills import Child
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
 
@@ -245,3 +248,153 @@ def test_several_domains_of_one_provider_are_its_own_refusal_and_not_the_routes(
     assert (ended["ended"], ended["accepted"], ended["refused"], ended["deferred"]) == ("provider", 20, 0, 30)
     route.refresh_from_db()
     assert route.state == "live"
+
+
+# --- several senders, which only PostgreSQL has ---
+
+
+@pytest.fixture
+def cut(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Its campaigns are cut into chunks of two, so that several senders share them."""
+    monkeypatch.setattr("samizdat.delivery.actions.chunks.CHUNK", 2)
+    return house
+
+
+@pytest.fixture
+def shared(cut: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Two senders that share a route's connections at once, and not after the first one's lease."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one sender at a time")
+    monkeypatch.setattr("samizdat.delivery.engine.pacing.RENEW", 0.0)
+    return cut
+
+
+def sent_by_two(campaign: Campaign) -> None:
+    with Running(), Running():
+        until(lambda: not Campaign.objects.filter(pk=campaign.pk, state="sending").exists())
+    campaign.refresh_from_db()
+    books_balance(campaign)
+
+
+@pytest.mark.parametrize("answer", ["554 5.7.9 Message not accepted for policy reasons", "550 Enough of you today"])
+def test_two_senders_that_a_provider_refuses_twelve_readers_each_put_it_off(
+    shared: House, server: ScriptedServer, answer: str
+) -> None:
+    others, theirs = shared.people(6), people_at(shared, "mail.ru", 24)
+    refuse(server, answer, "mail.ru")
+    shared.route(server, connections=2, rate="10/s")
+    campaign = shared.released()
+    sent_by_two(campaign)
+    assert (campaign.state, campaign.reason) == ("waiting", "provider")
+    assert (campaign.refused, campaign.deferred, campaign.accepted) == (0, 24, 6)
+    [row] = ProviderRefusal.objects.all()
+    assert row.count >= 20 and Event.objects.filter(kind="campaign.provider_refuses").count() == 1
+    server.forget()
+    resume(campaign, now=now())
+    sent_by_two(campaign)
+    assert (campaign.state, campaign.accepted, campaign.refused) == ("finished", 30, 0)
+    assert server.counts() == dict.fromkeys([*others, *theirs], 1)
+
+
+def test_two_senders_end_a_campaign_of_which_a_few_were_refused(shared: House, server: ScriptedServer) -> None:
+    people_at(shared, "mail.ru", 14)
+    refuse(server, "550 Enough of you today", "mail.ru")
+    shared.route(server, connections=2, rate="10/s")
+    campaign = shared.released()
+    sent_by_two(campaign)
+    assert (campaign.state, campaign.refused) == ("finished", 14)
+    assert not ProviderRefusal.objects.exists()
+
+
+def test_what_one_of_two_senders_held_when_it_was_killed_is_tried_again_and_nobody_is_refused(
+    shared: House, server: ScriptedServer
+) -> None:
+    people_at(shared, "mail.ru", 24)
+    refuse(server, "550 Enough of you today", "mail.ru", stage="rcpt")
+    shared.route(server, connections=2, rate="4/s")
+    killed = Child()
+    try:
+        with Running():
+            until(lambda: Worker.objects.filter(ended=None).count() == 2)
+            campaign = shared.released()
+            until(lambda: HeldRefusals.objects.values("worker").distinct().count() == 2)
+            killed.kill()
+            until(lambda: Campaign.objects.get(pk=campaign.pk).state == "waiting")
+    finally:
+        killed.process.kill()
+    campaign.refresh_from_db()
+    assert (campaign.refused, campaign.deferred, campaign.unsure) == (0, 24, 0)
+    books_balance(campaign)
+
+
+def held(count: int, provider: str = "mail.ru", words: str = "550 no") -> refusing.Held:
+    return refusing.Held(provider, words, count, 20)
+
+
+NOT_YET, DECIDED = refusing.Together([]), refusing.Together([], settles=True)
+
+
+class Senders:
+    """Rows of two senders of one campaign, each with a chunk in hand, and what they tell each other."""
+
+    def __init__(self, house: House) -> None:
+        house.people(4)
+        self.edition = house.released().edition.pk
+        self.workers = [
+            Worker.objects.create(boot=b"b" * 16, folder=b"f" * 16, journal=f"worker-{place}", started=now()).pk
+            for place in range(2)
+        ]
+        for chunk, worker in zip(Chunk.objects.filter(edition=self.edition), self.workers, strict=False):
+            Chunk.objects.filter(pk=chunk.pk).update(state=Chunk.CLAIMED, owner=worker)
+
+    def say(self, place: int, *groups: refusing.Held, settles: bool = True) -> refusing.Together:
+        return refusing.count_together(self.edition, self.workers[place], groups, settles=settles)
+
+
+def test_the_first_of_two_senders_that_is_done_waits_for_the_other_and_both_find_the_sum(cut: House) -> None:
+    senders = Senders(cut)
+    assert senders.say(0, held(19)) == NOT_YET
+    told = senders.say(1, held(19))
+    assert list(told.put_off) == [("mail.ru", "550 no", 38)] and not told.settles
+    refusing.put_off(senders.edition, "mail.ru", Refused(550, "no", "recipient"), 38, now())
+    senders.say(1)
+    assert list(senders.say(0, held(19)).put_off) == [
+        ("mail.ru", "550 no", 19)
+    ]  # Its rows are gone, what it did is not.
+
+
+def test_two_senders_that_hold_a_few_decide_when_both_are_done(cut: House) -> None:
+    senders = Senders(cut)
+    assert not senders.say(0, held(9)).settles
+    assert not senders.say(1, held(5), settles=False).settles
+    assert not senders.say(0, held(9)).settles
+    assert senders.say(1, held(5)) == DECIDED
+    assert senders.say(0, held(9)) == DECIDED
+
+
+def test_other_words_of_a_provider_and_other_providers_are_counted_by_themselves(cut: House) -> None:
+    senders = Senders(cut)
+    senders.say(0, held(12), held(12, "gmail.com"), held(12, words="550 other"))
+    told = senders.say(1, held(12, "yandex.ru"), held(12, words="550 more"), held(8, "gmail.com"))
+    assert list(told.put_off) == [("gmail.com", "550 no", 20)]
+
+
+def test_an_email_that_a_provider_accepts_from_one_sender_makes_the_others_refusals_the_readers_own(
+    cut: House,
+) -> None:
+    senders = Senders(cut)
+    senders.say(0, held(12), held(3, "gmail.com"))
+    [watched] = refusing.held_elsewhere([senders.edition], senders.workers[1]).values()
+    digest = refusing.digest_of(cut.organisation, "mail.ru")
+    assert digest in watched and len(watched) == 2
+    refusing.accepted_elsewhere(senders.edition, digest, senders.workers[1])
+    assert not senders.say(1, held(12)).put_off
+    assert senders.say(0, held(12), held(3, "gmail.com")).accepted == {"mail.ru"}
+    assert not senders.say(0, held(1)).accepted  # It was heard once.
+
+
+def test_what_a_sender_held_that_has_ended_counts_no_more(cut: House) -> None:
+    senders = Senders(cut)
+    senders.say(0, held(12))
+    Worker.objects.filter(pk=senders.workers[0]).update(ended=now())
+    assert not senders.say(1, held(12)).put_off

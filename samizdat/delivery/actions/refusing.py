@@ -2,9 +2,11 @@
 lifted by a person or by a test that it accepts. Guarded, so that every sender may call it at any time.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +16,7 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import pace, refusals, seal
 from samizdat.core.address import PROVIDERS
 from samizdat.core.outcome import Deferred, Refused
-from samizdat.delivery.models import Chunk, ProviderRefusal, Retry
+from samizdat.delivery.models import Chunk, HeldRefusals, ProviderRefusal, Retry, Worker
 from samizdat.delivery.queries import provider_of
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -62,9 +64,112 @@ def put_off(edition: int, provider: str, said: Deferred | Refused, count: int, n
 
 
 def digest_of(organisation: Any, provider: str) -> bytes:
+    return digests(organisation)(provider)
+
+
+def digests(organisation: Any) -> Callable[[str], bytes]:
     link = house.keys(organisation).link
     assert link is not None
-    return seal.blind(seal.derive(link.secret, "provider refusals"), provider)
+    secret = seal.derive(link.secret, "provider refusals")
+    return lru_cache(1000)(lambda text: seal.blind(secret, text))
+
+
+# --- several senders: what each of them holds is counted together ---
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A group of core/refusals in the hands of one sender."""
+
+    provider: str
+    words: str  # core/outcome.like
+    count: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What the other senders know. put_off: (provider, words, how many of all). accepted: providers. settles: nobody
+    has anything else of the campaign to send, so what is still held is decided."""
+
+    put_off: Sequence[tuple[str, str, int]] = ()
+    accepted: frozenset[str] = frozenset()
+    settles: bool = False
+
+
+def others_of(worker: int) -> bool:
+    """Are there other senders? Never with SQLite."""
+    return Worker.objects.filter(role="sender", ended=None).exclude(pk=worker).exists()
+
+
+def count_together(edition: int, worker: int, held: Sequence[Held], *, settles: bool) -> Together:
+    """Says what this sender holds of an edition, and hears what all of them hold.
+
+    What one of them decided is in the table of refusals before its rows go, so those are read last: two senders with
+    nineteen each both find thirty-eight, or the second one finds the provider put off.
+    """
+    row = Edition.objects.select_related("organisation").get(pk=edition)
+    digest = digests(row.organisation)
+    keyed = {digest(f"{one.provider}\n{one.words}"): one for one in held}
+    mine = HeldRefusals.objects.filter(edition=edition, worker=worker)
+    mine.exclude(group__in=keyed).delete()
+    if not keyed:
+        return Together()
+    HeldRefusals.objects.bulk_create(
+        [
+            HeldRefusals(
+                edition=row,
+                worker_id=worker,
+                provider=digest(one.provider),
+                group=group,
+                count=one.count,
+                settles=settles,
+            )
+            for group, one in sorted(keyed.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["edition", "group", "worker"],
+        update_fields=["count", "settles"],
+    )
+    at_work = set(
+        Chunk.objects.filter(edition=edition, state=Chunk.CLAIMED).exclude(owner=worker).values_list("owner", flat=True)
+    )
+    rows = list(HeldRefusals.objects.filter(edition=edition, worker__ended=None))
+    refused = {bytes(one) for one in _put_off_in(edition).values_list("digest", flat=True)}
+    sums: Counter[bytes] = Counter()
+    for one in rows:
+        sums[bytes(one.group)] += 0 if one.accepted else one.count
+    put_off = [
+        (one.provider, one.words, sums[group])
+        for group, one in keyed.items()
+        if sums[group] >= one.limit or digest(one.provider) in refused
+    ]
+    own = {bytes(one.group) for one in rows if one.worker_id == worker and one.accepted}
+    mine.filter(group__in=own).delete()
+    accepted = frozenset(one.provider for group, one in keyed.items() if group in own)
+    ready = {one.worker_id for one in rows if one.settles}
+    return Together(put_off, accepted, settles and not put_off and not accepted and at_work <= ready)
+
+
+def _put_off_in(edition: int) -> Any:
+    return ProviderRefusal.objects.filter(edition=edition, lifted=None)
+
+
+def held_elsewhere(editions: list[int], worker: int) -> dict[int, frozenset[bytes]]:
+    """By edition: digests of mailbox providers whose refusals other senders hold."""
+    rows = HeldRefusals.objects.filter(edition__in=editions, worker__ended=None, accepted=False)
+    found: dict[int, frozenset[bytes]] = {}
+    for edition, provider in rows.exclude(worker=worker).values_list("edition", "provider"):
+        found[edition] = found.get(edition, frozenset()) | {bytes(provider)}
+    return found
+
+
+def accepted_elsewhere(edition: int, provider: bytes, worker: int) -> None:
+    """One of ours was accepted there: what the others hold was their readers' own. One row after the other, so that
+    two senders do not wait for each other."""
+    rows = HeldRefusals.objects.filter(edition=edition, provider=provider).exclude(worker=worker)
+    for number in list(rows.values_list("pk", flat=True)):
+        HeldRefusals.objects.filter(pk=number).update(accepted=True)
 
 
 def of_editions(organisation: int, editions: list[int]) -> Seen:

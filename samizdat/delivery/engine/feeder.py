@@ -28,7 +28,7 @@ from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.opening import Opened, open_edition, route_infos
 from samizdat.delivery.engine.pacing import Pacer
 from samizdat.delivery.engine.pulse import Pulse
-from samizdat.delivery.engine.refusing import PutOff
+from samizdat.delivery.engine.refusing import Asked, PutOff, Watched
 from samizdat.delivery.engine.results import Result
 from samizdat.delivery.engine.slices import SLICE, Claim, Slice
 from samizdat.delivery.models import Worker
@@ -87,7 +87,9 @@ class Feeder:
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
         self._put_off: deque[tuple[Lane, PutOff]] = deque()
-        self._settling: deque[tuple[Lane, int, int]] = deque()
+        self._asked: deque[tuple[Lane, Asked]] = deque()
+        self._accepted: deque[tuple[int, bytes]] = deque()
+        self._watched: dict[int, dict[int, frozenset[bytes]]] = {}  # By organization, as its lane has them.
         self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
         self._untaken = pace.Untaken[int]()
@@ -120,9 +122,14 @@ class Feeder:
         self._put_off.append((lane, what))
         self.wake.set()
 
-    def may_settle(self, lane: Lane, edition: int, waiting: int) -> None:
-        """So many refusals of this edition wait: for whom, when nobody else is to be sent anything?"""
-        self._settling.append((lane, edition, waiting))
+    def ask_others(self, lane: Lane, what: Asked) -> None:
+        """Refusals wait: whose are they, when nobody else is to be sent anything, or with those of other senders?"""
+        self._asked.append((lane, what))
+
+    def accepted_elsewhere(self, edition: int, provider: bytes) -> None:
+        """A mailbox provider accepted an email that refused others of other senders."""
+        self._accepted.append((edition, provider))
+        self.wake.set()
 
     # -- the thread -------------------------------------------------------------------------------------------------
 
@@ -479,12 +486,29 @@ class Feeder:
 
     def _settle(self, now: datetime) -> None:
         """Where nobody else of a campaign is to be sent anything, what waits to be understood is decided."""
-        while self._settling:
-            lane, edition, waiting = self._settling.popleft()
-            claims = [claim for claim in self._claims.get(lane.organisation, []) if claim.opened.edition == edition]
-            unanswered = sum(claim.sliced - claim.resolved + len(claim.rest) for claim in claims)
-            if unanswered == waiting and not self.returned and not refusing.anybody_else(edition, now):
-                self._sender.call(lane.refusing.settle, edition)
+        assert self.worker is not None
+        others = bool(self._asked or self._accepted) and refusing.others_of(self.worker.pk)
+        while self._accepted:
+            refusing.accepted_elsewhere(*self._accepted.popleft(), self.worker.pk)
+        while self._asked:
+            lane, what = self._asked.popleft()
+            self._write_put_off()  # Before our rows go: whoever misses them has to find what came of them.
+            settles = what.settles and self._has_nothing_else(lane, what, now)
+            if not others:
+                together = refusing.Together(settles=settles)
+            else:
+                together = refusing.count_together(what.edition, self.worker.pk, what.held, settles=settles)
+            for provider in together.accepted:
+                self._sender.call(lane.refusing.believe, what.edition, provider)
+            for provider, words, count in together.put_off:
+                self._sender.call(lane.refusing.put_off_together, what.edition, provider, words, count)
+            if together.settles and what.waiting:
+                self._sender.call(lane.refusing.settle, what.edition)
+
+    def _has_nothing_else(self, lane: Lane, what: Asked, now: datetime) -> bool:
+        claims = [claim for claim in self._claims.get(lane.organisation, []) if claim.opened.edition == what.edition]
+        unanswered = sum(claim.sliced - claim.resolved + len(claim.rest) for claim in claims)
+        return unanswered == what.waiting and not self.returned and not refusing.anybody_else(what.edition, now)
 
     def _look_at_refusing(self, organisation: int, lane: Lane, editions: list[int], now: datetime) -> set[int]:
         """Editions of which some mailbox provider is put off."""
@@ -493,7 +517,17 @@ class Feeder:
             self._known_refusing[organisation] = seen
             self._sender.call(lane.refusing.set_put_off, dict(seen.put_off), seen.believed)
         refusing.let_go(editions, seen, now)
+        self._watch_others(organisation, lane, editions)
         return set(seen.put_off)
+
+    def _watch_others(self, organisation: int, lane: Lane, editions: list[int]) -> None:
+        """Whose refusals do other senders hold? What such a provider accepts from here is news to them."""
+        assert self.worker is not None
+        found = refusing.held_elsewhere(editions, self.worker.pk) if refusing.others_of(self.worker.pk) else {}
+        if self._watched.get(organisation, {}) != found:
+            self._watched[organisation] = found
+            digest = refusing.digests(Organisation.objects.get(pk=organisation)) if found else None
+            self._sender.call(lane.refusing.watch, Watched(dict(found), digest) if digest else None)
 
     def _drop_idle(self) -> None:
         now = time.monotonic()
@@ -522,6 +556,7 @@ class Feeder:
         clean = self._sender.recorder.stop(patience=2.0)
         if clean and self.worker is not None:
             now = self._sender.clock()
+            self.pulse.end()  # A heartbeat that was due now would find itself taken for dead.
             Worker.objects.filter(pk=self.worker.pk).update(ended=now)
             self._finish_campaigns(now)
         self._sender.journal.close(keep=not clean)

@@ -3,14 +3,15 @@ is for a provider that was put off waits, as deferred, until a person lifts that
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from samizdat.core import outcome as outcomes
 from samizdat.core import refusals
 from samizdat.core.ledger import News, Record
-from samizdat.core.outcome import Deferred, Refused
+from samizdat.core.outcome import Deferred, Refused, like
 from samizdat.core.refusals import Group, Refusals
+from samizdat.delivery.actions.refusing import Held
 from samizdat.delivery.engine.results import HELD
 from samizdat.delivery.engine.slices import Item
 
@@ -34,6 +35,22 @@ class PutOff(NamedTuple):
     alike: int  # So many of them.
 
 
+class Asked(NamedTuple):
+    """What waits of an edition in one lane, for the feeder to compare with what waits with other senders."""
+
+    edition: int
+    waiting: int
+    held: list[Held]
+    settles: bool  # Nothing else of it is to be sent here.
+
+
+class Watched(NamedTuple):
+    """Mailbox providers that refused others in the same campaigns: an email that they accept is news to those."""
+
+    providers: dict[int, frozenset[bytes]]  # By edition: digests.
+    digest: Callable[[str], bytes]
+
+
 class _Waiting(NamedTuple):
     item: Item
     route: int
@@ -48,6 +65,7 @@ class Refusing:
         self._put_off: dict[int, frozenset[str]] = {}  # By edition: providers, as the database has them.
         self._unwritten: dict[int, set[str]] = {}  # Put off here, and not written down yet.
         self._believed: Mapping[int, frozenset[str]] = {}
+        self._watched: Watched | None = None
         self._next_ask = 0.0
 
     # -- from routes ------------------------------------------------------------------------------------------------
@@ -87,15 +105,26 @@ class Refusing:
 
     def accepted(self, item: Item) -> None:
         """Others of its provider were refused on their own account."""
-        mine = self._of.get(item.claim.opened.edition)
-        for group in mine.accepted(refusals.of(item.addressed.recipient)) if mine else ():
-            self._believe(group)
+        edition, provider = item.claim.opened.edition, refusals.of(item.addressed.recipient)
+        self.believe(edition, provider)
+        if self._watched is None or edition not in self._watched.providers:
+            return
+        digest = self._watched.digest(provider)
+        if digest in self._watched.providers[edition]:
+            self._watched.providers[edition] -= {digest}
+            self._lane.sender.feeder.accepted_elsewhere(edition, digest)
 
     @property
     def any_waits(self) -> bool:
-        return bool(self._of)
+        return bool(self._of or self._watched)
 
     # -- what becomes of them ---------------------------------------------------------------------------------------
+
+    def believe(self, edition: int, provider: str) -> None:
+        """It accepted an email, here or from another sender."""
+        mine = self._of.get(edition)
+        for group in mine.of_provider(provider) if mine else ():
+            self._believe(group)
 
     def _believe(self, group: Group) -> None:
         """Each of them was refused for itself. Words about us mark nobody even then: the provider is asked later."""
@@ -116,15 +145,42 @@ class Refusing:
     def _put_provider_off(self, edition: int, group: Group) -> None:
         """Those who wait are no tries; whoever else is of this provider in this campaign waits with them."""
         self._unwritten.setdefault(edition, set()).add(group.provider)
+        self._hold(group)
+        self._hold_of(edition, group.provider)
+        self._lane.sender.feeder.put_off(self._lane, PutOff(edition, group.provider, group.said, group.count))
+
+    def _hold_of(self, edition: int, provider: str) -> None:
+        """What a provider that is put off said in other words waits as well: none of it is known to be theirs."""
+        mine = self._of.get(edition)
+        for group in mine.of_provider(provider) if mine else ():
+            self._hold(group)
+
+    def _hold(self, group: Group) -> None:
         for (item, route), said in group.waiting:
             self._lane.book(item, News.DEFERRED, _PROVIDER, said.code, route, HELD, said.text, put_off=True)
-        self._lane.sender.feeder.put_off(self._lane, PutOff(edition, group.provider, group.said, group.count))
+
+    def put_off_together(self, edition: int, provider: str, words: str, count: int) -> None:
+        """With those of the other senders they are too many."""
+        mine = self._of.get(edition)
+        if mine is None:
+            return
+        for group in mine.groups:
+            if (group.provider, like(group.said)) == (provider, words):
+                group.count = max(group.count, count)
+                self._put_provider_off(edition, mine.take(group))
 
     # -- from the feeder --------------------------------------------------------------------------------------------
 
     def set_put_off(self, put_off: dict[int, frozenset[str]], believed: Mapping[int, frozenset[str]]) -> None:
-        """As the database has it now."""
+        """As the database has it now. Where another sender found it, what waits here waits with the others."""
         self._put_off, self._believed = put_off, believed
+        for edition, providers in put_off.items():
+            for provider in providers:
+                self._hold_of(edition, provider)
+
+    def watch(self, watched: Watched | None) -> None:
+        """What other senders have in hand now."""
+        self._watched = watched
 
     def written(self, edition: int, provider: str) -> None:
         self._put_off[edition] = self._put_off.get(edition, frozenset()) | {provider}
@@ -141,10 +197,10 @@ class Refusing:
         self._next_ask = now + ASK
         busy = self._lane.at_hand()
         for edition, mine in list(self._of.items()):
+            held = [Held(one.provider, like(one.said), one.count, one.limit) for one in mine.groups]
+            self._lane.sender.feeder.ask_others(self._lane, Asked(edition, len(mine), held, edition not in busy))
             if not mine:
                 del self._of[edition]
-            elif edition not in busy:
-                self._lane.sender.feeder.may_settle(self._lane, edition, len(mine))
 
     def settle(self, edition: int) -> None:
         """Nobody else will be asked: what mailbox providers said of single people is theirs, what they said of us means
@@ -152,18 +208,22 @@ class Refusing:
         mine = self._of.get(edition)
         if mine is None or edition in self._lane.at_hand():
             return
-        for group in mine.take_all():
+        groups = mine.take_all()
+        for group in groups:
             if group.about_us:
                 self._put_provider_off(edition, group)
-            else:
+        put_off = self._put_off.get(edition, frozenset()) | self._unwritten.get(edition, frozenset())
+        for group in groups:
+            if group.provider in put_off and not group.about_us:
+                self._hold(group)
+            elif not group.about_us:
                 self._believe(group)
-        del self._of[edition]
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def drop(self, editions: Collection[int] | None = None) -> None:
         """The campaign does not go on, or a route was to blame: they are as good as untried. None: all campaigns."""
         for edition in list(self._of if editions is None else editions):
-            mine = self._of.pop(edition, None)
+            mine = self._of.get(edition)
             for group in mine.take_all() if mine else ():
                 self._lane.give_back([waiting.item for waiting, _ in group.waiting])
