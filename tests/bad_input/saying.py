@@ -55,7 +55,14 @@ def refuses(house: House, *words: str, says: tuple[str, ...] = (), **more: Any) 
 
 
 def rows(house: House) -> dict[str, int]:
-    """How many rows every table has, read past samizdat."""
+    """How many rows every table has, read past samizdat. Where it runs is noted by whichever command looks first."""
+    return {name: count for name, count in _all_rows(house).items() if not name.endswith(NOTED)}
+
+
+NOTED = ("delivery_location", "sqlite_sequence")
+
+
+def _all_rows(house: House) -> dict[str, int]:
     url = house.environment["DATABASE_URL"]
     if url:
         import psycopg

@@ -66,10 +66,13 @@ def test_cells_with_names_quotes_and_semicolons_are_read_as_addresses(house: Any
     path = tmp_path / "list.csv"
     path.write_text(
         "Email,City\nAnn One <ann@c.example>,Riga\n'bob@c.example',Riga\ncyd@c.example;,Riga\n"
-        "two@c.example three@c.example,\n"
+        "dan@c.example <dan@c.example>,Riga\n"
+        # Whose these are nobody knows.
+        "two@c.example three@c.example,\nada boris@c.example,\nBcc: everybody@c.example,\n"
+        "mallory@c.example <eve@c.example>,\n"
     )
     made = house.say("import", str(path), "--list", letter, "--status", "subscribed")
-    assert (made["added"], made["rejected"]) == (3, 1)
+    assert (made["added"], made["rejected"]) == (4, 4)
     assert house.say("subscribers", "show", "bob@c.example")["address"] == "bob@c.example"
 
 
