@@ -19,10 +19,10 @@ _LEAD = """# The command line
 
 Printed from the code by `scripts/docs.py`. `./run WORD …` and `samizdat WORD …` are the same.
 
-Every command takes `--json` (one document on standard output and nothing else there; nothing is asked),
-`--organisation SLUG` where there are several, `--yes` and `--debug`. Exit codes: 0 done, 1 refused or failed with a
-sentence that says what to do, 2 wrong usage. With `--json` a failure prints `{"error", "sentence"}`. `SAMIZDAT_DATA`
-names the data folder.
+Every command takes `--json` (one document on standard output and nothing else there; nothing is asked, and
+`release` has to be told `--yes`), `--organisation SLUG` where there are several, `--yes` and `--debug`. Exit codes:
+0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage. With `--json` a failure prints
+`{"error", "sentence"}`. `SAMIZDAT_DATA` names the data folder.
 
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
 `suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link, null for one to

@@ -16,7 +16,10 @@ SURE = "Send from here, and from nowhere else? Whatever it was copied from must 
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
 @partial(common)
 def release(dry_run: bool) -> None:
-    """Let a copied, restored or moved installation send, after showing what would be sent."""
+    """Let a copied, restored or moved installation send, after showing what would be sent.
+
+    A script has to say --yes, with --json too.
+    """
     opening.open_house()
     from samizdat.delivery.actions import fencing
 
@@ -34,7 +37,9 @@ def release(dry_run: bool) -> None:
         return
     if not settings().json:
         say({}, *lines)
-    confirm(SURE)
+    confirm(
+        SURE if not settings().json else f"{_last(campaigns)} {SURE}", {**document, "fenced": True, "released": False}
+    )
     fencing.lift(found, now=opening.now())
     say({**document, "fenced": False, "released": True}, "Released. Start `samizdat serve`, or `worker`, if none runs.")
 
@@ -55,17 +60,23 @@ def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
     where = ", ".join(PLACES[part] for part in changed)
     lines = [f"It last ran elsewhere: {where}." if changed else "It is held back, as it was found to be a copy."]
     if not campaigns:
-        return [*lines, "No campaign is being sent or scheduled."]
-    goes = sum(row["waiting"] for row in campaigns if row["state"] != "paused")
-    heading = ("campaign", "organization", "state", "waiting", "accepted", "since")
+        return [*lines, _last(campaigns)]
+    heading = ("campaign", "organization", "state", "waiting", "accepted", "time")
     rows = [
         (str(row["id"]), row["organisation"], row["state"], row["waiting"], row["accepted"], _since(row))
         for row in campaigns
     ]
-    last = f"{goes:,} emails would be sent. Whoever got theirs from the original since it was copied gets it twice."
-    return [*lines, *table(heading, rows), last]
+    return [*lines, *table(heading, rows), _last(campaigns)]
+
+
+def _last(campaigns: list[dict[str, Any]]) -> str:
+    if not campaigns:
+        return "No campaign is being sent or scheduled."
+    goes = sum(row["waiting"] for row in campaigns if row["state"] != "paused")
+    return f"{goes:,} emails would be sent. Whoever got theirs from the original since it was copied gets it twice."
 
 
 def _since(row: dict[str, Any]) -> str:
-    at = row["due"] if row["state"] in ("scheduled", "held") else row["released"]
-    return f"{at[:16].replace('T', ' ')} UTC" if at else "-"
+    is_ahead = row["state"] in ("scheduled", "held")
+    at = row["due"] if is_ahead else row["released"]
+    return f"{'due' if is_ahead else 'since'} {at[:16].replace('T', ' ')} UTC" if at else "-"

@@ -55,7 +55,7 @@ def settings() -> Settings:
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
-    r"paper|log|campaign|template|archive|route|demo)\b)"
+    r"paper|log|campaign|template|archive|route|demo|release|organisation|form|completion)\b)"
 )
 
 
@@ -169,13 +169,17 @@ def first_line(file: str) -> str:
     return lines[0]
 
 
-def confirm(question: str) -> None:
-    """Asks before something that cannot be taken back; --yes and --json answer for the person."""
+def confirm(question: str, document: dict[str, Any] | None = None) -> None:
+    """Asks before something that cannot be taken back; --yes answers for the person.
+
+    So does --json, unless what is asked about comes as a `document`: then only --yes does, and a script that did not
+    say it gets to read the document.
+    """
     options = settings()
-    if options.yes or options.json:
+    if options.yes or (options.json and document is None):
         return
-    if not sys.stdin.isatty():
-        raise Failed(f"{question} Add --yes to say so from a script.", "not_confirmed")
+    if options.json or not sys.stdin.isatty():
+        raise Failed(f"{question} Add --yes to say so from a script.", "not_confirmed", document)
     if not click.confirm(question):
         raise Failed("Nothing was changed.", "not_confirmed")
 

@@ -229,6 +229,7 @@ def campaign_pause(number: int) -> None:
 def campaign_resume(number: int) -> None:
     """Go on with a paused one, with the rest after a first wave, or to mailbox providers that refused it."""
     found = campaign_numbered(number)
+    look_for_fence(found)
     from samizdat.delivery import actions
 
     say_changed(actions.resume(found, now=opening.now()))
@@ -268,6 +269,7 @@ def campaign_cancel(number: int) -> None:
 def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
     """Decide about messages whose answer never came: send them again, or leave them."""
     found = campaign_numbered(number)
+    look_for_fence(found)
     from samizdat.delivery import actions
 
     if wanted:

@@ -196,6 +196,7 @@ def _stands(document: dict[str, Any]) -> list[str]:
 def campaign_choose(number: int, name: str) -> None:
     """Decide a test of versions: the rest goes at once."""
     found = campaign_numbered(number)
+    books.look_for_fence(found)
     from samizdat.delivery import actions
 
     actions.choose(found, NAMES.index(name), now=opening.now())

@@ -35,6 +35,7 @@ CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "scheduled": ("", pgettext_lazy("campaign", "Scheduled")),
     "held": ("", pgettext_lazy("campaign", "Held before it goes")),
     "sending": ("work", pgettext_lazy("campaign", "Going out")),
+    "on_hold": ("stop", pgettext_lazy("campaign", "On hold")),
     "paused": ("care", pgettext_lazy("campaign", "Paused")),
     "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
     # It goes on by itself: quiet hours, a first wave, a limit that is used up.

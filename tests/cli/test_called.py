@@ -45,3 +45,11 @@ def test_who_was_not_asked_for_a_second_copy_has_not_declined_it(monkeypatch: py
     monkeypatch.setenv("SAMIZDAT_KEY_FILE", "/somewhere/data.key")
     assert "declined" in _about_the_key(True, None, declined=True)[0]
     assert "Save a second copy now" in _about_the_key(True, None, declined=False)[0]
+
+
+def test_every_command_is_named_as_this_one_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat.cli.__main__ import COMMANDS
+    from samizdat.cli.output import as_called
+
+    monkeypatch.setenv("SAMIZDAT_COMMAND", "./run")
+    assert [name for name in COMMANDS if as_called(f"Run: samizdat {name}") != f"Run: ./run {name}"] == []

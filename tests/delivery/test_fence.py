@@ -1,6 +1,8 @@
 """A copy of an installation sends no campaign until a person has released it; the original goes on."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,7 +12,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, location
 from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine import journal, run_campaign
-from samizdat.delivery.errors import CopiedFolder
+from samizdat.delivery.errors import CopiedFolder, Fenced
 from samizdat.delivery.models import Location
 from samizdat.events.models import Event
 from tests.delivery.conftest import House
@@ -139,3 +141,26 @@ def test_a_database_put_in_place_under_a_running_sender_is_noticed_before_the_ne
     monkeypatch.setitem(connection.settings_dict, "NAME", str(copy))
     with pytest.raises(location.Moved):
         guard.check()
+
+
+DEEDS: dict[str, Callable[[Campaign], Any]] = {
+    "resume": lambda campaign: actions.resume(campaign, now=hours.now()),
+    "settle": lambda campaign: actions.settle(campaign, "resend", now=hours.now()),
+    "settle some": lambda campaign: actions.settle(campaign, "resend", numbers=[1001], now=hours.now()),
+    "choose": lambda campaign: actions.choose(campaign, 0, now=hours.now()),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_nobody_is_told_that_a_campaign_of_a_copy_goes_on(at_home: House, deed: str) -> None:
+    at_home.people(5)
+    campaign = at_home.released()
+    if deed == "resume":
+        actions.pause(campaign, now=hours.now())
+    at_home.organisation.fenced = True
+    at_home.organisation.save(update_fields=["fenced"])
+    before = Campaign.objects.values().get()
+    with pytest.raises(Fenced, match="samizdat release"):
+        DEEDS[deed](campaign)
+    assert Campaign.objects.values().get() == before
+    actions.settle(campaign, "hold", now=hours.now())  # It sends nothing.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
@@ -84,6 +85,27 @@ def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: H
     here.organisation.refresh_from_db()
     assert not here.organisation.fenced
     assert desk("admin").get(page).headers["Location"] == _home(here.organisation)
+
+
+def test_no_page_of_a_copy_says_that_a_campaign_goes_out(here: House, desk: Desk) -> None:
+    from samizdat import hours
+    from samizdat.delivery.models import Retry
+
+    slug, now = here.organisation.slug, hours.now()
+    delivery.release(here.campaign, now=now, at=now + timedelta(days=2))
+    Retry.objects.create(edition=here.sent.edition, number=here.ada.number, tries=1, due=now, first=now)
+    here.organisation.fenced = True
+    here.organisation.save(update_fields=["fenced"])
+    client = desk("editor")
+    lead = _lead(client, here.organisation)
+    assert "Sending is on hold, so no campaign goes out." in lead
+    assert "going out" not in lead and "goes on" not in lead
+    report = client.get(reverse("report", args=[slug, here.sent.pk])).content.decode()
+    assert "On hold" in report and "Going out" not in report and "are tried again" not in report
+    planned = client.get(reverse("report", args=[slug, here.campaign.pk])).content.decode()
+    assert "but sending is on hold" in planned and "goes on" not in planned
+    waits = client.get(reverse("fence", args=[slug])).content.decode()
+    assert "due " in waits and "since " in waits and "Since" not in waits
 
 
 def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here: House, desk: Desk) -> None:

@@ -17,6 +17,7 @@ from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core import contest
 from samizdat.core.ledger import STATES, State
 from samizdat.delivery import jumps
+from samizdat.delivery.actions import fencing
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.events.actions import record
@@ -67,7 +68,8 @@ def winner_of(campaign: Campaign) -> int:
 
 
 def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> Campaign:
-    """A person has seen enough: the rest gets this version at once. Errors: WrongState."""
+    """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
+    fencing.refuse_sending(campaign.organisation)
     if not Variant.objects.filter(campaign=campaign, place=place).exists():
         raise WrongState(_("There is no such version."))
     if not _decide(campaign, place, now, by):

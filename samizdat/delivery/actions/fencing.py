@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import Organisation
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import location
-from samizdat.delivery.errors import CopiedFolder
+from samizdat.delivery.errors import CopiedFolder, Fenced
 from samizdat.delivery.models import Retry
 from samizdat.events.actions import record
 
@@ -52,6 +52,17 @@ def _fence(parts: list[str], now: datetime) -> None:
                     "See what would be sent: samizdat release",
                     ", ".join(parts),
                 )
+
+
+def refuse_sending(organisation: Organisation) -> None:
+    """Whatever lets a campaign send asks here first. Errors: Fenced."""
+    if Organisation.objects.filter(pk=organisation.pk, fenced=True).exists():
+        raise Fenced(
+            _(
+                "This installation was copied, restored or moved, and sends no campaign. "
+                "See what would be sent and decide: samizdat release"
+            )
+        )
 
 
 def differs() -> list[str]:

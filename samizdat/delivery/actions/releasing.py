@@ -15,12 +15,12 @@ from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import contest
-from samizdat.delivery.actions import resending, rounds
+from samizdat.delivery.actions import fencing, resending, rounds
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
 from samizdat.delivery.engine.locks import only_release
-from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongPace
+from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, SetAside
 from samizdat.events.actions import record
 
@@ -57,13 +57,7 @@ def release(
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.actions.freeze raises.
     """
-    if campaign.organisation.fenced:
-        raise Fenced(
-            _(
-                "This installation was copied, restored or moved, and sends no campaign. "
-                "See what would be sent and decide: samizdat release"
-            )
-        )
+    fencing.refuse_sending(campaign.organisation)
     if campaign.version_of_id is not None:
         sentence = _("This is a version in another language. Release the letter that it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})

@@ -12,6 +12,7 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ledger, outcome
 from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
+from samizdat.delivery.actions import fencing
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.refusing import lift
 from samizdat.delivery.actions.rounds import enter_round
@@ -36,8 +37,9 @@ def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
 
 def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
-    are tried again, whether it is paused or not. Errors: WrongState.
+    are tried again, whether it is paused or not. Errors: Fenced, WrongState.
     """
+    fencing.refuse_sending(campaign.organisation)
     sentence = _("Only a paused campaign can be resumed.")
     campaign.refresh_from_db()
     if lift(campaign, now=now, by=by) and campaign.state != "paused":
@@ -174,8 +176,10 @@ def settle(
     """What becomes of the doubtful ones: `resend` (the same message once more) or `hold` (left as they are).
 
     Of all of them it is also the campaign's policy from now on. With `numbers` it is about these subscribers alone,
-    all of them or none. Errors: WrongState.
+    all of them or none. Errors: Fenced for `resend`, WrongState.
     """
+    if how == "resend":
+        fencing.refuse_sending(campaign.organisation)
     _check_settling(campaign, how)
     if numbers is not None:
         _settle_some(campaign, how, sorted(set(numbers)), now, by)

@@ -90,8 +90,10 @@ def state(shape: str, word: str) -> SafeString:
     return format_html('<span class="state {}">{}</span>', shape, word)
 
 
-@register.simple_tag
-def campaign_state(campaign: Any) -> SafeString:
+@register.simple_tag(takes_context=True)
+def campaign_state(context: dict[str, Any], campaign: Any) -> SafeString:
+    if campaign.state in ("sending", "waiting") and context["desk"].fenced:
+        return state(*words.campaign_state("on_hold"))
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
     passing = campaign.state == "waiting" and campaign.reason in words.PASSING
     if campaign.state == "waiting" and campaign.reason == "provider":

@@ -38,7 +38,7 @@ def home(request: Any) -> HttpResponse:
     needs = _needs(request, routes, going, ended, now)
     facts = {
         "now": now,
-        "lead": _lead(needs, routes, going),
+        "lead": _lead(needs, routes, going, organisation.fenced),
         "needs": needs[:MOST],
         "promises": _promises(organisation, lists, routes),
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
@@ -60,11 +60,12 @@ def _when(row: Any) -> Any:
     return row.campaign.due or row.campaign.released or row.campaign.changed
 
 
-def _lead(needs: list[dict[str, str]], routes: Any, going: Any) -> str:
+def _lead(needs: list[dict[str, str]], routes: Any, going: Any, fenced: bool) -> str:
     """The day in two or three sentences: what is stuck, how much needs somebody, what goes out."""
     number = len(needs)
     needed = ngettext("%(n)s thing needs somebody.", "%(n)s things need somebody.", number) % {"n": count(number)}
-    said = [_stuck(routes, going), needed if needs else _("Nothing needs you."), _going(going)]
+    goes = _("Sending is on hold, so no campaign goes out.") if fenced else _going(going)
+    said = [_stuck(routes, going), needed if needs else _("Nothing needs you."), goes]
     return " ".join(sentence for sentence in said if sentence)
 
 

@@ -133,7 +133,8 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
     now = hours.asked()
     seen = queries.report(found)
     books = seen.books
-    speeds = _speeds(seen.minutes, found.due or found.released or now, now) if found.state == "sending" else {}
+    moving = found.state == "sending" and not request.organisation.fenced
+    speeds = _speeds(seen.minutes, found.due or found.released or now, now) if moving else {}
     speed = sum(speeds.values())
     patience = waits_for_route(found, now)
     sums = ("accepted", "refused", "unsure")
@@ -159,19 +160,17 @@ def _facts(request: Any, found: Any) -> dict[str, Any]:
         "routes": routes,
         "route_sums": {name: sum(row[name] for _route, row, _speed in routes) for name in sums},
         "speed": speed,
-        "moving": found.state == "sending",
+        "moving": moving,
         "resting": _resting(request.organisation) if found.state in LIVE else [],
         "barred": _barred(found) if found.state in LIVE else [],
         "refusing": queries.provider_refusals(found) if found.state in LIVE else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
-        "minutes_left": -(-(books.pending + books.deferred) // speed)
-        if speed and not patience and found.state == "sending"
-        else None,
+        "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and not patience and moving else None,
         "patience": patience,
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
         "providers": _providers(seen.providers),
         "answers": seen.answers,
-        "next_due": seen.next_due,
+        "next_due": None if request.organisation.fenced else seen.next_due,
         "gone": waits_for(found) if found.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": words.why_held(found),
