@@ -282,9 +282,13 @@ def test_two_senders_that_a_provider_refuses_twelve_readers_each_put_it_off(
 ) -> None:
     others, theirs = shared.people(6), people_at(shared, "mail.ru", 24)
     refuse(server, answer, "mail.ru")
-    shared.route(server, connections=2, rate="10/s")
-    campaign = shared.released()
-    sent_by_two(campaign)
+    shared.route(server, connections=2, rate="5/s")
+    with Running(), Running():
+        until(lambda: Worker.objects.filter(ended=None).count() == 2)
+        campaign = shared.released()
+        until(lambda: not Campaign.objects.filter(pk=campaign.pk, state="sending").exists())
+    campaign.refresh_from_db()
+    books_balance(campaign)
     assert (campaign.state, campaign.reason) == ("waiting", "provider")
     assert (campaign.refused, campaign.deferred, campaign.accepted) == (0, 24, 6)
     [row] = ProviderRefusal.objects.all()
