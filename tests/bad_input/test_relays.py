@@ -129,9 +129,11 @@ def test_a_relay_that_hangs_up_after_data_leaves_an_unsure_one_and_its_copy_is_t
     for caught in relay.messages[before:]:
         identities.setdefault(caught.recipient, set()).add(message_from_bytes(caught.content)["Message-ID"])
     assert {reader: len(found) for reader, found in identities.items()} == dict.fromkeys(READERS, 1)
-    # Once by the campaign's policy, once because a person said so.
-    recipients = sorted(caught.recipient for caught in relay.messages[before:])
-    assert recipients == sorted([*READERS, READERS[0], READERS[0]])
+    # Once more because a person said so, and once by the campaign's policy, unless another message stood behind its
+    # dot: then no policy sends it again (tests/delivery/test_waiting.py).
+    recipients = [caught.recipient for caught in relay.messages[before:]]
+    assert recipients.count(READERS[0]) in (2, 3)
+    assert sorted(set(recipients)) == sorted(READERS) and len(recipients) == 2 + recipients.count(READERS[0])
 
 
 def test_a_relay_that_puts_off_is_asked_again_later_and_wait_limit_ends_the_waiting(
