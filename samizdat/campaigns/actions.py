@@ -165,8 +165,13 @@ def _along(campaign: Campaign, values: Mapping[str, Any]) -> None:
         Campaign.objects.filter(version_of=campaign, state="draft").update(**audience)
 
 
-def overtaken() -> Overtaken:
-    return Overtaken(_("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge."))
+def overtaken(is_own: bool = False) -> Overtaken:
+    sentence = _("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge.")
+    if is_own:
+        sentence = _("You changed this text in another tab too. Copy what you want to keep.")
+    found = Overtaken(sentence)
+    found.is_own = is_own
+    return found
 
 
 def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: datetime) -> int:

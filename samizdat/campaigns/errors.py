@@ -12,9 +12,10 @@ class NoSuchCampaign(CampaignError):
 
 
 class Overtaken(CampaignError):
-    """Somebody else saved since this draft was opened; nothing was written."""
+    """Somebody else saved since this draft was opened; nothing was written. `is_own`: it was the same person."""
 
     code = "overtaken"
+    is_own = False
 
 
 class NotADraft(CampaignError):

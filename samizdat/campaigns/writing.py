@@ -14,7 +14,7 @@ from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.errors import Overtaken
 from samizdat.campaigns.models import Campaign
 from samizdat.core.document import dumps, parse
-from samizdat.core.document.merge import Merged, merge
+from samizdat.core.document.merge import Merged, merge, merge_text
 
 TRIES = 5  # Each time somebody else was quicker, what she saved is merged in as well.
 
@@ -38,7 +38,9 @@ def save(
     campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, page: str = "", **changes: Any
 ) -> Saved:
     """As actions.save, over whatever is stored. What others saved since `version` is merged in: the envelope line by
-    line, a letter block by block, another text where one of the two left it as it was.
+    line, a letter block by block, another text where one of the two left it as it was. What one person saved from two
+    pages is brought together in a text as well, unless it overlaps: a page that is reloaded is given the text of before
+    its last words came in.
 
     page: a token of the page that is typed in, with the number of this save of it; what that page itself saved
     meanwhile is saved over, and where that is newer, nothing is done.
@@ -70,9 +72,10 @@ def _once(
     writers: tuple[int, ...] = ()
     if current.version != version and not mine:
         base = history.version_of(current, version)
-        both = _together(base.draft if base else None, draft, stored)
-        changes = _choices(base, current, changes)
         me = by.pk if by is not None else None
+        is_own = me is not None and len(since) == current.version - version and all(who == me for _page, who in since)
+        both = _together(base.draft if base else None, draft, stored, is_own)
+        changes = _choices(base, current, changes)
         writers = tuple(sorted({who for _page, who in since if who is not None and who != me}))
     number, wanted = current.version, both.draft
     if wanted != stored or _differs(current, changes):
@@ -92,7 +95,7 @@ class _Both:
     overruled: list[tuple[str, str]]
 
 
-def _together(base: Draft | None, mine: Draft, theirs: Draft) -> _Both:
+def _together(base: Draft | None, mine: Draft, theirs: Draft, is_own: bool) -> _Both:
     """Errors: Overtaken where both changed a text that is not in blocks."""
     if mine.format != theirs.format:
         raise actions.overtaken()
@@ -106,7 +109,10 @@ def _together(base: Draft | None, mine: Draft, theirs: Draft) -> _Both:
     elif mine.body == theirs.body:
         body = mine.body
     else:
-        raise actions.overtaken()
+        text = merge_text(began.body, mine.body, theirs.body) if is_own and began is not None else None
+        if text is None:
+            raise actions.overtaken(is_own)
+        body = text
     envelope, overruled = dict[str, str](), list[tuple[str, str]]()
     for name in (field.name for field in fields(Draft) if field.name != "body"):
         before, hers = getattr(began, name) if began else None, getattr(theirs, name)

@@ -112,6 +112,19 @@ def test_markdown_is_not_merged_and_whoever_saves_second_is_told(letter: Campaig
         save(letter, Draft(body="# Bye"), vera)
 
 
+def test_what_a_page_sent_while_it_was_reloaded_and_what_is_typed_after_it_are_both_kept(
+    letter: Campaign, clara: Any
+) -> None:
+    save(letter, Draft(body="Hello. "), clara, page="one" + "0" * 8)
+    save(letter, Draft(body="Hello. Before. "), clara, version=2, page="one" + "0" * 7 + "1")
+    saved = save(letter, Draft(body="Hello. After. "), clara, version=2, page="two" + "0" * 8)
+    assert (saved.draft.body, saved.merged, saved.writers) == ("Hello. Before. After. ", True, ())
+    saved = save(letter, Draft(body="Hi."), clara, version=saved.version, page="three" + "0" * 8)
+    with pytest.raises(Overtaken) as overtaken:
+        save(letter, Draft(body="Bye."), clara, version=saved.version - 1, page="four" + "0" * 8)
+    assert overtaken.value.is_own
+
+
 def test_what_was_released_is_not_saved_over(letter: Campaign, clara: Any) -> None:
     Campaign.objects.update(state="sending")
     with pytest.raises(NotADraft):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from samizdat.core.document.merge import Merged, merge, numbered
+from samizdat.core.document.merge import Merged, merge, merge_text, numbered
 
 
 def block(name: str, text: str = "") -> dict[str, Any]:
@@ -96,3 +96,23 @@ def test_nothing_that_either_wrote_is_lost_and_no_id_stands_twice(base: Any, min
 def test_one_writer_alone_gets_what_she_wrote(base: Any, mine: Any) -> None:
     for begun, ours, hers in ((base, mine, base), (base, base, mine), (base, mine, mine)):
         assert merge(begun, ours, hers, lambda: "new").blocks == mine
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "expected"),
+    [
+        ("One.", "One. After.", "One. Before.", "One. Before. After."),  # typed on after a reload
+        ("One two", "Zero one two", "One two three", "Zero one two three"),
+        ("One two", "One, two", "One two three", "One, two three"),
+        ("One two", "One two three", "One, two", "One, two three"),
+        ("One two", "One 2", "One 3", None),
+        ("One", "Two", "Two", "Two"),
+        ("One", "One", "Two", "Two"),
+        ("One", "Two", "One", "Two"),
+        ("", "b", "a", "ab"),
+    ],
+)
+def test_two_changes_of_one_text_come_together_unless_they_overlap(
+    base: str, mine: str, theirs: str, expected: str | None
+) -> None:
+    assert merge_text(base, mine, theirs) == expected

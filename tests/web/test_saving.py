@@ -280,7 +280,7 @@ def test_two_tabs_with_one_text_lose_neither(browser: Any, served: str, here: Ho
         page.fill(place, "From this tab.")
         with page.expect_response("**/save"):
             page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_contain_text("Not saved: a colleague changed the text too. Press Save")
+        expect(page.locator(SAID)).to_contain_text("Not saved: you changed the text in another tab too. Press Save")
         page.click("button.btn:text-is('Save') >> nth=-1")
         expect(page.locator("main")).to_contain_text("From the other tab.")
         expect(page.locator(place)).to_have_value("From this tab.")
@@ -355,3 +355,46 @@ def test_a_comment_that_is_being_written_stays_when_a_colleague_saves(browser: A
             page.clock.run_for(1000)
         expect(page.locator(".ProseMirror")).to_contain_text("One, by Vera")
         expect(page.locator("#comment-text")).to_have_value("Was it not five?")
+
+
+@pytest.mark.parametrize("typed", ["at once", "after a look"])
+def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
+    browser: Any, served: str, here: House, typed: str
+) -> None:
+    letter, path, place = writing(here, "markdown")
+    held = list[Any]()
+    with opened(browser, served, here, path) as page:
+        page.click(place)
+        page.keyboard.press("Control+End")
+        page.keyboard.type("First. ")
+        with page.expect_response("**/save"):
+            page.clock.run_for(1000)
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        shown = page.input_value(place)
+        page.keyboard.type("Before. ")
+        # What the page sends while it is left comes in after the next page was made.
+        page.route("**/save", lambda route: held.append(route))
+        page.reload()
+        assert page.input_value(place) == shown
+        page.unroute("**/save")
+        late = page.evaluate("document.querySelector('#f-version').value")
+        save_late(here, letter, int(late), shown + "Before. ")
+        if typed == "after a look":
+            page.clock.run_for(1500)
+            page.wait_for_function(f"() => document.querySelector('{place}').value.endsWith('Before. ')")
+        page.click(place)
+        page.keyboard.press("Control+End")
+        page.keyboard.type("After. ")
+        page.clock.run_for(1000)
+        until(lambda: text_of(letter).endswith("First. Before. After. "))
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        expect(page.locator(place)).to_have_value(shown + "Before. After. ")
+
+
+def save_late(here: House, letter: Campaign, version: int, body: str) -> None:
+    """As the browser's own request of a page that is gone."""
+    from samizdat.campaigns import writing as together
+    from tests.conftest import NOW
+
+    draft = draft_of(Campaign.objects.get(pk=letter.pk)).with_(body=body)
+    together.save(letter, draft, version=version, by=here.people["editor"], now=NOW, page="a" * 32)

@@ -10,10 +10,36 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 type Block = Mapping[str, Any]
+
+
+def merge_text(base: str, mine: str, theirs: str) -> str | None:
+    """Two changes of one text, each taken as one piece that was replaced. None where the pieces overlap; what was put
+    in at the same place stands theirs first, as it was there first.
+    """
+    if mine == theirs or theirs == base:
+        return mine
+    (begin, end, new), (start, stop, _mine) = _piece(base, theirs), _piece(base, mine)
+    if end <= start:
+        return base[:begin] + new + base[end:start] + mine[start:]
+    if stop <= begin:
+        return mine[: len(mine) - len(base) + begin] + new + base[end:]
+    return None
+
+
+def _piece(base: str, text: str) -> tuple[int, int, str]:
+    """(from, to) of base that the text has something else for, and what."""
+    begin = _same(base, text)
+    tail = min(_same(base[::-1], text[::-1]), min(len(base), len(text)) - begin)
+    return begin, len(base) - tail, text[begin : len(text) - tail]
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return sum(1 for _pair in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 @dataclass(frozen=True, slots=True)

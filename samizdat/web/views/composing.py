@@ -228,7 +228,7 @@ def _tell_merged(request: Any, saved: Saved) -> None:
         messages.warning(request, _("A colleague changed a line of the envelope too. Yours stands, hers is a comment."))
     if saved.doubled:
         messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
-    elif saved.merged:
+    elif saved.merged and saved.writers:
         messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
 
 
@@ -319,8 +319,10 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
     elif form.is_valid():
         try:
             stored = _save(request, found, form)
-        except Overtaken:
+        except Overtaken as overtaken:
             problem = _("Not saved: a colleague changed the text too. Press Save to see both versions.")
+            if overtaken.is_own:
+                problem = _("Not saved: you changed the text in another tab too. Press Save to see both versions.")
         except CampaignError as refused:
             problem = _("Not saved: %(why)s") % {"why": refused}
     else:

@@ -6,6 +6,8 @@ import { learn } from "./words.js";
 
 const LOOK = 10_000; // ms between two looks at who is here
 const AGAIN = 5_000; // ms between two tries to save after one failed
+const SOON = 700; // ms between the first looks after a reload,
+const LATE = 4; // and how many: what was typed last may come in after this page was made
 
 // take: given what was sent and what is stored, brings the difference into the page. Absent for Markdown and HTML.
 export function follow({ form, source, read, take }) {
@@ -30,7 +32,7 @@ export function follow({ form, source, read, take }) {
     const merged = document.getElementById("merged");
     if (!merged) return;
     if (take) take(sent, merged.value);
-    else if (source.value === sent) source.value = merged.value;
+    else bring(source, sent, merged.value);
     // What somebody has gone on typing in is left alone: it is saved next.
     for (const [name, value] of Object.entries(JSON.parse(merged.dataset.envelope))) {
       const field = form.elements[name];
@@ -54,7 +56,7 @@ export function follow({ form, source, read, take }) {
       for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = facts.token;
       note(facts.others);
       // Somebody saved, or what is here is not saved yet: saving brings both together.
-      const behind = form.dataset.save && take && facts.version > Number(form.elements.version.value);
+      const behind = form.dataset.save && facts.version > Number(form.elements.version.value);
       if (failing) keeper.well();
       else if (behind && !keeper.unsaved()) keeper.save();
     } catch {
@@ -80,9 +82,10 @@ export function follow({ form, source, read, take }) {
   }
 
   let timer = null;
+  let late = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type) ? LATE : 0;
   function next() {
     clearTimeout(timer);
-    timer = setTimeout(every, keeper.trouble() ? AGAIN : LOOK);
+    timer = setTimeout(every, keeper.trouble() ? AGAIN : late-- > 0 ? SOON : LOOK);
   }
   async function every() {
     clearTimeout(timer);
@@ -91,6 +94,32 @@ export function follow({ form, source, read, take }) {
   }
   window.addEventListener("online", () => keeper.trouble() && every());
   every();
+}
+
+// What is stored comes into a text in which somebody may have typed on since it was sent; the caret stays at its words.
+function bring(source, sent, stored) {
+  const here = source.value;
+  if (stored === here) return;
+  const theirs = piece(sent, stored);
+  const typed = piece(sent, here);
+  let { begin, end } = theirs;
+  if (end > typed.begin && typed.end > begin) begin = end = typed.begin; // Both changed it: both stay.
+  else if (end > typed.begin) [begin, end] = [begin, end].map((at) => at + here.length - sent.length);
+  const more = theirs.text.length - (end - begin);
+  const moved = (at) => (at > begin || at === here.length ? Math.max(begin, at + more) : at);
+  const caret = [source.selectionStart, source.selectionEnd].map(moved);
+  source.value = here.slice(0, begin) + theirs.text + here.slice(end);
+  source.setSelectionRange(...caret);
+}
+
+// The one piece of base that the text has something else for.
+function piece(base, text) {
+  const most = Math.min(base.length, text.length);
+  let begin = 0;
+  while (begin < most && base[begin] === text[begin]) begin += 1;
+  let tail = 0;
+  while (tail < most - begin && base[base.length - 1 - tail] === text[text.length - 1 - tail]) tail += 1;
+  return { begin, end: base.length - tail, text: text.slice(begin, text.length - tail) };
 }
 
 // Markdown and HTML: the same without blocks.
