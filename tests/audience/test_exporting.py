@@ -365,7 +365,10 @@ def test_a_house_takes_no_planted_address_of_its_own_whatever_file_it_stands_in(
     # With its own heading it would be refused as a table of ours.
     (tmp_path / "subscribers.csv").write_bytes(table.replace(b",Consent,", b",Record,", 1))
     other = actions.new_list(audience, "Another", now=NOW)
-    run = actions.direct(audience, other, [str(tmp_path / "subscribers.csv")], status="subscribed", now=lambda: NOW)
+    answers = (["The Thursday Letter=ignore", "Suppressed=ignore"], [])
+    run = actions.direct(
+        audience, other, [str(tmp_path / "subscribers.csv")], status="subscribed", answers=answers, now=lambda: NOW
+    )
     assert (run.counts["rows"], run.counts["here"]) == (3, 3)
     assert [where for _when, where, _by in alarms.raised(Export.objects.get())] == ["import"]
 
