@@ -95,8 +95,10 @@ def test_it_saves_itself_and_the_checks_are_asked_for_afterwards(here: House, de
     assert 'name="version" value="2"' in page
     assert "Stops it" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
     typed = _answers(here, body="Another text.\n")
-    again = desk("editor").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
+    again = desk("admin").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
     assert "Not saved: a colleague changed the text too" in again
+    other_tab = desk("editor").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
+    assert "Not saved: you changed the text in another tab too" in other_tab
 
 
 def test_flaws_stand_with_their_line_and_can_be_taken_out(here: House, desk: Desk) -> None:
