@@ -34,7 +34,7 @@ __all__ = [
 
 # Code -> what is not installed, and what is.
 SENTENCES = {
-    "no_transport": "There is no way out called {name}://. Use one of: {known}.",
+    "no_transport": "There is no kind of sending route called {name}://. Use one of: {known}.",
     "no_importer": "There is no source called {name}. Use one of: {known}.",
 }
 

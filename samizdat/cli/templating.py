@@ -37,7 +37,12 @@ def template_import(file: str, name: str | None) -> None:
     except CampaignError as refused:
         raise Failed(str(refused), refused.code) from None
     tags = [f"  {tag}  {count}  {flaw or 'works'}" for tag, count, flaw in report.tags]
-    say(report.document(), "\n".join([f"Template {report.template.pk} is here.", *report.notes, "Merge tags:", *tags]))
+    say(
+        report.document(),
+        "\n".join(
+            [f"Template {report.template.pk} is here.", *report.notes, *(["Merge tags:"] if tags else []), *tags]
+        ),
+    )
 
 
 @template.command("ls")

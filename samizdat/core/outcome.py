@@ -176,7 +176,7 @@ ACTORS = {
     "nobody": "Nobody has to do anything.",
     "account": "To act: whoever holds your account at the provider.",
     "provider": "To act: the provider's support.",
-    "admin": "To act: the admin of this house.",
+    "admin": "To act: an admin of your organization.",
 }
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),

@@ -223,6 +223,19 @@ def test_a_route_whose_test_fails_rests_until_a_test_goes_well(house: House) -> 
     house.say("route", "rm", "shelf")
 
 
+def test_a_route_to_a_missing_folder_is_told_what_to_run_and_not_what_to_press(house: House) -> None:
+    added = house("route", "add", "gone", f"folder://{house.folder}/nowhere")
+    assert added.code == 1
+    told = house("route", "ls").out
+    for said in (added.err, told):
+        assert "then run: samizdat route test gone --to ADDRESS" in said and "press" not in said
+    assert "of this house" not in told
+    (row,) = [line for line in told.splitlines() if line.split()[2:3] == ["gone"]]
+    assert row.endswith("folder_missing")
+    assert "no kind of sending route called pigeon://" in house("route", "add", "p", "pigeon://loft").err
+    house.say("route", "rm", "gone")
+
+
 def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: House) -> None:
     (brought_in.folder / "flawed.md").write_text("Hello\n\n*|NOSUCHTAG|*\n")
     sender = "N <letter@lantern.example>"

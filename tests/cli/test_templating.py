@@ -26,6 +26,12 @@ def test_a_template_comes_in_and_letters_begin_with_it(house: House) -> None:
     assert "--template letter" in house(*words).err
 
 
+def test_a_template_without_merge_tags_prints_no_heading_for_them(house: House) -> None:
+    (house.folder / "Bare.html").write_text(PAGE.replace("*|FNAME|*", "all"))
+    told = house("template", "import", "Bare.html")
+    assert told.code == 0 and "is here" in told.out and "Merge tags" not in told.out
+
+
 def test_a_template_is_renamed_and_removed(house: House) -> None:
     (house.folder / "Spring.html").write_text(PAGE)
     number = house.say("template", "import", "Spring.html")["id"]
