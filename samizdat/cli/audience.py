@@ -410,7 +410,7 @@ def _asking(dry_run: bool) -> Iterator[None]:
     try:
         yield
     except ImportRefused as refused:
-        if refused.plan is None or refused.code not in {"ask_status", "ask_columns", "ask_words"}:
+        if refused.plan is None or refused.code not in {"ask_status", "ask_columns", "ask_words", "ask_name"}:
             raise
         from samizdat.audience.bringing.opening import advice
 
@@ -424,6 +424,8 @@ def _asking(dry_run: bool) -> Iterator[None]:
 
 
 def _how_to_answer(refused: Any, options: str) -> str:
+    if refused.code == "ask_name":
+        return "Add --status unsubscribed if they did leave."
     if refused.code != "ask_status":
         where = (
             " Write a status in place of STATUS, or nothing; a column about something else is 'COLUMN=ignore' or "

@@ -5,11 +5,12 @@ about as much as the look at how the file is written, and nothing for columns th
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from samizdat.importers import cells, labels, speaking
 from samizdat.importers.base import ADDRESS_LIST, EMPTY, OTHERS, UNSAID, Column, FileFound, ImportFailed
+from samizdat.importers.mailboxes import aside
 from samizdat.importers.reading import Given, sound
 from samizdat.importers.records import Flaw, records_of
 from samizdat.importers.slices import shape_of
@@ -19,7 +20,7 @@ ROWS = 1_000
 KEPT = 400  # different cells of a column that are held; of one with more only those that a person may have to see
 LONGEST_ASIDE = 80  # characters of a line between two lists
 UNWATCHED = frozenset(
-    {"address", "name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY", "ADDRESS")}
+    {"name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY", "ADDRESS")}
 )
 
 
@@ -70,15 +71,20 @@ def count(given: Given, found: FileFound, sheet: Sheet, known: frozenset[str], *
     for rows in _rows(given, found, known) if thorough else [[row for row in sheet.rows if len(row) == width]]:
         for index, column in enumerate(zip(*rows, strict=True)):
             if index in watched:
-                watched[index].add(column)
+                watched[index].add(_asides(column) if found.columns[index].becomes == "address" else column)
     return watched
+
+
+def _asides(cells: Iterable[str]) -> list[str]:
+    """What stands beside addresses; an address itself is no word."""
+    return [text for text in map(aside, cells) if text]
 
 
 def _may_speak(column: Column, known: frozenset[str]) -> bool:
     """Of what a service explains itself only the words of a status matter, and JSON, which holds anything."""
     if column.becomes in UNWATCHED:
         return False
-    if labels.plain(column.label) not in known:
+    if column.becomes == "address" or labels.plain(column.label) not in known:
         return True
     return column.becomes == "status" or column.example[:1] in {"{", "["}
 
@@ -119,11 +125,13 @@ def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = froz
             continue
         held = _stripped(seen[column.index])
         many = seen[column.index].many
-        if labels.plain(column.label) in known and column.label.strip() and column.becomes != "name":
+        if column.becomes == "address":
+            _beside(column, list(held))
+        elif labels.plain(column.label) in known and column.label.strip() and column.becomes != "name":
             _known(column, held)
         elif not _out_for_donations(column, held):
             _guessed(found, column, held, many)
-        if column.words or len(held) <= speaking.FEW:
+        if column.words or (len(held) <= speaking.FEW and column.becomes != "address"):
             listed = sorted(held.items(), key=lambda one: (speaking.word_of(one[0]) not in column.words, -one[1]))
             column.seen = {speaking.word_of(cell): (cell, number) for cell, number in listed[:KEPT]}
 
@@ -151,13 +159,19 @@ def _out_for_donations(column: Column, held: Counter[str], label: str | None = N
         return False
     if not speaking.about_donations(column.label if label is None else label, [cell for cell in held if cell]):
         return False
+    says_gone = speaking.leaving_of_donors(column.label)
+    if label is None and any(map(says_gone, held)):
+        # "Customer status: unsubscribed": what says that somebody left is heard, and nothing else of it comes in.
+        column.becomes, column.why, column.asks = "status", "", "cells"
+        _only_phrases(column, held, says_gone)
+        return True
     column.becomes, column.why, column.words = "out", "donations", {}
     return True
 
 
 def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -> None:
     words = [cell for cell in held if cell]
-    if column.becomes == "out" and column.why in {"ip", "reading"}:
+    if column.becomes == "out" and column.why == "ip":
         return
     times = speaking.are_times(words)
     if column.becomes in {"opt_in_time", "confirm_time", "last_changed"} and (times or not words):
@@ -166,7 +180,12 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
         _beside(column, words)
         return
     said = speaking.saying_of(column.label)
-    if column.becomes == "out" and said.kind != "gone":
+    if labels.plain(column.label) in labels.NAMES_AND_PLACES:
+        if any(map(speaking.holds_leaving_phrase, words)):
+            column.becomes, column.why, column.asks = "status", "", "cells"
+            _only_phrases(column, held, speaking.holds_leaving_phrase)
+        return
+    if column.becomes == "out" and said.kind != "gone" and not any(map(speaking.holds_leaving_phrase, words)):
         return
     if times and said.kind == "agreed" and not said.asked:
         if found.column("opt_in_time") is None:
@@ -175,8 +194,10 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
     column.asks = speaking.speaks(column.label, words)
     if not column.asks:
         return
+    if speaking.is_about_else(column.label) and column.asks == "label" and not any(map(speaking.meaning_of, words)):
+        return  # Asked, for it may be about letters; most likely it is not.
     if said.elsewhere and column.asks == "label":
-        column.becomes, column.why, column.words = "out", "elsewhere", {}
+        column.becomes, column.why, column.words = "out", speaking.about_what(column.label), {}
         return
     free = many or len(words) > speaking.FEW or times
     column.words = speaking.presets(column.label, held, many=free)
@@ -191,11 +212,16 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
 def _only_notes(column: Column, held: Counter[str], *, many: bool) -> None:
     """Texts that everybody writes differently are no status: those that hold a leaving word are listed and asked, and
     the others, of whom nobody can be asked one by one, say nothing. Nor does it say anything that there is no note."""
-    if many:
-        gone = [cell for cell in held if speaking.holds_leaving_word(cell)]
-        column.words = {speaking.word_of(cell): speaking.meaning_of(cell) or "unsubscribed" for cell in gone}
-        column.words[OTHERS] = ""
-    if "" in held and (many or column.becomes in {"notes", "left_reason"}):
+    notes = many or column.becomes in {"notes", "left_reason"} or speaking.is_note(column.label, held)
+    if notes:
+        _only_phrases(column, held, speaking.holds_leaving_word)
+
+
+def _only_phrases(column: Column, held: Counter[str], says_gone: Callable[[str], bool]) -> None:
+    gone = [cell for cell in held if says_gone(cell)]
+    column.words = {speaking.word_of(cell): speaking.meaning_of(cell) or "unsubscribed" for cell in gone}
+    column.words[OTHERS] = ""
+    if "" in held:
         column.words[EMPTY] = ""
 
 
@@ -217,7 +243,11 @@ def doubt(found: FileFound) -> None:
         return
     for column in found.columns:
         cells = [cell for cell, _number in column.seen.values()]
-        if column.becomes[:6] == "field:" and not column.asks and speaking.answers(cells):
+        if column.becomes[:6] != "field:" or column.asks or not speaking.answers(cells):
+            continue
+        if speaking.is_about_else(column.label):
+            column.asks = "label"
+        else:
             column.becomes, column.asks = "status", "cells"
             column.words = speaking.presets(column.label, cells)
 

@@ -53,9 +53,12 @@ OUT_BECAUSE = {
     "provider": "It only means something inside the service it comes from.",
     "donations": "It says who gave money. That can put people in court, so it stays out.",
     "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
+    "watched": "It is about tracking who reads, which Samizdat does not do.",
+    "posting": "It is about writing to a discussion list, not about getting email.",
 }
 # What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
-WORDED = ("status", "tags", "notes", "left_reason", "name")
+# What is written beside an address in its own cell may as well.
+WORDED = ("status", "address", "tags", "notes", "left_reason", "name")
 
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {
@@ -66,6 +69,7 @@ SENTENCES = {
     "line_too_long": "The line is longer than {limit} characters. Look for missing line breaks.",
     "nul": "The line holds NUL bytes, so a part of it is damaged. Write the line anew and import again.",
     "encoding": "The line is not written in {encoding} like the rest. Save the file as UTF-8 and import again.",
+    "commented": "The line begins with # or //, so it is passed over. Take the sign away to bring the address in.",
     "not_json": "The line is not a JSON list like the rest. Write it anew or leave it out.",
     "unknown_status": "The status “{word}” is none we know. Say under Columns what it means, then read again.",
     # a file
@@ -113,6 +117,8 @@ SENTENCES = {
     "out_donations": "Left out: {labels}. That says who gave money, which can put people in court. "
     "Samizdat does not keep it with subscribers.",
     "out_elsewhere": "Left out: {labels}. That is about another channel, such as phone or SMS.",
+    "out_watched": "Left out: {labels}. That is about tracking who reads, which Samizdat does not do.",
+    "out_posting": "Left out: {labels}. That is about writing to a discussion list, not about getting email.",
     "remembered": "The columns of {file} become what you chose for them last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
@@ -133,6 +139,8 @@ SENTENCES = {
     "Save them as 2026-11-25 18:00:00 to keep them.",
     "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
     # a plan
+    "ask_name": "The name of {file} says that people left, and may be about something else. "
+    "Choose the status of its people, or rename the file if they subscribed.",
     "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
     "leaving_line": "{file}, line {line}: “{text}” says that people left, but no column does. "
     "Put them into a file of their own, and import that file as unsubscribed.",
@@ -227,7 +235,7 @@ class FileFound:
     name: str
     member: int
     status: str | None
-    status_source: str  # 'name', 'columns', 'asked' or 'assumed'
+    status_source: str  # 'name', 'columns', 'asked' or 'assumed'; 'hinted': by a name that may mean something else
     encoding: str
     delimiter: str  # one character, JSON_LINES or ADDRESS_LIST
     columns: list[Column]
@@ -331,7 +339,7 @@ class Plan:
     def ask_again(self) -> None:
         """After columns were changed: where none tells the status of every row any more, it is only assumed."""
         for file in self.files:
-            if file.status is None and file.says_everything:
+            if file.status is None and file.says_everything and file.status_source != "hinted":
                 file.status_source = "columns"
             if file.status_source == "columns" and not file.says_everything and file.status not in SUPPRESSING:
                 file.status_source = "assumed"
@@ -342,7 +350,8 @@ class Plan:
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
         files = [
             file
-            if file.status and file.status_source != "assumed"
+            if (file.status and file.status_source != "assumed")
+            or (file.status_source == "hinted" and status == "subscribed")
             else replace(file, status=status, status_source="asked")
             for file in self.files
         ]
@@ -419,7 +428,9 @@ def _tags_of(target: str) -> tuple[str, ...]:
 def _questions(file: FileFound) -> Iterator[Problem]:
     if not file.is_gone:
         yield from _about_columns(file)
-    if file.status is None and not file.says_everything:
+    if file.status is None and file.status_source == "hinted":
+        yield Problem("ask_name", file.name)
+    elif file.status is None and not file.says_everything:
         yield Problem("ask_status", file.name)
     if file.column("address") is None:
         yield Problem("ask_address", file.name)

@@ -22,6 +22,7 @@ from samizdat.importers.base import (
     FileFound,
     Incoming,
 )
+from samizdat.importers.mailboxes import aside
 from samizdat.importers.speaking import NO, is_zero, word_of
 from samizdat.importers.times import reader_of
 
@@ -186,7 +187,7 @@ def _status(file: FileFound, names: dict[str, Any]) -> str:
         return "base"
     claims = []
     for column in columns:
-        said = _said_by_tags if column.becomes == "tags" else _said
+        said = {"tags": _said_by_tags, "address": _said_aside}.get(column.becomes, _said)
         names[f"status{column.index}"] = cells.Remembered(partial(said, dict(column.words), file.is_gone))
         claims.append(f"status{column.index}[{_cell(column, names)}]")
     names["is_said"] = is_said
@@ -216,6 +217,10 @@ def _said(words: dict[str, str], gone: bool, cell: str) -> str:
 
 def _said_by_tags(words: dict[str, str], gone: bool, cell: str) -> str:
     return _strongest(*[_said(words, gone, tag) for tag in cells.tags(cell)])
+
+
+def _said_aside(words: dict[str, str], gone: bool, cell: str) -> str:
+    return _said(words, gone, aside(cell))
 
 
 def is_said(cell: str) -> bool:

@@ -4,6 +4,7 @@ Nothing here is certain, so all of it is shown before anything is written and ca
 wrong must be harmless: an unknown column becomes a sealed field, whoever is named as gone by any column is gone.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -35,6 +36,12 @@ SINGLE = (
     ("language", labels.LANGUAGE),
 )
 SEVERAL = (("tags", labels.TAGS), ("notes", labels.NOTES), ("left_reason", labels.LEFT_REASON))
+
+# "unsubscribe-page-visitors.csv" is not a list of people who left, or it is: a person says.
+ABOUT_ELSE = re.compile(
+    r"\b(?:pages?|visitors?|visits?|forms?|links?|clicks?|surveys?|landing|polls?|reasons?|tests?|events?|"
+    r"seite|besucher|formular|umfrage|page|visiteurs|sondage|страниц\w*|посетител\w*|форм\w*|опрос\w*|сторінк\w*)\b"
+)
 
 
 class Importer:
@@ -94,6 +101,8 @@ def with_status(found: FileFound) -> FileFound:
         asking.doubt(found)
     if found.says_everything:
         found.status, found.status_source = claimed or "subscribed", "name" if claimed else "columns"
+    elif claimed and ABOUT_ELSE.search(speaking.spaced(found.name.rsplit("/", 1)[-1])):
+        found.status, found.status_source = None, "hinted"
     elif claimed:
         found.status, found.status_source = claimed, "name"
     else:

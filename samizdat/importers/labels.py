@@ -72,6 +72,16 @@ LEFT_REASON = table("unsub_reason,unsubscribe reason,unsubscribed reason,reason,
 CHANGED = table("last_changed,updated at,last updated,modified,changed at,last modified,дата изменения")
 STATUS = table("status,state,subscription status,email status,subscriber status,статус,состояние,statut,estado,stato")
 
+# Names and places: "Block", "Left" and "Gone" are people and streets there.
+NAMES_AND_PLACES = frozenset().union(*FIELDS.values(), FULL_NAME) | table(
+    "first,last,middle name,middle,maiden name,nickname,initials,salutation,title,отчество,по батькові,"
+    "city,town,village,street,street address,address 1,address 2,address line 1,address line 2,state/province,county,"
+    "country,region,zip,zip code,postcode,postal code,company,organisation,organization,employer,"
+    "stadt,ort,wohnort,straße,plz,land,firma,ville,rue,pays,code postal,société,ciudad,calle,país,empresa,città,via,"
+    "paese,azienda,cidade,rua,город,улица,страна,область,организация,компания,місто,вулиця,країна,організація,"
+    "miasto,ulica,kraj,pilsēta,iela,valsts,miestas,gatvė,šalis,stad,straat,plaats,πόλη,οδός,град,улица,grad,ulica"
+)
+
 # Columns that derive from an IP address or from reading, and what only means something elsewhere.
 IP = table(
     "ip,ip address,optin_ip,confirm_ip,signup ip,opt-in ip,ip адрес,latitude,longitude,lat,lon,lng,gmtoff,dstoff,"
@@ -100,8 +110,11 @@ STATUS_WORDS = {
     ),
     "unsubscribed": table(
         "unsubscribed,inactive,unsub,opted out,optout,opt-out,disabled,removed,left,cancelled,canceled,deleted,"
-        "archived,complained,complaint,spam,spam complaint,blocked,blacklisted,suppressed,blocklisted,отписан,"
+        "archived,blocked,blacklisted,suppressed,blocklisted,отписан,"
         "отписался,неактивен,неактивный,abgemeldet,désabonné,inactivo"
+    ),
+    "complained": table(
+        "complained,complaint,spam,spam complaint,spam complaints,spam report,marked as spam,reported spam,abuse"
     ),
     "cleaned": table("cleaned,bounced,bounce,hard bounce,hard bounced,undeliverable,invalid,dead,недоступен"),
     "pending": table(

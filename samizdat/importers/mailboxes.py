@@ -16,6 +16,7 @@ LABELS = ("E-mail", "Name")
 TOKEN = re.compile(r'"[^"]{0,300}"|<[^<>]*>|\([^()]*\)|[,;]|[^",;<>()]+|.', re.DOTALL)
 BRACKETS = re.compile(r"(?P<name>.*?)<\s*(?:mailto:)?(?P<address>[^<>]*?)\s*>\s*(?:\((?P<more>[^()]*)\))?", re.DOTALL)
 BEHIND = re.compile(r"(?P<address>\S+)\s*\((?P<name>[^()]*)\)")
+MORE = re.compile(r"[\s,;()<>|]")
 LONGEST = 1_000  # characters of a name and an address together
 LOOK = 50  # lines by which a file is told
 
@@ -46,6 +47,13 @@ def mailboxes(line: str) -> list[Mailbox]:
         waiting = []
         found.append(box)
     return found + [Mailbox("", text) for text in waiting]
+
+
+def aside(cell: str) -> str:
+    """What is written beside the address in its cell: `bob@example.org - bounced`."""
+    if not MORE.search(cell.strip()):
+        return ""
+    return ADDRESS.sub(" ", cell).strip(" \t<>()[]\"'.,;:-–—|*=")
 
 
 def is_list_of_mailboxes(lines: Iterable[str]) -> bool:

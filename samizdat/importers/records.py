@@ -223,6 +223,7 @@ class Mailboxes:
         self._raw = _Counted(file)
         errors = "surrogateescape" if shape.encoding == "utf-8" else "replace"
         self._text = io.TextIOWrapper(self._raw, shape.encoding, errors)  # type: ignore[type-var]
+        self._forgiving = shape.forgiving
 
     @property
     def bytes_read(self) -> int:
@@ -243,6 +244,9 @@ class Mailboxes:
             elif not line.isascii() and not _is_unicode(line):
                 yield number, Flaw("encoding", {"encoding": "UTF-8"})
             else:
+                if line.lstrip().startswith(("#", "//")) and not self._forgiving:
+                    yield number, Flaw("commented", {}, line if "@" not in line else "")
+                    continue
                 for box in mailboxes(line):
                     # What is no address is rejected as one, in the words for it.
                     yield number, [box.address or box.name, box.name if box.address else ""]

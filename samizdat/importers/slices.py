@@ -79,9 +79,12 @@ def _slice(
     incoming: list[Incoming] = []
     complaints: list[Complaint] = []
     blank = 0
+    forgiving = found.status in SUPPRESSING  # A no is heard, however it is written.
     for line, cells in islice(rows, size):
         if isinstance(cells, Flaw):
             complaints.append(Complaint(line, found.name, cells.code, cells.values))
+        elif not forgiving and cells[address].lstrip().startswith(("#", "//")):
+            complaints.append(Complaint(line, found.name, "commented", {}))
         elif cells[address] or any(cells):
             try:
                 incoming.append(convert(line, cells))

@@ -7,7 +7,7 @@ Labels are compared by `spaced`: small letters without accents, words parted by 
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from samizdat.importers import labels, times
@@ -124,6 +124,10 @@ GONE = _any_of(
     anywhere=FAR_GONE,
 )
 BOUNCED = _any_of(
+    r"inbox~full over~quota mail~returned returned~mail does(?:~not|n~?t)~exist address~(?:dead|wrong|invalid) "
+    r"wrong~(?:address|e~?mail) postfach~voll boite~pleine buzon~lleno casella~piena ящик~(?:переполн|полон) "
+    r"переполнен "
+    r"возвраща адрес~не~работ",
     r"bounc undeliver unreach invalid not~deliver non~?exist no~such~user unknown~user user~unknown cleaned\b dead\b "
     r"mailbox~full rucklaufer ruckläufer unzustellbar nicht~zustellbar rebot(?!e~d) devuelt rimbalz "
     r"non~recapit npai\b "
@@ -222,7 +226,24 @@ ELSEWHERE = _any_of(
     r"telephone anruf "
     r"звон телефон смс дзвін tel\b mobile track cookie posting~ chat\b"
 )
+WATCHED = _any_of(r"track cookie")
+POSTING = _any_of(r"posting~")
 EMAIL = _any_of(r"e~?mails? mail(?!ing~address) newsletter bulk contact рассыл розсил почт пошт correo courriel")
+NOTES = _any_of(
+    r"notes?\b remark comment bemerk notiz kommentar anmerk hinweis remarqu commentair observac nota[s]?\b comentari "
+    r"osservazion extra\b misc\b other\b description memo\b заметк примечан комментар коммент примітк комент нотатк "
+    r"uwagi notatk komentar piezim pastab opmerk poznamk σημειω напомен napomen"
+)
+# Of a life, not of letters.
+ABOUT_ELSE = _any_of(
+    r"marital civil~status family~status relationship employment~status job occupation volunt student visa~status "
+    r"residen familienstand ehrenamt freiwillig beruf etat~civil situation~familiale benevol estado~civil stato~civile "
+    r"семеин волонт доброволь участник занятост сімеин волонт учасник stan~cywiln wolontari"
+)
+BUILDINGS = re.compile(
+    r"\b(?:office|tower|apartment|apt|flat|building|house|housing|city|street) blocks?\b|"
+    r"\bblock (?:no|number|of flats|letter|of offices)\b"
+)
 NOT_BEFORE = re.compile(
     r"\b(?:not|no|non|nicht|kein|keine|pas|не|ні|nie|bez|nav|ne|sin|без|μη|μην|δεν|οχι|није|nije|is not) $"
 )
@@ -254,6 +275,19 @@ DONATIONS = _any_of(
     r"ziedoj ziedot summa\b maksaj rekin kopa\b auk(?:a|os|oj|ot)\b aukoj mokejim donatie bedrag betaling klant "
     r"factuur castk platb "
     r"zakaznik dary?\b darce bag[iı]s tutar\b odeme musteri",
+)
+# Who belongs to an organization, and by which number or card.
+MEMBERS = _any_of(
+    r"membership member~(?:no|nr|number|id|card|type|since|until|level|tier)\b "
+    r"mitglied(?:s|er)?~?(?:nr|nummer|schaft|karte|art|beitrag|typ|seit|id)\w* kartennummer "
+    r"adhesion adherent (?:numero|n)~(?:de~)?(?:socio|membre|adherent|tessera) socio\b socia\b tessera\w* членств "
+    r"членск "
+    r"номер~(?:члена|карты|картки) карточк legitymacj numer~(?:czlonk|karty) lidmaksa biedra~(?:nr|karte) lidmaatschap "
+    r"lidnummer medlems(?:nummer|kap|kort)"
+)
+GIVEN = labels.table(
+    "lifetime,monthly,yearly,annually,karte,card,monatlich,jährlich,carte,mensuel,mensuelle,annuel,mensual,tarjeta,"
+    "mensile,mensal,карта,ежемесячно,ежемесячный,картка,щомісячно,щомісячний,karta,miesięcznie,maandelijks"
 )
 # A label about letters is not about money, whatever else it holds.
 NOT_MONEY = re.compile(r"\b(?:e ?mail client|unsub\w*|opt(?:ed)? ?out|e ?mails? (?:count|total|sent)|newsletter\w*)\b")
@@ -299,6 +333,36 @@ def meaning_of(cell: str) -> str:
     if WAITING.search(text):
         return "pending"
     return "nonsubscribed" if NEVER.match(text) and len(text.split()) > 1 else ""
+
+
+def holds_leaving_phrase(cell: str) -> bool:
+    """The same of a column of names or places, where "Block", "Left" and "Gone" are surnames and streets."""
+    return STRONG.search(_bare(cell[:LONGEST_TEXT]).replace("_", " ")) is not None
+
+
+def is_note(label: str, cells: Iterable[str]) -> bool:
+    """Whether a column holds what people wrote about others: by its label, or because some of its cells are phrases."""
+    if NOTES.search(spaced(label)):
+        return True
+    held = [cell for cell in cells if cell and not holds_leaving_word(cell)]
+    return any(len(spaced(cell).split()) > 1 for cell in held) and not any(map(meaning_of, held))
+
+
+def about_what(label: str) -> str:
+    """Of a label that is no word about e-mail: a code of OUT_BECAUSE."""
+    text = spaced(label)
+    return "watched" if WATCHED.search(text) else "posting" if POSTING.search(text) else "elsewhere"
+
+
+def leaving_of_donors(label: str) -> Callable[[str], bool]:
+    """What tells of a cell under a label about donors that somebody left: a gift may be "cancelled","
+    " a member is not."""
+    return holds_leaving_word if MEMBERS.search(spaced(label)) else holds_leaving_phrase
+
+
+def is_about_else(label: str) -> bool:
+    """Whether a label speaks of a life and not of letters: marital status, volunteers."""
+    return ABOUT_ELSE.search(spaced(label)) is not None
 
 
 def may_hold_leaving_word(cells: Iterable[str]) -> bool:
@@ -351,6 +415,48 @@ STRONG_STEMS = (
     r"avregistrer avmeld peruut\w* loobu\w*",
     r"απεγγρα\w* διαγραμμεν\w* διαγραφηκ\w* μην?~στελν μην?~στειλ μην?~επικοινων οχι~(?:email|mail)",
     r"одјави\w* одјавље\w* не~шаљ\w* не~слат\w* odjavi\w* odjavlj\w* ne~salj\w* ne~slat\w*",
+    # As people write it into notes, in no service's words.
+    r"take~me~off take~him~off take~her~off take~them~off take~us~off taken~off wants~(?:off|out)\b wants?~no\b "
+    r"not~want\b doesnt~want doesn~t~want dont~want "
+    r"don~t~want didnt~want didn~t~want asked~to~be~(?:removed|taken|deleted|unsub) "
+    r"asked~(?:off|not~to|us~not|us~to~stop) "
+    r"remov(?:e|ed|al)~(?:from|me|him|her|them|please) please~(?:remove|delete|stop) "
+    r"no~longer~(?:interest|want|wish|read|work|subscri|valid|exist|active|member|receiv|here|there|reach|at) "
+    r"not~interested no~interest~in complain died\b dies\b deceased passed~away is~dead\b was~killed bounces\b "
+    r"bounce\b mailbox~(?:full|is~full|closed|unavail|not) "
+    r"full~mailbox inbox~full over~quota no~more~(?:mail|email|e~mail|news|letter|post) "
+    r"stop~(?:mail|email|e~mail|sending|writing|contact) stopped~(?:mail|reading|subscri) does~not~exist doesnt~exist "
+    r"doesn~t~exist address~(?:dead|invalid|wrong|not|no~longer|gone|does) wrong~(?:address|email|e~mail) "
+    r"invalid~(?:address|email|e~mail|mail) "
+    r"mail~returned returned~mail withdrew withdrawn revoked left~(?:the~list|our~list|the~newsletter|us\b) "
+    r"gdpr~erasure "
+    r"cancelled~(?:subscri|newsletter|his|her|their) canceled~(?:subscri|newsletter|his|her|their) blocked~us "
+    r"blocks~us hard~bounce soft~bounce",
+    r"nichts?~mehr\b keine?n?~(?:mehr|interesse) kein~interesse mochte~(?:nicht|nichts|keine) "
+    r"will~(?:nicht|nichts|keine) "
+    r"wunscht~(?:nicht|nichts|keine) "
+    r"verstorben gestorben gekundigt kundigung bitte~(?:entfernen|loschen|streichen|austragen) von~der~liste "
+    r"aus~(?:dem~verteiler|verteiler|der~liste) "
+    r"postfach~(?:voll|ist~voll|existiert) unbekannt~verzogen adresse~(?:ungultig|falsch|existiert|tot|nicht) "
+    r"beschwer(?:t|de) widerruf widersproch abmelden abbestell",
+    r"ne~(?:veut|souhaite|desire|voulait) veut~plus souhaite~plus a~retirer retirer~de plaint~de "
+    r"supprimer~de "
+    r"decede plus~interesse boite~pleine adresse~(?:invalide|morte|erronee|inexistante)",
+    r"ya~no~(?:quiere|desea|esta|interesa|recib) no~(?:quiere|desea|le~interesa|quiso)\b quitar~de eliminar~de "
+    r"borrar~de "
+    r"de~baja fallecid fallecio\b murio\b buzon~lleno rebotad direccion~(?:no|invalida|incorrecta) "
+    r"non~(?:vuole|desidera)\b rimuovere cancellare~(?:da|dalla) deceduto deceduta casella~piena nao~(?:quer|deseja)\b "
+    r"remover~da faleceu",
+    r"не~(?:интересу|работает|доставля|доход|существу|надо~писать|нужн|читает|актуал|подписыв) недейств\w* возвраща "
+    r"больше~не убрать убери уберите удалить~из удалите удалить~по исключить вычеркн умер\b умерла\b скончал погиб "
+    r"ящик~(?:переполн|полон|закрыт) переполнен жалова жалоб попросил\w*~(?:убрать|удалить|не) отказал отказыва "
+    r"неверн\w*~адрес адрес~(?:не|недейств|неверн) уволил\w* из~рассылк с~рассылк отозва",
+    r"не~(?:працю|існу|цікав|доход|потрібн|треба|читає|актуальн) поверта\w* більше~не прибрати прибер видалити~з "
+    r"видаліть "
+    r"помер\b померла\b загинув загинула скарж скарг переповнен відмови з~розсилк адреса~(?:не|недіисн)",
+    r"nie~(?:zyczy|dziala|interesuj|istnieje|zainteresow) juz~nie usunac~z usunieci skarzy zmarl zmarł przepelnion "
+    r"przepełnion cofnal cofnął vairs~(?:ne|negrib) nevelas neveleja negrib\w* miris\b mirusi\b nebenori\w* nenori\w* "
+    r"mire\b wil~(?:geen|niet) overleden verwijder\w* vill~inte nechce\w* zemrel\w* nie~je~zaujem",
 )
 STRONG = re.compile(_any_of(*STRONG_STEMS, anywhere=FAR_GONE).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
 
@@ -373,9 +479,12 @@ NEVERS = labels.table(
 )
 LEAVING = (
     NEVERS
-    | frozenset(word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned"})
+    | frozenset(
+        word for word, status in labels.WORD_STATUS.items() if status in {"unsubscribed", "cleaned", COMPLAINED}
+    )
     | labels.table(
-        "deceased,died,verstorben,gestorben,ausgetreten,gekündigt,décédé,décédée,fallecido,fallecida,deceduto,deceduta,"
+        "gone,bounces,mailbox full,deceased,died,tot,verstorben,gestorben,ausgetreten,gekündigt,décédé,décédée,"
+        "fallecido,fallecida,deceduto,deceduta,"
         "умер,умерла,помер,померла,zmarł,zmarła,miris,mirusi,mirė,former member,former subscriber,"
         "ex-member,do not email"
     )
@@ -403,7 +512,7 @@ class Saying:
 
 @lru_cache(2048)
 def saying_of(label: str) -> Saying:
-    text = spaced(label)
+    text = BUILDINGS.sub(" ", spaced(label))
     said = _by_label(text)
     said.counts = COUNTED.search(text) is not None
     said.elsewhere = bool(ELSEWHERE.search(text)) and not EMAIL.search(text)
@@ -533,7 +642,9 @@ def are_times(cells: Iterable[str]) -> bool:
 def about_donations(label: str, cells: Iterable[str]) -> bool:
     """Whether a column says what somebody gave, when, by whom it was carried, or who is a customer."""
     text = f"{spaced(label)} | {spaced(label.lower())}"  # "PayPal" is one word
-    if DONATIONS.search(text) and not NOT_MONEY.search(text):
+    if (DONATIONS.search(text) or MEMBERS.search(text)) and not NOT_MONEY.search(text):
+        return True
+    if labels.plain(label) in GIVEN:
         return True
     held = list(cells)
     if not held:

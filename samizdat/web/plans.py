@@ -36,6 +36,8 @@ OUT_BECAUSE = {
     "provider": lazy("It only means something inside the service it comes from."),
     "donations": lazy("It says who gave money. That can put people in court, so it stays out."),
     "elsewhere": lazy("It is about another channel, such as phone or SMS, not about email."),
+    "watched": lazy("It is about tracking who reads, which Samizdat does not do."),
+    "posting": lazy("It is about writing to a discussion list, not about getting email."),
 }
 ASKS = {
     "label": lazy("It may say who must not get email. Say what it means."),

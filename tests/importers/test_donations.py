@@ -95,3 +95,24 @@ def test_a_column_that_only_looks_like_donations_can_be_named_on_the_command_lin
     plan = inspect(named("list.csv", b"email,Total\na@example.org,7\n")).plan()
     answers.apply(plan, ["Total=field:CHILDREN"], [])
     assert plan.layout() == ("CHILDREN",)
+
+
+@pytest.mark.parametrize(
+    ("label", "cell"),
+    [("Karte", "4242"), ("lifetime", "120"), ("Monthly", "yes"), ("Mitgliedsnummer", "17"), ("Member no", "17"),
+     ("Membership", "gold"), ("N° adhérent", "17"), ("Номер члена", "17"), ("Ежемесячно", "да")],
+)  # fmt: skip
+def test_who_is_a_member_or_gives_every_month_stays_out_and_says_why(label: str, cell: str) -> None:
+    plan = inspect(named("list.csv", f"email,{label}\na@example.org,{cell}\n".encode())).plan()
+    assert plan.left_out() == {"donations": [label]}
+    assert "who gave money" in plan.said_out()[0].sentence()
+
+
+@pytest.mark.parametrize(
+    ("label", "word"), [("Mitgliedschaft", "ausgetreten"), ("Customer status", "unsubscribed"), ("Donor", "отписался")]
+)
+def test_a_no_in_a_column_about_donors_is_heard_and_the_rest_of_it_stays_out(label: str, word: str) -> None:
+    found = inspect(named("list.csv", f"email,{label}\na@example.org,gold\nb@example.org,{word}\n".encode()))
+    column = found.files[0].columns[1]
+    assert column.asks and list(column.words.values()) == ["unsubscribed", ""]
+    assert found.plan().layout() == ()

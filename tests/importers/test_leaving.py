@@ -13,7 +13,7 @@ from samizdat.importers.base import Plan, choose
 from samizdat.importers.reading import open_given
 from samizdat.importers.speaking import word_of
 from samizdat.web import plans
-from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read_plan, zipped
+from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read, read_plan, zipped
 from tests.importers.test_workbook import book
 
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
@@ -505,3 +505,95 @@ def test_greek_and_serbian_words_that_are_plain_are_offered_as_what_they_mean(la
     column = of_two(label, yes, no).files[0].columns[2]
     assert column.words[word_of(yes)] in {"subscribed", ""}
     assert column.words[word_of(no)] in {"unsubscribed", "nonsubscribed"}
+
+
+@pytest.mark.parametrize("label", ["Remarks", "Notes", "Комментарий", "Extra"])
+@pytest.mark.parametrize(
+    "no",
+    [
+        "please take me off", "does not want emails any more", "doesn't want it", "died 2021", "bounces", "gone",
+        "wants no more mail", "asked to be removed", "remove from list", "no longer interested", "complained to us",
+        "mailbox full", "will nichts mehr", "möchte keine Post mehr", "ne veut plus", "ya no quiere recibir",
+        "адрес не работает", "письма возвращаются", "убрать из рассылки", "больше не писать", "більше не надсилати",
+        "nie chce", "wil geen mail meer",
+    ],
+)  # fmt: skip
+def test_a_no_that_somebody_wrote_into_a_note_is_asked_and_ordinary_notes_are_not(label: str, no: str) -> None:
+    text = f'email,name,{label}\nann@x.example,Ann,came to the fair\nbob@x.example,Bob,"{no}"\ncyd@x.example,Cyd,\n'
+    with open_given([named("people.csv", text.encode())]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        asked = found.plan().with_status("subscribed").questions()
+        assert [question.code for question in asked] == ["ask_columns"]
+        assert "STATUS" not in answers.advice(found.plan())
+        plan, _ = on_the_command_line(given, found, {})
+        assert subscribed(given, found, plan) == {"ann", "cyd"}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("heading", ["", "Email\n"])
+def test_a_no_beside_the_address_in_its_own_cell_is_asked(heading: str, door: str) -> None:
+    text = "ann@x.example\ncyd@x.example - отписалась\nbob@x.example bounced\neve@x.example unsubscribed 2020\n"
+    with open_given([named("people.csv", (heading + text).encode())]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        asked = found.plan().with_status("subscribed").questions()
+        assert [question.code for question in asked] == ["ask_columns"]
+        plan, _ = DOORS[door](given, found, {})
+        assert subscribed(given, found, plan) == {"ann"}
+
+
+@pytest.mark.parametrize("line", ["#dan@x.example", "# dan@x.example", "//dan@x.example"])
+@pytest.mark.parametrize("above", ["", "Email\n"])
+def test_a_line_that_is_commented_out_is_refused_with_a_reason(above: str, line: str) -> None:
+    whole = read(named("list.txt", f"{above}ann@x.example\n{line}\neve@x.example\n".encode()), status="subscribed")
+    assert whole.addresses == ["ann@x.example", "eve@x.example"]
+    assert whole.codes == ["commented"]
+    assert "Take the sign away" in whole.complaints[0].sentence()
+
+
+@pytest.mark.parametrize("label", ["last", "Last name", "Surname", "Фамилия", "first", "City", "Address 1", "Город"])
+def test_names_and_places_that_are_also_words_for_leaving_are_no_status(label: str) -> None:
+    text = f"email,{label}\nann@x.example,Block\nbob@x.example,Left\ncyd@x.example,Gone\n"
+    plan = inspect(named("people.csv", text.encode())).plan().with_status("subscribed")
+    assert plan.questions() == []
+    assert plan.files[0].columns[1].becomes.startswith("field:")
+
+
+def test_a_block_of_offices_is_a_place() -> None:
+    text = "email,Office block\nann@x.example,Block B\nbob@x.example,\n"
+    assert inspect(named("people.csv", text.encode())).files[0].columns[1].becomes.startswith("field:")
+
+
+@pytest.mark.parametrize(
+    ("label", "one", "other"),
+    [("Marital status", "single", "married"), ("Volunteer", "yes", "no"), ("статус участника", "делегат", "гость")],
+)
+def test_a_column_about_peoples_lives_is_asked_and_offered_as_a_field(label: str, one: str, other: str) -> None:
+    with open_given([named("people.csv", of_words(label, one, other))]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        assert [question.code for question in found.plan().questions()] == ["ask_columns"]
+        plan, _ = on_the_command_line(given, found, {})
+        assert plan.files[0].columns[2].becomes.startswith("field:")
+        assert subscribed(given, found, plan) == {"ann", "bob", "eve"}
+
+
+def test_a_name_of_a_file_that_may_be_about_something_else_is_asked() -> None:
+    plan = inspect(named("unsubscribe-page-visitors.csv", b"email\nann@x.example\n")).plan()
+    for asked in (plan, plan.with_status("subscribed")):
+        (question,) = asked.questions()
+        assert question.code == "ask_name" and "rename the file" in question.sentence()
+    assert plan.with_status("unsubscribed").questions() == []
+
+
+@pytest.mark.parametrize("word", ["spam complaint", "Complained", "Marked as spam", "spam_rejected", "Spam"])
+def test_a_complaint_is_a_complaint_in_every_word_for_it(word: str) -> None:
+    assert of_two("Status", "subscribed", word).files[0].columns[2].words[word_of(word)] == "complained"
+
+
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [("Permission to track", "tracking who reads"), ("Posting permissions", "discussion list"),
+     ("SMS consent", "another channel")],
+)  # fmt: skip
+def test_a_permission_about_something_else_is_left_out_with_what_is_true(label: str, why: str) -> None:
+    (sentence,) = [problem.sentence() for problem in of_two(label, "yes", "no").plan().said_out()]
+    assert label in sentence and why in sentence
