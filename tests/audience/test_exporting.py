@@ -365,7 +365,7 @@ def test_a_house_takes_no_planted_address_of_its_own_whatever_file_it_stands_in(
     # With its own heading it would be refused as a table of ours.
     (tmp_path / "subscribers.csv").write_bytes(table.replace(b",Consent,", b",Record,", 1))
     other = actions.new_list(audience, "Another", now=NOW)
-    answers = (["The Thursday Letter=ignore", "Suppressed=ignore"], [])
+    answers = (["The Thursday Letter=ignore", "Suppressed=ignore", "Record=ignore"], [])
     run = actions.direct(
         audience, other, [str(tmp_path / "subscribers.csv")], status="subscribed", answers=answers, now=lambda: NOW
     )

@@ -45,7 +45,7 @@ def test_a_look_shows_every_column_and_every_word_of_it(house: Any, letter: str)
         "subscribed": ("subscribed", 1),
         "unsubscribed": ("unsubscribed", 1),
         "bouncing": ("cleaned", 1),
-        "spam complaint": ("unsubscribed", 1),
+        "spam complaint": ("complained", 1),
     }
     seen = house.say(*words, *shlex.split(document["options"]))
     assert (seen["rows"], seen["subscribed"], seen["dry_run"]) == (4, 1, True)
