@@ -131,7 +131,7 @@ def expired(now: datetime) -> None:
     Session.objects.filter(expires__lt=now).delete()
     Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
     Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
-    Step.objects.exclude(name__in=[*FIRST, *QUICK, *SLOW]).delete()
+    Step.objects.exclude(name__in=[*FIRST, *QUICK, *SLOW, SIGNUPS]).delete()
 
 
 def bells(now: datetime) -> None:
@@ -143,6 +143,9 @@ def bells(now: datetime) -> None:
 FIRST: dict[str, Deed] = {
     "what readers sent": choosing.take_everything,
 }
+
+# What `doctor` calls the loop of worker/processes.run_signups.
+SIGNUPS = "mail to new readers"
 
 # Every second: somebody waits for these.
 QUICK: dict[str, Deed] = {

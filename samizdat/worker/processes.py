@@ -32,8 +32,6 @@ ENGINE_THREADS = 3
 CLOCK_LOCK = 0x5A4D495A0001
 SIGNUPS_LOCK = 0x5A4D495A0002
 INTAKE_LOCK = 0x5A4D495A0004
-# What doctor calls it.
-SIGNUPS = "mail to new readers"
 
 
 class Only:
@@ -154,7 +152,8 @@ def run_signups() -> None:
             asking.take(hours.now())
             telling.take(hours.now())
             stuck = signups.memory.stuck
-            clock.remember([] if stuck else [SIGNUPS], {SIGNUPS: f"{stuck} mails wait for a route"} if stuck else {})
+            name = clock.SIGNUPS
+            clock.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})
 
     try:
         _every_second("The mail to new readers", round_)
