@@ -100,7 +100,8 @@ def test_nobody_gets_it_twice_when_this_mornings_copy_is_put_back_and_the_sender
         taken = len(server.messages)
         back()
         campaign.refresh_from_db()
-        assert campaign.accepted < taken
+        behind = taken - campaign.accepted
+        assert behind > 0
         assert finish(campaign)["ended"] == "finished"
     assert set(server.counts()) == set(addresses)
     assert len(server.messages) == PEOPLE
@@ -108,7 +109,7 @@ def test_nobody_gets_it_twice_when_this_mornings_copy_is_put_back_and_the_sender
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.unsure) == (PEOPLE, 0)
     event = Event.objects.get(kind="installation.rewound")
-    assert detail_of(event)["booked"] >= 650 - CONNECTIONS and detail_of(event)["unsure"] == 0
+    assert detail_of(event)["booked"] >= behind - CONNECTIONS and detail_of(event)["unsure"] == 0
 
 
 def test_who_was_on_the_way_when_everything_died_is_in_doubt_and_held(

@@ -63,7 +63,7 @@ def test_what_people_wrote_is_never_markup() -> None:
 
 
 def test_every_code_has_a_word() -> None:
-    assert set(words.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider"}
+    assert set(words.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider", "on_hold"}
     assert set(words.SUBSCRIPTION_STATES) == set(STATUSES)
     assert set(words.PROVIDERS) >= set(PROVIDERS)
     assert set(words.VERDICTS) >= set(consent.REASONS) - {"yes"}
