@@ -129,7 +129,7 @@ def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = froz
             _beside(column, list(held))
         elif labels.plain(column.label) in known and column.label.strip() and column.becomes != "name":
             _known(column, held)
-        elif not _out_for_donations(column, held):
+        elif not _kept_private(column, held):
             _guessed(found, column, held, many)
         if column.words or (len(held) <= speaking.FEW and column.becomes != "address"):
             listed = sorted(held.items(), key=lambda one: (speaking.word_of(one[0]) not in column.words, -one[1]))
@@ -150,14 +150,15 @@ def _known(column: Column, held: Counter[str]) -> None:
             column.asks = "cells"
         fill(column, held)
     elif any(cell[:1] in "{[" for cell in held if cell):
-        _out_for_donations(column, held, label="")
+        _kept_private(column, held, label="")
 
 
-def _out_for_donations(column: Column, held: Counter[str], label: str | None = None) -> bool:
-    """Who gave what and when puts people in court: it stays where it is (threat model, R7)."""
+def _kept_private(column: Column, held: Counter[str], label: str | None = None) -> bool:
+    """Who gave what and when, or belongs to whom, puts people in court: it stays where it is (threat model, R7)."""
     if column.becomes == "out" and column.why in {"ip", "reading"}:
         return False
-    if not speaking.about_donations(column.label if label is None else label, [cell for cell in held if cell]):
+    why = speaking.private_because(column.label if label is None else label, [cell for cell in held if cell])
+    if not why:
         return False
     says_gone = speaking.leaving_of_donors(column.label)
     if label is None and any(map(says_gone, held)):
@@ -165,7 +166,7 @@ def _out_for_donations(column: Column, held: Counter[str], label: str | None = N
         column.becomes, column.why, column.asks = "status", "", "cells"
         _only_phrases(column, held, says_gone)
         return True
-    column.becomes, column.why, column.words = "out", "donations", {}
+    column.becomes, column.why, column.words = "out", why, {}
     return True
 
 

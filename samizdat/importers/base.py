@@ -52,10 +52,13 @@ OUT_BECAUSE = {
     "reading": "It says how or where somebody read. We do not keep that.",
     "provider": "It only means something inside the service it comes from.",
     "donations": "It says who gave money. That can put people in court, so it stays out.",
+    "members": "It says who is a member. That can put people in court, so it stays out.",
     "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
     "watched": "It is about tracking who reads, which Samizdat does not do.",
     "posting": "It is about writing to a discussion list, not about getting email.",
 }
+# Of these, columns that nobody brings in at the desk and that no earlier choice brings back.
+PRIVATE = frozenset({"donations", "members"})
 # What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
 # What is written beside an address in its own cell may as well.
 WORDED = ("status", "address", "tags", "notes", "left_reason", "name")
@@ -115,6 +118,8 @@ SENTENCES = {
     "out_reading": "Left out: {labels}. That says how or where somebody read. We do not keep it.",
     "out_provider": "Left out: {labels}. That only means something inside the service it comes from.",
     "out_donations": "Left out: {labels}. That says who gave money, which can put people in court. "
+    "Samizdat does not keep it with subscribers.",
+    "out_members": "Left out: {labels}. That says who is a member, which can put people in court. "
     "Samizdat does not keep it with subscribers.",
     "out_elsewhere": "Left out: {labels}. That is about another channel, such as phone or SMS.",
     "out_watched": "Left out: {labels}. That is about tracking who reads, which Samizdat does not do.",

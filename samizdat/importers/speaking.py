@@ -639,13 +639,17 @@ def are_times(cells: Iterable[str]) -> bool:
 # -- donations ----------------------------------------------------------------------------------------------------
 
 
-def about_donations(label: str, cells: Iterable[str]) -> bool:
-    """Whether a column says what somebody gave, when, by whom it was carried, or who is a customer."""
+def private_because(label: str, cells: Iterable[str]) -> str:
+    """`donations` of a column that says what somebody gave, when, by whom it was carried, or who is a customer;
+    `members` of one that says who belongs to an organization; "" of any other. Codes of OUT_BECAUSE."""
     text = f"{spaced(label)} | {spaced(label.lower())}"  # "PayPal" is one word
-    if (DONATIONS.search(text) or MEMBERS.search(text)) and not NOT_MONEY.search(text):
-        return True
-    if labels.plain(label) in GIVEN:
-        return True
+    is_money = DONATIONS.search(text) is not None
+    if (is_money or MEMBERS.search(text)) and not NOT_MONEY.search(text):
+        return "donations" if is_money else "members"
+    return "donations" if labels.plain(label) in GIVEN or _hold_money(cells) else ""
+
+
+def _hold_money(cells: Iterable[str]) -> bool:
     held = list(cells)
     if not held:
         return False

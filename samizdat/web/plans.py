@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugs
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import EMPTY, OTHERS, UNSAID, WORDED, Plan, Problem
+from samizdat.importers.base import EMPTY, OTHERS, PRIVATE, UNSAID, WORDED, Plan, Problem
 from samizdat.importers.speaking import word_of
 from samizdat.labels import STANDARD, field_label
 from samizdat.web import words
@@ -35,6 +35,7 @@ OUT_BECAUSE = {
     "reading": lazy("It says how or where somebody read. We do not keep that."),
     "provider": lazy("It only means something inside the service it comes from."),
     "donations": lazy("It says who gave money. That can put people in court, so it stays out."),
+    "members": lazy("It says who is a member. That can put people in court, so it stays out."),
     "elsewhere": lazy("It is about another channel, such as phone or SMS, not about email."),
     "watched": lazy("It is about tracking who reads, which Samizdat does not do."),
     "posting": lazy("It is about writing to a discussion list, not about getting email."),
@@ -183,7 +184,7 @@ def _example(column: dict[str, Any], example: str) -> str:
 
 
 def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
-    if column["why"] == "donations":
+    if column["why"] in PRIVATE:
         return [("out", str(dict(TARGETS)["out"]))]  # Nobody brings in by accident what can put people in court.
     fields = {
         f"field:{tag}": _("%(label)s (%(tag)s)") % {"label": label, "tag": tag} for tag, label in STANDARD.items()
@@ -241,7 +242,7 @@ def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) 
         if word and status:
             told[word] = status
     name = f"c-{number}-{place}"
-    becomes = asked.get(name, column["becomes"]) if column["why"] != "donations" else "out"
+    becomes = asked.get(name, column["becomes"]) if column["why"] not in PRIVATE else "out"
     # Whoever sends the form has seen what each column would mean, and says so.
     asks = "" if name in asked else column.get("asks", "")
     return {**column, "becomes": becomes, "asks": asks, "words": told if becomes in WORDED else {}}

@@ -81,8 +81,8 @@ def _apply(file: Any, chosen: Any) -> bool:
 
 
 def _may_recall(column: Any, told: dict[str, Any]) -> bool:
-    """What was chosen before anybody was asked who left, or what a donation is, is no answer to that."""
-    if column.why == "donations":
+    """What was chosen before anybody was asked who left, gave or belongs, is no answer to that."""
+    if column.why in plugs.part("importers.base").PRIVATE:
         return False
     if column.asks and told["becomes"] not in plugs.part("importers.base").WORDED:
         return False  # It held something harmless then, or was passed over on purpose; now it says that somebody left.
