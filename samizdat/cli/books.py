@@ -10,7 +10,7 @@ import click
 from samizdat.cli import opening
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import common, note, say, table
-from samizdat.cli.words import ENDED, GATHERED, campaign_reason
+from samizdat.cli.words import ENDED, GATHERED, at_terminal, campaign_reason
 
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
@@ -109,7 +109,7 @@ def with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
 
     if is_few(status["left_by_letter"]):
         status["left_by_letter"] = None
-    sentences = {route.name: route.sentence for route in routes(found.organisation)}
+    sentences = {route.name: at_terminal(route.sentence, route.name) for route in routes(found.organisation)}
     for name, route in status["by_route"].items():
         route["sentence"] = sentences.get(name, "")
     if status["reason"] == "barred":
@@ -161,7 +161,9 @@ def books(status: dict[str, Any]) -> list[str]:
     elif status["state"] in ("paused", "waiting") and status["reason"]:
         lines.append(f"{'':14}{_at_number(campaign_reason(status['reason']), status['id'])}.")
     for bar in status.get("barred", ()):
-        lines.append(f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {bar['sentence']}")
+        lines.append(
+            f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {at_terminal(bar['sentence'], bar['route'])}"
+        )
     refusals = status.get("provider_refusals", ())
     lines += [f"{'':14}{_line(refusal['sentence'], 600)}" for refusal in refusals]
     if refusals:

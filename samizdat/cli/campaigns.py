@@ -9,7 +9,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, say
-from samizdat.cli.words import GATHERED
+from samizdat.cli.words import GATHERED, at_terminal
 
 
 @click.group()
@@ -255,10 +255,10 @@ def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records:
     if install:
         lines.append(f"note  Spelling is not checked in every language. For all of it: {install}")
     # Only the letter itself can stop it; a missing record costs trust.
-    lines += [
-        f"{'good' if record.state == 'good' else 'look':5} {record.name}: {record.sentence}" for record in records
-    ]
-    return [*lines, f"{'look' if signature.by in ('nobody', 'waiting') else 'good':5} Signature: {signature.sentence}"]
+    looked = [(record.state == "good", record.name, record.sentence) for record in records]
+    looked.append((signature.by not in ("nobody", "waiting"), "Signature", signature.sentence))
+    lines += [f"{'good' if is_good else 'look':5} {name}: {at_terminal(said)}" for is_good, name, said in looked]
+    return lines
 
 
 @campaign.command("test")

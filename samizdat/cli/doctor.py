@@ -12,7 +12,7 @@ from samizdat.cli import opening
 from samizdat.cli import signs as looks
 from samizdat.cli.output import Failed, common, say
 from samizdat.cli.signs import Sign
-from samizdat.cli.words import ENDED, PLACES
+from samizdat.cli.words import ENDED, PLACES, at_terminal
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -131,7 +131,11 @@ def _organisations() -> Iterator[Sign]:
         if organisation.fenced:
             yield Sign("red", name, ENDED["fenced"])
         if not organisation.public_url:
-            yield Sign("red", name, "It has no public address, so nobody could leave. Set it under Settings.")
+            yield Sign(
+                "red",
+                name,
+                "It has no public address, so nobody could leave. Set it: samizdat organisation set --url https://…",
+            )
         elif not organisation.fenced:
             yield from looks.public_host(organisation.public_url, name)
         seen = compared(organisation)
@@ -167,7 +171,8 @@ def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
         yield from _barred(name, route, live)
         if route.state == "live":
             continue
-        why = " ".join(word for word in (route.sentence, ACTORS.get(route.who, "")) if word)
+        said = at_terminal(route.sentence, route.name)
+        why = " ".join(word for word in (said, ACTORS.get(route.who, "")) if word)
         until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
         how = why or f"A person paused it. Go on with: samizdat route resume {route.name}"
         state = "red" if not live and route.state == "dead" else "amber"
@@ -187,8 +192,9 @@ def _barred(name: str, route: Any, live: list[Any]) -> Iterator[Sign]:
     for bar in route.barred:
         others = [one for one in live if bar.domain not in (other.domain for other in one.barred)]
         who = ACTORS.get(bar.who, "")
+        said = at_terminal(bar.sentence, route.name)
         next_step = f"Then: samizdat route resume {route.name}"
-        why = f"It takes no letters from {bar.domain}: {bar.sentence} {who} {next_step}"
+        why = f"It takes no letters from {bar.domain}: {said} {who} {next_step}"
         yield Sign("amber" if others else "red", f"{name}, route {route.name}", why)
 
 

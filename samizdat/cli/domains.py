@@ -7,6 +7,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, say, settings, table
+from samizdat.cli.words import at_terminal
 
 KINDS = ("ed25519", "rsa")
 
@@ -38,7 +39,7 @@ def domain_check(name: str) -> None:
     keys = [{"selector": one.key.selector, "state": one.key.state, "found": one.found} for one in looks]
     say(
         {"domain": name, "records": [record.document() for record in found], "keys": keys},
-        *[f"{marks[record.state]:8} {record.name:6} {record.sentence}" for record in found],
+        *[f"{marks[record.state]:8} {record.name:6} {at_terminal(record.sentence)}" for record in found],
         *[f"{one['selector']}: {one['state']}. {_FOUND[str(one['found'])]}" for one in keys],
         *_next_step(ours, looks),
     )

@@ -335,7 +335,8 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
         link = f"{organisation.desk_url or _served_at()}/come-in/{token}"
         if not organisation.desk_url:
             note(
-                "The desk has no address yet, so the link opens on this machine alone. An admin sets it under Settings."
+                "The desk has no address yet, so the link opens on this machine alone. Set it: "
+                "samizdat organisation set --desk-url https://…"
             )
         say({"invitation": link}, f"Give this link to {email}; it works once, for seven days:", link)
         return

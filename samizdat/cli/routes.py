@@ -6,6 +6,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, say, table
+from samizdat.cli.words import at_terminal
 
 SIGNS = click.Choice(["us", "provider"])
 WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
@@ -47,10 +48,10 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     if tested.ok:
         say(_added(made), f"Route {made.name} added. Send a test: samizdat route test {made.name} --to ADDRESS")
     elif tested.state == "throttled":
-        said = f"Route {made.name} added, but not in use yet. {_here(tested.sentence, made.name)}"
+        said = f"Route {made.name} added, but not in use yet. {at_terminal(tested.sentence, made.name)}"
         say(_added(made) | {"sentence": said}, said)
     else:
-        why = _here(tested.sentence, made.name)
+        why = at_terminal(tested.sentence, made.name)
         said = f"Route {made.name} added, but nothing goes by it. {why} Correct it with: "
         command = f"samizdat route edit {made.name}, then samizdat route test {made.name} --to ADDRESS"
         raise Failed(said + command, "route_test", _added(made))
@@ -116,7 +117,7 @@ def route_ls() -> None:
             ("id", "priority", "name", "way", "limit", "state", "reason"),
             [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, r.reason) for r in found],
         ),
-        *(f"{row.name}: {_here(_why(row), row.name)}" for row in found if row.sentence),
+        *(f"{row.name}: {at_terminal(_why(row), row.name)}" for row in found if row.sentence),
         *(f"{row.name} takes no letters from {one.domain}: {_why(one)}" for row in found for one in row.barred),
     )
 
@@ -127,11 +128,6 @@ def _why(row: Any) -> str:
     said = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
     until = getattr(row, "until", None)
     return f"{said} It rests until {until:%Y-%m-%d %H:%M} UTC." if said and until else said
-
-
-def _here(sentence: str, name: str) -> str:
-    """A sentence of the app, which has a button for the test."""
-    return sentence.replace("then press Test", f"then run: samizdat route test {name} --to ADDRESS")
 
 
 def _document(row: Any) -> dict[str, Any]:
@@ -166,7 +162,9 @@ def route_test(name: str, address: str) -> None:
     tried = send_probe(found, address, now=opening.now())
     document = {"route": found.name, "state": found.state, "reason": found.reason}
     if not tried.ok:
-        raise Failed(f"{found.name}: {_here(tried.sentence, found.name)}{_standing(found)}", "route_test", document)
+        raise Failed(
+            f"{found.name}: {at_terminal(tried.sentence, found.name)}{_standing(found)}", "route_test", document
+        )
     say(document, f"{found.name}: {tried.sentence}{_standing(found)}")
 
 

@@ -184,7 +184,7 @@ def _stands(document: dict[str, Any]) -> list[str]:
     if not document["public"]:
         return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]
     if not document["address"]:
-        sentence = "There are no public pages yet: name their address at the desk, under Settings."
+        sentence = "There are no public pages yet. Set their address: samizdat organisation set --url https://…"
         return [f"The web version of campaign {document['id']} is {where}.", sentence]
     return [f"The web version of campaign {document['id']} is {where}: {document['address']}"]
 

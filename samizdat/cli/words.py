@@ -31,6 +31,21 @@ PLACES = {
     "database": "another database",
 }
 
+# What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
+_IN_THE_APP = (
+    ("Correct them under Routes", "Correct them with `samizdat route edit {route}`"),
+    ("then press Test", "then run: samizdat route test {route} --to ADDRESS"),
+    (
+        "Publish the records shown under Sending; once Check finds them",
+        "Publish what `samizdat domain records DOMAIN` prints; once `samizdat domain check DOMAIN` finds it",
+    ),
+    ("press Check again", "run this again"),
+    (
+        "then press Check and Activate at the domain",
+        "then run: samizdat domain check DOMAIN, and samizdat domain activate DOMAIN",
+    ),
+)
+
 _CAMPAIGN = {
     "late": "it was more than an hour late, so a person has to resume it",
     "no_route": "no route is live",
@@ -53,3 +68,10 @@ _CAMPAIGN = {
 
 def campaign_reason(code: str) -> str:
     return _CAMPAIGN.get(code, code)
+
+
+def at_terminal(sentence: str, route: str = "NAME") -> str:
+    """A sentence of the app, about this route if about any, for somebody who has no buttons."""
+    for said, here in _IN_THE_APP:
+        sentence = sentence.replace(said, here.format(route=route))
+    return sentence

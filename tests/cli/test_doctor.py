@@ -68,6 +68,26 @@ def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
     house.say("route", "rm", "wire", "--yes")
 
 
+@pytest.mark.parametrize(
+    ("reason", "commands"),
+    [
+        ("login", ["samizdat route edit wire", "samizdat route test wire --to ADDRESS"]),
+        ("folder_missing", ["samizdat route test wire --to ADDRESS"]),
+        ("authentication_records", ["samizdat domain records DOMAIN", "samizdat domain check DOMAIN"]),
+    ],
+)
+def test_what_is_to_be_done_about_a_route_is_a_command_and_no_button(
+    house: House, reason: str, commands: list[str]
+) -> None:
+    house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9", "--untested")
+    act(house, f"from samizdat.delivery.models import Route; Route.objects.update(state='dead', reason='{reason}')")
+    said = [signs(house, 1)["Northern Lantern, route wire"][0]["sentence"], house("route", "ls").out]
+    for command in commands:
+        assert all(command in told for told in said), (command, said)
+    assert not [word for told in said for word in ("press ", "under Routes", "under Sending") if word in told]
+    house.say("route", "rm", "wire", "--yes")
+
+
 def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_resumed(house: House) -> None:
     house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9", "--untested")
     act(
