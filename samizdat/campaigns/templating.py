@@ -1,5 +1,6 @@
 """Templates of the organisation's own: taken in from other services, named anew, removed."""
 
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,8 +45,8 @@ class Report:
         return told | {"pictures": self.pictures}
 
 
-def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime) -> Report:
-    """Stores a foreign template: a page of HTML, or a zip of one with its pictures.
+def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime, file: str = "") -> Report:
+    """Stores a foreign template: a page of HTML, or a zip of one with its pictures. file: the name of the file.
 
     Errors: CampaignError, with what to do about the file.
     """
@@ -53,8 +54,8 @@ def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime
     fields = {*ALWAYS, *(view.tag for view in audience.fields(organisation))}
     try:
         with transaction.atomic():  # What is refused leaves no picture behind.
-            brought = _with_pictures(organisation, data, now, by) if is_zip(data) else _Brought(data)
-            taken = take(brought.page, fields)
+            brought = _brought(organisation, data, file, now, by)
+            taken = take(brought.page, fields, brought.unadded)
             # It is sealed by its number, so there is a row before there is a template.
             template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
             _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
@@ -67,11 +68,21 @@ def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime
 
 @dataclass(frozen=True, slots=True)
 class _Brought:
-    """The page of a file, with how many pictures came along."""
+    """The page of a file, with how many pictures came along. unadded: of `take`."""
 
     page: bytes
     pictures: int = 0
     notes: tuple[Note, ...] = ()
+    unadded: frozenset[str] | None = None
+
+
+def _brought(organisation: Any, data: bytes, file: str, now: datetime, by: Any) -> _Brought:
+    """Errors: TemplateRefused."""
+    if is_zip(data):
+        return _with_pictures(organisation, data, now, by)
+    if data and file.lower().endswith(".zip"):
+        raise TemplateRefused("template_not_zip")
+    return _Brought(data)
 
 
 def _with_pictures(organisation: Any, data: bytes, now: datetime, by: Any) -> _Brought:
@@ -99,8 +110,11 @@ def _with_pictures(organisation: Any, data: bytes, now: datetime, by: Any) -> _B
         notes.insert(0, Note("note_pictures", {"count": f"{len(same)}"}))
     if left := wanted[MOST_PICTURES:]:
         notes.append(Note("note_picture_many", {"limit": str(MOST_PICTURES), "names": ", ".join(left)[:200]}))
+    unadded = {
+        html.unescape(page[start:end]) for start, end, name in pictures_in(page, packed) if name not in addresses
+    }
     page = replaced(page, packed, addresses)
-    return _Brought(page.encode(), len(same), (*unread, *notes))
+    return _Brought(page.encode(), len(same), (*unread, *notes), frozenset(unadded))
 
 
 def _checked(name: str) -> str:

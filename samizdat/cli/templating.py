@@ -33,7 +33,8 @@ def template_import(file: str, name: str | None) -> None:
     except OSError:
         raise Failed(f"{file} cannot be read. Look at its name.", "no_file") from None
     try:
-        report = take_in(opening.organisation(), name or Path(file).stem, data, by=None, now=opening.now())
+        called, now = name or Path(file).stem, opening.now()
+        report = take_in(opening.organisation(), called, data, by=None, now=now, file=file)
     except CampaignError as refused:
         raise Failed(str(refused), refused.code) from None
     tags = [f"  {tag}  {count}  {flaw or 'works'}" for tag, count, flaw in report.tags]

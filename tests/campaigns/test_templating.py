@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def test_what_is_taken_out_of_a_template_is_said_and_every_tag_is_accounted_for(
         (b"<p>" + b"word " * 70_000 + b"</p>", "template_long"),
         (b"<div>" * 1_000 + b"x" + b"</div>" * 1_000, "template_deep"),
         (b"\x89PNG\r\n", "template_no_html"),
+        (b"", "template_empty"),
     ],
 )
 def test_a_file_that_cannot_become_a_template_is_refused_with_a_sentence(data: bytes, code: str) -> None:
@@ -123,7 +125,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})
     arranging.write(letter, "header_image", None, now=NOW)
     assert arranging.place(letter, "header_image").own is None
-    with pytest.raises(CampaignError, match="no such part"):
+    with pytest.raises(CampaignError, match="no longer has this part"):
         arranging.write(letter, "elsewhere", Written("x"), now=NOW)
 
 
@@ -387,6 +389,63 @@ def test_a_campaign_is_written_into_a_repeatable_part_and_more_are_added_after_i
     written = begun.with_(format="html", body="<p>Mine</p>")
     actions.save(letter, written, version=letter.version, by=None, now=NOW)
     assert "Mine" in seen() and "Words of it" not in seen()
+
+
+def zipped(files: Mapping[str, bytes | str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as box:
+        for name, data in files.items():
+            box.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_broken_picture_in_a_zip_is_told_once_and_nobody_is_told_to_bring_a_zip(lantern: Any) -> None:
+    data = zip_of(good=png(), cut=png()[:40], empty=b"")
+    report = templating.take_in(lantern, "Zip", data, by=None, now=NOW, file="Zip.zip")
+    assert [note for note in report.notes if "images/" in note] == [
+        f"The picture news/images/{name}.png was not added. "
+        "This is no picture we can read. Save it as JPEG, PNG, GIF or WebP."
+        for name in ("cut", "empty")
+    ]
+    assert not any("as a zip" in note for note in report.notes)
+
+
+@pytest.mark.django_db
+def test_a_picture_that_is_not_in_the_zip_is_named_as_such(lantern: Any) -> None:
+    page = PAGE.replace("<h2>Our head</h2>", '<img src="img/river.png" alt="The river" width="90">')
+    report = templating.take_in(lantern, "Zip", zipped({"index.html": page}), by=None, now=NOW, file="Zip.zip")
+    missing = "Pictures that are not in the zip file: img/river.png. Add them to it and import it again."
+    assert [note for note in report.notes if "river" in note] == [missing]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("data", [b"\x00\x8f\x17 no zip", b"Dear all", PAGE.encode()])
+def test_a_file_named_zip_that_is_none_is_called_so(lantern: Any, data: bytes) -> None:
+    with pytest.raises(CampaignError) as refused:
+        templating.take_in(lantern, "Zip", data, by=None, now=NOW, file="BEE.ZIP")
+    said = "The name of the file ends in .zip, but it is no zip file. Export or download it again."
+    assert str(refused.value) == said
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["../../evil.html", "/index.html", "C:/index.html"])
+def test_a_page_that_leads_out_of_its_zip_is_named_and_not_called_missing(lantern: Any, name: str) -> None:
+    with pytest.raises(CampaignError) as refused:
+        templating.take_in(lantern, "Zip", zipped({name: PAGE}), by=None, now=NOW, file="Zip.zip")
+    assert str(refused.value) == (
+        f"The page in the zip file ({name}) is a link, or its path leads out of the zip file. "
+        "Zip the page and its pictures again."
+    )
+    both = zipped({name: PAGE, "news.html": PAGE})
+    assert templating.take_in(lantern, "Zip", both, by=None, now=NOW, file="Zip.zip").template, "it is passed over"
+
+
+@pytest.mark.django_db
+def test_a_zip_of_pictures_alone_has_no_page(lantern: Any) -> None:
+    for data in (zipped({"a.png": png()}), zipped({"__MACOSX/._index.html": PAGE})):
+        with pytest.raises(CampaignError, match="no HTML page"):
+            templating.take_in(lantern, "Zip", data, by=None, now=NOW, file="Zip.zip")
 
 
 ODD = Path(__file__).parents[1] / "payloads/odd-templates"

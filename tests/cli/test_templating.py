@@ -76,3 +76,13 @@ def test_a_template_comes_in_as_a_zip_with_its_pictures(house: House) -> None:
     assert any("Media" in note for note in told["notes"])
     (house.folder / "Torn.zip").write_bytes(b"PK\3\4 and no more")
     assert "damaged" in house("template", "import", "Torn.zip").err
+
+
+def test_a_zip_that_is_none_or_leads_elsewhere_is_told_apart(house: House) -> None:
+    with zipfile.ZipFile(house.folder / "evil.zip", "w") as box:
+        box.writestr("../../evil.html", PAGE)
+    for name, content in (("text.zip", b"Dear all"), ("empty.zip", b"")):
+        (house.folder / name).write_bytes(content)
+    assert "leads out of the zip file. Zip the page" in house("template", "import", "evil.zip").err
+    assert "it is no zip file. Export or download" in house("template", "import", "text.zip").err
+    assert "The file is empty. Export or download" in house("template", "import", "empty.zip").err

@@ -89,3 +89,7 @@ def test_a_zip_with_pictures_is_brought_in_at_the_desk(here: Any, desk: Any) -> 
     torn = SimpleUploadedFile("BEE.zip", b"PK\3\4 and no more")
     refused = client.post(f"{base}/templates/take", {"file": torn}, follow=True).content.decode()
     assert "damaged" in refused
+    for content, said in ((b"Dear all", "it is no zip file."), (b"", "The file is empty.")):
+        none = SimpleUploadedFile("BEE.zip", content)
+        page = client.post(f"{base}/templates/take", {"file": none}, follow=True).content.decode()
+        assert said in page

@@ -10,6 +10,8 @@ SENTENCES: dict[str, str] = {
     "template_long": "The template has %(size)s characters; %(limit)s is the most. Take parts of it out.",
     "template_deep": "The template is nested more than %(limit)s deep. Save it again without the surrounding tables.",
     "template_no_html": "This is no page of HTML. Choose the file that the other service exports.",
+    "template_empty": "The file is empty. Export or download it again.",
+    "template_not_zip": "The name of the file ends in .zip, but it is no zip file. Export or download it again.",
     "template_zip_large": "The zip file is larger than %(limit)s MB. Make its pictures smaller and import it again.",
     "template_zip_many": "The zip file holds more than %(limit)s files. Keep the page and its pictures, and zip them "
     "again.",
@@ -17,6 +19,8 @@ SENTENCES: dict[str, str] = {
     "template_zip_locked": "The zip file is locked with a password. Unpack it and zip it again without one.",
     "template_zip_bomb": "%(name)s in the zip file is too large when unpacked. Make it smaller and zip it again.",
     "template_zip_no_page": "There is no HTML page in the zip file. Export the template as HTML with pictures.",
+    "template_zip_elsewhere": "The page in the zip file (%(names)s) is a link, or its path leads out of the zip file. "
+    "Zip the page and its pictures again.",
     "template_zip_pages": "The zip file has several HTML pages (%(names)s). Keep one of them, or name it index.html.",
     # what was done
     "note_pictures": "Pictures added to Media, without their metadata: %(count)s.",
@@ -36,6 +40,7 @@ SENTENCES: dict[str, str] = {
     "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
     "note_preview": "The hidden preview text of the template (“%(words)s”) is replaced by that of each campaign.",
     "note_no_picture": "Pictures that are missing: %(names)s. Import the template as a zip file with its pictures.",
+    "note_not_in_zip": "Pictures that are not in the zip file: %(names)s. Add them to it and import it again.",
     "note_links": "Links that lead nowhere, or unsubscribe from another service: %(names)s. Correct them in the file "
     "and import it again, or in each campaign.",
     "note_place": "Letters are written where these words stood: “%(words)s”.",

@@ -96,14 +96,16 @@ def unpacked(data: bytes) -> Packed:
         raise TemplateRefused("template_zip_torn") from None
     if len(entries) > MOST_FILES:
         raise TemplateRefused("template_zip_many", limit=str(MOST_FILES))
-    files: dict[str, zipfile.ZipInfo] = {}
+    files, unread = dict[str, zipfile.ZipInfo](), list[str]()
     for one in entries:
         name = _name(one)
-        if name and name.lower().endswith((*_PAGES, *_SHEETS, *_PICTURES)):
+        if _leads_elsewhere(one, name):
+            unread.append(name)
+        elif name.lower().endswith((*_PAGES, *_SHEETS, *_PICTURES)):
             files.setdefault(name, one)
     room = _Room(box)
     pages = [name for name in files if name.lower().endswith(_PAGES)]
-    page = _main_page(pages)
+    page = _main_page(pages, unread)
     others = {name: room.reader(one) for name, one in files.items() if name not in pages}
     return Packed(room.reader(files[page])(), posixpath.dirname(page), others)
 
@@ -133,18 +135,24 @@ class _Room:
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
-    """Its path in the zip; "" for one that leads out of it, for a link, and for what systems put beside files."""
+    """Its path in the zip; "" for what systems put beside files."""
     name = entry.filename.replace("\\", "/")
-    is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
     parts = posixpath.normpath(name).split("/")
-    outside = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return "" if is_link or outside or hidden or len(name) > 300 else "/".join(parts)
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    return "" if hidden or len(name) > 300 else "/".join(parts)
 
 
-def _main_page(pages: list[str]) -> str:
-    """Errors: TemplateRefused where there is none, or several that may be it."""
+def _leads_elsewhere(entry: zipfile.ZipInfo, name: str) -> bool:
+    """Whether it is a link, or its path leads out of the zip."""
+    is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
+    return is_link or name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name) is not None
+
+
+def _main_page(pages: list[str], unread: list[str]) -> str:
+    """Errors: TemplateRefused where there is none, or several that may be it. unread: what leads elsewhere."""
     if not pages:
+        if elsewhere := [name for name in unread if name.lower().endswith(_PAGES)]:
+            raise TemplateRefused("template_zip_elsewhere", names=", ".join(sorted(elsewhere))[:200])
         raise TemplateRefused("template_zip_no_page")
     first = min(name.count("/") for name in pages)
     there = [name for name in pages if name.count("/") == first]

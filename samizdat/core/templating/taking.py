@@ -3,13 +3,13 @@
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from samizdat.core import mergetags
 from samizdat.core.flaws import Flaw
 from samizdat.core.letter import cleaning
-from samizdat.core.letter.checks import template_flaws
+from samizdat.core.letter.checks import shown, template_flaws
 from samizdat.core.letter.cleaning import MAX_NESTING
 from samizdat.core.templating.marking import marked
 from samizdat.core.templating.notes import Note, TemplateRefused, naming
@@ -39,8 +39,12 @@ class Taken:
     tags: tuple[Told, ...]
 
 
-def take(data: bytes, fields: Iterable[str] = ()) -> Taken:
-    """Errors: TemplateRefused."""
+def take(data: bytes, fields: Iterable[str] = (), unadded: Collection[str] | None = None) -> Taken:
+    """unadded: addresses of pictures of its zip that were not added, of which notes tell already; None where it came
+    without a zip. Errors: TemplateRefused.
+    """
+    if not data:
+        raise TemplateRefused("template_empty")
     if len(data) > MAX_FILE:
         raise TemplateRefused("template_file", size=f"{len(data):,}", limit=f"{MAX_FILE:,}")
     text, unread = decoded(data)
@@ -53,19 +57,24 @@ def take(data: bytes, fields: Iterable[str] = ()) -> Taken:
         raise TemplateRefused("template_no_html")
     told, page, removed = _accounted(page, frozenset(fields))
     found = marked(page)
-    notes = (*unread, *gone, *removed, *found.notes, *_leading_nowhere(page))
+    notes = (*unread, *gone, *removed, *found.notes, *_leading_nowhere(page, unadded))
     return Taken(found.source, found.sample, found.places, notes, told)
 
 
 _TAG = re.compile(r"\*\|[^|<>]{0,200}\|\*|\{\{[^{}<>]{0,200}\}\}")
 
 
-def _leading_nowhere(page: str) -> list[Note]:
+def _leading_nowhere(page: str, unadded: Collection[str] | None) -> list[Note]:
     """What the checks of each campaign in it would say, told when something can be done about the file."""
     flaws = list(template_flaws(page, _TAG))
     pictures = [url for flaw in flaws if flaw.code == "template_picture" and (url := flaw.values["url"])]
     links = [flaw.values["url"] or "#" for flaw in flaws if flaw.code.startswith("link_")]
-    return [*naming("note_no_picture", pictures), *naming("note_links", links)]
+    if unadded is None:
+        missing = naming("note_no_picture", pictures)
+    else:
+        told = {shown(url) for url in unadded}
+        missing = naming("note_not_in_zip", [url for url in pictures if url not in told])
+    return [*missing, *naming("note_links", links)]
 
 
 def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[Told, ...], str, list[Note]]:

@@ -41,7 +41,9 @@ def take_in(request: Any) -> HttpResponse:
         return go(request, "templates")
     name = request.POST.get("name", "").strip() or file.name.rpartition(".")[0][: templating.LONGEST_NAME]
     try:
-        report = templating.take_in(request.organisation, name, file.read(), by=request.person, now=timezone.now())
+        report = templating.take_in(
+            request.organisation, name, file.read(), by=request.person, now=timezone.now(), file=file.name
+        )
     except CampaignError as refused:
         messages.error(request, str(refused))
         return go(request, "templates")
