@@ -114,7 +114,9 @@ def _change(
         if campaign.template is not None:
             part = find(parts_of(templating.source_of(campaign.template)), own, key)
         if not isinstance(part, kind):
-            raise CampaignError(_("The template of this letter has no such part. Load the page again."))
+            raise CampaignError(
+                _("The template of this letter no longer has this part. Copy what you typed, then load the page again.")
+            )
         try:
             wanted = change(own, part)
         except KeyError:

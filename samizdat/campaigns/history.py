@@ -131,6 +131,11 @@ def is_of(page: str, since: Iterable[tuple[str, int | None]]) -> bool:
     return bool(page) and all(one[:-SERIAL] == page[:-SERIAL] for one, _person in since)
 
 
+def are_own(since: Iterable[tuple[str, int | None]], by: Any) -> bool:
+    """Whether this very person made all of these saves, in other tabs."""
+    return by is not None and all(person == by.pk for _page, person in since)
+
+
 def is_late(page: str, since: Iterable[tuple[str, int | None]]) -> bool:
     """Whether a newer save of the same page is among these: what a page sends while it is left may overtake what it
     sent before.

@@ -29,20 +29,38 @@ _OF_WORDS = frozenset({
 
 
 class PlaceOvertaken(CampaignError):
-    """Somebody else changed the place, and the two cannot be brought together; nothing was written."""
+    """The place was changed meanwhile, and the two cannot be brought together; nothing was written. `is_own`: by the
+    same person, in another tab.
+    """
 
     code = "overtaken"
+
+    def __init__(self, is_own: bool) -> None:
+        sentence = _("A colleague changed this part meanwhile. Press Save to see both versions.")
+        if is_own:
+            sentence = _("You changed this part in another tab too. Press Save to see both versions.")
+        super().__init__(sentence)
+        self.is_own = is_own
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """What is stored in a place now, as blocks or as HTML. `merged`: it is not what was sent; `doubled`: blocks that
-    two people changed, which stand there twice.
+    were changed twice, which stand there twice. `is_own`: one person did all of it.
     """
 
     body: str
     merged: bool = False
     doubled: int = 0
+    is_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the place was when it was opened, where it was changed since; `is_own`: by the same person."""
+
+    place: PlaceView
+    is_own: bool
 
 
 def write(
@@ -67,7 +85,7 @@ def write(
             return Placed(there.html if way != "blocks" else blocks_of(there).body)
         own, base = (there.own, None) if there else (None, None)
         if there is not None and version is not None:
-            base = _since(campaign, there, version, page)
+            base = _since(campaign, there, version, page, by)
         wanted, placed = _wanted(campaign, there, way, body, base)
         try:
             if wanted != own or there is None:
@@ -79,23 +97,23 @@ def write(
     raise Overtaken(_("A colleague is changing the same parts. Do it again."))
 
 
-def _since(campaign: Campaign, there: PlaceView, version: int, page: str) -> PlaceView | None:
-    """The place as it was at a version, where somebody else changed it since."""
+def _since(campaign: Campaign, there: PlaceView, version: int, page: str, by: Any) -> _Base | None:
+    """The place as it was at a version, where another page changed it since."""
     since = history.pages_since(campaign, version) if campaign.version > version else []
     if not since or history.is_of(page, since):
         return None
     kept = history.version_of(campaign, version)
     before = replace(there, own=kept.places.texts.get(there.key) if kept and kept.places else None)
-    return before if before.own != there.own else None
+    return _Base(before, history.are_own(since, by)) if before.own != there.own else None
 
 
 def _wanted(
-    campaign: Campaign, there: PlaceView | None, way: str, body: str, base: PlaceView | None
+    campaign: Campaign, there: PlaceView | None, way: str, body: str, base: _Base | None
 ) -> tuple[Written | None, Placed]:
-    """What is to be stored, where `base` was there before somebody else changed it."""
+    """What is to be stored, where `base` was there before another page changed it."""
     if way != "blocks":
         if base is not None:
-            raise PlaceOvertaken(_("A colleague changed this part meanwhile. Press Save to see hers beside yours."))
+            raise PlaceOvertaken(base.is_own)
         return Written(arranging.cleaned(body)), Placed(body)
     try:
         document = parse(body)
@@ -105,12 +123,12 @@ def _wanted(
     doubled = 0
     if there is not None and base is not None:
         if there.own is not None and not there.own.blocks:
-            raise PlaceOvertaken(_("A colleague changed this part meanwhile. Press Save to see hers beside yours."))
-        began, hers = (_blocks(blocks_of(view).body) for view in (base, there))
+            raise PlaceOvertaken(base.is_own)
+        began, hers = (_blocks(blocks_of(view).body) for view in (base.place, there))
         merged = merge(began, _blocks(mine), hers, lambda: secrets.token_hex(5))
         document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
         blocks, doubled = dumps(document), len(merged.doubled)
-    placed = Placed(blocks, blocks != mine, doubled)
+    placed = Placed(blocks, blocks != mine, doubled, base is not None and base.is_own)
     if there is not None and blocks == blocks_of(there).body:
         return there.own, placed  # Looking alone makes nothing her own.
     html = _html(campaign, there, document, blocks)

@@ -73,7 +73,7 @@ def _once(
     if current.version != version and not mine:
         base = history.version_of(current, version)
         me = by.pk if by is not None else None
-        is_own = me is not None and len(since) == current.version - version and all(who == me for _page, who in since)
+        is_own = len(since) == current.version - version and history.are_own(since, by)
         both = _together(base.draft if base else None, draft, stored, is_own)
         changes = _choices(base, current, changes)
         writers = tuple(sorted({who for _page, who in since if who is not None and who != me}))
@@ -96,9 +96,9 @@ class _Both:
 
 
 def _together(base: Draft | None, mine: Draft, theirs: Draft, is_own: bool) -> _Both:
-    """Errors: Overtaken where both changed a text that is not in blocks."""
+    """is_own: one person wrote both. Errors: Overtaken where both changed a text that is not in blocks."""
     if mine.format != theirs.format:
-        raise actions.overtaken()
+        raise actions.overtaken(is_own)
     began = base if base is not None and base.format == mine.format else None
     doubled = list[tuple[str, str]]()
     if mine.format == "blocks":
@@ -133,7 +133,7 @@ _WRITTEN = {
 
 
 def _remark(name: str, hers: str) -> commenting.Words:
-    text = _("%(field)s, as a colleague wrote it at the same time: %(text)s")
+    text = _("%(field)s, as it was written elsewhere at the same time: %(text)s")
     return commenting.Words((text % {"field": _WRITTEN[name], "text": hers})[: commenting.LONGEST])
 
 

@@ -4,6 +4,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
 from samizdat.accounts import queries as accounts
 from samizdat.campaigns import commenting
 from samizdat.campaigns.draft import draft_of
@@ -48,6 +52,16 @@ def _named(blocks: Iterable[Block], within: str) -> Iterator[tuple[str, str]]:
         if block["type"] == "columns":
             for column, inner in enumerate(block.get("content", ()), 1):
                 yield from _named(inner.get("content", ()), f"{within}{number}.{column}.")
+
+
+def unsaved(request: Any, href: str, sentence: str = "") -> HttpResponse:
+    """The page for a text that was sent and has no place to be stored in any more: it is shown, to be copied. sentence:
+    why; else because the letter is no draft any more.
+    """
+    sentence = sentence or _("This campaign is no longer a draft. Copy your text and paste it into a duplicate.")
+    body, format_ = request.POST.get("body", ""), request.POST.get("format", "")
+    facts = {"sentence": sentence, "href": href, "subject": request.POST.get("subject", ""), "body": body}
+    return render(request, "web/campaigns/unsaved.html", facts | {"still": still(format_, body)}, status=422)
 
 
 def still(format_: str, body: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.campaigns import actions, arranging, commenting, writing
+from samizdat.campaigns import actions, arranging, commenting, templating, writing
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
 from tests.conftest import NOW
@@ -120,10 +120,76 @@ def test_a_block_that_both_changed_is_shown_to_both(here: House, desk: Desk, let
     address = _to(here, "autosave", letter.pk)
     desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))
     shown = desk("editor").post(address, answers(here, letter, body=body(head="At six.", tail="Yours")))
-    assert "A colleague changed the same block" in shown.content.decode()
+    assert "A block was changed twice at once" in shown.content.decode()
     page = desk("admin").get(_to(here, "campaign", letter.pk)).content.decode()
-    assert "Written by two at once" in page
+    assert "Changed twice at once" in page
     assert "At five." in page and "At six." in page
+
+
+def test_a_block_changed_by_one_person_in_two_tabs_names_no_colleague(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    client, address = desk("editor"), _to(here, "campaign", letter.pk)
+    for page, words in (("a" * 32, "At five."), ("b" * 32, "At six.")):
+        typed = answers(here, letter, subject=words, body=body(head=words, tail="Yours"), page=page)
+        shown = client.post(address, typed, follow=True).content.decode()
+    assert "A block was changed twice at once" in shown and "At five." in shown and "At six." in shown
+    assert "Subject, as it was written elsewhere at the same time: At five." in shown
+    for word in ("colleague changed", "a colleague wrote", "Two people", "by two"):
+        assert word not in shown
+
+
+@pytest.mark.parametrize("who", ["editor", "admin"])
+def test_a_text_that_was_saved_over_says_by_whom(here: House, desk: Desk, letter: Campaign, who: str) -> None:
+    """In the letter and in a part of its template; by oneself in another tab, or by a colleague."""
+    template = here.organisation.templates.get(pk=here.template)
+    actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
+    key = next(part.key for part in arranging.parts(letter) if part.kind == "place")
+    for name, typed in (("place", {"key": key}), ("campaign", answers(here, letter, template=template.pk))):
+        letter.refresh_from_db()
+        typed = typed | {"format": "html", "version": str(letter.version)}
+        desk(who).post(_to(here, name, letter.pk), typed | {"body": "<p>At five.</p>", "page": "a" * 32})
+        late = desk("editor").post(_to(here, name, letter.pk), typed | {"body": "<p>At six.</p>", "page": "b" * 32})
+        page = late.content.decode()
+        assert late.status_code == 422 and "At five." in page and "At six." in page, name
+        assert ("What you saved in another tab" in page) is (who == "editor"), name
+        assert ("What your colleague saved" in page) is (who == "admin"), name
+        assert ("in another tab too" in page) is (who == "editor"), name
+
+
+def test_what_was_chosen_and_then_removed_by_a_colleague_holds_no_text_back(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    template = here.organisation.templates.get(pk=here.template)
+    actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
+    templating.remove(template, by=here.people["admin"], now=NOW)
+    chosen = {"template": here.template, "segment": 999_999, "list": 999_999}
+    typed = answers(here, letter, body=body(head="At five."), version="2") | chosen
+    saved = desk("editor").post(_to(here, "autosave", letter.pk), typed).content.decode()
+    letter.refresh_from_db()
+    assert "At five." in draft_of(letter).body and letter.list == here.list and letter.template is None
+    assert 'data-state="saved"' in saved
+    assert "Removed meanwhile, and not chosen: List, Only of the segment, Template. Load the page again" in saved
+    typed |= {"body": body(head="At six."), "version": letter.version, "then": "send"}
+    pressed = desk("editor").post(_to(here, "campaign", letter.pk), typed, follow=True)
+    assert "Removed meanwhile" in pressed.content.decode() and "At six." in pressed.content.decode()
+    assert pressed.redirect_chain[-1][0] == _to(here, "campaign", letter.pk), "it does not go on to send"
+
+
+@pytest.mark.parametrize("format_", ["blocks", "html"])
+def test_a_text_whose_place_is_gone_is_shown_to_be_copied(
+    here: House, desk: Desk, letter: Campaign, format_: str
+) -> None:
+    """A part of a template that was removed, and a letter that a colleague released meanwhile."""
+    typed = {"key": "head", "format": format_, "body": body(head="At five.") if format_ == "blocks" else "<p>At five."}
+    gone = desk("editor").post(_to(here, "place", letter.pk), typed)
+    assert gone.status_code == 422 and "At five." in gone.content.decode()
+    assert "no longer has this part" in gone.content.decode()
+    Campaign.objects.filter(pk=letter.pk).update(state="held")
+    for name in ("place", "campaign"):
+        late = desk("editor").post(_to(here, name, letter.pk), answers(here, letter) | typed)
+        assert late.status_code == 422 and "At five." in late.content.decode()
+        assert "This campaign is no longer a draft. Copy your text" in late.content.decode()
 
 
 def test_broken_blocks_are_refused_with_a_sentence_and_change_nothing(

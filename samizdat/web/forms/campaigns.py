@@ -27,6 +27,8 @@ TYPED_ABOVE = 1000
 LONGEST_BODY = 1_000_000
 # Ways to write a letter, the first is where a new one begins.
 FORMATS = (("blocks", lazy("Blocks")), ("markdown", "Markdown"), ("html", "HTML"))
+# What is chosen among rows that somebody else may remove while the page stands open.
+ROWS = ("list", "tag", "segment", "template")
 # A letter without a word in it.
 EMPTY = {"blocks": '{"type":"doc"}', "markdown": "", "html": ""}
 
@@ -59,7 +61,9 @@ class BeginForm(DeskForm):
 
 
 class ComposeForm(EnvelopeForm):
-    """A letter half written is saved too: what is missing or wrong is a flaw, not a refusal."""
+    """A letter half written is saved too: what is missing or wrong is a flaw, not a refusal. `gone`: of ROWS, what was
+    chosen and is not offered any more; that choice alone is left out.
+    """
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     preheader = forms.CharField(
@@ -122,6 +126,7 @@ class ComposeForm(EnvelopeForm):
         """
         super().__init__(*args, **kwargs)
         self.is_version, self.is_again = is_version, is_again
+        self.gone: list[str] = []
         self.fields["subject"].help_text = _("Phones show about 45 characters.")
         offer(self, "template", [("", _("Carbon (ours)")), *templates])
         code = self.initial.get("language", "")
@@ -144,6 +149,12 @@ class ComposeForm(EnvelopeForm):
         offer(self, "list", [(found.id, found.name) for found in lists])
         offer(self, "tag", [("", _("everybody on the list")), *tags])
         offer(self, "segment", [("", _("everybody on the list")), *segments])
+
+    def clean(self) -> dict[str, Any]:
+        self.gone = [name for name in ROWS if self.has_error(name, "invalid_choice")]
+        for name in self.gone:
+            del self.errors[name]
+        return self.cleaned_data
 
     def draft(self) -> Draft:
         answers = self.cleaned_data

@@ -38,7 +38,7 @@ from samizdat.web import beside, editing, previews, reading
 from samizdat.web import languages as spoken
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
-from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ComposeForm
+from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ROWS, ComposeForm
 from samizdat.web.views.campaigns import campaign_at, subject_of
 
 # What a preview of a letter that is being typed is made of.
@@ -94,22 +94,30 @@ def _segments(organisation: Any, campaign: Any) -> list[tuple[int, str]]:
 def _choices(organisation: Any, form: ComposeForm) -> dict[str, Any]:
     """The rows behind the numbers that were chosen; the form offers those of this organisation alone."""
     answers = form.cleaned_data
-    template = organisation.templates.filter(pk=answers["template"]).first() if answers["template"] else None
+    chosen = {name: _row(organisation, name, answers[name]) for name in ROWS if name in answers}
     if form.is_version:
-        return {"template": template}
+        return chosen
     if form.is_again:
-        return {"template": template, "language": answers["language"]}
+        return chosen | {"language": answers["language"]}
     # A page that does not ask keeps what was chosen.
     archive = answers["archive"] or form.initial["archive"]
-    return {
-        "list": audience.list_by_id(organisation, answers["list"]),
-        "tag": organisation.tags.filter(pk=answers["tag"]).first() if answers["tag"] else None,
-        "segment": organisation.segments.filter(pk=answers["segment"]).first() if answers["segment"] else None,
+    return chosen | {
         "purpose": answers["purpose"] or form.initial["purpose"],
-        "template": template,
         "language": answers["language"],
         "unlisted": archive == "unlisted",
     }
+
+
+def _row(organisation: Any, name: str, number: int | None) -> Any:
+    return getattr(organisation, f"{name}s").filter(pk=number).first() if number else None
+
+
+def _tell_gone(form: ComposeForm) -> str:
+    """What is said where something that was chosen had been removed; "" else."""
+    if not form.gone:
+        return ""
+    names = ", ".join(str(form.fields[name].label) for name in form.gone)
+    return _("Removed meanwhile, and not chosen: %(names)s. Load the page again and choose anew.") % {"names": names}
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -117,21 +125,25 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
     """Writing: the letter, what is wrong with it, and how readers will see it."""
     found = campaign_at(request, campaign_id)
     if found.state != "draft":
-        return go(request, "report", languages.whole(found).pk)
+        report = address(request.organisation, "report", languages.whole(found).pk)
+        return beside.unsaved(request, report) if request.method == "POST" else redirect(report)
     form = _form(request, draft_of(found), found)
-    theirs = None
+    theirs, is_own = None, False
     if form.is_valid():
         try:
             _tell_merged(request, _save(request, found, form))
         except Overtaken as overtaken:
             refuse(form, None, overtaken)
             found = campaign_at(request, campaign_id)
-            theirs = draft_of(found)
+            theirs, is_own = draft_of(found), overtaken.is_own
         except CampaignError as refused:
             refuse(form, None, refused)
         else:
+            if gone := _tell_gone(form):  # Nothing is sent to others than those who were chosen.
+                messages.warning(request, gone)
+                return go(request, "campaign", found.pk)
             return _then(request, found)
-    facts = _compose_facts(request, found) | {"form": form, "theirs": theirs}
+    facts = _compose_facts(request, found) | {"form": form, "theirs": theirs, "is_own": is_own}
     facts |= _writing_facts(request, form, found.language) | beside.comment_facts(request.organisation, found)
     facts |= _language_facts(found) | {"parts": arranging.parts(found)}
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
@@ -225,9 +237,11 @@ def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
 
 def _tell_merged(request: Any, saved: Saved) -> None:
     if saved.overruled:
-        messages.warning(request, _("A colleague changed a line of the envelope too. Yours stands, hers is a comment."))
+        messages.warning(
+            request, _("A line of the envelope was changed twice at once. Yours stands; the other is a comment.")
+        )
     if saved.doubled:
-        messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
+        messages.warning(request, _("A block was changed twice at once. Both versions are in the letter: keep one."))
     elif saved.merged and saved.writers:
         messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
 
@@ -327,7 +341,7 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
             problem = _("Not saved: %(why)s") % {"why": refused}
     else:
         problem = _("Not saved: %(why)s") % {"why": sentences(form)}
-    facts: dict[str, Any] = {"campaign": found, "problem": problem, "version": found.version}
+    facts: dict[str, Any] = {"campaign": found, "problem": problem, "version": found.version, "gone": _tell_gone(form)}
     if problem:
         facts["version"] = form.cleaned_data.get("version") or found.version
     elif stored and stored.merged:

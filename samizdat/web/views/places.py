@@ -15,7 +15,7 @@ from samizdat.campaigns import arranging, placing
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.offering import offered
 from samizdat.web import beside, editing, reading
-from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY
 from samizdat.web.views.campaigns import campaign_at
 
@@ -61,18 +61,19 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     key = request.POST.get("key", request.GET.get("key", ""))
     there = arranging.place(found, key)
     if there is None or found.state != "draft":
-        messages.error(request, _("The template of this letter has no such part. Load the page again."))
-        return go(request, "places", campaign_id)
+        return _no_place(request, found)
     begun, way = placing.blocks_of(there), request.POST.get("format", request.GET.get("in", ""))
     if way not in dict(WAYS):
         way = "blocks" if begun.fits else "html"
-    body, wrong, theirs = None, "", ""
+    body, wrong, theirs, is_own = None, "", "", False
     if request.method == "POST":
         body = request.POST.get("body", "")[:LONGEST_BODY]
         try:
             placed = _write(request, found, key, way, body)
-        except placing.PlaceOvertaken:
+        except placing.PlaceOvertaken as overtaken:
             wrong, theirs = _("A colleague changed this part meanwhile. Nothing is lost: both stand here."), there.html
+            if is_own := overtaken.is_own:
+                wrong = _("You changed this part in another tab too. Nothing is lost: both stand here.")
         except CampaignError as refused:
             wrong = str(refused)
         else:
@@ -90,12 +91,23 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
         "body": body,
         "wrong": wrong,
         "theirs": theirs,
+        "is_own": is_own,
         "version": version,
         "why": _why(begun, way),
         "still": beside.still("html", there.html),
         "editor": editing.facts(offered(request.organisation, found.language)),
     }
     return render(request, "web/campaigns/place.html", facts, status=422 if wrong else 200)
+
+
+def _no_place(request: Any, found: Any) -> HttpResponse:
+    """The template, or this part of it, was removed; or the letter was released."""
+    if request.method != "POST":
+        messages.error(request, _("The template of this letter has no such part. Load the page again."))
+        return go(request, "places", found.pk)
+    places = address(request.organisation, "places", found.pk)
+    gone = _("The template of this letter no longer has this part. Copy what you typed before you go on.")
+    return beside.unsaved(request, places, gone if found.state == "draft" else "")
 
 
 def _write(request: Any, found: Any, key: str, way: str, body: str) -> placing.Placed:
@@ -120,9 +132,9 @@ def _written(request: Any, found: Any, key: str, placed: placing.Placed) -> Http
     if placing.lacks_description(placed.body):
         messages.warning(request, _("A picture has no description. Say what it shows, for readers who do not see it."))
     if placed.doubled:
-        messages.warning(request, _("A colleague changed the same block. Both versions are in the letter: keep one."))
+        messages.warning(request, _("A block was changed twice at once. Both versions are in the letter: keep one."))
         return redirect(f"{reverse('place', args=[request.organisation.slug, found.pk])}?{urlencode({'key': key})}")
-    if placed.merged:
+    if placed.merged and not placed.is_own:
         messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
     else:
         messages.success(request, _("Saved."))
