@@ -172,6 +172,9 @@ def _sentences() -> dict[str, str]:
             "Not saved: you’re signed out. Keep this page open and sign in again in another tab; then your text is"
             " saved from here."
         ),
+        "look-paused": _(
+            "The preview is paused because you’re signed out: sign in again in another tab, and it goes on."
+        ),
         "no-line": _("Not saved: no connection. Keep this page open; we keep trying."),
         "unsaved-server": _("Not saved: the server has a problem. Keep this page open; we keep trying."),
         "unsaved-role": _("Not saved: you can no longer edit here. Copy your text before you close this page."),

@@ -12,6 +12,7 @@ from samizdat.campaigns import arranging
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from tests.browser import started
+from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
 from tests.web.test_block_editor import make, paragraph
 from tests.web.test_browser import window
@@ -254,6 +255,58 @@ def test_who_is_signed_out_keeps_the_text_in_the_page_and_it_is_saved_after_sign
         page.clock.run_for(5000)
         until(lambda: WORDS.strip() in text_of(letter))
         expect(page.locator(SAID)).to_contain_text("Saved at ")
+
+
+@pytest.mark.parametrize("way", ["blocks", "markdown"])
+@pytest.mark.parametrize("how", ["the session ends", "out and in in another tab"])
+def test_the_preview_is_paused_while_somebody_is_signed_out_and_says_so_and_goes_on_afterwards(
+    browser: Any, served: str, here: House, way: str, how: str
+) -> None:
+    from samizdat.accounts.models import Session
+
+    letter, path, place = writing(here, way)
+    clara = here.people["editor"]
+    with opened(browser, served, here, path) as page:
+        frame = page.frame_locator(".glass iframe.f-light")
+        said = page.locator("#look-paused")
+        page.click(place)
+        page.keyboard.press("Control+End")
+        page.keyboard.type("Before. ")
+        page.clock.run_for(1000)
+        expect(frame.locator("body")).to_contain_text("Before.")
+        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        asked = list[str]()
+        page.on("request", lambda request: asked.append(request.url) if "/typed/" in request.url else None)
+        Session.objects.filter(person=clara).delete()
+        if how == "out and in in another tab":
+            sign_in_elsewhere(page, served)
+        page.keyboard.type("Signed out. ")
+        page.clock.run_for(1000)
+        if how == "the session ends":
+            expect(said).to_have_text(
+                "The preview is paused because you’re signed out: sign in again in another tab, and it goes on."
+            )
+            expect(frame.locator("body")).to_contain_text("Before.")
+            already = len(asked)
+            page.keyboard.type("Still. ")
+            page.clock.run_for(1000)
+            assert len(asked) == already, "nothing is asked meanwhile"
+            sign_in_elsewhere(page, served)
+        page.clock.run_for(5000)
+        expect(frame.locator("body")).to_contain_text("Signed out.")
+        expect(said).to_be_hidden()
+        until(lambda: "Signed out. " in text_of(letter))
+
+
+def sign_in_elsewhere(page: Any, served: str) -> None:
+    """In another tab of the same browser, whose pages carry other tokens from then on."""
+    other = page.context.new_page()
+    other.goto(f"{served}/sign-in")
+    other.fill("[name=email]", "clara@lantern.example")
+    other.fill("[name=password]", PASSWORD)
+    other.click("main button.primary")
+    other.wait_for_url(lambda address: "sign-in" not in address)
+    other.close()
 
 
 def test_who_may_not_write_any_more_is_told_to_copy_the_text(browser: Any, served: str, here: House) -> None:

@@ -1,6 +1,9 @@
 // The letter as readers see it, while it is typed: what stands in the form is sent to a frame of its own and takes the
 // place of the one before when it is there. Nothing is saved by it. The frame opens at the block that is being written.
+import { say } from "./words.js";
+
 const PAUSE = 20; // ms: letters that come faster than this are drawn together
+const PATIENCE = 10_000; // ms: no answer for so long is none, as for whoever is signed out
 
 const KINDS = { phone: "light", desk: "light", dark: "dark", off: "off" };
 const SENT = ["subject", "preheader", "from_name", "from_email", "reply_to", "format", "body", "language", "csrfmiddlewaretoken"];
@@ -9,10 +12,13 @@ const SENT = ["subject", "preheader", "from_name", "from_email", "reply_to", "fo
 export function look(form, block) {
   const glass = document.querySelector(".glass[data-look]");
   if (!glass) return;
+  const paused = document.getElementById("look-paused");
   let timer = null;
   let since = 0;
   let busy = false;
   let again = false;
+  let late = null;
+  let isOut = false; // signed out: nothing is sent
   let count = 0;
 
   const kind = () => KINDS[document.querySelector("[name=view]:checked")?.value];
@@ -20,7 +26,7 @@ export function look(form, block) {
     const wanted = kind();
     const old = wanted && glass.querySelector(`iframe.f-${wanted}`);
     if (!old) return;
-    if (busy) {
+    if (busy || isOut) {
       again = true;
       return;
     }
@@ -35,7 +41,9 @@ export function look(form, block) {
     frame.name = `look${count}`;
     frame.className = "coming";
     old.after(frame);
+    late = setTimeout(free, PATIENCE);
     frame.addEventListener("load", () => {
+      clearTimeout(late);
       old.remove();
       frame.className = `f-${wanted}`;
       glass.dataset.took = String(Math.round(performance.now() - began));
@@ -45,6 +53,20 @@ export function look(form, block) {
     });
     send(form, glass.dataset.look.replace("KIND", wanted), frame.name, block());
   };
+  // The one that was under way is given up.
+  const free = () => {
+    clearTimeout(late);
+    glass.querySelector("iframe.coming")?.remove();
+    busy = false;
+    if (again) draw();
+  };
+  document.addEventListener("session", ({ detail }) => {
+    isOut = detail.isOut;
+    again = true; // What is typed meanwhile is shown afterwards.
+    paused.textContent = isOut ? say("look-paused") : "";
+    paused.hidden = !isOut;
+    free();
+  });
   const soon = () => {
     since ||= performance.now();
     clearTimeout(timer);

@@ -31,6 +31,7 @@ export function saving({ form, sending, answered, failed }) {
   let trouble = ""; // the name of the sentence that says why nothing is saved
   let stops = false; // It was understood and refused: only another text helps.
   let leaving = false; // The form itself goes with the page.
+  let isOut = false; // signed out, as far as is known
   const passing = new WeakSet(); // forms and links that have waited for the save
 
   const unsaved = () => typed > kept;
@@ -55,8 +56,15 @@ export function saving({ form, sending, answered, failed }) {
     timer = setTimeout(save, Math.max(0, Math.min(PAUSE, began + LONGEST - Date.now())));
   };
 
+  // For the preview, which asks the server as well.
+  function session(out) {
+    if (out !== isOut) document.dispatchEvent(new CustomEvent("session", { detail: { isOut: out } }));
+    isOut = out;
+  }
+
   function fail(name, final = false) {
     trouble = name;
+    if (name === "signed-out") session(true);
     stops = final;
     show(say(name), true);
   }
@@ -85,6 +93,7 @@ export function saving({ form, sending, answered, failed }) {
       }
       return;
     }
+    session(false);
     put(text);
     const { state, said } = document.getElementById("stored").dataset;
     trouble = state === "saved" ? "" : "refused";
@@ -206,6 +215,7 @@ export function saving({ form, sending, answered, failed }) {
     // It can be tried again.
     well() {
       trouble = "";
+      session(false);
       if (address) save();
       else rest();
     },
