@@ -38,8 +38,10 @@ MARK, HELD = "keep_typed", "held"
 LONGEST = timedelta(days=1)
 # Characters as they travel. A page takes 4 MB (settings), and the sign-in has a few fields of its own.
 MOST = 3_500_000
-# Fields that are no text of hers: the marks of the form, and buttons, which say what to do besides saving.
-_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove", "look"}
+# Fields that are no text of hers: the marks of the form, buttons, which say what to do besides saving, and the words by
+# which somebody is sure: those are asked for again. What is secret is typed anew.
+_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove", "look", "sure", "word"}
+_SECRET = {"password", "old", "private", "secret"}
 _SALT = "samizdat.web.signed_out"
 _INSTANCE = bytes(16)
 
@@ -52,6 +54,11 @@ class Typed:
     back: str
     fields: Sequence[tuple[str, str]]
 
+    @property
+    def texts(self) -> list[str]:
+        """What can be read of it, for a person who would rather copy it."""
+        return [value for _name, value in self.fields if " " in value.strip() and not value.startswith("{")]
+
 
 def mark(person: Any, to: str, back: str) -> str:
     """Says that a form of the page `back`, going to the address `to`, was made for this person."""
@@ -62,6 +69,9 @@ def answer(request: Any) -> HttpResponse | None:
     """The answer to a form that is refused for want of a session, or of a token that is good still: the page to sign in
     or, where she has signed in meanwhile, what she typed. None: the form takes no part, or she is somebody else.
     """
+    if request.headers.get("Sec-Fetch-Dest") == "iframe":
+        # A preview stays as it is; the page around it says that its session has ended (editor/look.js).
+        return HttpResponse(status=204)
     found = _posted(request)
     if found is None:
         return None
@@ -82,8 +92,8 @@ def _posted(request: Any) -> tuple[int, Typed] | None:
         return None
     if to != request.path:
         return None
-    fields = [(name, value) for name, values in request.POST.lists() if name not in _LEFT_OUT for value in values]
-    return owner, Typed(to, back, fields)
+    kept = {name: values for name, values in request.POST.lists() if name not in _LEFT_OUT | _SECRET}
+    return owner, Typed(to, back, [(name, value) for name, values in kept.items() for value in values])
 
 
 def after_sign_in(request: Any, person: Person, held: str) -> HttpResponse | None:

@@ -4,11 +4,12 @@ import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 
 from samizdat.campaigns import commenting
@@ -16,6 +17,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.web import signed_out
 from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
+from tests.web.test_browser import pages
 from tests.web.test_sending import leave_to_one
 
 Desk = Callable[[str], Client]
@@ -154,19 +156,122 @@ def test_notes_about_a_subscriber_are_offered_after_signing_in(here: House, desk
     assert "Asked for large print." in offered.content.decode()
 
 
+class Forms(HTMLParser):
+    """The forms of a page that are posted: (action, what a browser sends of them, names of the fields one types in)."""
+
+    TYPED = frozenset({"text", "email", "url", "number", "search", "date", "time", "tel", "password"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str], dict[str, str]]] = []
+        self._open: tuple[str, dict[str, str], dict[str, str]] | None = None
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._open = (told.get("action", "").partition("#")[0], {}, {}) if told.get("method") == "post" else None
+            self.found += [self._open] if self._open else []
+        elif self._open and tag in ("input", "textarea") and "name" in told and "disabled" not in told:
+            kind = "text" if tag == "textarea" and "hidden" not in told else told.get("type", "text")
+            if kind in self.TYPED:
+                self._open[2][told["name"]] = kind
+            elif kind == "hidden":
+                self._open[1][told["name"]] = told.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = None
+
+
+# Forms that take no part, and why: nothing of them is worth to be kept, or it must not be.
+NOT_KEPT = {
+    "password": "passwords alone",
+    "erase": "a word by which somebody is sure",
+    "stop": "a word by which somebody is sure",
+    "send": "the last press before a campaign goes out",
+}
+
+
 @pytest.mark.once
-def test_the_places_where_somebody_writes_carry_a_mark(here: House) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_whatever_is_typed_into_any_form_is_offered_again_after_signing_in(here: House) -> None:
+    """Every page of the desk and every form on it in which one can type. What is secret is not carried along."""
     leave_to_one(here.sent)  # Only what is on the web is corrected there.
-    client = signed_in(here.people["admin"])
-    for name, args in (
-        ("correct-letter", [here.sent.pk]),
-        ("branding", []),
-        ("joining-form", [here.form]),
-        ("breach", [here.breach]),
-        ("breaches", []),
-        ("edit-subscriber", [here.ada.number]),
-        ("one-picture", [here.picture.slug]),
-        ("lists", []),
-        ("writing-rules", []),
+    looked_at = [*pages(here), *(_to(here, *page) for page in (("correct-letter", here.sent.pk), ("branding",)))]
+    looked_at += [_to(here, *page) for page in (("joining-form", here.form), ("writing-rules",))]
+    client, seen, unmarked = signed_in(here.people["admin"]), set[tuple[str, str]](), list[str]()
+    for address in looked_at:
+        page = client.get(address).content.decode()
+        for action, hidden, fields in Forms(page).found:
+            to = action or address.partition("?")[0]
+            name = resolve(to).url_name
+            if not fields or name in NOT_KEPT or (name, str(sorted(fields))) in seen:
+                continue
+            seen.add((name, str(sorted(fields))))
+            where = f"{address}: {name}, {sorted(fields)}"
+            if signed_out.MARK in hidden:
+                _is_offered_again(to, hidden, fields, where)
+            else:
+                unmarked.append(where)
+    assert unmarked == [] and len(seen) > 40, (unmarked, len(seen))
+
+
+def _is_offered_again(to: str, hidden: dict[str, str], fields: dict[str, str], where: str) -> None:
+    said = {name: f"Typed into {name}, Vītebska" for name in fields}
+    refused = Client().post(to, hidden | said)
+    page = refused.content.decode()
+    assert refused.status_code == 403 and "Vītebska" not in page and 'name="held"' in page, where
+    client = Client()
+    offered = _sign_in(client, page, "vera").content.decode()
+    put = Forms(offered).found[0]
+    secret = {name for name, kind in fields.items() if kind == "password" or name == "private"}
+    assert put[0] == to and {name: put[1].get(name) for name in said.keys() - secret} == {
+        name: text for name, text in said.items() if name not in secret
+    }, where
+    assert not [name for name in secret if f"Typed into {name}," in offered], where
+    back = re.search(r'class="btn quiet" href="([^"]+)"', offered)
+    assert back and client.get(html.unescape(back[1])).status_code == 200, where
+
+
+def test_a_preview_in_a_frame_stays_as_it_is_when_the_session_ends(here: House) -> None:
+    """No page to sign in inside of the preview, and none that says no: nothing is answered."""
+    for address in (_to(here, "preview", here.campaign.pk, "dark"), _to(here, "typed", here.campaign.pk, "light")):
+        ask = Client().post if "typed" in address else Client().get
+        assert ask(address, headers={"Sec-Fetch-Dest": "iframe"}).status_code == 204
+        assert ask(address).status_code in (302, 403)
+
+
+def test_what_somebody_was_sure_of_is_asked_again(here: House, desk: Desk) -> None:
+    """A file of everybody in plain, people erased for good, an import: none of it by the press after signing in."""
+    from samizdat.audience.exporting.models import Export
+    from samizdat.audience.models import BulkWork
+
+    everybody = {"format": "csv", "seal": "plain", "reason": "We move, at last.", "sure": "1"}
+    erasing = {"deed": "erase", "whom": "all", "counted": "99", "sure": "1", "word": "ERASE"}
+    run = begun_import(here)
+    before = (Export.objects.count(), BulkWork.objects.count())
+    for name, args, typed in (
+        ("exports", [], everybody),
+        ("bulk", [], erasing),
+        ("import", [run.pk], {"then": "start", "list": str(here.list.pk), "basis": "They asked at the fair."}),
     ):
-        assert f'name="{signed_out.MARK}"' in client.get(_to(here, name, *args)).content.decode(), name
+        address = _to(here, name, *args)
+        marked = {signed_out.MARK: signed_out.mark(here.people["admin"], address, address)}
+        page = Client().post(address, marked | typed).content.decode()
+        client = Client()
+        offered = _sign_in(client, page, "vera").content.decode()
+        assert client.post(address, _fields(offered, address)).status_code in (200, 302), name
+    assert (Export.objects.count(), BulkWork.objects.count()) == before
+    run.refresh_from_db()
+    assert run.state in ("reading", "found"), run.state
+
+
+def begun_import(here: House) -> Any:
+    """One that was looked at and waits for somebody to bring it in."""
+    from samizdat.audience import actions
+
+    run = actions.begin_upload(here.organisation, here.list, now=timezone.now(), by=here.people["admin"])
+    actions.add_piece(run, 0, 0, b"email\nolga@example.org\n")
+    actions.finish_upload(run, ["list.csv"], now=timezone.now())
+    return actions.inspect(run.pk, now=timezone.now)

@@ -77,11 +77,22 @@ def to(context: dict[str, Any], name: str, *args: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def keep_typed(context: dict[str, Any], to: str = "", back: str = "") -> SafeString:
-    """Beside the token of a form in which somebody writes: signed_out.mark. to: where it goes, this page else."""
+def keep_typed(context: dict[str, Any], name: str = "", *args: Any, to: str = "", back: str = "") -> SafeString:
+    """Beside the token of a form in which somebody types: signed_out.mark. name, args: of the page that it goes to, as
+    in `to`; or to: its address; else this page. back: the page that it stands on.
+    """
     request = context["request"]
-    mark = signed_out.mark(request.person, to or request.path, back or request.get_full_path())
+    to = to or (reverse(name, args=[request.organisation.slug, *args]) if name else request.path)
+    mark = signed_out.mark(request.person, to, back or _page_of(request))
     return format_html('<input type="hidden" name="{}" value="{}">', signed_out.MARK, mark)
+
+
+def _page_of(request: Any) -> str:
+    """This page, to come back to: a button's own address shows none."""
+    if request.method == "GET":
+        return str(request.get_full_path())
+    has_page = request.resolver_match.func.door["see"]
+    return str(request.path if has_page else reverse("home", args=[request.organisation.slug]))
 
 
 @register.simple_tag

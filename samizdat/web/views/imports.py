@@ -147,9 +147,10 @@ def _decide(request: Any, row: Any) -> HttpResponse:
         unseen = plans.has_unseen_words(changed)
         other = chosen is not None and chosen.id != row.list_id
         actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
-        if request.POST.get("then") == "again" or other or unseen:
+        is_sure = request.POST.get("then") == "start"
+        if not is_sure or other or unseen:
             actions.look_again(row, now=timezone.now(), by=request.person)
-            if request.POST.get("then") != "again" and other:
+            if is_sure and other:
                 # Who has left, or is new, is another number there than the one that stood on the button.
                 told = _("You chose another list, so it is counted anew. Look at the numbers, then bring them in.")
                 messages.warning(request, told)
