@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from samizdat.core import inside
+
 
 class BadOption(ValueError):
     """An option holds something that cannot be used; the sentence says what to put there."""
@@ -57,6 +59,13 @@ OPTIONS = (
         "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine.",
     ),
     Option(
+        "SAMIZDAT_INNER_NETWORKS",
+        "",
+        "Addresses and networks of your own that a route may lead to which an admin adds in the app, like 127.0.0.1 "
+        "10.0.5.0/24. Empty: none, so that nobody looks around in your network through it. Routes that you add with "
+        "`samizdat route add` always may.",
+    ),
+    Option(
         "SAMIZDAT_METRICS",
         "",
         "Where the worker answers with numbers for Prometheus, like 127.0.0.1:9464. Empty: nowhere.",
@@ -65,8 +74,8 @@ OPTIONS = (
     Option(
         "SAMIZDAT_CONFIRMATIONS",
         "1000",
-        "Mails an hour and organisation that ask whether a sign-up was hers; more wait. A flood must not spend the "
-        "good name of a relay.",
+        "Mails an hour and organisation that ask whether a sign-up was hers. As many more wait; then forms ask to come "
+        "back later. A flood must not spend the good name of a relay.",
     ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
@@ -78,6 +87,21 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 def option(name: str) -> str:
     """The value of an option, as text; its default where the environment does not set it."""
     return os.environ.get(name) or _BY_NAME[name].default
+
+
+def confirmations_an_hour() -> int:
+    text = option("SAMIZDAT_CONFIRMATIONS")
+    return int(text) if text.isdecimal() else 1000
+
+
+def inner_networks() -> tuple[inside.Network, ...]:
+    """What admins' routes may reach beside public addresses. Errors: BadOption."""
+    try:
+        return inside.networks(option("SAMIZDAT_INNER_NETWORKS"))
+    except ValueError as error:
+        raise BadOption(
+            "SAMIZDAT_INNER_NETWORKS is not understood. Write addresses and networks, like 127.0.0.1 10.0.5.0/24."
+        ) from error
 
 
 def data_folder() -> Path:

@@ -220,6 +220,16 @@ def comparable(address: str) -> str:
     return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
 
 
+def root(address: str) -> str:
+    """The mailbox that a normalised address most likely leads to, however it is written: to count mails by, never to
+    write to. ada+news@ is ada@ at nearly all providers, and Gmail does not see dots."""
+    local, _at, host = comparable(address).rpartition("@")
+    local = local.partition("+")[0] or local
+    if host in ("gmail.com", "googlemail.com"):
+        local, host = local.replace(".", "") or local, "gmail.com"
+    return f"{local}@{host}"
+
+
 def domain(address: str) -> str:
     """The domain of a normalised address, as A-labels."""
     return address[address.rfind("@") + 1 :]

@@ -8,7 +8,8 @@ import hashlib
 import ipaddress
 import json
 import os
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
@@ -20,7 +21,7 @@ from django.db.models import Max, Min, Model
 from samizdat import saying
 from samizdat.core import link, sheet
 from samizdat.gate import plain
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState, Uptake
+from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, Sheet, Target, TokenState
 
 # A link that was mailed is asked for one purpose (worker/choosing.MAILED): on the page of another it is none.
 ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow", "asked-asks")
@@ -34,7 +35,12 @@ READABLE = ("place", "form", "page", "lettername", "picture", "tokenstate", "she
 ROLE_LOCK = 0x5A4D495A0003
 # How the names of such roles begin.
 ROLES = "samizdat_public_"
-INTAKE_COLUMNS = "place_id, box"
+INTAKE_COLUMNS = "place_id, kind, mark, box"
+# What changes who gets a campaign. "": nobody knows yet what it is.
+HOLDING = ("", "leave", "back", "confirm", "prefer", "proven")
+# Tries to find a free slot. Of half full ones eight in a row are all taken once in 256 times.
+SLOT_TRIES = 8
+_random = secrets.SystemRandom()
 
 
 def publish_place(
@@ -217,16 +223,79 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(link.spelled(token).encode()).digest()
 
 
-def drop_in(place: Place, box: bytes) -> None:
-    """What a reader sent, sealed. Written by hand: the public role may insert, and not read back a number."""
+def drop_in(place: Place, box: bytes, kind: str = "", mark: bytes | None = None) -> bool:
+    """What a reader sent, sealed. False: one of this kind and mark waits already.
+
+    Written by hand: the public role may insert, and not read back a number.
+    """
     with connections["gate"].cursor() as cursor:
-        # Both names are constants of this file.
-        cursor.execute(f"INSERT INTO gate_intake ({INTAKE_COLUMNS}) VALUES (%s, %s)", [bytes(place.uid), box])
+        # Both names are constants of this file. To name the index that may say no takes the right to read.
+        cursor.execute(
+            f"INSERT INTO gate_intake ({INTAKE_COLUMNS}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [bytes(place.uid), kind, mark, box],
+        )
+        return bool(cursor.rowcount)
 
 
-def take_up(after: int = 0, limit: int = 500) -> list[Intake]:
-    """The oldest of what readers sent, beyond row `after`. It stays until done_with()."""
-    return list(Intake.objects.select_related("place").filter(id__gt=after).order_by("id")[:limit])
+def drop_into_slot(place: Place, box: bytes, kind: str, slots: int) -> bool:
+    """The same where at most so many of a kind may wait. False: no free slot was found."""
+    drawn = _random.sample(range(slots), min(slots, SLOT_TRIES))
+    return any(drop_in(place, box, kind, slot.to_bytes(4)) for slot in drawn)
+
+
+def places_of(kinds: Sequence[str]) -> set[bytes]:
+    """Those that something of these kinds was sent to which nobody has looked at."""
+    rows = Intake.objects.filter(kind__in=kinds, put_off=0).values_list("place_id", flat=True)
+    return {bytes(uid) for uid in rows.distinct()}
+
+
+def places_of_rows(rows: Iterable[int]) -> set[bytes]:
+    return {bytes(uid) for uid in Intake.objects.filter(id__in=list(rows)).values_list("place_id", flat=True)}
+
+
+def next_rows(kinds: Sequence[str], limit: int, place: bytes | None = None) -> list[int]:
+    """The oldest of what nobody has looked at, in the order they came: the same share of every place, so that who
+    fills one keeps no other waiting; or of one place alone."""
+    fresh = Intake.objects.filter(put_off=0)
+    places = [place] if place else [*places_of(kinds)][:limit]
+    share = limit // max(1, len(places))
+    found: list[int] = []
+    for place in places:
+        here = fresh.filter(place=place).order_by("id").values_list("id", flat=True)
+        found += sorted(row for kind in kinds for row in here.filter(kind=kind)[:share])[:share]
+    return sorted(found)
+
+
+def rows_put_off(kinds: Sequence[str], after: int, limit: int, place: bytes | None = None) -> list[int]:
+    """Of what was put off, those beyond row `after`; of all places, or of one."""
+    rows = Intake.objects.filter(kind__in=kinds, put_off=1, id__gt=after).order_by("id")
+    rows = rows.filter(place=place) if place else rows
+    return [*rows.values_list("id", flat=True)[:limit]]
+
+
+def rows_unlike(kinds: Sequence[str], limit: int) -> list[int]:
+    """The oldest that are of none of these kinds."""
+    return [*Intake.objects.exclude(kind__in=kinds).order_by("id").values_list("id", flat=True)[:limit]]
+
+
+def take_up(rows: Iterable[int]) -> list[Intake]:
+    """What readers sent. It stays until done_with()."""
+    return list(Intake.objects.filter(id__in=list(rows)).order_by("id"))
+
+
+def say_kind(row: int, kind: str) -> None:
+    """Of a box whose kind nobody had said."""
+    Intake.objects.filter(id=row).update(kind=kind, mark=None)
+
+
+def put_off(rows: Iterable[int]) -> set[int]:
+    """They were looked at, and who left by them has left. Returns those that are still there: something keeps them."""
+    with transaction.atomic(using="gate"):
+        here = Intake.objects.filter(id__in=list(rows))
+        stay = set(here.values_list("id", flat=True))
+        if stay:
+            here.filter(put_off=0).update(put_off=1)
+    return stay
 
 
 def done_with(rows: Iterable[int]) -> None:
@@ -234,20 +303,11 @@ def done_with(rows: Iterable[int]) -> None:
     Intake.objects.filter(id__in=list(rows)).delete()
 
 
-def looked_through(row: int) -> None:
-    """Whatever readers sent up to this row was looked at, and who left by it has left."""
-    if row > _through():
-        Uptake.objects.update_or_create(pk=1, defaults={"through": row})
-
-
 def untaken() -> dict[bytes, tuple[int, int]]:
-    """Of each place that something was sent to which nobody has looked at yet: the first and the last row of it."""
-    rows = Intake.objects.filter(id__gt=_through()).values_list("place_id")
+    """Of each place that something was sent to which may change who gets a campaign, and which nobody has looked at
+    yet: the first and the last row of it."""
+    rows = Intake.objects.filter(kind__in=HOLDING, put_off=0).values_list("place_id")
     return {bytes(uid): (first, last) for uid, first, last in rows.annotate(Min("id"), Max("id")).order_by()}
-
-
-def _through() -> int:
-    return Uptake.objects.filter(pk=1).values_list("through", flat=True).first() or 0
 
 
 def make_public_role(connection: Any, password: str, role: str) -> bool:

@@ -94,17 +94,23 @@ class Intake(models.Model):
     """What readers sent, sealed to the organisation's public key at once. Insert only; the worker takes it up."""
 
     place = models.ForeignKey(Place, models.CASCADE)
+    # What is in the box, as the public process says: nobody has to open what is not theirs to take up. Believed only
+    # where the box says the same. "": an earlier version wrote it.
+    kind = models.CharField(max_length=8, blank=True, default="", db_default="")
+    # Drawn by chance: of boxes with the same mark one waits at a time. For a sign-up the number of its slot.
+    mark = models.BinaryField(max_length=16, null=True)
+    # 1: it was looked at, and waits for something else: a key, a route, a next try. Anything else holds sends.
+    put_off = models.PositiveSmallIntegerField(default=0, db_default=0)
     box = models.BinaryField()
 
     class Meta:
-        # The longest that a reader can send has 40 KB. The worker holds 500 of them at once, whoever wrote them.
+        indexes = [models.Index(fields=["kind", "put_off", "place", "id"], name="intake_in_turn")]
+        # The longest that a reader can send has 40 KB.
         constraints = [
-            models.CheckConstraint(condition=LessThanOrEqual(Length("box"), 64 * 1024), name="intake_box_is_short")
+            models.CheckConstraint(condition=LessThanOrEqual(Length("box"), 64 * 1024), name="intake_box_is_short"),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("kind"), 8) & LessThanOrEqual(Length("mark"), 16),
+                name="intake_says_little",
+            ),
+            models.UniqueConstraint(fields=["place", "kind", "mark"], name="intake_one_of_a_mark"),
         ]
-
-
-class Uptake(models.Model):
-    """One row: up to which row of the intake all was looked at, and who left had left. What stays there up to it waits
-    for something else; whatever lies beyond it holds sends (core/pace.Untaken)."""
-
-    through = models.BigIntegerField()

@@ -20,6 +20,7 @@ from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import remembering, tokens
 from samizdat.public import style as styles
+from samizdat.public.door import Full
 
 View = Callable[..., HttpResponse]
 
@@ -42,7 +43,10 @@ def takes(*methods: str) -> Callable[[View], View]:
                 response = nothing_here(request, status=405)
                 response["Allow"] = ", ".join(methods)
                 return response
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except Full:
+                return too_much(request)
 
         return checked
 
@@ -165,6 +169,12 @@ def page_for(
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:
     return _sentence(request, status, lambda: _("This page is not here: copy the whole link from the letter."))
+
+
+def too_much(request: HttpRequest) -> HttpResponse:
+    response = _sentence(request, 503, lambda: _("This link was used too often just now. Try again in a minute."))
+    response["Retry-After"] = "60"
+    return response
 
 
 def failed(request: HttpRequest) -> HttpResponse:

@@ -15,10 +15,9 @@ from django.utils.translation import override
 from samizdat.core import address, fields, reach
 from samizdat.gate import queries
 from samizdat.gate.models import Form, Place
-from samizdat.public import remembering, stamps, tokens
+from samizdat.public import door, remembering, stamps, tokens
 from samizdat.public.answers import glimpsed_of, host_of, page_of, posted_of, takes
 from samizdat.public.middleware import HEADERS
-from samizdat.public.sealing import drop_in
 
 # (a second in the long run, at once) of sign-ups: with work and without, of one form and of one organisation.
 WORKED, WORKED_ALL = (5.0, 200.0), (10.0, 400.0)
@@ -74,7 +73,8 @@ def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse
     words = {"address": asked, "list": str(form.list), "language": form.language, "wording": form.purpose}
     if appeals := _appeals(posted, details):
         words["appeals"] = appeals
-    drop_in(form.place, "signup", **words, **told)
+    if not door.sign_up(form.place, **words, **told):
+        return _form_page(request, form, posted, {"full": True}, 503)
     return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
 
 
@@ -183,7 +183,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     state = queries.token_state(holder.text)
     page = {"confirmed": "confirmed_before", "forgotten": "forgotten"}.get(state, "confirm")
     if request.method == "POST" and page != "forgotten":
-        drop_in(place, "confirm", token=holder.text)
+        door.drop_in(place, "confirm", token=holder.text)
         page = "confirmed" if page == "confirm" else page
     with override(language):
         details = details_of(form) if form else {}

@@ -26,7 +26,7 @@ from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
 from samizdat.public.answers import fields_of, holder_of, host_of, named, page_for, page_of, repeated, speaks, takes
-from samizdat.public.sealing import drop_in
+from samizdat.public.door import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
 AGAIN, MOST_TIMES = 2, 15
@@ -156,7 +156,7 @@ def _ask(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict
     """She wants to see her settings: the house lays them out for the secret of this press."""
     secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
     if holder.purpose != "test":
-        drop_in(place, "show", token=holder.text, purpose=holder.purpose, secret=secret)
+        secret = drop_in(place, "show", receipt=secret, token=holder.text, purpose=holder.purpose)
     return HttpResponse(status=303, headers={"Location": f"/p/{holder.text}?s={secret}{_asked(request)}"})
 
 

@@ -27,6 +27,8 @@ YOUNGEST, OLDEST = 2, 24 * 3600
 BITS = 16
 # Used stamps that are remembered; more than this in a day and the oldest may be used again.
 MOST_USED = 200_000
+# Purses that are remembered; one that was not used for longest is full again sooner than it should be.
+MOST_PURSES = 100_000
 _EPOCH = 1_767_225_600
 
 _time = struct.Struct(">I")
@@ -76,7 +78,7 @@ class Purses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: dict[str, tuple[float, float]] = {}
+        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def take(self, *wanted: tuple[str, float, float]) -> bool:
@@ -91,6 +93,9 @@ class Purses:
                 return False
             for name, held in left.items():
                 self._held[name] = (held - 1, now)
+                self._held.move_to_end(name)
+            while len(self._held) > MOST_PURSES:
+                self._held.popitem(last=False)
             return True
 
 

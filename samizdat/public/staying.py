@@ -6,7 +6,7 @@ from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
 from samizdat.public.answers import glimpsed_of, holder_of, page_for, takes
-from samizdat.public.sealing import drop_in
+from samizdat.public.door import drop_in
 
 
 @takes("GET", "HEAD", "POST")

@@ -26,7 +26,7 @@ from samizdat.public.answers import (
     page_of,
     takes,
 )
-from samizdat.public.sealing import drop_in
+from samizdat.public.door import drop_in
 
 __all__ = ["failed", "nothing_here"]  # What Django and the middleware look for here.
 

@@ -17,7 +17,7 @@ from typing import Any
 from samizdat import plugs, saying
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
-from samizdat.audience.actions.mailed import once_a_day
+from samizdat.audience.actions.mailed import few_a_day, once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns import senders
 from samizdat.core import address
@@ -27,21 +27,26 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.rights.access import access_file
 from samizdat.worker import appeals, mailing, signups
-from samizdat.worker.boxes import Said, given_up, opened
+from samizdat.worker.boxes import Said, given_up, in_batches
 from samizdat.worker.choosing import MAILED_DAYS, mailed_token, read_mailed
 from samizdat.worker.intake import all_proven
 
 log = logging.getLogger("samizdat.worker")
 
+KINDS = ("ask", "move", "allowed")
 # Hours that a copy of her data lies in the gate, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 
-def take(now: datetime) -> int:
-    """Takes up what waits and is due; returns how many are done with."""
+def take(now: datetime, place: bytes | None = None) -> int:
+    """Takes up what waits and is due, of all organisations or of one; returns how many are done with."""
+    return in_batches(now, KINDS, _take_up, signups.memory, place)
+
+
+def _take_up(said: list[Said], now: datetime) -> int:
     done = 0
-    for one in opened(now, ("ask", "move", "allowed"), skip=lambda row: not signups.memory.due(row)):
+    for one in said:
         try:
             finished = _take(one, now)
         except AudienceError:
@@ -51,10 +56,7 @@ def take(now: datetime) -> int:
             finished = given_up(one, now)
         if finished:
             gate.done_with([one.row])
-            signups.memory.tries.pop(one.row, None)
             done += 1
-        else:
-            signups.memory.put_off(one.row)
     return done
 
 
@@ -82,6 +84,9 @@ def _take(said: Said, now: datetime) -> bool:
     # Both mailboxes are asked for one wish, and a newer wish is another mail to another mailbox.
     about = f" {wanted.mark}" if wanted.what == "move" else ""
     if not once_a_day(said.organisation, f"{wanted.what} {wanted.subscriber.number}{about}", said.row, now):
+        return True
+    # Whoever moves to ada+1@, ada+2@ and so on has somebody else mailed by us.
+    if wanted.what == "move" and not few_a_day(said.organisation, "move", wanted.to, said.row, now):
         return True
     if wanted.wish:
         # What the mail speaks of is what she wants, so it is written only where a mail goes.

@@ -4,6 +4,7 @@ The public process is not believed: what is in a box is text that anybody may ha
 the loops that take it up.
 """
 
+import contextlib
 import json
 import logging
 import struct
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import InterfaceError, OperationalError
 
@@ -46,66 +47,164 @@ class Said:
 
 
 # What readers send; each kind is taken up by one of the loops.
-KINDS = frozenset(
-    (
-        *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
-        "pressed",
-    )
+KINDS = (
+    *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
+    "pressed",
 )
+# Of a box that says itself that it is none of these.
+OTHER = "?"
 # Seconds that a box of a kind we do not know waits: while machines are upgraded one after the other, another worker may
 # know it. After that it is rubbish of a public process that was taken, and would be walked past for ever.
 UNKNOWN = 3600.0
-_unknown: dict[bytes, float] = {}
-# Boxes whose key nobody here has: since when, and when to look again. What was promised to somebody waits as long: who
-# has seen "You have left" must have left, and the key may be on its way with an export.
+_unknown: dict[int, float] = {}
+# Boxes whose key nobody here has: since when. What was promised to somebody waits as long: who has seen "You have left"
+# must have left, and the key may be on its way with an export.
 PROMISED = frozenset(("leave", "back", "confirm", "proven"))
-_keyless: dict[bytes, tuple[float, float]] = {}
+_keyless: dict[int, float] = {}
 
-# Kinds of boxes that were opened before, by their ephemeral key: six loops look at what waits, every second, and
-# each wants its own.
-_kinds: dict[bytes, str] = {}
+# Boxes of one batch: about a second of leaving on SQLite, and at most 6 MB, whoever wrote them.
+BATCH = 100
+# Batches of one call; then whoever called shows that it goes on.
+TURNS = 5
+# Of the boxes that were put off so many are looked at for due ones each time, in turn.
+STRETCH = 1000
+# Rows that are remembered in memory at the most; who forgets looks again.
+MOST = 100_000
 
 
-def opened(now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = lambda _row: False) -> list[Said]:
-    """What waits in the gate, of these kinds. A box that does not open is thrown away and said in the log.
+class Waits(Protocol):
+    """When a box that was put off is looked at again."""
 
-    `skip(row)`: boxes that need not be opened now.
+    def due(self, row: int) -> bool: ...
+
+    def put_off(self, row: int) -> None: ...
+
+    def forget(self, row: int) -> None: ...
+
+
+class _LongerAndLonger:
+    """After as long as it has waited, a minute at most. Of this process, in memory."""
+
+    def __init__(self) -> None:
+        self._again: dict[int, tuple[float, float]] = {}
+
+    def due(self, row: int) -> bool:
+        return time.monotonic() >= self._again.get(row, (0.0, 0.0))[1]
+
+    def put_off(self, row: int) -> None:
+        now = time.monotonic()
+        since, _again = self._again.get(row, (now, now))
+        if len(self._again) > MOST:
+            self._again.clear()
+        self._again[row] = since, now + min(max(1.0, now - since), 60.0)
+
+    def forget(self, row: int) -> None:
+        self._again.pop(row, None)
+
+
+waits = _LongerAndLonger()
+# Up to where boxes that were put off have been looked through, by the kinds of a loop and its place.
+_walked: dict[tuple[tuple[str, ...], bytes | None], int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were looked at, and of those that could be opened what they say."""
+
+    rows: list[int]
+    said: list[Said]
+
+
+def in_batches(
+    now: datetime,
+    kinds: tuple[str, ...],
+    take: Callable[[list[Said], datetime], int],
+    waits: Waits = waits,
+    place: bytes | None = None,
+) -> int:
+    """Has `take` do what boxes of these kinds ask for, a batch at a time; returns how many it says are done with.
+
+    place: of this one alone.
     """
-    return [one for _last, said in pages(now, kinds, skip) for one in said]
+    done = 0
+    for turn in range(TURNS):
+        with batch(now, kinds, waits, place, again=turn == 0) as some:
+            done += take(some.said, now)
+        if not some.rows:
+            break
+    return done
 
 
-def pages(
-    now: datetime, kinds: tuple[str, ...], skip: Callable[[int], bool] = lambda _row: False
-) -> Iterator[tuple[int, list[Said]]]:
-    """As opened(), a page at a time, each with its last row: what one page asks for need not wait for the next."""
-    if len(_kinds) > 100_000:
-        _kinds.clear()
+@contextlib.contextmanager
+def batch(
+    now: datetime, kinds: tuple[str, ...], waits: Waits = waits, place: bytes | None = None, *, again: bool = True
+) -> Iterator[Batch]:
+    """The next boxes of these kinds, opened: what nobody has looked at, and `again` what was put off and is due.
+
+    What is left of them behind the block is put off. Nothing is where the database does not answer: sends wait for it.
+    """
+    rows = gate.next_rows(kinds, BATCH, place)
+    rows += _due_again(kinds, waits, BATCH - len(rows), place) if again else []
+    yield Batch(rows, _opened(rows, now))
+    _put_off(rows, waits)
+
+
+def _put_off(rows: list[int], waits: Waits) -> None:
+    """Those of them that are still there."""
+    stay = gate.put_off(rows) if rows else set()
+    for row in rows:
+        if row in stay:
+            waits.put_off(row)
+        else:
+            waits.forget(row)
+            _keyless.pop(row, None)
+
+
+def places_of(kinds: tuple[str, ...], waits: Waits) -> set[bytes]:
+    """Those that have a box of these kinds to be taken up now."""
+    return gate.places_of(kinds) | gate.places_of_rows(_due_again(kinds, waits, STRETCH))
+
+
+def _due_again(kinds: tuple[str, ...], waits: Waits, limit: int, place: bytes | None = None) -> list[int]:
+    rows = gate.rows_put_off(kinds, _walked.get((kinds, place), 0), STRETCH, place)
+    _walked[kinds, place] = rows[-1] if len(rows) == STRETCH else 0
+    return [row for row in rows if waits.due(row)][: max(0, limit)]
+
+
+def _opened(rows: list[int], now: datetime) -> list[Said]:
+    # Once something waits: six loops look every second, mostly at nothing.
+    here = {bytes(one.uid): one for one in Organisation.objects.all()} if rows else {}
+    found = (_read(row, here.get(bytes(row.place_id)), now) for row in gate.take_up(rows))
+    return [one for one in found if one is not None]
+
+
+def sort_in(now: datetime) -> None:
+    """Looks into boxes whose kind nobody has said, as an earlier version did, and throws away what nobody takes up."""
+    _throw_away_unknown()
+    rows = gate.next_rows(("",), BATCH)
+    rows += _due_again(("",), waits, BATCH - len(rows))
+    if not rows:
+        return
+    said = _opened(rows, now)
+    for one in said:
+        gate.say_kind(one.row, one.kind if one.kind in KINDS else OTHER)
+    known = {one.row for one in said}
+    _put_off([row for row in rows if row not in known], waits)
+
+
+def _throw_away_unknown() -> None:
+    now, rows = time.monotonic(), gate.rows_unlike(("", *KINDS), STRETCH)
+    if len(_unknown) > MOST:
         _unknown.clear()
-        _keyless.clear()
-    here: dict[bytes, Organisation] = {}
-    after = 0
-    while rows := gate.take_up(after):
-        after = rows[-1].id
-        # Once something waits: six loops look every second, mostly at nothing.
-        here = here or {bytes(one.uid): one for one in Organisation.objects.all()}
-        found: list[Said] = []
-        for row in rows:
-            name = bytes(row.box)[:37]
-            if _is_rubbish(name):
-                log.warning("The gate held something that nobody takes up; it was thrown away.")
-                gate.done_with([row.id])
-            elif not skip(row.id) and _kinds.get(name, kinds[0]) in kinds and not _waits(name):
-                said = _read(row, name, here.get(bytes(row.place_id)), kinds, now)
-                found += [said] if said is not None else []
-        yield after, found
+    if gone := [row for row in rows if now - _unknown.setdefault(row, now) > UNKNOWN]:
+        log.warning("The gate held something that nobody takes up; it was thrown away.")
+        gate.done_with(gone)
 
 
-def _read(
-    row: Any, name: bytes, organisation: Organisation | None, kinds: tuple[str, ...], now: datetime
-) -> Said | None:
+def _read(row: Any, organisation: Organisation | None, now: datetime) -> Said | None:
     """As _wanted(). One that breaks stays, and keeps neither the boxes behind it nor the sends that wait for them."""
     try:
-        return _wanted(row, name, organisation, kinds, now)
+        return _wanted(row, organisation, now)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -113,20 +212,18 @@ def _read(
         return None
 
 
-def _wanted(
-    row: Any, name: bytes, organisation: Organisation | None, kinds: tuple[str, ...], now: datetime
-) -> Said | None:
-    """A box when it is of these kinds and no key of it may still come. One that does not open goes."""
-    if organisation and not _has_box_key(organisation, name) and _keep_waiting(name):
+def _wanted(row: Any, organisation: Organisation | None, now: datetime) -> Said | None:
+    """A box when no key of it may still come. One that does not open goes, and one that says to be another kind."""
+    if organisation and not _has_box_key(organisation, bytes(row.box)) and _keep_waiting(row.id):
         return None
     said = _open(row, organisation, now)
+    if said is not None and row.kind not in ("", said.kind):
+        log.warning("The gate held something that is not what it said it is; it was thrown away.")
+        said = None
     if said is None:
         gate.done_with([row.id])
         return None
-    _kinds[name] = said.kind
-    if said.kind not in kinds:
-        return None
-    if said.kind in PROMISED and not _has_link_key(said) and _keep_waiting(name):
+    if said.kind in PROMISED and not _has_link_key(said) and _keep_waiting(row.id):
         return None
     return said
 
@@ -154,33 +251,22 @@ def given_up(said: Said, now: datetime, after: timedelta = GIVE_UP) -> bool:
     return now - said.at > after and not jumps.patient(now)
 
 
-def _is_rubbish(name: bytes) -> bool:
-    """Of a kind that nobody takes up, and there for long."""
-    if name not in _kinds or _kinds[name] in KINDS:
-        return False
-    return time.monotonic() - _unknown.setdefault(name, time.monotonic()) > UNKNOWN
-
-
-def _waits(name: bytes) -> bool:
-    return name in _keyless and time.monotonic() < _keyless[name][1]
-
-
-def _keep_waiting(name: bytes) -> bool:
-    """Whether a box without a key still waits; ever more rarely, so that a heap of forged ones costs little."""
+def _keep_waiting(row: int) -> bool:
+    """Whether a box without a key still waits."""
     now = time.monotonic()
-    since, _again = _keyless.get(name, (now, now))
-    _keyless[name] = (since, now + min(max(1.0, now - since), 60.0))
-    if now - since <= UNKNOWN:
+    if len(_keyless) > MOST:
+        _keyless.clear()
+    if now - _keyless.setdefault(row, now) <= UNKNOWN:
         return True
     log.warning("The gate held something whose key never came; it was thrown away.")
     return False
 
 
-def _has_box_key(organisation: Organisation, name: bytes) -> bool:
+def _has_box_key(organisation: Organisation, box: bytes) -> bool:
     """A box too short to name its key is left to _open."""
-    if len(name) < 37:
+    if len(box) < 37:
         return True
-    number = int.from_bytes(name[:4])
+    number = int.from_bytes(box[:4])
     return number in house.keys(organisation).boxes or (
         house.look_again(organisation) and number in house.keys(organisation).boxes
     )

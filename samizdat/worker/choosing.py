@@ -27,8 +27,9 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
 from samizdat.worker import appeals, intake
-from samizdat.worker.boxes import Said, given_up, opened, pages
+from samizdat.worker.boxes import TURNS, Said, batch, given_up, in_batches, sort_in
 from samizdat.worker.intake import Leaving, all_proven, leave_appeals
+from samizdat.worker.tasks import stopping
 
 log = logging.getLogger("samizdat.worker")
 
@@ -43,24 +44,29 @@ GIVE_UP = timedelta(minutes=10)
 
 
 def take_everything(now: datetime) -> int:
-    """Takes up whatever changes who gets a campaign: leaving, coming back, confirming, choosing and mailed links.
-    Returns how many are done with.
+    """Takes up what readers sent for whom they wait, or a campaign: leaving and coming back, then a batch of what else
+    changes who gets a campaign, then one of settings to be shown. Returns how many are done with.
 
-    A page at a time, all kinds of it, and only then the page counts as looked through: sends wait for that. Two walks
-    with a mark each would let whoever fills the gate keep the second from ever beginning.
+    So who fills the gate with one kind keeps the others waiting for a batch of it, and leaving for no more than one of
+    each. After some turns whoever called shows that it goes on.
     """
     done = 0
-    for last, said in pages(now, intake.KINDS + KINDS):
-        done += intake.take_up([one for one in said if one.kind in intake.KINDS], now)
-        done += take_up([one for one in said if one.kind in KINDS], now)
-        # Also past what could not be taken up: it is tried again, and holds no send for ever.
-        gate.looked_through(last)
+    sort_in(now)
+    for turn in range(TURNS):
+        looked = 0
+        for kinds, take in LANES:
+            with batch(now, kinds, again=turn == 0) as some:
+                done += take(some.said, now)
+                looked += len(some.rows)
+        if not looked or stopping.is_set():
+            break
     return done
 
 
 def take(now: datetime) -> int:
     """Takes up asking to see, choosing and mailed links alone; returns how many are done with."""
-    return take_up(opened(now, KINDS), now)
+    sort_in(now)
+    return in_batches(now, KINDS, take_up)
 
 
 def take_up(said: list[Said], now: datetime) -> int:
@@ -228,3 +234,17 @@ def _done(said: Said, now: datetime) -> None:
 
 DEEDS: dict[str, Callable[[Said, datetime], None]] = {"show": _show, "prefer": _prefer, "proven": _done}
 KINDS = tuple(DEEDS)
+type Take = Callable[[list[Said], datetime], int]
+
+
+def _confirm_or_choose(said: list[Said], now: datetime) -> int:
+    confirmed = [one for one in said if one.kind in intake.KINDS]
+    return intake.take_up(confirmed, now) + take_up([one for one in said if one.kind in KINDS], now)
+
+
+# In the order in which they are taken up; leaving before everything else.
+LANES: tuple[tuple[tuple[str, ...], Take], ...] = (
+    (("leave", "back"), intake.take_up),
+    (("confirm", "prefer", "proven"), _confirm_or_choose),
+    (("show",), take_up),
+)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from samizdat.campaigns import counting
 from samizdat.gate import actions as gate
 from samizdat.gate.models import Intake
-from samizdat.worker.boxes import Said, opened
+from samizdat.worker.boxes import Said, in_batches
 
 # Presses of one link in a minute that can be believed: two thousand a second.
 MOST = 120_000
@@ -16,7 +16,10 @@ OLDEST = 30
 
 def take(now: datetime) -> int:
     """How many boxes were added up."""
-    said = opened(now, ("pressed",))
+    return in_batches(now, ("pressed",), _take_up)
+
+
+def _take_up(said: list[Said], now: datetime) -> int:
     boxes = {row.pk: bytes(row.box) for row in Intake.objects.filter(pk__in=[one.row for one in said])}
     for one in said:
         if one.row in boxes:

@@ -27,7 +27,7 @@ from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.worker import appeals
-from samizdat.worker.boxes import CLOCK_SLACK, Said, each, pages
+from samizdat.worker.boxes import CLOCK_SLACK, Said, each, in_batches, sort_in
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
@@ -67,7 +67,8 @@ def take(now: datetime) -> int:
     """Takes up leaving, coming back and confirming alone; returns how many. The worker takes these up together with
     what subscribers choose (worker/choosing.take_everything). Signing up sends mail and has its own loop
     (worker/signups.py)."""
-    return sum(take_up(said, now) for _last, said in pages(now, KINDS))
+    sort_in(now)
+    return in_batches(now, KINDS, take_up)
 
 
 def take_up(said: list[Said], now: datetime) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -22,8 +23,12 @@ from samizdat.delivery.signing import signed
 # What an answer speaks of, where the next route may take the same mail.
 NOT_HERS = ("route", "config", "throttle")
 
-# Seconds one relay may take over one mail.
-CARRY = 60.0
+# Seconds: one relay over one mail, and all of them together.
+CARRY, ALTOGETHER = 20.0, 40.0
+# Seconds for which a relay that let a mail wait so long gets none: the next route takes them, or they wait.
+QUIET = 60.0
+# Routes that answered nothing -> until when they are left alone.
+_quiet: dict[int, float] = {}
 
 
 def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
@@ -77,8 +82,11 @@ def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime)
     It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
     """
     outcome: Outcome = Deferred(0, "", "route")
+    until = time.monotonic() + ALTOGETHER
     for route in _with_room(organisation, address.domain(address.normalise(sender)), now):
-        outcome = _by(route, replace(message, content=signed(route, sender, message.content)))
+        if (left := until - time.monotonic()) <= 0:
+            break
+        outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
         if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
             return outcome
     return outcome
@@ -88,7 +96,7 @@ def _with_room(organisation: Any, domain: str, now: datetime) -> Iterator[Route]
     """Those that do not take the sender's domain come last."""
     full = []
     rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
-    routes = list(rows.order_by("priority", "id"))
+    routes = [route for route in rows.order_by("priority", "id") if time.monotonic() >= _quiet.get(route.pk, 0.0)]
     barred = barred_at([route.pk for route in routes])
     for route in routes:
         if domain in barred.get(route.pk, ()):
@@ -100,9 +108,12 @@ def _with_room(organisation: Any, domain: str, now: datetime) -> Iterator[Route]
     yield from full
 
 
-def _by(route: Route, message: plugs.Message) -> Outcome:
+def _by(route: Route, message: plugs.Message, seconds: float) -> Outcome:
     feed = One(message)
     # Condemning a route is the sender's business; here the next one is tried.
-    with contextlib.suppress(plugs.RouteDown, plugs.BadRoute, plugs.NoSuchPlug, TimeoutError, OSError):
-        asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), CARRY))
+    with contextlib.suppress(plugs.RouteDown, plugs.BadRoute, plugs.NoSuchPlug, OSError):
+        try:
+            asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), seconds))
+        except TimeoutError:
+            _quiet[route.pk] = time.monotonic() + QUIET
     return feed.outcome or Deferred(0, "", "route")

@@ -16,7 +16,7 @@ from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.models import Worker
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
-from samizdat.worker import asking, bell, clock, metrics, signups, tasks, telling
+from samizdat.worker import bell, clock, mails, metrics, signups, tasks
 from samizdat.worker.engine import STOP_SECONDS, run_engine
 
 log = logging.getLogger("samizdat.worker")
@@ -70,7 +70,9 @@ class Watch:
         return self.pulse.worker.pk if self.pulse.worker else None
 
     def keep(self) -> None:
+        self.pulse.watch(connections["gate"])
         if connection.vendor != "postgresql":
+            self.pulse.watch(connection)
             self.pulse.move()
             return
         connection.ensure_connection()
@@ -142,15 +144,13 @@ def _belong_to_us() -> None:
 
 
 def run_signups() -> None:
-    """A loop of its own: a relay may take a minute over a mail, and nobody's leaving waits for that."""
+    """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
     only = Only(SIGNUPS_LOCK)
 
     def round_() -> None:
         if only.here():
             _belong_to_us()
-            signups.take(hours.now())
-            asking.take(hours.now())
-            telling.take(hours.now())
+            mails.look(hours.now())
             stuck = signups.memory.stuck
             name = clock.SIGNUPS
             clock.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})

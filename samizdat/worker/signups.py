@@ -16,7 +16,7 @@ from samizdat import plugs, saying
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
-from samizdat.audience.actions.mailed import once_a_day, tell_unmailed
+from samizdat.audience.actions.mailed import few_a_day, once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
 from samizdat.campaigns import senders
@@ -26,16 +26,17 @@ from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.core.spoken import Words
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
-from samizdat.options import option
+from samizdat.options import confirmations_an_hour
 from samizdat.vault import house
 from samizdat.worker import appeals, mailing
-from samizdat.worker.boxes import Said, given_up, opened
+from samizdat.worker.boxes import Said, given_up, in_batches
 
 log = logging.getLogger("samizdat.worker")
 
 # Where the settings of a list have the words of each purpose.
 _DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
 
+KINDS = ("signup",)
 # Seconds between two tries of one mail.
 WAITS = (5, 30, 120, 600)
 # Tries of a mail that is stuck: half a minute.
@@ -59,38 +60,44 @@ class Memory:
         tries = self.tries.get(row, (0, 0.0))[0]
         self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
 
+    def forget(self, row: int) -> None:
+        self.tries.pop(row, None)
+
     @property
     def stuck(self) -> int:
         """Mails that were tried several times, for half a minute or longer."""
-        return sum(tries >= STUCK for tries, _until in self.tries.values())
+        return sum(tries >= STUCK for tries, _until in [*self.tries.values()])
 
     def waiting(self) -> Mapping[tuple[int, str], int]:
         """How many are held up, by organisation and why. A route may be back at the next try; a sender is not."""
-        tried = {row: self.tries.get(row, (0, 0.0))[0] for row in self.held}
-        return Counter(of for row, of in self.held.items() if of[1] == "sender" or tried[row] >= STUCK)
+        held = self.held.copy()  # Other lanes go on meanwhile.
+        tried = {row: self.tries.get(row, (0, 0.0))[0] for row in held}
+        return Counter(of for row, of in held.items() if of[1] == "sender" or tried[row] >= STUCK)
 
     def may_send(self, organisation: int) -> bool:
         times = self.sent.setdefault(organisation, deque())
         while times and time.monotonic() - times[0] > 3600:
             times.popleft()
-        return len(times) < an_hour()
+        return len(times) < confirmations_an_hour()
 
     def wrote(self, organisation: int) -> None:
         self.sent.setdefault(organisation, deque()).append(time.monotonic())
 
 
-def an_hour() -> int:
-    text = option("SAMIZDAT_CONFIRMATIONS")
-    return int(text) if text.isdecimal() else 1000
-
-
 memory = Memory()
 
 
-def take(now: datetime) -> int:
-    """Takes up the sign-ups that wait and are due; returns how many are done with."""
+def take(now: datetime, place: bytes | None = None) -> int:
+    """Takes up the sign-ups that wait and are due, of all organisations or of one; returns how many are done with."""
+    done = in_batches(now, KINDS, _take_up, memory, place)
+    if place is None:
+        tell_waiting()
+    return done
+
+
+def _take_up(said: list[Said], now: datetime) -> int:
     done = 0
-    for one in opened(now, ("signup",), skip=lambda row: not memory.due(row)):
+    for one in said:
         memory.held.pop(one.row, None)
         try:
             finished = _take(one, now)
@@ -99,16 +106,12 @@ def take(now: datetime) -> int:
             finished = given_up(one, now)
         if finished:
             gate.done_with([one.row])
-            memory.tries.pop(one.row, None)
             memory.held.pop(one.row, None)
             done += 1
-        else:
-            memory.put_off(one.row)
-    _tell_waiting()
     return done
 
 
-def _tell_waiting() -> None:
+def tell_waiting() -> None:
     """For the desk, whenever it is another number."""
     waiting = memory.waiting()
     if waiting != memory.told:
@@ -144,6 +147,8 @@ def _take(said: Said, now: datetime) -> bool:
             return not target.appeals or appeals.ask(said, _about(said, known, target), memory, now)
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
         if not once_a_day(said.organisation, f"confirm {address.comparable(wanted)}", said.row, now):
+            return True
+        if not few_a_day(said.organisation, "confirm", wanted, said.row, now):
             return True
         subscriber = _asked(said, wanted, target)
     except (address.BadAddress, AudienceError):

@@ -9,13 +9,16 @@ from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.rights.actions import heard, stay
-from samizdat.worker.boxes import Said, each, opened
+from samizdat.worker.boxes import Said, each, in_batches
 from samizdat.worker.intake import SLICE, all_proven
 
 
 def take(now: datetime) -> int:
     """How many answers were taken up; whether a question is still open is rights/actions/renewing.py's to say."""
-    said = opened(now, ("stay",))
+    return in_batches(now, ("stay",), _take_up)
+
+
+def _take_up(said: list[Said], now: datetime) -> int:
     for organisation in dict.fromkeys(one.organisation.id for one in said):
         mine = [one for one in said if one.organisation.id == organisation]
         for at in range(0, len(mine), SLICE):

@@ -38,14 +38,22 @@ WAIT = 60.0
 _later: dict[tuple[str, int], float] = {}
 
 
-def take(now: datetime) -> int:
-    """Mails to the admins what they were not mailed yet; how many mails went out."""
+def take(now: datetime, organisation: int | None = None) -> int:
+    """Mails to the admins what they were not mailed yet, of all organisations or of one; how many mails went out."""
+    return sum(_tell(one, now) for one in _due(now) if organisation in (None, one.organisation.pk))
+
+
+def waiting(now: datetime) -> set[int]:
+    """Organisations whose admins are to be mailed something."""
+    return {one.organisation.pk for one in _due(now)}
+
+
+def _due(now: datetime) -> list["_Told"]:
     since = now - GIVE_UP
     exports = Export.objects.select_related("organisation").filter(plain=True, created__gt=since)
     refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
     told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
-    told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
-    return sum(_tell(one, now) for one in told)
+    return told + [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
 
 
 class _Told(NamedTuple):

@@ -197,3 +197,18 @@ def test_provider_codes_never_move():
 )
 def test_a_domain_has_a_provider_or_is_other(host, name):
     assert address.PROVIDERS[provider(host)] == name
+
+
+@pytest.mark.parametrize(
+    ("written", "behind"),
+    [
+        ("Ada+News@Example.org", "ada@example.org"),
+        ("a.d.a+1@gmail.com", "ada@gmail.com"),
+        ("ada@googlemail.com", "ada@gmail.com"),
+        ("a.da@example.org", "a.da@example.org"),
+        ("+@example.org", "+@example.org"),
+        ("ada@example.org", "ada@example.org"),
+    ],
+)
+def test_the_mailbox_behind_an_address_is_one_however_it_is_spelled(written: str, behind: str) -> None:
+    assert address.root(written) == behind

@@ -91,9 +91,11 @@ def test_what_readers_sent_stays_until_it_is_done_with() -> None:
     found = place()
     for box in (b"one", b"two", b"three"):
         actions.drop_in(found, box)
-    first = actions.take_up(limit=2)
+    first = actions.take_up(actions.next_rows(("",), 2))
     assert [bytes(row.box) for row in first] == [b"one", b"two"]
-    assert [bytes(row.box) for row in actions.take_up(after=first[-1].id)] == [b"three"]
+    assert actions.put_off([row.id for row in first]) == {row.id for row in first}
+    assert [bytes(row.box) for row in actions.take_up(actions.next_rows(("",), 9))] == [b"three"]
+    assert actions.rows_put_off(("",), 0, 9) == [row.id for row in first]
     actions.done_with([row.id for row in first])
     assert [bytes(row.box) for row in Intake.objects.all()] == [b"three"]
 

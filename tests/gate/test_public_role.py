@@ -9,6 +9,7 @@ from django.db import connections
 from psycopg import errors
 
 from samizdat.gate import actions
+from samizdat.gate.models import Place
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -48,7 +49,17 @@ def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) 
     for table in actions.READABLE:
         public_role.execute(f"SELECT * FROM gate_{table}")
     public_role.execute("INSERT INTO gate_intake (place_id, box) VALUES (%s, %s)", [UID, b"sealed"])
-    assert [bytes(row.box) for row in actions.take_up()] == [b"sealed"]
+    assert [bytes(row.box) for row in actions.take_up(actions.next_rows(("",), 9))] == [b"sealed"]
+
+
+def test_it_drops_in_one_box_of_a_kind_and_mark_without_reading_what_waits(
+    public_role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "connections", {"gate": public_role})
+    place = Place(uid=UID)
+    assert actions.drop_in(place, b"sealed", "leave", bytes(16))
+    assert not actions.drop_in(place, b"sealed", "leave", bytes(16))
+    assert actions.drop_in(place, b"sealed", "back", bytes(16))
 
 
 def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any) -> None:
@@ -76,6 +87,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "INSERT INTO gate_intake (place_id, box) VALUES ('\\x00', '') RETURNING id",
         "DELETE FROM gate_intake",
         "UPDATE gate_intake SET box = ''",
+        "INSERT INTO gate_intake (place_id, put_off, box) VALUES ('\\x00', 1, '')",
         "UPDATE gate_place SET box_key = ''",
         "DELETE FROM gate_tokenstate",
         "INSERT INTO gate_tokenstate VALUES ('\\x00', 'left')",

@@ -74,10 +74,12 @@ def reader() -> Iterator[Client]:
 @pytest.fixture(autouse=True)
 def _quick_and_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forms may be sent off at once, and nothing is left of the test before."""
-    from samizdat.public import joining, stamps
+    from samizdat.public import door, joining, stamps
 
     monkeypatch.setattr(stamps, "YOUNGEST", 0)
     monkeypatch.setattr(joining, "purses", stamps.Purses())
+    monkeypatch.setattr(door, "purses", stamps.Purses())
+    monkeypatch.setattr(door, "memory", door.Memory())
     monkeypatch.setattr(joining, "used", stamps.Used())
 
 

@@ -79,10 +79,12 @@ class TestLeaving:
         assert answer["Content-Type"] == "text/plain"
         assert opened()[0]["way"] == "one-click"
 
-    def test_a_body_that_is_no_form_still_leaves(self, reader: Client) -> None:
-        assert reader.post(f"/u/{token()}", b"\xff\x00", "multipart/form-data; boundary=x").status_code == 200
-        assert reader.post(f"/u/{token()}", b"{}", "application/json").status_code == 200
-        assert [said["kind"] for said in opened()] == ["leave", "leave"]
+    @pytest.mark.parametrize(
+        ("body", "kind"), [(b"\xff\x00", "multipart/form-data; boundary=x"), (b"{}", "application/json")]
+    )
+    def test_a_body_that_is_no_form_still_leaves(self, reader: Client, body: bytes, kind: str) -> None:
+        assert reader.post(f"/u/{token()}", body, kind).status_code == 200
+        assert [said["kind"] for said in opened()] == ["leave"]
 
     def test_the_button_of_the_page_leaves_and_offers_one_way_back(self, reader: Client) -> None:
         page = reader.get(f"/u/{token()}").content.decode()

@@ -219,18 +219,18 @@ def out(lantern: Any, tmp_path: Path) -> Path:
 
 def say(organisation: Any, kind: str, **words: Any) -> None:
     """Drops in what the public process would."""
-    seal_in(organisation, json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode())
+    seal_in(organisation, json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode(), kind[:8])
 
 
-def seal_in(organisation: Any, text: bytes) -> None:
-    """Drops in whatever a public process can seal."""
+def seal_in(organisation: Any, text: bytes, kind: str = "") -> None:
+    """Drops in whatever a public process can seal, and says of it what it likes."""
     from samizdat.core import seal
     from samizdat.gate import actions as gate
     from samizdat.gate.models import Place
 
     place = Place.objects.get(uid=bytes(organisation.uid))
     box = seal.seal_to(bytes(place.box_key), text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
-    gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+    gate.drop_in(place, struct.pack(">I", place.box_number) + box, kind)
 
 
 def status(subscriber: Any, list_: Any) -> str:

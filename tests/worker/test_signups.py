@@ -193,3 +193,18 @@ def test_an_hour_has_a_limit_for_each_organisation(
     signups.take(NOW)
     assert len(mails(out)) == 3
     assert Intake.objects.count() == 2
+
+
+def test_one_mailbox_under_many_spellings_gets_three_mails_a_day(lantern: Any, thursday: Any, out: Path) -> None:
+    spelled = [f"victim+{number}@gmail.com" for number in range(10)]
+    spelled += ["vic.tim@gmail.com", "v.i.c.t.i.m+x@googlemail.com"]
+    for address in spelled:
+        ask(lantern, thursday, address)
+    signups.take(NOW)
+    assert len(mails(out)) == 3 and not Intake.objects.exists()
+    ask(lantern, thursday, "boris+news@example.org")
+    signups.take(NOW)
+    assert len(mails(out)) == 4
+    ask(lantern, thursday, "victim+tomorrow@gmail.com")
+    signups.take(NOW + timedelta(days=1))
+    assert len(mails(out)) == 5

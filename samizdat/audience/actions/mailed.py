@@ -7,7 +7,11 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.audience.models import Mailed, Unmailed
+from samizdat.core import address
 from samizdat.vault import house
+
+# Mails of a kind in a day to one mailbox under several spellings: some people do use them.
+A_DAY = 3
 
 
 def once_a_day(organisation: Any, what: str, box: int, now: datetime) -> bool:
@@ -24,6 +28,13 @@ def once_a_day(organisation: Any, what: str, box: int, now: datetime) -> bool:
         defaults={"box": box},
     )
     return row.box == box
+
+
+def few_a_day(organisation: Any, what: str, to: str, box: int, now: datetime) -> bool:
+    """Whether one more mail of a kind may go today to the mailbox behind this address, whichever of its spellings it
+    is: a program that puts +1, +2, +3 behind a name means one person."""
+    kept = f"{what} behind {address.root(to)}"
+    return any(once_a_day(organisation, f"{kept} {number}", box, now) for number in range(A_DAY))
 
 
 def forget_mailed(now: datetime) -> None:

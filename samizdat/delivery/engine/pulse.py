@@ -71,6 +71,16 @@ class Pulse:
         """The thread has got something done."""
         self.moved = time.monotonic()
 
+    def watch(self, connection: Any) -> None:
+        """Every statement on this session of the thread is something that it has got done, too."""
+        if self._did not in connection.execute_wrappers:
+            connection.execute_wrappers.append(self._did)
+
+    def _did(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        self.move()
+        return result
+
     def _moved(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Around every statement: long work of many statements lives, one statement that never ends does not."""
         result = execute(sql, params, many, context)
