@@ -15,5 +15,6 @@ os.environ["SAMIZDAT_DATA"] = os.path.join(
     os.environ["SAMIZDAT_TEST_ROOT"], "data-" + os.environ.get("PYTEST_XDIST_WORKER", "main")
 )
 os.makedirs(os.environ["SAMIZDAT_DATA"], exist_ok=True)
+os.environ["SAMIZDAT_INNER_NETWORKS"] = "127.0.0.1 ::1"  # Where the servers are that tests play.
 for name in ("SAMIZDAT_KEY_FILE", "SAMIZDAT_GATE_URL", "SAMIZDAT_LANGUAGE", "SAMIZDAT_DEBUG"):
     os.environ.pop(name, None)

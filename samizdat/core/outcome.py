@@ -145,6 +145,7 @@ REASONS = {
     "refused": "{host} refused to talk to us ({answer}). Ask the provider, or send by another route.",
     "same_refusal": "{host} gave the same refusal for many different domains in a row ({answer}), so it means the route and not the people. Nobody was marked as bounced. Ask the provider, then press Test.",
     "no_such_host": "The name {host} has no address in DNS. Check the spelling in the route, or the DNS of this machine.",
+    "inside": "{host} leads to an address inside this server’s own network, so nothing was sent. Use a relay with a public address, or ask whoever runs the server to allow it (SAMIZDAT_INNER_NETWORKS) or to add the route there with samizdat route add.",
     "no_connection": "{host} cannot be reached ({detail}). Check host and port of the route; we try again by ourselves.",
     "silent": "{host} does not answer in time ({detail}). Check host and port: smtps:// is usually port 465, smtp:// port 587. We try again by ourselves.",
     "no_answer": "{host} does not answer in time ({detail}). We try again by ourselves; if it stays so, ask the provider.",
@@ -182,7 +183,7 @@ WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
     **dict.fromkeys(("login", "key", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
     **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "fingerprint"), "provider"),
-    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
+    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "inside", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
     **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
     **dict.fromkeys(("command_missing", "command_failed", "command_busy", "command_hung"), "admin"),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Named reads of what is owed and what became of it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
@@ -32,6 +32,7 @@ from samizdat.delivery.models import (
     RouteTotal,
 )
 from samizdat.events.models import Event
+from samizdat.options import inner_networks
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json
 
@@ -248,9 +249,10 @@ def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
 
 def _settings_of(route: Route, keys: Any) -> Any:
     told = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
-    return plugs.read_url(
+    settings = plugs.read_url(
         route.name, told["url"], password=told["password"], connections=route.connections, rate=route.rate
     )
+    return replace(settings, inside=None if told.get("ours", True) else inner_networks())
 
 
 # A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that

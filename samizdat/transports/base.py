@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from samizdat.core import refusals
+from samizdat.core.inside import Network
 from samizdat.core.outcome import (
     Deferred,
     Outcome,
@@ -141,6 +142,8 @@ class RouteSettings:
     options: Mapping[str, str] = field(default_factory=dict)
     connections: int = 50
     rate: float | None = None
+    # What it may reach beside public addresses; None, for one that was added on the server itself: everything.
+    inside: tuple[Network, ...] | None = None
 
     @property
     def has_login(self) -> bool:

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 import h11
 
+from samizdat.core.inside import Network
 from samizdat.core.outcome import RouteVerdict
 from samizdat.transports.base import BadRoute
 from samizdat.transports.crew import Lost
+from samizdat.transports.dialing import Inside, dial
 from samizdat.transports.smtp_server import make_context
 
 # Of an answer so much is kept; a longer one is not read to its end.
@@ -214,8 +216,9 @@ class Connection(asyncio.Protocol):
 class Pool:
     """Connections to one place. `connect`, `timeout`: the longest wait for a connection and for an answer, seconds."""
 
-    def __init__(self, place: Place, connect: float, timeout: float) -> None:
+    def __init__(self, place: Place, connect: float, timeout: float, inside: tuple[Network, ...] | None = None) -> None:
         self.place = place
+        self.inside = inside
         self.connect = connect
         self.timeout = timeout
         self.resting: list[Connection] = []
@@ -297,11 +300,11 @@ class Pool:
             }
         try:
             async with asyncio.timeout(self.connect):
-                loop = asyncio.get_running_loop()
-                _, connection = await loop.create_connection(Connection, self.place.host, self.place.port, **options)
+                return await dial(Connection, self.place.host, self.place.port, self.inside, **options)
+        except Inside:
+            raise self.lost("inside", "", "dead", None) from None
         except (OSError, ssl.SSLError, TimeoutError) as error:
             raise self.not_connected(error) from None
-        return connection
 
     def not_connected(self, error: BaseException) -> Lost:
         detail = " ".join(str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error).split())[

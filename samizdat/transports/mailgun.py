@@ -63,7 +63,7 @@ class Transport(base.Transport):
 
     async def carry(self, feed: Feed) -> None:
         """Carry everything the feed gives. Raises RouteDown."""
-        pool = Pool(self.place, self.connect, self.timeout)
+        pool = Pool(self.place, self.connect, self.timeout, self.route.inside)
 
         async def hand_over(message: Message, finishing: Callable[[], None]) -> tuple[Outcome, RouteVerdict]:
             if not is_one_address(message.recipient):
@@ -81,7 +81,7 @@ class Transport(base.Transport):
 
         Looking at the domain would say more, but a key that may only send is not allowed to.
         """
-        pool = Pool(self.place, self.connect, self.timeout)
+        pool = Pool(self.place, self.connect, self.timeout, self.route.inside)
         start, end = self.form("", b"Subject: test\r\n\r\n")
         try:
             answer = await pool.post(self.path, self.headers(), start, end, no_finishing)
@@ -97,7 +97,7 @@ class Transport(base.Transport):
 
     async def standing(self) -> RouteVerdict | None:
         """The state of the sending domain. A key that may only send is not told; then nobody knows more than before."""
-        pool = Pool(self.place, self.connect, self.timeout)
+        pool = Pool(self.place, self.connect, self.timeout, self.route.inside)
         try:
             for version in ("v4", "v3"):
                 answer = await pool.get(f"/{version}/domains/{self.route.host}", self.authorization())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from samizdat.transports.dialing import Inside, dial
 from samizdat.transports.smtp_server import Fault, Server, make_context
 from samizdat.transports.smtp_session import CLOSED, Session
 
@@ -50,7 +51,6 @@ async def fingerprint_of(server: Server) -> str:
 
 async def connect_once(server: Server) -> Session:
     """The same, and nothing is asked about a certificate."""
-    loop = asyncio.get_running_loop()
     implicit = server.encryption == "implicit"
     session: Session | None = None
     options: dict[str, Any] = {}
@@ -63,7 +63,7 @@ async def connect_once(server: Server) -> Session:
     make: Callable[[], Session] = lambda: Session(server)  # noqa: E731  (a factory, for the type)
     try:
         async with asyncio.timeout(server.patience.connect):
-            _, session = await loop.create_connection(make, server.host, server.port, **options)
+            session = await dial(make, server.host, server.port, server.route.inside, **options)
         await session.open()
     except BaseException as error:
         if session is not None:
@@ -71,7 +71,7 @@ async def connect_once(server: Server) -> Session:
             session.transport.abort()
         if isinstance(error, Fault):
             raise
-        if isinstance(error, OSError | ssl.SSLError | TimeoutError):
+        if isinstance(error, OSError | Inside | ssl.SSLError | TimeoutError):
             raise failed(server, error) from None
         raise
     return session
@@ -81,6 +81,8 @@ def failed(server: Server, error: BaseException) -> Fault:
     """Why no connection came about."""
     text = str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)
     detail = " ".join(text.split())[:120]
+    if isinstance(error, Inside):
+        return server.fault("dead", "inside")
     if isinstance(error, ssl.SSLCertVerificationError):
         return server.fault("dead", _UNTRUSTED.get(error.verify_code, "certificate"), detail=detail)
     if isinstance(error, ssl.SSLError):

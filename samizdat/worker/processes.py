@@ -16,7 +16,7 @@ from samizdat.delivery.engine.pulse import Pulse
 from samizdat.delivery.models import Worker
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
-from samizdat.worker import bell, clock, mails, metrics, signups, tasks
+from samizdat.worker import answering, bell, clock, mails, metrics, signups, tasks
 from samizdat.worker.engine import STOP_SECONDS, run_engine
 
 log = logging.getLogger("samizdat.worker")
@@ -151,6 +151,7 @@ def run_signups() -> None:
         if only.here():
             _belong_to_us()
             mails.look(hours.now())
+            answering.look()
             stuck = signups.memory.stuck
             name = clock.SIGNUPS
             clock.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})

@@ -15,6 +15,7 @@ from samizdat.delivery.models import Route
 from samizdat.web.forms.routes import RouteForm
 from tests.conftest import NOW
 from tests.http_server import Reply, ScriptedApi
+from tests.smtp_server import ScriptedServer
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -153,8 +154,8 @@ def test_saving_what_is_there_says_so_and_tests_nothing(here: House, desk: Desk,
 
 
 def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Desk) -> None:
-    answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"then": "edit"})
-    assert answer.headers["Location"] == _to(here, "edit-route", here.route.pk)
+    answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"then": "edit"}, follow=True)
+    assert answer.redirect_chain[-1][0] == _to(here, "edit-route", here.route.pk)
 
 
 def test_a_test_that_fails_condemns_the_route_and_the_page_says_why(here: House, desk: Desk, relay: Any) -> None:
@@ -347,3 +348,35 @@ def test_a_letter_that_waits_for_a_slowed_down_route_says_until_when(here: House
     report = viewer.get(_to(here, "report", here.sent.pk)).content.decode()
     assert "It waits for the route own-server until " in report
     assert "It rests until " in viewer.get(_to(here, "routes")).content.decode()
+
+
+def test_an_admin_reaches_nothing_inside_and_whoever_runs_the_server_may_allow_it(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS")
+    with ScriptedServer() as server:
+        where = server.url.removeprefix("smtp+plain://")
+        answers = {"scheme": "smtp+plain", "name": "second", "where": where, "priority": "20"}
+        told = desk("admin").post(_to(here, "routes"), answers, follow=True).content.decode()
+        assert "inside this server" in told and server.connected == 0
+        made = Route.objects.get(organisation=here.organisation, name="second")
+        assert (made.state, made.reason) == ("dead", "inside")
+        monkeypatch.setenv("SAMIZDAT_INNER_NETWORKS", "127.0.0.1")
+        assert actions.probe_route(made, now=NOW).ok
+
+
+def test_a_route_that_was_added_on_the_server_leads_inside_until_an_admin_leads_it_elsewhere(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS")
+    with ScriptedServer() as server, ScriptedServer() as other:
+        made = actions.add_route(here.organisation, "second", server.url, now=NOW)
+        page = _to(here, "edit-route", made.pk)
+        answers = {"scheme": "smtp+plain", "name": "postfix", "where": server.url[13:], "priority": "20"}
+        desk("admin").post(page, answers)
+        assert queries.way_of(Route.objects.get(pk=made.pk)).name == "postfix" and server.connected > 0
+        desk("admin").post(page, answers | {"where": other.url[13:]})
+        made.refresh_from_db()
+        assert made.reason == "inside" and other.connected == 0
+        actions.change_route(made, url=other.url, now=NOW)
+        assert actions.probe_route(made, now=NOW).ok, "whoever runs the server has said so"

@@ -21,6 +21,8 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from samizdat.core.inside import Address, is_public
+
 # Seconds: for one connection and answer, for one link with all its steps, for all links of a letter.
 PATIENCE, LONGEST, ALTOGETHER = 6.0, 15.0, 45.0
 STEPS = 5
@@ -31,9 +33,6 @@ PORTS = frozenset({80, 443, 8080, 8443})
 # What a plain browser says; many sites turn away what calls itself a program.
 AGENT = "Mozilla/5.0 (compatible; link check of a newsletter)"
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 type Resolve = Callable[[str, int], list[str]]
 type Permit = Callable[[Address], bool]
 
@@ -57,17 +56,6 @@ class _Refused(Exception):
 
 class _Broken(Exception):
     """`str()` is a code: no_host, no_name, no_connection, no_certificate, no_answer, loop, bad_address."""
-
-
-def is_public(address: Address) -> bool:
-    """Whether everybody on the net means the same machine by it. Addresses that carry another are looked into."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -49,6 +49,7 @@ def demo(port: int, once: bool, language: str) -> None:
 def use_folder(folder: Path) -> None:
     """The demo runs on embedded everything, whatever the environment says."""
     os.environ["SAMIZDAT_DATA"] = str(folder)
+    os.environ["SAMIZDAT_INNER_NETWORKS"] = "127.0.0.1 ::1"  # Whoever looks around may add a server of their own.
     for name in ("DATABASE_URL", "SAMIZDAT_GATE_URL", "SAMIZDAT_KEY_FILE"):
         os.environ.pop(name, None)
     load_django()

@@ -33,6 +33,8 @@ ASKS_FOR_PATIENCE = ("rate", "busy", "quota", "credits", "same_refusal")
 # Seconds until one that cannot be reached is asked again: the first time, and from then on.
 ASK_AGAIN = 60
 LATER = 600
+# Seconds that a test of a route may take, all in all.
+ALTOGETHER = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def add_route(
     signs: bool = True,
     warm_up: str | None = None,
 ) -> Route:
-    """A new way out; URL and credentials are sealed. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
+    """A new way out; URL and credentials are sealed, and whether it was added on the server itself (by nobody who has
+    signed in), for then it may lead anywhere. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
     we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
     Errors: RouteRefused.
     """
@@ -86,7 +89,7 @@ def add_route(
                 changed=now,
             )
             route.settings_sealed = seal_json(
-                keys, {"url": url.strip(), "password": password}, "route", "settings", route.pk
+                keys, {"url": url.strip(), "password": password, "ours": by is None}, "route", "settings", route.pk
             )
             route.save(update_fields=["settings_sealed"])
             record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
@@ -134,11 +137,14 @@ def change_route(
     many = connections or route.connections
     known = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
     wanted = _wanted(name, known, url, password)
+    # A URL that is given on the server itself may lead anywhere, also the one that an admin had given.
+    ours = known.get("ours", True) and _leads_as(name, known["url"], wanted["url"])
+    wanted["ours"] = ours or (by is None and url is not None)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else _place(priority)
     after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
-    if found:
+    if found or wanted["ours"] != known.get("ours", True):
         _write(route, after, wanted, [one.word for one in found], now, by)
         route.refresh_from_db()
     return found
@@ -203,6 +209,12 @@ def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | N
             raise RouteRefused(text % {"host": before.leads_to, "other": after.leads_to}, "password")
         kept = before.password
     return {"url": url.strip(), "password": kept}
+
+
+def _leads_as(name: str, before: str, after: str) -> bool:
+    """Whether a URL leads to the same server as another one."""
+    one, other = (plugs.read_url(name, url) for url in (before, after))
+    return (one.scheme, one.host, one.port, one.options) == (other.scheme, other.host, other.port, other.options)
 
 
 def _differences(before: Way, after: Way) -> list[Changed]:
@@ -340,9 +352,27 @@ def name_of_removed(name: str, number: int) -> str:
 
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
-    verdict: RouteVerdict = asyncio.run(transport_of(route, for_test=True).probe())
+    verdict = asyncio.run(_probed(transport_of(route, for_test=True)))
     believe(route, verdict, now=now, by=by)
     return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+
+
+async def _probed(transport: Any) -> RouteVerdict:
+    try:
+        return await asyncio.wait_for(transport.probe(), limit_of(transport))
+    except TimeoutError:
+        return silent(transport)
+
+
+def limit_of(transport: Any) -> float | None:
+    """One that answers a word every ten seconds makes no single wait too long, but somebody waits for all of them. A
+    command that hands a letter on is given its own time."""
+    return ALTOGETHER if "connect" in transport.known_options else None
+
+
+def silent(transport: Any) -> RouteVerdict:
+    """What is said of one that was not done in that time."""
+    return RouteVerdict("throttled", "no_answer", {"host": transport.route.leads_to, "detail": f"{ALTOGETHER:g} s"}, 60)
 
 
 def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = None, domain: str = "") -> None:

@@ -1,0 +1,44 @@
+"""Connections to a host by its name: only to addresses that the route may lead to, and to the very ones looked at.
+
+A name that leads to a public address when it is looked at, and to the machine's own a moment later, leads nowhere else
+by us: it is looked up once, and the connection goes to what was found.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from samizdat.core.inside import Network, permitted
+
+
+class Inside(Exception):
+    """The name leads to an address inside our own network, and the route may not."""
+
+
+async def dial(
+    make: Callable[[], Any], host: str, port: int, allowed: tuple[Network, ...] | None, **options: Any
+) -> Any:
+    """A connection as asyncio's create_connection makes it. allowed: what the route may reach beside public addresses;
+    None: everything. Errors: Inside, and those of asyncio.
+    """
+    loop = asyncio.get_running_loop()
+    if allowed is None:
+        return (await loop.create_connection(make, host, port, **options))[1]
+    failed: OSError | None = None
+    for address in await _addresses(host, port, allowed):
+        try:
+            return (await loop.create_connection(make, address, port, **options))[1]
+        except OSError as error:  # The next one may answer.
+            failed = error
+    raise failed or socket.gaierror(socket.EAI_NONAME, "no address")
+
+
+async def _addresses(host: str, port: int, allowed: tuple[Network, ...]) -> list[str]:
+    """One that the route may not reach refuses them all."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    if not all(permitted(ipaddress.ip_address(one.partition("%")[0]), allowed) for one in addresses):
+        raise Inside
+    return addresses
