@@ -29,6 +29,7 @@ from samizdat.web.views import (
     oddities,
     people,
     places,
+    questions,
     renewals,
     reports,
     results,
@@ -203,6 +204,7 @@ privacy = [
 alive = [
     path("routes/", routes.routes, name="routes"),
     path("routes/<int:route_id>/", routes.edit_route, name="edit-route"),
+    path("questions/<int:question_id>", questions.question, name="question"),
     path("routes/<int:route_id>/test", routes.test_route, name="test-route"),
     path("routes/<int:route_id>/pause", routes.pause_route, name="pause-route"),
     path("routes/<int:route_id>/resume", routes.resume_route, name="resume-route"),

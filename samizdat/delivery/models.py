@@ -362,3 +362,18 @@ class Folded(models.Model):
     state = models.PositiveSmallIntegerField()
     count = models.BigIntegerField(default=0)
     day = models.DateField()  # When the last of them was folded.
+
+
+class Question(models.Model):
+    """What somebody at the desk wants to know of other people's servers, and what those said: the worker asks
+    (actions/questions.py), so that no page waits for them. Gone once it was read, or after an hour."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    by = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10)  # actions/questions.KINDS
+    about = models.BigIntegerField()  # Number of a route, a sending domain or a campaign.
+    asked_sealed = models.BinaryField()
+    answer_sealed = models.BinaryField(default=b"")
+    asked = models.DateTimeField()
+    began = models.DateTimeField(null=True)
+    done = models.DateTimeField(null=True)

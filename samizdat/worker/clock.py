@@ -22,7 +22,7 @@ from samizdat.audience.exporting import agreeing
 from samizdat.campaigns import presence
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import jumps
-from samizdat.delivery.actions import digests, domains, standing
+from samizdat.delivery.actions import digests, domains, questions, standing
 from samizdat.delivery.models import Step
 from samizdat.events import chain
 from samizdat.gate import actions as gate
@@ -177,6 +177,7 @@ SLOW: dict[str, Deed] = {
     "typos and doubles": odd_addresses,
     "the hash chain": link_chain,
     "what has expired": expired,
+    "questions that nobody came back for": questions.forget,
     "keys whose overlap is over": domains.retire_due,
     "headcounts": headcount.fold,
     "old bells": bells,
@@ -197,6 +198,7 @@ PATIENT = frozenset(
         "exports that nobody fetched",
         "undoing that is over",
         "what has expired",
+        "questions that nobody came back for",
         "keys whose overlap is over",
         "pauses that are over",
         "sheets that have lain out their time",

@@ -84,7 +84,15 @@ class House:
             "tag_id": self.organisation.tags.filter(removed=False).order_by("pk")[0].pk,
             "template_id": self.template,
             "folder_id": self.folder,
+            "question_id": self.question(),
         }
+
+    def question(self) -> int:
+        """One that waits for its answer."""
+        from samizdat.delivery.actions import questions
+
+        page = f"/o/{self.organisation.slug}/"
+        return questions.ask(self.organisation, "probe", self.route.pk, now=NOW, by=self.people["admin"], then=page).pk
 
 
 @dataclass(repr=False)
@@ -267,6 +275,30 @@ def signed_in(person: Any) -> Client:
     client = Client()
     client.force_login(person, "samizdat.accounts.backend.BlindIndexBackend")
     return client
+
+
+@pytest.fixture(autouse=True)
+def _worker_answers(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The worker looks for what is asked as soon as it is asked, and the page finds the answer."""
+    from django.utils import timezone
+
+    from samizdat.delivery.actions import questions
+
+    if "no_worker" in request.fixturenames:
+        return
+    ask = questions.ask
+
+    def asked(*args: Any, **words: Any) -> Any:
+        found = ask(*args, **words)
+        questions.answer(found.pk, timezone.now())
+        return found
+
+    monkeypatch.setattr(questions, "ask", asked)
+
+
+@pytest.fixture
+def no_worker() -> None:
+    """Whoever wants an answer has it given."""
 
 
 @pytest.fixture

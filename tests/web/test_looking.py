@@ -65,7 +65,7 @@ def test_the_reading_order_and_the_weight_are_told(here: House, desk: Desk) -> N
 
 
 def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samizdat.delivery import actions as delivery
+    from samizdat.delivery.actions import questions
     from samizdat.delivery.actions.testing import Tried
 
     sent: list[str] = []
@@ -74,7 +74,7 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
         sent.extend(to)
         return [Tried(address, address != "full@a.example", "The mailbox is full.") for address in to]
 
-    monkeypatch.setattr(delivery, "send_test", send)
+    monkeypatch.setattr(questions, "send_test", send)
     client, dmitri = desk("editor"), here.people["viewer"]
     client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "one@a.example\nfull@a.example\n"})
     ticked = {"to": ["me", str(dmitri.pk), "seeds", "99999"], "others": "ONE@a.example\ntwo@a.example"}

@@ -25,7 +25,7 @@ from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict,
 from samizdat.delivery import signing
 from samizdat.delivery.actions import barring, refusing
 from samizdat.delivery.actions.pacing import send_first
-from samizdat.delivery.actions.routes import believe
+from samizdat.delivery.actions.routes import believe, limit_of, silent
 from samizdat.delivery.errors import NoRoute, WantsNoMail
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_of
@@ -189,9 +189,11 @@ async def _carry(transport: Any, messages: list[Any]) -> tuple[list[Tried], Rout
     database."""
     feed, verdict = _Few(messages), OK
     try:
-        await transport.carry(feed)
+        await asyncio.wait_for(transport.carry(feed), limit_of(transport))
     except plugs.RouteDown as error:
         verdict = error.verdict
+    except TimeoutError:
+        verdict = silent(transport)
     return [_tried(message.recipient, feed.told.get(message.recipient), verdict) for message in messages], verdict
 
 

@@ -9,12 +9,15 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns.checks import dead, empties, keeping, rules, spelling
+from samizdat import hours
+from samizdat.campaigns.checks import empties, keeping, rules, spelling
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.campaigns.offering import offered
+from samizdat.delivery.actions import questions
 from samizdat.delivery.checking import look
+from samizdat.delivery.errors import DeliveryError
 from samizdat.web import previews
 from samizdat.web.doors import WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
@@ -37,8 +40,10 @@ def checks(request: Any, campaign_id: int) -> HttpResponse:
     try:
         if found.state == "draft" and (deed := DEEDS.get(asked)):
             deed(request, found)
-    except CampaignError as refused:
+    except (CampaignError, DeliveryError) as refused:
         problem = str(refused)
+    asking, failed = questions.about_links(found, timezone.now())
+    problem = problem or failed
     if not request.htmx:
         if problem:
             messages.error(request, problem)
@@ -47,7 +52,8 @@ def checks(request: Any, campaign_id: int) -> HttpResponse:
     draft, proof = draft_of(found), proof_of(found, now)
     told = previews.checks(proof, draft, look(found, now, draft, proof))
     # The pressed button is gone with its finding: the keyboard goes on from the heading.
-    facts = {"campaign": found, "checks": told, "refused": problem, "pressed": asked in ("accept", "back", "learn")}
+    pressed = asked in ("accept", "back", "learn")
+    facts = {"campaign": found, "checks": told, "refused": problem, "pressed": pressed, "asking": asking}
     return render(request, "web/campaigns/parts/checks.html", facts)
 
 
@@ -61,8 +67,8 @@ def _slow(request: Any, found: Any) -> None:
 
 
 def _links(request: Any, found: Any) -> None:
-    now = timezone.now()
-    dead.ask(found, look(found, now).reading, now)
+    if not questions.about_links(found, timezone.now())[0]:
+        questions.ask(request.organisation, "links", found.pk, now=hours.asked(), by=request.person)
 
 
 def _accept(request: Any, found: Any) -> None:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from samizdat import wording
 from samizdat.accounts import people
@@ -30,12 +31,13 @@ from samizdat.core.consent import PURPOSES
 from samizdat.core.document import BadDocument
 from samizdat.core.document.merge import numbered_body
 from samizdat.core.languages import direction
-from samizdat.delivery import actions as delivery
 from samizdat.delivery import checking
-from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.actions import questions
+from samizdat.delivery.actions.testing import Tried
 from samizdat.events.actions import record
 from samizdat.web import beside, editing, previews, reading
 from samizdat.web import languages as spoken
+from samizdat.web.asking import ask
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import FORMATS, LONGEST_BODY, ROWS, ComposeForm
@@ -158,14 +160,14 @@ def _then(request: Any, found: Any) -> HttpResponse:
     if request.POST.get("then") == "language":
         return _add_language(request, found)
     reader = _chosen(request)
+    there = address(request.organisation, "campaign", found.pk) + (f"?as={reader.number}" if reader else "")
     if request.POST.get("then") == "test":
-        send_test(request, found, people.email_of(request.person), reader=reader)
-    elif request.POST.get("then") in dict(FORMATS):
+        return send_test(request, found, people.email_of(request.person), there, reader=reader)
+    if request.POST.get("then") in dict(FORMATS):
         _switch(request, found, request.POST["then"])
     elif code := request.POST.get("remove"):
         _remove_flaw(request, found, code)
-    there = address(request.organisation, "campaign", found.pk)
-    return redirect(f"{there}?as={reader.number}" if reader is not None else there)
+    return redirect(there)
 
 
 def _add_language(request: Any, found: Any) -> HttpResponse:
@@ -191,34 +193,40 @@ def _remove_flaw(request: Any, found: Any, code: str) -> None:
         messages.success(request, _("Taken out and saved."))
 
 
-def send_test(request: Any, found: Any, to: str, others: Iterable[Any] = (), reader: Any = None) -> None:
-    """One test letter of each version, and of `others`, and what became of them. reader: whose values it has, which
-    only somebody who writes may be sent.
+def send_test(
+    request: Any, found: Any, to: str, then: str, others: Iterable[Any] = (), reader: Any = None
+) -> HttpResponse:
+    """One test letter of each version, and of `others`, and then a page. reader: whose values it has, which only
+    somebody who writes may be sent.
     """
-    now = timezone.now()
     if reader is not None:
         about = row_id(request.organisation.id, reader.number)
-        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
-    try:
-        answers = [
-            answer
-            for letter in (found, *others)
-            for version in range(letter.variants.count() or 1)
-            for answer in delivery.send_test(
-                letter, [to], now=now, by=request.person, subscriber=reader, version=version
-            )
-        ]
-    except (DeliveryError, CampaignError) as refused:
-        messages.error(request, str(refused))
+        record("subscriber.previewed", request.organisation, now=timezone.now(), by=request.person, about=about)
+    letters = [(letter.pk, version) for letter in (found, *others) for version in range(letter.variants.count() or 1)]
+    return ask(request, "test", found.pk, then, to=[to], letters=letters, reader=reader.number if reader else 0)
+
+
+def tell_test(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    """What became of test letters, of one address or of several."""
+    asked = questions.words_of(question)
+    tried = [Tried(**one) for one in answer["tried"]]
+    if asked.get("several"):
+        taken = sum(one.ok for one in tried)
+        if taken:
+            text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
+            messages.success(request, text % {"n": taken})
+        for one in tried:
+            if not one.ok:
+                messages.error(request, f"{one.address}: {one.sentence}")
         return
-    for tried in answers:
-        if tried.ok:
-            said = _("A test for %(address)s is with the next server.") % {"address": tried.address}
-            if reader is not None:
-                said += " " + _("It has the values of No. %(number)s.") % {"number": wording.grouped(reader.number)}
+    for one in tried:
+        if one.ok:
+            said = _("A test for %(address)s is with the next server.") % {"address": one.address}
+            if asked["reader"]:
+                said += " " + _("It has the values of No. %(number)s.") % {"number": wording.grouped(asked["reader"])}
             messages.success(request, said)
         else:
-            messages.error(request, tried.sentence)
+            messages.error(request, one.sentence)
 
 
 def _save(request: Any, found: Any, form: ComposeForm) -> Saved:
@@ -270,10 +278,13 @@ def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     if seen:
         about = row_id(organisation.id, seen)
         record("subscriber.previewed", organisation, now=now, by=request.person, about=about)
+    asking, failed = questions.about_links(found, now)
     return {
         "campaign": found,
         "subject": draft_of(found).subject,
         "checks": previews.checks(proof, draft_of(found), checking.look(found, now, proof=proof)),
+        "asking": asking,
+        "refused": failed,
         "text": previews.text(proof, values),
         "seen": seen,
         "asked": _asked(request),

@@ -13,7 +13,8 @@ from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions import pacing
 from samizdat.delivery.errors import DomainRefused
 from samizdat.web import words
-from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
+from samizdat.web.asking import ask
+from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.domains import DomainForm, KeyForm, WarmUpForm
 
@@ -130,10 +131,13 @@ def _groups(row: signing.DomainRow) -> dict[str, Any]:
 def check_records(request: Any, domain_id: int) -> HttpResponse:
     """Asks the name servers; a new key whose record is there is published then."""
     found = _domain(request, domain_id)
-    for look in actions.look(found, now=timezone.now(), by=request.person):
-        tell = messages.success if look.found == "right" else messages.warning
-        tell(request, words.record_found(look.key.selector, look.found))
-    return go(request, "sending-domain", found.pk)
+    return ask(request, "records", found.pk, address(request.organisation, "sending-domain", found.pk))
+
+
+def tell_records(request: Any, _question: Any, answer: dict[str, Any]) -> None:
+    for selector, found in answer["records"]:
+        tell = messages.success if found == "right" else messages.warning
+        tell(request, words.record_found(selector, found))
 
 
 @deed(ADMINS)

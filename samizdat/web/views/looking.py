@@ -18,14 +18,12 @@ from samizdat.campaigns import languages, seeds, sharing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
-from samizdat.core.address import BadAddress
 from samizdat.core.letter import fill
-from samizdat.delivery import actions as delivery
-from samizdat.delivery.errors import DeliveryError
 from samizdat.events.actions import record
 from samizdat.web import languages as spoken
 from samizdat.web import looks, previews
-from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.asking import ask
+from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.views.campaigns import campaign_at, letter_at
 
 
@@ -121,19 +119,9 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
             return _page(request, found, status=422)
         about = row_id(request.organisation.id, reader.number)
         record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
-    try:
-        answers = delivery.send_test(found, addresses, now=now, by=request.person, subscriber=reader)
-    except (DeliveryError, CampaignError, BadAddress) as refused:
-        messages.error(request, _(str(refused)))
-        return _page(request, found, status=422)
-    taken = sum(tried.ok for tried in answers)
-    if taken:
-        text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
-        messages.success(request, text % {"n": taken})
-    for tried in answers:
-        if not tried.ok:
-            messages.error(request, f"{tried.address}: {tried.sentence}")
-    return go(request, "look", campaign_id, anchor="tests")
+    then = f"{address(request.organisation, 'look', campaign_id)}#tests"
+    number = reader.number if reader is not None else 0
+    return ask(request, "test", found.pk, then, to=addresses, letters=[(found.pk, 0)], reader=number, several=True)
 
 
 def _whose(request: Any, addresses: list[str]) -> Any:

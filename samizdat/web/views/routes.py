@@ -11,10 +11,13 @@ from django.utils.translation import gettext as _
 from samizdat import hours
 from samizdat.accounts import people
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import pacing
+from samizdat.delivery.actions import pacing, questions
+from samizdat.delivery.actions.routes import Tested
+from samizdat.delivery.actions.testing import Tried
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web import words
-from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go
+from samizdat.web.asking import ask
+from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.routes import ProbeForm, RouteForm
 
@@ -41,8 +44,7 @@ def routes(request: Any) -> HttpResponse:
         except (DeliveryError, ValueError) as refused:
             refuse(form, getattr(refused, "field", "where"), refused)
         else:
-            _try_saved(request, made, now)
-            return go(request, "routes")
+            return _try_saved(request, made)
     facts = {
         "routes": queries.routes(request.organisation),
         "form": form,
@@ -91,9 +93,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
             refuse(form, getattr(refused, "field", "where"), refused)
         else:
             _tell_changes(request, found, changes)
-            if changes:
-                _try_saved(request, found, now)
-            return go(request, "routes")
+            return _try_saved(request, found) if changes else go(request, "routes")
     facts = {"route": found, "way": way, "form": form}
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
 
@@ -106,17 +106,24 @@ def _tell_changes(request: Any, route: Any, changes: Any) -> None:
     messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": told})
 
 
-def _try_saved(request: Any, route: Any, now: datetime) -> None:
-    """One that does not answer rests from the beginning: it must not slow a letter down."""
-    verdict = actions.probe_route(route, now=now, by=request.person)
-    _tell(request, verdict, route)
-    if not verdict.ok:
-        route.refresh_from_db()
+def _try_saved(request: Any, route: Any) -> HttpResponse:
+    return ask(request, "probe", route.pk, address(request.organisation, "routes"), saved=True)
+
+
+def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
+    route, found_out = _route(request, question.about), Tested(**answer)
+    _tell(request, found_out, route)
+    if questions.words_of(question).get("saved") and not found_out.ok:
         if route.until:
             sentence = _("%(name)s is saved and rests. We ask it again by ourselves; Test asks at once.")
         else:
             sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
         messages.warning(request, sentence % {"name": route.name})
+
+
+def tell_letter(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    _tell(request, Tried(**answer), _route(request, question.about))
 
 
 def _route(request: Any, route_id: int) -> Any:
@@ -137,13 +144,13 @@ def _tell(request: Any, found_out: Any, route: Any) -> None:
 @deed(ADMINS)
 def test_route(request: Any, route_id: int) -> HttpResponse:
     """Connects and signs in; with an address it sends one short letter there."""
-    found, now = _route(request, route_id), hours.asked()
+    found = _route(request, route_id)
     form = ProbeForm(request.POST, prefix="probe")
+    page = ("edit-route", found.pk) if request.POST.get("then") == "edit" else ("routes",)
+    then = address(request.organisation, *page)
     if form.is_valid():
-        _tell(request, actions.send_probe(found, form.cleaned_data["to"], now=now, by=request.person), found)
-    else:
-        _tell(request, actions.probe_route(found, now=now, by=request.person), found)
-    return go(request, "edit-route", found.pk) if request.POST.get("then") == "edit" else go(request, "routes")
+        return ask(request, "letter", found.pk, then, to=form.cleaned_data["to"])
+    return ask(request, "probe", found.pk, then)
 
 
 @deed(ADMINS)

@@ -25,7 +25,7 @@ from samizdat.web import contests
 from samizdat.web import languages as spoken
 from samizdat.web import whom as saying
 from samizdat.web.checklist import checklist, domain_in
-from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.forms.base import refuse, sentences
 from samizdat.web.forms.campaigns import ReleaseForm, TestForm
 from samizdat.web.segmenting import segment_word
@@ -201,7 +201,7 @@ def test(request: Any, campaign_id: int) -> HttpResponse:
     found = letter_at(request, campaign_id)
     form = TestForm(request.POST, prefix="test")
     if form.is_valid():
-        send_test(request, found, form.cleaned_data["to"], languages.versions(found))
-    else:
-        messages.error(request, sentences(form))
+        then = address(request.organisation, "send", campaign_id)
+        return send_test(request, found, form.cleaned_data["to"], then, languages.versions(found))
+    messages.error(request, sentences(form))
     return go(request, "send", campaign_id)

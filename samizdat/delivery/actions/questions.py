@@ -1,0 +1,177 @@
+"""Questions to other people's servers: whether a route takes mail, a record is published, a link leads anywhere.
+
+Somebody at the desk asks, the worker goes and sees, and the page says what came of it. A server that answers nothing
+holds a lane of the worker for a minute, and no page of anybody.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.audience import queries as audience
+from samizdat.campaigns.checks import dead
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
+from samizdat.core.address import BadAddress
+from samizdat.delivery.actions import domains
+from samizdat.delivery.actions.routes import probe_route
+from samizdat.delivery.actions.testing import send_probe, send_test
+from samizdat.delivery.checking import look
+from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.models import Question, Route, SendingDomain
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+# Of one organisation at a time.
+MOST = 10
+# After that nobody answers any more: the worker that began has ended, or none runs.
+PATIENCE = timedelta(minutes=4)
+KEPT = timedelta(hours=1)
+
+
+class TooMuchAsked(DeliveryError):
+    """So much is being asked already."""
+
+    code = "too_much_asked"
+
+
+def ask(organisation: Any, kind: str, about: int, *, now: datetime, by: Any, **words: Any) -> Question:
+    """words: what the answer needs to know, and the page that shows it. Errors: TooMuchAsked."""
+    open_ = Question.objects.filter(organisation=organisation, done=None, asked__gt=now - PATIENCE)
+    if open_.count() >= MOST:
+        raise TooMuchAsked(_("Several servers are being asked already. Wait until they have answered, then try again."))
+    with transaction.atomic():
+        found = Question.objects.create(
+            organisation=organisation, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
+        )
+        found.asked_sealed = seal_json(house.keys(organisation), words, "question", "asked", found.pk)
+        found.save(update_fields=["asked_sealed"])
+    return found
+
+
+def words_of(question: Question) -> dict[str, Any]:
+    told = open_json(house.keys(question.organisation), bytes(question.asked_sealed), "question", "asked", question.pk)
+    return dict(told)
+
+
+def answer_of(question: Question) -> dict[str, Any]:
+    """What came of it; only of one that is done."""
+    keys, sealed = house.keys(question.organisation), bytes(question.answer_sealed)
+    return dict(open_json(keys, sealed, "question", "answer", question.pk))
+
+
+def about_links(campaign: Campaign, now: datetime) -> tuple[bool, str]:
+    """Whether the links of a campaign are being asked now; else why they could not be, which is told once."""
+    rows = Question.objects.select_related("organisation").filter(kind="links", about=campaign.pk)
+    newest = rows.filter(organisation=campaign.organisation).order_by("pk").last()
+    if newest is None or is_lost(newest, now):
+        return False, ""
+    if newest.done is None:
+        return True, ""
+    refused = str(answer_of(newest).get("refused", ""))
+    newest.delete()
+    return False, refused
+
+
+def is_lost(question: Question, now: datetime) -> bool:
+    """Whether no answer will come."""
+    return question.done is None and now - question.asked > PATIENCE
+
+
+def waiting() -> set[int]:
+    """Organisations that wait for an answer which nobody looks for yet."""
+    return set(Question.objects.filter(began=None).values_list("organisation", flat=True))
+
+
+def answer_all(organisation: int, now: Callable[[], datetime]) -> int:
+    """Answers what this organisation asks, one after the other; how many."""
+    done = 0
+    while question := Question.objects.filter(organisation=organisation, began=None).order_by("pk").first():
+        done += answer(question.pk, now())
+    return done
+
+
+def answer(number: int, now: datetime) -> bool:
+    """Goes and sees. False where somebody else does."""
+    if not Question.objects.filter(pk=number, began=None).update(began=now):
+        return False
+    question = Question.objects.select_related("organisation", "by").get(pk=number)
+    if now - question.asked > PATIENCE:
+        return False  # Whoever asked has been told that no answer came.
+    with override(question.by.language or question.organisation.language):
+        try:
+            told = KINDS[question.kind](question, words_of(question), now)
+        except (DeliveryError, CampaignError, BadAddress) as refused:
+            told = {"refused": _(str(refused))}
+    sealed = seal_json(house.keys(question.organisation), told, "question", "answer", number)
+    return bool(Question.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
+
+
+def forget(now: datetime) -> None:
+    """What nobody came back for."""
+    Question.objects.filter(asked__lt=now - KEPT).delete()
+
+
+# --- what is asked ---
+
+
+def _route_of(question: Question) -> Route:
+    rows = Route.objects.select_related("organisation").filter(organisation=question.organisation)
+    found = rows.filter(pk=question.about).exclude(state="removed").first()
+    if found is None:
+        raise DeliveryError(_("This route was removed meanwhile."))
+    return found
+
+
+def _probe(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return asdict(probe_route(_route_of(question), now=now, by=question.by))
+
+
+def _letter(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return asdict(send_probe(_route_of(question), words["to"], now=now, by=question.by))
+
+
+def _records(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    rows = SendingDomain.objects.select_related("organisation").filter(organisation=question.organisation)
+    row = rows.filter(pk=question.about).first()
+    looks = domains.look(row, now=now, by=question.by) if row is not None else []
+    return {"records": [[one.key.selector, one.found] for one in looks]}
+
+
+def _campaign_of(question: Question, number: int) -> Campaign:
+    rows = Campaign.objects.select_related("organisation").filter(organisation=question.organisation, pk=number)
+    found = rows.first()
+    if found is None:
+        raise CampaignError(_("This campaign is not here any more."))
+    return found
+
+
+def _links(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    found = _campaign_of(question, question.about)
+    if found.state == "draft":
+        dead.ask(found, look(found, now).reading, now)
+    return {}
+
+
+def _test(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Of each letter that is named, as its versions are, with the values of a subscriber where one was chosen."""
+    reader = audience.subscriber_numbered(question.organisation, words["reader"]) if words.get("reader") else None
+    tried = []
+    for number, version in words["letters"]:
+        letter = _campaign_of(question, number)
+        tried += send_test(letter, words["to"], now=now, by=question.by, subscriber=reader, version=version)
+    return {"tried": [asdict(one) for one in tried]}
+
+
+KINDS: dict[str, Callable[[Question, dict[str, Any], datetime], dict[str, Any]]] = {
+    "probe": _probe,
+    "letter": _letter,
+    "records": _records,
+    "links": _links,
+    "test": _test,
+}
