@@ -1,14 +1,53 @@
 """What the desk and the public pages have in common before an ASGI server: Django's WSGI handler in lasting threads.
 
-Neither is told where a request came from, or by which program (threat model, T3).
+Neither is told where a request came from, or by which program (threat model, T3). A thread is taken once all of a
+request is here, and given back before the answer goes to the visitor: who sends or reads slowly holds none.
 """
 
+import asyncio
+import contextvars
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
+
+from samizdat.connections import BACKLOG, LEAST_RATE, PATIENCE, Connection
 
 Wsgi = Callable[..., Iterable[bytes]]
 Pairs = list[tuple[bytes, bytes]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# Requests that wait for a thread. Pages take some 20 ms: the last of them waits half a second for eight threads.
+MOST_WAITING = 200
+# Seconds that every thread has spent on the same request before the process counts as hung. The longest page that is
+# meant to be is the sealing of an upload of 500 MB.
+HUNG = 60.0
+# Bytes that a thread makes of a streamed answer in one go; the rest is made as the visitor takes it.
+PORTION = 256 * 1024
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+# Nothing of it was read, so nobody knows yet in which language.
+TOO_SLOW = "This took too long to arrive. Try again.\nЗапрос шёл слишком долго. Повторите попытку.\n".encode()
+TOO_LONG = (
+    "This is more than a form here takes. Shorten it.\nЭто больше, чем принимает здесь форма. Сократите.\n".encode()
+)
+BUSY = "The server is busy. Try again in a minute.\nСервер занят. Повторите через минуту.\n".encode()
+
+
+class TooSlow(Exception):
+    """A body that comes more slowly than anybody's line."""
+
+
+class Gone(Exception):
+    """The visitor went away in the middle of the body."""
+
+
+class Busy(Exception):
+    """Too many requests wait already."""
+
 
 # What uvicorn must be told: no access log, nothing in the answer that tells which server this is, and no belief in
 # forwarded addresses.
@@ -18,7 +57,15 @@ QUIET = {
     "date_header": False,
     "proxy_headers": False,
     "log_config": None,
+    "ws": "none",
+    "backlog": BACKLOG,
+    "h11_max_incomplete_event_size": 16 * 1024,
 }
+
+
+def serving(most: int) -> dict[str, Any]:
+    """The same, and at most so many connections."""
+    return QUIET | {"http": partial(Connection, most=most)}
 
 
 def environ(scope: dict[str, Any], body: Any, known: dict[str, str]) -> dict[str, Any]:
@@ -48,12 +95,132 @@ def pairs(headers: Iterable[tuple[str, str]]) -> Pairs:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-def answered(wsgi: Wsgi, asked: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
-    """The chunks of an answer; it is closed when the last was taken, and when nobody takes it."""
-    answer = wsgi(asked, start)
-    try:
-        yield from answer
-    finally:
-        close = getattr(answer, "close", None)
+class Answer:
+    """What WSGI answers: a page whole, and what Django streams in portions. The first is made with it; the others may
+    be made by other threads, in the same context, for Django keeps the language there."""
+
+    def __init__(self, wsgi: Wsgi, asked: dict[str, Any]) -> None:
+        self.status, self.headers = 500, Pairs()
+        self._answer = wsgi(asked, self._start)
+        self._portion = PORTION if getattr(self._answer, "streaming", False) else sys.maxsize
+        self._pieces = iter(self._answer)
+        self.first, self.whole = self.portion()
+        if self.whole and not any(name == b"content-length" for name, _ in self.headers):
+            self.headers.append((b"content-length", str(len(self.first)).encode()))
+
+    def _start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+        self.status, self.headers = int(status[:3]), pairs(headers)
+
+    def portion(self) -> tuple[bytes, bool]:
+        """The next bytes, and whether they are the last."""
+        held, size, whole = [], 0, True
+        try:
+            for piece in self._pieces:
+                held.append(bytes(piece))
+                size += len(piece)
+                if size >= self._portion:
+                    whole = False
+                    break
+        except BaseException:
+            self.close()
+            raise
+        if whole:
+            self.close()
+        return b"".join(held), whole
+
+    def close(self) -> None:
+        """Also when nobody takes the rest."""
+        close = getattr(self._answer, "close", None)
         if close:
             close()
+
+
+class Threads:
+    """A few lasting threads, since each keeps connections to the database."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._begun: dict[int, float] = {}  # When each thread that works began what it does.
+        self._given = 0  # Requests that wait for a thread or have one.
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def answer(self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive) -> None:
+        """Has a request answered. Errors: Busy."""
+        if self._given >= self._count + MOST_WAITING:
+            raise Busy
+        context = contextvars.copy_context()
+        answer = await self.run(context.run, Answer, wsgi, asked)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
+        if not answer.whole:
+            await self._rest(context, answer, send, receive)
+
+    async def _rest(self, context: contextvars.Context, answer: Answer, send: Send, receive: Receive) -> None:
+        """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that
+        is there once stays until somebody has it."""
+        gone = asyncio.ensure_future(_gone(receive))
+        whole = False
+        try:
+            while not whole and not gone.done():
+                body, whole = await self.run(context.run, answer.portion)
+                await send({"type": "http.response.body", "body": body, "more_body": not whole})
+        finally:
+            gone.cancel()
+            if not whole:
+                await self.run(context.run, answer.close)
+
+    async def run[**P, T](self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        self._given += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, partial(self._do, call, *given, **named)
+            )
+        finally:
+            self._given -= 1
+
+    def _do(self, call: Callable[..., Any], *given: Any) -> Any:
+        me = threading.get_ident()
+        self._begun[me] = time.monotonic()
+        try:
+            return call(*given)
+        finally:
+            del self._begun[me]
+
+    @property
+    def moves(self) -> bool:
+        """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago."""
+        begun = [*self._begun.values()]
+        return len(begun) < self._count or time.monotonic() - max(begun) < HUNG
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """A body as it comes. Errors: TooSlow, Gone."""
+    heard, began = 0, asyncio.get_running_loop().time()
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout_at(began + PATIENCE + heard / LEAST_RATE):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow from None
+        if message["type"] != "http.request":
+            raise Gone
+        body = message.get("body", b"")
+        heard += len(body)
+        yield body
+        more = message.get("more_body", False)
+
+
+async def say(send: Send, status: int, words: bytes) -> None:
+    """An answer of our own; the connection ends with it, since nobody knows what of the request is still to come."""
+    headers = [TEXT, (b"content-length", str(len(words)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": words})

@@ -1,6 +1,6 @@
 """Runs all tests: everything on SQLite, and all that has a database on PostgreSQL, in a real browser too.
 
-    ./run test                 everything; installs PostgreSQL, Chromium, Dovecot, Caddy and gettext with apt when missing
+    ./run test                 everything; installs with apt what is missing (TOOLS)
     ./run test --checks        the same, with format, lint, types and arrows first (CI)
     ./run test --only sqlite   for contributors without apt: partial, and says so
     ./run test --clock "2028-02-29 23:50"                as if it were that moment (UTC), or

@@ -28,6 +28,7 @@ SLOW = (
     "tests/bad_input/test_houses.py",
     "tests/worker/test_clock.py",
     "tests/delivery/test_sending.py",
+    "tests/worker/test_supervisor.py::test_a_desk_that_stands_still",
     "tests/worker/test_supervisor.py",
     "tests/transports/test_smtp.py",
     "tests/cli/test_contract.py",

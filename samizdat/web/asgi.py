@@ -2,73 +2,44 @@
 
 Django's own ASGI handler puts every request body into a temporary file, and a new thread under every request. A list
 of readers must not lie on the disk in plain, and a thread a request opens a database connection a request. So the
-desk runs Django's WSGI handler in a few lasting threads, and the body reaches the upload handlers as it comes in.
+desk runs Django's WSGI handler in a few lasting threads. Files of the package are served beside them; what a browser
+sends is here whole (spool.py) before a thread is taken, and no thread waits for one that reads.
 The address that a request came from is never handed over (threat model, T3): no code behind this file can log it.
 """
 
 import asyncio
+import contextlib
+import io
 import os
 import warnings
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 import django
 
 from samizdat import asgi
+from samizdat.asgi import Receive, Send
+from samizdat.options import data_folder
+from samizdat.web.spool import IN_MEMORY, Allowance, NoRoom, Spool
+from samizdat.web.static_files import StaticFiles
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
-Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
-
 # Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections.
 THREADS = 8
-UVICORN = asgi.QUIET
+# A team has some dozens, with six for each browser; the rest is for whoever holds some open.
+CONNECTIONS = 500
+UVICORN = asgi.serving(CONNECTIONS)
 LOOPBACK = ("127.0.0.1", "::1", "")
+MB = 1024 * 1024
+# A form takes 4 MB (settings): a stranger may send what the page to sign in carries, and no more of it is kept than it
+# needs to be refused by its size. An upload takes 500 MB (web/views/imports.py), and is refused by its size as well.
+STRANGERS, PEOPLE = (5 * MB, 64 * MB), (502 * MB, 1024 * MB)
+# What nobody keeps is read on, so that a browser shows the answer and no broken line; of a stranger so much of it.
+MOST_PAST = 32 * MB
 
 
-class Body:
-    """`wsgi.input`: reads what the server receives, chunk by chunk, and keeps nothing."""
-
-    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
-        self._receive, self._loop = receive, loop
-        self._left, self._ended = b"", False
-
-    def read(self, size: int = -1) -> bytes:
-        parts, length = [], 0
-        while size < 0 or length < size:
-            chunk = self._next()
-            if not chunk:
-                break
-            parts.append(chunk)
-            length += len(chunk)
-        whole = b"".join(parts)
-        if size >= 0:
-            whole, self._left = whole[:size], whole[size:]
-        return whole
-
-    def readline(self, size: int = -1) -> bytes:
-        """A piece as it came, which need not be a line: Django goes by lines only to read past what nobody wants, such
-        as the rest of a file that was refused."""
-        piece = self._next()
-        if 0 <= size < len(piece):
-            piece, self._left = piece[:size], piece[size:]
-        return piece
-
-    def _next(self) -> bytes:
-        while not self._left and not self._ended:
-            message = asyncio.run_coroutine_threadsafe(self._receive(), self._loop).result()
-            if message["type"] == "http.disconnect":
-                self._ended = True
-                raise OSError("The browser went away in the middle of a request.")
-            self._left = message.get("body", b"")
-            self._ended = not message.get("more_body", False)
-        chunk, self._left = self._left, b""
-        return chunk
-
-
-def environ(scope: dict[str, Any], body: Body) -> dict[str, Any]:
+def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
     """What the request says of itself; nothing of where it came from."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
@@ -100,43 +71,100 @@ def _scheme(scope: dict[str, Any], forwarded: dict[str, str]) -> str:
     return str(scope.get("scheme", "http"))
 
 
-class Desk:
-    """An ASGI application around a WSGI one."""
+def signed_in(asked: dict[str, Any]) -> bool:
+    """Whether a request is of somebody who works here."""
+    from django.contrib.auth import get_user
+    from django.contrib.sessions.middleware import SessionMiddleware
+    from django.core.handlers.wsgi import WSGIRequest
+    from django.db import close_old_connections
+    from django.http import HttpResponse
 
-    def __init__(self, wsgi: asgi.Wsgi, threads: int = THREADS) -> None:
-        self._wsgi = wsgi
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="desk")
+    request = WSGIRequest(asked | {"wsgi.input": io.BytesIO()})
+    try:
+        SessionMiddleware(lambda _request: HttpResponse()).process_request(request)
+        return bool(get_user(request).is_authenticated)
+    finally:
+        close_old_connections()
+
+
+class Desk:
+    """An ASGI application around a WSGI one. knows: whether a request may send more than strangers."""
+
+    def __init__(
+        self,
+        wsgi: asgi.Wsgi,
+        threads: int = THREADS,
+        *,
+        files: StaticFiles | None = None,
+        knows: Callable[[dict[str, Any]], bool] = signed_in,
+    ) -> None:
+        self._wsgi, self._knows = wsgi, knows
+        self._files = files
+        self._folder = data_folder()
+        self._strangers, self._people = Allowance(*STRANGERS), Allowance(*PEOPLE)
+        self._threads = asgi.Threads(threads, "desk")
+
+    @property
+    def moves(self) -> bool:
+        return self._threads.moves
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._answer, scope, receive, send, loop)
+            asked = environ(scope, None)
+            if not (self._files and await self._files.answer(asked, send)):
+                with contextlib.suppress(asgi.Gone):
+                    await self._answer(asked, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _answer(self, scope: dict[str, Any], receive: Receive, send: Send, loop: asyncio.AbstractEventLoop) -> None:
-        asked = environ(scope, Body(receive, loop))
+    async def _answer(self, asked: dict[str, Any], receive: Receive, send: Send) -> None:
+        with Spool(self._folder) as body:
+            asked["wsgi.input"] = body
+            try:
+                if not await self._hear(asked, receive, body):
+                    await asgi.say(send, 413, asgi.TOO_LONG)
+                    return
+                asked["CONTENT_LENGTH"] = str(body.size)
+                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive)
+            except asgi.TooSlow:
+                await asgi.say(send, 408, asgi.TOO_SLOW)
+            except (asgi.Busy, NoRoom):
+                await asgi.say(send, 503, asgi.BUSY)
+
+    async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:
+        """Keeps the body; False when a stranger sends without end. Errors: TooSlow, Gone, Busy, NoRoom."""
+        heard = 0
+        async for piece in asgi.pieces(receive):
+            heard += len(piece)
+            if body.allowance is None and heard > IN_MEMORY:
+                body.allowance = self._people if await self._threads.run(self._knows, asked) else self._strangers
+            if body.allowance is None:
+                body.write(piece)
+                continue
+            await asyncio.to_thread(body.write, piece)
+            if body.allowance is self._strangers and heard > self._strangers.most + MOST_PAST:
+                return False
+        body.rewind()
+        return True
+
+
+def _with_safe_cookies(wsgi: asgi.Wsgi) -> asgi.Wsgi:
+    def answered(asked: dict[str, Any], start: Callable[..., Any]) -> Any:
         secure = asked["wsgi.url_scheme"] == "https"
 
-        def out(message: dict[str, Any]) -> None:
-            future: Future[None] = asyncio.run_coroutine_threadsafe(send(message), loop)
-            future.result()
+        def begin(status: str, headers: list[tuple[str, str]], error: Any = None) -> None:
+            start(status, [(name, _cookie(name, value, secure)) for name, value in headers], error)
 
-        def start(status: str, headers: list[tuple[str, str]], _exc: Any = None) -> None:
-            ours = asgi.pairs((name, _cookie(name, value, secure)) for name, value in headers)
-            out({"type": "http.response.start", "status": int(status[:3]), "headers": ours})
+        return wsgi(asked, begin)
 
-        for chunk in asgi.answered(self._wsgi, asked, start):
-            if chunk:
-                out({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
-        out({"type": "http.response.body", "body": b"", "more_body": False})
+    return answered
 
 
 def _cookie(name: str, value: str, secure: bool) -> str:
@@ -156,7 +184,7 @@ def make_application() -> Desk:
 
     house.open_for_django()
     setup.announce()
-    return Desk(WSGIHandler())
+    return Desk(WSGIHandler(), files=StaticFiles())
 
 
 def __getattr__(name: str) -> Any:

@@ -80,6 +80,11 @@ def _on_term(stop: Callable[[], None]) -> None:
 def _serve(role: str, descriptor: int | None) -> int:
     import uvicorn
 
+    from samizdat import asgi, connections
+
+    module = importlib.import_module({"desk": "samizdat.web.asgi", "public": "samizdat.public.asgi"}[role])
+    sign = Sign()
+
     class Server(uvicorn.Server):
         """Without uvicorn's own signal handlers, which raise the signal again after a clean stop."""
 
@@ -88,9 +93,15 @@ def _serve(role: str, descriptor: int | None) -> int:
             _on_term(lambda: setattr(self, "should_exit", True))
             yield
 
-    module = importlib.import_module({"desk": "samizdat.web.asgi", "public": "samizdat.public.asgi"}[role])
+        async def on_tick(self, counter: int) -> bool:
+            """Called ten times a second while connections are looked after."""
+            if module.application.moves:
+                sign()
+            return await super().on_tick(counter)
+
     assert descriptor is not None
-    settings = {"timeout_graceful_shutdown": 5, **module.UVICORN}
+    most = connections.room(module.CONNECTIONS)
+    settings = module.UVICORN | asgi.serving(most) | {"timeout_graceful_shutdown": 5}
     Server(uvicorn.Config(module.application, **settings)).run(sockets=[socket.socket(fileno=descriptor)])
     if role == "public":
         module.closing()

@@ -38,10 +38,9 @@ LOCK_NAME = "serve.lock"
 # Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
 FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
 
-# Seconds without a sign of life after which a worker or sender that has given some is killed: it hangs. What it had in
-# hand is in its journal, and the one that is started next reads it.
+# Seconds without a sign of life after which a process that has given some is killed: it hangs. What a worker or sender
+# had in hand is in its journal, and the one that is started next reads it; desk and public pages have nothing in hand.
 SILENT = 30.0
-WATCHED = ("worker", "sender")
 
 # Seconds for everybody to finish after TERM; a child ends itself half a second before.
 STOP_SECONDS = 9.7
@@ -365,20 +364,17 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         """From this thread alone: the kernel ends children when the thread that started them ends."""
         ours, theirs = socket.socketpair()
-        told, pipe = {FD_VARIABLE: str(theirs.fileno())}, None
-        if child.role in WATCHED:
-            child.pulse, pipe = self._new_pipe(child)
-            told[PULSE_VARIABLE] = str(pipe)
+        child.pulse, pipe = self._new_pipe(child)
+        told = {FD_VARIABLE: str(theirs.fileno()), PULSE_VARIABLE: str(pipe)}
         with theirs:
             child.process = subprocess.Popen(
                 processes.command("samizdat.worker.child", child.role, *child.arguments),
                 env=processes.environment() | _settings_name() | child.environment | told,
-                pass_fds=(theirs.fileno(), *child.descriptors, *([pipe] if pipe is not None else [])),
+                pass_fds=(theirs.fileno(), pipe, *child.descriptors),
                 stdin=subprocess.DEVNULL,
                 **_as_user(child.user),
             )
-        if pipe is not None:
-            os.close(pipe)
+        os.close(pipe)
         child.started = time.monotonic()
         self._keys.serve(ours, child.role)
 

@@ -2,8 +2,6 @@
 
 import copy
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from django.test import Client
 
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.moulds import Rows
+from tests.visitors import listening
 
 PEOPLE = {"admin": ("Vera", "vera"), "editor": ("Clara", "clara"), "viewer": ("Dmitri", "dmitri")}
 AGE_KEY = "age10fp8tyn65y293cv6j7tyynv9qrag0s9d04a22v7ua02xgzzelv5svc8md6"
@@ -310,24 +309,17 @@ def desk(here: House) -> Callable[[str], Client]:
 @pytest.fixture
 def served(transactional_db: Any, vault: Any) -> Iterator[str]:
     """The desk behind uvicorn, as `serve` runs it; the address it answers at."""
-    import uvicorn
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
-    from samizdat.web.asgi import UVICORN, Desk
+    from samizdat.web.asgi import Desk
+    from samizdat.web.static_files import StaticFiles
 
     # A connection a request: one that outlived the test would keep the database from being dropped.
     kept = {alias: connections.settings[alias]["CONN_MAX_AGE"] for alias in connections}
     for alias in connections:
         connections.settings[alias]["CONN_MAX_AGE"] = 0
-    server = uvicorn.Server(uvicorn.Config(Desk(WSGIHandler()), host="127.0.0.1", port=0, log_level="error", **UVICORN))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    with listening(Desk(WSGIHandler(), files=StaticFiles())) as port:
+        yield f"http://127.0.0.1:{port}"
     for alias, age in kept.items():
         connections.settings[alias]["CONN_MAX_AGE"] = age

@@ -2,16 +2,21 @@
 
 import os
 import pwd
+import resource
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from samizdat.vault.keyserver import ROLES, SocketSource
 from samizdat.worker import supervisor
+from samizdat.worker.supervisor import Child
+from tests.visitors import holding, page
 from tests.worker.conftest import ROOT, Instance, free_port, until
 
 ROLES_OF_SERVE = {"desk", "public", "worker", "sender"}
@@ -90,6 +95,56 @@ def _lives(number: int) -> bool:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_thousand_who_say_nothing_keep_nobody_from_public_pages(instance: Instance) -> None:
+    instance.start()
+    with _many_files(1500), holding(instance.ports[1], 1200):
+        assert instance.ask(f"/u/{instance.made['token']}")[0] == 200
+
+
+@contextmanager
+def _many_files(count: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], count), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("role", ["desk", "public"])
+def test_a_process_that_stands_still_is_killed(role: str, caplog: pytest.LogCaptureFixture) -> None:
+    tree = supervisor.Supervisor([], None)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        child = Child(role, process=process)
+        child.pulse, pipe = tree._new_pipe(child)
+        tree._listen(child, 1000.0)
+        tree._listen(child, 2000.0)
+        assert process.poll() is None, "it has not shown yet that it lives, so it may still be starting"
+        os.write(pipe, b".")
+        tree._listen(child, 3000.0)
+        tree._listen(child, 3000.0 + supervisor.SILENT)
+        tree._forgive()
+        tree._listen(child, 4000.0)
+        assert process.poll() is None, "we were asleep ourselves"
+        os.write(pipe, b".")
+        tree._listen(child, 4001.0)
+        tree._listen(child, 4002.0 + supervisor.SILENT)
+        assert process.wait(60) == -signal.SIGKILL
+        os.close(pipe)
+        os.close(child.pulse)
+    assert f"The {role} process hangs; it is killed." in caplog.text
+
+
+def test_a_desk_that_stands_still_is_started_again_and_nobody_is_turned_away(instance: Instance) -> None:
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    (before,) = instance.children()["desk"]
+    port = instance.ports[0]
+    assert page(port, "/sign-in") == 200
+    os.kill(before, signal.SIGSTOP)
+    until(lambda: "The desk process hangs; it is killed." in instance.log.read_text(), 120)
+    assert page(port, "/sign-in") == 200
+    assert instance.children()["desk"] != [before]
 
 
 def test_the_public_process_is_told_nothing_of_the_house(instance: Instance) -> None:

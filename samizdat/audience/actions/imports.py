@@ -42,6 +42,7 @@ type Answers = tuple[Sequence[str], Sequence[str]]
 NO_ANSWERS: Answers = ((), ())
 
 RUNNABLE = ("waiting", "running", "stopped")
+REJECTS = 500  # that are read at once, to be shown
 
 
 # -- from the command line --------------------------------------------------------------------------------------
@@ -345,9 +346,13 @@ def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
     """(file, line, sentence) of every rejected row, in the order of reading."""
     plan = read_plan(row)["plan"]
     names = [file.name for file in opening.plan_from(plan).in_order()] if plan else []
-    for reject in Reject.objects.filter(import_run=row).order_by("id").iterator():
-        name = names[reject.member] if reject.member < len(names) else ""
-        yield name, reject.line, sentence_of(reject.code, reject.values)
+    # Some at a time, each by a question of its own: what is asked for next may come in another thread.
+    last = 0
+    while some := [*Reject.objects.filter(import_run=row, id__gt=last).order_by("id")[:REJECTS]]:
+        for reject in some:
+            name = names[reject.member] if reject.member < len(names) else ""
+            yield name, reject.line, sentence_of(reject.code, reject.values)
+        last = some[-1].pk
 
 
 # -- both -------------------------------------------------------------------------------------------------------

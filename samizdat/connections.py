@@ -1,0 +1,166 @@
+"""Connections of strangers: how many there may be, how long one may keep still, and how much may wait for it.
+
+uvicorn bounds none of these: an open file for each connection that says nothing, and the memory of each answer that
+nobody takes. Kept still means: no head of a request in `PATIENCE` seconds, or an answer that is taken more slowly than
+`LEAST_RATE` (bodies are timed where they are read, in asgi.py). Who a connection comes from is known here as long as it
+is open, and only to be fair; it is written nowhere (threat model, T3).
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import struct
+from collections import Counter
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# Seconds to begin, and bytes a second from then on: what Apache asks for (mod_reqtimeout). A reader behind Tor or on a
+# bad line is ten times faster.
+PATIENCE, LEAST_RATE = 20.0, 500
+# Of all connections of a process together; a page has some ten thousand bytes, and a reader's system takes it at once.
+MOST_UNSENT = 64 * 1024 * 1024
+LOOK_SECONDS = 1.0
+# Connections that the kernel holds for us, which are all taken in one go, and files of our own.
+BACKLOG, OWN_FILES = 256, 256
+# One in so many is closed at once when there is no room: to look for whom to close takes a millisecond.
+SHARE = 10
+RESET = struct.pack("ii", 1, 0)
+
+
+class Counted:
+    """A transport that knows how much was written to it."""
+
+    def __init__(self, transport: Any, connection: "Connection") -> None:
+        self._transport, self._connection = transport, connection
+        self.written = 0
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+        self._transport.write(data)
+        self._connection.wrote()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class Connection(H11Protocol):
+    """One connection. Past `most` of them, those whose visitors have been silent longest make room for new ones: first
+    of the address that has most of them. Behind a proxy, where all come from one, it is the silence alone."""
+
+    def __init__(self, *args: Any, most: int, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._most = most
+        self.since = 0.0  # When it began to do what it does: wait for a head, send a body, take an answer.
+        self.heard = 0.0  # When its visitor last sent anything.
+        self.aborted = False
+        self._unsent_since: float | None = None
+        self._sent_before = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- what uvicorn calls ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(Counted(transport, self))  # type: ignore[arg-type]
+        self.since = self.heard = self.loop.time()
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+        if len(self.connections) > self._most:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self.since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        self.since = self.loop.time()
+        super().on_response_complete()
+
+    # -- ours ------------------------------------------------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        return int(self.transport.get_write_buffer_size())
+
+    @property
+    def waits_for_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def waits_for_visitor(self) -> bool:
+        """Not while a request is worked on: that is our time."""
+        return self.waits_for_head or self.cycle.more_body or self.unsent > 0
+
+    def wrote(self) -> None:
+        """Called after each write: what a slow visitor leaves lying is bounded for all of them together."""
+        if self.unsent <= self.transport.get_write_buffer_limits()[1]:
+            return
+        waiting = sorted(self._others(), key=lambda one: one.heard)
+        total = self.unsent + sum(one.unsent for one in waiting)
+        for one in waiting:
+            if total <= MOST_UNSENT:
+                return
+            total -= one.unsent
+            one.abort()
+
+    def abort(self) -> None:
+        """At once, with all that was to be sent: otherwise the system keeps some megabytes of it for minutes more."""
+        self.aborted = True
+        with contextlib.suppress(OSError):
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+    def _others(self) -> list["Connection"]:
+        """Those that count: an aborted one is gone at the next turn of the loop."""
+        return [one for one in self.connections if isinstance(one, Connection) and not (one.aborted or one is self)]
+
+    def _make_room(self) -> None:
+        there = self._others()
+        by_peer = Counter(one.peer for one in there)
+        waiting = [one for one in there if one.waits_for_visitor]
+        waiting.sort(key=lambda one: (-by_peer[one.peer], one.heard))
+        for one in waiting[: max(1, self._most // SHARE)]:
+            one.abort()
+
+    @property
+    def peer(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self._stands_still(now):
+            self.abort()
+            return
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _stands_still(self, now: float) -> bool:
+        unsent = self.unsent
+        if not unsent:
+            self._unsent_since = None
+            return self.waits_for_head and now - self.since > PATIENCE
+        sent = self.transport.written - unsent  # type: ignore[attr-defined]
+        if self._unsent_since is None:
+            self._unsent_since, self._sent_before = now, sent
+        return now - self._unsent_since > PATIENCE + (sent - self._sent_before) / LEAST_RATE
+
+
+def room(wanted: int) -> int:
+    """How many connections this process can hold, at most `wanted`. The system's limit of open files is raised as far
+    as it lets us, and files of our own are left out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + BACKLOG + OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - BACKLOG - OWN_FILES))

@@ -1,0 +1,45 @@
+"""Files of the package, given out beside the threads: somebody who takes an hour over one keeps nobody from a page."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from samizdat import asgi
+from samizdat.asgi import Send
+
+PIECE = 64 * 1024
+# What Django's SecurityMiddleware puts on pages.
+SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+
+class StaticFiles:
+    """Found once, by WhiteNoise. Django has to be set up."""
+
+    def __init__(self) -> None:
+        from django.http import HttpResponse
+        from whitenoise.middleware import WhiteNoiseMiddleware
+
+        self._files = WhiteNoiseMiddleware(lambda _request: HttpResponse()).files
+
+    async def answer(self, asked: dict[str, Any], send: Send) -> bool:
+        """False: no file is called so."""
+        found = self._files.get(asked["PATH_INFO"])
+        if found is None:
+            return False
+        answer = found.get_response(asked["REQUEST_METHOD"], asked)
+        headers = [*asgi.pairs(answer.headers), *SAFE]
+        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+        for piece in _pieces(answer.file):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return True
+
+
+def _pieces(file: IO[bytes] | None) -> Iterator[bytes]:
+    if file is not None:
+        with file:
+            while piece := file.read(PIECE):
+                yield piece

@@ -1,0 +1,240 @@
+"""Visitors who send half of a request, read nothing or say nothing keep nobody from a page."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from samizdat import asgi, connections
+from samizdat.public.asgi import Public
+from samizdat.web.asgi import STRANGERS, Desk
+from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
+from tests.worker.conftest import until
+
+HERE = "127.0.0.1"
+LONG = bytes(16 * 1024 * 1024)  # More than the system takes by itself.
+
+
+def wsgi(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+    asked["wsgi.input"].read(100)
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [LONG if asked["PATH_INFO"] == "/long" else b"a page"]
+
+
+def desk() -> Desk:
+    return Desk(wsgi, threads=1, knows=lambda _asked: False)
+
+
+def public() -> Public:
+    return Public(wsgi, threads=1)
+
+
+both = pytest.mark.parametrize("made", [desk, public])
+Made = Callable[[], Any]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps still is given up at once."""
+    for module in (asgi, connections):
+        monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
+
+
+@both
+def test_half_sent_requests_hold_no_thread(made: Made) -> None:
+    with listening(made()) as port, holding(port, 20, half_sent(HERE)):
+        assert page(port, "/") == 200
+
+
+@both
+def test_slow_readers_hold_no_thread(made: Made) -> None:
+    with listening(made()) as port, holding(port, 20, asked_for(HERE, "/long")):
+        assert page(port, "/") == 200
+
+
+@both
+def test_who_says_nothing_makes_room_for_whoever_comes(made: Made) -> None:
+    with listening(made(), most=20) as port, holding(port, 200):
+        assert page(port, "/") == 200
+
+
+@both
+def test_who_sends_half_makes_room_for_whoever_comes(made: Made) -> None:
+    with listening(made(), most=20) as port, holding(port, 200, half_sent(HERE)):
+        assert page(port, "/") == 200
+
+
+@both
+def test_more_connections_than_there_may_be_are_closed(made: Made) -> None:
+    with listening(made(), most=20) as port, holding(port, 200) as held:
+        assert page(port, "/") == 200
+        assert heard_to_the_end(held[0]) == b"", "the oldest made room"
+
+
+def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def count(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        seen.append(len(asked["wsgi.input"].read()))
+        return wsgi(asked, start)
+
+    sent = STRANGERS[0] + 1_000_000
+    for known, kept in ((False, STRANGERS[0]), (True, sent)):
+        with listening(Desk(count, threads=1, knows=lambda _asked, known=known: known)) as port:  # type: ignore[misc]
+            connection = HTTPConnection(HERE, port, timeout=60)
+            connection.request("POST", "/", bytes(sent))
+            assert connection.getresponse().status == 200
+            connection.close()
+        assert seen.pop() == kept
+
+
+@both
+def test_a_body_that_comes_to_a_standstill_is_told_so(made: Made, hurried: None) -> None:
+    with listening(made()) as port, holding(port, 1, half_sent(HERE)) as (one,):
+        assert heard_to_the_end(one).startswith(b"HTTP/1.1 408 ")
+
+
+@both
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: a"])
+def test_a_head_that_does_not_come_is_not_waited_for(made: Made, said: bytes, hurried: None) -> None:
+    with listening(made()) as port, holding(port, 1, said) as (one,):
+        assert heard_to_the_end(one) == b""
+
+
+@both
+def test_an_answer_that_nobody_takes_is_thrown_away(made: Made, hurried: None) -> None:
+    with listening(made()) as port, holding(port, 1, asked_for(HERE, "/long")) as (one,):
+        gone = threading.Event()
+        assert not gone.wait(1)  # More than it is given, and nothing is read meanwhile.
+        assert len(heard_to_the_end(one)) < len(LONG)
+
+
+def test_a_second_request_on_the_same_connection_has_its_own_time(hurried: None) -> None:
+    with listening(desk()) as port, holding(port, 1, asked_for(HERE, "/")) as (one,):
+        assert one.recv(65536)
+        one.sendall(half_sent(HERE))
+        assert b"408" in heard_to_the_end(one)
+
+
+@both
+def test_what_nobody_takes_is_bounded_for_all_together(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_UNSENT", 3 * len(LONG))
+    with listening(made()) as port, holding(port, 10, asked_for(HERE, "/long")) as held:
+        assert page(port, "/") == 200
+        until(lambda: sum(map(is_cut, held)) >= 6)  # Of what lies there, three have room and one is on its way.
+        assert sum(map(is_cut, held)) <= 7
+
+
+@both
+def test_of_too_many_requests_the_last_are_told_to_come_back(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "MOST_WAITING", 0)
+    working, done = threading.Event(), threading.Event()
+
+    def slow(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if asked["PATH_INFO"] == "/slow":
+            working.set()
+            done.wait(60)
+        return wsgi(asked, start)
+
+    application = made()
+    application._wsgi = slow
+    with listening(application) as port, holding(port, 1, asked_for(HERE, "/slow")) as (one,):
+        assert working.wait(60)
+        assert page(port, "/") == 503
+        done.set()
+        assert one.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_leaves_waits_behind_nobody_who_only_looks() -> None:
+    working, done = threading.Event(), threading.Event()
+
+    def slow(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if asked["REQUEST_METHOD"] == "GET":
+            working.set()
+            done.wait(60)
+        return wsgi(asked, start)
+
+    with listening(Public(slow, threads=1)) as port, holding(port, 20, asked_for(HERE, "/u/token")):
+        assert working.wait(60)
+        connection = HTTPConnection(HERE, port, timeout=60)
+        connection.request("POST", "/u/token", b"List-Unsubscribe=One-Click")
+        assert connection.getresponse().status == 200
+        connection.close()
+        done.set()
+
+
+class Streamed:
+    streaming = True
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self.closed = pieces, threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        self._pieces.close()  # type: ignore[attr-defined]
+        self.closed.set()
+
+
+def test_a_file_that_is_broken_off_is_not_counted_as_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[bool] = []
+
+    def pieces() -> Iterator[bytes]:
+        for _number in range(100):
+            yield bytes(asgi.PORTION)
+        fetched.append(True)
+
+    answer = Streamed(pieces())
+
+    def stream(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if asked["PATH_INFO"] == "/":
+            return wsgi(asked, start)
+        start("200 OK", [("Content-Length", str(100 * asgi.PORTION))])
+        return answer
+
+    with listening(Desk(stream, threads=1)) as port:
+        with holding(port, 1, asked_for(HERE, "/file")) as (one,):
+            assert one.recv(100)
+            assert page(port, "/") == 200, "the thread is free while the file waits for its reader"
+        assert answer.closed.wait(60)
+    assert fetched == []
+
+
+def test_a_file_that_is_read_to_its_end_comes_whole() -> None:
+    def stream(_asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        start("200 OK", [("Content-Length", str(10 * asgi.PORTION))])
+        return Streamed(iter([b"x" * asgi.PORTION] * 10))
+
+    with listening(Desk(stream, threads=1)) as port, holding(port, 1, asked_for(HERE, "/file")) as (one,):
+        heard = b""
+        while len(heard) < 10 * asgi.PORTION:
+            heard += one.recv(65536)
+    assert heard.count(b"x") == 10 * asgi.PORTION
+
+
+def test_threads_that_all_hang_give_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "HUNG", 0.0)
+    working, done = threading.Event(), threading.Event()
+
+    def hang(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        working.set()
+        done.wait(60)
+        return wsgi(asked, start)
+
+    application = Desk(hang, threads=1)
+    assert application.moves
+    with listening(application) as port, holding(port, 1, asked_for(HERE, "/")) as (one,):
+        assert working.wait(60)
+        assert not application.moves
+        done.set()
+        assert one.recv(100)
+
+
+def test_threads_that_are_only_busy_live() -> None:
+    threads = asgi.Threads(1, "test")
+    threads._begun[1] = asgi.time.monotonic()
+    assert threads.moves
