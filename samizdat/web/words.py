@@ -111,26 +111,7 @@ ROLES: dict[str, Word] = {
     "viewer": pgettext_lazy("role", "viewer"),
 }
 
-PROVIDERS: dict[str, Word] = {
-    "other": pgettext_lazy("mailbox provider", "other"),
-    "gmail": "Gmail",
-    "outlook": "Outlook",
-    "yahoo": "Yahoo",
-    "icloud": "iCloud",
-    "mailru": "Mail.ru",
-    "yandex": "Yandex",
-    "proton": "Proton",
-    "gmx": "GMX",
-    "rambler": "Rambler",
-    "ukrnet": "Ukr.net",
-    "seznam": "Seznam",
-    "wp": "WP",
-    "onet": "Onet",
-    "inboxlv": "Inbox.lv",
-    "free": "Free",
-    "orange": "Orange",
-    "tonline": "T-Online",
-}
+PROVIDERS: dict[str, Word] = {"other": pgettext_lazy("mailbox provider", "other"), **refusals.NAMES}
 
 # The answer of consent.may, with the day of the fact behind it.
 VERDICTS: dict[str, Word] = {
