@@ -39,34 +39,17 @@ MILLISECONDS, KEPT = 200.0, 90.0
 LETTER = """
 def letter(people, rate):
     import datetime as dates
+    from bench import common
     from samizdat.accounts.models import Organisation
-    from samizdat.audience import actions, headcount
-    from samizdat.audience.models import Subscriber, Subscription, row_id
+    from samizdat.audience import actions
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.draft import Draft
-    from samizdat.core import seal
     from samizdat.delivery.actions import release
     from samizdat.delivery.actions.routes import change_route
     from samizdat.delivery.models import Route
-    from samizdat.vault import house
-    from samizdat import dialect
     organisation, now = Organisation.objects.get(), dates.datetime.now(dates.UTC)
-    keys, today = house.keys(organisation), now.date()
     made = actions.new_list(organisation, "On its way", now=now)
-    for first in range(1, people + 1, 5000):
-        rows = []
-        for number in range(first, min(first + 5000, people + 1)):
-            address = f"reader{number}@mail{number % 50}.example"
-            blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
-            rows.append(Subscriber(id=row_id(organisation.id, number), organisation=organisation, blob=blob,
-                                   blind=keys.blind(address), joined=today))
-        Subscriber.objects.bulk_create(rows)
-        headcount.add(organisation.id, len(rows))
-        Subscription.objects.bulk_create(
-            Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
-        )
-    Organisation.objects.update(next_number=people + 10_000)
-    dialect.learn_sizes()
+    common.furnish(organisation, made, people)
     change_route(Route.objects.get(), rate=f"{rate}/s", now=now)
     draft = Draft(subject="On its way", from_name="Lantern", from_email="letter@lantern.example", body="Hello.")
     release(create(organisation, made, draft, by=None, now=now), now=now)

@@ -45,39 +45,21 @@ GOING = 5.0
 
 # Behind journeys.MAKE: everybody, the relay, and what is asked of the installation later.
 PREPARE = """
-from samizdat.audience import headcount
-from samizdat.audience.models import List, Subscriber, Subscription, row_id
+from bench import common
+from samizdat.audience.models import List, Subscription
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import Campaign
-from samizdat.core import seal
 from samizdat.delivery import queries
 from samizdat.delivery.actions import add_route, release
 from samizdat.delivery.actions.routes import change_route
 from samizdat.delivery.models import Route
-from samizdat.vault import house
-from samizdat import dialect
 from samizdat.accounts.models import Organisation
 import datetime as dates
 organisation, now = Organisation.objects.get(), dates.datetime.now(dates.UTC)
 
 def furnish(people, relay):
-    keys, today = house.keys(organisation), now.date()
-    made = List.objects.get(form_slug="thursday")
-    for first in range(1, people + 1, 5000):
-        rows = []
-        for number in range(first, min(first + 5000, people + 1)):
-            address = f"reader{number}@mail{number % 50}.example"
-            blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
-            rows.append(Subscriber(id=row_id(organisation.id, number), organisation=organisation, blob=blob,
-                                   blind=keys.blind(address), joined=today))
-        Subscriber.objects.bulk_create(rows)
-        headcount.add(organisation.id, len(rows))
-        Subscription.objects.bulk_create(
-            Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
-        )
-    Organisation.objects.update(next_number=people + 1)
-    dialect.learn_sizes()
+    common.furnish(organisation, List.objects.get(form_slug="thursday"), people)
     Route.objects.update(state="paused")
     add_route(organisation, "relay", relay, now=now)
 
