@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -144,6 +144,11 @@ class Running:
 @pytest.fixture
 def running() -> type[Running]:
     return Running
+
+
+def killed(*_: object, **__: object) -> NoReturn:
+    """In the place of whatever a process was killed at."""
+    raise KeyboardInterrupt
 
 
 def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,37 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "UNTAKEN_SAID", 0.1)
 
 
+type Sent = Callable[..., tuple[Campaign, list[str]]]
+
+
+@pytest.fixture
+def to_people(house: House, server: ScriptedServer) -> Sent:
+    """Releases a campaign to so many subscribers, whose links the public process knows: it and their addresses."""
+
+    def released(count: int, **route: Any) -> tuple[Campaign, list[str]]:
+        publish.publish_place(house.organisation)
+        addresses = house.people(count)
+        house.route(server, **route)
+        return house.released(), addresses
+
+    return released
+
+
+def is_waiting(campaign: Campaign) -> bool:
+    return Campaign.objects.get(pk=campaign.pk).reason == "untaken"
+
+
+def finish(campaign: Campaign) -> None:
+    """The worker takes up what came, and the campaign goes on to its end."""
+    choosing.take_everything(datetime.now(UTC))
+    until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
+    campaign.refresh_from_db()
+
+
+def recipients(server: ScriptedServer) -> set[str]:
+    return {to for message in server.messages for to in message.recipients}
+
+
 def drop_in(house: House, words: dict[str, Any]) -> None:
     place = Place.objects.get(uid=bytes(house.organisation.uid))
     text = json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode()
@@ -36,44 +68,41 @@ def drop_in(house: House, words: dict[str, Any]) -> None:
     gate.drop_in(place, struct.pack(">I", place.box_number) + box)
 
 
-def leave(house: House, campaign: Campaign, address: str) -> None:
-    """She presses the unsubscribe button of her mail program."""
+def token_of(house: House, campaign: Campaign, address: str, purpose: str) -> str:
+    """Of a link in the email that somebody got."""
     key = house.keys.link
     assert key is not None
-    token = link.make(key, "leave", campaign.edition.pk, house.number(address))
+    return link.make(key, purpose, campaign.edition.pk, house.number(address))
+
+
+def leave(house: House, campaign: Campaign, address: str) -> None:
+    """They press the unsubscribe button of their mail program."""
+    token = token_of(house, campaign, address, "leave")
     drop_in(house, {"kind": "leave", "token": token, "purpose": "leave", "way": "one-click"})
 
 
 def test_while_the_worker_stands_still_nothing_is_sent_and_who_left_gets_nothing_when_it_goes_on(
-    house: House, server: ScriptedServer, running: type[Running]
+    house: House, server: ScriptedServer, to_people: Sent, running: type[Running]
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(60)
-    house.route(server)
-    campaign = house.released()
+    campaign, addresses = to_people(60)
     for address in addresses[::3]:
         leave(house, campaign, address)
     with running():
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        until(lambda: is_waiting(campaign))
         assert not server.messages
-        choosing.take_everything(datetime.now(UTC))
-        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
-    campaign.refresh_from_db()
+        finish(campaign)
     assert (campaign.accepted, campaign.suppressed, campaign.left_by_letter) == (40, 20, 20)
-    assert {to for message in server.messages for to in message.recipients} == set(addresses) - set(addresses[::3])
+    assert recipients(server) == set(addresses) - set(addresses[::3])
     waits = Event.objects.filter(about=campaign.pk, kind__in=("campaign.waits", "campaign.went_on"))
     assert [event.kind for event in waits.order_by("pk")] == ["campaign.waits", "campaign.went_on"]
 
 
 def test_while_unsubscribes_wait_no_slice_is_fed(
-    house: House, server: ScriptedServer, running: type[Running], monkeypatch: pytest.MonkeyPatch
+    house: House, server: ScriptedServer, to_people: Sent, running: type[Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also before the campaign says that it waits."""
     monkeypatch.setattr(pace, "UNTAKEN_SAID", 10_000.0)
-    publish.publish_place(house.organisation)
-    addresses = house.people(10)
-    house.route(server)
-    campaign = house.released()
+    campaign, addresses = to_people(10)
     leave(house, campaign, addresses[0])
     looks: list[dict[bytes, tuple[int, int]]] = []
     untaken = gate.untaken
@@ -81,28 +110,22 @@ def test_while_unsubscribes_wait_no_slice_is_fed(
     with running():
         until(lambda: len(looks) >= 4)
         assert not server.messages
-        choosing.take_everything(datetime.now(UTC))
-        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
-    assert not any(addresses[0] in message.recipients for message in server.messages)
+        finish(campaign)
+    assert addresses[0] not in recipients(server)
 
 
 def test_what_was_fed_goes_back_when_the_worker_stops_in_the_middle_of_a_send(
-    house: House, server: ScriptedServer, running: type[Running]
+    house: House, server: ScriptedServer, to_people: Sent, running: type[Running]
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(60)
-    house.route(server, rate="20/s")
-    campaign = house.released()
+    campaign, addresses = to_people(60, rate="20/s")
     with running():
         until(lambda: len(server.messages) >= 5)
         leave(house, campaign, addresses[-1])
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        until(lambda: is_waiting(campaign))
         assert len(server.messages) < 59
-        choosing.take_everything(datetime.now(UTC))
-        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
-    campaign.refresh_from_db()
+        finish(campaign)
     assert (campaign.accepted, campaign.suppressed) == (59, 1)
-    assert addresses[-1] not in {to for message in server.messages for to in message.recipients}
+    assert addresses[-1] not in recipients(server)
 
 
 @pytest.mark.parametrize("choice", [{"often": "pause"}, {"often": "all", "appeals": "no"}], ids=["pause", "no appeals"])
@@ -124,44 +147,37 @@ def test_what_subscribers_choose_in_the_preference_center_holds_an_appeal_until_
     campaign = release(draft, now=datetime.now(UTC))
     until_then = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     for address in addresses[::4]:
-        token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(address))  # type: ignore[arg-type]
+        token = token_of(house, campaign, address, "preferences")
         drop_in(house, {"kind": "prefer", "token": token, "purpose": "preferences", "until": until_then, **choice})
     with running():
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        until(lambda: is_waiting(campaign))
         assert intake.take(datetime.now(UTC)) == 0
         assert gate.untaken() and not server.messages
         assert choosing.take_everything(datetime.now(UTC)) == 5
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.suppressed) == (15, 5)
-    assert {to for message in server.messages for to in message.recipients} == set(addresses) - set(addresses[::4])
+    assert recipients(server) == set(addresses) - set(addresses[::4])
 
 
 def test_who_leaves_everything_in_the_preference_center_gets_nothing_when_the_worker_goes_on(
-    house: House, server: ScriptedServer, running: type[Running]
+    house: House, server: ScriptedServer, to_people: Sent, running: type[Running]
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(10)
-    house.route(server)
-    campaign = house.released()
-    token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(addresses[0]))  # type: ignore[arg-type]
+    campaign, addresses = to_people(10)
+    token = token_of(house, campaign, addresses[0], "preferences")
     drop_in(house, {"kind": "leave", "token": token, "purpose": "preferences", "way": "form"})
     with running():
-        until(lambda: Campaign.objects.get(pk=campaign.pk).reason == "untaken")
+        until(lambda: is_waiting(campaign))
         assert not server.messages
-        choosing.take_everything(datetime.now(UTC))
-        until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
-    assert {to for message in server.messages for to in message.recipients} == set(addresses[1:])
+        finish(campaign)
+    assert recipients(server) == set(addresses[1:])
 
 
 def test_a_database_that_does_not_answer_keeps_what_subscribers_chose_and_the_send_waits(
-    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    house: House, to_people: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(3)
-    house.route(server)
-    campaign = house.released()
-    token = link.make(house.keys.link, "preferences", campaign.edition.pk, house.number(addresses[0]))  # type: ignore[arg-type]
+    campaign, addresses = to_people(3)
+    token = token_of(house, campaign, addresses[0], "preferences")
     drop_in(house, {"kind": "prefer", "token": token, "purpose": "preferences", "often": "monthly"})
 
     def locked(*_args: Any, **_how: Any) -> None:
@@ -176,12 +192,11 @@ def test_a_database_that_does_not_answer_keeps_what_subscribers_chose_and_the_se
     assert not gate.untaken()
 
 
-def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, server: ScriptedServer) -> None:
+def test_rubbish_and_what_waits_for_something_else_hold_no_send(
+    house: House, server: ScriptedServer, to_people: Sent
+) -> None:
     """Boxes that nobody can open, of unknown kinds, without a key, or breaking whoever takes them up."""
-    publish.publish_place(house.organisation)
-    house.people(5)
-    house.route(server)
-    campaign = house.released()
+    campaign, _ = to_people(5)
     place = Place.objects.get(uid=bytes(house.organisation.uid))
     gate.drop_in(place, b"rubbish")
     gate.drop_in(place, struct.pack(">I", 77) + os.urandom(80))
@@ -194,12 +209,9 @@ def test_rubbish_and_what_waits_for_something_else_hold_no_send(house: House, se
 
 
 def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
-    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    house: House, to_people: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(5)
-    house.route(server)
-    campaign = house.released()
+    campaign, addresses = to_people(5)
     leave(house, campaign, addresses[0])
 
     def broken(*_args: Any) -> None:
@@ -211,12 +223,9 @@ def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
 
 
 def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_no_worker_runs(
-    house: House, server: ScriptedServer
+    house: House, to_people: Sent
 ) -> None:
-    publish.publish_place(house.organisation)
-    addresses = house.people(5)
-    house.route(server)
-    campaign = house.released()
+    campaign, addresses = to_people(5)
     leave(house, campaign, addresses[0])
     ended = run_campaign(campaign.pk, 120, take_up=choosing.take_everything)
     assert (ended["ended"], ended["accepted"], ended["suppressed"]) == ("finished", 4, 1)

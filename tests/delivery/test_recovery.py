@@ -27,7 +27,7 @@ from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.options import data_folder
-from tests.delivery.conftest import FIRST_NUMBER, House, clock_was_set
+from tests.delivery.conftest import FIRST_NUMBER, House, clock_was_set, killed
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import ScriptedServer
 
@@ -139,9 +139,6 @@ def test_recovery_that_is_killed_and_done_again_changes_nothing_more(
 ) -> None:
     dead = Dead(house)
     dead.write()
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
 
     for step in ("_free", "_book_answers"):
         with monkeypatch.context() as patch:
@@ -391,9 +388,6 @@ def test_killed_while_doubt_is_written_down_the_doubt_is_still_told_and_nobody_i
 ) -> None:
     dead = Dead(house)
     dead.write()
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
 
     for place, name in ((recovery, "write"), (dialect, "close_chunks")):
         with monkeypatch.context() as patch:

@@ -31,7 +31,7 @@ from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongState
 from samizdat.delivery.models import Chunk, Delivery, SetAside
 from samizdat.events.models import Event
-from tests.delivery.conftest import House
+from tests.delivery.conftest import House, killed
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -110,9 +110,6 @@ def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_a
     house.people(20)
     campaign = house.draft()
 
-    def killed(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(releasing, "_make_sendable", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -188,9 +185,6 @@ def test_a_release_killed_half_way_sets_nobody_aside_for_two_copies(
     gathers = Subscription.objects.order_by("subscriber_id").first()
     Subscription.objects.filter(pk=gathers.pk).update(frequency=2)
     campaign = house.draft()
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(releasing, "_make_sendable", killed)

@@ -24,7 +24,7 @@ from samizdat.delivery.errors import NobodyToWrite, WrongState
 from samizdat.delivery.models import Delivery
 from samizdat.delivery.queries import in_doubt, left_in_doubt, recount, report
 from samizdat.delivery.whom import whom
-from tests.delivery.conftest import House
+from tests.delivery.conftest import House, killed
 from tests.smtp_server import ScriptedServer
 
 
@@ -112,9 +112,6 @@ def test_of_two_letters_that_are_released_to_them_at_once_one_goes(
 
 
 def test_what_a_killed_process_has_settled_is_sent(sent: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_words: object, **_named: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(running, "record", killed)
     with pytest.raises(KeyboardInterrupt):
         settle(sent, "resend", now=hours.now())

@@ -22,6 +22,7 @@ from tests.worker.conftest import until
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 SAID = "[data-saving]"
+BODY = "#f-body"
 WORDS = "Nobody answered the telephone at the river station after four. "
 
 
@@ -46,6 +47,14 @@ def opened(browser: Any, served: str, here: House, path: str, **options: Any) ->
     assert [said for said in complaints if not any(one in said for one in expected)] == []
 
 
+@pytest.fixture
+def markdown(browser: Any, served: str, here: House) -> Iterator[tuple[Campaign, Any]]:
+    """Clara's draft in Markdown, and her page where it is written."""
+    letter, path, _place = writing(here, "markdown")
+    with opened(browser, served, here, path) as page:
+        yield letter, page
+
+
 def text_of(letter: Campaign) -> str:
     return draft_of(Campaign.objects.get(pk=letter.pk)).body
 
@@ -55,7 +64,13 @@ def writing(here: House, way: str) -> tuple[Campaign, str, str]:
     if way == "blocks":
         letter, path = make(here, paragraph(""))
         return letter, path, ".ProseMirror p"
-    return here.campaign, reverse("campaign", args=[here.organisation.slug, here.campaign.pk]), "#f-body"
+    return here.campaign, reverse("campaign", args=[here.organisation.slug, here.campaign.pk]), BODY
+
+
+def pause(page: Any) -> None:
+    """A second without typing, after which the text is saved."""
+    with page.expect_response("**/save"):
+        page.clock.run_for(1000)
 
 
 def type_on(page: Any, seconds: int, each: str = WORDS) -> None:
@@ -79,8 +94,7 @@ def test_text_typed_without_a_pause_is_saved_every_three_seconds(
         page.wait_for_function("() => document.querySelector('#f-version').value > '1'")
         page.keyboard.type("A pause of a second saves too.")
         expect(page.locator(SAID)).to_have_text("Saving…")
-        with page.expect_response("**/save"):
-            page.clock.run_for(1000)
+        pause(page)
         expect(page.locator(SAID)).to_contain_text("Saved at ")
 
 
@@ -133,33 +147,29 @@ def test_what_was_just_typed_is_sent_when_the_page_goes(
 
 
 @pytest.mark.parametrize("size", ["short", "more than a browser carries"])
-def test_a_closed_tab_asks_and_what_was_typed_is_saved(browser: Any, served: str, here: House, size: str) -> None:
-    letter, path, place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        if size != "short":
-            page.fill(place, "The river. " * 8000)
-            with page.expect_response("**/save"):
-                page.clock.run_for(1000)
-            expect(page.locator(SAID)).to_contain_text("Saved at ")
-        page.click(place)
-        page.keyboard.press("Control+End")
-        page.keyboard.type(WORDS)
-        with page.expect_event("dialog"):
-            page.close(run_before_unload=True)
-        until(lambda: WORDS.strip() in text_of(letter))
-
-
-def test_nothing_is_asked_of_whoever_has_everything_saved(browser: Any, served: str, here: House) -> None:
-    _letter, path, place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        page.click(place)
-        page.keyboard.type(WORDS)
-        with page.expect_response("**/save"):
-            page.clock.run_for(1000)
+def test_a_closed_tab_asks_and_what_was_typed_is_saved(markdown: tuple[Campaign, Any], size: str) -> None:
+    letter, page = markdown
+    if size != "short":
+        page.fill(BODY, "The river. " * 8000)
+        pause(page)
         expect(page.locator(SAID)).to_contain_text("Saved at ")
-        page.locator(place).blur()
-        page.goto(reverse("home", args=[here.organisation.slug]))
-        assert page.asked == []
+    page.click(BODY)
+    page.keyboard.press("Control+End")
+    page.keyboard.type(WORDS)
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    until(lambda: WORDS.strip() in text_of(letter))
+
+
+def test_nothing_is_asked_of_whoever_has_everything_saved(here: House, markdown: tuple[Campaign, Any]) -> None:
+    _letter, page = markdown
+    page.click(BODY)
+    page.keyboard.type(WORDS)
+    pause(page)
+    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    page.locator(BODY).blur()
+    page.goto(reverse("home", args=[here.organisation.slug]))
+    assert page.asked == []
 
 
 @pytest.mark.parametrize("way", ["blocks", "markdown"])
@@ -188,73 +198,67 @@ def test_without_a_line_it_says_so_asks_and_saves_when_there_is_one_again(
         assert "telephone" not in stores, "nothing readable is left in the browser's storage"
 
 
-def test_a_server_that_breaks_is_told_apart_and_tried_again(browser: Any, served: str, here: House) -> None:
-    letter, path, place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        page.route("**/save", lambda route: route.fulfill(status=502, body="Bad gateway"))
-        page.click(place)
-        page.keyboard.type(WORDS)
-        page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_have_text(
-            "Not saved: the server has a problem. Keep this page open; we keep trying."
-        )
-        page.unroute("**/save")
-        page.clock.run_for(5000)
-        until(lambda: WORDS.strip() in text_of(letter))
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+def test_a_server_that_breaks_is_told_apart_and_tried_again(markdown: tuple[Campaign, Any]) -> None:
+    letter, page = markdown
+    page.route("**/save", lambda route: route.fulfill(status=502, body="Bad gateway"))
+    page.click(BODY)
+    page.keyboard.type(WORDS)
+    page.clock.run_for(1000)
+    expect(page.locator(SAID)).to_have_text("Not saved: the server has a problem. Keep this page open; we keep trying.")
+    page.unroute("**/save")
+    page.clock.run_for(5000)
+    until(lambda: WORDS.strip() in text_of(letter))
+    expect(page.locator(SAID)).to_contain_text("Saved at ")
 
 
-def test_a_server_that_never_answers_counts_as_no_connection(browser: Any, served: str, here: House) -> None:
-    _letter, path, place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        page.route("**/save", lambda route: None)
-        page.click(place)
-        page.keyboard.type(WORDS)
-        page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_have_text("Saving…")
-        page.clock.run_for(20_000)
-        expect(page.locator(SAID)).to_contain_text("Not saved: no connection")
+def test_a_server_that_never_answers_counts_as_no_connection(markdown: tuple[Campaign, Any]) -> None:
+    _letter, page = markdown
+    page.route("**/save", lambda route: None)
+    page.click(BODY)
+    page.keyboard.type(WORDS)
+    page.clock.run_for(1000)
+    expect(page.locator(SAID)).to_have_text("Saving…")
+    page.clock.run_for(20_000)
+    expect(page.locator(SAID)).to_contain_text("Not saved: no connection")
 
 
-def test_what_is_typed_while_a_save_is_under_way_is_saved_next(browser: Any, served: str, here: House) -> None:
-    letter, path, place = writing(here, "markdown")
+def test_what_is_typed_while_a_save_is_under_way_is_saved_next(markdown: tuple[Campaign, Any]) -> None:
+    letter, page = markdown
     held, more = list[Any](), list[Any]()
-    with opened(browser, served, here, path) as page:
-        page.route("**/save", lambda route: held.append(route) if not held else more.append(route.continue_()))
-        page.click(place)
-        page.keyboard.press("Control+End")
-        page.keyboard.type("First. ")
-        page.clock.run_for(1000)
-        page.keyboard.type("Second.")
-        page.clock.run_for(3000)
-        expect(page.locator(SAID)).to_have_text("Saving…")
-        assert (len(held), more) == (1, []), "one request at a time"
-        with page.expect_response("**/save"):
-            held[0].continue_()
-        page.wait_for_function("() => document.querySelector('#f-version').value === '2'")
-        page.clock.run_for(1000)
-        until(lambda: text_of(letter).endswith("First. Second."))
+    page.route("**/save", lambda route: held.append(route) if not held else more.append(route.continue_()))
+    page.click(BODY)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("First. ")
+    page.clock.run_for(1000)
+    page.keyboard.type("Second.")
+    page.clock.run_for(3000)
+    expect(page.locator(SAID)).to_have_text("Saving…")
+    assert (len(held), more) == (1, []), "one request at a time"
+    with page.expect_response("**/save"):
+        held[0].continue_()
+    page.wait_for_function("() => document.querySelector('#f-version').value === '2'")
+    page.clock.run_for(1000)
+    until(lambda: text_of(letter).endswith("First. Second."))
 
 
 def test_who_is_signed_out_keeps_the_text_in_the_page_and_it_is_saved_after_signing_in_elsewhere(
-    browser: Any, served: str, here: House
+    served: str, here: House, markdown: tuple[Campaign, Any]
 ) -> None:
     from samizdat.accounts.models import Session
 
-    letter, path, place = writing(here, "markdown")
+    letter, page = markdown
     clara = here.people["editor"]
-    with opened(browser, served, here, path) as page:
-        Session.objects.filter(person=clara).delete()
-        page.click(place)
-        page.keyboard.type(WORDS)
-        page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_contain_text("Not saved: you’re signed out. Keep this page open")
-        assert WORDS.strip() not in text_of(letter)
-        key = signed_in(clara).cookies["desk"].value
-        page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
-        page.clock.run_for(5000)
-        until(lambda: WORDS.strip() in text_of(letter))
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+    Session.objects.filter(person=clara).delete()
+    page.click(BODY)
+    page.keyboard.type(WORDS)
+    page.clock.run_for(1000)
+    expect(page.locator(SAID)).to_contain_text("Not saved: you’re signed out. Keep this page open")
+    assert WORDS.strip() not in text_of(letter)
+    key = signed_in(clara).cookies["desk"].value
+    page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
+    page.clock.run_for(5000)
+    until(lambda: WORDS.strip() in text_of(letter))
+    expect(page.locator(SAID)).to_contain_text("Saved at ")
 
 
 @pytest.mark.parametrize("way", ["blocks", "markdown"])
@@ -309,17 +313,16 @@ def sign_in_elsewhere(page: Any, served: str) -> None:
     other.close()
 
 
-def test_who_may_not_write_any_more_is_told_to_copy_the_text(browser: Any, served: str, here: House) -> None:
+def test_who_may_not_write_any_more_is_told_to_copy_the_text(here: House, markdown: tuple[Campaign, Any]) -> None:
     from samizdat.accounts.actions import give_role
     from tests.conftest import NOW
 
-    _letter, path, place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        give_role(here.people["editor"], here.organisation, "viewer", by=None, now=NOW)
-        page.click(place)
-        page.keyboard.type(WORDS)
-        page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_contain_text("you can no longer edit here")
+    _letter, page = markdown
+    give_role(here.people["editor"], here.organisation, "viewer", by=None, now=NOW)
+    page.click(BODY)
+    page.keyboard.type(WORDS)
+    page.clock.run_for(1000)
+    expect(page.locator(SAID)).to_contain_text("you can no longer edit here")
 
 
 def test_two_tabs_with_one_text_lose_neither(browser: Any, served: str, here: House) -> None:
@@ -341,18 +344,17 @@ def test_two_tabs_with_one_text_lose_neither(browser: Any, served: str, here: Ho
         assert text_of(letter) == "From the other tab."
 
 
-def test_subject_and_preview_text_are_saved_as_they_are_typed(browser: Any, served: str, here: House) -> None:
-    letter, path, _place = writing(here, "markdown")
-    with opened(browser, served, here, path) as page:
-        page.fill("#f-subject", "")
-        page.focus("#f-subject")
-        type_on(page, 3, "What the river took this week, and what it left.")
-        until(lambda: "2What the river" in draft_of(Campaign.objects.get(pk=letter.pk)).subject)
-        page.focus("#f-preheader")
-        page.keyboard.type("A week of drying paper")
-        page.click("nav.side >> text=Home")
-        page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
-        assert draft_of(Campaign.objects.get(pk=letter.pk)).preheader == "A week of drying paper"
+def test_subject_and_preview_text_are_saved_as_they_are_typed(here: House, markdown: tuple[Campaign, Any]) -> None:
+    letter, page = markdown
+    page.fill("#f-subject", "")
+    page.focus("#f-subject")
+    type_on(page, 3, "What the river took this week, and what it left.")
+    until(lambda: "2What the river" in draft_of(Campaign.objects.get(pk=letter.pk)).subject)
+    page.focus("#f-preheader")
+    page.keyboard.type("A week of drying paper")
+    page.click("nav.side >> text=Home")
+    page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
+    assert draft_of(Campaign.objects.get(pk=letter.pk)).preheader == "A week of drying paper"
 
 
 def test_a_part_of_a_template_is_saved_when_it_is_left(browser: Any, served: str, here: House) -> None:
@@ -380,12 +382,12 @@ def test_a_form_with_typed_text_asks_before_it_is_left(browser: Any, served: str
     home = reverse("home", args=[here.organisation.slug])
     with opened(browser, served, here, edit) as page:
         notes = page.locator("main form textarea").first
-        notes.fill("She asked for large print.")
+        notes.fill("They asked for large print.")
         page.click("nav.side >> text=Home")
         page.wait_for_url(f"**{home}")
         assert page.asked == ["beforeunload"]
         page.goto(edit)
-        page.locator("main form textarea").first.fill("She asked for large print.")
+        page.locator("main form textarea").first.fill("They asked for large print.")
         page.click("main button.primary")
         expect(page.locator("main")).to_contain_text("Saved.")
         assert page.asked == ["beforeunload"], "a form that is sent does not ask"
@@ -404,48 +406,45 @@ def test_a_comment_that_is_being_written_stays_when_a_colleague_saves(browser: A
         together.save(letter, theirs, version=letter.version, by=here.people["admin"], now=NOW)
         page.click(".ProseMirror > .block:nth-child(2) p")
         page.keyboard.type("By Clara. ")
-        with page.expect_response("**/save"):
-            page.clock.run_for(1000)
+        pause(page)
         expect(page.locator(".ProseMirror")).to_contain_text("One, by Vera")
         expect(page.locator("#comment-text")).to_have_value("Was it not five?")
 
 
 @pytest.mark.parametrize("typed", ["at once", "after a look"])
 def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
-    browser: Any, served: str, here: House, typed: str
+    here: House, markdown: tuple[Campaign, Any], typed: str
 ) -> None:
-    letter, path, place = writing(here, "markdown")
+    letter, page = markdown
     held = list[Any]()
-    with opened(browser, served, here, path) as page:
-        page.click(place)
-        page.keyboard.press("Control+End")
-        page.keyboard.type("First. ")
-        with page.expect_response("**/save"):
-            page.clock.run_for(1000)
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
-        shown = page.input_value(place)
-        page.keyboard.type("Before. ")
-        # What the page sends while it is left comes in after the next page was made.
-        page.route("**/save", lambda route: held.append(route))
-        page.reload()
-        assert page.input_value(place) == shown
-        page.unroute("**/save")
-        late = page.evaluate("document.querySelector('#f-version').value")
-        save_late(here, letter, int(late), shown + "Before. ")
-        if typed == "after a look":
-            page.clock.run_for(1500)
-            page.wait_for_function(f"() => document.querySelector('{place}').value.endsWith('Before. ')")
-        page.click(place)
-        page.keyboard.press("Control+End")
-        page.keyboard.type("After. ")
+    page.click(BODY)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("First. ")
+    pause(page)
+    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    shown = page.input_value(BODY)
+    page.keyboard.type("Before. ")
+    # What the page sends while it is left comes in after the next page was made.
+    page.route("**/save", lambda route: held.append(route))
+    page.reload()
+    assert page.input_value(BODY) == shown
+    page.unroute("**/save")
+    late = page.evaluate("document.querySelector('#f-version').value")
+    save_late(here, letter, int(late), shown + "Before. ")
+    if typed == "after a look":
+        page.clock.run_for(1500)
+        page.wait_for_function(f"() => document.querySelector('{BODY}').value.endsWith('Before. ')")
+    page.click(BODY)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("After. ")
 
-        def is_merged() -> bool:
-            page.clock.run_for(500)  # What an answer brings is saved by a timer of its own.
-            return text_of(letter).endswith("First. Before. After. ")
+    def is_merged() -> bool:
+        page.clock.run_for(500)  # What an answer brings is saved by a timer of its own.
+        return text_of(letter).endswith("First. Before. After. ")
 
-        until(is_merged)
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
-        expect(page.locator(place)).to_have_value(shown + "Before. After. ")
+    until(is_merged)
+    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(BODY)).to_have_value(shown + "Before. After. ")
 
 
 def save_late(here: House, letter: Campaign, version: int, body: str) -> None:
