@@ -397,7 +397,7 @@ def first_after(first: datetime, now: datetime, by: timedelta) -> datetime:
 # --- who leaves gets nothing more ---
 
 # Seconds that something a reader sent may wait before nothing is fed: with what was asked just before it was taken up
-# (engine/slices.SLICE_SECONDS) and half a second of looking, nobody gets anything ten seconds after she left.
+# (engine/slices.SLICE_SECONDS) and half a second of looking, nobody gets anything ten seconds after they left.
 UNTAKEN = 4.0
 # Then the campaign says why it waits.
 UNTAKEN_SAID = 10.0

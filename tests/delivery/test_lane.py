@@ -145,7 +145,7 @@ def test_a_route_that_is_condemned_takes_nothing_more(lane: Lane) -> None:
     assert not run.open and len(feeder(lane).condemned) == 1
 
 
-def test_what_a_busy_relay_sends_back_a_few_times_is_no_try_of_hers(lane: Lane) -> None:
+def test_what_a_busy_relay_sends_back_a_few_times_is_no_try_of_theirs(lane: Lane) -> None:
     one, booked = item(1, 0), []
     lane.book = lambda *what, **_more: booked.append(what)  # type: ignore[method-assign]
     for _ in range(MOST_TOSSES):

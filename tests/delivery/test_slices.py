@@ -143,7 +143,7 @@ def test_a_chunk_of_retries_that_is_given_back_is_taken_again(house: House) -> N
 
 
 def test_each_try_leaves_the_day_of_the_first_as_it_was(house: House) -> None:
-    """Four days after it she is given up, however often she was tried."""
+    """Four days after it they are given up, however often they were tried."""
     campaign, _worker, chunk = claimed(house)
     edition = campaign.edition.pk
     write([Result(edition, chunk.pk, FIRST_NUMBER, News.DEFERRED)], NOW)

@@ -174,7 +174,7 @@ class Known:
         known = self._records(change)
         status, may, day = facts.verdict_of(known, list_id, self._now, reason)
         if may == consent.YES and change.person.lists.get(list_id, (0, 0))[1] == consent.PAUSED:
-            may = consent.PAUSED  # A file that agrees with her does not end her pause.
+            may = consent.PAUSED  # A file that agrees with them does not end their pause.
         return status, may, day.isoformat() if day else self._today
 
     def _records(self, change: Change) -> list[consent.Record]:

@@ -29,7 +29,7 @@ def markup_flaws(source: str, in_html: bool, token: re.Pattern[str]) -> Iterator
         yield from _flaws_of(item, token, "body")
 
 
-# What is wrong in a template, which nobody looks at while she writes.
+# What is wrong in a template, which nobody looks at while they write.
 _OF_TEMPLATE = frozenset({
     "image_nowhere", "link_empty", "link_placeholder", "link_relative", "link_scheme", "link_leaves", "link_may_leave",
 })  # fmt: skip

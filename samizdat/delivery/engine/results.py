@@ -39,7 +39,7 @@ class Result(NamedTuple):
     text: str = ""
     crashed: bool = False  # In doubt because the sender died: tried again by the campaign's policy however often.
     held: bool = False  # In doubt for good: only a person settles it.
-    put_off: bool = False  # No try of hers: it waits for its mailbox provider, `wait` seconds; HELD: till it is lifted.
+    put_off: bool = False  # No try: it waits for its mailbox provider, `wait` seconds; HELD: till it is lifted.
 
 
 @dataclass(slots=True)
