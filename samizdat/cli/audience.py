@@ -402,6 +402,10 @@ def _piped() -> Any:
     return Held(PIPED, data)
 
 
+# What an import asks that --status, --map and --means answer.
+ANSWERED_BY_OPTIONS = frozenset({"ask_status", "ask_columns", "ask_givers", "ask_words", "ask_name"})
+
+
 @contextmanager
 def _asking(dry_run: bool) -> Iterator[None]:
     """Names the options that answer. The desk says the same sentence and has fields there."""
@@ -410,7 +414,7 @@ def _asking(dry_run: bool) -> Iterator[None]:
     try:
         yield
     except ImportRefused as refused:
-        if refused.plan is None or refused.code not in {"ask_status", "ask_columns", "ask_words", "ask_name"}:
+        if refused.plan is None or refused.code not in ANSWERED_BY_OPTIONS:
             raise
         from samizdat.audience.bringing.opening import advice
 

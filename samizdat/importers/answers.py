@@ -11,15 +11,17 @@ from typing import Any
 from samizdat.importers import asking, labels
 from samizdat.importers.base import (
     EMPTY,
+    LEFT_OUT,
     MEANINGS,
     OTHERS,
     TARGETS,
     UNSAID,
-    WORDED,
     BadPlan,
     Column,
     FileFound,
     Plan,
+    holds_several,
+    is_worded,
 )
 from samizdat.importers.speaking import word_of
 
@@ -50,7 +52,7 @@ def _map(plan: Plan, option: str) -> None:
         becomes = _target(column, target.strip())
         if becomes != column.becomes:
             column.becomes, column.why = becomes, ""
-            if becomes not in WORDED:
+            if not is_worded(becomes):
                 column.words = {}
         elif becomes == "out":
             column.why = column.why or ""
@@ -75,8 +77,8 @@ def _target(column: Column, wish: str) -> str:
 def _means(plan: Plan, option: str) -> None:
     said, sign, wish = option.rpartition("=")
     meaning = {NOTHING: "", "ignore": ""}.get(wish.strip(), wish.strip())
-    if not sign or meaning not in MEANINGS:
-        choices = ", ".join([*filter(None, MEANINGS), NOTHING])
+    if not sign or meaning not in {*MEANINGS, LEFT_OUT}:
+        choices = ", ".join([*filter(None, MEANINGS), NOTHING, f"{LEFT_OUT} (of a tag)"])
         raise BadPlan(
             f"--means {option!r} is unknown. Write it as --means 'word=unsubscribed'; the meanings are {choices}."
         )
@@ -90,11 +92,13 @@ def _means(plan: Plan, option: str) -> None:
     word = _word(said if everywhere else word)
     found = False
     for column in _speaking(plan) if everywhere else columns:
-        if column.becomes not in WORDED:
+        if not is_worded(column.becomes):
             column.becomes, column.why = "status", ""
             asking.again(column)
         if everywhere and word not in column.words and word not in column.seen:
             continue
+        if meaning == LEFT_OUT and not holds_several(column.becomes):
+            raise BadPlan(f"Only tags and groups can stay out one by one. Leave out “{column.label}” as a whole.")
         column.words[word], column.asks, found = meaning, "", True
     if not found:
         raise BadPlan(
@@ -159,7 +163,7 @@ def advice(plan: Plan) -> str:
 def _options(column: Column) -> Iterator[str]:
     if column.asks:
         yield f"--map {shlex.quote(f'{column.label}={SHOWN.get(column.becomes, column.becomes)}')}"
-    if column.becomes not in WORDED:
+    if not is_worded(column.becomes):
         return
     for word, meaning in column.words.items():
         if (column.asks or meaning == UNSAID) and (word in column.seen or word in WRITTEN):

@@ -4,24 +4,23 @@ A file is read to its end for that: the one "unsubscribed" in line 90,000 counts
 about as much as the look at how the file is written, and nothing for columns that are known.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from samizdat.importers import cells, labels, speaking
-from samizdat.importers.base import ADDRESS_LIST, EMPTY, OTHERS, UNSAID, Column, FileFound, ImportFailed
-from samizdat.importers.mailboxes import aside
+from samizdat.importers import base, cells, labels, speaking
+from samizdat.importers.base import ADDRESS_LIST, EMPTY, JSON_LINES, OTHERS, UNSAID, Column, FileFound, ImportFailed
+from samizdat.importers.mailboxes import asides
 from samizdat.importers.reading import Given, sound
-from samizdat.importers.records import Flaw, records_of
+from samizdat.importers.records import Doubtful, Flaw, Mailboxes, Records, records_of
 from samizdat.importers.slices import shape_of
 from samizdat.importers.text import Sheet
 
-ROWS = 1_000
+ROWS = 200  # a thousand rows of thirty cells do not fit into the cache of a processor: a sixth slower
 KEPT = 400  # different cells of a column that are held; of one with more only those that a person may have to see
 LONGEST_ASIDE = 80  # characters of a line between two lists
-UNWATCHED = frozenset(
-    {"name", "language"} | {f"field:{tag}" for tag in ("FNAME", "LNAME", "PHONE", "BIRTHDAY", "ADDRESS")}
-)
+UNWATCHED = frozenset({"language"} | {f"field:{tag}" for tag in ("PHONE", "BIRTHDAY", "ADDRESS")})
+NAMES = frozenset({"name", "field:FNAME", "field:LNAME"})
 
 
 class Seen:
@@ -41,64 +40,70 @@ class Seen:
             self.cells.update(self._worth_keeping(Counter(column)))
 
     def _worth_keeping(self, found: Counter[str]) -> Counter[str]:
-        """Empty cells, a few to tell dates and money by, and whatever may say that somebody left."""
-        kept: Counter[str] = Counter()
+        """Empty cells, a few to tell dates and money by, and whatever may say that somebody left, or gives."""
         few = max(0, KEPT // 2 - len(self.cells)) if self.cells is not found else KEPT // 2
-        suspicious = speaking.may_hold_leaving_word(found)
-        for place, (cell, number) in enumerate(found.items()):
-            if place < few or (suspicious and speaking.holds_leaving_word(cell)):
-                kept[cell] = number
-            elif place >= few and not suspicious:
-                break
-        if "" in found:
-            kept[""] = found[""]
-        return kept
+        kept = [
+            *islice(found, few),
+            *filter(_is_telling, speaking.may_be_telling(found)),
+            *([""] if "" in found else []),
+        ]
+        return Counter({cell: found[cell] for cell in kept})
+
+
+def _is_telling(cell: str) -> bool:
+    return speaking.holds_leaving_word(cell) or speaking.says_who_gives(cell)
 
 
 def count(given: Given, found: FileFound, sheet: Sheet, known: frozenset[str], *, thorough: bool) -> dict[int, Seen]:
     """Column -> its different cells, for the columns that may speak. Not thorough: of the first rows alone."""
-    pasted = found.delimiter == ADDRESS_LIST
-    watched = {
-        column.index: Seen()
-        for column in found.columns
-        if _may_speak(column, known) or (pasted and column.becomes == "name")
-    }
-    if not watched:
-        if thorough and not known:
-            deque(_rows(given, found, known), maxlen=0)  # Read for what parts it.
-        return {}
-    width = len(found.columns)
-    for rows in _rows(given, found, known) if thorough else [[row for row in sheet.rows if len(row) == width]]:
-        for index, column in enumerate(zip(*rows, strict=True)):
-            if index in watched:
-                watched[index].add(_asides(column) if found.columns[index].becomes == "address" else column)
-    return watched
+    watched = [column for column in found.columns if _may_speak(column, known)]
+    if not thorough:
+        return _counted(watched, [[row for row in sheet.rows if len(row) == len(found.columns)]])
+    if not watched and known:
+        return {}  # Else it is read for what parts it.
+    try:
+        return _counted(watched, _rows(given, found, known, quickly=True))
+    except Doubtful:
+        return _counted(watched, _rows(given, found, known, quickly=False))
 
 
-def _asides(cells: Iterable[str]) -> list[str]:
-    """What stands beside addresses; an address itself is no word."""
-    return [text for text in map(aside, cells) if text]
+def _counted(watched: list[Column], blocks: Iterable[list[list[str]]]) -> dict[int, Seen]:
+    seen = {column.index: Seen() for column in watched}
+    for rows in blocks:
+        columns = list(zip(*rows, strict=True))
+        for column in watched if columns else ():
+            cells = columns[column.index]
+            seen[column.index].add(asides(cells) if column.becomes == "address" else cells)
+    return seen
 
 
 def _may_speak(column: Column, known: frozenset[str]) -> bool:
     """Of what a service explains itself only the words of a status matter, and JSON, which holds anything."""
     if column.becomes in UNWATCHED:
         return False
-    if column.becomes == "address" or labels.plain(column.label) not in known:
+    if column.becomes == "address" or column.becomes in NAMES or labels.plain(column.label) not in known:
         return True
     return column.becomes == "status" or column.example[:1] in {"{", "["}
 
 
-def _rows(given: Given, found: FileFound, known: frozenset[str]) -> Iterator[list[list[str]]]:
-    """The rows of a file, a thousand at a time. Errors: ImportFailed where one of them parts it."""
+def _rows(given: Given, found: FileFound, known: frozenset[str], *, quickly: bool) -> Iterator[list[list[str]]]:
+    """The rows of a file, some at a time. Errors: ImportFailed where one of them parts it; Doubtful."""
     member = given.members[found.member]
     with sound(member.name), member.open() as file:
-        records = iter(records_of(file, shape_of(found)))
-        while taken := list(islice(records, ROWS)):
+        for taken in _blocks(records_of(file, shape_of(found)), quickly=quickly and found.delimiter != JSON_LINES):
             if not known or found.delimiter == ADDRESS_LIST:
                 _insist_on_one_list(found, taken)
             if rows := [row for _, row in taken if not isinstance(row, Flaw)]:
                 yield rows
+
+
+def _blocks(records: Records | Mailboxes, *, quickly: bool) -> Iterator[list[tuple[int, list[str] | Flaw]]]:
+    if quickly and isinstance(records, Records):
+        yield from records.blocks(ROWS)
+        return
+    every = iter(records)
+    while taken := list(islice(every, ROWS)):
+        yield taken
 
 
 def _insist_on_one_list(found: FileFound, taken: list[tuple[int, list[str] | Flaw]]) -> None:
@@ -127,13 +132,33 @@ def settle(found: FileFound, seen: dict[int, Seen], known: frozenset[str] = froz
         many = seen[column.index].many
         if column.becomes == "address":
             _beside(column, list(held))
-        elif labels.plain(column.label) in known and column.label.strip() and column.becomes != "name":
+        elif column.becomes in NAMES:
+            _named(found, column, held)
+        elif labels.plain(column.label) in known and column.label.strip():
             _known(column, held)
         elif not _kept_private(column, held):
             _guessed(found, column, held, many)
+            _about_givers(column, held)
         if column.words or (len(held) <= speaking.FEW and column.becomes != "address"):
             listed = sorted(held.items(), key=lambda one: (speaking.word_of(one[0]) not in column.words, -one[1]))
             column.seen = {speaking.word_of(cell): (cell, number) for cell, number in listed[:KEPT]}
+            column.seen |= {word: one for word, one in _by_part(column, held).items() if word in column.words}
+
+
+def _parts(column: Column, cell: str) -> tuple[str, ...]:
+    """The tags or groups in a cell; of any other column the cell."""
+    if column.becomes == "tags":
+        return cells.tags(cell)
+    return cells.groups(cell) if base.holds_several(column.becomes) else (cell,)
+
+
+def _by_part(column: Column, held: Counter[str]) -> dict[str, tuple[str, int]]:
+    """Tags and groups as the file writes them, and in how many rows."""
+    found: Counter[str] = Counter()
+    if base.holds_several(column.becomes):
+        for cell, number in held.items():
+            found.update(dict.fromkeys(_parts(column, cell), number))
+    return {speaking.word_of(part): (part, number) for part, number in found.items()}
 
 
 def _stripped(seen: Seen) -> Counter[str]:
@@ -177,7 +202,7 @@ def _guessed(found: FileFound, column: Column, held: Counter[str], many: bool) -
     times = speaking.are_times(words)
     if column.becomes in {"opt_in_time", "confirm_time", "last_changed"} and (times or not words):
         return
-    if column.becomes in {"tags", "name"}:
+    if column.becomes == "tags":
         _beside(column, words)
         return
     said = speaking.saying_of(column.label)
@@ -253,9 +278,37 @@ def doubt(found: FileFound) -> None:
             column.words = speaking.presets(column.label, cells)
 
 
+def _named(found: FileFound, column: Column, held: Counter[str]) -> None:
+    """Names keep being names, and count as a status where they say that somebody left: surnames never do. Pasted lists
+    say it behind the address."""
+    says_gone = speaking.holds_leaving_word if found.delimiter == ADDRESS_LIST else speaking.name_says_gone
+    if any(map(says_gone, filter(None, held))):
+        column.asks = "cells"
+        _only_phrases(column, held, says_gone)
+
+
+def _about_givers(column: Column, held: Iterable[str]) -> None:
+    """Tags, groups and values that say who gives money or pays: they stay out, and a person is asked, for a word may
+    mean something else here. Where a column says little else, all of it stays out like an amount."""
+    parts = {part for cell in held if cell for part in _parts(column, cell)}
+    giving = sorted(part for part in parts if speaking.says_who_gives(part))
+    if not giving or column.becomes == "out":
+        return
+    if base.holds_several(column.becomes):
+        out = {speaking.word_of(part): base.LEFT_OUT for part in giving}
+        column.words = {OTHERS: "", **out, **column.words}
+        column.asks = column.asks or "givers"
+    elif column.becomes[:6] == "field:" and labels.plain(column.label) not in labels.NAMES_AND_PLACES:
+        column.becomes = "out"
+        if len(giving) * 2 >= len(parts):
+            column.why = "donations"
+        else:
+            column.asks = "givers"
+
+
 def _beside(column: Column, words: list[str]) -> None:
-    """Tags that say who left keep being tags, and count as a status besides. Pasted lists say it behind the address."""
-    parts = {tag for cell in words for tag in cells.tags(cell)} if column.becomes == "tags" else set(words)
+    """Tags that say who left keep being tags, and count as a status besides. What stands beside an address does too."""
+    parts = {part for cell in words for part in _parts(column, cell)}
     gone = {part for part in parts if speaking.holds_leaving_word(part)}
     if gone:
         column.asks = "cells"

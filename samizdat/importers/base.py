@@ -15,6 +15,8 @@ SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
 COMPLAINED = "complained"
 # What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
 MEANINGS = (*STATUSES, COMPLAINED, "")
+# Of a tag or a group: it stays out.
+LEFT_OUT = "out"
 # Of a word that a person still has to explain. Nothing comes in while one is left.
 UNSAID = "?"
 # Words that stand for no word: an empty cell, and every text that is not named.
@@ -61,7 +63,17 @@ OUT_BECAUSE = {
 PRIVATE = frozenset({"donations", "members"})
 # What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
 # What is written beside an address in its own cell may as well.
-WORDED = ("status", "address", "tags", "notes", "left_reason", "name")
+WORDED = ("status", "address", "tags", "notes", "left_reason", "name", "field:FNAME", "field:LNAME")
+
+
+def is_worded(target: str) -> bool:
+    return target in WORDED or target.startswith("group:")
+
+
+def holds_several(target: str) -> bool:
+    """Whether a cell may hold several values, of which one can stay out."""
+    return target == "tags" or target.startswith("group:")
+
 
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {
@@ -150,6 +162,7 @@ SENTENCES = {
     "leaving_line": "{file}, line {line}: “{text}” says that people left, but no column does. "
     "Put them into a file of their own, and import that file as unsubscribed.",
     "ask_columns": "{file}: some columns may say who must not get email: {labels}. Say what each of them means.",
+    "ask_givers": "{file}: some words say who gives money or pays: {labels}. They stay out unless you say otherwise.",
     "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
     "ask_address": "Say which column of {file} is the e-mail address.",
     "two_columns": "Two columns of {file} both become {target}. Change one of them.",
@@ -228,9 +241,21 @@ class Column:
     why: str = ""  # a code of OUT_BECAUSE
     form: str = ""  # GUARDED, DOCUMENT, or of dates "mdy" or "dmy": what is first where the cells do not tell
     words: dict[str, str] = field(default_factory=dict)  # where it tells a status: word -> one of MEANINGS, or UNSAID
-    asks: str = ""  # why a person must say what it means: "label", "cells"; "" when nobody has to, or somebody did
+    # Why a person must say what it means: "label", "cells", "givers"; "" when nobody has to, or somebody did.
+    asks: str = ""
     # Word -> as the file writes it, and in how many rows. A person's data like `example`: shown, never stored.
     seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def says_no(self) -> bool:
+        """Whether it may say of somebody that they must not be written to."""
+        words = {word for word, meaning in self.words.items() if meaning != LEFT_OUT} - {OTHERS}
+        return bool(words) or self.asks in {"label", "cells"} or self.becomes in {"left_time", "clean_time"}
+
+    def stays_out(self) -> list[str]:
+        """The words of it that stay out, as the file writes them."""
+        out = [word for word, meaning in self.words.items() if meaning == LEFT_OUT and is_worded(self.becomes)]
+        return [self.seen.get(word, (word, 0))[0] for word in out]
 
 
 @dataclass(slots=True)
@@ -261,9 +286,7 @@ class FileFound:
     @property
     def says_no(self) -> bool:
         """Whether a column may say of somebody that they must not be written to."""
-        return any(
-            column.words or column.asks or column.becomes in {"left_time", "clean_time"} for column in self.columns
-        )
+        return any(column.says_no for column in self.columns)
 
     @property
     def is_gone(self) -> bool:
@@ -327,11 +350,12 @@ class Plan:
 
     def left_out(self) -> dict[str, list[str]]:
         """A code of OUT_BECAUSE -> the labels of the columns that stay out for it, each once."""
-        out = [column for file in self.files if file.use for column in file.columns if column.becomes == "out"]
         found: dict[str, dict[str, None]] = {}
-        for column in out:
-            if column.why:
+        for column in (column for file in self.files if file.use for column in file.columns):
+            if column.becomes == "out" and column.why:
                 found.setdefault(column.why, {})[column.label] = None
+            for word in column.stays_out():
+                found.setdefault("donations", {})[f"{column.label}: {word}"] = None
         return {why: list(found[why]) for why in OUT_BECAUSE if why in found}
 
     def said_out(self) -> list["Problem"]:
@@ -447,14 +471,21 @@ def _questions(file: FileFound) -> Iterator[Problem]:
 
 
 def _about_columns(file: FileFound) -> Iterator[Problem]:
-    if asking := [column.label for column in file.columns if column.asks]:
+    if asking := [column.label for column in file.columns if column.asks and column.asks != "givers"]:
         yield Problem("ask_columns", file.name, {"labels": ", ".join(asking)})
+    if giving := [column for column in file.columns if column.asks == "givers"]:
+        yield Problem("ask_givers", file.name, {"labels": ", ".join(map(_with_words_out, giving))})
     for column in file.columns:
-        said = column.becomes in WORDED
+        said = is_worded(column.becomes)
         words = [word for word, meaning in column.words.items() if meaning == UNSAID]
         if said and not column.asks and (words or (column.becomes == "status" and not column.words)):
             shown = ", ".join(column.seen.get(word, (word, 0))[0] for word in words[:10])
             yield Problem("ask_words", file.name, {"label": column.label, "words": shown or OTHERS})
+
+
+def _with_words_out(column: Column) -> str:
+    words = column.stays_out()[:5]
+    return f"{column.label} ({', '.join(words)})" if words else column.label
 
 
 def _file_to_json(file: FileFound) -> dict[str, Any]:
@@ -494,7 +525,7 @@ def _column_from_json(plain: Any) -> Column:
     if not _is_target(becomes):
         raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
     words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
-    if not set(words.values()) <= {*MEANINGS, UNSAID}:
+    if not set(words.values()) <= {*MEANINGS, LEFT_OUT, UNSAID}:
         raise BadPlan("A word of a status column stands for no status we know. Choose again.")
     return Column(
         index=_number(plain["index"]),
@@ -503,7 +534,7 @@ def _column_from_json(plain: Any) -> Column:
         why=_text(plain.get("why", "")),
         form=_text(plain.get("form", "")),
         words=words,
-        asks=_one_of(plain.get("asks", ""), ("", "label", "cells")),
+        asks=_one_of(plain.get("asks", ""), ("", "label", "cells", "givers")),
     )
 
 

@@ -1,5 +1,6 @@
-"""beehiiv: the full or quick export of subscribers. A column for each tier says Yes or No and becomes a field."""
+"""beehiiv: the full or quick export of subscribers. Tiers say who pays, and stay out."""
 
+from samizdat.importers.base import FileFound
 from samizdat.importers.service import Service, meaning
 from samizdat.importers.text import Sheet
 
@@ -13,10 +14,10 @@ class Importer(Service):
         "email": ("address", ""),
         "first name": ("field:FNAME", ""),
         "last name": ("field:LNAME", ""),
-        "tier": ("field:TIER", ""),
+        "tier": ("out", "donations"),
         "created_at": ("opt_in_time", ""),
         "unsubscribed_at": ("left_time", ""),
-        "stripe_customer_id": ("out", "provider"),
+        "stripe_customer_id": ("out", "donations"),
         "subscriber_id": ("out", "provider"),
     }
     # Inactive are those who left, and those whom beehiiv stopped writing to.
@@ -24,3 +25,11 @@ class Importer(Service):
 
     def knows(self, labels: set[str], sheet: Sheet) -> bool:
         return {"email", "status", "createdat"} <= labels and bool(labels & {"tier", "subscriptiontier"})
+
+    def status_of(self, found: FileFound) -> FileFound:
+        """A column for each tier has its name, which may be any, and says Yes or No; so may a field of their own."""
+        for column in found.columns:
+            cells = {cell for cell, _number in column.seen.values()} - {""}
+            if column.becomes[:6] == "field:" and not column.asks and cells and cells <= {"Yes", "No"}:
+                column.becomes, column.asks = "out", "givers"
+        return super().status_of(found)

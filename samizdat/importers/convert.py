@@ -14,13 +14,14 @@ from samizdat.importers.base import (
     COMPLAINED,
     DOCUMENT,
     GUARDED,
+    LEFT_OUT,
     OTHERS,
     STATUSES,
     UNSAID,
-    WORDED,
     Column,
     FileFound,
     Incoming,
+    is_worded,
 )
 from samizdat.importers.mailboxes import aside
 from samizdat.importers.speaking import NO, is_zero, word_of
@@ -133,11 +134,11 @@ def _field(column: Column, tag: str, names: dict[str, Any]) -> str:
     return f"{_cell(column, names)}.strip()"
 
 
-def _joined(file: FileFound, target: str, parse: Callable[[str], Any], names: dict[str, Any]) -> str:
+def _joined(file: FileFound, target: str, parse: Callable[[str], tuple[str, ...]], names: dict[str, Any]) -> str:
     """Values of all columns of a target, one tuple after the other."""
     parts = []
     for column in _all(file, target):
-        names[f"{target}{column.index}"] = cells.Remembered(parse)
+        names[f"{target}{column.index}"] = cells.Remembered(partial(_kept, _out(column), parse))
         parts.append(f"{target}{column.index}[{_cell(column, names)}]")
     return " + ".join(parts) or "()"
 
@@ -147,13 +148,22 @@ def _groups(file: FileFound, names: dict[str, Any]) -> str:
     for column in file.columns:
         if column.becomes.startswith("group:"):
             category = column.becomes.removeprefix("group:").strip()
-            names[f"group{column.index}"] = cells.Remembered(partial(_grouped, category))
+            names[f"group{column.index}"] = cells.Remembered(partial(_grouped, category, _out(column)))
             parts.append(f"group{column.index}[row[{column.index}]]")
     return " + ".join(parts) or "()"
 
 
-def _grouped(category: str, cell: str) -> tuple[tuple[str, str], ...]:
-    return tuple((category, group) for group in cells.groups(cell))
+def _grouped(category: str, out: frozenset[str], cell: str) -> tuple[tuple[str, str], ...]:
+    return tuple((category, group) for group in _kept(out, cells.groups, cell))
+
+
+def _out(column: Column) -> frozenset[str]:
+    """The words of a column that stay out."""
+    return frozenset(word for word, meaning in column.words.items() if meaning == LEFT_OUT)
+
+
+def _kept(out: frozenset[str], parse: Callable[[str], tuple[str, ...]], cell: str) -> tuple[str, ...]:
+    return tuple(part for part in parse(cell) if word_of(part) not in out) if out else parse(cell)
 
 
 def _joined_text(file: FileFound, target: str, clean: Callable[[str], str], names: dict[str, Any]) -> str:
@@ -174,7 +184,7 @@ def _join(*texts: str) -> str:
 
 def _status(file: FileFound, names: dict[str, Any]) -> str:
     """The status of a row: the strongest no of all its columns, else what they say, else what is said of the file."""
-    columns = [column for column in file.columns if column.becomes in WORDED and column.words]
+    columns = [column for column in file.columns if is_worded(column.becomes) and _tells_status(column)]
     # Where a column tells it of everybody, a cell that says nothing is no yes.
     names["base"] = "nonsubscribed" if file.says_everything and not file.is_gone else file.status or ""
     gone = [
@@ -187,8 +197,10 @@ def _status(file: FileFound, names: dict[str, Any]) -> str:
         return "base"
     claims = []
     for column in columns:
-        said = {"tags": _said_by_tags, "address": _said_aside}.get(column.becomes, _said)
-        names[f"status{column.index}"] = cells.Remembered(partial(said, dict(column.words), file.is_gone))
+        said = {"tags": _said_by_tags, "address": _said_aside, "group": _said_by_groups}
+        kind = said.get(column.becomes.partition(":")[0], _said)
+        words = {word: "" if meaning == LEFT_OUT else meaning for word, meaning in column.words.items()}
+        names[f"status{column.index}"] = cells.Remembered(partial(kind, words, file.is_gone))
         claims.append(f"status{column.index}[{_cell(column, names)}]")
     names["is_said"] = is_said
     claims += [f'("{status}" if is_said(row[{column.index}]) else "")' for column, status in gone]
@@ -198,6 +210,11 @@ def _status(file: FileFound, names: dict[str, Any]) -> str:
     return f"strongest({', '.join([*claims, 'base'] if weighs or file.is_gone else claims)})" + (
         "" if weighs or file.is_gone else " or base"
     )
+
+
+def _tells_status(column: Column) -> bool:
+    """Not by words of which each is nothing or stays out, where all others are nothing as well."""
+    return bool(column.words) and (column.becomes == "status" or not {*column.words.values()} <= {"", LEFT_OUT})
 
 
 def _said(words: dict[str, str], gone: bool, cell: str) -> str:
@@ -217,6 +234,10 @@ def _said(words: dict[str, str], gone: bool, cell: str) -> str:
 
 def _said_by_tags(words: dict[str, str], gone: bool, cell: str) -> str:
     return _strongest(*[_said(words, gone, tag) for tag in cells.tags(cell)])
+
+
+def _said_by_groups(words: dict[str, str], gone: bool, cell: str) -> str:
+    return _strongest(*[_said(words, gone, group) for group in cells.groups(cell)])
 
 
 def _said_aside(words: dict[str, str], gone: bool, cell: str) -> str:

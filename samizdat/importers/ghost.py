@@ -1,5 +1,6 @@
 """Ghost: `members.<date>.csv`, of every generation.
 
+Tiers, products and a complimentary plan say who pays, and stay out.
 Ghost puts an apostrophe before cells that a spreadsheet would take for a formula; it goes again.
 """
 
@@ -18,14 +19,14 @@ class Importer(Service):
         "email": ("address", ""),
         "name": ("name", ""),
         "note": ("notes", ""),
-        "complimentary_plan": ("field:COMPED", ""),
-        "stripe_customer_id": ("out", "provider"),
+        "complimentary_plan": ("out", "donations"),
+        "stripe_customer_id": ("out", "donations"),
         "gift_id": ("out", "provider"),
         "created_at": ("opt_in_time", ""),
         "deleted_at": ("left_time", ""),
         "labels": ("tags", ""),
-        "tiers": ("tags", ""),
-        "products": ("tags", ""),
+        "tiers": ("out", "donations"),
+        "products": ("out", "donations"),
     }
     words = {"subscribed_to_emails": yes_no("subscribed", "unsubscribed")}
 

@@ -5,7 +5,7 @@ to `who`: `anna@example.org (Anna Berg)`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 # Begins only where a word begins and takes a dot only between parts, so that it stays linear in whatever is given.
@@ -17,6 +17,7 @@ TOKEN = re.compile(r'"[^"]{0,300}"|<[^<>]*>|\([^()]*\)|[,;]|[^",;<>()]+|.', re.D
 BRACKETS = re.compile(r"(?P<name>.*?)<\s*(?:mailto:)?(?P<address>[^<>]*?)\s*>\s*(?:\((?P<more>[^()]*)\))?", re.DOTALL)
 BEHIND = re.compile(r"(?P<address>\S+)\s*\((?P<name>[^()]*)\)")
 MORE = re.compile(r"[\s,;()<>|]")
+ASCII_MORE = [sign for sign in map(chr, range(128)) if MORE.match(sign) and sign != "\n"]
 LONGEST = 1_000  # characters of a name and an address together
 LOOK = 50  # lines by which a file is told
 
@@ -54,6 +55,14 @@ def aside(cell: str) -> str:
     if not MORE.search(cell.strip()):
         return ""
     return ADDRESS.sub(" ", cell).strip(" \t<>()[]\"'.,;:-–—|*=")
+
+
+def asides(cells: Sequence[str]) -> list[str]:
+    """What stands beside addresses in many cells; most lists hold nothing there, which a look at all at once tells."""
+    text = "\n".join(cells)
+    if text.isascii() and text.count("\n") == len(cells) - 1 and not any(sign in text for sign in ASCII_MORE):
+        return []
+    return [text for text in map(aside, cells) if text]
 
 
 def is_list_of_mailboxes(lines: Iterable[str]) -> bool:

@@ -10,6 +10,7 @@ import io
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from samizdat.importers.base import ADDRESS_LIST, JSON_LINES
@@ -38,6 +39,10 @@ class Shape(NamedTuple):
     width: int
     address: int
     forgiving: bool
+
+
+class Doubtful(Exception):
+    """A record of several lines that may be a stray quotation mark: only reading line by line tells."""
 
 
 class Records:
@@ -73,6 +78,43 @@ class Records:
                 if not self._again:
                     return
 
+    def blocks(self, size: int) -> Iterator[list[tuple[int, list[str] | Flaw]]]:
+        """The same, many at a time, in half the time: to look at what stands in them, and not to bring them in. Lines
+        that are damaged by their bytes are no flaws here. Errors: Doubtful, and then nothing of it counts."""
+        self._skip_head()
+        width, first, ended = self._shape.width, self._line, 0
+        lines = chain(self._again, iter(partial(self._text.readline, LONGEST_LINE), ""))
+        reader = csv.reader(lines, delimiter=self._shape.delimiter)
+        found: list[tuple[int, list[str] | Flaw]] = []
+        try:
+            for row in reader:
+                begun, ended = ended, reader.line_num
+                if len(row) == width and ended - begun == 1:
+                    found.append((first + begun, row))
+                elif (settled := self._settle_quickly(row, ended - begun)) is not None:
+                    found.append((first + begun, settled))
+                if len(found) >= size:
+                    yield found
+                    found = []
+        except csv.Error as wrong:
+            raise Doubtful from wrong
+        yield found
+
+    def _settle_quickly(self, row: list[str], lines: int) -> list[str] | Flaw | None:
+        if not any(row):
+            return None
+        fitted = self._fit(row)
+        if lines > 1 and (fitted is None or self._may_have_swallowed_others(row)):
+            raise Doubtful
+        return fitted or _of_another_width(row, self._shape.width)
+
+    def _may_have_swallowed_others(self, row: list[str]) -> bool:
+        """Whether a record of several lines needs the long look of `_has_swallowed_others`."""
+        several = [cell for cell in row if len(cell.splitlines()) > 1]
+        if "".join(row).count('"') % 2 or row[self._shape.address] in several:
+            return True
+        return any("@" in cell for cell in several)
+
     def _run(self) -> Iterator[tuple[int, list[str] | Flaw]]:
         """The hot loop: until the end of the file, or until lines have to be read again."""
         pending, width = self._pending, self._shape.width
@@ -104,8 +146,7 @@ class Records:
             return Flaw("open_quote", {})
         self._drop_all_lines()
         if fitted is None:
-            text = row[0] if sum(map(bool, row)) == 1 else ""
-            return Flaw("columns", {"has": len(row), "wants": self._shape.width}, text)
+            return _of_another_width(row, self._shape.width)
         return fitted
 
     def _has_swallowed_others(self, row: list[str]) -> bool:
@@ -214,6 +255,10 @@ class Records:
         mark = self._text.readline(LONGEST_LINE)
         if mark:
             self._again.append(mark.removeprefix("\ufeff"))
+
+
+def _of_another_width(row: list[str], width: int) -> Flaw:
+    return Flaw("columns", {"has": len(row), "wants": width}, row[0] if sum(map(bool, row)) == 1 else "")
 
 
 class Mailboxes:

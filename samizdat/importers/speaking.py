@@ -7,14 +7,16 @@ Labels are compared by `spaced`: small letters without accents, words parted by 
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable
+from functools import cache, lru_cache
+from typing import Any
 
-from samizdat.importers import labels, times
+from samizdat.importers import labels, opt_out_words, times
 from samizdat.importers.base import COMPLAINED, EMPTY, OTHERS, UNSAID
 
 CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
-BREAKS = re.compile(r"[\W_]+")
+# Vowel signs of Hindi are no letters to `re`, and belong to the word all the same.
+BREAKS = re.compile(r"(?:[^\w\u0900-\u0963\u0966-\u097f]|_)+")
 # Accents and vowel marks, and what cannot be seen: soft hyphens, joiners, marks of direction, variants of signs.
 ACCENTS = re.compile(
     "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -48,10 +50,38 @@ def word_of(cell: str) -> str:
     return labels.plain(cell) or UNSEEN.sub("", cell).strip()
 
 
-def _any_of(*stems: str, anywhere: str = "") -> re.Pattern[str]:
+class Pattern:
+    """A pattern that is compiled when it is first needed: all of them take a quarter of a second, and a process that
+    brings rows in needs none."""
+
+    search: Callable[[str], re.Match[str] | None]
+    match: Callable[[str], re.Match[str] | None]
+    fullmatch: Callable[[str], re.Match[str] | None]
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in {"search", "match", "fullmatch"}:
+            raise AttributeError(name)
+        compiled = re.compile(self._make())
+        self.search, self.match, self.fullmatch = compiled.search, compiled.match, compiled.fullmatch
+        return getattr(compiled, name)
+
+
+def _any_of(*stems: str, anywhere: str = "") -> Pattern:
     """`anywhere`: stems of languages that put something before a word, or write without blanks."""
+    return Pattern(lambda: _alternatives(*stems, anywhere=anywhere))
+
+
+def _alternatives(*stems: str, anywhere: str = "") -> str:
     begun = rf"\b(?:{'|'.join(' '.join(stems).split())})"
-    return re.compile("|".join([begun, *map(_bare, anywhere.split())]).replace("~", " "))
+    return "|".join([begun, *map(_bare, anywhere.split())]).replace("~", " ")
+
+
+def _of_languages(*kinds: str, inside: bool = False) -> str:
+    """Stems of opt_out_words, to stand beside those that are written here."""
+    return _bare(" ".join(stem for kind in kinds for stem in opt_out_words.stems(kind, inside=inside)))
 
 
 # Of the languages in which readers are written to (core/spoken) and some more, as `anywhere` of _any_of.
@@ -60,13 +90,15 @@ FAR_GONE = (
     "إلغاء ألغى ألغت رفض محظور حظر لغو انصراف حذف~شد مسدود "
     "הוסר הסרה ביטל ביטול חסום חסומ გაუქმ ამოშლ დაბლოკ უარი չեղարկ հրաժար արգելափակ հեռաց "
     "шықты шыққан бас~тарт тоқтат бұғат язылудан"
-    "çıktı çıkan çıxdı çıxıb çıxmış imtina ləğv bekor~qil chiqib rad~et"
+    "çıktı çıkan çıxdı çıxıb çıxmış imtina ləğv bekor~qil chiqib rad~etdi rad~etil rad~etgan"
 )
 FAR_AGREED = (
     "订阅 訂閱 購読 구독 اشتراك مشترك اشتراک مشترک عضویت מנוי გამოწერ ხელმომწერ բաժանորդ жазыл abunə obuna язылу "
-    "падпіс 配信 메일링 רשימת~תפוצה دریافت"
+    "падпіс 配信 메일링 רשימת~תפוצה دریافت सदस्यता feliratkoz abonat"
 )
-FAR_STATUS = "状态 狀態 ステータス 状態 상태 حالة وضعیت סטטוס מצב სტატუს կարգավիճակ күйі халəт vəziyyət holat"
+FAR_STATUS = (
+    "状态 狀態 ステータス 状態 상태 حالة وضعیت סטטוס מצב სტატუს կարգավիճակ күйі халəт vəziyyət holat स्थिति állapot"
+)
 
 
 # "~" is a blank. A stem ends in \b where longer words mean something else.
@@ -120,8 +152,9 @@ GONE = _any_of(
     r"odjav ispisan ispisao ispisal ne~(?:salj|slat|zel|kontaktir|pisat|pisit) nije~(?:pretpla|prijav) neaktivan "
     r"neaktivn obrisan "
     r"izbrisan uklonjen odbijen odbio opozva otkaza blokiran preminu umro\b umrla\b",
-    r"адпіс адмов скасова former~(?:member|subscriber) ex~member dnc\b dne\b nomail\b",
-    anywhere=FAR_GONE,
+    r"former~(?:member|subscriber) ex~member dnc\b dne\b nomail\b",
+    _of_languages("text", "word"),
+    anywhere=f"{FAR_GONE} {_of_languages('text', 'word', inside=True)}",
 )
 BOUNCED = _any_of(
     r"inbox~full over~quota mail~returned returned~mail does(?:~not|n~?t)~exist address~(?:dead|wrong|invalid) "
@@ -136,6 +169,8 @@ BOUNCED = _any_of(
     r"odbi[tc] odbił niedorecz niedostar nieistniej nepiegad nederig nepristat nedoruc onbestelbaar studs "
     r"ανεπιδοτ ακυρ\w*~(?:διευθ|email) αγνωστ\w*~(?:παραλ|χρηστ) неиспоруч neisporuc nevazec неважећ "
     r"is~bad\b bad~(?:e~?mail|address)",
+    _of_languages("bounced"),
+    anywhere=_of_languages("bounced", inside=True),
 )
 COMPLAINTS = _any_of(
     r"complain spam abuse\b abusive junk\b beschwerd plainte\w*~(?:pour|spam) plainte\b signale queja\b "
@@ -176,12 +211,12 @@ OWN_WORDS = frozenset({"subscribed", "unsubscribed", "cleaned", "nonsubscribed",
 YES = (
     labels.YES
     | labels.table(
-        "hə,bəli,иә,ha,әйе,დიახ,კი,այո,بله,نعم,כן,是,はい,예,так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno,ναι,ναί"
+        "हाँ,हां,hə,bəli,иә,ha,әйе,დიახ,კი,այո,بله,نعم,כן,是,はい,예,так,tak,jā,taip,da,sim,evet,igen,kyllä,ano,áno,ναι,ναί"
     )
     | {"✓", "✔", "☑", "✅", "+", "x", "х"}
 )
 NO = labels.NO | labels.table(
-    "yox,xeyr,жоқ,yo‘q,юк,არა,ոչ,خیر,نه,لا,לא,否,不,いいえ,아니오,nok,ні,nē,não,nej,ei,nein,hayır,nem,όχι,aus,na,n/a,nan,leer"
+    "नहीं,nu,yox,xeyr,жоқ,yo‘q,юк,არა,ոչ,خیر,نه,لا,לא,否,不,いいえ,아니오,nok,ні,nē,não,nej,ei,nein,hayır,nem,όχι,aus,na,n/a,nan,leer"
 ) | {
     "✗", "✘", "❌", "🚫", "×", "☒", "-", "–", "—", "☐", "--", ".", "n'a", "\\n", "nie", "не", "not",
 }  # fmt: skip
@@ -192,7 +227,9 @@ CONSENT = _any_of(
     r"autoris consens "
     r"acconsent permiso consinti соглас разреш згод дозвіл дозвол zgod piekris atlauj sutik leidim toestemm souhlas "
     r"συγκαταθ συγκατατ συναιν αδεια\b сагласн пристан saglas suglas pristan privola "
-    r"samtyck suostum noustu nousolek riza\b izin onay marketing~(?:contact|status|email)"
+    r"samtyck suostum noustu nousolek riza\b izin onay marketing~(?:contact|status|email)",
+    _of_languages("consent"),
+    anywhere=_of_languages("consent", inside=True),
 )
 AGREED = _any_of(
     r"subscri(?!ber) newsletter mailing~?list mailings?\b agree confirmed\b verified\b receive wants?\b "
@@ -259,7 +296,8 @@ DONATIONS = _any_of(
     r"recurring refund "
     r"fundrais sponsor patreon iban\b bank\b card~(?:brand|last|number|type) billing mrr\b price\b giving\b "
     r"tax~receipt "
-    r"orders?~(?:count|total|value|date|amount|id|number) processor\b",
+    r"orders?~(?:count|total|value|date|amount|id|number) processor\b "
+    r"tiers?\b subscription~(?:plan|level|product)",
     r"spend(?:e|en|er|erin|ete|et|en\w*|enbetrag|er\w*)\b betrag summe zahlung gezahlt kunde(?:n|nnummer)?\b "
     r"kunden rechnung "
     r"beitrag forder(?:er|mitglied|beitrag) lastschrift umsatz wahrung zuwend gesamt\b gesamtsumme",
@@ -276,6 +314,30 @@ DONATIONS = _any_of(
     r"factuur castk platb "
     r"zakaznik dary?\b darce bag[iı]s tutar\b odeme musteri",
 )
+# Who gives or pays, as a label, a tag or a group says it: the same in both, in the languages of opt_out_words and more.
+GIVER_STEMS = _bare(
+    "donor donate\\b donated\\b donating donation donateur donatric donator "
+    "donacion donativ giver\\b givers\\b backer benefactor patron\\b patrons\\b sponsor paid\\b paying payer "
+    "premium\\b comp\\b comped\\b complimentary founding~member "
+    "spender spendet gönner förder(?:er|in|mitglied) dauerspend zahlend bezahl "
+    "mécèn bienfaiteur payant donante donador mecenas patrocinador aportante de~pago\\b "
+    "benefattor sostenitor pagante mecenat doador benfeitor "
+    "жертвоват донор донат пожертв спонсор меценат благотвор платн плател оплат "
+    "жертводав благоді донаці ахвяра данар ахвярав мецэнат "
+    "darczyń darowizn płatni płatny wpłac dárc dárk platící přispěv "
+    "донатор дародав спонзор darodav darovatelj sponzor дарител "
+    "ziedotāj ziedoj maksāj aukotoj rėmėj annetaj toetaj lahjoit gåvo givare bidragsgiv betaland "
+    "schenker betalend adományoz támogató plătitor donatar "
+    "bağış ödeyen ücretli ianə демеуші қайырымды xayriya homiy δωρητ δωρε χορηγ"
+)
+FAR_GIVERS = (
+    "დონორ შემოწირ შემომწირ სპონსორ նվիրատ դոնոր հովանավոր תורמ תורם תרומ متبرع تبرع مانح مدفوع اهدا کمک~مالی "
+    "दान दाता चंदा 捐 付费 付費 赞助 贊助 寄付 寄附 有料 기부 후원 유료"
+)
+GIVERS = _any_of(GIVER_STEMS, anywhere=FAR_GIVERS)
+SEVERAL = re.compile(r"[,;|/\n]")
+LONGEST_TAG = 40  # characters, and no more words than "Monthly donor" has, but for a year: other texts are about more
+PLANS = _any_of(r"tiers?\b plans?\b subscription")
 # Who belongs to an organization, and by which number or card.
 MEMBERS = _any_of(
     r"membership member~(?:no|nr|number|id|card|type|since|until|level|tier)\b "
@@ -287,7 +349,7 @@ MEMBERS = _any_of(
 )
 GIVEN = labels.table(
     "lifetime,monthly,yearly,annually,karte,card,monatlich,jährlich,carte,mensuel,mensuelle,annuel,mensual,tarjeta,"
-    "mensile,mensal,карта,ежемесячно,ежемесячный,картка,щомісячно,щомісячний,karta,miesięcznie,maandelijks"
+    "plan,plans,план,tarif,тариф,mensile,mensal,карта,ежемесячно,ежемесячный,картка,щомісячно,щомісячний,karta,miesięcznie,maandelijks"
 )
 # A label about letters is not about money, whatever else it holds.
 NOT_MONEY = re.compile(r"\b(?:e ?mail client|unsub\w*|opt(?:ed)? ?out|e ?mails? (?:count|total|sent)|newsletter\w*)\b")
@@ -336,8 +398,18 @@ def meaning_of(cell: str) -> str:
 
 
 def holds_leaving_phrase(cell: str) -> bool:
-    """The same of a column of names or places, where "Block", "Left" and "Gone" are surnames and streets."""
-    return STRONG.search(_bare(cell[:LONGEST_TEXT]).replace("_", " ")) is not None
+    """The same of a column of places, where "Block", "Left" and "Gone" are streets."""
+    return _says_so(_bare(cell[:LONGEST_TEXT]))
+
+
+def _says_so(text: str) -> bool:
+    text = text.replace("_", " ")
+    return STRONG.search(text) is not None or (not text.isascii() and STRONG_FAR.search(text) is not None)
+
+
+def name_says_gone(cell: str) -> bool:
+    """The same of a name of somebody: "Ann (unsubscribed)" does, and no surname."""
+    return STRONG_NAMES.search(_bare(cell[:LONGEST_TEXT]).replace("_", " ")) is not None
 
 
 def is_note(label: str, cells: Iterable[str]) -> bool:
@@ -355,9 +427,11 @@ def about_what(label: str) -> str:
 
 
 def leaving_of_donors(label: str) -> Callable[[str], bool]:
-    """What tells of a cell under a label about donors that somebody left: a gift may be "cancelled","
-    " a member is not."""
-    return holds_leaving_word if MEMBERS.search(spaced(label)) else holds_leaving_phrase
+    """What tells of a cell under a label about donors that somebody left: a gift may be "cancelled", a member or a
+    subscription is not."""
+    text = spaced(label)
+    of_people = MEMBERS.search(text) or PLANS.search(text) or (GIVERS.search(text) and not DONATIONS.search(text))
+    return holds_leaving_word if of_people else holds_leaving_phrase
 
 
 def is_about_else(label: str) -> bool:
@@ -365,19 +439,32 @@ def is_about_else(label: str) -> bool:
     return ABOUT_ELSE.search(spaced(label)) is not None
 
 
-def may_hold_leaving_word(cells: Iterable[str]) -> bool:
-    """A quick look at many cells at once: False only where `holds_leaving_word` is False for each of them.
-
-    Half a microsecond a cell; the long look takes four, and a million rows have columns of a million names.
+def may_be_telling(cells: Collection[str]) -> list[str]:
+    """Of many cells, which have no line breaks as a rule, all of which `holds_leaving_word` or `says_who_gives` may be
+    true: half a microsecond each, where those take five; and a million rows have columns of a million names.
     """
     text = _bare("\n".join(cells))
-    return any(root in text for root in ROOTS) or not LEAVING.isdisjoint(text.translate(SIGNS).split("\n"))
+    lines = text.split("\n")
+    if len(lines) != len(cells):
+        lines = [_bare(cell) for cell in cells]
+    ascii_roots, roots = _all_roots()
+    roots = [root for root in (ascii_roots if text.isascii() else roots) if root in text]
+    alone = LEAVING.intersection(map(_wordlike, lines))
+    if not roots and not alone:
+        return []
+    return [
+        cell
+        for cell, line in zip(cells, lines, strict=True)
+        if any(root in line for root in roots) or _wordlike(line) in alone
+    ]
 
 
 def holds_leaving_word(cell: str) -> bool:
     """Whether a cell of any column may say that somebody left. Cells of free text are looked through as well."""
     text = _bare(cell[:LONGEST_TEXT])
-    return _wordlike(text) in LEAVING or STRONG.search(text.replace("_", " ")) is not None
+    if _wordlike(text) in LEAVING or _says_so(text):
+        return True
+    return len(cell) <= LONGEST_WORD and ALONE.fullmatch(spaced(cell)) is not None
 
 
 def sounds_gone(text: str) -> bool:
@@ -458,22 +545,66 @@ STRONG_STEMS = (
     r"przepełnion cofnal cofnął vairs~(?:ne|negrib) nevelas neveleja negrib\w* miris\b mirusi\b nebenori\w* nenori\w* "
     r"mire\b wil~(?:geen|niet) overleden verwijder\w* vill~inte nechce\w* zemrel\w* nie~je~zaujem",
 )
-STRONG = re.compile(_any_of(*STRONG_STEMS, anywhere=FAR_GONE).pattern.replace(" ?", r"\W*").replace(" ", r"\W+"))
+
+
+def _in_text(stems: Iterable[str], anywhere: str = "") -> Pattern:
+    """_any_of for texts as they are written: whatever is no letter may stand between two words."""
+
+    def make() -> str:
+        found = _alternatives(*stems, anywhere=anywhere)
+        return found.replace(" ?", r"\W*").replace(" ", r"\W+")
+
+    return Pattern(make)
+
+
+_STRONG = " ".join([*STRONG_STEMS, _of_languages("text")]).split()
+# Most texts are ASCII, and half of the stems are not.
+STRONG = _in_text([stem for stem in _STRONG if stem.partition("(?:")[0].isascii()])
+STRONG_FAR = _in_text(
+    [stem for stem in _STRONG if not stem.isascii()], anywhere=f"{FAR_GONE} {_of_languages('text', inside=True)}"
+)
+# What is no name of anybody: phrases, and words that are made for it. "Murio", "Skarga" and "Bounce" are surnames.
+STRONG_NAMES = _in_text(
+    [
+        *(stem for stem in " ".join(STRONG_STEMS).split() if "~" in stem and stem != "de~baja"),
+        "unsub optout abgemeldet abbestellt desinscri desabonn desuscri disiscri descadastr отписа отписк відписа "
+        "відписк wypisan uitgeschreven afgemeld odhlas avregistrer avmeld одјави одјавље odjavi odjavlj απεγγρα",
+        _of_languages("text"),
+    ],
+    anywhere=_of_languages("text", inside=True),
+)
+
+
+def _alone() -> str:
+    begun, inside = (
+        "|".join(_of_languages("word", "bounced", inside=inside).split()).replace("~", " ") for inside in (False, True)
+    )
+    return rf"(?:{begun})\S*(?: \S+)?|(?:\S+ )?\S*(?:{inside})\S*(?: \S+)?"
+
+
+# Of any column, where it is all that a cell holds, but for a word beside it ("iptal edildi").
+ALONE = Pattern(_alone)
 
 
 def _roots(stem: str) -> set[str]:
     """Runs of letters of which one is in whatever the stem finds: its longest, or one of each of its endings."""
     before, _, endings = re.sub(r"\\\w", " ", stem).rstrip(")* ").partition("(?:")
     longest = max(re.findall(r"[^\W\d_]+", before), key=len)
-    if len(longest) > 4 or not endings:
-        return {longest}
-    return {max(re.findall(r"[^\W\d_]+", ending.replace("s?", "")), key=len) for ending in endings.split("|")}
+    ends = {max(re.findall(r"[^\W\d_]+", ending.replace("s?", "")), key=len) for ending in endings.split("|") if ending}
+    return ends if ends and len(longest) <= min(4, *map(len, ends)) else {longest}
 
 
-ROOTS = tuple(
-    set().union(*(_roots(stem) for stem in " ".join(STRONG_STEMS).split()))
-    | {max(_bare(stem).split("~"), key=len) for stem in FAR_GONE.split()}
-)
+@cache
+def _all_roots() -> tuple[list[str], list[str]]:
+    """Those of ASCII, and all."""
+    literal = _bare(f"{FAR_GONE} {FAR_GIVERS}").split()
+    literal += _of_languages("text", "word", "bounced").split()
+    literal += _of_languages("text", "word", "bounced", inside=True).split()
+    found = {max(stem.split("~"), key=len) for stem in literal}
+    found |= set().union(*map(_roots, f"{' '.join(STRONG_STEMS)} {GIVER_STEMS}".split()))
+    return list(filter(str.isascii, found)), list(found)
+
+
 NEVERS = labels.table(
     "never,niemals,jamais,nunca,mai più,никогда,ніколи,nigdy,nekad,niekada,nooit,nikdy,ποτέ,никад,nikad"
 )
@@ -643,7 +774,7 @@ def private_because(label: str, cells: Iterable[str]) -> str:
     """`donations` of a column that says what somebody gave, when, by whom it was carried, or who is a customer;
     `members` of one that says who belongs to an organization; "" of any other. Codes of OUT_BECAUSE."""
     text = f"{spaced(label)} | {spaced(label.lower())}"  # "PayPal" is one word
-    is_money = DONATIONS.search(text) is not None
+    is_money = DONATIONS.search(text) is not None or GIVERS.search(text) is not None
     if (is_money or MEMBERS.search(text)) and not NOT_MONEY.search(text):
         return "donations" if is_money else "members"
     return "donations" if labels.plain(label) in GIVEN or _hold_money(cells) else ""
@@ -659,6 +790,18 @@ def _hold_money(cells: Iterable[str]) -> bool:
         return True
     about = sum(1 for cell in held if _is_money(cell))
     return about * 2 >= len(held)
+
+
+@lru_cache(1024)
+def says_who_gives(cell: str) -> bool:
+    """Whether a tag, a group or a value says of everybody who has it that they give or pay: "Monthly donor", "paid"."""
+    return any(_says_who_gives(spaced(part)) for part in SEVERAL.split(cell[:LONGEST_TEXT]))
+
+
+def _says_who_gives(text: str) -> bool:
+    if len(text) > LONGEST_TAG or GIVERS.search(text) is None:
+        return False
+    return sum(not word.isdecimal() for word in text.split()) <= 2
 
 
 def _is_money(cell: str) -> bool:

@@ -27,7 +27,7 @@ class Importer(Service):
         "first_payment_at": ("out", "donations"),
         "created_at": ("opt_in_time", ""),
         "prefer_digests": ("out", "provider"),
-        "stripe_connected_customer_id": ("out", "provider"),
+        "stripe_connected_customer_id": ("out", "donations"),
     }
     words = {"email_disabled": yes_no("unsubscribed", "subscribed")}
 

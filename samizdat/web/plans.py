@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugs
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import EMPTY, OTHERS, PRIVATE, UNSAID, WORDED, Plan, Problem
+from samizdat.importers.base import EMPTY, OTHERS, PRIVATE, UNSAID, Plan, Problem, holds_several, is_worded
 from samizdat.importers.speaking import word_of
 from samizdat.labels import STANDARD, field_label
 from samizdat.web import words
@@ -43,6 +43,7 @@ OUT_BECAUSE = {
 ASKS = {
     "label": lazy("It may say who must not get email. Say what it means."),
     "cells": lazy("Some of its cells say that people left. Say what each word means."),
+    "givers": lazy("Some of its words say who gives money or pays. They stay out unless you choose otherwise."),
 }
 
 # Words of a status column that the form can be told at one look.
@@ -69,9 +70,10 @@ class ColumnRow:
 class WordRow:
     name: str  # of the input
     word: str
-    means: str  # a status, "" for nothing, UNSAID
+    means: str  # a status, "" for nothing, "out", UNSAID
     rows: int | None = None
     plain: bool = False  # Nothing of the file: its empty cells, or all other texts.
+    can_stay_out: bool = False  # A tag or a group, one of several in a cell.
 
 
 @dataclass(slots=True)
@@ -147,7 +149,7 @@ def _column(
     place = column["index"]
     example = shown[place] if place < len(shown) else ""
     held = seen[place] if place < len(seen) else {}
-    told = _words(f"w-{number}-{place}", column, held) if column["becomes"] in WORDED else []
+    told = _words(f"w-{number}-{place}", column, held) if is_worded(column["becomes"]) else []
     return ColumnRow(
         name=f"c-{number}-{place}",
         label=column["label"] or _("column %(n)s") % {"n": place + 1},
@@ -172,7 +174,9 @@ def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tu
     for at, (word, means) in enumerate(sorted(column["words"].items())):
         written, number = held.get(word, (word, None))
         shown = {EMPTY: _("Empty cells"), OTHERS: _("All other texts")}.get(word, written)
-        found.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=word in {EMPTY, OTHERS})))
+        plain = word in {EMPTY, OTHERS}
+        several = holds_several(column["becomes"]) and not plain
+        found.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=plain, can_stay_out=several)))
     return sorted(found, key=lambda told: (told[1].means != UNSAID, -(told[1].rows or 0)))
 
 
@@ -245,4 +249,4 @@ def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) 
     becomes = asked.get(name, column["becomes"]) if column["why"] not in PRIVATE else "out"
     # Whoever sends the form has seen what each column would mean, and says so.
     asks = "" if name in asked else column.get("asks", "")
-    return {**column, "becomes": becomes, "asks": asks, "words": told if becomes in WORDED else {}}
+    return {**column, "becomes": becomes, "asks": asks, "words": told if is_worded(becomes) else {}}

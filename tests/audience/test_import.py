@@ -257,13 +257,13 @@ def test_a_time_in_the_future_counts_from_the_day_of_the_import(
 
 def test_a_known_subscriber_gets_what_is_new_and_keeps_what_is_not_said(bring: Any, export: Any, lantern: Any) -> None:
     bring(export("subscribed", 'ada@post.example,Ada,2020-01-01 10:00:00,,,,,,,Called in March,"""monthly"""'))
-    made = bring(export("subscribed", 'ADA@post.example,Adele,2020-01-01 10:00:00,,,,,,,,"""donor"""', name="22"))
+    made = bring(export("subscribed", 'ADA@post.example,Adele,2020-01-01 10:00:00,,,,,,,,"""fair"""', name="22"))
     assert split(made.counts) == (0, 1, 0, 0)
     ada = card(lantern)
     assert (ada.address, ada.values["FNAME"], ada.notes, ada.tags) == (
-        "ada@post.example", "Adele", "Called in March", ["donor", "monthly"],
+        "ada@post.example", "Adele", "Called in March", ["fair", "monthly"],
     )  # fmt: skip
-    assert queries.count(lantern, tag="donor") == 1 == queries.count(lantern, tag="MONTHLY")
+    assert queries.count(lantern, tag="fair") == 1 == queries.count(lantern, tag="MONTHLY")
     assert_projections_hold(lantern, NOW)
 
 

@@ -19,7 +19,7 @@ SENDER = "Northern Lantern <letter@lantern.example>"
 def lived(house: House) -> House:
     house.say("list", "new", "Letter")
     people = (
-        "email,City,Tags\nada@reader.example,Riga,donors\nboris@reader.example,Minsk,donors\neva@reader.example,Riga,\n"
+        "email,City,Tags\nada@reader.example,Riga,press\nboris@reader.example,Minsk,press\neva@reader.example,Riga,\n"
     )
     (house.folder / "people.csv").write_text(people)
     house.say("import", "people.csv", "--list", "Letter", "--status", "subscribed")
@@ -44,7 +44,7 @@ def test_a_segment_is_saved_said_and_counted(lived: House) -> None:
 def test_what_show_prints_is_what_add_reads(lived: House) -> None:
     printed = lived("segment", "show", "Riga").out.splitlines()[1]
     lived.say("segment", "add", "Copied", "--where", "-", feed=printed)
-    (lived.folder / "tree.json").write_text(json.dumps({"any": [{"tag": "donors"}, {"share": {"percent": 50}}]}))
+    (lived.folder / "tree.json").write_text(json.dumps({"any": [{"tag": "press"}, {"share": {"percent": 50}}]}))
     lived.say("segment", "add", "From a file", "--where", "tree.json")
     assert lived.say("segment", "count", "Copied") == {"count": 2}
     first = lived.say("segment", "count", "From a file")

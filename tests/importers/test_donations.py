@@ -3,8 +3,10 @@
 import pytest
 
 from samizdat.importers import answers
+from samizdat.importers.base import Plan, choose
+from samizdat.importers.reading import open_given
 from samizdat.web import plans
-from tests.importers.helping import inspect, named, read
+from tests.importers.helping import HEADING, IMPORTERS, csv_bytes, inspect, named, read, read_plan, row
 from tests.importers.test_workbook import book
 
 
@@ -108,7 +110,15 @@ def test_who_gives_every_month_stays_out_and_says_why(label: str, cell: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("label", "word"), [("Mitgliedschaft", "ausgetreten"), ("Customer status", "unsubscribed"), ("Donor", "отписался")]
+    ("label", "word"),
+    [
+        ("Mitgliedschaft", "ausgetreten"),
+        ("Customer status", "unsubscribed"),
+        ("Donor", "отписался"),
+        ("Tier", "cancelled"),
+        ("Plan", "blocked"),
+        ("Patron", "inactive"),
+    ],
 )
 def test_a_no_in_a_column_about_donors_is_heard_and_the_rest_of_it_stays_out(label: str, word: str) -> None:
     found = inspect(named("list.csv", f"email,{label}\na@example.org,gold\nb@example.org,{word}\n".encode()))
@@ -133,3 +143,112 @@ def test_who_is_a_member_stays_out_and_is_not_called_a_donor(label: str, cell: s
     column = plans.rows(told, {}, [])[0].columns[1]
     assert [value for value, _ in column.choices] == ["out"] and "who is a member" in column.why
     assert plans.read(told, {"u-0": "1", "c-0-1": "field:NO"})["files"][0]["columns"][1]["becomes"] == "out"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["donor", "Donors 2021", "Monthly donor", "Spender", "Fördermitglied", "paid", "Paid subscriber", "Premium",
+     "donateur", "Abonné payant", "donante", "donatore", "doadora", "жертвователь", "Донор", "Постоянный спонсор",
+     "платная подписка", "жертводавець", "меценат", "благодійник", "ахвярадаўца", "darczyńca", "dárce", "донатор",
+     "ziedotājs", "aukotojas",
+     "adományozó", "donator", "bağışçı", "ianəçi", "δωρητής", "დონორი", "նվիրատու", "תורם", "متبرع", "اهداکننده",
+     "दानदाता", "捐赠者", "寄付者", "후원자"],
+)  # fmt: skip
+def test_a_tag_that_says_who_gives_stays_out_and_is_asked(tag: str) -> None:
+    content = f'email,Tags\na@example.org,"press,{tag}"\nb@example.org,press\n'
+    found = inspect(named("list.csv", content.encode()))
+    (question,) = found.plan().with_status("subscribed").questions()
+    assert question.code == "ask_givers" and f"Tags ({tag})" in question.sentence()
+    assert f"Tags: {tag}" in found.plan().said_out()[0].sentence()
+    whole = read(named("list.csv", content.encode()), status="subscribed")
+    assert [person.tags for person in whole.incoming] == [("press",), ("press",)]
+    assert whole.counts == {"subscribed": 2}
+
+
+@pytest.mark.parametrize("tag", ["Volunteer", "monthly", "Press", "Книга, том 2", "Donatella", "patronymic", "member"])
+def test_a_tag_about_something_else_is_no_question(tag: str) -> None:
+    content = f'email,Tags\na@example.org,"{tag}"\nb@example.org,press\n'
+    assert inspect(named("list.csv", content.encode())).plan().with_status("subscribed").questions() == []
+
+
+def test_the_one_donor_among_a_thousand_combinations_of_tags_stays_out() -> None:
+    rows = [f'r{number}@example.org,"press, fair {number}"' for number in range(3_000)]
+    content = "\n".join(["email,Tags", *rows, 'last@example.org,"fair 1, major donor"', ""])
+    whole = read(named("list.csv", content.encode()), status="subscribed")
+    assert whole.found.files[0].columns[1].words == {"*": "", "majordonor": "out"}
+    assert whole.incoming[-1].tags == ("fair 1",)
+
+
+@pytest.mark.parametrize("door", ["desk", "command"])
+def test_somebody_may_say_that_a_tag_means_something_else(door: str) -> None:
+    content = b"email,Tags\na@example.org,donors\nb@example.org,sponsor\n"
+    with open_given([named("list.csv", content)]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        plan = found.plan()
+        if door == "command":
+            assert "--means 'Tags: donors=out'" in answers.advice(plan)
+            answers.apply(plan, ["Tags=tags"], ["Tags: donors=nothing"])
+        else:
+            column = plans.rows(plan.to_json(), {"seen": [[one.seen for one in plan.files[0].columns]]}, [])[0].columns[
+                0
+            ]
+            assert "say who gives" in column.asks
+            sent = {"u-0": "1", "s-0": "subscribed", "c-0-0": "address", column.name: "tags"}
+            for word in [*column.words, *column.others]:
+                assert (word.means, word.can_stay_out) == (("out", True) if not word.plain else ("", False))
+                sent[word.name] = "" if word.word == "donors" else word.means
+            plan = Plan.from_json(plans.read(plan.to_json(), sent))
+        whole = read_plan(given, found, plan.with_status("subscribed"))
+        assert [person.tags for person in whole.incoming] == [("donors",), ()]
+
+
+def test_a_group_of_mailchimp_that_says_who_gives_stays_out_and_is_asked() -> None:
+    rows = [[*row("a@example.org"), '"Letters, Donors"'], [*row("b@example.org"), '"Letters, Courts"'],
+            [*row("c@example.org"), "Donors"], [*row("d@example.org"), '"Courts, Donors"']]  # fmt: skip
+    content = csv_bytes([[cell.strip('"') for cell in one] for one in rows], f"{HEADING},Interests")
+    whole = read(named("subscribed_members_export_1.csv", content))
+    column = whole.found.files[0].columns[-1]
+    assert (column.becomes, column.words["donors"]) == ("group:Interests", "out")
+    groups = [[name for _, name in person.groups] for person in whole.incoming]
+    assert groups == [["Letters"], ["Letters", "Courts"], [], ["Courts"]]
+
+
+@pytest.mark.parametrize(("one", "other"), [("Spender", "Presse"), ("paid", "free"), ("жертвователь", "читатель")])
+def test_a_column_of_a_few_words_of_which_one_says_who_pays_stays_out(one: str, other: str) -> None:
+    plan = inspect(named("list.csv", f"email,Kategorie\na@example.org,{one}\nb@example.org,{other}\n".encode())).plan()
+    assert plan.left_out() == {"donations": ["Kategorie"]} and plan.layout() == ()
+
+
+def test_a_column_of_many_words_of_which_one_says_who_pays_is_asked_and_offered_as_left_out() -> None:
+    kinds = ["Press", "Courts", "Teacher", "Donor", "Neighbor"]
+    rows = [f"r{number}@example.org,{kind}" for number, kind in enumerate(kinds)]
+    plan = inspect(named("list.csv", "\n".join(["email,Kind", *rows, ""]).encode())).plan().with_status("subscribed")
+    assert [question.code for question in plan.questions()] == ["ask_givers"] and plan.layout() == ()
+    answers.apply(plan, ["Kind=field"], [])
+    assert plan.questions() == [] and plan.layout() == ("KIND",)
+
+
+def test_a_no_among_tags_of_donors_is_heard_and_the_donors_stay_out() -> None:
+    content = b'email,Tags\na@example.org,"donor,press"\nb@example.org,"donor,unsubscribed"\n'
+    whole = read(named("list.csv", content), status="subscribed")
+    assert [(person.status, person.tags) for person in whole.incoming] == [
+        ("subscribed", ("press",)),
+        ("unsubscribed", ("unsubscribed",)),
+    ]
+
+
+def test_tiers_of_ghost_and_beehiiv_stay_out_whatever_they_are_called() -> None:
+    ghost = b"id,email,subscribed_to_emails,complimentary_plan,stripe_customer_id,labels,tiers,products\n"
+    ghost += b"1,a@x.org,true,true,cus_1,Press,Gold,Gold\n"
+    found = inspect(named("members.csv", ghost))
+    assert found.source == "ghost"
+    assert found.plan().left_out()["donations"] == ["complimentary_plan", "stripe_customer_id", "tiers", "products"]
+    assert found.plan().layout() == ()
+    beehiiv = b"email,status,tier,created_at,stripe_customer_id,Gold Tier,Friends,City\n"
+    beehiiv += b"a@x.org,active,premium,2023-03-24 10:23:10 UTC,cus_1,Yes,Yes,Riga\n"
+    beehiiv += b"b@x.org,active,free,2023-03-24 10:23:10 UTC,,No,No,Lviv\n"
+    found = inspect(named("subscribers.csv", beehiiv))
+    assert found.source == "beehiiv"
+    assert found.plan().left_out() == {"donations": ["tier", "stripe_customer_id", "Gold Tier"]}
+    assert found.plan().layout() == ("CITY",)
+    assert [question.code for question in found.plan().questions()] == ["ask_givers"], "whether friends pay is asked"

@@ -13,7 +13,7 @@ from samizdat.importers.base import Plan, choose
 from samizdat.importers.reading import open_given
 from samizdat.importers.speaking import word_of
 from samizdat.web import plans
-from tests.importers.helping import IMPORTERS, Found, Given, inspect, named, read, read_plan, zipped
+from tests.importers.helping import IMPORTERS, Found, Given, csv_bytes, inspect, named, read, read_plan, row, zipped
 from tests.importers.test_workbook import book
 
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
@@ -556,6 +556,38 @@ def test_names_and_places_that_are_also_words_for_leaving_are_no_status(label: s
     plan = inspect(named("people.csv", text.encode())).plan().with_status("subscribed")
     assert plan.questions() == []
     assert plan.files[0].columns[1].becomes.startswith("field:")
+
+
+@pytest.mark.parametrize("label", ["First name", "Last name", "Name", "Vorname", "Фамилия"])
+@pytest.mark.parametrize(
+    "no",
+    ["unsubscribed", "Bob (do not email)", "DO NOT MAIL Bob", "Отписалась", "退订", "Boris - bitte nicht anschreiben"],
+)
+def test_a_no_that_stands_where_the_name_should_is_asked_and_the_names_stay_names(label: str, no: str) -> None:
+    text = f"email,{label}\nann@x.example,Ann\nbob@x.example,{no}\neve@x.example,Stopp\n"
+    with open_given([named("people.csv", text.encode())]) as given:
+        found = choose(given, IMPORTERS).inspect(given)
+        assert [question.code for question in found.plan().with_status("subscribed").questions()] == ["ask_columns"]
+        plan, _ = on_the_command_line(given, found, {})
+        whole = read_plan(given, found, plan)
+        assert subscribed(given, found, plan) == {"ann", "eve"}
+        assert set(whole.plan.layout()) & {"FNAME", "LNAME"} and "Ann" in whole.incoming[0].fields
+
+
+def test_a_no_where_the_name_should_stand_in_the_last_line_of_a_known_service_is_asked() -> None:
+    rows = [row(f"r{number}@example.org", f"Ann {number}") for number in range(3_000)]
+    found = inspect(named("subscribed_members_export_1.csv", csv_bytes([*rows, row("z@example.org", "Unsubscribed")])))
+    assert [question.code for question in found.plan().questions()] == ["ask_columns"]
+
+
+@pytest.mark.parametrize("label", ["First name", "Last name", "Name"])
+def test_names_that_sound_like_words_for_leaving_are_names(label: str) -> None:
+    names = ["Stopp", "No", "Block", "Bounce", "Murio", "Mire", "Скарга", "Skarżyński", "Повертайло", "Dies", "Left",
+             "해지", "Cancel", "Dead", "Gone", "Blok", "Abel Removal", "Mai Out",
+             "Anne Marie Complain", "Опт"]  # fmt: skip
+    rows = [f"r{number}@x.example,{name}" for number, name in enumerate(names)]
+    found = inspect(named("people.csv", "\n".join([f"email,{label}", *rows, ""]).encode()))
+    assert found.plan().with_status("subscribed").questions() == []
 
 
 def test_a_block_of_offices_is_a_place() -> None:

@@ -335,23 +335,23 @@ def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: 
     client = desk("editor")
     tags = []
     for name, heading in (
-        ("members.csv", "id,email,subscribed_to_emails,complimentary_plan"),
-        ("ours.csv", "x,e-mail,status,Complimentary Plan"),
+        ("members.csv", "list_id,email,role,delivery_mode"),
+        ("ours.csv", "x,e-mail,status,Delivery mode"),
     ):
         _upload(
             here,
             client,
             name,
-            f"{heading}\n1,olga@post.example,{'true' if 'id' in heading else 'active'},gold\n".encode(),
+            f"{heading}\n1,olga@post.example,{'member' if 'role' in heading else 'active'},weekly\n".encode(),
         )
         row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
         page = client.get(_to(here, "import", row.pk)).content.decode()
         tags.append(actions.read_plan(row)["plan"]["files"][0]["columns"][3]["becomes"])
         if name == "members.csv":
-            assert "a new sealed field, complimentary_plan (COMPED)" in page
+            assert "a new sealed field, delivery_mode (DELIVERY)" in page
             client.post(_to(here, "import", row.pk), _plan_answers(row) | {"then": "start", "list": row.list_id})
             actions.run_import(row.pk, now=_now)
-    assert tags == ["field:COMPED", "field:COMPED"]
+    assert tags == ["field:DELIVERY", "field:DELIVERY"]
 
 
 CIVICRM = (Path(__file__).parent.parent / "payloads" / "odd-lists" / "civicrm_export.csv").read_bytes()

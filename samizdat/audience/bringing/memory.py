@@ -74,7 +74,7 @@ def _apply(file: Any, chosen: Any) -> bool:
         if _may_recall(column, told):
             column.becomes, column.asks = told["becomes"], ""
             # Words of this file that nobody explained before keep their guess, or are asked.
-            worded = column.becomes in plugs.part("importers.base").WORDED
+            worded = plugs.part("importers.base").is_worded(column.becomes)
             column.words = {**column.words, **told["words"]} if worded else {}
             plugs.part("importers.asking").again(column)
     return before != [(column.becomes, column.words) for column in file.columns]
@@ -84,6 +84,6 @@ def _may_recall(column: Any, told: dict[str, Any]) -> bool:
     """What was chosen before anybody was asked who left, gave or belongs, is no answer to that."""
     if column.why in plugs.part("importers.base").PRIVATE:
         return False
-    if column.asks and told["becomes"] not in plugs.part("importers.base").WORDED:
+    if column.asks and not plugs.part("importers.base").is_worded(told["becomes"]):
         return False  # It held something harmless then, or was passed over on purpose; now it says that somebody left.
     return not column.asks or "asks" in told

@@ -40,7 +40,7 @@ COMPANIES = ("", "", "", "", "Northern Lantern", '"Court Diary, Ltd"', "Школ
 POSITIONS = ("", "", "", "Editor", "Teacher", "Engineer", "Юрист")
 HEARD = ("", "", "a friend", "Telegram", "от подруги", "the radio")
 GROUPS = ("", "", "Letters", '"Letters, Courts"', '"Courts, Prisons\\, camps"', '"Letters, Courts, Poetry"', "Poetry")
-TAGS = ("", "", '"""monthly"""', '"""monthly"",""volunteer"""', '"""donor 2021"",""monthly"""', '"""Книга, том 2"""')
+TAGS = ("", "", '"""monthly"""', '"""monthly"",""volunteer"""', '"""member 2021"",""monthly"""', '"""Книга, том 2"""')
 ADDRESSES = ("", "", "", "1 Harbour Street  Riga    LV-1010  LV", "ул. Мира 5  кв. 12  Казань    420000  RU")
 PLACES = (
     '56.9496,24.1052,2,3,Europe/Riga,LV,""', '55.7887,49.1221,3,3,Europe/Moscow,RU,TA',
