@@ -77,6 +77,12 @@ OPTIONS = (
         "Mails an hour and organisation that ask whether a sign-up was hers. As many more wait; then forms ask to come "
         "back later. A flood must not spend the good name of a relay.",
     ),
+    Option(
+        "SAMIZDAT_UPLOADS",
+        "2000",
+        "Megabytes of uploaded files of one organisation that may lie here at a time, waiting to be brought in; at "
+        "most 50 uploads. Nobody may fill the disk that all share.",
+    ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
 )

@@ -336,6 +336,8 @@ class Import(models.Model):
     owner = models.CharField(max_length=40, blank=True)  # Which process is at it; a guarded UPDATE takes it.
     beat = models.DateTimeField(null=True)  # Touched with every slice: an owner silent for a minute is gone.
     created = models.DateTimeField()
+    # Counted before each try and set back by whatever moves on: a file that kills its reader is not tried for ever.
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
 
 
 class ImportPlace(models.Model):

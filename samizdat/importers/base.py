@@ -113,6 +113,9 @@ SENTENCES = {
     "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
     "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "
     "Look at how its columns are parted, or leave out those that you do not need.",
+    "costs_too_much": "{file} takes more time or memory to read than a list of its size should. "
+    "Save it as “CSV UTF-8” and give that file.",
+    "wide_document": "{file} has too many people and too many columns for a file of this kind. Give the list as CSV.",
     "large_document": "{file} is larger than {limit} MB, too much for a file of this kind. Give the list as CSV.",
     "torn_document": "{file} is cut off or damaged. Download it again.",
     "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "

@@ -171,7 +171,7 @@ class Given:
 
     def _take_zip(self, name: str, file: BinaryIO, depth: int) -> None:
         with sound(name):
-            self._refuse_directory(name, file)
+            _refuse_directory(name, file, self._limits)
             box = self._stack.enter_context(_opened(file))
         entries = [entry for entry in box.infolist() if not entry.is_dir()]
         if len(entries) > self._limits.members:
@@ -196,15 +196,6 @@ class Given:
             return True
         self.others.append(name)
         return False
-
-    def _refuse_directory(self, name: str, file: BinaryIO) -> None:
-        """Its directory is read whole before anything is known of what is in it."""
-        size = file.seek(0, io.SEEK_END)
-        file.seek(max(0, size - zipped.TAIL))
-        told = zipped.directory_bytes(file.read())
-        file.seek(0)
-        if told is not None and told > self._limits.directory:
-            raise ImportFailed("too_many", file=name, limit=self._limits.members)
 
     def _take_entry(self, outer: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         if not self._wants(entry.filename):
@@ -286,6 +277,62 @@ class sound:
 def open_given(things: Iterable[Thing], limits: Limits = Limits()) -> Given:
     """Open paths, or binary files (alone or with their names). Never raises: see `Given.problems`."""
     return Given(things, limits)
+
+
+def is_plain(things: Iterable[Thing]) -> bool:
+    """Whether all that was given is text in rows, alone or packed into one zip, which streams by row for row.
+
+    Everything else (workbooks, documents, folders, packings that unpack with a table of any size) may be made to take
+    gigabytes or minutes, and is opened in a process that may not.
+    """
+    return all(map(_is_plain, things))
+
+
+def _is_plain(thing: Thing) -> bool:
+    if isinstance(thing, str | os.PathLike):
+        path = Path(thing)
+        if not path.is_file():
+            return not path.exists()
+        try:
+            with path.open("rb") as opened:
+                return _is_plain_file(path.name, opened)
+        except OSError:
+            return True  # Nothing of it can be read, which is said where it is opened.
+    name, file = thing if isinstance(thing, tuple) else ("", thing)
+    if not file.seekable():
+        return False
+    plain = _is_plain_file(name, file)
+    file.seek(0)
+    return plain
+
+
+def _is_plain_file(name: str, file: BinaryIO) -> bool:
+    start = file.read(4096)
+    if start[:2] != b"PK":
+        return not name.lower().endswith(".zip") and parser_of("", start) is None
+    try:
+        with sound(name):
+            _refuse_directory(name, file, Limits())
+            entries = _opened(file).infolist()
+    except ImportFailed:
+        return True  # It goes no further than this anywhere.
+    return all(_is_plain_entry(entry) for entry in entries)
+
+
+def _is_plain_entry(entry: zipfile.ZipInfo) -> bool:
+    kind = PurePosixPath(entry.filename).suffix.lower()
+    streams = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return streams and kind not in PACKED_SUFFIXES | DOCUMENT_SUFFIXES
+
+
+def _refuse_directory(name: str, file: BinaryIO, limits: Limits) -> None:
+    """Its directory is read whole before anything is known of what is in it."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - zipped.TAIL))
+    told = zipped.directory_bytes(file.read())
+    file.seek(0)
+    if told is not None and told > limits.directory:
+        raise ImportFailed("too_many", file=name, limit=limits.members)
 
 
 def _opened(file: BinaryIO) -> zipfile.ZipFile:

@@ -6,7 +6,7 @@ is named by its own number. Rows come as they are asked for; nothing is written 
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -17,7 +17,7 @@ class Rows(io.RawIOBase):
         super().__init__()
         self._lines = iter(rows)
         self._source = source
-        self._held = b""
+        self._held = bytearray()  # a row of a thousand cells may be asked for in pieces
 
     def readable(self) -> bool:
         return True
@@ -28,7 +28,8 @@ class Rows(io.RawIOBase):
             if row is None:
                 break
             self._held += line_of(row)
-        data, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        data = bytes(self._held[: len(buffer)])
+        del self._held[: len(buffer)]
         buffer[: len(data)] = data
         return len(data)
 
@@ -49,28 +50,24 @@ def line_of(row: list[str]) -> bytes:
         return f"{json.dumps(row)}\n".encode()
 
 
-def table(people: Iterable[dict[str, Any]]) -> Iterator[list[str]]:
-    """Records as a heading and rows. Every record is looked at first, because the last may have a key of its own."""
-    held = list(map(_flat, people))
-    heading = list(dict.fromkeys(key for person in held for key in person))
-    if heading:
-        yield heading
-    for person in held:
-        yield [text_of(person.get(key)) for key in heading]
+def cells(person: dict[str, Any], heading: Iterable[str]) -> list[str]:
+    """A record as a row under this heading."""
+    values = flat(person)
+    return [text_of(values.get(name)) for name in heading]
 
 
-def _flat(person: dict[str, Any], depth: int = 3) -> dict[str, Any]:
+def flat(person: dict[str, Any], depth: int = 3) -> dict[str, Any]:
     """A record with what its parts hold beside it: {"profile": {"unsubscribed": true}} must be heard as well."""
-    flat: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for key, value in person.items():
         if isinstance(value, dict) and value and depth:
-            inner = _flat(value, depth - 1)
-            flat |= {
-                name if name not in person and name not in flat else f"{key}.{name}": inner[name] for name in inner
+            inner = flat(value, depth - 1)
+            made |= {
+                name if name not in person and name not in made else f"{key}.{name}": inner[name] for name in inner
             }
         else:
-            flat[key] = value
-    return flat
+            made[key] = value
+    return made
 
 
 def text_of(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 openpyxl reads the sheets in its streaming mode and holds the table of texts alone. Macros are never run and links never
 followed: neither is opened at all. A zip bomb is refused by the sizes in its directory, which Python's zipfile holds
-it to.
+it to. A document type, which entities come in, is refused by the very parser that would read it: it may stand behind a
+comment of any length or be written in UTF-16, where looking for its letters does not find it.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from typing import Any, BinaryIO, NamedTuple
+from xml.parsers import expat
 
 from samizdat.importers.base import ImportFailed, Problem
 from samizdat.importers.text import COLUMNS
@@ -25,6 +27,10 @@ TEXTS = 2_000_000
 LARGEST_SHEET = 2 << 30
 MACROS = ("vbaproject.bin", "xl/macrosheets/")
 OUTSIDE = "xl/externallinks/"
+# Every workbook is written in one of these. Another encoding would hide from the patterns below.
+ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0")  # how UTF-16 and UTF-32 begin, with a mark and without
+TEXT = re.compile(rb"<(?:\w{1,30}:)?si\b")
 # A cell with a formula, and whether its result is there. An empty one of t="str" is a result: the formula gave no text.
 FORMULA = re.compile(
     rb"""<(?:\w+:)?c\b([^<>]*)>\s*<(?:\w+:)?f\b[^<>]*(?:/>|>[^<]*</(?:\w+:)?f>)"""
@@ -115,19 +121,53 @@ def _refuse_what_is_too_large(name: str, box: zipfile.ZipFile) -> None:
         sheet = entry.filename.startswith("xl/worksheets/")
         if entry.file_size > (LARGEST_SHEET if sheet else LARGEST_PART):
             raise ImportFailed("large_workbook", file=name)
-        if entry.filename.lower().endswith((".xml", ".rels")):
-            with box.open(entry) as part:
-                # A document type is the way to entities that unfold without end; no workbook has one.
-                if b"<!DOCTYPE" in part.read(4096):
-                    raise ImportFailed("torn_workbook", file=name)
-        if entry.filename == "xl/sharedStrings.xml" and _texts(box, entry) > TEXTS:
+        with box.open(entry) as part:
+            if _is_strange(part):
+                raise ImportFailed("torn_workbook", file=name)
+        # Wherever the table of texts lies, it is one of the parts that are no sheet.
+        if not sheet and _texts(box, entry) > TEXTS:
             raise ImportFailed("large_workbook", file=name)
 
 
+class _Told(Exception):
+    """What is before the first element is known."""
+
+
+def _is_strange(part: Any) -> bool:
+    """Whether a part has a document type, which is the way to entities that unfold without end and which no workbook
+    has, or is XML in another encoding than UTF-8. A picture, or what is no XML, is nobody's to read."""
+    strange = False
+
+    def declared(_version: str, encoding: str | None, _standalone: int) -> None:
+        nonlocal strange
+        strange = (encoding or "utf-8").lower() not in ENCODINGS
+
+    def has_type(*_: object) -> None:
+        nonlocal strange
+        strange = True
+        raise _Told
+
+    def begun(*_: object) -> None:
+        raise _Told
+
+    parser = expat.ParserCreate()
+    parser.XmlDeclHandler, parser.StartDoctypeDeclHandler, parser.StartElementHandler = declared, has_type, begun
+    first = part.read(READ)
+    if first.startswith(WIDE):
+        return True
+    try:
+        parser.Parse(first)
+        while more := part.read(READ):
+            parser.Parse(more)
+    except (_Told, expat.ExpatError):
+        pass
+    return strange
+
+
 def _texts(box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """How many texts the table holds: a text of no length costs as much memory as one of fifty signs."""
+    """How many texts a part holds: a text of no length costs as much memory as one of fifty signs."""
     with box.open(entry) as part:
-        return sum(chunk.count(b"<si") for chunk in iter(lambda: part.read(1 << 16), b""))
+        return sum(len(TEXT.findall(chunk)) for chunk in iter(lambda: part.read(1 << 16), b""))
 
 
 def _book(name: str, file: BinaryIO) -> Any:

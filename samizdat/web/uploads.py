@@ -10,6 +10,7 @@ from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from samizdat.audience.errors import AudienceError
 from samizdat.web.doors import View
 
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
@@ -87,7 +88,8 @@ class SealedFile:
 class PieceUploadHandler(FileUploadHandler):
     """Hands every file on in pieces, at once: `take(file, piece, data)` seals and stores one.
 
-    `limit` holds for all files of the request together; beyond it `too_large` is set and the rest is read past.
+    `limit` holds for all files of the request together; beyond it `too_large` is set and the rest is read past, as it
+    is when `take` refuses one: `refusal` says why.
     """
 
     chunk_size = 256 * 1024
@@ -95,7 +97,7 @@ class PieceUploadHandler(FileUploadHandler):
     def __init__(self, request: Any, *, take: Callable[[int, int, bytes], None], limit: int) -> None:
         super().__init__(request)
         self._take, self.limit = take, limit
-        self.total, self.too_large = 0, False
+        self.total, self.too_large, self.refusal = 0, False, ""
         self._file, self._piece, self._waiting = -1, 0, bytearray()
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
@@ -120,7 +122,11 @@ class PieceUploadHandler(FileUploadHandler):
         return SealedFile(self.file_name or _("unnamed"), self._file, file_size)
 
     def _give(self, data: bytes) -> None:
-        self._take(self._file, self._piece, data)
+        try:
+            self._take(self._file, self._piece, data)
+        except AudienceError as refused:
+            self.refusal = str(refused)
+            raise StopUpload(connection_reset=False) from refused
         self._piece += 1
 
 

@@ -69,15 +69,15 @@ def run_import(number: int) -> None:
     from samizdat.audience.exporting import arriving
     from samizdat.audience.models import Import
 
+    if breaking.is_over(number, hours.now()):
+        return
     try:
         run = arriving.run if arriving.is_one(number) else actions.run_import
         run(number, now=hours.now, stop=stopping.is_set)
     except (ImportTaken, ImportRefused):
         return  # Somebody else is at it, or the import has written down why it stopped.
-    except Exception:
-        breaking.broke(number)
-        raise
-    breaking.went_well(number)
+    finally:
+        breaking.is_over(number, hours.now())
     if stopping.is_set():
         # Nobody asked for it to stop but us: it goes on by itself when the house is up again.
         Import.objects.filter(id=number, state="stopped").update(state="waiting")
@@ -93,15 +93,15 @@ def inspect_import(number: int) -> None:
     from samizdat.audience.errors import ImportRefused, ImportTaken
     from samizdat.audience.exporting import arriving
 
+    if breaking.is_over(number, hours.now()):
+        return
     try:
         inspect = arriving.inspect if arriving.is_one(number) else actions.inspect
         inspect(number, now=hours.now)
     except (ImportTaken, ImportRefused):
         return
-    except Exception:
-        breaking.broke(number)
-        raise
-    breaking.went_well(number)
+    finally:
+        breaking.is_over(number, hours.now())
 
 
 @task

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import struct
 import tracemalloc
 import zipfile
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat.importers.base import ImportFailed
+from samizdat.importers.documents import _Json
 from samizdat.importers.reading import Limits, open_given
+from samizdat.importers.unfolding import Rows
 from tests.importers.helping import HEADING, IMPORTERS, csv_bytes, inspect, named, read, row, zipped
 
 NAME = "subscribed_members_export_0a.csv"
@@ -279,3 +282,57 @@ def test_any_lines_are_counted_once(lines: list[str]):
     content = text.encode("utf-8", "surrogatepass")
     whole, slow = read(named("x.csv", content), size=5_000), read(named("x.csv", content), size=1)
     assert whole.incoming == slow.incoming and whole.complaints == slow.complaints
+
+
+def test_a_document_of_a_thousand_columns_and_as_many_people_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row would have a cell for every value that anybody has."""
+    people = [{"email": f"a{n}@x.org", **({f"c{m}": m for m in range(900)} if not n else {})} for n in range(3_000)]
+    monkeypatch.setattr("samizdat.importers.documents.MOST_CELLS", 2_000_000)
+    found = inspect(named("x.json", json.dumps(people).encode()))
+    assert [problem.code for problem in found.problems] == ["wide_document"]
+    assert "Give the list as CSV" in found.problems[0].sentence()
+
+
+def test_a_row_as_wide_as_a_document_is_read_without_being_copied_for_each_piece() -> None:
+    row, copied = ["x" * 4_000_000], 0
+
+    class Held(bytearray):
+        def __delitem__(self, part: object) -> None:
+            super().__delitem__(part)  # type: ignore[arg-type]
+
+        def __getitem__(self, part: object) -> bytes:  # type: ignore[override]
+            nonlocal copied
+            found = bytes(super().__getitem__(part))  # type: ignore[call-overload]
+            copied += len(found)
+            return found
+
+    rows = Rows(iter([row]))
+    rows._held = Held()
+    size = 0
+    while data := rows.read(8_192):
+        size += len(data)
+    assert size == 4_000_005 and copied <= 2 * size
+
+
+@pytest.mark.parametrize(
+    ("document", "people"),
+    [
+        ('{"a": [1, 2, 3], "b": [{"email": "a@x.org"}, 7, {"email": "b@x.org"}], "c": [{"email": "c@x.org"}]}', 2),
+        ('  [ {"email": "a@x.org"} , {"email": "b@x.org"} ]\n', 2),
+        ('{"email": "a@x.org", "more": {"x": [1]}}', 1),
+        ('{"email": "a@x.org"}\n{"email": "b@x.org"}\n\n', 2),
+        ('{"email": "a@x.org", "tags": []}', 1),
+        ("[]", 0),
+    ],
+)
+def test_the_people_of_a_document_are_its_longest_list(document: str, people: int) -> None:
+    assert len(list(_Json(document.encode()))) == people
+    assert len(list(_Json(document.encode()))) == people
+
+
+@pytest.mark.parametrize(
+    "torn", ['[{"a": 1},]', '[{"a": 1} {"a": 2}]', '{"a": [{"b": 1}', '{"a" 1}', '{"a": 1,}', "{1: 2}"]
+)
+def test_a_torn_document_is_torn(torn: str) -> None:
+    with pytest.raises(ValueError):
+        list(_Json(torn.encode()))

@@ -170,6 +170,38 @@ def test_a_spoilt_workbook_is_one_sentence(part: str, change: Any, code: str):
     assert [problem.code for problem in found.problems if problem.stops] == [code]
 
 
+LAUGHS = b"<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"<?xml version='1.0'?>" + b"<!--" + b" " * 300_000 + b"-->" + LAUGHS + b"<sst/>",
+        b"<?xml version='1.0'?>\n\n<?note x?>" + LAUGHS + b"<x:sst xmlns:x='y'/>",
+        ("<?xml version='1.0' encoding='UTF-16'?>" + LAUGHS.decode() + "<sst/>").encode("utf-16"),
+        (LAUGHS.decode() + "<sst/>").encode("utf-16-le"),
+        b"<?xml version='1.0' encoding='cp037'?>" + LAUGHS + b"<sst/>",
+    ],
+)
+def test_entities_are_refused_wherever_they_hide_and_however_they_are_written(spoilt: bytes):
+    content = _changed(book({"People": PEOPLE}), "xl/styles.xml", lambda _data: spoilt)
+    [problem] = [one for one in inspect(named("people.xlsx", content)).problems if one.stops]
+    assert problem.code == "torn_workbook"
+    # A part under another name is read as well, where the book says so.
+    content = with_parts(book({"People": PEOPLE}), xl__other_dot_dat=spoilt)
+    [problem] = [one for one in inspect(named("people.xlsx", content)).problems if one.stops]
+    assert problem.code == "torn_workbook"
+
+
+@pytest.mark.parametrize("one", [b"<si><t/></si>", b"<x:si><x:t/></x:si>", b"<si />"])
+def test_a_table_of_texts_without_end_is_refused_under_any_prefix(one: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("samizdat.importers.workbook.TEXTS", 1_000)
+    table = b"<x:sst xmlns:x='y'>" + one * 1_001 + b"</x:sst>"
+    content = with_parts(book({"People": PEOPLE}), xl__texts_dot_xml=table)
+    [problem] = [one for one in inspect(named("people.xlsx", content)).problems if one.stops]
+    assert problem.code == "large_workbook"
+
+
 def test_a_torn_workbook_is_one_sentence_wherever_it_was_torn():
     content = book({"People": PEOPLE})
     for keep in range(1, len(content), 97):

@@ -21,8 +21,8 @@ from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Rejected, Store
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.exporting import alarms
-from samizdat.audience.incoming.prepare import SLICE, STRETCH
-from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, ReadingBroke
+from samizdat.audience.incoming.prepare import SLICE, STRETCH, AskPiece
+from samizdat.audience.incoming.process import BadFiles, NoAddresses, ReadingBroke
 from samizdat.audience.models import Import, List, Reject
 from samizdat.events.actions import record
 from samizdat.vault import house
@@ -159,7 +159,10 @@ def _new(
 
 
 def begin_upload(organisation: Any, list: List | None, *, now: datetime, by: Any) -> Import:
-    """A place for the pieces of files. Without a list it can only be an export of our own format."""
+    """A place for the pieces of files. Without a list it can only be an export of our own format. Errors:
+    ImportRefused, where too much waits already."""
+    if uploads.is_full(organisation):
+        raise _too_much_waits()
     return Import.objects.create(
         organisation=organisation,
         list=list,
@@ -172,8 +175,22 @@ def begin_upload(organisation: Any, list: List | None, *, now: datetime, by: Any
     )
 
 
+def _too_much_waits() -> ImportRefused:
+    return ImportRefused(
+        "uploads_full",
+        _("Too many uploads of your organization wait. Bring them in or cancel them, then upload this one again."),
+    )
+
+
+# Asked for so many pieces: counting all of them takes a millisecond.
+ROOM_ASKED_EVERY = 16
+
+
 def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
-    """Piece `number` (from 0) of file `file` (from 0): uploads.PIECE bytes, the last one what is left."""
+    """Piece `number` (from 0) of file `file` (from 0): uploads.PIECE bytes, the last one what is left. Errors:
+    ImportRefused, where too much waits already."""
+    if number % ROOM_ASKED_EVERY == 0 and not uploads.has_room(row.organisation):
+        raise _too_much_waits()
     if not 0 < len(data) <= uploads.PIECE:
         raise ImportRefused("bad_piece", _("A piece of an upload has at most 1 MB. Choose the file again."))
     if Import.objects.filter(id=row.id, state="uploading").exists():
@@ -224,7 +241,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
         total = sum(file.about_rows for file in plan.in_order())
         Import.objects.filter(id=row.id, owner=row.owner).update(
-            state="found", owner="", source=plan.source, rows_total=total
+            state="found", owner="", source=plan.source, rows_total=total, tries=0
         )
     row.refresh_from_db()
     return row
@@ -274,7 +291,7 @@ def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: Lis
 def look_again(row: Import, *, now: datetime, by: Any) -> Import:
     """The plan was changed: the worker shall inspect once more."""
     with transaction.atomic():
-        if Import.objects.filter(id=row.id, state="found").update(state="reading"):
+        if Import.objects.filter(id=row.id, state="found").update(state="reading", tries=0):
             record("subscribers.import.uploaded", row.organisation, about=row.id, by=by, now=now)
     row.refresh_from_db()
     return row
@@ -289,7 +306,7 @@ def start(row: Import, *, now: datetime, by: Any) -> Import:
     opening.insist(plan)
     opening.insist_on_status(plan)
     with transaction.atomic():
-        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by):
+        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by, tries=0):
             record("subscribers.import.started", row.organisation, about=row.id, by=by, now=now)
     row.refresh_from_db()
     return row
@@ -429,7 +446,7 @@ def _bring(
     order = make_order(plan, things, keys, fields, today, told["basis"], (row.member, row.row, row.part))
     order.size, order.stretch = _cut(row, told)
     store = Store(row.organisation, row.list_id, keys, begun)
-    with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
+    with run.slices(order, piece, own_process=opening.needs_a_process(plan, things, piece)) as made:
         whole = run.bring(
             row,
             store,
@@ -484,7 +501,9 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
         Import.objects.filter(id=row.id, owner=row.owner).update(
             state="failed", owner="", problem=refusal.code[:40], report_sealed=b""
         )
-        _keep(row, "report_sealed", {"sentence": str(refusal)})
+        values = {name: str(value) for name, value in refusal.values.items()}
+        told = {"sentence": str(refusal), "code": refusal.code, "file": values.get("file", ""), "values": values}
+        _keep(row, "report_sealed", told)
     row.refresh_from_db()
     return row
 

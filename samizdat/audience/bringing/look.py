@@ -12,8 +12,8 @@ from samizdat.audience.bringing import opening, run
 from samizdat.audience.bringing.sentences import sentence_of
 from samizdat.audience.bringing.store import Store
 from samizdat.audience.errors import ImportRefused
-from samizdat.audience.incoming.prepare import Row, Slice
-from samizdat.audience.incoming.process import AskPiece, BadFiles, NoAddresses, Order
+from samizdat.audience.incoming.prepare import AskPiece, Row, Slice
+from samizdat.audience.incoming.process import BadFiles, NoAddresses, Order
 from samizdat.audience.models import STATUSES
 from samizdat.core import seal
 from samizdat.vault.house import OrganisationKeys
@@ -100,7 +100,7 @@ def look_at(
     about = sum(file.about_rows for file in plan.in_order())
     shown = _Samples(fields)
     try:
-        with run.slices(order, piece, own_process=opening.is_large(plan)) as made:
+        with run.slices(order, piece, own_process=opening.needs_a_process(plan, things, piece)) as made:
             for slice, (counts, rejects) in run.dry(store, made, about, tell):
                 look.counts = counts
                 shown.take(slice)

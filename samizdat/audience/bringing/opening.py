@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from samizdat import plugs
 from samizdat.audience.errors import ImportRefused
-from samizdat.audience.incoming.pieces import PieceFile
-from samizdat.audience.incoming.process import AskPiece
+from samizdat.audience.incoming import finding
+from samizdat.audience.incoming.prepare import AskPiece
+from samizdat.audience.incoming.process import BadFiles, found_beside
 from samizdat.core import seal
 
 # Below this another process takes longer to start than it saves.
@@ -49,14 +50,14 @@ def pieces_of(things: Sequence[Thing]) -> AskPiece | None:
 
 
 def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool) -> Any:
-    """importers.base.Found. `source`: an importer's name, None: whoever knows the files. Errors: ImportRefused."""
-    base = plugs.part("importers.base")
-    with plugs.part("importers.reading").open_given(opened(things, piece)) as given:
-        if source is None:
-            importer = base.choose(given, [plug() for plug in plugs.importers().values()])
-        else:
-            importer = plugs.importer(source)()
-        found = plugs.part("importers.leftovers").named(given, importer.inspect(given, thorough=thorough))
+    """importers.base.Found. `source`: an importer's name, None: whoever knows the files. Errors: ImportRefused,
+    ReadingBroke.
+    """
+    look = finding.found_in if is_plain(things, piece) else found_beside
+    try:
+        found = look(things, source, piece, thorough=thorough)
+    except BadFiles as bad:
+        raise ImportRefused(bad.code, str(bad), bad.values) from bad
     stopping = [problem for problem in found.problems if problem.stops]
     if not found.files:
         code = stopping[0].code if stopping else "no_files"
@@ -64,14 +65,14 @@ def found_in(things: Sequence[Any], source: str | None, piece: AskPiece | None =
     return found
 
 
-def opened(things: Sequence[Any], piece: AskPiece | None) -> list[Any]:
-    """Paths as they are; [name, piece size, size] of an upload as a file over its pieces."""
-    return [
-        os.fspath(thing)
-        if isinstance(thing, str | os.PathLike)
-        else (thing[0], PieceFile(place, thing[1], thing[2], piece))
-        for place, thing in enumerate(things)
-    ]
+def is_plain(things: Sequence[Any], piece: AskPiece | None) -> bool:
+    """Whether all of it is text in rows, which streams by. Workbooks and documents may be made to unfold."""
+    return bool(plugs.part("importers.reading").is_plain(finding.opened(things, piece)))
+
+
+def needs_a_process(plan: Any, things: Sequence[Any], piece: AskPiece | None) -> bool:
+    """Whether it is read beside us: because that is quicker, or because it may break whoever reads it."""
+    return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS or not is_plain(things, piece)
 
 
 def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
@@ -122,10 +123,6 @@ def show_again(plan: Any, files: Sequence[Any]) -> None:
             if fresh := shown.get((file.member, column.index)):
                 column.example, column.seen = fresh.example, fresh.seen
                 asking.again(column)
-
-
-def is_large(plan: Any) -> bool:
-    return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS
 
 
 def fingerprint(index_key: bytes, list_id: int, things: Sequence[Thing]) -> bytes:

@@ -10,7 +10,7 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.models import Import
@@ -24,13 +24,14 @@ def myself() -> str:
 
 
 def take(import_id: int, states: tuple[str, ...], now: datetime) -> Import:
-    """Makes this process the owner. Errors: ImportTaken."""
+    """Makes this process the owner, and counts the try. Errors: ImportTaken."""
     me = myself()
     row = Import.objects.get(id=import_id)
     if row.owner and row.owner != me and is_alive(row, now):
         raise ImportTaken
     free = Q(owner="") | Q(owner=row.owner)
-    taken = Import.objects.filter(free, id=import_id, state__in=states).update(owner=me, beat=now)
+    mine = Import.objects.filter(free, id=import_id, state__in=states)
+    taken = mine.update(owner=me, beat=now, tries=F("tries") + 1)
     if not taken:
         raise ImportTaken
     row.refresh_from_db()

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from samizdat import dialect
 from samizdat.audience.bringing.store import Rejected, Store
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.incoming.prepare import Slice
-from samizdat.audience.incoming.process import AskPiece, Order, Reading, read_here
+from samizdat.audience.incoming.prepare import AskPiece, Slice
+from samizdat.audience.incoming.process import Order, Reading, read_here
 from samizdat.audience.models import STATUSES, Import, Reject
 
 # The first split of the rows, and the second one; both add up (design.md, section 8).
@@ -47,7 +47,8 @@ type TellReject = Callable[[str, Rejected], None]
 def slices(order: Order, piece: AskPiece | None, *, own_process: bool) -> Iterator[Iterator[Slice]]:
     """The slices of an order, read beside us or, for small files, here."""
     if own_process:
-        with Reading(order, piece) as reading:
+        # Rows of a transaction that is still open are seen on its own connection alone.
+        with Reading(order, piece, here=connection.in_atomic_block) as reading:
             yield iter(reading)
     else:
         yield read_here(order, piece)
@@ -144,6 +145,7 @@ def _move_on(row: Import, made: Slice, counts: Counter[str], now: datetime) -> N
         bytes_read=made.bytes_read,
         bytes_total=made.bytes_total,
         beat=now,
+        tries=0,
     )
     if not mine:
         raise ImportTaken

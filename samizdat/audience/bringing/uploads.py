@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 
+from samizdat import options
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.vault.house import OrganisationKeys
 
@@ -17,6 +18,25 @@ _PLACE_BITS = 32
 
 def _number(file: int, number: int) -> int:
     return file << _PLACE_BITS | number
+
+
+# Uploads of one organisation at a time. Each is gone at its end, or after a day.
+MOST = 50
+
+
+def is_full(organisation: Any) -> bool:
+    """Whether no further upload may begin."""
+    waiting = Import.objects.filter(organisation=organisation, pieces__isnull=False).distinct().count()
+    return waiting >= MOST or not has_room(organisation)
+
+
+def has_room(organisation: Any) -> bool:
+    """Whether one more piece may come, by SAMIZDAT_UPLOADS. A short piece counts as a whole one."""
+    try:
+        most = int(options.option("SAMIZDAT_UPLOADS"))
+    except ValueError as wrong:
+        raise options.BadOption("SAMIZDAT_UPLOADS has to be a whole number of megabytes, like 2000.") from wrong
+    return ImportPiece.objects.filter(import_run__organisation=organisation).count() * PIECE < most * 1_000_000
 
 
 def put(keys: OrganisationKeys, row: Import, file: int, number: int, data: bytes) -> None:

@@ -84,7 +84,8 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     keys = house.keys(row.organisation)
     told = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
     done = {
-        "state": "found", "owner": "", "rows_total": report["counts"]["rows"] if "counts" in report else None,
+        "state": "found", "owner": "", "tries": 0,
+        "rows_total": report["counts"]["rows"] if "counts" in report else None,
         "report_sealed": seal_json(keys, report, "import", "report", row.pk),
         "plan_sealed": seal_json(keys, told | {"highest": highest}, "import", "plan", row.pk),
     }  # fmt: skip
@@ -179,7 +180,7 @@ def start(row: Import, *, now: datetime, by: Any) -> None:
         return
     if report["why_not"]:
         raise ExportRefused("not_empty", report["why_not"])
-    done = {"state": "waiting", "by": by, "problem": ""} | _with_wrapped(row)
+    done = {"state": "waiting", "by": by, "problem": "", "tries": 0} | _with_wrapped(row)
     with transaction.atomic():
         if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
             record("subscribers.import.started", row.organisation, about=row.pk, by=by, now=now)

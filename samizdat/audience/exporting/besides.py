@@ -62,7 +62,7 @@ class Places:
         """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
         self._done.setdefault(part, {})[str(there)] = here
         ImportPlace.objects.create(bringing=self.row, told_sealed=_sealed(self.row, [part, str(there), here]))
-        Import.objects.filter(pk=self.row.pk).update(beat=self.now)
+        Import.objects.filter(pk=self.row.pk).update(beat=self.now, tries=0)
 
 
 def take_over(begun: Import, row: Import) -> None:

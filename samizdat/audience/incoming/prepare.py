@@ -45,6 +45,9 @@ _GUARDED = frozenset({"'+", "'-", "'="})
 # readable is that of the import.
 type Fact = tuple[int, str, bool, bytes]
 
+# (file, number of a piece of an upload) -> the piece in plain.
+type AskPiece = Callable[[int, int], bytes]
+
 
 class NoAddresses(ValueError):
     """Not one row can come in, so nothing is begun. `first`: the file, line, code and values of the first refusal."""

@@ -47,7 +47,10 @@ def _takes_pieces(view: View) -> View:
         lists = queries.lists(request.organisation)
         # Which list it goes into is asked on the next page. An export of our own format brings its lists along.
         first = _likely(request.organisation, lists) if lists else None
-        started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
+        try:
+            started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            return _refused(request, str(refused))
 
         def take(file: int, piece: int, data: bytes) -> None:
             actions.add_piece(started, file, piece, data)
@@ -62,6 +65,11 @@ def _takes_pieces(view: View) -> View:
     return csrf_exempt(taking)
 
 
+def _refused(request: Any, sentence: str) -> HttpResponse:
+    messages.error(request, sentence)
+    return go(request, "imports")
+
+
 def _likely(organisation: Any, lists: Any) -> Any:
     """Where the last ones were brought in, else the first."""
     before = queries.imports(organisation).filter(state="finished").values_list("list_id", flat=True).first()
@@ -74,7 +82,9 @@ def _likely(organisation: Any, lists: Any) -> Any:
 def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpResponse:
     files = request.FILES.getlist("files")
     refusal = ""
-    if handler.too_large:
+    if handler.refusal:
+        refusal = handler.refusal
+    elif handler.too_large:
         refusal = _("The files are larger than 500 MB together. Use `samizdat import` on the server for them.")
     elif not files:
         refusal = _("Choose a file first.")
@@ -88,8 +98,7 @@ def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpRespo
         except AudienceError as refused:
             refusal = str(refused)
     if refusal:
-        messages.error(request, refusal)
-        return go(request, "imports")
+        return _refused(request, refusal)
     response = go(request, "import", started.pk)
     response.upload_taken = True  # type: ignore[attr-defined]
     return response
@@ -103,11 +112,14 @@ def paste(request: Any) -> HttpResponse:
         messages.error(request, _("Paste some addresses first."))
         return go(request, "imports")
     first = _likely(request.organisation, lists)
-    started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
     data = text.encode("utf-8", "replace")
-    for number, at in enumerate(range(0, len(data), PIECE)):
-        actions.add_piece(started, 0, number, data[at : at + PIECE])
-    actions.finish_upload(started, [_("pasted.txt")], now=timezone.now())
+    try:
+        started = actions.begin_upload(request.organisation, first, now=timezone.now(), by=request.person)
+        for number, at in enumerate(range(0, len(data), PIECE)):
+            actions.add_piece(started, 0, number, data[at : at + PIECE])
+        actions.finish_upload(started, [_("pasted.txt")], now=timezone.now())
+    except AudienceError as refused:
+        return _refused(request, str(refused))
     return go(request, "import", started.pk)
 
 
@@ -204,7 +216,7 @@ def _said(found: dict[str, Any]) -> str:
     try:
         return sentence_of(found["code"], {"file": found["file"], **found.get("values", {})})
     except KeyError:  # What it would need was not kept: the line's own content never is.
-        return str(found["sentence"])
+        return str(found.get("sentence", ""))
 
 
 def _sample(found: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
@@ -273,7 +285,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
         ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
     )]  # fmt: skip
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
-    sentence = actions.read_report(row).get("sentence", "") if row.state == "failed" else ""
+    sentence = _said(actions.read_report(row)) if row.state == "failed" else ""
     statuses = [
         words.Row(words.subscription_state(name)[1], counts.get(name, 0))
         for name in ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")

@@ -175,7 +175,7 @@ class Coming:
         for _id, _list, status, *_rest in subscriptions:
             counts[STATUSES[status]] += 1
         mine = Import.objects.filter(pk=self.row.pk, owner=self.row.owner)
-        if not mine.update(counts=counts, row=page[-1].number + 1, beat=self.now()):
+        if not mine.update(counts=counts, row=page[-1].number + 1, beat=self.now(), tries=0):
             raise ImportTaken
 
     def finish(self, by: Any) -> dict[str, int]:
