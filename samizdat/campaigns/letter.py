@@ -20,6 +20,7 @@ from samizdat.campaigns.counting import Codes
 from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
+from samizdat.campaigns.rendering import render
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.document.schema import MAX_ANSWERS
@@ -80,7 +81,9 @@ def proof_of(
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     inside = carries(campaign.organisation, draft)
     through = codes.through if codes and draft.links == "counted" else None
-    return compile_letter(content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through)
+    return compile_letter(
+        content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through, rendered=render
+    )
 
 
 def content_of(

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from binascii import a2b_qp
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -16,9 +16,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat import bounded
 from samizdat.campaigns import pixels
 from samizdat.campaigns.brand import brand_of
-from samizdat.campaigns.errors import PictureShown
+from samizdat.campaigns.errors import BadPicture, PictureShown
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, Variant
 from samizdat.campaigns.pixels import LARGEST_FILE, WIDEST, Cut, Shot
 from samizdat.core.message import loads
@@ -81,7 +82,7 @@ def url_of(organisation: Any, picture: Picture) -> str:
 
 def take_in(organisation: Any, data: bytes, now: datetime, *, name: str = "", by: Any = None) -> Picture:
     """Stores a picture anew from its pixels alone, so that place, camera and author stay behind. Errors: BadPicture."""
-    taken = pixels.take(data)
+    taken = _decoded(organisation, pixels.take, data)
     facts = Facts(name=name.strip()[:LONGEST_NAME], whole=taken.whole.size if taken.whole else None)
     whole = taken.whole.data if taken.whole else b""
     return _store(organisation, taken.shown, taken.thumb, facts, now=now, by=by, whole=whole)
@@ -90,9 +91,19 @@ def take_in(organisation: Any, data: bytes, now: datetime, *, name: str = "", by
 def remake(picture: Picture, cut: Cut, *, now: datetime, by: Any = None) -> Picture:
     """Another picture, cut from the same whole. The old one stays. Errors: BadPicture."""
     origin = origin_of(picture)
-    shot, thumb = pixels.remake(open_whole(origin), cut)
+    shot, thumb = _decoded(picture.organisation, pixels.remake, open_whole(origin), cut)
     facts = replace(facts_of(picture), whole=None)
     return _store(picture.organisation, shot, thumb, facts, now=now, by=by, parent=origin)
+
+
+def _decoded[T](organisation: Any, function: Callable[..., T], *args: Any) -> T:
+    """What pixels makes of a file, within bounds. Errors: BadPicture."""
+    try:
+        return bounded.work(organisation.name, function, *args)
+    except pixels.Unusable as bad:
+        raise BadPicture(_(bad.sentence) % bad.values) from bad
+    except bounded.TooMuch as much:
+        raise BadPicture(_("The picture takes too long to read. Save it smaller and upload it again.")) from much
 
 
 def _store(

@@ -1,6 +1,7 @@
 """What an uploaded file shows, written anew from its pixels: cut, made smaller, without place, camera and author.
 
-No database and no organisation here: bytes in, bytes out. Errors: BadPicture, with a sentence.
+No database and no organisation here: bytes in, bytes out, in a helper of the desk (bounded.py), since decoders meet
+what strangers made. Errors: Unusable.
 """
 
 import io
@@ -11,10 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-
-from samizdat.campaigns.errors import BadPicture
 
 LARGEST_FILE = 10 * 1024 * 1024
 # Wider than twice the letter's 600 px shows no difference and costs a slow line dearly.
@@ -23,8 +21,9 @@ WIDEST = 1200
 WHOLE = 3000
 THUMB = (240, 180)
 NARROWEST = 16
-# A picture that unpacks to more is a bomb, not a photograph.
-MOST_PIXELS = 40_000_000
+# A picture that unpacks to more is a bomb, not a photograph. Only a JPEG can be unpacked at half its size; of others
+# every point takes four bytes, twice while they are made smaller.
+MOST_PIXELS, MOST_PIXELS_WHOLE = 40_000_000, 24_000_000
 # All frames of a moving picture together: each is held as four bytes a point.
 MOST_MOVING = 30_000_000
 MOST_FRAMES = 300
@@ -54,6 +53,27 @@ FOCUSES = {
     "bottom": (0.5, 1.0),
     "bottom-right": (1.0, 1.0),
 }
+
+
+def _(sentence: str) -> str:
+    """Marks a sentence for the catalog. Whoever shows it translates it: a helper has no settings and no language."""
+    return sentence
+
+
+class Unusable(Exception):
+    """A file that becomes no picture: a sentence to be translated, with the values for its holes."""
+
+    def __init__(self, sentence: str, values: dict[str, int] | None = None) -> None:
+        super().__init__(sentence, values or {})
+
+    @property
+    def sentence(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def values(self) -> dict[str, int]:
+        return dict(self.args[1])
+
 
 type Box = tuple[int, int, int, int]  # left, top, right, bottom, in points
 type Step = Callable[[Image.Image], Image.Image]
@@ -89,15 +109,15 @@ class Cut:
 
 def take(data: bytes) -> Taken:
     if len(data) > LARGEST_FILE:
-        raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+        raise Unusable(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
     if b"<svg" in data[:1024].lower():
-        raise BadPicture(_("SVG pictures can carry scripts and are not taken. Save it as PNG and upload that."))
+        raise Unusable(_("SVG pictures can carry scripts and are not taken. Save it as PNG and upload that."))
     with _opened(data) as image:
         kind = _kind(image)
         if _moves(image):
             shown = _moving(image, kind, lambda frame: frame)
             return Taken(shown, None, _first(image))
-        # From here on nothing has the size of the upload: 40 million points are 160 MB.
+        # From here on nothing has the size of the upload: 24 million points are 96 MB.
         profile = image.info.get("icc_profile")
         whole = _in_srgb(_fitted(_upright(image), WHOLE), profile)
         small = _fitted(whole, WIDEST)
@@ -117,7 +137,7 @@ def remake(data: bytes, cut: Cut) -> tuple[Shot, bytes]:
             made = step(_upright(image))
             return _still(made, kind, quality=cut.quality), _thumb(made)
         if kind not in ("GIF", "WEBP", _kind(image)):
-            raise BadPicture(_("A moving picture stays a GIF or becomes a WebP. Choose one of these."))
+            raise Unusable(_("A moving picture stays a GIF or becomes a WebP. Choose one of these."))
         shot = _moving(image, kind, step)
         return shot, _first(image, step)
 
@@ -138,7 +158,7 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     left, top, right, bottom = box
     if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
         text = _("The part lies outside of the picture, which is %(width)s × %(height)s points.")
-        raise BadPicture(text % {"width": size[0], "height": size[1]})
+        raise Unusable(text, {"width": size[0], "height": size[1]})
     return box
 
 
@@ -159,17 +179,18 @@ _TRIPS = (
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Any]:
-    many = _("The picture has more than 40 million points. Save it smaller and upload it again.")
+    many = _("The picture has more than %(limit)s million points. Save it smaller and upload it again.")
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise BadPicture(many)
+            most = MOST_PIXELS if _kind(image) == "JPEG" else MOST_PIXELS_WHOLE
+            if image.width * image.height > most:
+                raise Unusable(many, {"limit": most // 1_000_000})
             image.draft(image.mode, (WHOLE, WHOLE))  # JPEG alone: not unpacked finer than it is kept.
             yield image
     except Image.DecompressionBombError as bomb:
-        raise BadPicture(many) from bomb
+        raise Unusable(many, {"limit": MOST_PIXELS_WHOLE // 1_000_000}) from bomb
     except _TRIPS as broken:
-        raise BadPicture(_("This is no picture we can read. Save it as JPEG, PNG, GIF or WebP.")) from broken
+        raise Unusable(_("This is no picture we can read. Save it as JPEG, PNG, GIF or WebP.")) from broken
 
 
 def _kind(image: Any) -> str:
@@ -294,5 +315,5 @@ def _frames(image: Any) -> Iterator[Any]:
             return
         points, number = points + image.width * image.height, number + 1
         if points > MOST_MOVING or number > MOST_FRAMES:
-            raise BadPicture(_("The moving picture has too many frames. Make it shorter or smaller, or use a still."))
+            raise Unusable(_("The moving picture has too many frames. Make it shorter or smaller, or use a still."))
         yield image

@@ -76,17 +76,19 @@ def compile_letter(
     boundary: str,
     carries: Carries | None = None,
     through: counting.Through | None = None,
+    rendered: Callable[..., Letter] = render,
 ) -> Proof:
     """Compile a letter.
 
     `now` is aware and in the organisation's time zone: it fills DATE and CURRENT_YEAR. `boundary` is 8 to 60 letters
     and digits, drawn by the caller, the same for every message of the edition. `through`: by which addresses links are
-    reached whose presses are counted; None leaves all as they are. A flaw of severity "stop": no edition.
+    reached whose presses are counted; None leaves all as they are. `rendered`: in place of our own `render`. A flaw of
+    severity "stop": no edition.
     """
     if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
         raise ValueError("A boundary is 8 to 60 letters and digits.")
     content = tidy(content)
-    letter = render(content, now=now)
+    letter = rendered(content, now=now)
     inside = _carried(letter, carries) if carries else {}
     weight = sum(len(coded) for _picture, coded in inside.values())
     flaws = (*_header_flaws(content), *fetched(letter.flaws, inside), *_weight_flaws(weight))

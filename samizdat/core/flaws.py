@@ -50,6 +50,8 @@ SENTENCES: dict[str, str] = {
     # the letter
     "body_empty": "There is no text yet. Write the letter.",
     "body_long": "There are %(size)s characters here; %(limit)s is the most. Move a part to a web page.",
+    "letter_slow": "This campaign takes too long to prepare. Look for a sign that is repeated thousands of times, or "
+    "shorten the text.",
     "body_deep": "The HTML is nested more than %(limit)s deep. Paste it again without the surrounding tables.",
     "html_big": "The HTML is %(size)s KB; Gmail cuts a letter off above 102 KB. Shorten it.",
     "style_big": "The styles for phones and dark mode are %(size)s characters; "

@@ -179,10 +179,12 @@ def make_application() -> Desk:
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
 
+    from samizdat import bounded
     from samizdat.vault import house
     from samizdat.web import setup
 
     house.open_for_django()
+    bounded.begin()
     setup.announce()
     return Desk(WSGIHandler(), files=StaticFiles())
 

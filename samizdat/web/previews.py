@@ -19,10 +19,11 @@ from samizdat.campaigns import queries
 from samizdat.campaigns.checks import Looked, dead, spelling
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.letter import Finding, content_of, findings
+from samizdat.campaigns.rendering import render
 from samizdat.core.checks.width import fixed_width
 from samizdat.core.flaws import SENTENCES
 from samizdat.core.flaws import fill as fill_in
-from samizdat.core.letter import fill, render, settle
+from samizdat.core.letter import Letter, fill, settle
 
 # The one policy with inline styles: letters have nothing else. The sandbox takes scripts, forms and cookies away.
 POLICY = (
@@ -142,9 +143,16 @@ def page(
     content = content_of(campaign, _anchored(draft, at) if at else draft)
     zone = ZoneInfo(campaign.organisation.timezone)
     letter = render(content, now=now.astimezone(zone), images=kind != "off", text=False)
-    whole = settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
+    whole = settled(letter, values, kind)
     whole = whole.replace(_HERE, '<span id="here"></span>', 1).replace(_HERE, "") if at else whole
     return shown_at_desk(campaign.organisation, whole)
+
+
+def settled(letter: Letter, values: dict[str, str], kind: str) -> str:
+    """Its page for these values; of one that could not be made, why."""
+    if not letter.html and letter.flaws:
+        return escape(findings(letter.flaws)[0].sentence)
+    return settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
 
 
 def shown_at_desk(organisation: Any, whole: str) -> str:

@@ -137,7 +137,7 @@ def test_a_picture_is_sealed_in_the_database_and_so_are_its_words(lantern: Any) 
         (b"no picture", "no picture"),
         (picture()[:200], "no picture"),
         (b"%PDF-1.7", "no picture"),
-        (huge(), "40 million"),
+        (huge(), "24 million"),
         (moving(MOST_FRAMES + 1, (1, 1)), "frames"),
     ],
     ids=["empty", "svg", "text", "torn", "pdf", "huge", "bomb"],

@@ -60,31 +60,31 @@ BLOCKED: dict[str, tuple[str, ...]] = {
 def look(reading: Reading) -> Iterator[Flaw]:
     seen: set[tuple[str, str]] = set()
     for url in reading.links:
-        for flaw in _of_link(reading, url):
-            key = flaw.code, flaw.values.get("host", "") + flaw.values.get("names", "")
-            if key not in seen:
+        host = host_of(url)
+        for code, values in _of_link(reading, url, host):
+            key = code, host + values.get("names", "")
+            if key not in seen:  # Asked first: where a link stands is looked for in the whole letter.
                 seen.add(key)
-                yield flaw
+                yield reading.flaw(code, url, host, host=host, **values)
 
 
-def _of_link(reading: Reading, url: str) -> Iterator[Flaw]:
-    host = host_of(url)
+def _of_link(reading: Reading, url: str, host: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What is wrong with it: codes and values besides the host."""
     if not host or host in reading.own:
         return
     if whose := _counter(host, url):
-        yield reading.flaw("link_counter", url, host, host=host, whose=whose)
+        yield "link_counter", {"whose": whose}
     elif _LEADS_ON.match(url) or known_in(host, SHORTENERS):
-        yield reading.flaw("link_short", url, host, host=host)
+        yield "link_short", {}
     names = [name for name, _ in parse_qsl(_query(url), keep_blank_values=True)]
     persons = [name for name in names if name.lower() in OF_A_PERSON]
     if persons:
-        whose = OF_A_PERSON[persons[0].lower()]
-        yield reading.flaw("link_person", url, host, host=host, names=", ".join(persons), whose=whose)
+        yield "link_person", {"names": ", ".join(persons), "whose": OF_A_PERSON[persons[0].lower()]}
     letters = [name for name in names if name.lower() in OF_A_LETTER]
     if letters:
-        yield reading.flaw("link_letter", url, host, host=host, names=", ".join(dict.fromkeys(letters)))
+        yield "link_letter", {"names": ", ".join(dict.fromkeys(letters))}
     if known_in(host, reading.blocked):
-        yield reading.flaw("link_blocked", url, host, host=host)
+        yield "link_blocked", {}
 
 
 def host_of(url: str) -> str:

@@ -16,6 +16,7 @@ class Whereabouts:
 
     def __init__(self, body: str, format: str) -> None:
         self._body, self._format = body, format
+        self._found: dict[tuple[str, ...], tuple[str, int]] = {}
 
     @cached_property
     def _parts(self) -> list[str]:
@@ -28,7 +29,13 @@ class Whereabouts:
         return self._parts if self._format == "blocks" else self._body.split("\n")
 
     def place_of(self, *needles: str) -> tuple[str, int]:
-        """(place, number) as a flaw has them; ("letter", 0) for what stands in the frame alone."""
+        """(place, number) as a flaw has them; ("letter", 0) for what stands in the frame alone. The same is asked of
+        each date of a letter that says one a thousand times."""
+        if needles not in self._found:
+            self._found[needles] = self._place_of(*needles)
+        return self._found[needles]
+
+    def _place_of(self, *needles: str) -> tuple[str, int]:
         place = "block" if self._format == "blocks" else "body"
         for needle in needles:
             for number, part in enumerate(self._raw, 1):

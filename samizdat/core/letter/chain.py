@@ -1,6 +1,7 @@
 """The chain itself, one run for one letter."""
 
 import html
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out, template_flaws
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
 from samizdat.core.letter.inlining import inlined
-from samizdat.core.letter.places import Token, inside_tag, places, places_in_text
+from samizdat.core.letter.places import Token, inside_tag, places, places_in_text, without_open_tags
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.letter.stylesheet import uncommented
 from samizdat.core.markdown import markdown
@@ -109,10 +110,8 @@ class Chain:
         """Letters that occur nowhere in what was written, so that a token is never mistaken for text."""
         content = self.content
         written = "\0".join((content.subject, content.preheader, content.body, content.template, *self.known.values()))
-        salt = 0
-        while f"zq{salt}x" in written:
-            salt += 1
-        return f"zq{salt}x"
+        taken = set(re.findall(r"zq(\d+)x", written))
+        return next(f"zq{salt}x" for salt in itertools.count() if str(salt) not in taken)
 
     def _flaw(
         self, code: str, line: int = 1, *, place: str = "body", severity: Severity = "stop", **values: str
@@ -473,11 +472,8 @@ class Chain:
 
     def unfinished(self, numbers: Iterable[int]) -> set[int]:
         """Conditions of these tokens that begin, turn or end here without the rest of them."""
-        return {
-            choice
-            for choice, seen in self._edges(numbers).items()
-            if len(seen) % len(self._edges(range(len(self.entries)))[choice])
-        }
+        whole = self._edges(range(len(self.entries)))
+        return {choice for choice, seen in self._edges(numbers).items() if len(seen) % len(whole[choice])}
 
     def _broken_in(self, numbers: list[int]) -> set[int]:
         expected = self._edges(range(len(self.entries)))
@@ -551,9 +547,7 @@ def _closed(body: str) -> str:
     """Without a tag or comment at the end that never closes: it would swallow the frame, and the way out with it."""
     if "<!--" in body[max(body.rfind("-->"), 0) :]:
         body = body[: body.rindex("<!--")]
-    while inside_tag(body, False):
-        body = body[: body.rindex("<")]
-    return body
+    return without_open_tags(body)
 
 
 def _way_out(pieces: Iterable[Piece]) -> bool:

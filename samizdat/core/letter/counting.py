@@ -35,6 +35,7 @@ class Direct:
 
 _QUOTED = r"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?"
 _LINK = re.compile(rf"<a\b({_QUOTED})(\shref=\")([^\"]*)(\"{_QUOTED}>)?", re.IGNORECASE)
+_CLOSING = re.compile(r"</a|<a\b", re.IGNORECASE)  # Where links are not closed, up to the next one.
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _IN_TEXT = re.compile(r"<(https?://[^<>\s]+)>", re.IGNORECASE)
@@ -99,7 +100,8 @@ def _of(link: re.Match[str], own: str) -> str | Direct | None:
         return None
     if location(url) is None:
         return Direct(url, "odd")
-    words = link.string[link.end() : (link.string + "</a").lower().index("</a", link.end())] if link[4] else ""
+    closing = _CLOSING.search(link.string, link.end()) if link[4] else None
+    words = link.string[link.end() : closing.start() if closing else None] if link[4] else ""
     if _ADDRESS.fullmatch(html.unescape(_TAG.sub("", words))):
         return Direct(url, "words")
     return url

@@ -16,8 +16,19 @@ def inside_tag(text: str, inside: bool) -> bool:
         if closing < 0:
             return True
         text = text[closing + 1 :]
-    starts = list(_TAG_START.finditer(text))
-    return bool(starts) and not _WHOLE_TAG.match(text, starts[-1].start())
+    starts = _TAG_START.findall(text)
+    return bool(starts) and not _WHOLE_TAG.match(text, text.rindex(starts[-1]))
+
+
+def without_open_tags(text: str) -> str:
+    """Without the tags at its end that never close. Each is looked at once, from the last one on: a shorter text closes
+    none of those before."""
+    end = len(text)
+    for start in reversed([found.start() for found in _TAG_START.finditer(text)]):
+        if _WHOLE_TAG.match(text, start, end):
+            break
+        end = start
+    return text[:end]
 
 
 _MARKUP = re.compile(

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from samizdat.campaigns import arranging, brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
-from samizdat.core.letter import Content, fill, settle
-from samizdat.core.letter import render as compiled
+from samizdat.campaigns.rendering import render as compiled
+from samizdat.core.letter import Content
 from samizdat.core.templating import MAX_ZIP, Arrangement, arranged
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
@@ -86,7 +86,7 @@ def _seen(template: Any, kind: str = "light") -> str:
     )
     there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
     letter = compiled(content, now=there, images=kind != "off")
-    return settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
+    return previews.settled(letter, previews.sample(), kind)
 
 
 @door(see=EVERYONE, do=WRITERS)

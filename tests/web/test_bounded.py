@@ -1,0 +1,135 @@
+"""What somebody wrote or uploaded cannot keep the desk busy: helpers have a budget, and say so."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat import bounded
+from samizdat.campaigns import actions, pictures, pixels
+from samizdat.campaigns.errors import BadPicture, LetterHasFlaws
+from samizdat.core.letter import Content, Letter, render
+from tests.campaigns.test_pictures import huge, picture
+from tests.conftest import NOW
+
+FACTS = {"subject": "x", "from_name": "x", "from_address": "ada@post.example"}
+FINE = Content(body="Hello", **FACTS)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[bounded.Pool]:
+    made = bounded.Pool()
+    monkeypatch.setattr(bounded, "_pool", made)
+    yield made
+    made.close()
+
+
+def nothing(_helper: Any, _until: float) -> None:
+    """What there is of an answer that does not come in time."""
+
+
+def test_a_helper_makes_the_same_letter(pool: bounded.Pool) -> None:
+    assert bounded.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
+    assert isinstance(bounded.work("Lantern", render, FINE, now=NOW, images=False), Letter)
+
+
+def test_a_helper_that_takes_too_long_is_ended_and_the_next_one_works(
+    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded.work("Lantern", render, FINE, now=NOW)
+    [pid] = [helper._process.pid for helper in pool._all if helper._process]
+    os.kill(pid, signal.SIGSTOP)
+    with monkeypatch.context() as slow:
+        slow.setitem(bounded.JOBS, "render", bounded.Job("samizdat.core.letter", 0.1))
+        with pytest.raises(bounded.TooMuch):
+            bounded.work("Lantern", render, FINE, now=NOW)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert bounded.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
+
+
+def test_one_organization_never_takes_the_last_helper(pool: bounded.Pool) -> None:
+    with pool._changed:
+        pool._at["Lantern"] = bounded.AT_ONCE
+    assert bounded.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
+
+
+def test_who_comes_on_top_of_many_is_not_kept_waiting(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "ON_TOP", 0.0)
+    with pool._changed:
+        pool._at["Lantern"], pool._wait["Lantern"] = bounded.AT_ONCE, bounded.WAITING
+    with pytest.raises(bounded.TooMuch):
+        bounded.work("Lantern", render, FINE, now=NOW)
+
+
+def test_errors_of_ours_come_back_and_others_by_name_alone(pool: bounded.Pool) -> None:
+    with pytest.raises(pixels.Unusable) as bad:
+        bounded.work("Lantern", pixels.take, huge())
+    assert bad.value.values == {"limit": 24}
+    with pytest.raises(bounded.HelperBroke, match=r"^AttributeError$"):
+        bounded.work("Lantern", render, None, now=NOW)  # type: ignore[arg-type]
+
+
+def test_a_helper_that_was_taken_over_runs_nothing_here() -> None:
+    import io
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return os.getpid, ()
+
+    with pytest.raises(pickle.UnpicklingError):
+        bounded._Reader(io.BytesIO(pickle.dumps((True, Evil())))).load()
+
+
+def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    monkeypatch.setenv("SAMIZDAT_KEY_FILE", "/secret")
+    helper = bounded._started()
+    try:
+        assert b"secret" not in Path(f"/proc/{helper.pid}/environ").read_bytes()
+    finally:
+        helper.kill()
+        helper.wait()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
+    here: Any, desk: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
+    letter = here.campaign
+    client = desk("editor")
+    for page in ("", "preview/light", "look/light", "alongside"):
+        shown = client.get(f"/o/{here.organisation.slug}/campaigns/{letter.pk}/{page}")
+        assert shown.status_code == 200
+        assert "takes too long to prepare" in shown.content.decode(), page
+    with pytest.raises(LetterHasFlaws) as refused:
+        actions.freeze(letter, now=NOW)
+    assert [flaw.code for flaw in refused.value.flaws if flaw.severity == "stop"] == ["letter_slow"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_that_takes_too_long_or_too_much_is_refused_with_a_sentence(
+    lantern: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pictures.take_in(lantern, picture(), NOW).width == 80
+    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
+    with pytest.raises(BadPicture, match="takes too long to read"):
+        pictures.take_in(lantern, picture(), NOW)
+
+
+def test_many_threads_share_the_helpers(pool: bounded.Pool) -> None:
+    made: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda n=n: made.append(bounded.work(n, render, FINE, now=NOW))) for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [render(FINE, now=NOW)] * 6
