@@ -89,7 +89,7 @@ def locked(data: bytes) -> bytes:
     [
         (zipped({"a.png": ""}), "template_zip_no_page"),
         (zipped({"a.html": "", "b.html": ""}), "template_zip_pages"),
-        (zipped({"../index.html": ""}), "template_zip_no_page"),
+        (zipped({"../index.html": ""}), "template_zip_elsewhere"),
         (zipped({"index.html": "x"})[:-30], "template_zip_torn"),
         (b"PK\3\4" + b"x" * 100, "template_zip_torn"),
         (locked(zipped({"index.html": "x"})), "template_zip_locked"),

@@ -89,7 +89,10 @@ def test_a_send_page_that_counts_long_is_there_at_once_and_fills_itself_in(
 def test_a_segment_of_another_organisation_cannot_be_chosen(here: House, there: House, desk: Desk) -> None:
     foreign = audience.add_segment(there.organisation, "Theirs", segment.EVERYBODY, now=NOW)
     address = at(here, "campaign", here.campaign.pk)
-    assert desk("editor").post(address, letter(here, segment=foreign.pk)).status_code == 422
+    page = desk("editor").post(address, letter(here, segment=foreign.pk), follow=True).content.decode()
+    assert "Removed meanwhile, and not chosen" in page
+    here.campaign.refresh_from_db()
+    assert here.campaign.segment is None and here.campaign.state == "draft"
 
 
 # -- the builder --
