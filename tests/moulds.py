@@ -114,7 +114,8 @@ def _migrated() -> Path:
                 as_admin(f'DROP DATABASE IF EXISTS "{_name()}" WITH (FORCE)')
                 as_admin(f'CREATE DATABASE "{_name()}"')
                 environment["DATABASE_URL"] = url_of(_name())
-            done = warm.run(["-c", MIGRATE], cwd=folder, env=environment)
+            # Once a run, and before anything is tested: on a machine with fifteen others at work it takes minutes.
+            done = warm.run(["-c", MIGRATE], cwd=folder, env=environment, timeout=900)
             assert done.returncode == 0, done.stderr
             (folder / "ready").touch()
     return folder
