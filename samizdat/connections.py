@@ -21,6 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 PATIENCE, LEAST_RATE = 20.0, 500
 # Of all connections of a process together; a page has some ten thousand bytes, and a reader's system takes it at once.
 MOST_UNSENT = 64 * 1024 * 1024
+# Bytes of an answer that the system takes from us beside that (Linux doubles it). By itself it takes some megabytes for
+# each connection: a thousand of them that read nothing would cost a core for seconds, and its memory.
+SYSTEM_TAKES = 128 * 1024
 LOOK_SECONDS = 1.0
 # Connections that the kernel holds for us, which are all taken in one go, and files of our own.
 BACKLOG, OWN_FILES = 256, 256
@@ -63,6 +66,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(Counted(transport, self))  # type: ignore[arg-type]
+        self._set(socket.SO_SNDBUF, SYSTEM_TAKES)
         self.since = self.heard = self.loop.time()
         self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
         if len(self.connections) > self._most:
@@ -117,9 +121,12 @@ class Connection(H11Protocol):
     def abort(self) -> None:
         """At once, with all that was to be sent: otherwise the system keeps some megabytes of it for minutes more."""
         self.aborted = True
-        with contextlib.suppress(OSError):
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._set(socket.SO_LINGER, RESET)
         self.transport.abort()
+
+    def _set(self, option: int, value: int | bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, value)
 
     def _others(self) -> list["Connection"]:
         """Those that count: an aborted one is gone at the next turn of the loop."""

@@ -14,7 +14,7 @@ from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_c
 from tests.worker.conftest import until
 
 HERE = "127.0.0.1"
-LONG = bytes(16 * 1024 * 1024)  # More than the system takes by itself.
+LONG = bytes(4 * 1024 * 1024)  # More than the systems at both ends take.
 
 
 def wsgi(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
