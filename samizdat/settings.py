@@ -77,7 +77,7 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "accounts.Person"
 AUTHENTICATION_BACKENDS = ["samizdat.accounts.backend.BlindIndexBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["samizdat.accounts.hashers.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     # Until passkeys exist a password opens everything, so it has to be long.
     {"NAME": "samizdat.accounts.passwords.LongEnough", "OPTIONS": {"min_length": 14}},

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import people
+from samizdat.accounts import people, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -208,11 +208,13 @@ def check_password(password: str, person: Person | None = None) -> None:
 
 
 def set_password(person: Person, password: str, *, save: bool = True) -> None:
-    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password."""
+    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password, and
+    whoever tried the old one too often need not wait."""
     check_password(password, person)
     person.set_password(password)
     if save:
         person.save(update_fields=["password"])
+        throttle.forget_all(bytes(person.email_index))
         Session.objects.filter(person=person).delete()
 
 

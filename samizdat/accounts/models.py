@@ -90,8 +90,10 @@ class Session(models.Model):
 
 
 class Attempt(models.Model):
-    """Failed sign-ins of one address: by blind index, with no IP. Throttles, and is gone after a day."""
+    """Failed sign-ins: of an address, or of one known browser of it; both by keyed hash, with no IP. Throttles
+    (throttle.py), and is gone after a day."""
 
-    email_index = models.BinaryField(max_length=16, primary_key=True)
-    failures = models.PositiveIntegerField(default=0)
+    lane = models.BinaryField(max_length=16, primary_key=True)
+    email_index = models.BinaryField(max_length=16, db_index=True)
+    failures = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()

@@ -282,7 +282,7 @@ def organisation_show() -> None:
 @common
 def organisation_set(**given: str | None) -> None:
     """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
-    wanted = {name: _setting(name, value) for name, value in given.items() if value is not None}
+    wanted: dict[str, Any] = {name: _setting(name, value) for name, value in given.items() if value is not None}
     if not wanted:
         raise click.UsageError("Name what to change, such as --postal-address or --quiet-hours.")
     opening.open_house()
@@ -361,6 +361,18 @@ def _desk_file() -> Path:
     return data_folder() / "desk-address"
 
 
+def _member(organisation: Any, email: str) -> Any:
+    """Who signs in by this address. Errors: Failed."""
+    from samizdat.accounts import people
+    from samizdat.accounts.models import Membership
+
+    rows = Membership.objects.select_related("person").filter(organisation=organisation)
+    found = rows.filter(person__email_index=people.index_of(email)).first()
+    if found is None:
+        raise Failed(f"Nobody of {organisation.name} signs in as {email}. Look with: samizdat person ls", "no_person")
+    return found.person
+
+
 @person.command("password")
 @click.argument("email")
 @click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
@@ -368,18 +380,31 @@ def _desk_file() -> Path:
 def person_password(email: str, password_file: str | None) -> None:
     """Give somebody a new password, such as the only admin who has lost hers. Her sessions end."""
     opening.open_house()
-    from samizdat.accounts import actions, people
-    from samizdat.accounts.models import Person
-    from samizdat.accounts.queries import members
+    from samizdat.accounts import actions
     from samizdat.events.actions import record
 
     organisation = opening.organisation()
-    known = Person.objects.filter(email_index=people.index_of(email)).first()
-    if known is None or known.pk not in {member.person.pk for member in members(organisation)}:
-        raise Failed(f"Nobody of {organisation.name} signs in as {email}. Look with: samizdat person ls", "no_person")
+    known = _member(organisation, email)
     actions.set_password(known, read_password(password_file, f"New password for {email}: "))
     record("person.password", organisation, now=opening.now(), by=None, about=known.pk)
     say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
+
+
+@person.command("sign-in-link")
+@click.argument("email")
+@common
+def person_sign_in_link(email: str) -> None:
+    """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for her address.
+    She still needs her own password."""
+    opening.open_house()
+    from samizdat.accounts import devices
+
+    organisation = opening.organisation()
+    known = _member(organisation, email)
+    link = (
+        f"{organisation.desk_url or _served_at()}/sign-in?device={devices.new(bytes(known.email_index), opening.now())}"
+    )
+    say({"link": link}, f"Give this link to {email}; it asks for the password as always:", link)
 
 
 @person.command("ls")

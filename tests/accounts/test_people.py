@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from samizdat.accounts import actions, people, queries
-from samizdat.accounts.backend import FREE_TRIES, BlindIndexBackend, Throttled
+from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
 from samizdat.accounts.models import Person, Session
 from samizdat.accounts.sessions import SessionStore
+from samizdat.accounts.throttle import FREE_TRIES, Throttled
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db

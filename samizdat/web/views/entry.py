@@ -16,14 +16,18 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from samizdat.accounts import actions, people, queries
-from samizdat.accounts.backend import Throttled
+from samizdat.accounts import actions, devices, people, queries
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, PasswordWeak
+from samizdat.accounts.queues import Crowded
+from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
 from samizdat.web import setup, signed_out
 from samizdat.web.doors import address, open_door, personal
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.people import AcceptForm, SetUpForm, SignInForm
+
+# The cookie of a browser that somebody has signed in with, and the field and parameter that stand in for it.
+DEVICE = "device"
 
 
 @personal
@@ -47,18 +51,36 @@ def sign_in(request: Any) -> HttpResponse:
     form = SignInForm(request.POST or None)
     onward = request.POST.get("next", request.GET.get("next", ""))
     held = request.POST.get(signed_out.HELD, "")
+    # By cookie, or by a link that an admin made on the machine.
+    device = request.POST.get(DEVICE) or request.GET.get(DEVICE) or request.COOKIES.get(DEVICE, "")
     if form.is_valid():
         try:
-            person = authenticate(request, **form.cleaned_data)
+            person = authenticate(request, **form.cleaned_data, device=device)
         except Throttled as throttled:
-            refuse(form, None, _wait(throttled.seconds))
+            refuse(form, None, wait(throttled.seconds))
+        except Crowded as crowded:
+            refuse(form, None, crowded_for(crowded.seconds))
         else:
             if person is not None:
                 login(request, person)
-                return _typed_before(request, person, held) or redirect(_safe(request, onward))
+                onto = _typed_before(request, person, held) or redirect(_safe(request, onward))
+                return _remembered(onto, person)
             refuse(form, None, _("Address and password do not belong together. Look at both, then try again."))
-    facts = {"form": form, "next": onward, "held": held}
+    facts = {
+        "form": form,
+        "next": onward,
+        "held": held,
+        "device": request.GET.get(DEVICE, request.POST.get(DEVICE, "")),
+    }
     return render(request, "web/sign_in.html", facts, status=200 if not form.errors else 422)
+
+
+def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
+    """In this browser she is not kept waiting by what others try elsewhere (accounts/devices.py)."""
+    cookie = devices.new(bytes(person.email_index), timezone.now())
+    age = int(devices.LASTS.total_seconds())
+    response.set_cookie(DEVICE, cookie, max_age=age, httponly=True, samesite="Lax", path=reverse("sign-in"))
+    return response
 
 
 def _typed_before(request: Any, person: Any, held: str) -> HttpResponse | None:
@@ -74,7 +96,15 @@ def _typed_before(request: Any, person: Any, held: str) -> HttpResponse | None:
     return offered
 
 
-def _wait(seconds: int) -> str:
+def crowded_for(seconds: int) -> str:
+    return ngettext(
+        "Too many people are signing in right now. Wait %(n)s second, then try again.",
+        "Too many people are signing in right now. Wait %(n)s seconds, then try again.",
+        seconds,
+    ) % {"n": seconds}
+
+
+def wait(seconds: int) -> str:
     """How long exactly, never less than it is: who comes back too early meets the same sentence again."""
     if seconds < 60:
         return ngettext(
@@ -122,7 +152,7 @@ def set_up(request: Any) -> HttpResponse:
         person = _begin(form)
         if person is not None:
             login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
-            return redirect("/")
+            return _remembered(redirect("/"), person)
     return render(request, "web/set_up.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -169,7 +199,7 @@ def invitation(request: Any, token: str) -> HttpResponse:
             refuse(form, {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused)), refused)
         else:
             login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
-            return redirect(address(organisation, "home"))
+            return _remembered(redirect(address(organisation, "home")), person)
     by = people.name_of(found.by) if found.by else ""
     facts = {"form": form, "organisation": found.organisation, "role": found.role, "by": by}
     return render(request, "web/invitation.html", facts, status=422 if form.errors else 200)

@@ -13,12 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat.accounts import actions, people, queries
+from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.queues import Crowded
+from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
 from samizdat.web import words
 from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go, personal
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.people import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
+from samizdat.web.views.entry import crowded_for, wait
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -140,9 +144,7 @@ def password(request: Any) -> HttpResponse:
     form = ChangePasswordForm(request.POST or None, prefix="p")
     if form.is_valid():
         person, answers = request.person, form.cleaned_data
-        if not person.check_password(answers["old"]):
-            refuse(form, "old", _("This is not your password."))
-        else:
+        if _is_hers(request, form, answers["old"]):
             try:
                 actions.set_password(person, answers["password"])
             except AccountError as refused:
@@ -155,6 +157,21 @@ def password(request: Any) -> HttpResponse:
     if request.method == "GET":
         return redirect("profile")
     return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
+
+
+def _is_hers(request: Any, form: ChangePasswordForm, told: str) -> bool:
+    """Whether she gave her present password; what is wrong stands at its field."""
+    try:
+        right = is_her_password(request.person, told, str(request.session.session_key))
+    except Throttled as throttled:
+        refuse(form, "old", wait(throttled.seconds))
+        return False
+    except Crowded as crowded:
+        refuse(form, "old", crowded_for(crowded.seconds))
+        return False
+    if not right:
+        refuse(form, "old", _("This is not your password."))
+    return right
 
 
 def _as_it_is(request: Any) -> dict[str, Any]:
