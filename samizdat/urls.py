@@ -43,6 +43,7 @@ from samizdat.web.views import (
     tags,
     templates,
     unsure,
+    waiting,
     writing,
 )
 
@@ -178,6 +179,7 @@ audience = [
     path("imports/<int:import_id>/rejected.csv", imports.rejected, name="rejected"),
     path("exports/", exports.exports, name="exports"),
     path("exports/whose", exports.whose, name="whose"),
+    path("exports/keys/<int:known_key_id>/forget", exports.forget_key, name="forget-key"),
     path("exports/<int:export_id>/", exports.export, name="export"),
     path("exports/<int:export_id>/progress", exports.progress, name="export-progress"),
     path("exports/<int:export_id>/fetch", exports.fetch, name="fetch-export"),
@@ -223,6 +225,9 @@ alive = [
     path("people/<int:person_id>/", people.colleague, name="colleague"),
     path("people/<int:person_id>/remove", people.remove_colleague, name="remove-colleague"),
     path("people/invitations/<int:invitation_id>/withdraw", people.withdraw_invitation, name="withdraw-invitation"),
+    path("people/changes/", waiting.waiting_changes, name="changes"),
+    path("people/changes/<int:change_id>/settle", waiting.settle_change, name="settle-change"),
+    path("people/<int:person_id>/sign-out", people.sign_out_colleague, name="sign-out-colleague"),
     path("settings/", people.organisation_settings, name="settings"),
     path("settings/on-hold", fence.fence, name="fence"),
     path("settings/letters", branding.branding, name="branding"),

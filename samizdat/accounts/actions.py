@@ -17,16 +17,17 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import people, throttle
+from samizdat.accounts import changes, people, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
     InvitationGone,
+    InvitationWaits,
     LastAdmin,
     NameTaken,
     PasswordWeak,
 )
-from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, Person, Session
+from samizdat.accounts.models import ROLES, Invitation, Membership, Organisation, PendingChange, Person, Session
 from samizdat.core import address, pace, reach, seal
 from samizdat.events.actions import record
 from samizdat.gate.actions import is_here
@@ -82,15 +83,44 @@ def _latin(name: str) -> str:
     return next(slug for number in range(1, 10_000) if (slug := f"organisation-{number}") not in taken)
 
 
-def change_settings(organisation: Organisation, *, by: Person | None, now: datetime, **settings: Any) -> None:
-    """Writes only the settings named. Errors: AccountError with what to put there."""
+def change_settings(
+    organisation: Organisation, *, by: Person | None, now: datetime, approved: bool = False, **settings: Any
+) -> list[PendingChange]:
+    """Writes only the settings named, but those that one person may not change alone, which wait (changes.py).
+    Errors: AccountError with what to put there."""
     check_settings(settings)
     with transaction.atomic():
         _check_host(organisation, str(settings.get("public_url") or ""))
+        waiting = [] if approved else _held_settings(organisation, settings, by, now)
         for name, value in settings.items():
             setattr(organisation, name, value)
-        organisation.save(update_fields=list(settings))
-        record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
+        if settings:
+            organisation.save(update_fields=list(settings))
+            record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
+    return waiting
+
+
+# Where readers and teammates are led, and where mail from readers goes.
+_LEADING = ("public_url", "desk_url", "content_url", "return_address", "leave_mailbox")
+
+
+def _held_settings(organisation: Organisation, settings: dict[str, Any], by: Any, now: datetime) -> list[PendingChange]:
+    """Takes out of `settings` what has to wait."""
+    if not changes.held(organisation, by):
+        return []
+    wanted = {name: settings.pop(name) for name in [*settings] if _is_guarded(organisation, name, settings[name])}
+    return [
+        changes.ask(organisation, "setting", {"name": name, "to": value}, now=now, by=by)
+        for name, value in wanted.items()
+    ]
+
+
+def _is_guarded(organisation: Organisation, name: str, value: Any) -> bool:
+    before = getattr(organisation, name)
+    if name == "second_person":
+        return bool(before and not value)
+    # No letter has gone out yet that begins its links with the first address of the public pages.
+    return name in _LEADING and value != before and not (name == "public_url" and not before)
 
 
 def _check_host(organisation: Organisation, url: str) -> None:
@@ -218,30 +248,65 @@ def set_password(person: Person, password: str, *, save: bool = True) -> None:
         Session.objects.filter(person=person).delete()
 
 
-def give_role(person: Person, organisation: Organisation, role: str, *, by: Person | None, now: datetime) -> Membership:
-    """Adds her or changes her role. Errors: LastAdmin, AccountError."""
+def give_role(
+    person: Person,
+    organisation: Organisation,
+    role: str,
+    *,
+    by: Person | None,
+    now: datetime,
+    approved: bool = False,
+) -> PendingChange | None:
+    """Adds her or changes her role; what one admin may not do alone waits (changes.py). Errors: LastAdmin,
+    AccountError."""
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     with transaction.atomic():
+        before = Membership.objects.filter(person=person, organisation=organisation).first()
+        if before is not None and before.role == role:
+            return None  # Told again it would make a new admin of an old one, whose approval does not count.
         if role != "admin":
             _keep_an_admin(organisation, person, by)
-        membership, _made = Membership.objects.update_or_create(
+        needs = _raises(before.role if before else "", role) or (before is not None and before.role == "admin")
+        if needs and by != person and not approved and changes.held(organisation, by):
+            assert by is not None
+            return changes.ask(organisation, "role", {"role": role}, about=person.id, now=now, by=by)
+        Membership.objects.update_or_create(
             person=person,
             organisation=organisation,
             defaults={"role": role},
             create_defaults={"role": role, "created": now.date()},
         )
         record("person.role", organisation, now=now, by=by, about=person.id, detail={"role": role})
-    return membership
+    return None
 
 
-def remove_person(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
-    """Ends her membership and her sessions at once. Errors: LastAdmin."""
+def _raises(before: str, role: str) -> bool:
+    """Whether she may do more afterwards. A new viewer may do nothing at all."""
+    return ROLES.index(role) < (ROLES.index(before) if before else ROLES.index("viewer"))
+
+
+def remove_person(
+    person: Person, organisation: Organisation, *, by: Person | None, now: datetime, approved: bool = False
+) -> PendingChange | None:
+    """Ends her membership and her sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(organisation, person, by)
+        is_admin = Membership.objects.filter(person=person, organisation=organisation, role="admin").exists()
+        if is_admin and by != person and not approved and changes.held(organisation, by):
+            assert by is not None
+            return changes.ask(organisation, "removal", {}, about=person.id, now=now, by=by)
         Membership.objects.filter(person=person, organisation=organisation).delete()
         Session.objects.filter(person=person).delete()
         record("person.removed", organisation, now=now, by=by, about=person.id)
+    return None
+
+
+def sign_out_everywhere(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+    """Her sessions end at once, a stolen one too; she signs in again with her password."""
+    with transaction.atomic():
+        Session.objects.filter(person=person).delete()
+        record("person.signed_out", organisation, now=now, by=by, about=person.id)
 
 
 def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | None) -> None:
@@ -253,20 +318,25 @@ def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | Non
 
 
 def invite(organisation: Organisation, role: str, *, note: str, by: Person | None, now: datetime) -> str:
-    """The token of a link that lets one person in, once, within seven days. Only its keyed hash is kept."""
+    """The token of a link that lets one person in, once, within seven days. Only its keyed hash is kept. A link for
+    somebody who may change something opens once that is approved (changes.py)."""
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         invitation = Invitation.objects.create(
             organisation=organisation,
-            token_hash=seal.keyed_hash(house.derive("tokens"), token),
+            token_hash=_hash(token),
             role=role,
             note_sealed=house.keys(organisation).seal(note.encode(), "invitation", "note", 0),
             by=by,
             expires=now + timedelta(days=INVITATION_DAYS),
         )
         record("person.invited", organisation, now=now, by=by, about=invitation.id, detail={"role": role})
+        if _raises("", role) and changes.held(organisation, by):
+            assert by is not None
+            told = {"role": role, "note": note}
+            changes.ask(organisation, "invitation", told, about=invitation.id, now=now, by=by)
     return token
 
 
@@ -280,21 +350,34 @@ def accept(
         if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True):
             raise InvitationGone(_gone())
         person = add_person(email, name=name, password=password, language=language, today=now.date())
-        give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now)
+        give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now, approved=True)
     return person, invitation.organisation
 
 
 def invitation_of(token: str, now: datetime) -> Invitation:
-    """The open invitation of a link. Errors: InvitationGone."""
-    hashed = seal.keyed_hash(house.derive("tokens"), token)
-    found = Invitation.objects.select_related("organisation", "by").filter(token_hash=hashed).first()
+    """The open invitation of a link. Errors: InvitationGone, InvitationWaits."""
+    found = Invitation.objects.select_related("organisation", "by").filter(token_hash=_hash(token)).first()
     if found is None or found.used or found.expires < now:
         raise InvitationGone(_gone())
+    if changes.is_waiting(found.organisation, "invitation", found.id):
+        raise InvitationWaits(_("This invitation waits for the approval of an admin. Try again in a day."))
     return found
 
 
-def withdraw_invitation(invitation: Invitation) -> None:
-    Invitation.objects.filter(id=invitation.id, used=False).update(used=True)
+def is_held(token: str) -> bool:
+    """Whether the link of this token opens nothing before somebody has approved it."""
+    found = Invitation.objects.select_related("organisation").get(token_hash=_hash(token))
+    return changes.is_waiting(found.organisation, "invitation", found.id)
+
+
+def _hash(token: str) -> bytes:
+    return seal.keyed_hash(house.derive("tokens"), token)
+
+
+def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:
+    with transaction.atomic():
+        Invitation.objects.filter(id=invitation.id, used=False).update(used=True)
+        changes.stop_about(invitation.organisation, "invitation", invitation.id, now=now, by=by)
 
 
 def _gone() -> str:

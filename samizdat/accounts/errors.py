@@ -23,6 +23,10 @@ class InvitationGone(AccountError):
     code = "invitation_gone"
 
 
+class InvitationWaits(AccountError):
+    code = "invitation_waits"
+
+
 class PasswordWeak(AccountError):
     code = "password_weak"
 

@@ -97,3 +97,21 @@ class Attempt(models.Model):
     email_index = models.BinaryField(max_length=16, db_index=True)
     failures = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()
+
+
+class PendingChange(models.Model):
+    """Something that one admin asked for and that waits for another one's approval, or for a day (changes.py)."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE)
+    kind = models.CharField(max_length=20)
+    about = models.BigIntegerField(null=True)  # Number of the row it speaks of: a person, an invitation, a domain …
+    told_sealed = models.BinaryField()  # JSON: what is to be done; it may name people.
+    by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
+    created = models.DateTimeField()
+    waited = models.FloatField(default=0)  # Seconds that have passed, by a clock that nobody can set.
+    state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
+    settled = models.DateTimeField(null=True)
+    settled_by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")  # None: its day had passed.
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], condition=models.Q(state="waiting"), name="change_waiting")]

@@ -17,6 +17,7 @@ COMMANDS = {
     "release": ("fence", "release"),
     "organisation": ("house", "organisation"),
     "person": ("house", "person"),
+    "change": ("changes", "change"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
     "form": ("joining", "forms"),

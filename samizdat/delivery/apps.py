@@ -1,6 +1,7 @@
-"""Django finds the tables by this, and an export what goes along with the audience."""
+"""Django finds the tables by this, an export what goes along with the audience, changes.py what may have to wait."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -10,12 +11,20 @@ class DeliveryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from samizdat.accounts import changes
         from samizdat.audience.exporting import registry
 
         registry.register(_parts)
+        changes.register(_kinds)
 
 
 def _parts() -> Iterable[object]:
     from samizdat.delivery.portable import Results
 
     return (Results(),)
+
+
+def _kinds() -> Mapping[str, Any]:
+    from samizdat.delivery.changeable import KINDS
+
+    return KINDS

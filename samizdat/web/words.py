@@ -426,6 +426,18 @@ WAITS: dict[str, Word] = {
 }
 
 
+CHANGE_STATES: dict[str, Word] = {
+    "waiting": pgettext_lazy("change", "waits"),
+    "done": pgettext_lazy("change", "done"),
+    "stopped": pgettext_lazy("change", "stopped"),
+    "failed": pgettext_lazy("change", "could not be done"),
+}
+
+
+def change(row: Any) -> str:
+    return str(CHANGE_STATES[row.state])
+
+
 def route_reason(row: Any) -> str:
     """Why a route does not send, translated before the server's own words are put in."""
     if row.state == "live" or row.reason not in outcome.REASONS:

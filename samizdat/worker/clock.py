@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, transaction
 
 from samizdat import hours
+from samizdat.accounts import changes
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.audience import headcount, oddities
@@ -79,15 +80,18 @@ def exports(now: datetime) -> None:
         bell.ring(tasks.run_export, number)
 
 
-# When plain exports that are held were looked at last, by a clock that nobody can set.
+# When what is held was looked at last, by a clock that nobody can set.
 _looked: float | None = None
 
 
-def held_exports(now: datetime) -> None:
+def held(now: datetime) -> None:
+    """Exports and changes that wait for another admin, or for a day."""
     global _looked
-    at = time.monotonic()
-    agreeing.wait(now, timedelta(seconds=at - _looked if _looked is not None else 0))
+    at = hours.ticks()
+    passed = timedelta(seconds=at - _looked if _looked is not None else 0)
     _looked = at
+    agreeing.wait(now, passed)
+    changes.wait(now, passed)
 
 
 def bulk_work(now: datetime) -> None:
@@ -168,7 +172,7 @@ SLOW: dict[str, Deed] = {
     "organisations for the gate": publish.missing_places,
     "letters for the archive": publish.missing_letters,
     "uploads": audience.sweep_uploads,
-    "plain exports that are held": held_exports,
+    "what waits for an approval": held,
     "exports that nobody fetched": exporting.sweep,
     "undoing that is over": bulk.forget_pieces,
     "values of removed fields": removed_fields,

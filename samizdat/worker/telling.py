@@ -1,5 +1,6 @@
-"""Mails to the admins about what may not be overlooked: a file of readers that anybody can open (threat model, T19),
-and a mailbox provider that refuses a campaign.
+"""Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
+a new key, a change that waits for approval, subscribers read one after the other (threat model, T19), and a mailbox
+provider that refuses a campaign.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -11,13 +12,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import plugs
 from samizdat.accounts import people
-from samizdat.accounts.models import Membership, Person
+from samizdat.accounts.changes import ASKED
+from samizdat.accounts.models import Membership, PendingChange, Person
+from samizdat.audience import watching
 from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.models import List
@@ -50,10 +54,16 @@ def waiting(now: datetime) -> set[int]:
 
 def _due(now: datetime) -> list["_Told"]:
     since = now - GIVE_UP
-    exports = Export.objects.select_related("organisation").filter(plain=True, created__gt=since)
+    rows = Export.objects.select_related("organisation").filter(created__gt=since)
+    exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
+    changes = PendingChange.objects.select_related("organisation").filter(created__gt=since)
+    alarms = Event.objects.select_related("organisation").filter(kind=watching.ALARM, at__gt=since)
     refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
     told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
-    return told + [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
+    told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
+    told += [_told_of_change(row) for row in changes if _is_due(_of(row))]
+    told += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
+    return told
 
 
 class _Told(NamedTuple):
@@ -82,8 +92,35 @@ def _told_of_export(row: Export) -> _Told:
         organisation,
         EXPORTED,
         row.pk,
-        lambda: _("An export that anybody can read: %(name)s") % {"name": organisation.name},
-        lambda: _export_text(organisation),
+        lambda: (
+            (_("An export that anybody can read: %(name)s") if row.plain else _("An export to a new key: %(name)s"))
+            % {"name": organisation.name}
+        ),
+        lambda: _export_text(organisation, row.plain),
+    )
+
+
+def _told_of_change(row: PendingChange) -> _Told:
+    organisation = row.organisation
+    return _Told(
+        _of(row),
+        organisation,
+        ASKED,
+        row.pk,
+        lambda: _("A change waits for approval: %(name)s") % {"name": organisation.name},
+        lambda: _change_text(organisation),
+    )
+
+
+def _told_of_reading(event: Event) -> _Told:
+    organisation: Any = event.organisation
+    return _Told(
+        _of(event),
+        organisation,
+        watching.ALARM,
+        event.about or 0,
+        lambda: _("Somebody reads your subscribers one after the other: %(name)s") % {"name": organisation.name},
+        lambda: _reading_text(organisation),
     )
 
 
@@ -136,15 +173,46 @@ def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -
     return not isinstance(mailing.carry(organisation, message, sender[1], now), Deferred)
 
 
-def _export_text(organisation: Any) -> str:
+def _export_text(organisation: Any, plain: bool) -> str:
     desk = organisation.desk_url.rstrip("/")
     where = desk + reverse("exports", args=[organisation.slug]) if desk else ""
+    first = (
+        _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
+        if plain
+        else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
+    )
     told = [
-        _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it."),
+        first,
         _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
         *([where] if where else []),
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
     ]
+    return "\n\n".join(told) % {"name": organisation.name} + "\n"
+
+
+def _change_text(organisation: Any) -> str:
+    desk = organisation.desk_url.rstrip("/")
+    where = desk + reverse("changes", args=[organisation.slug]) if desk else ""
+    told = [
+        _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
+        _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press."),
+        *([where] if where else []),
+        _("If nobody approves or stops it, it is done after a day. If it was asked for in your name and not by you, "
+          "stop it and change your password."),
+    ]  # fmt: skip
+    return "\n\n".join(told) % {"name": organisation.name} + "\n"
+
+
+def _reading_text(organisation: Any) -> str:
+    desk = organisation.desk_url.rstrip("/")
+    where = desk + reverse("people", args=[organisation.slug]) if desk else ""
+    told = [
+        _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
+          "More are not shown to them for now."),
+        _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
+          "under People, and have them change their password."),
+        *([where] if where else []),
+    ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 

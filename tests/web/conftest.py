@@ -53,6 +53,8 @@ class House:
     comment: int = 0
     template: int = 0
     folder: int = 0
+    change: int = 0
+    known_key: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -84,6 +86,8 @@ class House:
             "template_id": self.template,
             "folder_id": self.folder,
             "question_id": self.question(),
+            "change_id": self.change,
+            "known_key_id": self.known_key,
         }
 
     def question(self) -> int:
@@ -110,6 +114,7 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     from samizdat.audience import actions as audience
     from samizdat.audience.actions.forms import FormFacts, make_form
     from samizdat.audience.exporting import actions as exporting
+    from samizdat.audience.exporting import recipients
     from samizdat.audience.exporting.leaving import Wish
     from samizdat.campaigns import folders, templating
     from samizdat.core.segment import OnList
@@ -137,11 +142,14 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.campaign = make_campaign(house, "What the river took")
     house.sent = delivery.release(make_campaign(house, "The winter list"), now=NOW, by=by)
     house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
+    recipients.know(organisation, [AGE_KEY], now=NOW)
+    house.known_key = recipients.known(organisation)[0][0].pk
     house.export = exporting.ask(organisation, Wish("csv", (AGE_KEY,)), now=NOW, by=house.people["admin"])
     house.picture = make_picture(organisation)
     house.share = share_letter(house)
     accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organisation=organisation).pk
+    house.change = stopped_change(house)
     house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
     house.form = make_form(organisation, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
     house.segment = audience.add_segment(organisation, "Here", OnList(house.list.pk), now=NOW, by=by).pk
@@ -154,6 +162,18 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
     house.work = tagged(house)
     house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
+
+
+def stopped_change(house: House) -> int:
+    """Somebody wanted another admin and thought better of it. Its number."""
+    from samizdat.accounts import changes
+    from samizdat.accounts.actions import give_role
+
+    by = house.people["admin"]
+    row = give_role(house.people["editor"], house.organisation, "admin", by=by, now=NOW)
+    assert row is not None
+    changes.stop(row, now=NOW, by=by)
+    return row.pk
 
 
 def share_letter(house: House) -> int:
@@ -304,6 +324,12 @@ def no_worker() -> None:
 def desk(here: House) -> Callable[[str], Client]:
     """A browser of somebody with that role in Northern Lantern."""
     return lambda role: signed_in(here.people[role])
+
+
+@pytest.fixture
+def unguarded(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for another admin: for tests of what is done afterwards."""
+    monkeypatch.setattr("samizdat.accounts.changes.held", lambda _organisation, _by: False)
 
 
 @pytest.fixture

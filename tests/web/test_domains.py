@@ -35,6 +35,7 @@ def _page(client: Client, address: str, answers: dict[str, str] | None = None) -
     return answer.content.decode()
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: Desk, names: NameServer) -> None:
     client = desk("admin")
     page = _page(client, _to(here, "domains"), {"name": "letters.example", "kinds": "both"})
@@ -78,6 +79,7 @@ def test_a_person_may_say_that_it_is_published(here: House, desk: Desk) -> None:
     assert "Gives way" not in page
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_a_key_is_retired_only_after_a_question(here: House, desk: Desk) -> None:
     client, key = desk("admin"), here.key
     DkimKey.objects.filter(pk=key.pk).update(state="active")

@@ -98,11 +98,46 @@ def test_a_viewer_may_do_nothing_at_all() -> None:
     assert not [pattern.name for pattern in INSIDE if "viewer" in pattern.callback.door["do"]]  # type: ignore[attr-defined]
 
 
+def _addresses_in(answer: Any) -> bool:
+    if answer.streaming:
+        return b"@lantern.example" in b"".join(answer.streaming_content)
+    page = answer.content.decode(errors="replace").replace("<wbr>", "").replace("&#64;", "@")
+    return any(f"{local}@lantern.example" in page for local in ("ada", "boris"))
+
+
+def test_no_page_shows_a_viewer_the_address_of_a_subscriber(here: House) -> None:
+    client, ours = signed_in(here.people["viewer"]), here.ids()
+    for pattern in INSIDE:
+        if "viewer" in pattern.callback.door["see"]:  # type: ignore[attr-defined]
+            assert not _addresses_in(client.get(_address(pattern, ours))), pattern.name
+
+
+# Made at once for a whole list, by a press that is told to all admins; or of what somebody brought in herself.
+IN_BULK = {"fetch-export", "rejected"}
+
+
+@pytest.mark.parametrize("role", ["admin", "editor"])
+def test_every_page_with_the_address_of_a_subscriber_is_stopped_where_somebody_leafs_through(
+    here: House, role: str
+) -> None:
+    client, ours = signed_in(here.people[role]), here.ids()
+    found = {
+        pattern.name
+        for pattern in INSIDE
+        if role in pattern.callback.door["see"]  # type: ignore[attr-defined]
+        and _addresses_in(client.get(_address(pattern, ours)))
+    }
+    counted = {pattern.name for pattern in INSIDE if hasattr(pattern.callback, "watched")}
+    assert {"subscriber", "reader-rights", "edit-subscriber"} <= found
+    assert found <= counted | IN_BULK
+    assert {"odd", "reader-file"} <= counted
+
+
 # What one stolen password of an editor must not open: people, keys, ways out, the list as a file.
 ADMINS_ALONE = {
     "exports", "fetch-export", "whose", "people", "colleague", "remove-colleague", "withdraw-invitation", "settings",
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
-    "breaches", "list-keeping", "remove-field",
+    "breaches", "list-keeping", "remove-field", "settle-change", "sign-out-colleague", "forget-key",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import queries
-from samizdat.audience.exporting import actions, agreeing
+from samizdat.audience.exporting import actions, agreeing, recipients
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -31,6 +31,7 @@ def at(house: House, *words: Any) -> str:
 
 @pytest.fixture
 def vera(here: House) -> Client:
+    recipients.know(here.organisation, [str(KEY.to_public())], now=NOW)
     return signed_in(here.people["admin"])
 
 
@@ -238,3 +239,75 @@ def test_what_is_not_wanted_any_more_is_forgotten(here: House, vera: Client) -> 
     actions.run(here.export.pk, now=lambda: NOW)
     vera.post(at(here, here.export.pk) + "drop")
     assert newest().state == "over" and not here.export.pieces.exists()
+
+
+# -- sealed to a key that nobody knows
+
+THIEF = pyrage.x25519.Identity.generate()
+STOLEN = SEALED | {"recipients": f"{THIEF.to_public()}\n"}
+
+
+def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, vera: Client) -> None:
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    assert b"Nobody has approved this key yet" in vera.post(at(here), {**STOLEN, "sure": ""}).content
+    vera.post(at(here), STOLEN)
+    row, held = newest(), at(here, newest().pk) + "held"
+    assert row.state == "held" and row.pk not in actions.waiting(timezone.now())
+    assert str(THIEF.to_public()).encode() in zoya.get(held).content
+    assert b"waits for your approval" in zoya.get(home).content
+    vera.post(held, {"answer": "agree"})
+    assert newest().state == "held"
+    zoya.post(held, {"answer": "stop"})
+    assert newest().state == "over"
+    agreeing.wait(row.created + timedelta(days=2), timedelta(days=2))
+    assert newest().state == "over"
+    vera.post(at(here), STOLEN)
+    assert newest().state == "held", "a key that was stopped is not known"
+
+
+def test_a_key_that_another_admin_approved_needs_nobody_from_then_on(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), STOLEN)
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    assert newest().state == "asked"
+    vera.post(at(here), STOLEN)
+    assert newest().state == "asked" and newest().agreed_by is None
+    page = vera.get(at(here)).content.decode()
+    assert "Known keys" in page
+    known = {key: row.pk for row, key in recipients.known(here.organisation)}
+    vera.post(at(here, "keys", known[str(THIEF.to_public())]) + "forget")
+    vera.post(at(here), STOLEN)
+    assert newest().state == "held"
+
+
+def test_the_only_admin_takes_the_list_to_a_new_key_after_a_day_by_two_clocks(here: House, vera: Client) -> None:
+    vera.post(at(here), STOLEN)
+    asked, day = newest().created, timedelta(days=1)
+    agreeing.wait(asked + day * 30, timedelta(seconds=10))
+    assert newest().state == "held"
+    agreeing.wait(asked + timedelta(hours=1), day)
+    assert newest().state == "held"
+    agreeing.wait(asked + day, timedelta(0))
+    assert newest().state == "asked"
+    assert recipients.are_known(here.organisation, [str(THIEF.to_public())])
+
+
+def test_a_new_key_that_nobody_minds_is_known_after_a_day_also_where_there_are_others(
+    here: House, vera: Client
+) -> None:
+    admin_since(here, "Zoya", 3)
+    vera.post(at(here), STOLEN)
+    agreeing.wait(newest().created + timedelta(days=1), timedelta(days=1))
+    assert newest().state == "asked"
+
+
+def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera: Client) -> None:
+    wish = Wish("csv", (str(THIEF.to_public()),))
+    actions.direct(here.organisation, wish, io.BytesIO(), now=timezone.now)
+    vera.post(at(here), STOLEN)
+    assert newest().state == "asked"
+
+
+def test_a_new_key_beside_a_known_one_is_a_new_key(here: House, vera: Client) -> None:
+    vera.post(at(here), SEALED | {"recipients": f"{KEY.to_public()}\n{THIEF.to_public()}\n"})
+    assert newest().state == "held"

@@ -9,9 +9,10 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from samizdat.accounts import changes
 from samizdat.audience import filters
 from samizdat.audience.bringing import owner
-from samizdat.audience.exporting import alarms, known, leaving, people, pieces, planting, sealing
+from samizdat.audience.exporting import alarms, known, leaving, people, pieces, planting, recipients, sealing
 from samizdat.audience.exporting.errors import ExportRefused, ExportTaken
 from samizdat.audience.exporting.leaving import FORMATS, Wish
 from samizdat.audience.exporting.models import Export
@@ -55,10 +56,17 @@ def check(wish: Wish, *, plain: bool, reason: str) -> None:
 
 
 def ask(organisation: Any, wish: Wish, *, reason: str = "", now: datetime, by: Any) -> Export:
-    """The worker shall make a file that waits here to be fetched. A plain one has no recipients, and what a person asks
-    for is held before (agreeing.py). Errors: ExportRefused."""
-    state = "asked" if wish.recipients or by is None else "held"
+    """The worker shall make a file that waits here to be fetched. A plain one has no recipients; one that a person asks
+    for is held before, and one sealed to a key that is not known as well (agreeing.py). Errors: ExportRefused."""
+    state = "held" if by is not None and is_held(organisation, wish, by) else "asked"
     return _new(organisation, wish, state, reason=reason, now=now, by=by)
+
+
+def is_held(organisation: Any, wish: Wish, by: Any) -> bool:
+    """Whether what this person wants has to wait for another one, or for a day."""
+    if not wish.recipients:
+        return True
+    return changes.held(organisation, by) and not recipients.are_known(organisation, wish.recipients)
 
 
 def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetime, by: Any) -> Export:
@@ -151,6 +159,7 @@ def direct(
             Export.objects.filter(pk=row.pk).update(state="failed", problem="broke", owner="")
         raise
     _done(row, "fetched", counts, size, now())
+    recipients.know(organisation, wish.recipients, now=now())
     return row
 
 

@@ -47,3 +47,15 @@ class ExportPiece(models.Model):
     export = models.ForeignKey(Export, models.CASCADE, related_name="pieces", db_index=False)
     number = models.PositiveIntegerField()
     blob = models.BinaryField()
+
+
+class RecipientKey(models.Model):
+    """A public key that exports may be sealed to without another approval (recipients.py)."""
+
+    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    mark = models.BinaryField(max_length=16)  # Keyed hash of the key.
+    key_sealed = models.BinaryField()  # Who keeps the key of a list is nobody's business either.
+    since = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "mark"], name="recipient_key_once")]

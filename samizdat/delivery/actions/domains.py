@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from samizdat.accounts import changes
+from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.domain import Lookup, look_up_txt
 from samizdat.core import dkim, pace
 from samizdat.core.address import BadAddress, domain, normalise
@@ -32,14 +34,18 @@ _LETTERS = {"ed25519": "e", "rsa": "r"}
 def add_domain(
     organisation: Any, name: str, *, now: datetime, by: Any = None, algorithms: tuple[str, ...] = dkim.ALGORITHMS
 ) -> SendingDomain:
-    """A domain to sign for, with a new key of each algorithm. Errors: DomainRefused."""
+    """A domain to sign for, with a new key of each algorithm. Of a second one no key becomes active before somebody has
+    approved it (accounts/changes.py). Errors: DomainRefused."""
     name = _domain_name(name)
     try:
         with transaction.atomic():
+            first = not SendingDomain.objects.filter(organisation=organisation).exists()
             made = SendingDomain.objects.create(organisation=organisation, name=name, made=_day(now))
             record("domain.added", organisation, now=now, by=by, about=made.pk, detail={"domain": name})
             for algorithm in algorithms:
                 add_key(made, algorithm, now=now, by=by)
+            if not first and changes.held(organisation, by):
+                changes.ask(organisation, "domain", {"domain": name}, about=made.pk, now=now, by=by)
     except IntegrityError:
         raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
     return made
@@ -85,7 +91,8 @@ def add_key(
     selector: str = "",
     private: bytes | None = None,
 ) -> DkimKey:
-    """A new key, or one that is brought along (PEM), under a selector of its own. Errors: DomainRefused."""
+    """A new key, or one that is brought along (PEM), under a selector of its own. One that is brought along becomes
+    active once somebody has approved it. Errors: DomainRefused."""
     key = _brought(private) if private is not None else _new(algorithm)
     algorithm, public = dkim.algorithm_of(key), dkim.public_text(key)
     if twin := DkimKey.objects.filter(domain=row, public=public).first():
@@ -105,6 +112,9 @@ def add_key(
             made.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", made.pk)
             made.save(update_fields=["private_sealed"])
             _record("domain.key_added", made, now, by)
+            if private is not None and changes.held(row.organisation, by):
+                told = {"domain": row.name, "selector": selector}
+                changes.ask(row.organisation, "key", told, about=made.pk, now=now, by=by)
     except IntegrityError:
         sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
         raise DomainRefused(sentence, "selector", "selector_taken") from None
@@ -187,6 +197,9 @@ def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
             "The record of %(selector)s was not seen yet. Publish it and press Check, or say that it is there."
         )
         raise DomainRefused(sentence % {"selector": key.selector}, "selector", "not_published")
+    if by is not None and waits(key):
+        sentence = _("%(selector)s waits for the approval of another admin. See Changes that wait.")
+        raise DomainRefused(sentence % {"selector": key.selector}, "selector", "waits")
     try:
         with transaction.atomic():
             others = DkimKey.objects.filter(domain=key.domain_id, algorithm=key.algorithm, state="active")
@@ -198,6 +211,13 @@ def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
                 raise _wrong_state(key)
     except IntegrityError:
         raise _wrong_state(key) from None
+
+
+def waits(key: DkimKey) -> bool:
+    """Whether it, or its domain, has not been approved yet."""
+    organisation = key.domain.organisation
+    asked = (("key", key.pk), ("domain", key.domain_id))
+    return any(changes.is_waiting(organisation, kind, number) for kind, number in asked)
 
 
 def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> list[DkimKey]:
@@ -219,14 +239,19 @@ def rotate(row: SendingDomain, *, now: datetime, by: Any = None, algorithm: str 
     return [add_key(row, one, now=now, by=by) for one in wanted]
 
 
-def retire(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+def retire(key: DkimKey, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
     """This key never signs again, and its private half is forgotten. Its record may go once no queue holds its letters.
+    For one that signs one admin is not enough (accounts/changes.py).
 
     Errors: DomainRefused when it is retired already.
     """
     before = tuple(state for state in DkimKey.STATES if state != "retired")
+    if key.state == "active" and not approved and changes.held(key.domain.organisation, by):
+        told = {"domain": key.domain.name, "selector": key.selector}
+        return changes.ask(key.domain.organisation, "key_retired", told, about=key.pk, now=now, by=by)
     if not _move(key, before, "retired", "domain.key_retired", now, by, private_sealed=b""):
         raise _wrong_state(key)
+    return None
 
 
 def retire_due(now: datetime) -> int:
@@ -236,11 +261,17 @@ def retire_due(now: datetime) -> int:
     return sum(moves)
 
 
-def remove_domain(row: SendingDomain, *, now: datetime, by: Any = None) -> None:
-    """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay."""
+def remove_domain(row: SendingDomain, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
+    """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay. Where one of them
+    signs, one admin is not enough (accounts/changes.py)."""
+    if not approved and row.keys.filter(state="active").exists() and changes.held(row.organisation, by):
+        told = {"domain": row.name}
+        return changes.ask(row.organisation, "domain_removed", told, about=row.pk, now=now, by=by)
     with transaction.atomic():
         record("domain.removed", row.organisation, now=now, by=by, about=row.pk, detail={"domain": row.name})
+        changes.stop_about(row.organisation, "domain", row.pk, now=now, by=by)
         row.delete()
+    return None
 
 
 def _keys(row: SendingDomain) -> Any:

@@ -40,6 +40,12 @@ def breakable(address: str) -> SafeString:
     return mark_safe(f"<bdi>{broken}</bdi>")  # noqa: S308 - escaped first
 
 
+@register.simple_tag(takes_context=True)
+def reader_address(context: dict[str, Any], address: str) -> SafeString | str:
+    """Of a subscriber; a viewer is not shown it: to read along takes no addresses, to carry a list away does."""
+    return breakable(address) if context["desk"].may_write else _("address hidden")
+
+
 @register.filter
 def day(value: date | datetime | None) -> str:
     return wording.shaped(value, "day")

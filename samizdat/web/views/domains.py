@@ -17,6 +17,7 @@ from samizdat.web.asking import ask
 from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.domains import DomainForm, KeyForm, WarmUpForm
+from samizdat.web.views.waiting import tell_waiting, waits
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -35,6 +36,7 @@ def domains(request: Any) -> HttpResponse:
         except DomainRefused as refused:
             refuse(form, refused.field, refused)
         else:
+            tell_waiting(request, "domain", made.pk)
             return go(request, "sending-domain", made.pk)
     facts = {"domains": signing.domains(request.organisation), "form": form}
     return render(request, "web/domains/domains.html", facts, status=422 if form.errors else 200)
@@ -80,6 +82,7 @@ def sending_domain(request: Any, domain_id: int) -> HttpResponse:
             refuse(form, refused.field, refused)
         else:
             messages.success(request, _("%(selector)s is made. Publish its record.") % {"selector": made.selector})
+            tell_waiting(request, "key", made.pk)
             return go(request, "sending-domain", found.pk)
     row = signing.domain_row(found)
     today = dict(pacing.used_of_domains(request.organisation.pk, timezone.now())).get(found.name)
@@ -202,11 +205,14 @@ def retire_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
     key = _key(request, domain_id, key_id)
     if request.method == "POST":
         try:
-            actions.retire(key, now=timezone.now(), by=request.person)
+            waiting = actions.retire(key, now=timezone.now(), by=request.person)
         except DomainRefused as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("%(selector)s never signs again.") % {"selector": key.selector})
+            if waiting:
+                waits(request, waiting)
+            else:
+                messages.success(request, _("%(selector)s never signs again.") % {"selector": key.selector})
         return go(request, "sending-domain", domain_id)
     return render(request, "web/domains/retire.html", {"key": key, "overlap": actions.OVERLAP})
 
@@ -215,7 +221,9 @@ def retire_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
 def remove_domain(request: Any, domain_id: int) -> HttpResponse:
     found = _domain(request, domain_id)
     if request.method == "POST":
-        actions.remove_domain(found, now=timezone.now(), by=request.person)
+        if waiting := actions.remove_domain(found, now=timezone.now(), by=request.person):
+            waits(request, waiting)
+            return go(request, "sending-domain", found.pk)
         messages.success(request, _("%(domain)s is removed and its keys forgotten.") % {"domain": found.name})
         return go(request, "domains")
     return render(request, "web/domains/remove.html", {"domain": found})

@@ -17,6 +17,7 @@ from samizdat.labels import field_label
 from samizdat.web.doors import WRITERS, deed, door, go
 from samizdat.web.forms.audience import EditForm
 from samizdat.web.kinds import shown
+from samizdat.web.watched import watched
 
 LONGEST_TAG = 100
 
@@ -29,6 +30,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
+@watched()
 def edit_subscriber(request: Any, number: int) -> HttpResponse:
     """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
     found = _numbered(request, number)

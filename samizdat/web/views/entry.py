@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.accounts import actions, devices, people, queries
-from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, PasswordWeak
+from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, InvitationWaits, PasswordWeak
 from samizdat.accounts.queues import Crowded
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
@@ -189,6 +189,8 @@ def invitation(request: Any, token: str) -> HttpResponse:
     now = timezone.now()
     try:
         found = actions.invitation_of(token, now)
+    except InvitationWaits as waits:
+        return says(request, _("This invitation waits"), str(waits), 403, reverse("sign-in"), _("Sign in"))
     except InvitationGone as gone:
         return says(request, _("This link no longer works"), str(gone), 404, reverse("sign-in"), _("Sign in"))
     form = AcceptForm(request.POST or None, initial={"language": translation.get_language()})

@@ -12,12 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import hours
-from samizdat.accounts import people
+from samizdat.accounts import changes, people
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.exporting import actions, agreeing, alarms, queries
+from samizdat.audience.exporting import actions, agreeing, alarms, queries, recipients
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.exporting.models import RecipientKey
 from samizdat.audience.filters import Filter
 from samizdat.audience.segments import saved
 from samizdat.core.address import PROVIDERS, BadAddress
@@ -96,7 +97,8 @@ def _ask(request: Any, wish: Wish, reason: str) -> HttpResponse:
         "keys": wish.recipients,
         "with_keys": wish.keys,
         "plain": not wish.recipients,
-        "others": wish.recipients or agreeing.others(request.organisation, request.person, hours.asked()),
+        "held": actions.is_held(request.organisation, wish, request.person),
+        "others": changes.others(request.organisation, request.person, hours.asked()),
         "reason": reason,
         "again": [
             (name, value)
@@ -140,6 +142,7 @@ def _page(
         "asked": chosen and chosen.asked,
         "numbers": chosen and chosen.numbers,
         "ticked": chosen and chosen.ticked,
+        "known": recipients.known(request.organisation) if request.role == "admin" else [],
         "earlier": [(row, _name(row), _format(row.format)) for row in queries.exports(request.organisation)],
     }
     wrong = form.errors or whose.errors
@@ -183,22 +186,23 @@ def _export(request: Any, export_id: int) -> Any:
 
 def _held_facts(request: Any, row: Any) -> dict[str, Any]:
     now = hours.asked()
-    agreeing_ones = agreeing.others(request.organisation, row.by, now)
+    agreeing_ones = changes.others(request.organisation, row.by, now)
     return {
         "row": row,
         "by": _name(row),
         "reason": actions.told_of(row)["reason"],
         "hers": row.by_id == request.person.pk,
         "agree": request.person in agreeing_ones,
-        "alone": not agreeing_ones,
-        "made": agreeing.until(row, now),
+        "alone": agreeing.is_made_alone(row, now),
+        "keys": actions.told_of(row)["recipients"],
+        "made": changes.until(row, now),
         "lapses": row.created + agreeing.LAPSE,
     }
 
 
 @door(see=EVERYONE, do=WRITERS)
 def held(request: Any, export_id: int) -> HttpResponse:
-    """A plain one before it is made: another admin says yes, or whoever works here stops it."""
+    """One that is held before it is made: another admin says yes, or whoever works here stops it."""
     row = _export(request, export_id)
     if row.state != "held":
         return go(request, "export", row.pk) if request.role in KEEPERS else go(request, "home")
@@ -296,6 +300,20 @@ def drop(request: Any, export_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
+def forget_key(request: Any, known_key_id: int) -> HttpResponse:
+    """The next export to this key needs an approval again."""
+    found = RecipientKey.objects.select_related("organisation").filter(
+        organisation=request.organisation, pk=known_key_id
+    )
+    row = found.first()
+    if row is None:
+        raise Http404
+    recipients.forget(row, now=timezone.now(), by=request.person)
+    messages.success(request, _("The key is forgotten: an export to it needs approval again."))
+    return go(request, "exports")
+
+
+@deed(ADMINS)
 def seen(request: Any, export_id: int) -> HttpResponse:
     """An admin has read that a plain file was made, or that its planted address turned up."""
     row, now = _export(request, export_id), timezone.now()
@@ -306,7 +324,7 @@ def seen(request: Any, export_id: int) -> HttpResponse:
 
 
 def needs(request: Any) -> list[dict[str, str]]:
-    """For the first page: plain files that are held, for everybody; for an admin also those that others made, and files
+    """For the first page: files that are held, for everybody; for an admin also those that others made, and files
     of her own that wait."""
     organisation, now = request.organisation, timezone.now()
     found = [_held_need(request, row) for row in agreeing.held(organisation)[:3]]
@@ -356,18 +374,36 @@ def needs(request: Any) -> list[dict[str, str]]:
 
 def _held_need(request: Any, row: Any) -> dict[str, str]:
     facts = _held_facts(request, row)
-    told = {"who": facts["by"], "why": facts["reason"][:200], "when": moment(facts["made"])}
-    title = _("Somebody wants a plain file of your subscribers")
-    if facts["agree"]:
-        title, text = _("A plain file of your subscribers waits for your yes"), _("%(who)s asks. The reason: %(why)s")
-    elif facts["alone"]:
-        text = _("%(who)s asks. It is made on %(when)s unless somebody stops it. The reason: %(why)s")
-    else:
-        text = _("%(who)s asks, and another admin has to agree. The reason: %(why)s")
+    why = facts["reason"][:200] if row.plain else ", ".join(facts["keys"])[:80]
+    told = {"who": facts["by"], "why": why, "when": moment(facts["made"])}
     return {
         "kind": "stop" if facts["agree"] else "care",
-        "title": title,
-        "text": text % told,
+        "title": _held_title(row.plain, facts["agree"]),
+        "text": _held_text(row.plain, facts["agree"], facts["alone"]) % told,
         "href": address(request.organisation, "held-export", row.pk),
         "link": _("Look"),
     }
+
+
+def _held_title(plain: bool, agree: bool) -> str:
+    if plain:
+        return (
+            _("A plain file of your subscribers waits for your yes")
+            if agree
+            else _("Somebody wants a plain file of your subscribers")
+        )
+    return (
+        _("An export to a new key waits for your approval")
+        if agree
+        else _("Somebody wants an export of your subscribers to a new key")
+    )
+
+
+def _held_text(plain: bool, agree: bool, alone: bool) -> str:
+    if not plain:
+        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The key: %(why)s")
+    if agree:
+        return _("%(who)s asks. The reason: %(why)s")
+    if alone:
+        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The reason: %(why)s")
+    return _("%(who)s asks, and another admin has to agree. The reason: %(why)s")

@@ -16,10 +16,10 @@ from samizdat.delivery import queries as delivery
 from samizdat.delivery.engine import rewound
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
-from samizdat.web import alarms, duties, words
+from samizdat.web import alarms, duties, watched, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
-from samizdat.web.views import exports
+from samizdat.web.views import exports, waiting
 
 # At most this many things that need somebody, the worst first (shared interface, section 6).
 MOST = 5
@@ -157,6 +157,8 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
         text = _("On %(when)s. If it was not they who did it, an admin can bring them back.")
         href = address(organisation, "left-at-once", alarm.pk)
         found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
+    found += watched.needs(request)
+    found += waiting.needs(request)
     found += exports.needs(request)
     found += duties.needs(request)
     for row in audience.imports(organisation)[:5]:

@@ -17,11 +17,13 @@ from samizdat.core.address import BadAddress
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.watched import watched
 
 PAGE = 50
 
 
 @door(see=EVERYONE)
+@watched(10)
 def odd(request: Any) -> HttpResponse:
     """Typos first, or doubles. Their addresses are opened, so that is written to the log."""
     organisation = request.organisation

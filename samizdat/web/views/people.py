@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, people, queries
+from samizdat.accounts import actions, changes, people, queries
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.queues import Crowded
@@ -23,14 +23,16 @@ from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go, personal
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.people import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
 from samizdat.web.views.entry import crowded_for, wait
+from samizdat.web.views.waiting import waits
 
 
 @door(see=KEEPERS, do=ADMINS)
 def colleagues(request: Any) -> HttpResponse:
     """Who works here; POST invites somebody and shows her link once."""
-    form, link = InviteForm(request.POST or None), ""
+    form, link, held = InviteForm(request.POST or None), "", False
     if form.is_valid():
         token = actions.invite(request.organisation, **form.cleaned_data, by=request.person, now=timezone.now())
+        held = actions.is_held(token)
         link = request.build_absolute_uri(reverse("invitation", args=[token]))
         form = InviteForm()
     facts = {
@@ -38,6 +40,8 @@ def colleagues(request: Any) -> HttpResponse:
         "invitations": _open_invitations(request.organisation),
         "form": form,
         "link": link,
+        "held": held,
+        "changes": changes.waiting(request.organisation).count(),
     }
     return render(request, "web/people.html", facts, status=422 if form.errors else 200)
 
@@ -60,7 +64,7 @@ def withdraw_invitation(request: Any, invitation_id: int) -> HttpResponse:
     found = queries.invitations(request.organisation, timezone.now()).filter(id=invitation_id).first()
     if found is None:
         raise Http404
-    actions.withdraw_invitation(found)
+    actions.withdraw_invitation(found, by=request.person, now=timezone.now())
     messages.success(request, _("The link no longer works."))
     return go(request, "people")
 
@@ -79,13 +83,13 @@ def colleague(request: Any, person_id: int) -> HttpResponse:
     form = RoleForm(request.POST or None, initial={"role": member.role})
     if form.is_valid():
         try:
-            actions.give_role(
+            waiting = actions.give_role(
                 member.person, request.organisation, form.cleaned_data["role"], by=request.person, now=timezone.now()
             )
         except AccountError as refused:
             refuse(form, "role", refused)
         else:
-            messages.success(request, _("Her role is changed."))
+            _say(request, waiting, _("Her role is changed."))
             return go(request, "people")
     return render(request, "web/colleague.html", {"member": member, "form": form}, status=422 if form.errors else 200)
 
@@ -94,12 +98,28 @@ def colleague(request: Any, person_id: int) -> HttpResponse:
 def remove_colleague(request: Any, person_id: int) -> HttpResponse:
     member = _member(request, person_id)
     try:
-        actions.remove_person(member.person, request.organisation, by=request.person, now=timezone.now())
+        waiting = actions.remove_person(member.person, request.organisation, by=request.person, now=timezone.now())
     except AccountError as refused:
         messages.error(request, str(refused))
         return go(request, "colleague", person_id)
-    messages.success(request, _("She was removed, and signed out everywhere."))
+    _say(request, waiting, _("She was removed, and signed out everywhere."))
     return redirect("/") if member.person.id == request.person.id else go(request, "people")
+
+
+@deed(ADMINS)
+def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
+    """Ends her sessions: a stolen one is of no use any more, and her password still is."""
+    member = _member(request, person_id)
+    actions.sign_out_everywhere(member.person, request.organisation, by=request.person, now=timezone.now())
+    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
+    return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
+
+
+def _say(request: Any, waiting: Any, done: str) -> None:
+    if waiting:
+        waits(request, waiting)
+    else:
+        messages.success(request, done)
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -109,11 +129,13 @@ def organisation_settings(request: Any) -> HttpResponse:
     form = SettingsForm(request.POST or None, initial=initial)
     if form.is_valid():
         try:
-            actions.change_settings(organisation, **form.cleaned_data, by=request.person, now=timezone.now())
+            held = actions.change_settings(organisation, **form.cleaned_data, by=request.person, now=timezone.now())
         except AccountError as refused:
             refuse(form, None, refused)
         else:
             messages.success(request, _("Saved."))
+            for waiting in held:
+                waits(request, waiting)
             return go(request, "settings")
     facts = {"form": form, "zones": sorted(available_timezones())}
     return render(request, "web/settings.html", facts, status=422 if form.errors else 200)

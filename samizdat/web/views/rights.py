@@ -19,6 +19,7 @@ from samizdat.rights.settings import facts_of
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.rights import CorrectForm, KeepingForm, ObjectForm
+from samizdat.web.watched import watched
 
 PAPERS = {"record": papers.record_of_processing, "notice": papers.privacy_notice}
 
@@ -114,6 +115,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
+@watched()
 def reader(request: Any, number: int) -> HttpResponse:
     """What one reader may ask for. POST corrects her address."""
     found, now = _numbered(request, number), timezone.now()
@@ -138,6 +140,7 @@ def reader(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
+@watched()
 def reader_file(request: Any, number: int) -> HttpResponse:
     """Her file, as JSON or as a page; by POST, since it is written to the log."""
     found = _numbered(request, number)

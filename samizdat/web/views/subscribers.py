@@ -27,6 +27,7 @@ from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
 from samizdat.web.templatetags.desk import day
+from samizdat.web.watched import watched
 
 PAGE = 50
 # Tags that are offered while one types.
@@ -130,6 +131,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=EVERYONE)
+@watched()
 def subscriber(request: Any, number: int) -> HttpResponse:
     """One reader. Opening her is written to the log."""
     found, now = _numbered(request, number), timezone.now()
@@ -240,6 +242,7 @@ def suppress(request: Any, number: int) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
+@watched()
 def erase(request: Any, number: int) -> HttpResponse:
     """A page of its own: what goes, the smaller step first, a typed word."""
     found = _numbered(request, number)

@@ -1,0 +1,197 @@
+"""What one stolen session must not do alone (threat model, T19): a change waits for another admin, or for a day.
+
+Whatever it is, a role, an address, a domain, it is one row here: what, who asked, since when, who settled it. All
+admins are told at once, at the desk and by mail. Another admin approves it with one press, or stops it with one; where
+nobody does either, it is done after a day by two clocks, so that an organization of one person is never stuck. The
+verb itself asks (`held`), so no door goes around it. The command line is of whoever has the machine, and asks nobody.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Membership, Organisation, PendingChange, Person
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from samizdat.logs import where_it_broke
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
+
+log = logging.getLogger("samizdat.worker")
+
+WAIT = timedelta(hours=24)
+# How long somebody has to be an admin before her approval counts: who became one since may be whoever asked.
+SEASONED = timedelta(hours=24)
+
+ASKED = "change.asked"
+DONE, STOPPED, FAILED = "change.done", "change.stopped", "change.failed"
+
+
+class ChangeRefused(AccountError):
+    code = "change_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped."""
+
+    says: Callable[[PendingChange, dict[str, Any]], str]
+    do: Callable[[PendingChange, dict[str, Any], datetime], None] | None = None
+    undo: Callable[[PendingChange, datetime], None] | None = None
+
+
+_loaders: list[Callable[[], Mapping[str, Kind]]] = []
+
+
+def register(load: Callable[[], Mapping[str, Kind]]) -> None:
+    """By an app that has such verbs, when Django starts; they are loaded when somebody asks."""
+    _loaders.append(load)
+
+
+def _kind(name: str) -> Kind:
+    return next(found[name] for load in _loaders if name in (found := load()))
+
+
+def held(organisation: Any, by: Any) -> bool:
+    """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
+    if by is None:
+        return False
+    return bool(Organisation.objects.filter(pk=organisation.pk, next_number__gt=1).exists())
+
+
+def ask(
+    organisation: Organisation, kind: str, told: dict[str, Any], *, about: int | None = None, now: datetime, by: Person
+) -> PendingChange:
+    """The same asked again is the one that waits already: its day does not begin anew."""
+    with transaction.atomic():
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+        for row in waiting(organisation).filter(kind=kind, about=about):
+            if told_of(row) == told:
+                return row
+        row = PendingChange.objects.create(
+            organisation=organisation, kind=kind, about=about, by=by, created=now, told_sealed=b""
+        )
+        row.told_sealed = seal_json(house.keys(organisation), told, "pendingchange", "told", row.pk)
+        row.save(update_fields=["told_sealed"])
+        record(ASKED, organisation, now=now, by=by, about=row.pk, detail={"change": kind})
+    return row
+
+
+def told_of(row: PendingChange) -> dict[str, Any]:
+    return open_json(house.keys(row.organisation), row.told_sealed, "pendingchange", "told", row.pk) or {}
+
+
+def sentence_of(row: PendingChange) -> str:
+    """What it is, for people."""
+    return _kind(row.kind).says(row, told_of(row))
+
+
+def others(organisation: Any, asker: Any, now: datetime) -> list[Person]:
+    """Admins whose approval counts."""
+    rows = Membership.objects.filter(organisation=organisation, role="admin", person__is_active=True)
+    recent = Event.objects.filter(organisation=organisation, kind="person.role", at__gt=now - SEASONED)
+    new = set(recent.values_list("about", flat=True))
+    return [row.person for row in rows.select_related("person").exclude(person=asker) if row.person_id not in new]
+
+
+def waiting(organisation: Any) -> Any:
+    """Rows, the oldest first."""
+    rows = PendingChange.objects.select_related("organisation", "by").filter(organisation=organisation, state="waiting")
+    return rows.order_by("id")
+
+
+def is_waiting(organisation: Any, kind: str, about: int) -> bool:
+    return bool(waiting(organisation).filter(kind=kind, about=about).exists())
+
+
+def until(row: Any, now: datetime) -> datetime:
+    """When it is done by itself, of anything with `created` and `waited`."""
+    return max(row.created + WAIT, now + WAIT - timedelta(seconds=row.waited))
+
+
+def has_waited(row: Any, waited: float, now: datetime) -> bool:
+    """A day by both clocks: so none of them shortens it, and a house that is off only lengthens it."""
+    return waited >= WAIT.total_seconds() and now >= row.created + WAIT
+
+
+def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
+    """Errors: ChangeRefused, and whatever the change itself meets."""
+    if by is not None and by == row.by:
+        raise ChangeRefused(_("You asked for it yourself: another admin has to approve it."))
+    if by is not None and by not in others(row.organisation, row.by, now):
+        raise ChangeRefused(_("Only somebody who has been an admin for a day can approve it."))
+    if not _settle(row, "done", now, by):
+        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+
+
+def stop(row: PendingChange, *, now: datetime, by: Person | None) -> None:
+    """By any admin, also by whoever asked. Errors: ChangeRefused where it is too late."""
+    if not _settle(row, "stopped", now, by):
+        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+
+
+def stop_about(organisation: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+    """What it is about is gone, or is about to go: nothing is left to be taken away."""
+    for row in waiting(organisation).filter(kind=kind, about=about):
+        _settle(row, "stopped", now, by, undo=False)
+
+
+def wait(now: datetime, passed: timedelta) -> None:
+    """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
+    done."""
+    rows = PendingChange.objects.select_related("organisation", "by").filter(state="waiting")
+    for row in rows.order_by("id"):
+        if row.by is None or not _is_admin(row.by, row.organisation):
+            _settle(row, "stopped", now, None)  # Whoever asked is no admin any more.
+            continue
+        waited = row.waited + passed.total_seconds()
+        # A clock that was ahead when it was asked for would keep it for ever.
+        created = min(row.created, now)
+        PendingChange.objects.filter(pk=row.pk, state="waiting").update(waited=waited, created=created)
+        if has_waited(row, waited, now):
+            _do_late(row, now)
+
+
+def _do_late(row: PendingChange, now: datetime) -> None:
+    """What cannot be done any more, such as a name that is taken by now, waits no longer."""
+    try:
+        _settle(row, "done", now, None)
+    except AccountError as refused:
+        log.error("A change that had waited for its day could not be made: %s", refused.code)
+        _fail(row, now)
+    except Exception as error:
+        log.error("A change that had waited for its day could not be made: %s", where_it_broke(error))
+        _fail(row, now)
+
+
+def _fail(row: PendingChange, now: datetime) -> None:
+    with transaction.atomic():
+        if PendingChange.objects.filter(pk=row.pk, state="waiting").update(state="failed", settled=now):
+            record(FAILED, row.organisation, now=now, about=row.pk)
+
+
+def _is_admin(person: Person, organisation: Organisation) -> bool:
+    rows = Membership.objects.filter(person=person, organisation=organisation, role="admin", person__is_active=True)
+    return rows.exists()
+
+
+def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, undo: bool = True) -> bool:
+    """WHERE is the lock: of two who press, the second changes nothing."""
+    kind = _kind(row.kind)
+    with transaction.atomic():
+        mine = PendingChange.objects.filter(pk=row.pk, state="waiting")
+        if not mine.update(state=state, settled=now, settled_by=by):
+            return False
+        record(DONE if state == "done" else STOPPED, row.organisation, now=now, by=by, about=row.pk)
+        if state == "done" and kind.do is not None:
+            kind.do(row, told_of(row), now)
+        if state == "stopped" and undo and kind.undo is not None:
+            kind.undo(row, now)
+    row.refresh_from_db()
+    return True

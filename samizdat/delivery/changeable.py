@@ -1,0 +1,46 @@
+"""Changes of sending domains and their keys that wait for an approval (accounts/changes.py): what they are in words."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.changes import Kind
+from samizdat.accounts.models import PendingChange
+from samizdat.delivery.actions import domains
+from samizdat.delivery.models import DkimKey, SendingDomain
+
+
+def _domain(row: PendingChange) -> SendingDomain | None:
+    rows = SendingDomain.objects.select_related("organisation").filter(organisation=row.organisation)
+    return rows.filter(pk=row.about or 0).first()
+
+
+def _key(row: PendingChange) -> DkimKey | None:
+    rows = DkimKey.objects.select_related("domain__organisation").filter(domain__organisation=row.organisation)
+    return rows.filter(pk=row.about or 0).exclude(state="retired").first()
+
+
+def _drop_domain(row: PendingChange, now: datetime) -> None:
+    if found := _domain(row):
+        domains.remove_domain(found, now=now, by=row.by, approved=True)
+
+
+def _drop_key(row: PendingChange, now: datetime) -> None:
+    if found := _key(row):
+        domains.retire(found, now=now, by=row.by, approved=True)
+
+
+KINDS = {
+    "domain": Kind(lambda _row, told: _("Emails are signed for %(domain)s") % told, undo=_drop_domain),
+    "domain_removed": Kind(
+        lambda _row, told: _("The domain %(domain)s is removed with its keys") % told,
+        do=lambda row, _told, now: _drop_domain(row, now),
+    ),
+    "key": Kind(
+        lambda _row, told: _("The key %(selector)s, made elsewhere, signs for %(domain)s") % told, undo=_drop_key
+    ),
+    "key_retired": Kind(
+        lambda _row, told: _("The key %(selector)s of %(domain)s never signs again") % told,
+        do=lambda row, _told, now: _drop_key(row, now),
+    ),
+}

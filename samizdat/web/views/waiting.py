@@ -1,0 +1,108 @@
+"""Changes that wait for another admin, or for a day: approved or stopped with one press."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import hours
+from samizdat.accounts import changes, people
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import PendingChange
+from samizdat.web import words
+from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.templatetags.desk import moment
+
+# Of those that are settled.
+SHOWN = 20
+
+
+@door(see=KEEPERS)
+def waiting_changes(request: Any) -> HttpResponse:
+    organisation, now = request.organisation, hours.asked()
+    may = request.role == "admin"
+    settled = PendingChange.objects.select_related("organisation", "by", "settled_by").filter(organisation=organisation)
+    facts = {
+        "waiting": [_facts(request, row, now, may) for row in changes.waiting(organisation)],
+        "settled": [_settled(row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
+    }
+    return render(request, "web/changes.html", facts)
+
+
+def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, Any]:
+    return {
+        "row": row,
+        "what": changes.sentence_of(row),
+        "by": _name(row.by),
+        "until": changes.until(row, now),
+        "approve": may and request.person in changes.others(row.organisation, row.by, now),
+        "hers": row.by_id == request.person.pk,
+    }
+
+
+def _settled(row: PendingChange) -> dict[str, Any]:
+    by = _name(row.settled_by) if row.settled_by else _("nobody: its day had passed")
+    return {
+        "row": row,
+        "what": changes.sentence_of(row),
+        "asked_by": _name(row.by),
+        "by": by,
+        "state": words.change(row),
+    }
+
+
+def _name(person: Any) -> str:
+    return people.name_of(person) if person else _("Somebody")
+
+
+@deed(ADMINS)
+def settle_change(request: Any, change_id: int) -> HttpResponse:
+    """One press: `answer` says which."""
+    rows = PendingChange.objects.select_related("organisation", "by").filter(organisation=request.organisation)
+    row = rows.filter(pk=change_id).first()
+    if row is None:
+        raise Http404
+    approves = request.POST.get("answer") == "approve"
+    try:
+        (changes.approve if approves else changes.stop)(row, now=hours.asked(), by=request.person)
+    except AccountError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Approved and done.") if approves else _("Stopped: nothing was changed."))
+    return go(request, "changes")
+
+
+def waits(request: Any, row: PendingChange) -> None:
+    """Said to whoever asked for it."""
+    facts = {"what": changes.sentence_of(row), "when": moment(changes.until(row, hours.asked()))}
+    sentence = _(
+        "Waits for another admin: %(what)s. Every admin is told. "
+        "If nobody approves or stops it, it is done on %(when)s."
+    )
+    messages.warning(request, sentence % facts)
+
+
+def tell_waiting(request: Any, kind: str, about: int) -> None:
+    """The same of something that was made and does nothing before it is approved."""
+    for row in changes.waiting(request.organisation).filter(kind=kind, about=about):
+        waits(request, row)
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page of those who keep things alive."""
+    if request.role not in KEEPERS:
+        return []
+    rows, now = list(changes.waiting(request.organisation)), hours.asked()
+    if not rows:
+        return []
+    yes = [row for row in rows if request.person in changes.others(row.organisation, row.by, now)]
+    title = ngettext("%(n)s change waits for approval", "%(n)s changes wait for approval", len(rows)) % {"n": len(rows)}
+    first = (yes or rows)[0]
+    facts = {"who": _name(first.by), "what": changes.sentence_of(first), "when": moment(changes.until(first, now))}
+    text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.") % facts
+    kind = "stop" if yes and request.role == "admin" else "care"
+    href = address(request.organisation, "changes")
+    return [{"kind": kind, "title": title, "text": text, "href": href, "link": _("Approve or stop")}]

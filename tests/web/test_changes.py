@@ -1,0 +1,171 @@
+"""At the desk: changes that wait are told, approved and stopped; and nobody leafs through the list."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from samizdat.accounts import changes
+from samizdat.accounts.models import Membership, PendingChange
+from samizdat.audience import watching
+from samizdat.events.models import Event
+from tests.web.conftest import House, signed_in
+from tests.web.test_exports import admin_since
+from tests.web.test_sending import Desk, _settings, _to
+
+
+@pytest.fixture
+def vera(here: House) -> Client:
+    return signed_in(here.people["admin"])
+
+
+def _row() -> PendingChange:
+    return PendingChange.objects.select_related("organisation", "by").latest("pk")
+
+
+def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, vera: Client) -> None:
+    admin_since(here, "Zoya", 3)
+    clara, house = here.people["editor"], here.organisation
+    page = vera.post(_to(here, "colleague", clara.pk), {"role": "admin"}, follow=True).content.decode()
+    assert "Waits for another admin: Clara gets the role: admin" in page
+    vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
+    link = vera.post(_to(here, "people"), {"role": "admin", "note": "Thief"}).content.decode()
+    assert "It opens once another admin has approved it" in link
+    came = Client().get(link[link.index("/come-in/") :].split("<")[0])
+    assert (came.status_code, "waits for the approval" in came.content.decode()) == (403, True)
+    house.refresh_from_db()
+    assert house.public_url == "https://lantern.example"
+    assert Membership.objects.filter(organisation=house, role="admin").count() == 2
+    assert [row.kind for row in changes.waiting(house)] == ["role", "setting", "invitation"]
+
+
+def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_press(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    for who in (zoya, vera, signed_in(here.people["viewer"])):
+        assert "1 change waits for approval" in who.get(_to(here, "home")).content.decode()
+    assert "change waits" not in signed_in(here.people["editor"]).get(_to(here, "home")).content.decode()
+    page = zoya.get(_to(here, "changes")).content.decode()
+    assert "Clara gets the role: admin" in page and "Approve" in page and "Stop this change" in page
+    said = zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"}, follow=True).content.decode()
+    assert "Stopped: nothing was changed." in said and "stopped" in said
+    assert Membership.objects.get(person=here.people["editor"]).role == "editor"
+
+
+def test_another_admin_approves_and_she_herself_can_only_withdraw(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    mine = vera.get(_to(here, "changes")).content.decode()
+    assert "Withdraw" in mine and 'value="approve"' not in mine
+    vera.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    assert _row().state == "waiting"
+    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    assert Membership.objects.get(person=here.people["editor"]).role == "admin"
+
+
+def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None:
+    page = vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
+    assert "If nobody approves or stops it, it is done on" in page
+    asked = _row().created
+    changes.wait(asked + timedelta(days=1), timedelta(days=1))
+    assert Membership.objects.get(person=here.people["editor"]).role == "admin"
+    assert "nobody: its day had passed" in vera.get(_to(here, "changes")).content.decode()
+
+
+def test_a_second_domain_signs_nothing_before_it_is_approved(here: House, vera: Client) -> None:
+    from samizdat.delivery.models import SendingDomain
+
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(_to(here, "domains"), {"name": "evil.example", "kinds": "ed25519"})
+    made = SendingDomain.objects.get(name="evil.example")
+    key = made.keys.order_by("pk")[0]
+    vera.post(_to(here, "key-published", made.pk, key.pk))
+    page = vera.post(_to(here, "activate-key", made.pk, key.pk), follow=True).content.decode()
+    assert "waits for the approval of another admin" in page
+    key.refresh_from_db()
+    assert key.state == "published"
+    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"})
+    assert not SendingDomain.objects.filter(name="evil.example").exists()
+
+
+def test_a_domain_that_signs_is_not_removed_by_one_admin(here: House, vera: Client) -> None:
+    from samizdat.delivery.models import DkimKey, SendingDomain
+
+    DkimKey.objects.filter(pk=here.key.pk).update(state="active")
+    vera.post(_to(here, "remove-domain", here.key.domain_id))
+    vera.post(_to(here, "retire-key", here.key.domain_id, here.key.pk))
+    assert DkimKey.objects.get(pk=here.key.pk).state == "active"
+    assert [row.kind for row in changes.waiting(here.organisation)] == ["domain_removed", "key_retired"]
+    changes.approve(changes.waiting(here.organisation)[0], now=timezone.now(), by=None)
+    assert not SendingDomain.objects.filter(pk=here.key.domain_id).exists()
+
+
+# -- nobody leafs through the list
+
+
+@pytest.fixture(autouse=True)
+def fresh_counts() -> None:
+    watching.forget()
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock by which openings are counted; it goes when told."""
+    at = [1000.0]
+    monkeypatch.setattr("samizdat.audience.watching.hours.ticks", lambda: at[0])
+    return at
+
+
+def test_a_thousand_cards_are_not_opened_in_a_minute(here: House, desk: Desk, still: list[float]) -> None:
+    dmitri, card = desk("viewer"), _to(here, "subscriber", here.ada.number)
+    seen = [dmitri.get(card).status_code for _card in range(60)]
+    assert seen == [200] * watching.AT_ONCE + [429] * (60 - watching.AT_ONCE)
+    assert "more subscribers than anybody reads" in dmitri.get(card).content.decode()
+    assert desk("editor").get(card).status_code == 200, "nobody else is kept waiting"
+    still[0] += 2
+    assert dmitri.get(card).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["admin", "editor", "viewer"])
+def test_who_goes_on_all_day_sees_two_hundred_an_hour(here: House, still: list[float], role: str) -> None:
+    person, seen = here.people[role], 0
+    begun = still[0]
+    while still[0] < begun + 10 * 3600:
+        seen += not watching.open_some(here.organisation, person, 1, timezone.now())
+        still[0] += 3
+    assert seen <= watching.IN_A_ROW + 10 * watching.AN_HOUR + 1
+
+
+def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: list[float]) -> None:
+    dmitri, card = desk("viewer"), _to(here, "subscriber", here.ada.number)
+    for _card in range(40):
+        dmitri.get(card)
+    assert Event.objects.filter(kind=watching.ALARM).count() == 1
+    page = desk("admin").get(_to(here, "home")).content.decode()
+    assert "Subscribers were opened faster than anybody reads" in page and "Dmitri" in page
+    assert "faster than anybody reads" not in dmitri.get(_to(here, "home")).content.decode()
+    colleague = _to(here, "colleague", here.people["viewer"].pk)
+    assert colleague in page
+    desk("admin").post(_to(here, "sign-out-colleague", here.people["viewer"].pk))
+    assert dmitri.get(card).status_code == 302
+
+
+def test_whom_somebody_opened_and_when_is_in_no_table(here: House, desk: Desk, still: list[float]) -> None:
+    for _card in range(40):
+        desk("viewer").get(_to(here, "subscriber", here.ada.number))
+    alarm = Event.objects.get(kind=watching.ALARM)
+    assert (alarm.about, bytes(alarm.detail)) == (here.people["viewer"].pk, b"")
+
+
+def test_a_viewer_reads_along_without_addresses(here: House, desk: Desk) -> None:
+    card = _to(here, "subscriber", here.ada.number)
+    page = desk("viewer").get(card).content.decode()
+    assert "address hidden" in page and "ada@" not in page.replace("<wbr>", "")
+    assert "ada@lantern.example" in desk("editor").get(card).content.decode().replace("<wbr>", "")
+
+
+def test_counts_of_people_who_do_nothing_are_forgotten() -> None:
+    for number in range(watching.MANY + 5):
+        watching._take((1, number), 1, float(number * 10_000))
+    assert len(watching._held) < 10
