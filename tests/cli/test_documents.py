@@ -25,7 +25,11 @@ organisation set --quiet-hours none
 person add vera@lantern.example --role viewer
 person add dmitri@lantern.example --role viewer --password-file password
 person password dmitri@lantern.example --password-file password
+person sign-in-link dmitri@lantern.example
 person ls
+change ls
+!change approve 4711
+!change stop 4711
 upgrade
 !doctor
 log check

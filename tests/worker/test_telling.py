@@ -60,3 +60,49 @@ def test_every_admin_is_mailed_once_when_a_mailbox_provider_refuses_a_campaign(
         text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
         assert f"{name} refuses emails of campaign No. {campaign.pk}" in text
         assert "small.example" not in text and "go away" not in text
+
+
+def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera, zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    telling._later.clear()
+    assert [telling.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    found = mails(tmp_path)
+    assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
+    text = " ".join(found["zoya@lantern.example"].split())
+    assert "asked for a change" in text and "clara" not in text.lower()
+
+
+def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.audience import watching
+
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    dmitri = make_person("dmitri", "dmitri@lantern.example", lantern, "viewer")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    watching.forget()
+    for _card in range(40):
+        watching.open_some(lantern, dmitri, 1, NOW)
+    telling._later.clear()
+    assert [telling.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "than anybody reads" in text and "dmitri" not in text
+
+
+def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    sealed = Wish("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    assert exporting.ask(lantern, sealed, now=NOW, by=vera).state == "held"
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=1)) == 1
+    assert "nobody approved yet" in " ".join(mails(tmp_path)["vera@lantern.example"].split())
