@@ -238,8 +238,8 @@ def test_a_new_domain_sends_its_share_of_the_day_whatever_the_route(
     row = domains.add_domain(house.organisation, "lantern.example", now=now(), algorithms=())
     domains.warm_up(row, "15,20,100", now=now())
     campaign = house.released()
-    ended = run_until_still(campaign.pk)
-    assert (ended["state"], ended["reason"], ended["accepted"]) == ("waiting", "warm_up", 15)
+    with Running():
+        until(lambda: [queries.status(campaign)[name] for name in ("reason", "accepted")] == ["warm_up", 15])
     assert len(server.messages) + len(second.messages) == 15
     books_balance(campaign)
     SendingDomain.objects.update(warm_since=row.warm_since - timedelta(days=1), spent="")
