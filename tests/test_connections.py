@@ -68,13 +68,14 @@ def test_who_sends_half_makes_room_for_whoever_comes(made: Made) -> None:
 
 
 @both
-def test_more_connections_than_there_may_be_are_closed(made: Made) -> None:
+def test_more_connections_than_there_may_be_are_closed(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 600.0)  # Not for keeping still.
     with listening(made(), most=20) as port, holding(port, 200) as held:
         assert page(port, "/") == 200
         assert heard_to_the_end(held[0]) == b"", "the oldest made room"
 
 
-def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
     seen: list[int] = []
 
     def count(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
@@ -180,7 +181,7 @@ class Streamed:
         self.closed.set()
 
 
-def test_a_file_that_is_broken_off_is_not_counted_as_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_broken_off_is_not_counted_as_fetched() -> None:
     fetched: list[bool] = []
 
     def pieces() -> Iterator[bytes]:
