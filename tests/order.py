@@ -19,6 +19,7 @@ SLOW = (
     "tests/web/test_browser.py::test_a_viewer_and_a_russian_page_violate_nothing",
     "tests/worker/test_machines.py::test_a_sender_that_hangs",
     "tests/sealed/test_sealed_disk.py",
+    "tests/core/test_patterns.py::test_every_expression",
     "tests/worker/test_machines.py::test_machines_that_are_cut",
     "tests/bad_input/test_relays.py",
     "tests/worker/test_machines.py::test_senders_are_placed",

@@ -29,7 +29,11 @@ from samizdat.vault.sealed import open_json, seal_json
 # Characters of a piece, and corrections of one letter: more is another letter.
 LONGEST, MOST = 2000, 50
 
-_TAG = re.compile(r"(<!--.*?-->|<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>)", re.DOTALL | re.IGNORECASE)
+# What is not closed goes on to the end: no input makes a search go back and forth.
+_TAG = re.compile(
+    r"(<!--.*?(?:-->|\Z)|<(?:style|script)\b.*?(?:</(?:style|script)>|\Z)|<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>)",
+    re.DOTALL | re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"(\s(?:href|alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 

@@ -57,6 +57,8 @@ SENTENCES: dict[str, str] = {
     "style_big": "The styles for phones and dark mode are %(size)s characters; "
     "Gmail drops them above 8,192. Shorten them.",
     "css_broken": "The styles could not be read, so they are left as they are. Look for a missing bracket.",
+    "css_many": "There are too many styles for so many elements, so they are left out. Remove the rules that nothing "
+    "needs.",
     "mjml_broken": "The template is not correct MJML: %(reason)s. Correct it, or take the standard template.",
     "mjml_include": "A template cannot take in other files. Copy the part that mj-include names into the template.",
     "template_no_content": "The template has no place for the letter. Put {{ content }} where it should stand.",

@@ -505,7 +505,7 @@ def classify(stage: Stage, code: int, text: str) -> Outcome:
     return judge(stage, code, text)[0]
 
 
-ADDRESS = re.compile(r"[^\s<>(),;:\"']+(?:@|%40|=40)[^\s<>(),;\"']+", re.IGNORECASE)
+ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])[^\s<>(),;:\"']+(?:@|%40|=40)[^\s<>(),;\"']+", re.IGNORECASE)
 QUEUED = re.compile(r"\b(queued (?:mail )?(?:for delivery )?as|queue ?id|id=)\W*\S+", re.IGNORECASE)
 TOKEN = re.compile(r"\b[A-Za-z0-9_-]{24,}\b")
 LONGEST = 300
@@ -527,7 +527,7 @@ def scrub(text: str, recipient: str = "", limit: int = LONGEST) -> str:
 
 DIGITS = re.compile(r"\d+")
 # Paths, links, and words of letters and digits that name a session or a file; not the parts of a host's name.
-NAMES = re.compile(r"\S*/\S*|(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}(?![\w-]|\.\w)")
+NAMES = re.compile(r"(?<!\S)\S*/\S*|(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}(?![\w-]|\.\w)")
 
 # Rule 2. Five equal refusals in a row for five domains do not come from five postmasters. "No such mailbox" in the
 # same words can be a stale list behind a relay that checks recipients: at 30 % stale, 25 in a row never happen.

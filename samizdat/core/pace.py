@@ -572,7 +572,7 @@ def volume_of(plan: Sequence[int], started: date, today: date) -> int | None:
 
 # --- quiet hours ---
 
-QUIET = re.compile(r"\s*(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})(?:\s+([A-Za-z0-9_+/-]{1,60}))?\s*")
+QUIET = re.compile(r"(?<!\s)\s*+(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})(?:\s+([A-Za-z0-9_+/-]{1,60}))?\s*")
 
 
 @dataclass(frozen=True, slots=True)

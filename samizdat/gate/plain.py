@@ -161,7 +161,7 @@ class _Reader(HTMLParser):
         self._text += reversed(self._open)
         self._open.clear()
         inside = "".join(self._text).strip()
-        if re.sub(r"<[^>]*>|&nbsp;|\s", "", inside):
+        if re.sub(r"<[^<>]*>|&nbsp;|\s", "", inside):
             if self._block == "li" and not (self._groups and self._groups[-1][0] in ("ul", "ol")):
                 self._block = "p"
             elif self._block == "p" and self._groups and self._groups[-1][0] in ("ul", "ol"):

@@ -16,7 +16,7 @@ from samizdat.importers.unfolding import Rows, cells, flat
 
 LARGEST = 32 << 20  # bytes; a document is held whole
 JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*\{)")
-MAILMAN_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*<mailman\b")
+MAILMAN_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*\?>\s*+)?<mailman\b")
 # A pickle of protocol 2 (config.pck) and a marshalled dict (config.db): never opened.
 PICKLE_START = re.compile(rb"\x80[\x02-\x05]|\(dp?\d*\n|\{[\x00\x69\x73]")
 _BLANKS = re.compile(r"[ \t\n\r]*")

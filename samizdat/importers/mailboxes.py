@@ -14,7 +14,7 @@ LABELS = ("E-mail", "Name")
 
 # A quoted name, an address in brackets, a name in brackets, what parts two of them, or text between all that.
 TOKEN = re.compile(r'"[^"]{0,300}"|<[^<>]*>|\([^()]*\)|[,;]|[^",;<>()]+|.', re.DOTALL)
-BRACKETS = re.compile(r"(?P<name>.*?)<\s*(?:mailto:)?(?P<address>[^<>]*?)\s*>\s*(?:\((?P<more>[^()]*)\))?", re.DOTALL)
+BRACKETS = re.compile(r"(?P<name>.*)<\s*+(?:mailto:)?(?P<address>[^<>]*+)>\s*+(?:\((?P<more>[^()]*)\))?", re.DOTALL)
 BEHIND = re.compile(r"(?P<address>\S+)\s*\((?P<name>[^()]*)\)")
 MORE = re.compile(r"[\s,;()<>|]")
 ASCII_MORE = [sign for sign in map(chr, range(128)) if MORE.match(sign) and sign != "\n"]
@@ -96,7 +96,7 @@ def _read(piece: str) -> Mailbox:
         return Mailbox("", piece[:LONGEST])
     if found := BRACKETS.fullmatch(piece):
         if "@" in found["address"]:
-            return Mailbox(found["address"], _name(found["name"]) or _name(found["more"] or ""))
+            return Mailbox(found["address"].rstrip(), _name(found["name"]) or _name(found["more"] or ""))
         return Mailbox("", piece)
     if (found := BEHIND.fullmatch(piece)) and ADDRESS.fullmatch(found["address"]):
         return Mailbox(found["address"], _name(found["name"]))

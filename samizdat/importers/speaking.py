@@ -357,7 +357,7 @@ SIGN = (
     r"(?:[€$£¥₽₴₾֏₸]|usd|eur|euros?|gbp|rub|uah|pln|chf|czk|sek|nok|dkk|gel|amd|byn|kzt|try|zł|kč|kr|руб(?:лей)?|р|грн)"
 )
 AMOUNT = r"\d[\d\s.,'\u00a0\u202f]*"
-MONEY_CELL = re.compile(rf"[-+]?\s*(?:{SIGN}\.?\s*{AMOUNT}|{AMOUNT}\s*{SIGN}\.?)", re.IGNORECASE)
+MONEY_CELL = re.compile(rf"[-+]?\s*(?:{SIGN}\.?\s*{AMOUNT}|{AMOUNT}{SIGN}\.?)", re.IGNORECASE)
 CENTS_CELL = re.compile(r"[-+]?\d{1,3}(?:[ ,.'\u00a0]?\d{3})*[.,]\d{2}")
 OF_A_PROCESSOR = re.compile(r"(?:cus|ch|pi|py|txn|sub|pm|card|src|price)_[A-Za-z0-9]{6,}|I-[A-Z0-9]{10,}")
 PROCESSORS = labels.table(

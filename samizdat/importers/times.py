@@ -74,8 +74,8 @@ def _slow(text: str, order: str) -> str:
 def _iso_like(text: str) -> str:
     """Zones as services write them: "10:23:10 UTC", "07:55:20 +0000", and Go's "07:55:20.999 +0000 UTC"."""
     text = re.sub(r"(?<=[+-]\d{4}) [A-Z]{2,5}$", "", text)
-    text = re.sub(r"\s*(?:UTC|GMT)$", "Z", text, flags=re.IGNORECASE)
-    text = re.sub(r"\s+(?=[+-]\d{2}:?\d{2}$)", "", text)
+    text = re.sub(r"(?<!\s)\s*(?:UTC|GMT)$", "Z", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<!\s)\s+(?=[+-]\d{2}:?\d{2}$)", "", text)
     # Bare numbers are no dates, though ISO would read 20230421 and a ten-digit one may be anything.
     if "-" not in text:
         raise ValueError(text)

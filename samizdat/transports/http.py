@@ -36,7 +36,7 @@ LONGEST_WAIT = 86400
 
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 TRY_AFTER = re.compile(
-    r"(?:again|enabled|disabled|until)\s+(?:after|at|until)?\s*(\w{3}, \d{1,2} \w{3} \d{4} [\d:]{8} (?:UTC|GMT))"
+    r"(?:again|enabled|disabled|until)\s++(?:(?:after|at|until)\s*+)?(\w{3}, \d{1,2} \w{3} \d{4} [\d:]{8} (?:UTC|GMT))"
 )
 
 

@@ -34,6 +34,7 @@ KEPT_OF_ANSWER = 4000
 
 # Anything that could end a command early or begin another one. Quoted local parts may hold spaces.
 PLAIN = re.compile(r"[^\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]+")
+LONGEST_ADDRESS = 998  # characters: no line of SMTP holds more
 QUOTED = re.compile(r'"[^\x00-\x1f\x7f-\x9f<>\u2028\u2029\ud800-\udfff]*"@' + PLAIN.pattern)
 CODE = re.compile(rb"(?m)^\d{3}(?:[ -]|$)")
 DOT_LINE = re.compile(rb"(?m)^\.")
@@ -602,7 +603,7 @@ class Session(asyncio.Protocol):
 
 
 def is_path(address: str) -> bool:
-    return bool(PLAIN.fullmatch(address) or QUOTED.fullmatch(address))
+    return len(address) <= LONGEST_ADDRESS and bool(PLAIN.fullmatch(address) or QUOTED.fullmatch(address))
 
 
 def needs_utf8(message: Message) -> bool:

@@ -225,16 +225,16 @@ def _with_own_pictures(organisation: Any, whole: str) -> str:
     return re.sub(rf"{base}/m/([0-9a-f]{{8,40}})\.\w{{2,5}}", lambda found: _shown(organisation, found[1]), whole)
 
 
-_IMAGE = re.compile(r"<img\b(?:[^>\"]|\"[^\"]*\")*>")
+_IMAGE = re.compile(r"<img\b(?:[^<>\"]|\"[^\"]*\")*+>")
 _SOURCE = re.compile(r'\bsrc="(?:https?:)?//([^/"?#]+)')
 _RELATIVE = re.compile(r'\bsrc="(?!/)([^"]*)"')
 _ALT = re.compile(r'\balt="([^"]*)"')
 
 
 # What a browser would fetch besides: backgrounds, by attribute or by CSS. Our own pictures begin with a slash by now.
-_TAG = re.compile(r"<style\b[^>]*>.*?</style>|<[a-z](?:[^>\"]|\"[^\"]*\")*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<style\b[^<>]*>.*?(?:</style>|\Z)|<[a-z](?:[^<>\"]|\"[^\"]*\")*+>", re.IGNORECASE | re.DOTALL)
 _QUOTE = r"(?:&quot;|&#x27;|&#39;|[\"'])?"
-_CSS_ADDRESS = re.compile(rf"\burl\(\s*{_QUOTE}(?!/[^/])[^)]*\)", re.IGNORECASE)
+_CSS_ADDRESS = re.compile(rf"\burl\(\s*{_QUOTE}(?!/[^/])[^)]*(?:\)|\Z)", re.IGNORECASE)
 _BACKGROUND = re.compile(r"\sbackground=\"(?!/[^/])[^\"]*\"", re.IGNORECASE)
 
 

@@ -81,7 +81,7 @@ GIVEN = ("manual", "bounce", "complaint")
 
 # Addresses of one text or file, and of one transaction.
 MOST, SLICE = 50_000, 1_000
-_ADDRESS = re.compile(r"[^\s,;|<>\"'()\[\]]+@[^\s,;|<>\"'()\[\]]+")
+_ADDRESS = re.compile(r"(?<![^\s,;|<>\"'()\[\]])[^\s,;|<>\"'()\[\]]+@[^\s,;|<>\"'()\[\]]+")
 
 
 @dataclass(slots=True)

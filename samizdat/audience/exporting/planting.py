@@ -147,7 +147,7 @@ def _like_record(record: tuple[Any, ...], chance: Random) -> tuple[Any, ...]:
             clock = f"{chance.randrange(7, 23):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
             words[word] = f"{words[word][:11]}{clock}Z"
     if consent.SOURCE in words:
-        words[consent.SOURCE] = re.sub(r"\d+$", lambda _: str(chance.randrange(2, 5_000)), words[consent.SOURCE])
+        words[consent.SOURCE] = re.sub(r"(?<!\d)\d+$", lambda _: str(chance.randrange(2, 5_000)), words[consent.SOURCE])
     words.pop(consent.REASON, None)
     return (*record[:5], words)
 

@@ -12,12 +12,12 @@ PHONE = 390  # pixels: wider than most phones
 _COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 # What keeps its width: a cell of a table gives way, an element with a width of its own does not.
 _ELEMENT = re.compile(r"<(table|img|div)\b([^<>]{0,4000})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _PIXELS = re.compile(r"\s*(\d{1,4})(?:\.\d+)?(?:px)?\s*")
 _NARROW = re.compile(
     r"@media[^{}<@]{0,200}max-(?:device-)?width\s*:\s*(\d+)px[^{}<@]{0,200}\{((?:[^{}]*\{[^{}]*\})*)", re.IGNORECASE
 )
-_RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
+_RULE = re.compile(r"(?<![^{}])([^{}]*)\{([^{}]*)\}")
 _CHANGES = re.compile(r"(?:^|;)\s*(?:max-|min-)?(?:width|display)\s*:", re.IGNORECASE)
 _NAME = re.compile(r"[.#]([\w-]+)|(?:class|id)\s*[~^*|$]?=\s*[\"']?([\w-]+)")
 _TAG = re.compile(r"(?:^|[\s>+~])(table|img|div)\s*$", re.IGNORECASE)

@@ -19,7 +19,7 @@ from samizdat.core.markdown import markdown
 # Merge tags go through as words: `*|FNAME|*` would be emphasis, and quotes of a default are nothing to escape.
 _TAG = re.compile(r"\*\|(?:(?!\*\|)[^\n])*?\|\*|\{\{(?:(?!\{\{)[^\n])*?\}\}|\{%(?:(?!\{%)[^\n])*?%\}")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&~|!])")
-_AT_START = re.compile(r"^(\s*)([#+\-=:]|\d{1,9}(?=[.)]))", re.MULTILINE)
+_AT_START = re.compile(r"^([^\S\n]*)([#+\-=:]|\d{1,9}(?=[.)]))", re.MULTILINE)
 
 
 def to_markdown(document: Node) -> str | None:
@@ -314,5 +314,5 @@ def _same_address(name: str, value: Any) -> Any:
 def _shape(text: str) -> str:
     """The HTML of a Markdown text, without what is not seen."""
     shown = markdown().render(_TAG.sub(lambda tag: f"zt{tag[0].encode().hex()}", text))
-    shown = re.sub(r"<li>\s*<p>(.*?)</p>", r"<li>\1", shown, flags=re.DOTALL)
-    return html.unescape(re.sub(r"\s*(<[^>]*>)\s*|\s+", lambda found: found[1] or " ", shown))
+    shown = re.sub(r"<li>\s*<p>((?:(?!<p>).)*?)</p>", r"<li>\1", shown, flags=re.DOTALL)
+    return html.unescape(re.sub(r"\s*(<[^<>]*>)\s*|\s+", lambda found: found[1] or " ", shown))

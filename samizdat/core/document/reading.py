@@ -57,7 +57,7 @@ def parse(source: str) -> Node:
     return check(raw)
 
 
-_SIGNS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
+_SIGNS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
 
 
 def _deepest(source: str) -> int:
@@ -123,10 +123,17 @@ def _tidy(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+_BREAKS = re.compile(r"[ \t\r\n]+")
+
+
+def _one_blank(found: re.Match[str]) -> str:
+    return " " if "\n" in found[0] or "\r" in found[0] else found[0].replace("\t", " ")
+
+
 def _line(text: str) -> str:
     """Of text on one line: a line break in it means a blank, as in HTML."""
     text = _tidy(text)
-    return re.sub(r"[ \t]*[\r\n][\r\n\t ]*|\t", " ", text) if not text.isprintable() else text
+    return _BREAKS.sub(_one_blank, text) if not text.isprintable() else text
 
 
 class _Check:

@@ -85,7 +85,8 @@ def archive_html(content: Content, *, now: datetime) -> str:
 
 
 _SCHEME_META = re.compile(r'(<meta name="(?:supported-)?color-schemes?" content=")[^"]*"')
-_DARK = re.compile(r"@media[^{}<]*prefers-color-scheme:\s*dark[^{}<]*\{")
+_MEDIA = re.compile(r"@media([^{}<@]*)\{")
+_DARK = re.compile(r"prefers-color-scheme:\s*dark")
 
 
 def settle(page: str, scheme: Literal["light", "dark"]) -> str:
@@ -104,7 +105,9 @@ def settle(page: str, scheme: Literal["light", "dark"]) -> str:
 def _dark_rules(page: str) -> Iterator[tuple[int, int, int]]:
     """(start, first inside, after the closing bracket) of each dark block in the page's styles."""
     position = 0
-    while found := _DARK.search(page, position):
+    for found in _MEDIA.finditer(page):
+        if found.start() < position or not _DARK.search(found[1]):
+            continue
         depth, at = 1, found.end()
         while depth and at < len(page):
             depth += {"{": 1, "}": -1}.get(page[at], 0)

@@ -23,7 +23,9 @@ from samizdat.core.letter.plaintext import Walker
 if TYPE_CHECKING:
     from samizdat.core.letter.chain import Chain
 
-_COLUMNS = re.compile(r"<style[^>]*>\s*(@media only screen and \(min-width:480px\) \{.*?\})\s*</style>", re.DOTALL)
+_COLUMNS = re.compile(
+    r"<style[^<>]*>\s*(@media only screen and \(min-width:480px\) \{(?:(?!<style).)*?\})\s*</style>", re.DOTALL
+)
 _WRAPPER = re.compile(r"\s*<div[^>]*>(.*)</div>\s*", re.DOTALL)
 _BOXES = ("callout", "donation", "event", "question", "button")
 

@@ -23,7 +23,7 @@ from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
 from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out, template_flaws
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
-from samizdat.core.letter.inlining import inlined
+from samizdat.core.letter.inlining import TooManyStyles, inlined
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text, without_open_tags
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.letter.stylesheet import uncommented
@@ -41,7 +41,7 @@ MAX_STYLE = 8_192
 _DOCUMENT = re.compile(r"<html[\s>]|<!doctype\s+html", re.IGNORECASE)
 _MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<mjml[\s>]")
 # A word or a picture: tags alone are no letter.
-_SOMETHING = re.compile(r"<img\b|(?:^|>)[^<]*\w", re.IGNORECASE)
+_SOMETHING = re.compile(r"<img\b|(?:^|>)[^<>\w]*+\w", re.IGNORECASE)
 _ABOUT_HER = frozenset({"EMAIL", "FNAME", "LNAME", "NAME", "ADDRESS", "PHONE", "BIRTHDAY"})
 _SET_ELSEWHERE = frozenset({"postal_address", "postal_line", "phone", "website", "signup", "list", "organisation"})
 _WAYS_OUT = frozenset({"UNSUB_URL", "PREFERENCES_URL"})
@@ -342,6 +342,8 @@ class Chain:
             page, sheet = inlined(page, self.token)
         except css_inline.InlineError:
             self._flaw("css_broken", severity="care")
+        except TooManyStyles:
+            self._flaw("css_many", severity="care")
         _head, attributes, body = cleaning.take_apart(page)
         styles = cleaning.styles(sheet)
         if len(styles) > MAX_STYLE:

@@ -185,7 +185,7 @@ def _link_flaw(link: _Found, token: re.Pattern[str]) -> str:
 
 
 _OPENED = re.compile(r"<(a|img)\b((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE)
-_WRITTEN = re.compile(r"([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
+_WRITTEN = re.compile(r"(?<![A-Za-z-])([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
 
 
 def _found_in_html(source: str) -> Iterator[_Found]:

@@ -26,17 +26,20 @@ def nesting(page: str) -> int:
     return deepest
 
 
-_HEAD = re.compile(r"<head\b[^>]*>(.*?)</head>", re.IGNORECASE | re.DOTALL)
-_BODY = re.compile(r"<body\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>(.*)</body>", re.IGNORECASE | re.DOTALL)
+_HEAD = re.compile(r"<head\b[^<>]*>", re.IGNORECASE)
+_BODY = re.compile(r"<body\b((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+)>", re.IGNORECASE)
 
 
 def take_apart(page: str) -> tuple[str, str, str]:
     """(inside of head, attributes of body, inside of body)"""
-    head = _HEAD.search(page)
-    body = _BODY.search(page)
-    if not body:
+    lower = page.lower() if len(page.lower()) == len(page) else page  # Some letters are two in lower case.
+    head, body = _HEAD.search(page), _BODY.search(page)
+    end = lower.rfind("</body>")
+    if not body or end < body.end():
         return "", "", page
-    return head[1] if head else "", _clean_attributes(body[1]), body[2].strip("\n")
+    head_end = lower.find("</head>", head.end()) if head else -1
+    inside = page[head.end() : head_end] if head and head_end >= 0 else ""
+    return inside, _clean_attributes(body[1]), page[body.end() : end].strip("\n")
 
 
 def _clean_attributes(attributes: str) -> str:
@@ -234,14 +237,14 @@ def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> s
     body = _IMAGE.sub(_no_pixel, body)
 
     def comment(match: re.Match[str]) -> str:
-        kept = (ours and ours.fullmatch(match[1])) or (outlook and _OUTLOOK.match(match[0]))
+        kept = (ours and ours.fullmatch(match[1])) or (outlook and _OUTLOOK.match(match[0])) or not match[2]
         return match[0] if kept else ""
 
-    return re.sub(r"<!--(.*?)-->", comment, body, flags=re.DOTALL)
+    return re.sub(r"<!--(.*?)(-->|\Z)", comment, body, flags=re.DOTALL)
 
 
-_OUTLOOK = re.compile(r"<!--\s*\[if [^\]]*(?:mso|IE)[^\]]*\]>|<!--<!\[endif\]-->", re.IGNORECASE)
-_IMAGE = re.compile(r"<img\b((?:[^>\"]|\"[^\"]*\")*)>")
+_OUTLOOK = re.compile(r"<!--\s*\[if (?=[^\]]*(?:mso|IE))[^\]]*+\]>|<!--<!\[endif\]-->", re.IGNORECASE)
+_IMAGE = re.compile(r"<img\b((?:[^<>\"]|\"[^\"]*\")*+)>")
 _PIXEL = tuple(re.compile(rf'\b{side}(?:="|:\s*)0*[01](?:px)?\s*[";]') for side in ("width", "height"))
 _ALT = re.compile(r'\balt="([^"]*)"')
 

@@ -37,7 +37,7 @@ _QUOTED = r"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?"
 _LINK = re.compile(rf"<a\b({_QUOTED})(\shref=\")([^\"]*)(\"{_QUOTED}>)?", re.IGNORECASE)
 _CLOSING = re.compile(r"</a|<a\b", re.IGNORECASE)  # Where links are not closed, up to the next one.
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _IN_TEXT = re.compile(r"<(https?://[^<>\s]+)>", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*(?:(?:https?://|www\.)\S.*|[\w.-]+\.[^\W\d_]{2,}(?:/\S*)?)\s*", re.IGNORECASE | re.DOTALL)
 

@@ -7,6 +7,7 @@ elements a selector means is asked of css-inline; whose declaration wins is work
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,10 +30,17 @@ from samizdat.core.letter.stylesheet import (
     specificity,
 )
 
-# Selectors times elements. A large real template has a million; more than this takes seconds and is made to.
+# Selectors times elements. A large real template has a million.
 MOST_MATCHES = 5_000_000
+# Selectors that mean an element, and what these declare, over all elements: real ones have ten and thirty for each.
+# What is written into the page grows with it.
+MOST_MARKS, MOST_DECLARED = 300_000, 400_000
+# css-inline compares what it writes into an element with what it has written there: all selectors at once take the
+# square of their number for each element (3 ns). Where that may be a second they are asked in groups.
+AT_ONCE, GROUP = 300_000_000, 64
 
 type Rank = tuple[Specificity, int]
+type Strength = tuple[bool, Rank]
 _OF_ATTRIBUTE: Rank = ((1_000_000, 0, 0), 0)
 
 _MEDIA = re.compile(r"\bmedia\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
@@ -47,7 +55,7 @@ _PROGRAMS = re.compile(
     r"|\bowa\b|gmail_",
     re.IGNORECASE,
 )
-_MARKED = re.compile(r' style="((?:--z\d{1,6}: 1;)+)([^"]*)"')
+_MARKED = re.compile(r' style="((?:--z\d{1,6}: 1;)++)([^"]*+)"')
 _NUMBER = re.compile(r"--z(\d{1,6}): 1;")
 
 
@@ -66,7 +74,7 @@ class _Rule:
             if one.important or number in self.raised:
                 yield number, one
 
-    def strength(self, number: int) -> tuple[bool, Rank]:
+    def strength(self, number: int) -> Strength:
         return self.declared[number].important, self.rank
 
 
@@ -85,7 +93,7 @@ class _Group:
 def inlined(page: str, ours: re.Pattern[str]) -> tuple[str, str]:
     """The page without its sheets, and what stays of them. ours: our tokens, which a sheet may hold.
 
-    Errors: css_inline.InlineError.
+    Errors: css_inline.InlineError, TooManyStyles.
     """
     sheets, page = _taken_out(page)
     found = _Sheet(ours)
@@ -95,16 +103,54 @@ def inlined(page: str, ours: re.Pattern[str]) -> tuple[str, str]:
     ]
     if not found.asked:
         return _inliner().inline(page.replace(_HERE, "")), _printed(kept)
-    if len(found.asked) * page.count("<") > MOST_MATCHES:
-        plain = "".join(f"{rule.selector}{{{_block(rule)}}}" for rule in found.written)
-        return _inliner().inline(page.replace(_HERE, f"<style>{plain}</style>")), _printed(kept)
-    asking = "".join(f"{selector}{{--z{number}:1}}" for selector, number in found.asked.items())
-    page = _inliner().inline(page.replace(_HERE, f"<style>{asking}</style>"))
-    elements = {key: _Element(found, *key) for key in dict.fromkeys(_MARKED.findall(page))}
+    size, count = page.count("<"), len(found.asked)
+    if count * size > MOST_MATCHES:
+        raise TooManyStyles
+    page = _marked(page, found.asked) if count * count * size <= AT_ONCE else _marked_in_groups(page, found.asked)
+    keys = Counter(_MARKED.findall(page))
+    if _declared(found, keys) > MOST_DECLARED:
+        raise TooManyStyles
+    elements = {key: _Element(found, *key) for key in keys}
     _raise(list(elements.values()))
     written = {key: element.attribute() for key, element in elements.items()}
     page = _MARKED.sub(lambda one: written[one[1], one[2]], page)
     return page, _printed(kept)
+
+
+class TooManyStyles(Exception):
+    """More rules for more elements than any page has: nothing was written into it."""
+
+
+def _declared(found: "_Sheet", keys: Counter[tuple[str, str]]) -> int:
+    """How many declarations mean an element, over all elements."""
+    of = [sum(len(rule.declared) for rule in rules) for rules in found.by_number]
+    return sum(sum(of[int(number)] for number in _NUMBER.findall(marks)) * many for (marks, _), many in keys.items())
+
+
+def _marked(page: str, asked: dict[str, int]) -> str:
+    """The page, each element with the numbers of the selectors that mean it, before its own style."""
+    asking = "".join(f"{selector}{{--z{number}:1}}" for selector, number in asked.items())
+    return _inliner().inline(page.replace(_HERE, f"<style>{asking}</style>"))
+
+
+def _marked_in_groups(page: str, asked: dict[str, int]) -> str:
+    """The same, some selectors at a time. Every element is marked in each pass, so they are told by their order."""
+    every, marks, total = len(asked), list[list[str]](), 0
+    selectors_, made = [*asked.items()], page
+    for at in range(0, len(selectors_), GROUP):
+        made = _marked(page, dict(selectors_[at : at + GROUP]) | {"*": every})
+        found = [_NUMBER.findall(element) for element, _style in _MARKED.findall(made)]
+        total += sum(map(len, found)) - len(found)
+        if total > MOST_MARKS:
+            raise TooManyStyles
+        marks = [[*before, *more] for before, more in zip(marks or ([] for _ in found), found, strict=True)]
+    told = iter(marks)
+
+    def numbered(element: re.Match[str]) -> str:
+        own = "".join(f"--z{number}: 1;" for number in next(told) if int(number) != every)
+        return f' style="{own}{element[2]}"' if own or element[2] else ""
+
+    return _MARKED.sub(numbered, made)
 
 
 _HERE = "<!--\0-->"  # No page holds this sign.
@@ -220,26 +266,27 @@ class _Element:
 
     def attribute(self) -> str:
         """Without what is overridden."""
-        against = [
-            (longhands(one.name), rule.strength(number)) for rule in self.kept for number, one in rule.counting()
-        ]
+        against = _Span()
+        for rule in self.kept:
+            for number, one in rule.counting():
+                against.add(longhands(one.name), rule.strength(number))
         important = any(entry[0] for entry in self.cascade)
-        if not important and not any(self._loses(strength, names) for names, strength in against):
+        if not important and not any(self._loses(name, least) for name, (least, _most) in against.items()):
             written = [one.written(False) for one in self._unbeaten()]
             return _attribute("".join(f"{said};" for said in written), self.style)
         said = []
         for is_important, rank, one in self._seen():
-            meeting = [strength for names, strength in against if names & longhands(one.name)]
-            if any(strength > (is_important, rank) for strength in meeting):
+            met = [against[name] for name in longhands(one.name) if name in against]
+            if any(most > (is_important, rank) for _least, most in met):
                 is_important = False
-            elif any(strength < (is_important, rank) for strength in meeting):
+            elif any(least < (is_important, rank) for least, _most in met):
                 is_important = True
             said.append(one.written(is_important))
         return _attribute(";".join(said), "")
 
-    def _loses(self, strength: tuple[bool, Rank], names: frozenset[str]) -> bool:
+    def _loses(self, name: str, least: Strength) -> bool:
         """Whether something that stays in the sheet, which beats a style attribute, lost to one of these elements."""
-        return any(self.strongest[name] > strength for name in names & self.strongest.keys())
+        return name in self.strongest and self.strongest[name] > least
 
     def _seen(self) -> list[tuple[bool, Rank, Declaration]]:
         """What no later rule takes back; in one rule, an older way to say something stays beside the newer."""
@@ -265,42 +312,55 @@ def _attribute(made: str, style: str) -> str:
     return f' style="{whole}"' if whole else ""
 
 
+class _Span(dict[str, tuple[Strength, Strength]]):
+    """Property -> the least and the greatest strength of what declares it. Of thousands of rules for one element no two
+    are compared with each other."""
+
+    def add(self, names: frozenset[str], strength: Strength) -> None:
+        for name in names:
+            least, most = self.get(name, (strength, strength))
+            self[name] = min(least, strength), max(most, strength)
+
+    def begins_below(self, names: frozenset[str], rank: Rank) -> bool:
+        """Whether any of these is declared by something of a lower rank."""
+        return any(name in self and self[name][0][1] < rank for name in names)
+
+
+# Rules that are raised because of others that were, for other elements, and so on: real sheets need two rounds.
+MOST_ROUNDS = 20
+
+
 def _raise(elements: list[_Element]) -> None:
     """Rules that stay and won in the page as it came get an importance; one that lost everywhere does not."""
     for element in elements:
+        before = _Span()  # What was important always, and is weaker than others would be, were they important too.
+        for rule in element.kept:
+            for one in rule.declared:
+                if one.important:
+                    before.add(longhands(one.name), (True, rule.rank))
         for rule in element.kept:
             for number, one in enumerate(rule.declared):
-                if not one.important and element.wins(rule, one) and not _stops(element, rule, one):
+                stops = before.begins_below(longhands(one.name), rule.rank)
+                if not one.important and not stops and element.wins(rule, one):
                     rule.raised.add(number)
-    changed = True
-    while changed:  # Whoever came behind one that is raised now must go on coming behind it.
-        changed = False
-        for element in elements:
-            for rule in element.kept:
-                for number, one in enumerate(rule.declared):
-                    if not one.important and number not in rule.raised and _follows(element, rule, one):
-                        rule.raised.add(number)
-                        changed = True
+    for _round in range(MOST_ROUNDS):  # Whoever came behind one that is raised now must go on coming behind it.
+        changed = [_raise_followers(element) for element in elements]
+        if not any(changed):
+            return
 
 
-def _follows(element: _Element, rule: _Rule, one: Declaration) -> bool:
-    """Whether it comes behind one that is raised, on the same elements, for the same thing."""
-    names = longhands(one.name)
-    return any(
-        other is not rule
-        and other.rank < rule.rank
-        and any(names & longhands(other.declared[number].name) for number in other.raised)
-        for other in element.kept
-    )
-
-
-def _stops(element: _Element, rule: _Rule, one: Declaration) -> bool:
-    """Whether another that was important always is weaker than it would be, were it important too."""
-    names = longhands(one.name)
-    return any(
-        other.rank < rule.rank and any(said.important and names & longhands(said.name) for said in other.declared)
-        for other in element.kept
-    )
+def _raise_followers(element: _Element) -> bool:
+    """Raises what comes behind one that is raised, on the same elements, for the same thing; whether there was any."""
+    raised, changed = _Span(), False
+    for rule in sorted(element.kept, key=lambda rule: rule.rank):
+        for number, one in enumerate(rule.declared):
+            names = longhands(one.name)
+            if not one.important and number not in rule.raised and raised.begins_below(names, rule.rank):
+                rule.raised.add(number)
+                changed = True
+        for number in rule.raised:
+            raised.add(longhands(rule.declared[number].name), (True, rule.rank))
+    return changed
 
 
 def _block(rule: _Rule, raised: frozenset[int] = frozenset()) -> str:

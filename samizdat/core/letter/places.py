@@ -32,10 +32,10 @@ def without_open_tags(text: str) -> str:
 
 
 _MARKUP = re.compile(
-    r"(?P<style><style\b[^>]*>.*?</style>)|(?P<comment><!--|-->)|(?P<tag></?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)",
+    r"(?P<style><style\b[^<>]*>.*?(?:</style>|\Z))|(?P<comment><!--|-->)|(?P<tag></?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)",
     re.DOTALL | re.IGNORECASE,
 )
-_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)\s*=\s*\"([^\"]*)\"")
+_ATTRIBUTE = re.compile(r"(?<![^\s\"'<>/=])([^\s\"'<>/=]+)\s*=\s*\"([^\"]*)\"")
 _ADDRESSES = frozenset({"href", "action", "cite", "longdesc"})
 _FETCHED = frozenset({"src", "background", "srcset", "poster"})
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 type Specificity = tuple[int, int, int]
 
 LONGEST_SELECTOR = 500  # characters
+MOST_PARTS = 20  # of a selector, as in `table td p`: each may be looked for on all levels above an element
 MOST_NESTED = 8  # groups such as @media inside of each other; real sheets have two
 _STRING = r"\"(?:[^\"\\\n]|\\.)*(?:\"|(?=\n)|\Z)|'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z)"
 _COMMENT = r"/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)"
@@ -20,9 +21,10 @@ _URL = r"(?<![\w-])url\(\s*(?![\"'\s])(?:[^)\\]|\\.)*\)?"
 _SPECIAL = re.compile(rf"{_COMMENT}|{_STRING}|{_URL}|\\.|(?P<mark>[{{}}()\[\];,])", re.IGNORECASE | re.DOTALL)
 _AIR = re.compile(rf"(?:\s+|{_COMMENT}|<!--|-->)*", re.DOTALL)
 _COMMENT_OR_MORE = re.compile(rf"({_COMMENT})|{_STRING}|{_URL}|\\.", re.IGNORECASE | re.DOTALL)
+_PARTS = re.compile(r"[\s>+~]+")
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
 _DECLARED = re.compile(r"\s*(-{0,2}[A-Za-z_][\w-]*)\s*:(.*)", re.DOTALL)
-_IMPORTANT = re.compile(r"\s*!\s*important\s*$", re.IGNORECASE)
+_IMPORTANT = re.compile(r"(?<!\s)\s*!\s*important\s*$", re.IGNORECASE)
 
 # A style element of a page: [1] its attributes, [2] its sheet. A comment is found as well, without either: no browser
 # reads a sheet in it, and what a condition shows to Outlook alone stands in one.
@@ -138,7 +140,7 @@ def declarations(block: str) -> tuple[Declaration, ...]:
 def selectors(prelude: str) -> tuple[str, ...]:
     """Without those that are longer than any that means something: what looks at them takes the square of that."""
     found = (" ".join(part.split()) for part in _split(prelude, ","))
-    return tuple(one for one in found if 0 < len(one) <= LONGEST_SELECTOR)
+    return tuple(one for one in found if 0 < len(one) <= LONGEST_SELECTOR and len(_PARTS.findall(one)) < MOST_PARTS)
 
 
 def _split(text: str, at: str) -> list[str]:

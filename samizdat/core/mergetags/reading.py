@@ -58,7 +58,7 @@ def written(source: str) -> Iterator[tuple[str, int, int]]:
     """Every tag as it stands in a page, without the comment around it; and where it begins and ends."""
     for found in _TOKEN.finditer(source):
         if found.lastgroup in ("wrapped", "comment", "mailchimp", "value", "block"):
-            yield re.sub(r"^<!--\s*|\s*-->$", "", found[0]), found.start(), found.end()
+            yield re.sub(r"^<!--\s*|(?<!\s)\s*-->$", "", found[0]), found.start(), found.end()
 
 
 def without(source: str, flaw: Flaw) -> str:

@@ -37,7 +37,7 @@ _ASIDE = frozenset({"href", "src", "alt", "width", "height", "start", "target", 
 _MARGIN = re.compile(r"(?:^|;)\s*margin[\w-]*\s*:[^;]*")
 # In pixels: another picture has other ones. A part of what is around it stays.
 _SIZE = re.compile(r"(?:(?<=;)|^)\s*(?:width\s*:\s*[\d.]+px|height\s*:\s*[\d.]+(?:px)?)[^;]*;?")
-_ONE_COLOUR = re.compile(r"\s*color\s*:\s*(#[0-9a-f]{3,8}|rgba?\([^()]*\)|[a-z]+)\s*;?\s*", re.IGNORECASE)
+_ONE_COLOUR = re.compile(r"\s*color\s*:\s*(#[0-9a-f]{3,8}|rgba?\([^()]*\)|[a-z]+)\s*+;?\s*+", re.IGNORECASE)
 _PIXELS = re.compile(r"\s*(\d{1,4})(?:px)?\s*")
 
 

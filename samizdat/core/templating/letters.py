@@ -29,7 +29,7 @@ class Letters:
 
     def first(self, one: Element, count: int = 5) -> str:
         """How its words begin."""
-        found = html.unescape(re.sub(r"<[^>]*>", " ", self.page[one.inner : one.inner_end])).split()
+        found = html.unescape(re.sub(r"<[^<>]*>", " ", self.page[one.inner : one.inner_end])).split()
         return " ".join(found[:count]) + ("…" if len(found) > count else "")
 
     def inside(self, one: Element) -> int:

@@ -32,5 +32,5 @@ def where(name: str) -> str:
     """A code of where a part stands, by its machine's name: preheader, header, logo, footer, utility, social, left,
     right, sidebar; "" where the name does not tell.
     """
-    words = [re.sub(r"\d+$", "", word).lower() for word in re.findall(r"[A-Za-z][a-z]*\d*", name)]
+    words = [re.sub(r"(?<!\d)\d+$", "", word).lower() for word in re.findall(r"[A-Za-z][a-z]*\d*", name)]
     return next((_WHERE[word] for word in words if word in _WHERE), "")

@@ -41,7 +41,7 @@ def decoded(data: bytes) -> tuple[str, list[Note]]:
 def _named(data: bytes) -> str:
     if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return "utf-16"  # What Windows calls Unicode.
-    found = re.search(rb"charset\s*=\s*[\"']?\s*([\w-]{3,20})", data[:4096], re.IGNORECASE)
+    found = re.search(rb"charset\s*+=\s*+[\"']?\s*+([\w-]{3,20})", data[:4096], re.IGNORECASE)
     name = found[1].decode("ascii", "ignore").lower() if found else "utf-8"
     # Old names of Western and Cyrillic pages alone: others could make text of anything.
     return name if re.fullmatch(r"windows-125\d|iso-8859-\d{1,2}|koi8-[ru]", name) else "utf-8"
