@@ -4,12 +4,25 @@ Django's own are 100 MB in eight threads for each try, also of an address that n
 gigabyte. A hash of other figures is made anew when its owner signs in.
 """
 
-import threading
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 AT_ONCE = 2
-_running = threading.BoundedSemaphore(AT_ONCE)
+
+
+def _begin() -> None:
+    """Two threads for all: what malloc keeps of the memory is kept by thread, so each of the desk's would keep its own
+    19 MB (209 MB instead of 94 after eight)."""
+    global _threads
+    _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+
+
+_threads: ThreadPoolExecutor
+_begin()
+# Threads do not come along into a child.
+os.register_at_fork(after_in_child=_begin)
 
 
 class Argon2(Argon2PasswordHasher):
@@ -18,9 +31,7 @@ class Argon2(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with _running:
-            return str(super().encode(password, salt))
+        return str(_threads.submit(super().encode, password, salt).result())
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _running:
-            return bool(super().verify(password, encoded))
+        return bool(_threads.submit(super().verify, password, encoded).result())
