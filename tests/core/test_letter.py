@@ -637,3 +637,19 @@ def test_what_leads_nowhere_or_leaves_another_list_is_named_in_text_and_template
     in_text = {flaw.code for flaw in letter(f"<p>Hello {link}</p>", format="html").flaws} & {*named, "image_nowhere"}
     assert in_text == ({code.replace("template_picture", "image_nowhere")} if code else set())
     assert all(flaw.severity == ("stop" if code in ("link_leaves", "link_relative") else "care") for flaw in told)
+
+
+def test_more_brackets_in_a_paragraph_than_anybody_writes_stop_the_letter_before_they_are_parsed() -> None:
+    facts = {"subject": "x", "from_name": "x", "from_address": "a@example.org"}
+    knotted = render(Content(body="![" * 10_000, **facts), now=NOW)  # type: ignore[arg-type]
+    assert [flaw.code for flaw in knotted.flaws if flaw.severity == "stop"] == ["letter_slow"]
+    table = "| a |\n|---|\n" + "| [b](https://post.example/) |\n" * 900
+    assert not [flaw for flaw in render(Content(body=table, **facts), now=NOW).flaws if flaw.code == "letter_slow"]  # type: ignore[arg-type]
+
+
+def test_a_tag_that_is_opened_again_and_again_is_looked_at_once_each() -> None:
+    from samizdat.core.letter.places import without_open_tags
+
+    assert without_open_tags("<p>a</p>" + "<a " * 20_000) == "<p>a</p>"
+    assert without_open_tags('<p title="<b">a</p><a <i') == '<p title="<b">a</p>'
+    assert without_open_tags('x <a title="<b>">') == 'x <a title="<b>">'

@@ -52,9 +52,12 @@ def test_a_helper_that_takes_too_long_is_ended_and_the_next_one_works(
     assert bounded.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 
-def test_one_organization_never_takes_the_last_helper(pool: bounded.Pool) -> None:
+def test_one_organization_never_takes_the_last_helper(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     with pool._changed:
-        pool._at["Lantern"] = bounded.AT_ONCE
+        pool._at["Lantern"], pool._wait["Lantern"] = 1, bounded.WAITING
+    monkeypatch.setattr(bounded, "ON_TOP", 0.0)
+    with pytest.raises(bounded.TooMuch):
+        bounded.work("Lantern", render, FINE, now=NOW)
     assert bounded.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 

@@ -27,7 +27,7 @@ from samizdat.core.letter.inlining import TooManyStyles, inlined
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text, without_open_tags
 from samizdat.core.letter.plaintext import as_text
 from samizdat.core.letter.stylesheet import uncommented
-from samizdat.core.markdown import markdown
+from samizdat.core.markdown import is_knotted, markdown
 from samizdat.core.mergetags import KNOWN, PERSONAL, Condition, If, Node, Tag, Text
 from samizdat.core.message import ESCAPES, Kind, Slot, dated
 from samizdat.core.spoken import Words
@@ -244,6 +244,9 @@ class Chain:
             if len(source) > limit:
                 self._flaw("body_long", place=place, size=f"{len(source):,}", limit=f"{limit:,}")
                 return ""
+        if content.format == "markdown" and is_knotted(content.body):
+            self._flaw("letter_slow")
+            return ""
         if content.template:
             self.flaws.extend(taken_out(content.template, "template"))
         if self.blocks:
