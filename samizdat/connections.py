@@ -110,7 +110,8 @@ class Connection(H11Protocol):
         """Called after each write: what a slow visitor leaves lying is bounded for all of them together."""
         if self.unsent <= self.transport.get_write_buffer_limits()[1]:
             return
-        waiting = sorted(self._others(), key=lambda one: one.heard)
+        # Not those that have taken all: they cost nothing, and their visitors did nothing wrong.
+        waiting = sorted((one for one in self._others() if one.unsent), key=lambda one: one.heard)
         total = self.unsent + sum(one.unsent for one in waiting)
         for one in waiting:
             if total <= MOST_UNSENT:
