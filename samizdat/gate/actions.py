@@ -257,7 +257,9 @@ def next_rows(kinds: Sequence[str], limit: int, place: bytes | None = None) -> l
     """The oldest of what nobody has looked at, in the order they came: the same share of every place, so that who
     fills one keeps no other waiting; or of one place alone."""
     fresh = Intake.objects.filter(put_off=0)
-    places = [place] if place else [*places_of(kinds)][:limit]
+    places = [place] if place else [*places_of(kinds)]
+    if len(places) > limit:
+        places = _random.sample(places, limit)
     share = limit // max(1, len(places))
     found: list[int] = []
     for place in places:

@@ -27,7 +27,7 @@ from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
 from samizdat.worker import appeals, intake
-from samizdat.worker.boxes import TURNS, Said, batch, given_up, in_batches, sort_in
+from samizdat.worker.boxes import LEAVING, TURNS, Said, batch, given_up, in_batches, sort_in
 from samizdat.worker.intake import Leaving, all_proven, leave_appeals
 from samizdat.worker.tasks import stopping
 
@@ -244,7 +244,7 @@ def _confirm_or_choose(said: list[Said], now: datetime) -> int:
 
 # In the order in which they are taken up; leaving before everything else.
 LANES: tuple[tuple[tuple[str, ...], Take], ...] = (
-    (("leave", "back"), intake.take_up),
+    (LEAVING, intake.take_up),
     (("confirm", "prefer", "proven"), _confirm_or_choose),
     (("show",), take_up),
 )

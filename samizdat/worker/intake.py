@@ -27,7 +27,7 @@ from samizdat.events.models import Event
 from samizdat.gate import actions as gate
 from samizdat.vault import house
 from samizdat.worker import appeals
-from samizdat.worker.boxes import CLOCK_SLACK, Said, each, in_batches, sort_in
+from samizdat.worker.boxes import CLOCK_SLACK, LEAVING, Said, each, in_batches, sort_in
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
@@ -40,7 +40,7 @@ ALARM_SHARE = 0.02
 ALARM_LEAST = 3
 ALARM_WINDOW = timedelta(hours=1)
 
-KINDS = ("leave", "back", "confirm")
+KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
 # So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
 # and a public process that was taken can make one for everybody who ever left. The pages say a week.
@@ -68,7 +68,7 @@ def take(now: datetime) -> int:
     what subscribers choose (worker/choosing.take_everything). Signing up sends mail and has its own loop
     (worker/signups.py)."""
     sort_in(now)
-    return in_batches(now, KINDS, take_up)
+    return in_batches(now, LEAVING, take_up) + in_batches(now, ("confirm",), take_up)
 
 
 def take_up(said: list[Said], now: datetime) -> int:

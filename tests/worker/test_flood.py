@@ -20,7 +20,7 @@ from tests.worker.conftest import say, status
 pytestmark = pytest.mark.django_db
 
 FLOOD = 60_000
-MANY = 3 * boxes.BATCH
+MANY = 300
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_however_many_boxes_of_one_reader_keep_nobody_from_leaving(
     with opened(monkeypatch) as found:
         choosing.take_everything(NOW)
     assert status(ada, thursday) == "unsubscribed"
-    assert len(found) <= 1 + boxes.BATCH
+    assert len(found) <= 1 + boxes.SMALL
 
 
 def test_no_loop_opens_what_another_one_takes_up(lantern: Any, readers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_what_was_put_off_is_not_opened_again_before_its_time_and_comes_after_wh
         choosing.take_everything(NOW)
         assert not found
     monkeypatch.setattr(boxes.waits, "_again", {})
-    monkeypatch.setattr(boxes, "BATCH", 2)
+    monkeypatch.setattr(boxes, "SMALL", 2)
     press(lantern, ada, "prefer", often="digest")
     newest = Intake.objects.latest("id").id
     with opened(monkeypatch) as found:
