@@ -115,9 +115,13 @@ def labels(plan: dict[str, Any]) -> dict[str, str]:
     return Plan.from_json(plan).fields()
 
 
-def dropped(plan: dict[str, Any]) -> list[Problem]:
-    """Which columns stay out, and why: said before anything is written."""
-    return Plan.from_json(plan).said_out()
+def dropped(plan: dict[str, Any], report: dict[str, Any]) -> list[Problem]:
+    """Which columns and words stay out, and why: said before anything is written, words as the file writes them."""
+    found = Plan.from_json(plan)
+    for number, file in enumerate(found.files):
+        for column, seen in zip(file.columns, _of(report, "seen", number), strict=False):
+            column.seen = seen
+    return found.said_out()
 
 
 def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:

@@ -414,6 +414,14 @@ def test_donations_are_left_out_with_the_reason_before_and_after(here: House, de
     assert not {"LASTDONATI", "DONATIONAM", "DONATION", "AMOUNT"} & set(olga.values)
 
 
+def test_tags_of_givers_that_stay_out_are_named_as_the_file_writes_them(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client, "people.csv", b'email,tags\nolga@post.example,"volunteer, Major donor"\n')
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "Left out: tags: Major donor." in page and "majordonor" not in page
+
+
 def test_what_was_chosen_before_anybody_was_asked_is_no_answer(here: House, desk: Desk) -> None:
     client = desk("editor")
     content = b"email,Opted out,Donation\nolga@post.example,0,5\npavel@post.example,1,5\n"

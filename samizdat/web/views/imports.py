@@ -197,18 +197,18 @@ def _found_facts(request: Any, row: Any) -> dict[str, Any]:
         "planted": report.get("planted") or [],
         "questions": [_said(found) for found in report.get("questions", [])],
         "problems": [_said(found) for found in report.get("problems", [])],
-        "dropped": _dropped(told),
+        "dropped": _dropped(told, report),
         "rejects": [{**found, "sentence": _said(found)} for found in report.get("rejects", [])],
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
         "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
     }
 
 
-def _dropped(told: dict[str, Any]) -> list[str]:
+def _dropped(told: dict[str, Any], report: dict[str, Any]) -> list[str]:
     """Which columns stay out, and why: before it is brought in, and beside the result."""
-    return (
-        [sentence_of(found.code, dict(found.values)) for found in plans.dropped(told["plan"])] if told["plan"] else []
-    )
+    if not told["plan"]:
+        return []
+    return [sentence_of(found.code, dict(found.values)) for found in plans.dropped(told["plan"], report)]
 
 
 def _said(found: dict[str, Any]) -> str:
@@ -301,7 +301,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
-        "dropped": _dropped(actions.read_plan(row)),
+        "dropped": _dropped(actions.read_plan(row), {}),
         "left_out": [_said(found) for found in actions.read_plan(row).get("left_out", [])],
         "list_name": queries.name_of(row.list) if row.list else "",
     }
