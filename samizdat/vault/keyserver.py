@@ -19,6 +19,8 @@ from samizdat.vault.source import InstanceSource
 
 SOCKET_NAME = "keys.sock"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
+# Bytes of a question; the longest of ours has some hundreds.
+MOST_ASKED = 4096
 
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -67,7 +69,8 @@ class KeyServer:
 
     def _talk(self, connection: socket.socket, role: str) -> None:
         with connection, connection.makefile("rwb") as stream:
-            for line in stream:
+            # A child that was taken may send gigabytes without an end of line, or stop in the middle of one.
+            while (line := stream.readline(MOST_ASKED)).endswith(b"\n"):
                 stream.write(json.dumps(self._answer(line, role)).encode() + b"\n")
                 stream.flush()
 

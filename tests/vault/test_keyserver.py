@@ -1,7 +1,9 @@
 """Each process is told the keys of its role, and is refused all others."""
 
 import base64
+import contextlib
 import json
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from samizdat.vault.errors import KeyFileOpen
-from samizdat.vault.keyserver import SOCKET_NAME, KeyServer
+from samizdat.vault.keyserver import MOST_ASKED, SOCKET_NAME, KeyServer
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
 from tests.conftest import INSTANCE_KEY
 
@@ -56,6 +58,19 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
 def test_nobody_is_given_the_instance_key_or_a_purpose_of_their_own(server: KeyServer, role: str) -> None:
     for question in ({"derive": "wrap"}, {"derive": ""}, {"unwrap": "", "label": "instance:1"}, {}):
         assert set(ask(server, role, **question)) == {"error"}
+
+
+def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(server: KeyServer) -> None:
+    ours, theirs = socket.socketpair()
+    server.serve(ours, "public")
+    with theirs:
+        theirs.settimeout(60)
+        theirs.sendall(b"x" * MOST_ASKED)
+        # Linux says "reset" where the other end left bytes unread.
+        with contextlib.suppress(ConnectionResetError):
+            assert theirs.recv(1) == b""
+        with pytest.raises(OSError, match=r"pipe|reset"):
+            theirs.sendall(b"x" * 1_000_000)
 
 
 def test_no_other_user_of_the_machine_may_ask(server: KeyServer, tmp_path: Path) -> None:
