@@ -18,8 +18,9 @@ SQLITE_INIT = (
 
 
 # The public process may write the gate's file, whole: its triggers and views call nothing that could do harm, and a
-# page that is bent is noticed (https://sqlite.org/security.html, "Untrusted SQLite Database Files").
-GATE_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+# page that is bent is noticed (https://sqlite.org/security.html, "Untrusted SQLite Database Files"). It is not mapped
+# into memory: who reads what was cut off of a mapped file is killed by the kernel, where a read is an error.
+GATE_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
 
 
 def sqlite(path: Path, init: str = "") -> dict[str, Any]:
