@@ -185,17 +185,13 @@ def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> 
 
 # -- the helper's side ------------------------------------------------------------------------------------------------
 
-# Of the surroundings a helper gets these alone: where the program lies and how names are written.
-_SURROUNDINGS = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT", "TZDIR")
-
 
 def _started() -> subprocess.Popen[bytes]:
-    surroundings = processes.environment()
     return subprocess.Popen(
         processes.command("samizdat.bounded"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={name: surroundings[name] for name in _SURROUNDINGS if name in surroundings},
+        env=processes.bare_environment(),
     )
 
 
@@ -203,7 +199,8 @@ def main() -> int:
     # What a library prints by mistake must not stand between two answers.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _limit(resource.RLIMIT_CORE, 0)
+    processes.close_memory()
+    processes.keep_privileges_low()
     _limit(resource.RLIMIT_DATA, MEMORY)
     while (asked := _receive(sys.stdin.buffer)) is not None:
         seconds, name, args, more = pickle.loads(asked)  # noqa: S301  written by the process that began us

@@ -1,10 +1,39 @@
-"""Starting Python processes of our own."""
+"""Starting Python processes of our own, and what each of them is kept from."""
 
+import contextlib
+import ctypes
 import os
+import resource
 import sys
 from pathlib import Path
 
+from samizdat.options import OPTIONS
+
 ROOT = Path(__file__).parent.parent
+
+# Where the program lies, and how names and hours are written: for every process.
+_NEEDED = frozenset(["PATH", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TZDIR"])
+# For the processes that hold keys. PG…: how libpq finds the database, its password included.
+_PRIVATE = frozenset(
+    ["HOME", "USER", "LOGNAME", "TMPDIR", "DICPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SAMIZDAT_COMMAND"]
+)
+_PRIVATE_OPTIONS = frozenset(option.name for option in OPTIONS)
+# For the public process. Of PG… only what says where the database is: who signs in stands in SAMIZDAT_GATE_URL.
+_PUBLIC = frozenset(
+    [
+        "PGHOST",
+        "PGPORT",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+        "SAMIZDAT_DATA",
+        "SAMIZDAT_LANGUAGE",
+        "SAMIZDAT_WORDS",
+        "SAMIZDAT_CONFIRMATIONS",
+        "SAMIZDAT_LOG",
+    ]
+)
+
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 
 def command(module: str, *words: str) -> list[str]:
@@ -14,7 +43,48 @@ def command(module: str, *words: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *words]
 
 
+# An environment is read by whoever takes its process, and somebody's passwords for other things may stand in ours. So
+# a process gets what it needs by name, and nothing else.
+
+
 def environment() -> dict[str, str]:
-    """Our own, with the place where this package lies: without the working folder it may be found nowhere else."""
+    """For a process that holds keys."""
+    libpq = {name for name in os.environ if name.startswith("PG")}
+    return _chosen(_NEEDED | _PRIVATE | _PRIVATE_OPTIONS | libpq)
+
+
+def public_environment() -> dict[str, str]:
+    """For the public process."""
+    return _chosen(_NEEDED | _PUBLIC)
+
+
+def bare_environment() -> dict[str, str]:
+    """For a process that reads what strangers wrote, and is told the rest."""
+    return _chosen(_NEEDED)
+
+
+def _chosen(names: frozenset[str] | set[str]) -> dict[str, str]:
+    """Of our own environment; with the place where this package lies, since without the working folder it may be found
+    nowhere else."""
     path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(ROOT), *path])), "PYTHONSAFEPATH": "1"}
+    chosen = {name: value for name, value in os.environ.items() if name in names}
+    return chosen | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(ROOT), *path])), "PYTHONSAFEPATH": "1"}
+
+
+def close_memory() -> None:
+    """No image of our memory on the disk, and no other process of this user looks into it: keys are in there. Each
+    process has to say it for itself: starting a program takes it back."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def keep_privileges_low() -> None:
+    """Whatever this process starts has no more rights than it has: no sudo, no setuid. For good, and from the first
+    thread on. Not for workers and senders: the sendmail command of Postfix and of Exim needs its own."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _prctl(what: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux only.
+        ctypes.CDLL(None).prctl(what, value, 0, 0, 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from samizdat import processes
 from samizdat.cli.output import Settings, called
 
 # Word -> module and attribute. Loaded when called for, so that the command answers at once.
@@ -60,6 +61,7 @@ def samizdat(context: click.Context) -> None:
 
 
 def main() -> None:
+    processes.close_memory()  # A command may hold keys, and reads people in plain.
     # click answers usage errors with 2 and our sentences with 1.
     samizdat(prog_name=called())
 

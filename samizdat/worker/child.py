@@ -5,7 +5,6 @@ import ctypes
 import importlib
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -13,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from samizdat import logs
+from samizdat import logs, processes
 
 PR_SET_PDEATHSIG = 1
 PULSE_VARIABLE = "SAMIZDAT_PULSE_FD"
@@ -26,10 +25,11 @@ WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signa
 
 
 def main(role: str, descriptor: int | None = None) -> int:
+    processes.close_memory()
+    if role in ("desk", "public"):
+        processes.keep_privileges_low()
     _end_with_parent(role)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
-    # A memory image on the disk would hold keys.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor sees to us.
     threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
     try:
@@ -141,10 +141,11 @@ class Sign:
 
 def _work(_role: str, _descriptor: int | None) -> int:
     _open_house(with_django_secret=True)
-    from samizdat.worker import processes, tasks
+    from samizdat.worker import tasks
+    from samizdat.worker.processes import run_worker
 
     _on_term(tasks.stopping.set)
-    processes.run_worker(Sign())
+    run_worker(Sign())
     return 0
 
 

@@ -73,7 +73,7 @@ class Child:
     role: str
     arguments: list[str] = field(default_factory=list)
     descriptors: tuple[int, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] | None = None  # None: that of a process that holds keys.
     user: tuple[int, int] | None = None  # uid and gid to run as, when they are not ours
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -204,10 +204,13 @@ def _url(bound: socket.socket) -> str:
 
 def _public_surroundings(source: Any, note: Say) -> tuple[dict[str, str], tuple[int, int] | None]:
     """Its environment and its user: it may know the gate, and nothing of the main database."""
-    environment = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
-    if option("DATABASE_URL"):
-        environment["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, note)
-    return environment, _public_user(note)
+    told = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
+    surroundings = processes.public_environment()
+    if url := option("DATABASE_URL"):
+        told["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, note)
+        if told["SAMIZDAT_GATE_URL"] == url:
+            surroundings = processes.environment()  # It signs in as the house does, maybe with PGPASSWORD.
+    return surroundings | told, _public_user(note)
 
 
 def _gate_url(source: Any, note: Say) -> str:
@@ -309,6 +312,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
+        processes.close_memory()
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -369,7 +373,7 @@ class Supervisor:
         with theirs:
             child.process = subprocess.Popen(
                 processes.command("samizdat.worker.child", child.role, *child.arguments),
-                env=processes.environment() | _settings_name() | child.environment | told,
+                env=(child.environment or processes.environment() | _settings_name()) | told,
                 pass_fds=(theirs.fileno(), pipe, *child.descriptors),
                 stdin=subprocess.DEVNULL,
                 **_as_user(child.user),

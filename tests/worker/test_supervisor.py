@@ -148,6 +148,8 @@ def test_a_desk_that_stands_still_is_started_again_and_nobody_is_turned_away(ins
 
 
 def test_the_public_process_is_told_nothing_of_the_house(instance: Instance) -> None:
+    secrets = {"PGPASSWORD": "hunter2", "SAMIZDAT_METRICS_TOKEN": "hunter2", "BACKUP_PASSPHRASE": "hunter2"}
+    instance.environment |= secrets
     instance.start()
     (public,) = until(lambda: instance.children().get("public"))
     told = dict(
@@ -155,10 +157,27 @@ def test_the_public_process_is_told_nothing_of_the_house(instance: Instance) -> 
     )
     assert told[b"DJANGO_SETTINGS_MODULE"] == b"samizdat.public.settings"
     assert told[b"DATABASE_URL"] == b""
+    assert b"hunter2" not in told.values()
     opened = {os.readlink(path) for path in Path(f"/proc/{public}/fd").iterdir()}
     assert not any("samizdat.sqlite3" in name or name.endswith(".key") for name in opened)
     if instance.environment.get("DATABASE_URL"):
         assert b"samizdat_public_" in told[b"SAMIZDAT_GATE_URL"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_no_process_leaves_its_memory_on_the_disk_and_public_pages_start_nothing_with_more_rights(
+    instance: Instance,
+) -> None:
+    instance.start()
+    children = until(lambda: instance.children() if set(instance.children()) == ROLES_OF_SERVE else None)
+    everybody = [(role, number) for role, numbers in children.items() for number in numbers]
+    for role, number in [*everybody, ("supervisor", instance.process.pid)]:  # type: ignore[union-attr]
+        limits = Path(f"/proc/{number}/limits").read_text()
+        core = next(line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core[4:6] == ["0", "0"], role
+        held = "NoNewPrivs:\t1" in Path(f"/proc/{number}/status").read_text()
+        # The sendmail command of Postfix writes its queue with rights of its own.
+        assert held == (role in ("desk", "public")), role
 
 
 def test_no_role_but_the_inner_ones_may_ask_for_data_keys() -> None:

@@ -88,7 +88,7 @@ class _Child:
             processes.command("samizdat.audience.incoming.process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=processes.environment(),
+            env=processes.bare_environment(),
         )
         _send(self._process.stdin, *self._first)
         threading.Thread(target=self._receive, daemon=True).start()
@@ -226,11 +226,10 @@ def main() -> int:
 
 
 def keep_to(limits: Limits) -> None:
-    """No memory image on the disk either: it would hold what is read. Where the system knows no such limits (macOS has
-    none for memory) only those it knows hold."""
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, limits.memory), (resource.RLIMIT_CPU, limits.seconds)
-    ):  # fmt: skip
+    """Where the system knows no such limits (macOS has none for memory) only those it knows hold."""
+    processes.close_memory()
+    processes.keep_privileges_low()
+    for kind, most in ((resource.RLIMIT_DATA, limits.memory), (resource.RLIMIT_CPU, limits.seconds)):
         with contextlib.suppress(ValueError, OSError):
             # One second more for the hard limit: at the soft one the kernel says why, at the hard one it kills.
             resource.setrlimit(kind, (most, most + (kind == resource.RLIMIT_CPU)))

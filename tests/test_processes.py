@@ -1,0 +1,42 @@
+"""What a process of ours is kept from."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from samizdat import processes
+
+SECRET = {"BACKUP_PASSPHRASE": "hunter2", "AWS_SECRET_ACCESS_KEY": "hunter2"}
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (SECRET | {"PGPASSWORD": "hunter3", "DATABASE_URL": "postgresql://a:hunter3@b/c"}).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_process_gets_no_password_that_is_not_for_it() -> None:
+    assert "hunter2" not in str(processes.environment())
+    assert processes.environment()["PGPASSWORD"] == "hunter3"
+    for chosen in (processes.public_environment(), processes.bare_environment()):
+        assert "hunter" not in str(chosen)
+        assert chosen["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone knows of it")
+@pytest.mark.parametrize("module", ["samizdat.cli.__main__", "samizdat.worker.child"])
+def test_nobody_looks_into_the_memory_of_a_process_that_holds_keys(module: str) -> None:
+    code = (
+        "import ctypes, importlib, sys; sys.argv = ['samizdat', '--version']\n"
+        f"made = importlib.import_module('{module}')\n"
+        "try: made.main(*(['nobody'] if 'child' in made.__name__ else []))\n"
+        "except (SystemExit, KeyError): pass\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=processes.environment()
+    )
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
