@@ -10,7 +10,7 @@ from samizdat.audience.models import STATUSES
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
-TAGS = ("donor", "monthly")
+TAGS = ("friend", "monthly")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_row_shows_the_first_letter_and_what_is_readable(lantern: Any, letter:
 def test_both_ways_along_the_indices_find_the_same(lantern: Any, letter: Any, people: Any) -> None:
     from samizdat import dialect
 
-    tag = queries.tag_named(lantern, "donor")
+    tag = queries.tag_named(lantern, "friend")
     assert tag is not None
     ways = [
         dialect.tagged_below(letter.id, STATUSES.index("subscribed"), tag.id, 1 << 62, 50, along_tag=along)

@@ -333,7 +333,7 @@ def test_taken_back_it_is_the_draft_that_it_was(house: House) -> None:
     campaign, by = house.draft(), None
     languages.add(campaign, "ru", by=by, now=NOW)
     commenting.say(campaign, commenting.Words("Is it *all*?"), by=by, now=NOW)
-    planning.plan(campaign, NOW.date(), by=by, now=NOW)
+    planning.plan(campaign, NOW.date() + timedelta(days=1), by=by, now=NOW)
     sharing.share(campaign, "For Ada", now=NOW, by=by)
     before = {**Campaign.objects.filter(pk=campaign.pk).values().get(), "changed": None}
     for how in ({"hold_minutes": 5}, {"at": NOW + timedelta(hours=2), "wave": Wave(50), "quiet": "22:00-07:00"}, {}):

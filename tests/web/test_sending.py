@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat.accounts import changes
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import commenting
@@ -445,6 +446,8 @@ def test_the_address_of_the_desk_is_set_in_the_settings(here: House, desk: Desk)
     refused = client.post(_to(here, "settings"), _settings(here, desk_url="ftp://desk.lantern.example"))
     assert "is no web address. Write it with https" in refused.content.decode()
     client.post(_to(here, "settings"), _settings(here, desk_url="https://desk.lantern.example/"))
+    [waiting] = changes.waiting(here.organisation)
+    changes.approve(waiting, now=timezone.now(), by=None)
     here.organisation.refresh_from_db()
     assert here.organisation.desk_url == "https://desk.lantern.example"
 

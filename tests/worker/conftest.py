@@ -157,6 +157,7 @@ def _mould(people: bool) -> tuple[Instance, str]:
         if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
     }
     environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["SAMIZDAT_INNER_NETWORKS"] = os.environ["SAMIZDAT_INNER_NETWORKS"]
     name = f"samizdat_mould_{secrets.token_hex(4)}"
     if os.environ.get("DATABASE_URL"):
         moulds.database(name)

@@ -93,5 +93,5 @@ def test_twenty_readers_join_confirm_change_pause_leave_and_are_erased(site: InP
     assert not Subscriber.objects.exists()
     assert {queries.suppression_of(lantern, address) for address in addresses} == {"erased"}
     assert not Intake.objects.exists()
-    assert Mailed.objects.count() == 2 * len(addresses), "one mail to confirm and one to erase each"
+    assert Mailed.objects.count() == 3 * len(addresses), "one mail to confirm, by address and by mailbox, one to erase"
     assert max(walk.weights.values()) + len(style.sheet("").encode()) <= 14 * 1024
