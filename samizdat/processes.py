@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 
 # Where the program lies, and how names and hours are written: for every process.
 _NEEDED = frozenset(["PATH", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TZDIR"])
+# What tests under a moved clock need (`./run test --clock`): a library that is loaded here is loaded there.
+_CLOCK = frozenset(["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_DISABLE_SHM"])
 # For the processes that hold keys. PG…: how libpq finds the database, its password included.
 _PRIVATE = frozenset(
     ["HOME", "USER", "LOGNAME", "TMPDIR", "DICPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SAMIZDAT_COMMAND"]
@@ -67,7 +69,7 @@ def _chosen(names: frozenset[str] | set[str]) -> dict[str, str]:
     """Of our own environment; with the place where this package lies, since without the working folder it may be found
     nowhere else."""
     path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    chosen = {name: value for name, value in os.environ.items() if name in names}
+    chosen = {name: value for name, value in os.environ.items() if name in names | _CLOCK}
     return chosen | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(ROOT), *path])), "PYTHONSAFEPATH": "1"}
 
 

@@ -184,12 +184,10 @@ class Life:
         for process in self.instance.children()["worker"]:
             os.kill(process, signal.SIGSTOP)
         self.sign_up("waits")
-        before = self.pieces()
         path = self.folder / "torn.zip"
         export(path, padding=20_000)
         self.half = desk.half_an_upload(path.read_bytes())
-        until(lambda: self.pieces() > before)
-        self.seen["torn"] = self.pieces() - before
+        self.seen["pieces"] = self.pieces()
         self.seen["states"] = self.states()
 
     def seize(self) -> None:
