@@ -409,7 +409,8 @@ def refusals_told(rows: Any) -> str:
         "%(n)s subscribers wait for this; none of them was marked as bounced.",
         rows[0].waiting,
     ) % {"n": wording.grouped(rows[0].waiting)}
-    return " ".join([*map(refusal_reason, rows), waiting, _("Once that is done, choose “Try again”.")])
+    told = [*map(refusal_reason, rows), *([waiting] if rows[0].waiting else [])]
+    return " ".join([*told, _("Once that is done, choose “Try again”.")])
 
 
 # Why a campaign began to wait, for its timeline.
