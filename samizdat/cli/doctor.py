@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from samizdat.cli.words import ENDED, PLACES, at_terminal
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
+# For so long public pages that were altered are told.
+ALTERED_DAYS = 7
 
 
 @click.command()
@@ -215,7 +218,17 @@ def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:
 
 
 def _public_process() -> Iterator[Sign]:
+    from samizdat.events.queries import happened_since
     from samizdat.options import option
+
+    if happened_since("gate.altered", opening.now() - timedelta(days=ALTERED_DAYS)):
+        yield Sign(
+            "red",
+            "public pages",
+            f"In the last {ALTERED_DAYS} days they were not as they were published, maybe with somebody else's key for "
+            "sign-ups. They are again, but whoever did it may have the public process in hand. Stop `serve`, look at "
+            "that machine, and treat sign-ups of those days as read.",
+        )
 
     if os.geteuid() == 0 and not option("SAMIZDAT_PUBLIC_USER"):
         yield Sign(

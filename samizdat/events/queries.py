@@ -1,6 +1,7 @@
 """Named reads of the log. Details stay sealed here; events.actions.detail_of opens one."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -40,3 +41,8 @@ def unhandled(page: int = 200) -> Iterator[Event]:
     while found := [*rows.filter(id__gt=after)[:page]]:
         yield from found
         after = found[-1].id
+
+
+def happened_since(kind: str, moment: datetime) -> bool:
+    """In any organisation."""
+    return Event.objects.filter(kind=kind, at__gte=moment).exists()

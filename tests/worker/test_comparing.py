@@ -1,0 +1,70 @@
+"""Whoever takes the public process may write the gate on SQLite: what is shown is ours again within seconds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import change_settings
+from samizdat.audience import actions as audience
+from samizdat.cli import doctor, opening
+from samizdat.events.models import Event
+from samizdat.gate.models import Form, Place
+from samizdat.vault.queries import box_of
+from samizdat.worker import after, comparing, publish
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(days=3)
+
+
+@pytest.fixture
+def shown(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An organisation with a form, published, days ago."""
+    monkeypatch.setattr(comparing, "_looked", {})
+    audience.give_form(audience.new_list(lantern, "Thursday", now=NOW), "thursday", now=NOW)
+    publish.missing_places(NOW)
+    while after.follow(NOW):
+        pass
+    Event.objects.update(at=NOW)  # The fixture founds it at the hour of the machine.
+    assert comparing.compare(LATER) == 0
+    return lantern
+
+
+def told() -> int:
+    return Event.objects.filter(kind=comparing.ALTERED).count()
+
+
+def test_a_swapped_public_key_is_ours_again_and_told_once(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second in (10, 20):
+        Place.objects.update(box_key=b"x" * 32)
+        assert comparing.compare(LATER + timedelta(seconds=second)) == 1
+        assert bytes(Place.objects.get().box_key) == box_of(shown)[1]
+    assert told() == 1
+    monkeypatch.setattr(opening, "now", lambda: LATER + timedelta(days=7))
+    assert "red" in [sign.state for sign in doctor._public_process()]
+    monkeypatch.setattr(opening, "now", lambda: LATER + timedelta(days=8))
+    assert "red" not in [sign.state for sign in doctor._public_process()]
+
+
+def test_a_form_that_somebody_bent_or_added_goes(shown: Any) -> None:
+    Form.objects.update(purpose="Write to us at another address.")
+    Form.objects.create(slug="free-money", place_id=bytes(shown.uid), list=99, name="x", purpose="", language="en")
+    assert comparing.compare(LATER) == 1
+    assert [(form.slug, form.purpose) for form in Form.objects.all()] == [("thursday", "")]
+
+
+def test_an_organization_that_somebody_made_up_goes(shown: Any) -> None:
+    Place.objects.create(uid=b"m" * 16, name="x", language="en", accent="", box_key=bytes(32), box_number=1)
+    comparing.compare(LATER)
+    assert bytes(Place.objects.get().uid) == bytes(shown.uid)
+
+
+def test_what_was_changed_here_alarms_nobody(shown: Any) -> None:
+    change_settings(shown, by=None, now=LATER, name="Lantern of the North")
+    assert comparing.compare(LATER + timedelta(seconds=1)) == 0
+    assert Place.objects.get().name == "Lantern of the North"
+    Form.objects.all().delete()
+    assert comparing.compare(LATER + timedelta(days=1)) == 0, "a gate that was lost is nobody's deed"
+    assert Form.objects.count() == 1
+    assert told() == 0
