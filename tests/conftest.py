@@ -176,3 +176,12 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         moulds.forget()
+
+
+@pytest.fixture
+def low_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clicks and answers of a letter to anybody are counted, however new they are."""
+    from samizdat.core import totals
+
+    monkeypatch.setattr(totals, "FLOOR", 1)
+    monkeypatch.setattr(totals, "SETTLED_DAYS", 0)

@@ -18,7 +18,7 @@ from django.db.models import F, Sum
 from samizdat.accounts.place import publish as publish_place
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, Folded, LinkTotal
-from samizdat.core import link
+from samizdat.core import link, totals
 from samizdat.core.document.markup import answers_of
 from samizdat.core.document.schema import MAX_ANSWERS
 from samizdat.core.letter.counting import location
@@ -85,24 +85,27 @@ def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
 
 
 def lay_out(edition: Edition) -> None:
-    """Lets the public process know where counted links lead and what answers say. May be repeated; before anything of
-    the letter leaves. One that came from another house without its keys has none: its links lead to that house.
+    """Lets the public process know where counted links lead and what answers say, and of which it counts nothing. May
+    be repeated; before anything of the letter leaves. One that came from another house without its keys has none: its
+    links lead to that house.
     """
     targets: dict[str, dict[str, Any]] = {}
     key = house.keys(edition.organisation).links.get(edition.link_key)
     if key is None:
         return
+    counted = totals.load(edition.counted_places)
     for place, told in _frozen(edition).items():
         codes = Codes(edition.organisation, edition.pk, place, key)
+        uncounted = {} if place in counted else {"uncounted": True}
         for at, url in enumerate(told.get("counted", ())):
-            targets[codes.click(at)] = {"to": location(url)}
+            targets[codes.click(at)] = {"to": location(url)} | uncounted
         asked = told.get("question") or {"answers": ()}
         for at, answer in enumerate(asked["answers"]):
             targets[codes.answer(at)] = {
                 "question": asked["question"],
                 "answer": answer,
                 "language": asked["language"],
-            }
+            } | uncounted
     if targets:
         publish_place(edition.organisation)  # A gate that was lost may not know it yet.
         gate.publish_targets(bytes(edition.organisation.uid), targets)
@@ -112,7 +115,9 @@ def lay_out(edition: Edition) -> None:
 
 
 def add_up(organisation: Any, box: bytes, day: date, counts: Mapping[str, int]) -> None:
-    """Adds what a box of the gate says: code -> presses. Once for each box; codes that are not ours are passed over."""
+    """Adds what a box of the gate says: code -> presses. Once for each box; codes that are not ours, and those
+    of versions that too few people got, are passed over.
+    """
     keys = house.keys(organisation)
     pressed: Counter[tuple[str, int, int]] = Counter()
     for code, count in counts.items():
@@ -123,12 +128,13 @@ def add_up(organisation: Any, box: bytes, day: date, counts: Mapping[str, int]) 
                 continue
             pressed[purpose, token.edition, token.number] += count
     asked = {edition for _purpose, edition, _number in pressed}
-    editions = set(Edition.objects.filter(organisation=organisation, pk__in=asked).values_list("pk", flat=True))
+    editions = Edition.objects.filter(organisation=organisation, pk__in=asked).values_list("pk", "counted_places")
+    counted = {edition: totals.load(places) for edition, places in editions}
     with transaction.atomic():
         if not Folded.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
             return
         for (purpose, edition, number), count in sorted(pressed.items()):
-            if edition in editions:
+            if number >> 16 in counted.get(edition, ()):
                 _add(purpose, edition, number, day, count)
 
 

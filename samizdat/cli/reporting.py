@@ -12,9 +12,14 @@ from samizdat.cli.output import CONTROL, Failed, common, say
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_report(number: int) -> None:
-    """What readers did, as sums: clicks by link and day, answers, replies, complaints. None of fewer than twenty."""
+    """What readers did, as sums: clicks by link and days, answers, replies, complaints. None of fewer than twenty.
+
+    Clicks and answers are counted where at least 200 people who have been subscribed for 30 days get the letter, and
+    rounded to tens below 1,000.
+    """
     found = campaign_numbered(number)
     from samizdat.campaigns import languages
+    from samizdat.core import totals
     from samizdat.delivery import sums
 
     whole = languages.whole(found)
@@ -27,6 +32,8 @@ def campaign_report(number: int) -> None:
         "id": whole.pk,
         "counts_clicks": sums.counted(whole),
         "fewest": sums.FEWEST,
+        "floor": totals.FLOOR,
+        "counted": bool(whole.edition.counted_places),
         "links": [_link(one) for one in sums.links(whole)],
         "questions": [_question(one) for one in sums.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),
@@ -63,6 +70,9 @@ def _language(one: Any) -> dict[str, Any]:
 def _lines(told: dict[str, Any]) -> list[str]:
     lines = [f"Campaign {told['id']}: sums of everybody, none of fewer than {told['fewest']}."]
     lines += [] if told["counts_clicks"] else [f"{'':14}Its links lead where they say, so no clicks are counted."]
+    if (told["links"] or told["questions"]) and not told["counted"]:
+        sentence = "people who have been subscribed for 30 days got it, so no clicks or answers are counted."
+        lines.append(f"{'':14}Fewer than {told['floor']} {sentence}")
     for link in told["links"]:
         lines.append(_line(link, f"clicks  {link['number']}. {link['url']}", link["version"]))
         lines += [f"{'':14}{day['from']} to {day['to']}: {day['count']:,}" for day in link["days"]]

@@ -1,33 +1,30 @@
 """What may be said of the sums of a letter: presses of its links, answers to its question, replies. None below twenty,
-and none of what few people got. Every door that shows one asks here.
+and no click or answer of what few people got. Every door that shows one asks here.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from samizdat import wording
 from samizdat.audience import queries as audience
 from samizdat.campaigns import contest, counting, languages
 from samizdat.campaigns.draft import draft_of
+from samizdat.core import totals
 from samizdat.core.contest import NAMES
+from samizdat.core.totals import FEWEST, Span, is_few, rounded
 from samizdat.delivery.actions.contest import parts
 from samizdat.delivery.actions.speaking import Spoken, books
 
-# Fewer people than this are not shown by what they did (issue of the letters, part 9).
-FEWEST = 20
 # What stands in a file or a table where one to nineteen people are behind a number.
 FEW = f"<{FEWEST}"
-
-type Span = tuple[date, date, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """version: of the letter that it stands in, "" where there is one. spans: by days; none where few. few: the sum is
-    not said, since it is small or few people got that version.
+    """version: of the letter that it stands in, "" where there is one. total: rounded. spans: by days; none where few.
+    few: the sum is not said, since it is small or few people got that version.
     """
 
     number: int
@@ -44,7 +41,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """answers: (answer, how often it was given, whether that is not said). few: people got that version."""
+    """answers: (answer, how often it was given, rounded, whether that is not said). few: people got that version."""
 
     place: int
     version: str
@@ -76,10 +73,6 @@ class Heard:
         return is_few(self.complaints)
 
 
-def is_few(people: int) -> bool:
-    return 0 < people < FEWEST
-
-
 def shown(people: int) -> str:
     """A number as others may have it: none, or enough people not to be somebody."""
     return FEW if is_few(people) else str(people)
@@ -95,20 +88,28 @@ def nobody(campaign: Any) -> set[int]:
 
 
 def too_few(campaign: Any) -> set[int]:
-    """Places of the versions that fewer than twenty people got. What became of their links is not said, however high
-    the sum is: whoever sends a letter to one reader and presses its link twenty times himself would see her press.
+    """Places of the versions whose clicks and answers are not counted, or that fewer than the floor got by now. What
+    became of them is not said, however high the sum is: whoever sends a letter to one reader and presses its link
+    twenty times himself would see her press.
     """
+    edition = getattr(campaign, "edition", None)
+    counted = totals.load(edition.counted_places) if edition else frozenset()
+    return {place for place, many in _reached(campaign).items() if place not in counted or many < totals.FLOOR}
+
+
+def _reached(campaign: Any) -> dict[int, int]:
+    """Place of a version -> how many accepted it."""
     found = parts(campaign)
     if not found:
         spoken = books(campaign)
         if not spoken:
-            return {0} if campaign.accepted < FEWEST else set()
+            return {0: campaign.accepted}
         got = {one.place: one.counts.get("accepted", 0) if one.counts else one.people for one in spoken}
-        return {place for place, many in got.items() if min(many, campaign.accepted) < FEWEST}
+        return {place: min(many, campaign.accepted) for place, many in got.items()}
     got = {part.version.place if part.version else campaign.test_winner: 0 for part in found}
     for part in found:
         got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
-    return {place for place, many in got.items() if place is not None and many < FEWEST}
+    return {place: many for place, many in got.items() if place is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +151,6 @@ def counted(campaign: Any) -> bool:
     return draft_of(campaign).links == "counted"
 
 
-def spans(days: Mapping[date, int]) -> list[Span]:
-    """(first day, last day, presses): days of fewer than twenty stand together with those beside them, so that none of
-    the small numbers can be worked out of the sum. [] where all together are fewer.
-    """
-    found: list[Span] = []
-    begun: Span | None = None
-    for day, count in sorted(days.items()):
-        begun = (begun[0] if begun else day, day, (begun[2] if begun else 0) + count)
-        if begun[2] >= FEWEST:
-            found.append(begun)
-            begun = None
-    if begun and found:
-        first, _last, count = found.pop()
-        found.append((first, begun[1], count + begun[2]))
-    return found
-
-
 def links(campaign: Any) -> list[Link]:
     """In the order of the letter, version by version; [] where nothing is counted."""
     if not counted(campaign):
@@ -179,8 +163,8 @@ def links(campaign: Any) -> list[Link]:
             number,
             names[one.place],
             one.url,
-            one.total,
-            spans(one.days) if one.place not in quiet else [],
+            rounded(one.total),
+            totals.spans(one.days) if one.place not in quiet else [],
             is_few(one.total) or one.place in quiet,
         )
         for number, one in enumerate(found, start=1)
@@ -201,7 +185,7 @@ def questions(campaign: Any) -> list[Question]:
             one.place,
             names[one.place],
             one.question,
-            [(answer, count, is_few(count) or one.place in quiet) for answer, count in one.answers],
+            [(answer, rounded(count), is_few(count) or one.place in quiet) for answer, count in one.answers],
             one.place in quiet,
         )
         for one in found

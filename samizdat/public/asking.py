@@ -31,7 +31,7 @@ def answer(request: HttpRequest, code: str) -> HttpResponse:
     """GET and HEAD show what would be counted; a POST counts it."""
     place, code, said = counting.target_of(request, code, "question")
     with override(said["language"]):
-        if request.method != "POST":
+        if request.method != "POST" or "uncounted" in said:
             return _page(request, place, code, said)
         stamp = posted_of(request).get("stamp", "")
         old = stamps.age(tokens.stamp_secrets(bytes(place.uid)), code, stamp, time.time())

@@ -109,8 +109,9 @@ def target_of(request: HttpRequest, code: str, what: str) -> tuple[Place, str, d
 
 @takes("GET", "HEAD")
 def follow(request: HttpRequest, code: str) -> HttpResponse:
-    """Leads on to where a counted link of a letter leads. HEAD is how programs look at links, and counts nothing."""
+    """Leads on to where a counted link of a letter leads. HEAD is how programs look at links, and counts nothing.
+    Nor does a letter that few people got."""
     place, code, said = target_of(request, code, "to")
-    if request.method == "GET":
+    if request.method == "GET" and "uncounted" not in said:
         tally.add(place, code, timezone.now())
     return HttpResponseRedirect(said["to"])

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.core import totals
 from samizdat.delivery import sums
-from samizdat.delivery.sums import FEW, FEWEST, shown
+from samizdat.delivery.sums import FEW
 from samizdat.web import charts
 
 # Links of the picture; the table has all of them.
@@ -23,7 +24,8 @@ def table(campaign: Any) -> dict[str, Any] | None:
         "rows": rows,
         "bars": charts.bars(drawn) if drawn else None,
         "by_day": [row for row in rows if row.spans],
-        "fewest": FEWEST,
+        "floor": totals.FLOOR,
+        "uncounted": bool(rows) and not campaign.edition.counted_places,
     }
 
 
@@ -59,6 +61,8 @@ def asked(campaign: Any) -> list[dict[str, Any]]:
                 "rows": one.answers,
                 "bars": charts.bars(loud) if loud else None,
                 "total": one.total,
+                "uncounted": not campaign.edition.counted_places,
+                "floor": totals.FLOOR,
             }
         )
     return told
@@ -67,7 +71,7 @@ def asked(campaign: Any) -> list[dict[str, Any]]:
 def answer_rows(campaign: Any) -> list[list[str]]:
     """Part, name, how often: for the file of a report."""
     return [
-        [_("answer"), answer + _in(one.version), FEW if one.few else shown(count)]
+        [_("answer"), answer + _in(one.version), FEW if few else str(count)]
         for one in sums.questions(campaign)
-        for answer, count, _few in one.answers
+        for answer, count, few in one.answers
     ]

@@ -9,7 +9,7 @@ from samizdat.campaigns import counting
 from samizdat.campaigns.draft import draft_of
 from samizdat.core import contest
 from samizdat.delivery.actions.contest import Part, parts
-from samizdat.delivery.sums import FEWEST, too_few
+from samizdat.delivery.sums import FEWEST, is_few, rounded, too_few
 from samizdat.web import words
 from samizdat.web.templatetags.desk import moment
 
@@ -46,13 +46,13 @@ def _unsaid(campaign: Any) -> set[int]:
     """Versions of which one link has too few clicks to say: the sum of all its links would say it."""
     if campaign.test_by != "clicks" or campaigns.link_of(campaign):
         return set()
-    return {one.place for one in counting.pressed(campaign.edition) if 0 < one.total < FEWEST}
+    return {one.place for one in counting.pressed(campaign.edition) if is_few(one.total)}
 
 
 def _few_left(campaign: Any, found: list[Part]) -> bool:
     """Whether one of the numbers of those who left is small: with the others and their sum it could be worked out."""
     by_version = [part.version.left for part in found if part.version]
-    return any(0 < many < FEWEST for many in (*by_version, campaign.left_by_letter - sum(by_version)))
+    return any(is_few(many) for many in (*by_version, campaign.left_by_letter - sum(by_version)))
 
 
 def _row(
@@ -76,8 +76,8 @@ def _row(
         "left": version.left if version else None,
         "few_left": bool(version) and (few_left or part.frozen < FEWEST),
         "replies": version.replies if version else None,
-        "presses": pressed if version else None,
-        "few_presses": 0 < pressed < FEWEST or (version is not None and version.place in unsaid),
+        "presses": rounded(pressed) if version else None,
+        "few_presses": is_few(pressed) or (version is not None and version.place in unsaid),
     }
 
 

@@ -83,6 +83,7 @@ def test_the_rest_waits_for_the_winner_that_a_person_chooses(house: House, serve
     assert queries.recount(campaign).accepted == 50
 
 
+@pytest.mark.usefixtures("low_floor")
 @pytest.mark.parametrize("way", ["replies", "unsubscribes", "clicks"])
 def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, way: str) -> None:
     house.people(20)
@@ -177,6 +178,7 @@ def test_what_is_no_test_is_a_sentence(house: House, changes: Any, more: Any, fi
     assert refused.value.field == field
 
 
+@pytest.mark.usefixtures("low_floor")
 @pytest.mark.django_db(transaction=True)
 def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(house: House) -> None:
     house.people(20)
@@ -195,6 +197,14 @@ def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(hous
     actions.save(later, draft_of(later).with_(links="direct"), version=later.version, by=None, now=now)
     with pytest.raises(BadTest, match="does not count clicks"):
         release(later, now=now)
+
+
+def test_clicks_decide_nothing_where_a_version_goes_to_few(house: House) -> None:
+    """The first of A's two readers who clicks would be the one that makes it win."""
+    house.people(20)
+    with pytest.raises(BadTest, match="at least 200 people") as refused:
+        in_test(house, way="clicks")
+    assert refused.value.field == "way" and Campaign.objects.get().state == "draft"
 
 
 def test_a_version_that_nobody_would_get_and_a_time_that_is_over_stop_the_release(house: House) -> None:

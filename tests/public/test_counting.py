@@ -51,6 +51,13 @@ def test_it_leads_on_and_the_sum_has_no_time_and_no_reader(reader: Client, tally
     assert Intake.objects.count() == 1
 
 
+def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: counting.Tally) -> None:
+    actions.publish_targets(UID, {CODE: {"to": TO, "uncounted": True}})
+    assert reader.get(f"/l/{CODE}")["Location"] == TO
+    tally.flush()
+    assert not Intake.objects.exists()
+
+
 @pytest.mark.usefixtures("tally")
 def test_it_leads_nowhere_but_where_a_letter_said(reader: Client) -> None:
     other = link.make(KEY, "click", 4, 1)

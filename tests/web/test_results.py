@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from samizdat.audience.actions import suppress
 from samizdat.campaigns import actions, languages, queries
 from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.models import AnswerTotal, Campaign, EditionVariant, LinkTotal
+from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, EditionVariant, LinkTotal
 from samizdat.cli import opening
 from samizdat.cli.__main__ import samizdat
 from samizdat.cli.books import status_of
@@ -88,14 +88,17 @@ def test_a_search_through_many_letters_can_go_further_back(here: House, monkeypa
     assert [row.subject for row in rows] == ["What the river took"]
 
 
-def _counted(here: House, presses: list[dict[int, int]], people: int = 60) -> int:
-    """A finished letter to so many people, with a counted link for each of `presses`: day of November -> how often."""
+def _counted(here: House, presses: list[dict[int, int]], people: int = 260) -> int:
+    """A finished letter to so many people who have long been subscribed, with a counted link for each of `presses`:
+    day of November -> how often.
+    """
     body = " ".join(f"[Link](https://paper.example/{at})" for at in range(len(presses)))
     campaign = make_campaign(here, "Counted")
     draft = draft_of(campaign).with_(body=body, links="counted", format="markdown")
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     campaign = release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=people, accepted=people)
+    Edition.objects.filter(campaign=campaign).update(counted_places="0")
     for link, days in enumerate(presses):
         for day, count in days.items():
             LinkTotal.objects.create(edition=campaign.edition, place=0, link=link, day=date(2026, 11, day), count=count)
@@ -104,19 +107,19 @@ def _counted(here: House, presses: list[dict[int, int]], people: int = 60) -> in
 
 @pytest.mark.django_db
 def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -> None:
-    number = _counted(here, [{24: 30, 25: 3, 26: 21, 27: 4}, {24: 19}, {}])
+    number = _counted(here, [{24: 230, 25: 3, 26: 221, 27: 4}, {24: 19}, {}])
     client = desk("viewer")
     text = client.get(_to(here, "report", number)).content.decode()
     assert "https://paper.example/0" in text and "sums of links and days, of nobody" in text
     assert text.count("too few to say") == 1 and "None: we do not record" not in text
     rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0].startswith("link")]
     assert rows == [
-        ["1: https://paper.example/0", "58"],
+        ["1: https://paper.example/0", "460"],
         ["2: https://paper.example/1", "<20"],
         ["3: https://paper.example/2", "0"],
         # The 25th stands with the 26th, the 27th with both, so that no small number is the difference of two others.
-        ["1: 2026-11-24 – 2026-11-24", "30"],
-        ["1: 2026-11-25 – 2026-11-27", "28"],
+        ["1: 2026-11-24 – 2026-11-24", "230"],
+        ["1: 2026-11-25 – 2026-11-27", "230"],
     ]
 
 
@@ -127,17 +130,17 @@ def test_the_command_line_says_the_same_sums(here: House, monkeypatch: pytest.Mo
     def said(number: int, *more: str) -> Any:
         return CliRunner().invoke(samizdat, ["campaign", "report", str(number), *more])
 
-    number = _counted(here, [{24: 30, 25: 3, 26: 21, 27: 4}, {24: 19}, {}])
+    number = _counted(here, [{24: 230, 25: 3, 26: 221, 27: 4}, {24: 19}, {}])
     suppress(here.organisation, "complaint", address="loud@post.example", now=NOW)
     told = json.loads(said(number, "--json").stdout)
-    first, then = ("2026-11-24", "2026-11-24", 30), ("2026-11-25", "2026-11-27", 28)
+    first, then = ("2026-11-24", "2026-11-24", 230), ("2026-11-25", "2026-11-27", 230)
     days = [[tuple(day.values()) for day in link["days"]] for link in told["links"]]
     assert days == [[first, then], [], []]
-    assert [(link["count"], link["few"]) for link in told["links"]] == [(58, False), (None, True), (0, False)]
+    assert [(link["count"], link["few"]) for link in told["links"]] == [(460, False), (None, True), (0, False)]
     assert told["replies"] == {"count": None, "few": False}
     assert told["complaints_by_any_letter"] == {"count": None, "few": True}
     lines = said(number).stdout
-    assert "58  clicks  1. https://paper.example/0" in lines and "few  clicks  2." in lines
+    assert "460  clicks  1. https://paper.example/0" in lines and "few  clicks  2." in lines
     spoken = json.loads(said(_in_languages(here, {"en": 400, "ru": 60, "fa": 9}), "--json").stdout)["languages"]
     assert [(one["language"], one["people"], one["accepted"]["count"], one["refused"]["count"]) for one in spoken] == [
         ("English", 400, 399, None), ("Persian, Russian", 69, 67, None),
@@ -158,6 +161,31 @@ def test_of_a_letter_to_few_no_press_is_said_however_many_there_are(here: House,
 
 
 @pytest.mark.django_db
+def test_a_sum_moves_by_tens_and_days_of_few_presses_are_not_said(here: House, desk: Desk) -> None:
+    """Nobody who looks every minute sees the minute in which one more reader pressed."""
+    number, client = _counted(here, [{24: 31, 25: 33}]), desk("viewer")
+
+    def said() -> list[list[str]]:
+        rows = _cells(client.get(_to(here, "report-file", number)))
+        return [row[1:] for row in rows if row[0].startswith("link")]
+
+    assert said() == [["1: https://paper.example/0", "60"]]
+    LinkTotal.objects.filter(count=33).update(count=34)
+    assert "By days" not in client.get(_to(here, "report", number)).content.decode()
+    assert said() == [["1: https://paper.example/0", "70"]]
+    LinkTotal.objects.filter(count=34).update(count=43)
+    assert said() == [["1: https://paper.example/0", "70"]]
+
+
+@pytest.mark.django_db
+def test_a_letter_whose_clicks_are_not_counted_says_why(here: House, desk: Desk) -> None:
+    number = _counted(here, [{}])
+    Edition.objects.update(counted_places="")
+    page = desk("viewer").get(_to(here, "report", number)).content.decode()
+    assert "at least 200 people who have been subscribed for 30 days" in page
+
+
+@pytest.mark.django_db
 def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -> None:
     campaign = make_campaign(here, "Asked")
     asked = {"type": "question", "attrs": {"question": "Thursdays?", "answers": ["Yes", "No", "=Both()"]}}
@@ -165,8 +193,9 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     draft = draft_of(campaign).with_(body=body, format="blocks")
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
-    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=60, accepted=60)
-    for answer, count in enumerate((40, 19)):
+    Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=260, accepted=260)
+    Edition.objects.filter(pk=edition.pk).update(counted_places="0")
+    for answer, count in enumerate((44, 19)):
         AnswerTotal.objects.create(edition=edition, place=0, answer=answer, count=count)
     client = desk("viewer")
     shown = client.get(_to(here, "report", campaign.pk))

@@ -36,7 +36,7 @@ TODAY = NOW.date()
 
 
 @pytest.fixture
-def letter(lantern: Any, thursday: Any) -> Campaign:
+def letter(lantern: Any, thursday: Any, low_floor: None) -> Campaign:
     """A released letter to five readers with two counted links, in two versions."""
     for number in range(5):
         audience.add_subscriber(lantern, f"ada{number}@post.example", thursday, consent="So.", now=NOW)
@@ -125,6 +125,7 @@ def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern
     assert counting.pressed(campaign.edition) == []
 
 
+@pytest.mark.usefixtures("low_floor")
 def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: Any) -> None:
     audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
     draft = Draft("News", "", "Lantern", "letter@lantern.example", "", json.dumps(QUESTION), "blocks")

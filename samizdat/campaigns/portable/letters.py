@@ -36,7 +36,7 @@ from samizdat.campaigns.models import (
 )
 from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
-from samizdat.core import consent
+from samizdat.core import consent, totals
 from samizdat.core.message import loads
 from samizdat.core.templating import Arrangement
 from samizdat.events.actions import record
@@ -48,7 +48,7 @@ FOLDER = "letters/"
 OVER, GOING = ("finished", "cancelled"), ("sending", "paused", "waiting")
 MOMENTS = ("created", "changed", "due", "released", "finished")
 # Columns of an edition that go along as they are.
-EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages")
+EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages", "counted_places")
 
 
 class Letters:
@@ -240,6 +240,7 @@ def _insist_on_edition(told: dict[str, Any]) -> None:
         fits = fits and isinstance(one["details"], dict) and "subject" in one["details"]
     lengths = {"message_id_domain": 253, "archive_slug": 40, "marks": 80, "languages": 120}
     fits = fits and all(len(str(told[name])) <= most for name, most in lengths.items())
+    fits = fits and len(totals.dump(totals.load(str(told.get("counted_places", ""))))) <= 400
     fits = fits and all(0 < int(one["place"]) < 255 and int(one["people"]) >= 0 for one in told["variants"])
     if not fits or datetime.fromisoformat(told["created"]).tzinfo is None:
         raise ValueError
@@ -329,7 +330,7 @@ def _make_edition(campaign: Campaign, told: dict[str, Any]) -> None:
     slug = str(told["archive_slug"])
     if slug and Edition.objects.filter(archive_slug=slug).exists():
         slug = ""
-    columns = {name: told[name] for name in EDITION} | {"archive_slug": slug}
+    columns = {name: told.get(name, "") for name in EDITION} | {"archive_slug": slug}
 
     def closed(one: dict[str, Any], of: str = "") -> dict[str, bytes]:
         compiled = base64.b64decode(one["compiled"])

@@ -11,7 +11,7 @@ from samizdat.campaigns import contest as contests
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.campaigns.portable.belongings import Belongings
 from samizdat.campaigns.portable.letters import OVER, Letters, moment
-from samizdat.core import contest
+from samizdat.core import contest, totals
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
@@ -84,7 +84,10 @@ class Tests(Belongings):
 
 def _told(home: House, row: Variant) -> dict[str, Any]:
     words = open_json(home.keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}
-    return {"letter": row.letter_id, "words": words, **{name: getattr(row, name) for name in SUMS}}
+    sums = {name: getattr(row, name) for name in SUMS}
+    # As the report says them: what it keeps back leaves the house as none.
+    sums["presses"] = 0 if totals.is_few(row.presses) else totals.rounded(row.presses)
+    return {"letter": row.letter_id, "words": words, **sums}
 
 
 def _version(told: dict[str, Any]) -> tuple[int | None, dict[str, str], dict[str, int]]:

@@ -17,6 +17,7 @@ from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import contest
 from samizdat.delivery.actions import fencing, resending, rounds
 from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.flooring import settle_what_counts
 from samizdat.delivery.actions.holds import read_quiet
 from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
 from samizdat.delivery.engine.locks import only_release
@@ -94,6 +95,7 @@ def release(
                 if campaign.segment is None
                 else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
             )
+        settle_what_counts(campaign, edition, now)
         columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
         counting.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         unsure = unsure or campaign.unsure_policy
