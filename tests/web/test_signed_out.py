@@ -254,7 +254,11 @@ def test_what_somebody_was_sure_of_is_asked_again(here: House, desk: Desk) -> No
     for name, args, typed in (
         ("exports", [], everybody),
         ("bulk", [], erasing),
-        ("import", [run.pk], {"then": "start", "list": str(here.list.pk), "basis": "They asked at the fair."}),
+        (
+            "import",
+            [run.pk],
+            {"then": "start", "u-0": "1", "s-0": "subscribed", "list": str(here.list.pk), "basis": "At the fair."},
+        ),
     ):
         address = _to(here, name, *args)
         marked = {signed_out.MARK: signed_out.mark(here.people["admin"], address, address)}
