@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -96,6 +97,15 @@ def quick_passwords() -> Iterator[None]:
         for cost, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
             patch.setattr(Argon2PasswordHasher, cost, least)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
+    opened subscribers, and which box waits until when."""
+    for name in ("samizdat.audience.watching", "samizdat.worker.boxes"):
+        if (module := sys.modules.get(name)) is not None:
+            module.forget()
 
 
 # What the product gives up for now after a part of a second, so that others have their turn.

@@ -104,10 +104,20 @@ class _LongerAndLonger:
     def forget(self, row: int) -> None:
         self._again.pop(row, None)
 
+    def clear(self) -> None:
+        self._again.clear()
+
 
 waits = _LongerAndLonger()
 # Up to where boxes that were put off have been looked through, by the kinds of a loop and its place.
 _walked: dict[tuple[tuple[str, ...], bytes | None], int] = {}
+
+
+def forget() -> None:
+    """As in a process that begins: for tests."""
+    waits.clear()
+    for kept in (_walked, _unknown, _keyless):
+        kept.clear()
 
 
 @dataclass(frozen=True, slots=True)
