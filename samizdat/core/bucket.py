@@ -1,5 +1,6 @@
 """A token bucket: so many a second in the long run, so many at once."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -14,7 +15,10 @@ class Bucket:
 
     def wait(self, now: float, many: float = 1.0) -> float:
         """Seconds until there is enough; 0.0 where there is."""
-        return max(0.0, many - self._level(now)) / self.a_second
+        missing = max(0.0, many - self._level(now))
+        if missing and not self.a_second:
+            return math.inf
+        return missing and missing / self.a_second
 
     def take(self, now: float, many: float = 1.0) -> float:
         """The same; where it is 0.0 they are taken."""

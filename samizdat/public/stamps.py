@@ -21,6 +21,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from samizdat.core.bucket import Bucket
+
 # Seconds. Nobody reads a form and types an address in less than the first; a page left open for a day is old.
 YOUNGEST, OLDEST = 2, 24 * 3600
 # Leading zero bits: 65,536 hashes on average, a second or two of an old phone.
@@ -78,21 +80,19 @@ class Purses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._held: OrderedDict[str, Bucket] = OrderedDict()
         self._lock = threading.Lock()
 
     def take(self, *wanted: tuple[str, float, float]) -> bool:
         """One from each of (name, a second, at once), or none from any."""
         now = self._clock()
         with self._lock:
-            left = {}
-            for name, rate, most in wanted:
-                held, at = self._held.get(name, (most, now))
-                left[name] = min(most, held + (now - at) * rate)
-            if min(left.values()) < 1:
+            buckets = {name: self._held.get(name) or Bucket(most, rate) for name, rate, most in wanted}
+            if any(bucket.wait(now) for bucket in buckets.values()):
                 return False
-            for name, held in left.items():
-                self._held[name] = (held - 1, now)
+            for name, bucket in buckets.items():
+                bucket.take(now)
+                self._held[name] = bucket
                 self._held.move_to_end(name)
             while len(self._held) > MOST_PURSES:
                 self._held.popitem(last=False)
