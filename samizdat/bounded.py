@@ -110,7 +110,7 @@ class _Helper:
     def work(self, asked: Any, until: float) -> Any:
         seconds = until - time.monotonic()
         if self._process is None:
-            self._process = _started()
+            self._process = processes.reader("samizdat.bounded")
         try:
             _send(self._process.stdin, pickle.dumps((seconds, *asked)))
             answer = self._answer(until)
@@ -186,21 +186,8 @@ def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> 
 # -- the helper's side ------------------------------------------------------------------------------------------------
 
 
-def _started() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        processes.command("samizdat.bounded"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=processes.bare_environment(),
-    )
-
-
 def main() -> int:
-    # What a library prints by mistake must not stand between two answers.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    processes.close_memory()
-    processes.keep_privileges_low()
+    out = processes.begin_reading()
     _limit(resource.RLIMIT_DATA, MEMORY)
     while (asked := _receive(sys.stdin.buffer)) is not None:
         seconds, name, args, more = pickle.loads(asked)  # noqa: S301  written by the process that began us

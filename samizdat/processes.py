@@ -4,8 +4,10 @@ import contextlib
 import ctypes
 import os
 import resource
+import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from samizdat.options import OPTIONS
 
@@ -43,6 +45,21 @@ def command(module: str, *words: str) -> list[str]:
     somebody's exports would be run there instead of Python's own, with our keys in hand.
     """
     return [sys.executable, "-P", "-m", module, *words]
+
+
+def reader(module: str) -> subprocess.Popen[bytes]:
+    """A process that works on what strangers wrote: it is asked on standard input and answers on standard output."""
+    return subprocess.Popen(command(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=bare_environment())
+
+
+def begin_reading() -> BinaryIO:
+    """In such a process, first of all: it is closed off. Where its answers go: what a library prints by mistake does
+    not stand between two of them."""
+    out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(2, 1)
+    close_memory()
+    keep_privileges_low()
+    return out
 
 
 # An environment is read by whoever takes its process, and somebody's passwords for other things may stand in ours. So

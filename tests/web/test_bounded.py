@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from samizdat import bounded
+from samizdat import bounded, processes
 from samizdat.campaigns import actions, pictures, pixels
 from samizdat.campaigns.errors import BadPicture, LetterHasFlaws
 from samizdat.core.letter import Content, Letter, render
@@ -92,7 +92,7 @@ def test_a_helper_that_was_taken_over_runs_nothing_here() -> None:
 def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
     monkeypatch.setenv("SAMIZDAT_KEY_FILE", "/secret")
-    helper = bounded._started()
+    helper = processes.reader("samizdat.bounded")
     try:
         assert b"secret" not in Path(f"/proc/{helper.pid}/environ").read_bytes()
     finally:

@@ -84,12 +84,7 @@ class _Child:
         self._stopped = False
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            processes.command("samizdat.audience.incoming.process"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=processes.bare_environment(),
-        )
+        self._process = processes.reader("samizdat.audience.incoming.process")
         _send(self._process.stdin, *self._first)
         threading.Thread(target=self._receive, daemon=True).start()
         return self
@@ -211,9 +206,7 @@ def _value_or_raise(kind: bytes, told: Any) -> Any:
 
 
 def main() -> int:
-    # What a library prints by mistake must not stand between two frames.
-    out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
-    os.dup2(2, 1)
+    out = processes.begin_reading()
     first = _receive(sys.stdin.buffer)
     if first is None:
         return 1
@@ -227,8 +220,6 @@ def main() -> int:
 
 def keep_to(limits: Limits) -> None:
     """Where the system knows no such limits (macOS has none for memory) only those it knows hold."""
-    processes.close_memory()
-    processes.keep_privileges_low()
     for kind, most in ((resource.RLIMIT_DATA, limits.memory), (resource.RLIMIT_CPU, limits.seconds)):
         with contextlib.suppress(ValueError, OSError):
             # One second more for the hard limit: at the soft one the kernel says why, at the hard one it kills.
