@@ -89,14 +89,26 @@ def quick_emptying() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_passwords() -> Iterator[None]:
-    """Argon2 takes an eighth of a second on purpose. It is the same with less memory and one round."""
-    from django.contrib.auth.hashers import Argon2PasswordHasher
+def quick_passwords() -> Iterator[dict[str, int]]:
+    """Argon2 takes a twentieth of a second on purpose, and a test has several people. It is the same with less memory
+    and one round. Yields the product's own figures."""
+    from samizdat.accounts.hashers import Argon2
 
+    quick = {"time_cost": 1, "memory_cost": 8}
+    own = {cost: getattr(Argon2, cost) for cost in quick}
     with pytest.MonkeyPatch.context() as patch:
-        for cost, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
-            patch.setattr(Argon2PasswordHasher, cost, least)
-        yield
+        for cost, least in quick.items():
+            patch.setattr(Argon2, cost, least)
+        yield own
+
+
+@pytest.fixture
+def real_passwords(quick_passwords: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are kept by the product, for tests of what they cost."""
+    from samizdat.accounts.hashers import Argon2
+
+    for cost, figure in quick_passwords.items():
+        monkeypatch.setattr(Argon2, cost, figure)
 
 
 @pytest.fixture(autouse=True)

@@ -158,11 +158,13 @@ def test_of_twelve_wrong_passwords_at_once_no_more_are_looked_at_than_are_free(c
 # -- what a password costs
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_a_password_takes_nineteen_megabytes_and_one_thread() -> None:
     assert "$m=19456,t=2,p=1$" in make_password(PASSWORD)
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("real_passwords")
 def test_a_password_kept_at_a_hundred_megabytes_is_kept_anew_at_the_next_sign_in(clara: Person) -> None:
     Person.objects.filter(pk=clara.pk).update(
         password=Argon2PasswordHasher().encode(PASSWORD, "saltsaltsaltsaltsalt12")
