@@ -74,8 +74,8 @@ OPTIONS = (
     Option(
         "SAMIZDAT_CONFIRMATIONS",
         "1000",
-        "Mails an hour and organisation that ask whether a sign-up was hers. As many more wait; then forms ask to come "
-        "back later. A flood must not spend the good name of a relay.",
+        "Mails an hour and organisation that ask whether a sign-up was theirs. As many more wait; then forms ask to "
+        "come back later. A flood must not spend the good name of a relay.",
     ),
     Option(
         "SAMIZDAT_UPLOADS",

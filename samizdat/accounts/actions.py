@@ -238,7 +238,7 @@ def check_password(password: str, person: Person | None = None) -> None:
 
 
 def set_password(person: Person, password: str, *, save: bool = True) -> None:
-    """Errors: PasswordWeak. Every other session of hers ends, since the session hash changes with the password, and
+    """Errors: PasswordWeak. Every other session of theirs ends, since the session hash changes with the password, and
     whoever tried the old one too often need not wait."""
     check_password(password, person)
     person.set_password(password)
@@ -257,7 +257,7 @@ def give_role(
     now: datetime,
     approved: bool = False,
 ) -> PendingChange | None:
-    """Adds her or changes her role; what one admin may not do alone waits (changes.py). Errors: LastAdmin,
+    """Adds a person or changes their role; what one admin may not do alone waits (changes.py). Errors: LastAdmin,
     AccountError."""
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
@@ -282,14 +282,14 @@ def give_role(
 
 
 def _raises(before: str, role: str) -> bool:
-    """Whether she may do more afterwards. A new viewer may do nothing at all."""
+    """Whether a person may do more afterwards. A new viewer may do nothing at all."""
     return ROLES.index(role) < (ROLES.index(before) if before else ROLES.index("viewer"))
 
 
 def remove_person(
     person: Person, organisation: Organisation, *, by: Person | None, now: datetime, approved: bool = False
 ) -> PendingChange | None:
-    """Ends her membership and her sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
+    """Ends a membership and its sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(organisation, person, by)
         is_admin = Membership.objects.filter(person=person, organisation=organisation, role="admin").exists()
@@ -303,7 +303,7 @@ def remove_person(
 
 
 def sign_out_everywhere(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
-    """Her sessions end at once, a stolen one too; she signs in again with her password."""
+    """All sessions of a person end at once, a stolen one too; they sign in again with their password."""
     with transaction.atomic():
         Session.objects.filter(person=person).delete()
         record("person.signed_out", organisation, now=now, by=by, about=person.id)

@@ -13,7 +13,7 @@ from samizdat.core.address import BadAddress
 
 
 class BlindIndexBackend(BaseBackend):
-    """Finds a person by the blind index of her address. Raises throttle.Throttled and queues.Crowded."""
+    """Finds a person by the blind index of their address. Raises throttle.Throttled and queues.Crowded."""
 
     def authenticate(
         self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any
@@ -42,7 +42,7 @@ class BlindIndexBackend(BaseBackend):
 
 def is_her_password(person: Person, password: str, apart: str) -> bool:
     """Asked of somebody who is signed in. What is wrong counts in this session (`apart`) alone: whoever stole another
-    one shuts her out of nothing. Errors: Throttled, Crowded."""
+    one shuts them out of nothing. Errors: Throttled, Crowded."""
     now, index = timezone.now(), bytes(person.email_index)
     lane = throttle.lane(index, apart)
     throttle.check(lane, now)

@@ -26,7 +26,7 @@ from samizdat.vault.sealed import open_json, seal_json
 log = logging.getLogger("samizdat.worker")
 
 WAIT = timedelta(hours=24)
-# How long somebody has to be an admin before her approval counts: who became one since may be whoever asked.
+# How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
 SEASONED = timedelta(hours=24)
 
 ASKED = "change.asked"

@@ -63,7 +63,7 @@ def forget(key: bytes) -> None:
 
 
 def forget_all(index: bytes) -> None:
-    """Of an address, wherever somebody tried: she has a new password."""
+    """Of an address, wherever somebody tried: its owner has a new password."""
     Attempt.objects.filter(email_index=index).delete()
 
 

@@ -32,7 +32,7 @@ MANY = 1000
 
 
 def open_some(organisation: Any, person: Any, many: int, now: datetime) -> int:
-    """Somebody opens so many. 0: she may. Otherwise she has to wait so many seconds, and the admins are told."""
+    """Somebody opens so many. 0: they may. Otherwise they have to wait so many seconds, and the admins are told."""
     seconds = _take((organisation.pk, person.pk), many, hours.ticks())
     if seconds and not _is_told(organisation, person, now):
         record(ALARM, organisation, now=now, about=person.pk, by=person)

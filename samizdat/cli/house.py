@@ -394,8 +394,8 @@ def person_password(email: str, password_file: str | None) -> None:
 @click.argument("email")
 @common
 def person_sign_in_link(email: str) -> None:
-    """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for her address.
-    She still needs her own password."""
+    """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for their
+    address. They still need their own password."""
     opening.open_house()
     from samizdat.accounts import devices
 

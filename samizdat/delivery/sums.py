@@ -90,7 +90,7 @@ def nobody(campaign: Any) -> set[int]:
 def too_few(campaign: Any) -> set[int]:
     """Places of the versions whose clicks and answers are not counted, or that fewer than the floor got by now. What
     became of them is not said, however high the sum is: whoever sends a letter to one reader and presses its link
-    twenty times himself would see her press.
+    twenty times would see the reader's press.
     """
     edition = getattr(campaign, "edition", None)
     counted = totals.load(edition.counted_places) if edition else frozenset()

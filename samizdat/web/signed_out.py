@@ -38,8 +38,8 @@ MARK, HELD = "keep_typed", "held"
 LONGEST = timedelta(days=1)
 # Characters as they travel. A page takes 4 MB (settings), and the sign-in has a few fields of its own.
 MOST = 3_500_000
-# Fields that are no text of hers: the marks of the form, buttons, which say what to do besides saving, and the words by
-# which somebody is sure: those are asked for again. What is secret is typed anew.
+# Fields that are no text of theirs: the marks of the form, buttons, which say what to do besides saving, and the words
+# by which somebody is sure: those are asked for again. What is secret is typed anew.
 _LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove", "look", "sure", "word"}
 _SECRET = {"password", "old", "private", "secret"}
 _SALT = "samizdat.web.signed_out"

@@ -15,7 +15,7 @@ from samizdat.web.templatetags.desk import moment
 
 
 def watched(many: int = 1) -> Callable[[View], View]:
-    """Of a page with so many addresses; below `door`, which has let her in."""
+    """Of a page with so many addresses; below `door`, which has let them in."""
 
     def mark(view: View) -> View:
         @wraps(view)

@@ -105,7 +105,7 @@ def test_a_box_for_appeals_stands_as_it_is_and_only_what_she_touched_is_sent(rea
         page = reader.post(preferences(), WHOLE | words).content.decode()
         assert sentence in page and ("appeals" in page.lower()) == bool(sentence)
     sent = opened()[before:]
-    # The first three say the same of her settings, so that waits once.
+    # The first three say the same of their settings, so that waits once.
     assert [(one["kind"], one.get("appeals", one.get("what"))) for one in sent] == [
         *(("prefer", ""), ("ask", "asks"), ("prefer", "no")),
     ]

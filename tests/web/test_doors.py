@@ -112,7 +112,7 @@ def test_no_page_shows_a_viewer_the_address_of_a_subscriber(here: House) -> None
             assert not _addresses_in(client.get(_address(pattern, ours))), pattern.name
 
 
-# Made at once for a whole list, by a press that is told to all admins; or of what somebody brought in herself.
+# Made at once for a whole list, by a press that is told to all admins; or of what somebody brought in themselves.
 IN_BULK = {"fetch-export", "rejected"}
 
 

@@ -2,7 +2,7 @@
 
 Asked for at the desk, a plain file, and one that is sealed to a key that is not known here, is held until another admin
 says yes. A sealed one is made after a day in which anybody who works here can stop it; a plain one is only where there
-is no other admin. Who became an admin since yesterday is no other: she may be whoever asked (accounts/changes.py).
+is no other admin. Who became an admin since yesterday is no other: they may be whoever asked (accounts/changes.py).
 """
 
 from datetime import datetime, timedelta

@@ -191,7 +191,6 @@ def _held_facts(request: Any, row: Any) -> dict[str, Any]:
         "row": row,
         "by": _name(row),
         "reason": actions.told_of(row)["reason"],
-        "hers": row.by_id == request.person.pk,
         "agree": request.person in agreeing_ones,
         "alone": agreeing.is_made_alone(row, now),
         "keys": actions.told_of(row)["recipients"],

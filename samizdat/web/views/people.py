@@ -108,7 +108,7 @@ def remove_colleague(request: Any, person_id: int) -> HttpResponse:
 
 @deed(ADMINS)
 def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
-    """Ends her sessions: a stolen one is of no use any more, and her password still is."""
+    """Ends all sessions of a person: a stolen one is of no use any more, and their password still is."""
     member = _member(request, person_id)
     actions.sign_out_everywhere(member.person, request.organisation, by=request.person, now=timezone.now())
     messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
@@ -182,7 +182,7 @@ def password(request: Any) -> HttpResponse:
 
 
 def _is_hers(request: Any, form: ChangePasswordForm, told: str) -> bool:
-    """Whether she gave her present password; what is wrong stands at its field."""
+    """Whether they gave their present password; what is wrong stands at its field."""
     try:
         right = is_her_password(request.person, told, str(request.session.session_key))
     except Throttled as throttled:

@@ -39,7 +39,7 @@ def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, A
         "by": _name(row.by),
         "until": changes.until(row, now),
         "approve": may and request.person in changes.others(row.organisation, row.by, now),
-        "hers": row.by_id == request.person.pk,
+        "is_own": row.by_id == request.person.pk,
     }
 
 
