@@ -14,7 +14,7 @@ from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
-from samizdat.core.outcome import ANSWERS, REASONS, WHO
+from samizdat.core.outcome import ANSWERS, REASONS, WHO, filled
 from samizdat.core.pace import LATER
 from samizdat.core.refusals import NAMES
 from samizdat.core.refusals import REASONS as REFUSALS
@@ -50,8 +50,7 @@ class BarRow:
     @property
     def sentence(self) -> str:
         """What the provider said and what to do, in English."""
-        blank = {"host": self.route, "detail": "", "answer": "", "scheme": "", "user": ""}
-        return REASONS[self.reason].format(**(blank | dict(self.values))) if self.reason in REASONS else ""
+        return filled(REASONS[self.reason], self.route, self.values) if self.reason in REASONS else ""
 
     @property
     def who(self) -> str:
@@ -107,12 +106,8 @@ class RouteRow:
     @property
     def sentence(self) -> str:
         """Why it does not send, in English; empty for a live or paused one."""
-        blank = {"host": self.host or self.name, "detail": "", "answer": "", "scheme": "", "user": ""}
-        return (
-            REASONS[self.reason].format(**(blank | self.values))
-            if self.reason in REASONS and self.state != "live"
-            else ""
-        )
+        shown = self.reason in REASONS and self.state != "live"
+        return filled(REASONS[self.reason], self.host or self.name, self.values) if shown else ""
 
     @property
     def who(self) -> str:

@@ -383,7 +383,7 @@ def why_held(campaign: Any) -> str:
     mailbox providers that refuse us: which, how many emails and what is missing.
     """
     if campaign.reason == "provider":
-        return refusals_told(queries.provider_refusals(campaign))
+        return " ".join(refusals_told(queries.provider_refusals(campaign)))
     if campaign.reason != "barred":
         return campaign_reason(campaign.reason, campaign.waits_until)
     domain = campaign.edition.message_id_domain
@@ -400,17 +400,17 @@ def refusal_reason(row: Any) -> str:
     return _(refusals.REASONS[row.reason]).format(provider=name, count=wording.grouped(row.count), answer=row.answer)
 
 
-def refusals_told(rows: Any) -> str:
-    """All of a campaign, with how many wait."""
+def refusals_told(rows: Any) -> list[str]:
+    """A paragraph for each provider that refuses a campaign, then how many wait and what to do."""
     if not rows:
-        return campaign_reason("provider")
+        return [campaign_reason("provider")]
     waiting = ngettext(
         "%(n)s subscriber waits for this and wasn't marked as bounced.",
         "%(n)s subscribers wait for this; none of them was marked as bounced.",
         rows[0].waiting,
     ) % {"n": wording.grouped(rows[0].waiting)}
-    told = [*map(refusal_reason, rows), *([waiting] if rows[0].waiting else [])]
-    return " ".join([*told, _("Once that is done, choose “Try again”.")])
+    last = [waiting] if rows[0].waiting else []
+    return [*map(refusal_reason, rows), " ".join([*last, _("Once that is done, choose “Try again”.")])]
 
 
 # Why a campaign began to wait, for its timeline.
@@ -443,8 +443,7 @@ def route_reason(row: Any) -> str:
     """Why a route does not send, translated before the server's own words are put in."""
     if row.state == "live" or row.reason not in outcome.REASONS:
         return ""
-    blank = {"host": row.host or row.name, "detail": "", "answer": "", "scheme": "", "user": ""}
-    return _(outcome.REASONS[row.reason]).format(**(blank | row.values))
+    return outcome.filled(_(outcome.REASONS[row.reason]), row.host or row.name, row.values)
 
 
 def route_actor(row: Any) -> str:
@@ -456,8 +455,7 @@ def bar_reason(row: Any) -> str:
     """Why a route takes no letters from a domain: delivery.queries.BarRow."""
     if row.reason not in outcome.REASONS:
         return ""
-    blank = {"host": row.route, "detail": "", "answer": "", "scheme": "", "user": ""}
-    return _(outcome.REASONS[row.reason]).format(**(blank | dict(row.values)))
+    return outcome.filled(_(outcome.REASONS[row.reason]), row.route, row.values)
 
 
 def bar_actor(row: Any) -> str:
@@ -493,5 +491,4 @@ def tested(verdict: Any, name: str) -> str:
     """What a route said when it was asked."""
     if verdict.reason not in outcome.REASONS:
         return str(verdict.sentence)
-    blank = {"host": name, "detail": "", "answer": "", "scheme": "", "user": ""}
-    return _(outcome.REASONS[verdict.reason]).format(**(blank | verdict.values))
+    return outcome.filled(_(outcome.REASONS[verdict.reason]), name, verdict.values)

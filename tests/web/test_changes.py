@@ -32,6 +32,7 @@ def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, ver
     vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
     link = vera.post(_to(here, "people"), {"role": "admin", "note": "Thief"}).content.decode()
     assert "It opens once another admin has approved it" in link
+    assert vera.get(_to(here, "people")).content.decode().count("waits for approval</a>") == 1
     came = Client().get(link[link.index("/come-in/") :].split("<")[0])
     assert (came.status_code, "waits for the approval" in came.content.decode()) == (403, True)
     house.refresh_from_db()

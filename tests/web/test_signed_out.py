@@ -56,6 +56,7 @@ def test_what_was_typed_is_offered_after_signing_in_and_saved_by_a_press(here: H
     refused = client.post(address, typed)
     page = refused.content.decode()
     assert refused.status_code == 403 and "nothing is saved yet" in page and "Vītebska" not in page
+    assert '<p class="note plain" tabindex="-1" autofocus>' in page
     wrong = client.post("/sign-in", _fields(page, "/sign-in") | {"email": "clara@lantern.example", "password": "wrong"})
     offered = _sign_in(client, wrong.content.decode())
     assert "What you typed is still here" in offered.content.decode()

@@ -275,7 +275,7 @@ def route_actor(row: Any) -> str:
 
 
 @register.filter
-def refusals_told(rows: Any) -> str:
+def refusals_told(rows: Any) -> list[str]:
     return words.refusals_told(rows)
 
 

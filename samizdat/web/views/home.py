@@ -192,7 +192,7 @@ def _refused(organisation: Any, row: Any) -> list[dict[str, str]]:
         return []
     title = _("A mailbox provider refuses “%(subject)s”") % {"subject": row.subject[:80]}
     href = address(organisation, "report", row.campaign.pk)
-    return [_need("stop", title, words.refusals_told(found), href, _("See the report"))]
+    return [_need("stop", title, " ".join(words.refusals_told(found)), href, _("See the report"))]
 
 
 def _of_campaign(organisation: Any, row: Any) -> list[dict[str, str]]:

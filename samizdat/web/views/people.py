@@ -54,6 +54,7 @@ def _open_invitations(organisation: Any) -> list[dict[str, Any]]:
             "role": words.role(row.role),
             "note": keys.open(bytes(row.note_sealed), "invitation", "note", 0).decode() if row.note_sealed else "",
             "expires": row.expires,
+            "waits": changes.is_waiting(organisation, "invitation", row.id),
         }
         for row in queries.invitations(organisation, timezone.now())
     ]

@@ -240,6 +240,10 @@ def _moment(event: Any) -> dict[str, Any]:
         ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in words.WAITS:
         shape, text = "", str(words.WAITS[detail["reason"]])
+    if event.kind == "campaign.provider_refuses" and detail.get("provider"):
+        text = _("%(provider)s refuses our emails: what is for it waits.") % {
+            "provider": words.provider(detail["provider"].removeprefix("@"))
+        }
     return {"at": event.at, "shape": shape, "text": text, "by": people.name_of(event.by) if event.by else ""}
 
 
