@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import changes, people, throttle
+from samizdat.accounts import changes, grants, people, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -262,7 +262,7 @@ def give_role(
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     with transaction.atomic():
-        before = Membership.objects.filter(person=person, organisation=organisation).first()
+        before = next(iter(grants.memberships(person=person, organisation=organisation)), None)
         if before is not None and before.role == role:
             return None  # Told again it would make a new admin of an old one, whose approval does not count.
         if role != "admin":
@@ -271,12 +271,7 @@ def give_role(
         if needs and by != person and not approved and changes.held(organisation, by):
             assert by is not None
             return changes.ask(organisation, "role", {"role": role}, about=person.id, now=now, by=by)
-        Membership.objects.update_or_create(
-            person=person,
-            organisation=organisation,
-            defaults={"role": role},
-            create_defaults={"role": role, "created": now.date()},
-        )
+        grants.give(person, organisation, role, now)
         record("person.role", organisation, now=now, by=by, about=person.id, detail={"role": role})
     return None
 
@@ -292,7 +287,7 @@ def remove_person(
     """Ends a membership and its sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(organisation, person, by)
-        is_admin = Membership.objects.filter(person=person, organisation=organisation, role="admin").exists()
+        is_admin = grants.memberships(person=person, organisation=organisation, role="admin")
         if is_admin and by != person and not approved and changes.held(organisation, by):
             assert by is not None
             return changes.ask(organisation, "removal", {}, about=person.id, now=now, by=by)
@@ -310,8 +305,7 @@ def sign_out_everywhere(person: Person, organisation: Organisation, *, by: Perso
 
 
 def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | None) -> None:
-    admins = Membership.objects.filter(organisation=organisation, role="admin")
-    if admins.filter(person=leaving).exists() and admins.count() == 1:
+    if [row.person for row in grants.memberships(organisation=organisation, role="admin")] == [leaving]:
         if by == leaving:
             raise LastAdmin(_("You are the only admin. Make somebody else an admin first."))
         raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))
@@ -322,21 +316,20 @@ def invite(organisation: Organisation, role: str, *, note: str, by: Person | Non
     somebody who may change something opens once that is approved (changes.py)."""
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
-    token = secrets.token_urlsafe(32)
+    token, until = secrets.token_urlsafe(32), now + timedelta(days=INVITATION_DAYS)
     with transaction.atomic():
         invitation = Invitation.objects.create(
-            organisation=organisation,
-            token_hash=_hash(token),
-            role=role,
-            note_sealed=house.keys(organisation).seal(note.encode(), "invitation", "note", 0),
-            by=by,
-            expires=now + timedelta(days=INVITATION_DAYS),
+            organisation=organisation, token_hash=_hash(token), role=role, by=by, expires=until
         )
+        invitation.note_sealed = house.keys(organisation).seal(note.encode(), "invitation", "note", invitation.pk)
+        invitation.save(update_fields=["note_sealed"])
         record("person.invited", organisation, now=now, by=by, about=invitation.id, detail={"role": role})
         if _raises("", role) and changes.held(organisation, by):
             assert by is not None
-            told = {"role": role, "note": note}
+            told = {"role": role, "note": note, "token": _hash(token).hex()}
             changes.ask(organisation, "invitation", told, about=invitation.id, now=now, by=by)
+        else:
+            grants.open_invitation(invitation)
     return token
 
 
@@ -347,7 +340,7 @@ def accept(
     with transaction.atomic():
         invitation = invitation_of(token, now)
         # The row is the lock: of two who press at once one finds it used.
-        if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True):
+        if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True, mac=b""):
             raise InvitationGone(_gone())
         person = add_person(email, name=name, password=password, language=language, today=now.date())
         give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now, approved=True)
@@ -361,6 +354,8 @@ def invitation_of(token: str, now: datetime) -> Invitation:
         raise InvitationGone(_gone())
     if changes.is_waiting(found.organisation, "invitation", found.id):
         raise InvitationWaits(_("This invitation waits for the approval of an admin. Try again in a day."))
+    if not grants.opens(found):
+        raise InvitationGone(_gone())
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, people
+from samizdat.accounts import actions, grants, people
 from samizdat.accounts.changes import Kind
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organisation, PendingChange, Person
@@ -54,6 +54,13 @@ def _say_invitation(_row: PendingChange, told: dict[str, Any]) -> str:
     return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[told["role"]], "note": told["note"]}
 
 
+def _do_invitation(row: PendingChange, told: dict[str, Any], _now: datetime) -> None:
+    found = Invitation.objects.filter(pk=row.about or 0, organisation=row.organisation, used=False).first()
+    if found is None or (found.role, bytes(found.token_hash).hex()) != (told["role"], told["token"]):
+        raise AccountError(_("This invitation is not here any more. Invite them again."))
+    grants.open_invitation(found)
+
+
 def _undo_invitation(row: PendingChange, _now: datetime) -> None:
     Invitation.objects.filter(pk=row.about or 0, organisation=row.organisation, used=False).update(used=True)
 
@@ -73,6 +80,6 @@ def _do_setting(row: PendingChange, told: dict[str, Any], now: datetime) -> None
 KINDS = {
     "role": Kind(_say_role, _do_role),
     "removal": Kind(_say_removal, _do_removal),
-    "invitation": Kind(_say_invitation, undo=_undo_invitation),
+    "invitation": Kind(_say_invitation, _do_invitation, _undo_invitation),
     "setting": Kind(_say_setting, _do_setting),
 }

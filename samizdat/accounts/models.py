@@ -63,6 +63,8 @@ class Membership(models.Model):
         max_length=10, choices=[("admin", _("admin")), ("editor", _("editor")), ("viewer", _("viewer"))]
     )
     created = models.DateField()
+    since = models.DateTimeField(null=True)  # When this role was given.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: without it there is no role.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "organisation"], name="membership_once")]
@@ -78,6 +80,8 @@ class Invitation(models.Model):
     by = models.ForeignKey(Person, models.SET_NULL, null=True)
     expires = models.DateTimeField()
     used = models.BooleanField(default=False)
+    # grants.py: empty while it waits for an approval, and once it was used.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
 
 
 class Session(models.Model):
@@ -112,6 +116,7 @@ class PendingChange(models.Model):
     state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
     settled = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")  # None: its day had passed.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: nothing is done without it.
 
     class Meta:
         indexes = [models.Index(fields=["id"], condition=models.Q(state="waiting"), name="change_waiting")]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from samizdat.accounts import people
+from samizdat.accounts import grants, people
 from samizdat.accounts.errors import NoSuchOrganisation
 from samizdat.accounts.models import Invitation, Membership, Organisation, Person
 
@@ -18,13 +18,15 @@ class Member:
     role: str
 
 
-def organisations_of(person: Person) -> QuerySet[Organisation]:
-    return Organisation.objects.filter(memberships__person=person).order_by("name")
+def organisations_of(person: Person) -> list[Organisation]:
+    found = [row.organisation for row in grants.memberships(person=person)]
+    return sorted(found, key=lambda organisation: organisation.name)
 
 
 def membership(person: Person, slug: str) -> Membership | None:
     """Her role in the organisation of that slug; None when she has none, so that a foreign one looks like none."""
-    return Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug).first()
+    row = Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug).first()
+    return row if row is not None and grants.holds(row) else None
 
 
 def organisation_named(slug: str | None) -> Organisation:
@@ -45,7 +47,7 @@ def organisation_named(slug: str | None) -> Organisation:
 
 def members(organisation: Organisation) -> list[Member]:
     """Everybody with a role, by name."""
-    rows = Membership.objects.filter(organisation=organisation).select_related("person")
+    rows = grants.memberships(organisation=organisation)
     found = [Member(row.person, people.name_of(row.person), people.email_of(row.person), row.role) for row in rows]
     return sorted(found, key=lambda member: member.name.casefold())
 

@@ -1,8 +1,12 @@
-"""Sessions in the database: the cookie's key as a keyed hash, what it holds sealed."""
+"""Sessions in the database: the cookie's key as a keyed hash, what it holds sealed in its own row.
+
+Whose it is and how long it lasts are sealed as well: whoever writes the table makes no session anybody else's.
+"""
 
 import json
 import os
 import secrets
+from datetime import datetime
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
@@ -40,12 +44,12 @@ class SessionStore(SessionBase):
             self.create()
             return
         data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        hashed, until = _hash(self.session_key), self.get_expiry_date()
         values = {
-            "data_sealed": _seal(data),
-            "expires": self.get_expiry_date(),
+            "data_sealed": _seal(data, hashed, until),
+            "expires": until,
             "person_id": data.get("_auth_user_id"),
         }
-        hashed = _hash(self.session_key)
         if must_create:
             if Session.objects.filter(key_hash=hashed).exists():
                 raise CreateError
@@ -64,21 +68,30 @@ class SessionStore(SessionBase):
         if row is None:
             self._session_key = None
             return {}
-        return _open(bytes(row.data_sealed))
+        return _open(row)
 
     @classmethod
     def clear_expired(cls) -> None:
         Session.objects.filter(expires__lt=timezone.now()).delete()
 
 
-def _seal(data: dict[str, Any]) -> bytes:
+def _seal(data: dict[str, Any], key_hash: bytes, until: datetime) -> bytes:
     key = seal.Key(1, house.derive("people"))
-    return key.seal(json.dumps(data).encode(), seal.where("session", "data", _INSTANCE, 0), os.urandom(12))
+    text = json.dumps({"data": data, "until": until.isoformat()}).encode()
+    return key.seal(text, _where(key_hash), os.urandom(12))
 
 
-def _open(blob: bytes) -> dict[str, Any]:
+def _open(row: Session) -> dict[str, Any]:
     ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
     try:
-        return json.loads(ring.open(blob, seal.where("session", "data", _INSTANCE, 0)))
+        told = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
     except seal.SealError:
         return {}
+    data: dict[str, Any] = told["data"]
+    is_theirs = str(data.get("_auth_user_id") or "") == str(row.person_id or "")
+    return data if is_theirs and datetime.fromisoformat(told["until"]) > timezone.now() else {}
+
+
+def _where(key_hash: bytes) -> bytes:
+    """A session's row has no number but its key's hash."""
+    return seal.where("session", "data", _INSTANCE, int.from_bytes(key_hash[:8]))

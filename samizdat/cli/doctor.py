@@ -125,12 +125,15 @@ def _words() -> Iterator[Sign]:
 
 
 def _organisations() -> Iterator[Sign]:
+    from samizdat.accounts import grants
     from samizdat.accounts.models import Organisation
     from samizdat.audience.checking import compared
     from samizdat.delivery.queries import routes
 
+    grants.watch(opening.now())
     for organisation in Organisation.objects.order_by("id"):
         name = organisation.name
+        yield from _roles(organisation)
         if organisation.fenced:
             yield Sign("red", name, ENDED["fenced"])
         if not organisation.public_url:
@@ -153,6 +156,21 @@ def _organisations() -> Iterator[Sign]:
         yield from _routes(name, found)
         yield from _signing(organisation, [route for route in found if route.state == "live"])
         yield from _refused(organisation)
+
+
+def _roles(organisation: Any) -> Iterator[Sign]:
+    from samizdat.accounts import grants
+    from samizdat.events.queries import last
+
+    told, now = last(organisation, grants.FORGED), opening.now()
+    if told is not None and told.at > now - timedelta(days=ALTERED_DAYS):
+        yield Sign(
+            "red",
+            organisation.name,
+            f"In the last {ALTERED_DAYS} days somebody wrote a role into the database who has no keys. It gives "
+            "nothing. Look who else may write the database, and change its password. Whoever is missing in "
+            "`samizdat person ls` gets the role again: samizdat person add ADDRESS --role ROLE",
+        )
 
 
 def _refused(organisation: Any) -> Iterator[Sign]:

@@ -363,11 +363,9 @@ def _desk_file() -> Path:
 
 def _member(organisation: Any, email: str) -> Any:
     """Who signs in by this address. Errors: Failed."""
-    from samizdat.accounts import people
-    from samizdat.accounts.models import Membership
+    from samizdat.accounts import grants, people
 
-    rows = Membership.objects.select_related("person").filter(organisation=organisation)
-    found = rows.filter(person__email_index=people.index_of(email)).first()
+    found = next(iter(grants.memberships(organisation=organisation, person__email_index=people.index_of(email))), None)
     if found is None:
         raise Failed(f"Nobody of {organisation.name} signs in as {email}. Look with: samizdat person ls", "no_person")
     return found.person

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import override
 
 from samizdat import wording
-from samizdat.accounts.models import Membership
+from samizdat.accounts import grants
 from samizdat.audience import queries as audience
 from samizdat.audience.exporting.actions import EXPORTED, FETCHED
 from samizdat.audience.models import ConsentRecord, Suppression
@@ -89,7 +89,7 @@ def affected(organisation: Any, asked: Asked) -> Affected:
         "records": ConsentRecord.objects.filter(organisation=organisation).count() if everybody < 100_000 else 0,
         "suppressions": Suppression.objects.filter(organisation=organisation).count(),
         "letters": Campaign.objects.filter(organisation=organisation, version_of=None).count(),
-        "people": Membership.objects.filter(organisation=organisation).count(),
+        "people": len(grants.memberships(organisation=organisation)),
     }
     if asked.kind == "export":
         counts = {name: counts[name] for name in ("subscribers", "subscribed")}

@@ -108,7 +108,8 @@ def _check(source: Source) -> None:
 
 
 def derive(purpose: str) -> bytes:
-    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret', 'location' (hashes)."""
+    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret', 'location' (hashes),
+    'grants' (MACs of what a row grants)."""
     with _lock:
         if purpose not in _derived:
             _derived[purpose] = open_source().derive(purpose)

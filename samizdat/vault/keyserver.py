@@ -24,8 +24,14 @@ MOST_ASKED = 4096
 
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "desk": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens", "location")),
-    "worker": (("data", "index", "link", "box", "proof"), ("django secret", "people", "tokens", "location")),
+    "desk": (
+        ("data", "index", "link", "box", "proof"),
+        ("django secret", "people", "tokens", "location", "grants"),
+    ),
+    "worker": (
+        ("data", "index", "link", "box", "proof"),
+        ("django secret", "people", "tokens", "location", "grants"),
+    ),
     "sender": (("data", "link", "proof"), ("location",)),
     "public": ((), ()),
 }

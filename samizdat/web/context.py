@@ -27,7 +27,7 @@ class Desk:
 
     @cached_property
     def has_others(self) -> bool:
-        return organisations_of(self.request.person).count() > 1
+        return len(organisations_of(self.request.person)) > 1
 
     @property
     def role(self) -> str:

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import plugs
-from samizdat.accounts import people
+from samizdat.accounts import grants, people
 from samizdat.accounts.changes import ASKED
-from samizdat.accounts.models import Membership, PendingChange, Person
+from samizdat.accounts.models import PendingChange, Person
 from samizdat.audience import watching
 from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
@@ -138,9 +138,9 @@ def _told_of_refusal(row: ProviderRefusal) -> _Told:
 
 def _tell(told: _Told, now: datetime) -> int:
     event = Event.objects.filter(organisation=told.organisation, kind=told.kind, about=told.about).order_by("pk").last()
-    members = Membership.objects.filter(organisation=told.organisation, role="admin", person__is_active=True)
+    members = grants.memberships(organisation=told.organisation, role="admin", person__is_active=True)
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
-    waiting = [one.person for one in members.select_related("person") if _mark(one.person) not in known]
+    waiting = [one.person for one in members if _mark(one.person) not in known]
     _later[told.mark] = time.monotonic() + WAIT if waiting else float("inf")
     sender = _sender(told.organisation)
     if event is None or sender is None:

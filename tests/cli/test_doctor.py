@@ -110,6 +110,25 @@ def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_re
     house.say("route", "rm", "wire", "--yes")
 
 
+def test_a_role_that_somebody_wrote_into_the_database_is_red_with_what_to_do(house: House) -> None:
+    house.say("person", "add", "v@lantern.example", "--role", "viewer", "--password-file", str(_password(house)))
+    raised = (
+        "from samizdat.accounts.models import Membership; Membership.objects.filter(role='viewer').update(role='admin')"
+    )
+    act(house, raised)
+    (sign,) = [sign for sign in signs(house, 1)["Northern Lantern"] if "role" in sign["sentence"]]
+    assert sign["state"] == "red" and "samizdat person add ADDRESS" in sign["sentence"]
+    assert "v@lantern.example" not in house("person", "ls").out
+    house.say("person", "add", "v@lantern.example", "--role", "viewer")
+    assert "v@lantern.example" in house("person", "ls").out
+
+
+def _password(house: House) -> Path:
+    path = house.folder / "password"
+    path.write_text("correct horse battery staple\n")
+    return path
+
+
 def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> None:
     act(
         house,

@@ -18,7 +18,7 @@ from tests.conftest import INSTANCE_KEY
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
-PURPOSES = ("django secret", "people", "tokens", "location")
+PURPOSES = ("django secret", "people", "tokens", "location", "grants")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Exports: asked for at the desk and made by the worker, or made at once by the command line."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import changes
 from samizdat.audience import filters
 from samizdat.audience.bringing import owner
-from samizdat.audience.exporting import alarms, known, leaving, people, pieces, planting, recipients, sealing
+from samizdat.audience.exporting import alarms, known, leaving, people, permits, pieces, planting, recipients, sealing
 from samizdat.audience.exporting.errors import ExportRefused, ExportTaken
 from samizdat.audience.exporting.leaving import FORMATS, Wish
 from samizdat.audience.exporting.models import Export
@@ -20,6 +21,8 @@ from samizdat.core import address as addresses
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
+
+log = logging.getLogger("samizdat.worker")
 
 # A file that nobody fetches is gone after a day.
 LIFETIME = timedelta(hours=24)
@@ -92,7 +95,8 @@ def _new(organisation: Any, wish: Wish, state: str, *, reason: str, now: datetim
         row.told_sealed = seal_json(keys, told, "export", "told", row.pk)
         row.planted = planted.blind if planted else b""
         row.index_version = keys.index_version
-        row.save(update_fields=["told_sealed", "planted", "index_version"])
+        row.mac = permits.permit(row)
+        row.save(update_fields=["told_sealed", "planted", "index_version", "mac"])
         # Before the first byte: what was begun is on record, whatever becomes of it.
         detail = {"format": wish.format, "plain": plain, "reason": told["reason"], "recipients": told["recipients"]}
         record(EXPORTED, organisation, about=row.pk, by=by, now=now, detail=detail)
@@ -181,6 +185,11 @@ def _told_without_her_like(row: Export) -> bytes:
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
     """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
     row = _take(export_id, now())
+    if not permits.is_ours(row):
+        log.error("An export was asked for by somebody who has no keys; it was not made.")
+        _failed(row, "not_permitted")
+        row.refresh_from_db()
+        return row
     pieces.drop(row)
     keys = house.keys(row.organisation)
     out = pieces.Pieces(keys, row)

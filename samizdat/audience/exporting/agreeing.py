@@ -5,6 +5,7 @@ says yes. A sealed one is made after a day in which anybody who works here can s
 is no other admin. Who became an admin since yesterday is no other: they may be whoever asked (accounts/changes.py).
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import changes
 from samizdat.accounts.changes import others
-from samizdat.audience.exporting import actions, recipients
+from samizdat.audience.exporting import actions, permits, recipients
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.models import Export
 from samizdat.events.actions import record
+
+log = logging.getLogger("samizdat.worker")
 
 # What nobody said yes to in this time is over.
 LAPSE = timedelta(days=7)
@@ -30,11 +33,22 @@ def agree(row: Export, *, now: datetime, by: Any) -> None:
         raise ExportRefused("own", _("You asked for it yourself: another admin has to agree."))
     if by not in others(row.organisation, row.by, now):
         raise ExportRefused("new_admin", _("Only somebody who has been an admin for a day can agree."))
+    if not permits.is_ours(row):
+        raise ExportRefused(
+            "not_permitted", _("This export was altered in the database by other means. Ask for it anew.")
+        )
     with transaction.atomic():
-        if Export.objects.filter(pk=row.pk, state="held").update(state="asked", agreed_by=by, begun=now):
+        if _begin(row, now, agreed_by=by):
             record(AGREED, row.organisation, about=row.pk, by=by, now=now)
             recipients.know(row.organisation, actions.told_of(row)["recipients"], now=now)
     row.refresh_from_db()
+
+
+def _begin(row: Export, now: datetime, **settled: Any) -> bool:
+    """The worker shall make it."""
+    row.state = "asked"
+    mine = Export.objects.filter(pk=row.pk, state="held")
+    return bool(mine.update(state="asked", begun=now, mac=permits.permit(row), **settled))
 
 
 def held(organisation: Any) -> list[Export]:
@@ -56,9 +70,13 @@ def wait(now: datetime, passed: timedelta) -> None:
             if row.created < now - LAPSE:
                 actions.cancel(row, now=now, by=None)
             continue
-        waited = row.waited + passed.total_seconds()
-        mine = Export.objects.filter(pk=row.pk, state="held")
-        if not changes.has_waited(row, waited, now):
-            mine.update(waited=waited)
-        elif mine.update(state="asked", waited=waited, begun=now):
+        if not permits.is_ours(row):
+            log.error("An export that waited was written by somebody who has no keys; it was dropped.")
+            Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted")
+            continue
+        row.waited += passed.total_seconds()
+        if not changes.has_waited(row, row.waited, now):
+            mine = Export.objects.filter(pk=row.pk, state="held")
+            mine.update(waited=row.waited, mac=permits.permit(row))
+        elif _begin(row, now, waited=row.waited):
             recipients.know(row.organisation, actions.told_of(row)["recipients"], now=now)

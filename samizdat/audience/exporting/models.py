@@ -35,6 +35,7 @@ class Export(models.Model):
     beat = models.DateTimeField(null=True)
     created = models.DateTimeField()
     waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # permits.py: nothing is made without it.
     begun = models.DateTimeField(null=True)  # Was held: when it no longer was.
     agreed_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     finished = models.DateTimeField(null=True)

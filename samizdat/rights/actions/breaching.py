@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Membership
+from samizdat.accounts import grants
 from samizdat.delivery.models import Route
 from samizdat.events.actions import record
 from samizdat.rights.breaches import KINDS, Asked, Told, affected, told_of
@@ -75,8 +75,7 @@ def _check(organisation: Any, asked: Asked, now: datetime) -> None:
         raise RightsError(_("It cannot have been noticed in the future. Look at day and time."), "noticed")
     if asked.since is not None and asked.since > asked.noticed.astimezone(UTC).date() + timedelta(days=1):
         raise RightsError(_("It cannot have begun after it was noticed."), "since")
-    people = Membership.objects.filter(organisation=organisation, person=asked.person)
-    if asked.kind == "account" and not people.exists():
+    if asked.kind == "account" and not grants.memberships(organisation=organisation, person=asked.person):
         raise RightsError(_("Choose whose account it was."), "person")
     if asked.kind == "route" and not Route.objects.filter(organisation=organisation, pk=asked.route or 0).exists():
         raise RightsError(_("Choose which route it was."), "route")

@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import people
-from samizdat.accounts.models import Membership
+from samizdat.accounts import grants, people
 from samizdat.delivery import queries as delivery
 from samizdat.rights import actions, breaches, papers
 from samizdat.rights.breaches import Asked
@@ -44,7 +43,7 @@ def all_breaches(request: Any) -> HttpResponse:
 
 
 def _people(organisation: Any) -> list[tuple[int, str]]:
-    rows = Membership.objects.select_related("person").filter(organisation=organisation)
+    rows = grants.memberships(organisation=organisation)
     return [(row.person_id, people.name_of(row.person) or people.email_of(row.person)) for row in rows]
 
 

@@ -33,7 +33,7 @@ DEVICE = "device"
 @personal
 def start(request: Any) -> HttpResponse:
     """/ : to the only organisation, or to the choice."""
-    found = list(queries.organisations_of(request.person)[:2])
+    found = queries.organisations_of(request.person)
     if len(found) == 1:
         return redirect(address(found[0], "home"))
     return redirect("organisations")

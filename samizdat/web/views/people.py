@@ -52,7 +52,7 @@ def _open_invitations(organisation: Any) -> list[dict[str, Any]]:
         {
             "id": row.id,
             "role": words.role(row.role),
-            "note": keys.open(bytes(row.note_sealed), "invitation", "note", 0).decode() if row.note_sealed else "",
+            "note": keys.open(bytes(row.note_sealed), "invitation", "note", row.pk).decode() if row.note_sealed else "",
             "expires": row.expires,
             "waits": changes.is_waiting(organisation, "invitation", row.id),
         }

@@ -1,0 +1,102 @@
+"""What a row grants holds only with a MAC under a key of the instance: whoever writes the database without keys makes
+nobody an admin, raises no invitation and shortens no wait (threat model, docs/keys.md).
+
+What no MAC tells is an older state put back: a row that was there once fits again.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from samizdat.accounts.models import Invitation, Membership, Organisation, PendingChange
+from samizdat.core import seal
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from samizdat.vault import house
+
+log = logging.getLogger("samizdat.worker")
+
+FORGED = "person.role_forged"
+TOLD = timedelta(hours=1)
+
+
+def mac(kind: str, *parts: Any) -> bytes:
+    """Of a kind of row, and all of it that counts. Bytes count by their hash."""
+    return seal.keyed_hash(house.derive("grants"), json.dumps([kind, *map(_plain, parts)]))
+
+
+def fits(found: bytes | memoryview, kind: str, *parts: Any) -> bool:
+    return hmac.compare_digest(bytes(found), mac(kind, *parts))
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat()
+    if isinstance(part, bytes | memoryview):
+        return hashlib.sha256(part).hexdigest()
+    return part
+
+
+def of_membership(row: Membership) -> tuple[Any, ...]:
+    return "membership", bytes(row.organisation.uid), row.person_id, row.role, row.since
+
+
+def of_invitation(row: Invitation) -> tuple[Any, ...]:
+    return "invitation", bytes(row.organisation.uid), row.token_hash, row.role, row.expires
+
+
+def of_change(row: PendingChange) -> tuple[Any, ...]:
+    facts = row.kind, row.about, row.by_id, row.created, float(row.waited), row.told_sealed
+    return "change", bytes(row.organisation.uid), row.pk, *facts
+
+
+def give(person: Any, organisation: Organisation, role: str, now: datetime) -> Membership:
+    """Writes a role, and since when it is held. The one place that does."""
+    row = Membership(person=person, organisation=organisation, role=role, since=now)
+    values = {"role": role, "since": now, "mac": mac(*of_membership(row))}
+    found, _made = Membership.objects.update_or_create(
+        person=person, organisation=organisation, defaults=values, create_defaults={**values, "created": now.date()}
+    )
+    return found
+
+
+def holds(row: Membership) -> bool:
+    return fits(row.mac, *of_membership(row))
+
+
+def open_invitation(row: Invitation) -> None:
+    row.mac = mac(*of_invitation(row))
+    row.save(update_fields=["mac"])
+
+
+def opens(row: Invitation) -> bool:
+    return fits(row.mac, *of_invitation(row))
+
+
+def memberships(**wanted: Any) -> list[Membership]:
+    """Those that hold, with person and organisation."""
+    return [row for row in _rows(**wanted) if holds(row)]
+
+
+def forged(organisation: Organisation) -> list[Membership]:
+    """Roles that were written beside us, or moved from another row: they give nothing."""
+    return [row for row in _rows(organisation=organisation) if not holds(row)]
+
+
+def watch(now: datetime) -> int:
+    """Says in the log and in the events, once an hour, where roles were written beside us; how many stand there."""
+    found = {organisation: forged(organisation) for organisation in Organisation.objects.order_by("id")}
+    for organisation, rows in found.items():
+        told = Event.objects.filter(organisation=organisation, kind=FORGED, at__gt=now - TOLD)
+        if rows and not told.exists():
+            record(FORGED, organisation, now=now, detail={"people": [row.person_id for row in rows]})
+            log.error("Somebody without keys wrote a role into the database; it gives nothing. Run: samizdat doctor")
+    return sum(map(len, found.values()))
+
+
+def _rows(**wanted: Any) -> Iterator[Membership]:
+    yield from Membership.objects.select_related("person", "organisation").filter(**wanted).order_by("id")

@@ -1,0 +1,261 @@
+"""Whoever writes the database and has no keys is given nothing by it."""
+
+import ast
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+import samizdat
+from samizdat.accounts import actions, changes, grants, queries
+from samizdat.accounts.changes import ChangeRefused
+from samizdat.accounts.errors import AccountError, InvitationGone
+from samizdat.accounts.models import Invitation, Membership, Organisation, PendingChange, Person, Session
+from samizdat.accounts.sessions import SessionStore
+from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting import agreeing
+from samizdat.audience.exporting.errors import ExportRefused
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.audience.exporting.models import Export
+from samizdat.events.models import Event
+from samizdat.vault.models import VaultKey
+from samizdat.vault.queries import box_of
+from tests.conftest import NOW, PASSWORD, TODAY
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+def _person(house: Any, name: str, role: str) -> Person:
+    person = actions.add_person(f"{name}@lantern.example", name=name, password=PASSWORD, today=TODAY)
+    actions.give_role(person, house, role, by=None, now=NOW - 3 * DAY)
+    return person
+
+
+@pytest.fixture
+def house(lantern: Any) -> Any:
+    Organisation.objects.filter(pk=lantern.pk).update(next_number=5001)
+    lantern.refresh_from_db()
+    return lantern
+
+
+@pytest.fixture
+def vera(house: Any) -> Person:
+    return _person(house, "Vera", "admin")
+
+
+@pytest.fixture
+def clara(house: Any) -> Person:
+    return _person(house, "Clara", "viewer")
+
+
+def _role(person: Person, house: Any) -> str:
+    found = queries.membership(person, house.slug)
+    return found.role if found else ""
+
+
+# -- roles
+
+
+def test_a_role_that_somebody_wrote_into_the_database_gives_nothing(house: Any, vera: Person, clara: Person) -> None:
+    Membership.objects.filter(person=clara).update(role="admin")
+    assert (_role(clara, house), _role(vera, house)) == ("", "admin")
+    assert [member.name for member in queries.members(house)] == ["Vera"]
+    assert queries.organisations_of(clara) == []
+    assert changes.others(house, vera, NOW) == []
+
+
+@pytest.mark.parametrize("column", ["person", "organisation", "since"])
+def test_a_role_moved_to_another_person_or_group_gives_nothing(
+    house: Any, vera: Person, clara: Person, vault: Any, column: str
+) -> None:
+    bell = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    stranger = actions.add_person("s@bell.example", password=PASSWORD, today=TODAY)
+    there = {"person": stranger, "organisation": bell, "since": NOW - 9 * DAY}
+    Membership.objects.filter(person=vera).update(**{column: there[column]})
+    assert [row.role for row in grants.memberships()] == ["viewer"]
+
+
+def test_a_forged_role_is_told_once_an_hour_and_the_command_line_gives_a_true_one(
+    house: Any, vera: Person, clara: Person
+) -> None:
+    Membership.objects.filter(person=clara).update(role="admin")
+    assert [grants.watch(NOW + minutes * timedelta(minutes=1)) for minutes in (0, 1, 61)] == [1, 1, 1]
+    assert Event.objects.filter(kind=grants.FORGED, organisation=house).count() == 2
+    actions.give_role(clara, house, "editor", by=None, now=NOW)
+    assert (_role(clara, house), grants.watch(NOW + DAY)) == ("editor", 0)
+
+
+def test_the_last_true_admin_stays_whatever_else_stands_in_the_table(house: Any, vera: Person, clara: Person) -> None:
+    Membership.objects.filter(person=clara).update(role="admin")
+    with pytest.raises(AccountError):
+        actions.remove_person(vera, house, by=None, now=NOW)
+
+
+def test_roles_are_read_and_written_in_one_place_alone() -> None:
+    """A filter elsewhere would take a forged role for one, and an update would write none that holds."""
+    folder = Path(samizdat.__file__).parent
+    named = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if "migrations" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "objects" and ast.unparse(node.value) == "Membership"
+    }
+    # queries asks whether the row holds; actions deletes.
+    assert named == {"accounts/grants.py", "accounts/queries.py", "accounts/actions.py"}
+    text = (folder / "accounts/actions.py").read_text()
+    assert text.count("Membership.objects") == text.count(
+        "Membership.objects.filter(person=person, organisation=organisation).delete()"
+    )
+
+
+# -- sessions
+
+
+def _session(person: Person) -> str:
+    store = SessionStore()
+    store["_auth_user_id"] = str(person.pk)
+    store.save()
+    assert store.session_key
+    return store.session_key
+
+
+def _opens(key: str) -> str:
+    return str(SessionStore(key).get("_auth_user_id", ""))
+
+
+def test_a_session_put_into_the_row_of_another_one_opens_nothing(vera: Person, clara: Person) -> None:
+    key, own = _session(vera), _session(clara)
+    assert (_opens(key), _opens(own)) == (str(vera.pk), str(clara.pk))
+    theirs = Session.objects.get(person=vera)
+    Session.objects.filter(person=clara).update(data_sealed=theirs.data_sealed, person=vera)
+    assert _opens(own) == ""
+
+
+def test_a_session_that_was_given_to_somebody_else_or_made_longer_opens_nothing(vera: Person, clara: Person) -> None:
+    key = _session(clara)
+    Session.objects.update(person=vera)
+    assert _opens(key) == ""
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.set_expiry(timezone.now() - timedelta(seconds=1))
+    store.save()
+    Session.objects.update(expires=timezone.now() + DAY, person=clara)
+    assert store.session_key
+    assert _opens(store.session_key) == ""
+
+
+# -- invitations
+
+
+def _accept(token: str, name: str = "pavel") -> None:
+    actions.accept(token, email=f"{name}@lantern.example", name="", password=PASSWORD, now=NOW)
+
+
+@pytest.mark.parametrize("change", [{"role": "admin"}, {"expires": NOW + 9 * DAY}])
+def test_an_invitation_that_was_changed_in_the_database_opens_nothing(
+    house: Any, vera: Person, change: dict[str, Any]
+) -> None:
+    token = actions.invite(house, "viewer", note="", by=vera, now=NOW)
+    Invitation.objects.update(**change)
+    with pytest.raises(InvitationGone):
+        _accept(token)
+
+
+def test_a_used_invitation_opens_nothing_when_somebody_writes_that_it_was_not(house: Any, vera: Person) -> None:
+    token = actions.invite(house, "viewer", note="", by=vera, now=NOW)
+    _accept(token)
+    Invitation.objects.update(used=False)
+    with pytest.raises(InvitationGone):
+        _accept(token, "eva")
+
+
+def test_an_invitation_that_waits_opens_nothing_when_somebody_takes_away_the_wait(house: Any, vera: Person) -> None:
+    token = actions.invite(house, "editor", note="", by=vera, now=NOW)
+    PendingChange.objects.update(state="done")
+    with pytest.raises(InvitationGone):
+        _accept(token)
+
+
+def test_the_link_of_a_viewer_does_not_take_the_place_of_one_that_waits(house: Any, vera: Person) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    actions.invite(house, "admin", note="", by=vera, now=NOW)
+    waits = Invitation.objects.get()
+    token = actions.invite(house, "viewer", note="", by=vera, now=NOW)
+    own = Invitation.objects.exclude(pk=waits.pk).get()
+    own.delete()
+    Invitation.objects.filter(pk=waits.pk).update(token_hash=own.token_hash)
+    with pytest.raises(AccountError):
+        changes.approve(PendingChange.objects.select_related("organisation", "by").get(), now=NOW, by=zoya)
+    with pytest.raises((InvitationGone, AccountError)):
+        _accept(token)
+
+
+# -- what waits
+
+
+def _asked(house: Any, clara: Person, vera: Person) -> PendingChange:
+    row = actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    assert row
+    return row
+
+
+@pytest.mark.parametrize("change", [{"waited": 90_000.0, "created": NOW - 2 * DAY}, {"kind": "removal"}, {"about": 0}])
+def test_a_change_whose_wait_was_shortened_in_the_database_is_dropped(
+    house: Any, vera: Person, clara: Person, change: dict[str, Any]
+) -> None:
+    _asked(house, clara, vera)
+    PendingChange.objects.update(**change)
+    changes.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
+    assert (_role(clara, house), PendingChange.objects.get().state) == ("viewer", "failed")
+
+
+def test_a_change_that_was_made_another_one_is_not_approved(house: Any, vera: Person, clara: Person) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    other = actions.add_person("o@lantern.example", password=PASSWORD, today=TODAY)
+    row = _asked(house, clara, vera)
+    PendingChange.objects.update(about=other.pk)
+    with pytest.raises(ChangeRefused):
+        changes.approve(PendingChange.objects.select_related("organisation", "by").get(pk=row.pk), now=NOW, by=zoya)
+    assert _role(other, house) == ""
+
+
+# -- exports and keys
+
+
+def _held(house: Any, vera: Person) -> Export:
+    row = exporting.ask(house, Wish("csv", (AGE_KEY,)), now=NOW, by=vera)
+    assert row.state == "held"
+    return row
+
+
+def test_an_export_that_waits_is_not_made_because_somebody_wrote_that_it_may(house: Any, vera: Person) -> None:
+    row = _held(house, vera)
+    Export.objects.update(state="asked")
+    exporting.run(row.pk, now=lambda: NOW)
+    row.refresh_from_db()
+    assert (row.state, row.problem, row.pieces.count()) == ("failed", "not_permitted", 0)
+
+
+def test_an_export_whose_day_was_shortened_in_the_database_is_neither_made_nor_agreed_to(
+    house: Any, vera: Person
+) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    row = _held(house, vera)
+    Export.objects.update(waited=90_000.0, created=NOW - 2 * DAY)
+    with pytest.raises(ExportRefused):
+        agreeing.agree(Export.objects.select_related("organisation", "by").get(), now=NOW, by=zoya)
+    agreeing.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
+    row.refresh_from_db()
+    assert row.state == "failed"
+
+
+def test_a_public_key_that_somebody_wrote_into_the_database_is_never_published(house: Any) -> None:
+    before = box_of(house)
+    VaultKey.objects.filter(kind="box").update(public=bytes(range(32)))
+    assert box_of(house) == before
