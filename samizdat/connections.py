@@ -8,9 +8,11 @@ is open, and only to be fair; it is written nowhere (threat model, T3).
 
 import asyncio
 import contextlib
+import fcntl
 import resource
 import socket
 import struct
+import termios
 from collections import Counter
 from typing import Any
 
@@ -98,6 +100,16 @@ class Connection(H11Protocol):
         return int(self.transport.get_write_buffer_size())
 
     @property
+    def _in_system(self) -> int:
+        """Bytes that the system took from us and the other side has not confirmed. On a bad line they take minutes, and
+        an abort would throw them away."""
+        try:
+            answer = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, ValueError):
+            return 0  # It is being closed.
+        return int(struct.unpack("i", answer)[0])
+
+    @property
     def waits_for_head(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
@@ -153,11 +165,13 @@ class Connection(H11Protocol):
         self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _stands_still(self, now: float) -> bool:
-        unsent = self.unsent
-        if not unsent:
+        untaken = self.unsent + self._in_system
+        if not untaken:
+            if self._unsent_since is not None and self.waits_for_head:
+                self.since = now  # The answer was on its way until now; from here on it is the next request.
             self._unsent_since = None
             return self.waits_for_head and now - self.since > PATIENCE
-        sent = self.transport.written - unsent  # type: ignore[attr-defined]
+        sent = self.transport.written - untaken  # type: ignore[attr-defined]
         if self._unsent_since is None:
             self._unsent_since, self._sent_before = now, sent
         return now - self._unsent_since > PATIENCE + (sent - self._sent_before) / LEAST_RATE
