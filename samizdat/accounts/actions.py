@@ -214,18 +214,17 @@ def add_person(email: str, *, name: str = "", password: str | None = None, langu
     index = people.index_of(email)
     if Person.objects.filter(email_index=index).exists():
         raise AlreadyHere(_("Somebody with this address is here already. Give her a role instead."))
-    person = Person(
-        email_index=index,
-        email_sealed=people.seal_text(email.strip(), "email"),
-        name_sealed=people.seal_text(name.strip(), "name"),
-        language=language,
-        created=today,
-    )
-    if password is None:
-        person.set_unusable_password()
-    else:
-        set_password(person, password, save=False)
-    person.save()
+    person = Person(email_index=index, language=language, created=today)
+    person.set_unusable_password()
+    if password is not None:
+        check_password(password, person)
+    with transaction.atomic():
+        person.save()  # What is sealed or hashed is bound to its number.
+        person.email_sealed = people.seal_text(email.strip(), "email", person.pk)
+        person.name_sealed = people.seal_text(name.strip(), "name", person.pk)
+        if password is not None:
+            person.set_password(password)
+        person.save()
     return person
 
 
@@ -237,15 +236,14 @@ def check_password(password: str, person: Person | None = None) -> None:
         raise PasswordWeak(" ".join(weak.messages)) from None
 
 
-def set_password(person: Person, password: str, *, save: bool = True) -> None:
+def set_password(person: Person, password: str) -> None:
     """Errors: PasswordWeak. Every other session of theirs ends, since the session hash changes with the password, and
     whoever tried the old one too often need not wait."""
     check_password(password, person)
     person.set_password(password)
-    if save:
-        person.save(update_fields=["password"])
-        throttle.forget_all(bytes(person.email_index))
-        Session.objects.filter(person=person).delete()
+    person.save(update_fields=["password"])
+    throttle.forget_all(bytes(person.email_index))
+    Session.objects.filter(person=person).delete()
 
 
 def give_role(

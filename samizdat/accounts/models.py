@@ -1,8 +1,11 @@
 """Organisations, the people who work for them, and what opens the desk."""
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from samizdat.accounts import passwords
 
 ROLES = ("admin", "editor", "viewer")
 
@@ -52,6 +55,17 @@ class Person(AbstractBaseUser):
 
     USERNAME_FIELD = "id"
     REQUIRED_FIELDS = []
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Needs the number of the row, so save it before."""
+        self.password = make_password(passwords.bound(self.pk, raw_password or ""))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        return check_password(passwords.bound(self.pk, raw_password or ""), self.password, self._keep_anew)
+
+    def _keep_anew(self, bound: str) -> None:
+        self.password = make_password(bound)
+        self.save(update_fields=["password"])
 
 
 class Membership(models.Model):

@@ -1,9 +1,20 @@
-"""What a password has to be, said in our words."""
+"""What a password has to be, said in our words, and what of it goes into Argon2."""
 
 from typing import Any
 
 from django.contrib.auth.password_validation import CommonPasswordValidator, MinimumLengthValidator
 from django.utils.translation import gettext as _
+
+from samizdat.core import seal
+from samizdat.vault import house
+
+
+def bound(person: int, password: str) -> str:
+    """Argon2 gets this instead of the password: nothing that was made without the instance key, or for another person,
+    is a hash of it. So whoever writes the database opens no account, and whoever copies it cannot begin to guess.
+    """
+    assert person is not None
+    return seal.keyed_hash(house.derive("password pepper"), f"{person} {password}").hex()
 
 
 class LongEnough(MinimumLengthValidator):

@@ -14,22 +14,22 @@ def index_of(email: str) -> bytes:
     return seal.blind(house.derive("people"), address.comparable(address.normalise(email)))
 
 
-def seal_text(text: str, column: str) -> bytes:
+def seal_text(text: str, column: str, number: int) -> bytes:
     key = seal.Key(1, house.derive("people"))
-    return key.seal(text.encode(), seal.where("person", column, _INSTANCE, 0), os.urandom(12))
+    return key.seal(text.encode(), seal.where("person", column, _INSTANCE, number), os.urandom(12))
 
 
-def open_text(blob: bytes | memoryview, column: str) -> str:
+def open_text(blob: bytes | memoryview, column: str, number: int) -> str:
     if not blob:
         return ""
     ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
-    return ring.open(bytes(blob), seal.where("person", column, _INSTANCE, 0)).decode()
+    return ring.open(bytes(blob), seal.where("person", column, _INSTANCE, number)).decode()
 
 
 def email_of(person: Person) -> str:
-    return open_text(person.email_sealed, "email")
+    return open_text(person.email_sealed, "email", person.pk)
 
 
 def name_of(person: Person) -> str:
     """What colleagues see: her name, or the part of her address before the @."""
-    return open_text(person.name_sealed, "name") or email_of(person).split("@")[0]
+    return open_text(person.name_sealed, "name", person.pk) or email_of(person).split("@")[0]

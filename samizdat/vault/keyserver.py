@@ -26,7 +26,7 @@ MOST_ASKED = 4096
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "desk": (
         ("data", "index", "link", "box", "proof"),
-        ("django secret", "people", "tokens", "location", "grants"),
+        ("django secret", "people", "tokens", "location", "grants", "password pepper"),
     ),
     "worker": (
         ("data", "index", "link", "box", "proof"),

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
 from django.db import connections
 
 from samizdat.accounts import actions, devices, hashers, people, queues, throttle
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.models import Attempt, Person
+from samizdat.accounts.passwords import bound
 from samizdat.accounts.throttle import FREE_TRIES, LONGEST_WAIT, MOST, Throttled
 from tests.conftest import NOW, PASSWORD, TODAY
 
@@ -155,6 +156,35 @@ def test_of_twelve_wrong_passwords_at_once_no_more_are_looked_at_than_are_free(c
     assert sorted(passed) == [False] * (12 - FREE_TRIES) + [True] * FREE_TRIES
 
 
+# -- whose it is
+
+
+@pytest.mark.django_db
+def test_a_password_copied_into_another_row_or_made_without_the_key_opens_no_account(clara: Person) -> None:
+    hers = "a pass phrase of her own"
+    vera = actions.add_person("vera@lantern.example", password=hers, today=TODAY)
+    assert _sign_in(hers, email="vera@lantern.example") == vera
+    for made in (vera.password, make_password(hers)):
+        Person.objects.filter(pk=clara.pk).update(password=made)
+        assert _sign_in(hers) is None
+
+
+@pytest.mark.django_db
+def test_a_row_that_was_given_the_number_of_another_person_opens_nothing(clara: Person) -> None:
+    hers = "a pass phrase of her own"
+    vera = actions.add_person("vera@lantern.example", password=hers, today=TODAY)
+    number = clara.pk
+    Person.objects.filter(pk=number).delete()
+    Person.objects.filter(pk=vera.pk).update(id=number)
+    assert _sign_in(hers, email="vera@lantern.example") is None
+
+
+@pytest.mark.django_db
+def test_what_a_copied_database_holds_of_a_password_cannot_be_guessed_without_the_key(clara: Person) -> None:
+    assert clara.check_password(PASSWORD)
+    assert not check_password(PASSWORD, clara.password)
+
+
 # -- what a password costs
 
 
@@ -167,7 +197,7 @@ def test_a_password_takes_nineteen_megabytes_and_one_thread() -> None:
 @pytest.mark.usefixtures("real_passwords")
 def test_a_password_kept_at_a_hundred_megabytes_is_kept_anew_at_the_next_sign_in(clara: Person) -> None:
     Person.objects.filter(pk=clara.pk).update(
-        password=Argon2PasswordHasher().encode(PASSWORD, "saltsaltsaltsaltsalt12")
+        password=Argon2PasswordHasher().encode(bound(clara.pk, PASSWORD), "saltsaltsaltsaltsalt12")
     )
     assert _sign_in() == clara
     assert "$m=19456,t=2,p=1$" in Person.objects.get(pk=clara.pk).password

@@ -18,7 +18,7 @@ from tests.conftest import INSTANCE_KEY
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
-PURPOSES = ("django secret", "people", "tokens", "location", "grants")
+PURPOSES = ("django secret", "people", "tokens", "location", "grants", "password pepper")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def wrapped(label: str) -> str:
     ("role", "kinds", "purposes", "wraps", "links"),
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
-        ("worker", KINDS, PURPOSES, (), False),
+        ("worker", KINDS, PURPOSES[:-1], (), False),
         ("sender", ("data", "link", "proof"), ("location",), (), False),
         ("public", (), (), (), True),
     ],

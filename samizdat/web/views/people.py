@@ -150,7 +150,7 @@ def profile(request: Any) -> HttpResponse:
         answers = form.cleaned_data
         person.language, person.theme = answers["language"], answers["theme"]
         person.timezone = answers["timezone"]
-        person.name_sealed = people.seal_text(answers["name"].strip(), "name")
+        person.name_sealed = people.seal_text(answers["name"].strip(), "name", person.pk)
         person.save(update_fields=["language", "theme", "timezone", "name_sealed"])
         with override(person.language):
             messages.success(request, _("Saved."))
