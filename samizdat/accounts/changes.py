@@ -39,11 +39,13 @@ class ChangeRefused(AccountError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped."""
+    """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped.
+    secret: words of what is told that are forgotten once it is settled."""
 
     says: Callable[[PendingChange, dict[str, Any]], str]
     do: Callable[[PendingChange, dict[str, Any], datetime], None] | None = None
     undo: Callable[[PendingChange, datetime], None] | None = None
+    secret: tuple[str, ...] = ()
 
 
 _loaders: list[Callable[[], Mapping[str, Kind]]] = []
@@ -77,11 +79,15 @@ def ask(
         row = PendingChange.objects.create(
             organisation=organisation, kind=kind, about=about, by=by, created=now, told_sealed=b""
         )
-        row.told_sealed = seal_json(house.keys(organisation), told, "pendingchange", "told", row.pk)
-        row.mac = grants.mac(*grants.of_change(row))
-        row.save(update_fields=["told_sealed", "mac"])
+        _tell(row, told)
         record(ASKED, organisation, now=now, by=by, about=row.pk, detail={"change": kind})
     return row
+
+
+def _tell(row: PendingChange, told: dict[str, Any]) -> None:
+    row.told_sealed = seal_json(house.keys(row.organisation), told, "pendingchange", "told", row.pk)
+    row.mac = grants.mac(*grants.of_change(row))
+    row.save(update_fields=["told_sealed", "mac"])
 
 
 def told_of(row: PendingChange) -> dict[str, Any]:
@@ -138,12 +144,18 @@ def stop(row: PendingChange, *, now: datetime, by: Person | None) -> None:
 def stop_about(organisation: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
     """What it is about is gone, or is about to go: nothing is left to be taken away."""
     for row in waiting(organisation).filter(kind=kind, about=about):
-        _settle(row, "stopped", now, by, undo=False)
+        _settle(row, "stopped", now, by, act=False)
 
 
-def wait(now: datetime, passed: timedelta) -> None:
+def settle_about(organisation: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+    """What it is about was done without it, by somebody who need not wait."""
+    for row in waiting(organisation).filter(kind=kind, about=about):
+        _settle(row, "done", now, by, act=False)
+
+
+def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
-    done."""
+    done. seen: as in `count`."""
     rows = PendingChange.objects.select_related("organisation", "by").filter(state="waiting")
     for row in rows.order_by("id"):
         if row.by is None or not _is_admin(row.by, row.organisation):
@@ -152,16 +164,15 @@ def wait(now: datetime, passed: timedelta) -> None:
             log.error("A change that waited was written by somebody who has no keys; it was dropped.")
             _fail(row, now)
         else:
-            _wait_on(row, now, passed)
+            _wait_on(row, now, count(row, passed, seen))
 
 
-def _wait_on(row: PendingChange, now: datetime, passed: timedelta) -> None:
-    waited = row.waited + passed.total_seconds()
+def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     late = has_waited(row, waited, now)
     # A clock that was ahead when it was asked for would keep it for ever.
     row.waited, row.created = waited, min(row.created, now)
     row.mac = grants.mac(*grants.of_change(row))
-    mine = PendingChange.objects.filter(pk=row.pk, state="waiting")
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited)
     mine.update(waited=row.waited, created=row.created, mac=row.mac)
     if late:
         _do_late(row, now)
@@ -169,6 +180,20 @@ def _wait_on(row: PendingChange, now: datetime, passed: timedelta) -> None:
 
 def _is_ours(row: PendingChange) -> bool:
     return grants.fits(row.mac, *grants.of_change(row))
+
+
+def count(row: Any, passed: timedelta, seen: dict[int, float] | None) -> float:
+    """How long it has waited at least, of anything with `waited`, when one process looks again.
+
+    Each of several processes counts the same hours, so none adds its own to the sum of all. seen: what had been
+    counted of each row when this process looked last; since then so much has passed. Of a row that it sees for the
+    first time it counts nothing. Without it the caller is the only one that counts.
+    """
+    if seen is None:
+        return float(row.waited + passed.total_seconds())
+    before = seen.get(row.pk)
+    seen[row.pk] = max(row.waited, before + passed.total_seconds()) if before is not None else row.waited
+    return seen[row.pk]
 
 
 def _do_late(row: PendingChange, now: datetime) -> None:
@@ -187,14 +212,15 @@ def _fail(row: PendingChange, now: datetime) -> None:
     with transaction.atomic():
         if PendingChange.objects.filter(pk=row.pk, state="waiting").update(state="failed", settled=now):
             record(FAILED, row.organisation, now=now, about=row.pk)
+            _forget_secrets(row)
 
 
 def _is_admin(person: Person, organisation: Organisation) -> bool:
     return bool(grants.memberships(person=person, organisation=organisation, role="admin", person__is_active=True))
 
 
-def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, undo: bool = True) -> bool:
-    """WHERE is the lock: of two who press, the second changes nothing."""
+def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:
+    """WHERE is the lock: of two who press, the second changes nothing. act: what follows from it is done."""
     kind = _kind(row.kind)
     if state == "done" and not _is_ours(row):
         raise ChangeRefused(_("This change was altered in the database by other means. Stop it and ask for it again."))
@@ -203,9 +229,16 @@ def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, un
         if not mine.update(state=state, settled=now, settled_by=by):
             return False
         record(DONE if state == "done" else STOPPED, row.organisation, now=now, by=by, about=row.pk)
-        if state == "done" and kind.do is not None:
+        if act and state == "done" and kind.do is not None:
             kind.do(row, told_of(row), now)
-        if state == "stopped" and undo and kind.undo is not None:
+        if act and state == "stopped" and kind.undo is not None:
             kind.undo(row, now)
+        _forget_secrets(row)
     row.refresh_from_db()
     return True
+
+
+def _forget_secrets(row: PendingChange) -> None:
+    secret = _kind(row.kind).secret
+    if secret and _is_ours(row):
+        _tell(row, {word: value for word, value in told_of(row).items() if word not in secret})

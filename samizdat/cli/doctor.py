@@ -195,7 +195,8 @@ def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
         said = at_terminal(route.sentence, route.name)
         why = " ".join(word for word in (said, ACTORS.get(route.who, "")) if word)
         until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
-        how = why or f"A person paused it. Go on with: samizdat route resume {route.name}"
+        stands = "Another admin has to approve it" if route.state == "waiting" else "A person paused it"
+        how = why or f"{stands}. Go on with: samizdat route resume {route.name}"
         state = "red" if not live and route.state == "dead" else "amber"
         yield Sign(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
     if not live:

@@ -173,6 +173,7 @@ def _standing(found: Any) -> str:
     return {
         "dead": " Nothing goes by it until it answers.",
         "throttled": " It rests for a while.",
+        "waiting": f" It waits for an approval: samizdat route resume {found.name}",
         "paused": f" It is still paused: samizdat route resume {found.name}",
     }.get(found.state, "")
 

@@ -106,12 +106,14 @@ class RouteVerdict:
     state: 'ok' lives; 'throttled' comes back by itself after `wait` seconds; 'config' is dead for this sender domain;
     'dead' sends nothing until a person acts. A dead one with a `wait` may be asked once more after it (rule 4: wrong
     passwords are believed after two tries 10 minutes apart); a second such verdict is final.
+    early: it was given before a recipient was named, so no recipient's server can have said it.
     """
 
     state: RouteState
     reason: str = "ok"
     values: Mapping[str, str] = field(default_factory=dict)
     wait: int | None = None
+    early: bool = False
 
     @property
     def sentence(self) -> str:
@@ -176,6 +178,11 @@ REASONS = {
     "command_hung": "The command {detail} did not come to an end and was stopped. We try again by ourselves; if it stays so, look into its log on this machine.",
 }
 
+# By these words a provider drops us for good. Used-up credits are none: whoever may send can use them up.
+DROPPED = frozenset(
+    ("suspended", "paused", "login", "key", "relay_denied", "not_authorised", "plan", "no_domain", "refused")
+)
+
 # Who has to act, by the same codes: `account` holds the account at the provider, `provider` is its support, `admin` runs
 # this house, and nobody has to where it goes on by itself.
 ACTORS = {
@@ -235,6 +242,8 @@ WEB_PAGE = r"^\s*<(!doctype|html|head|body|\?xml)"
 # answer only where the words are surely about us; else it is hers, and rule 2 finds out when it was the route after all.
 HERS = "rcpt data final"
 OURS = "connect banner ehlo starttls auth mail http"
+# Before a recipient is named; a provider's web interface answers for itself alone.
+EARLY = frozenset(OURS.split())
 ABOUT_HER = r"^(?!.*(recipient|mailbox|inbox|addressee|\buser\b|(try|tried|trying) to (reach|contact)))"
 SHUT = r"(suspended|terminated|deactivated|disabled|locked|blocked|closed|under review)"
 IS = r"( (is|are|was|has|have|been|temporarily|currently|permanently))*"
@@ -501,7 +510,8 @@ def judge(stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:
     wait = told or row.wait if kind.scope == "throttle" or row.wait else None
     if kind.final and (code >= 500 or stage == "http"):
         return Refused(code, text, kind.scope, row.answer), OK
-    verdict = RouteVerdict(kind.state, row.reason, {}, wait) if row.reason else OK
+    early = stage in EARLY
+    verdict = RouteVerdict(kind.state, row.reason, {}, wait, early) if row.reason else OK
     return Deferred(code, text, kind.scope, row.answer, told or (wait if kind.scope == "throttle" else None)), verdict
 
 

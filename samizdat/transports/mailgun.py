@@ -118,7 +118,7 @@ class Transport(base.Transport):
         if state == "active":
             return replace(OK, values=values)
         if state == "disabled":
-            return RouteVerdict("dead", "suspended", values)
+            return RouteVerdict("dead", "suspended", values, early=True)
         return RouteVerdict("config", "sender", values) if state == "unverified" else None
 
     def authorization(self) -> dict[str, str]:

@@ -60,6 +60,7 @@ ROUTE_STATES: dict[str, tuple[str, Word]] = {
     # It lives again after it was condemned, and has taken nothing yet.
     "again": ("work", pgettext_lazy("route", "Tried again")),
     "paused": ("", pgettext_lazy("route", "Paused")),
+    "waiting": ("care", pgettext_lazy("route", "Waits for approval")),
     "throttled": ("care", pgettext_lazy("route", "Slowed down")),
     "dead": ("stop", pgettext_lazy("route", "Resting")),
     "removed": ("none", pgettext_lazy("route", "Removed")),

@@ -81,18 +81,25 @@ def exports(now: datetime) -> None:
         bell.ring(tasks.run_export, number)
 
 
-# When what is held was looked at last, by a clock that nobody can set.
-_looked: float | None = None
+class Looked:
+    """When this process looked at what is held, by a clock that nobody can set, and how long each had waited then."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        self.exports: dict[int, float] = {}
+        self.changes: dict[int, float] = {}
 
 
-def held(now: datetime) -> None:
+_looked = Looked()
+
+
+def held(now: datetime, looked: Looked | None = None) -> None:
     """Exports and changes that wait for another admin, or for a day."""
-    global _looked
-    at = hours.ticks()
-    passed = timedelta(seconds=at - _looked if _looked is not None else 0)
-    _looked = at
-    agreeing.wait(now, passed)
-    changes.wait(now, passed)
+    mine, at = looked or _looked, hours.ticks()
+    passed = timedelta(seconds=at - mine.at if mine.at is not None else 0)
+    mine.at = at
+    agreeing.wait(now, passed, mine.exports)
+    changes.wait(now, passed, mine.changes)
 
 
 def bulk_work(now: datetime) -> None:

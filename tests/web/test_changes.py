@@ -170,3 +170,45 @@ def test_counts_of_people_who_do_nothing_are_forgotten() -> None:
     for number in range(watching.MANY + 5):
         watching._take((1, number), 1, float(number * 10_000))
     assert len(watching._held) < 10
+
+
+# -- routes
+
+
+def _route_answers(name: str, where: str) -> dict[str, str]:
+    return {"scheme": "smtp", "name": name, "where": where, "user": "thief", "password": "p" * 20, "priority": "1"}
+
+
+def test_a_route_that_a_stolen_session_adds_carries_nothing_and_the_page_says_what_waits(
+    here: House, vera: Client
+) -> None:
+    from samizdat.delivery.models import Route
+
+    zoya = admin_since(here, "Zoya", 3)
+    page = vera.post(_to(here, "routes"), _route_answers("evil", "127.0.0.1:1"), follow=True).content.decode()
+    assert "Waits for another admin: A new route, evil, hands emails to smtp://thief@127.0.0.1:1" in page
+    page = vera.get(_to(here, "routes")).content.decode()
+    assert "Waits for approval" in page and page.count(_to(here, "changes")) >= 2
+    made = Route.objects.get(name="evil")
+    refused = vera.post(_to(here, "resume-route", made.pk), follow=True).content.decode()
+    assert "evil waits for the approval of another admin" in refused
+    refused = vera.post(_to(here, "pause-route", made.pk), follow=True).content.decode()
+    assert "evil waits for the approval of another admin" in refused
+    assert Route.objects.get(name="evil").state == "waiting"
+    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    assert Route.objects.get(name="evil").state == "live"
+
+
+def test_another_server_of_a_route_waits_and_its_page_says_so_without_the_password(here: House, vera: Client) -> None:
+    from samizdat.delivery import actions, queries
+    from samizdat.delivery.models import Route
+
+    made = actions.add_route(here.organisation, "relay", "smtp://ada:secret@relay.example:587", now=timezone.now())
+    page = vera.post(
+        _to(here, "edit-route", made.pk), _route_answers("relay", "evil.example:587"), follow=True
+    ).content.decode()
+    assert "Waits for another admin: The route relay hands all emails to smtp://thief@evil.example:587" in page
+    assert "nothing was changed" not in page
+    assert queries.way_of(Route.objects.get(pk=made.pk)).shown == "smtp://ada@relay.example:587"
+    page = vera.get(_to(here, "edit-route", made.pk)).content.decode()
+    assert "smtp://thief@evil.example:587 instead of smtp://ada@relay.example:587" in page and "pppp" not in page

@@ -260,3 +260,29 @@ def test_a_step_is_written_down_once_a_minute_and_at_once_when_it_breaks_or_mend
     at[0] += clock.NOTED
     clock.remember(["mail"], {})
     assert len(writes) == 4
+
+
+@pytest.mark.django_db
+def test_however_many_processes_look_a_change_waits_for_a_whole_day(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's clock was set a month ahead, so what they count is all that holds it."""
+    from samizdat.accounts import actions, changes
+    from samizdat.accounts.models import Organisation, PendingChange
+
+    Organisation.objects.filter(pk=lantern.pk).update(next_number=5001)
+    vera = actions.add_person("vera@lantern.example", name="Vera", password="p" * 20 + "x7", today=TODAY)
+    actions.give_role(vera, lantern, "admin", by=None, now=NOW)
+    ticks = [1000.0]
+    monkeypatch.setattr("samizdat.worker.clock.hours.ticks", lambda: ticks[0])
+    processes = [clock.Looked() for _ in range(4)]
+    clock.held(NOW, processes[0])  # This one then hears nothing for hours, as on another machine.
+    ticks[0] += 5 * 3600
+    assert changes.ask(lantern, "setting", {"name": "public_url", "to": "https://evil.example"}, now=NOW, by=vera)
+    begun, ahead = ticks[0], NOW + timedelta(days=30)
+    while PendingChange.objects.get().state == "waiting" and ticks[0] < begun + 2 * 86400:
+        for one in processes:
+            ticks[0] += 150
+            clock.held(ahead, one)
+    waited = ticks[0] - begun
+    assert 86400 <= waited < 86400 + 1200

@@ -62,9 +62,9 @@ def is_made_alone(row: Export, now: datetime) -> bool:
     return not row.plain or not others(row.organisation, row.by, now)
 
 
-def wait(now: datetime, passed: timedelta) -> None:
+def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
-    made."""
+    made. seen: as in changes.count."""
     for row in Export.objects.select_related("organisation", "by").filter(state="held"):
         if not is_made_alone(row, now):
             if row.created < now - LAPSE:
@@ -74,9 +74,9 @@ def wait(now: datetime, passed: timedelta) -> None:
             log.error("An export that waited was written by somebody who has no keys; it was dropped.")
             Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted")
             continue
-        row.waited += passed.total_seconds()
+        row.waited = changes.count(row, passed, seen)
         if not changes.has_waited(row, row.waited, now):
-            mine = Export.objects.filter(pk=row.pk, state="held")
+            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited)
             mine.update(waited=row.waited, mac=permits.permit(row))
         elif _begin(row, now, waited=row.waited):
             recipients.know(row.organisation, actions.told_of(row)["recipients"], now=now)

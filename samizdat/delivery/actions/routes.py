@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat import plugs
+from samizdat.accounts import changes
+from samizdat.accounts.models import Organisation
 from samizdat.core import pace
 from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery.actions import barring
+from samizdat.delivery.actions import barring, guarding
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
 from samizdat.delivery.queries import Way, transport_of, way_of
@@ -65,7 +67,7 @@ def add_route(
     """A new way out; URL and credentials are sealed, and whether it was added on the server itself (by nobody who has
     signed in), for then it may lead anywhere. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
     we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
-    Errors: RouteRefused.
+    Nothing goes by one that waits for an approval (guarding.py). Errors: RouteRefused.
     """
     name, turn = _name(name), _place(priority)
     limits, plan = _limits(rate), _plan(warm_up)
@@ -74,6 +76,9 @@ def add_route(
     keys = house.keys(organisation)
     try:
         with transaction.atomic():
+            # Of two that are added at once, one alone is the first.
+            Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+            waits = guarding.holds_new(organisation, by, now)
             route = Route.objects.create(
                 organisation=organisation,
                 name=name,
@@ -86,6 +91,7 @@ def add_route(
                 warm_up=plan,
                 warm_since=_today(organisation, now) if plan else None,
                 signs=signs,
+                state="waiting" if waits else "live",
                 changed=now,
             )
             route.settings_sealed = seal_json(
@@ -93,6 +99,8 @@ def add_route(
             )
             route.save(update_fields=["settings_sealed"])
             record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
+            if waits:
+                _ask_for(route, now, by)
     except IntegrityError:
         _refuse_taken(organisation, name)
         raise
@@ -126,7 +134,8 @@ def change_route(
     ends the warm-up, and another plan begins today.
 
     A password that is not given stays, as long as the host does. Another account may accept what this one did not, so
-    with another server or password no domain is barred any more. Errors: RouteRefused.
+    with another server or password no domain is barred any more. What one admin may not do alone waits, and is none
+    of what is told (guarding.py). Errors: RouteRefused.
     """
     keys = house.keys(route.organisation)
     before = way_of(route)
@@ -144,10 +153,52 @@ def change_route(
     turn = route.priority if priority is None else _place(priority)
     after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
+    if _leads_elsewhere(found) and route.state != "waiting" and guarding.holds_change(route, by, now):
+        told = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
+        changes.ask(route.organisation, guarding.CHANGED, told, about=route.pk, now=now, by=by)
+        wanted = known | {"ours": known.get("ours", True)}
+        after = replace(after, settings=before.settings)
+        found = [one for one in found if one.word not in LEADING]
     if found or wanted["ours"] != known.get("ours", True):
         _write(route, after, wanted, [one.word for one in found], now, by)
         route.refresh_from_db()
     return found
+
+
+# Of what is changed: whom the addresses are handed to.
+LEADING = ("url", "password")
+
+
+def _leads_elsewhere(found: list[Changed]) -> bool:
+    return any(one.word in LEADING for one in found)
+
+
+def _ask_for(route: Route, now: datetime, by: Any) -> None:
+    told = {"name": route.name, "to": way_of(route).shown}
+    changes.ask(route.organisation, guarding.ROUTE, told, about=route.pk, now=now, by=by)
+
+
+def _ask_anew(route: Route, now: datetime, by: Any) -> None:
+    """A route that waits leads elsewhere now: what somebody may be approving at this moment is another one."""
+    for row in list(changes.waiting(route.organisation).filter(kind=guarding.ROUTE, about=route.pk)):
+        changes.stop_about(route.organisation, guarding.ROUTE, route.pk, now=now, by=by)
+        _ask_for(route, now, by or row.by)
+
+
+def use_approved(route: Route, *, now: datetime, by: Any) -> None:
+    """A route that waited is used like any other."""
+    Route.objects.filter(pk=route.pk, state="waiting").update(state="live", reason="", changed=now)
+    record("route.resumed", route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+
+
+def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by: Any) -> None:
+    """The settings that waited are in force, and a route that rested is tried again by them. Errors: RouteRefused."""
+    before = way_of(route)
+    settings = _settings(route.name, wanted["url"], wanted["password"], before.connections, before.rate)
+    after = replace(before, settings=settings)
+    _write(route, after, wanted, [one.word for one in _differences(before, after)], now, by)
+    if route.state in ("dead", "throttled"):
+        _turn(route, "live", "", "route.resumed", now, by)
 
 
 def wait_from_now_on(number: int, now: datetime) -> None:
@@ -180,8 +231,11 @@ def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], n
             )
             detail = {"name": way.name, "changed": changed}
             record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
-            if {"url", "password"} & set(changed):
+            if set(LEADING) & set(changed):
                 barring.lift(route, now=now, by=by)
+                changes.stop_about(route.organisation, guarding.CHANGED, route.pk, now=now, by=by)
+                route.refresh_from_db()
+                _ask_anew(route, now, by)
             if "url" in changed:
                 Route.objects.filter(pk=route.pk).update(waits=False)
     except IntegrityError:
@@ -311,15 +365,35 @@ def pause_route(route: Route, *, now: datetime, by: Any = None) -> Route:
 
 
 def resume_route(route: Route, *, now: datetime, by: Any = None) -> Route:
-    """It lives again, whatever it was condemned for, and for every domain."""
+    """It lives again, whatever it was condemned for, and for every domain. Errors: RouteRefused for one that waits for
+    an approval."""
     with transaction.atomic():
+        if route.state == "waiting":
+            return _resume_waiting(route, now, by)
         barring.lift(route, now=now, by=by)
         return _turn(route, "live", "", "route.resumed", now, by)
 
 
+def _resume_waiting(route: Route, now: datetime, by: Any) -> Route:
+    """On the server itself, or once no provider is left, nobody has to be asked."""
+    if by is not None and not guarding.all_dropped(route.organisation, now):
+        raise RouteRefused(_still_waits(route))
+    changes.settle_about(route.organisation, guarding.ROUTE, route.pk, now=now, by=by)
+    use_approved(route, now=now, by=by)
+    route.refresh_from_db()
+    return route
+
+
+def _still_waits(route: Route) -> str:
+    sentence = _("%(name)s waits for the approval of another admin. See Changes that wait.")
+    return sentence % {"name": route.name}
+
+
 def _turn(route: Route, state: str, reason: str, kind: str, now: datetime, by: Any) -> Route:
     with transaction.atomic():
-        Route.objects.filter(pk=route.pk).update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now)
+        mine = Route.objects.filter(pk=route.pk).exclude(state__in=("waiting", "removed"))
+        if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
+            raise RouteRefused(_still_waits(route))
         record(kind, route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
     route.refresh_from_db()
     return route
@@ -328,7 +402,12 @@ def _turn(route: Route, state: str, reason: str, kind: str, now: datetime, by: A
 def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
-        record("route.removed", route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+        # One that waited was never used, so nothing is missed of it (guarding.all_dropped).
+        dropped = route.state == "waiting" or guarding.is_dropped(route)
+        detail = {"name": route.name, "dropped": dropped}
+        record("route.removed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
+        for kind in (guarding.ROUTE, guarding.CHANGED):
+            changes.stop_about(route.organisation, kind, route.pk, now=now, by=by)
         if not RouteTotal.objects.filter(route=route).exists():
             Route.objects.filter(pk=route.pk).delete()
             return
@@ -353,7 +432,7 @@ def name_of_removed(name: str, number: int) -> str:
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict = asyncio.run(_probed(transport_of(route, for_test=True)))
-    believe(route, verdict, now=now, by=by)
+    believe(route, replace(verdict, early=True), now=now, by=by)
     return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
@@ -405,7 +484,7 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collec
     `until` says when to ask once more; `reason` still standing on a live route is the sign of the second time.
     """
     route = Route.objects.select_related("organisation").filter(pk=route_id).first()
-    if route is None or route.state in ("paused", "removed"):
+    if route is None or route.state in ("paused", "waiting", "removed"):
         return
     if verdict.state == "config" and domains:
         barring.bar(route, domains, verdict, now, by)
@@ -418,7 +497,8 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collec
     else:
         state = "dead"
         until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
-    answer = seal_json(house.keys(route.organisation), dict(verdict.values), "route", "answer", route.pk)
+    values = dict(verdict.values) | ({guarding.ITSELF: "yes"} if verdict.early else {})
+    answer = seal_json(house.keys(route.organisation), values, "route", "answer", route.pk)
     with transaction.atomic():
         Route.objects.filter(pk=route_id).update(
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now

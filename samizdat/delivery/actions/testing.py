@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat import plugs
+from samizdat.accounts import people
 from samizdat.audience import queries as audience
 from samizdat.campaigns import contest
 from samizdat.campaigns.actions import flaws_error
@@ -148,6 +149,8 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     probe = plugs.Message(0, 0, sender, address, content)
     [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
     if tried.ok or verdict.state != "ok":
+        if by is None or address == normalise(people.email_of(by)):
+            verdict = replace(verdict, early=True)  # No stranger's server can have said it.
         believe(route, verdict, now=now, by=by, domain=domain(sender))
     if tried.ok:
         refusing.accepts_again(route.organisation, address, now=now, by=by)

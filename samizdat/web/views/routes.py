@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from samizdat import hours
-from samizdat.accounts import people
+from samizdat.accounts import changes, people
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import pacing, questions
+from samizdat.delivery.actions import guarding, pacing, questions
 from samizdat.delivery.actions.routes import Tested
 from samizdat.delivery.actions.testing import Tried
 from samizdat.delivery.errors import DeliveryError
@@ -20,6 +20,8 @@ from samizdat.web.asking import ask
 from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.routes import ProbeForm, RouteForm
+from samizdat.web.templatetags.desk import moment
+from samizdat.web.views.waiting import tell_waiting
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -44,8 +46,11 @@ def routes(request: Any) -> HttpResponse:
         except (DeliveryError, ValueError) as refused:
             refuse(form, getattr(refused, "field", "where"), refused)
         else:
+            tell_waiting(request, guarding.ROUTE, made.pk)
             return _try_saved(request, made)
     facts = {
+        "waiting": _waiting(request.organisation, hours.asked()),
+        "needs_nobody": guarding.all_dropped(request.organisation, hours.asked()),
         "routes": queries.routes(request.organisation),
         "form": form,
         "paces": _paces(request.organisation, hours.asked()),
@@ -55,6 +60,11 @@ def routes(request: Any) -> HttpResponse:
         "probe": ProbeForm(initial={"to": people.email_of(request.person)}, prefix="probe"),
     }
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+def _waiting(organisation: Any, now: datetime) -> list[dict[str, str]]:
+    rows = changes.waiting(organisation).filter(kind__in=(guarding.ROUTE, guarding.CHANGED))
+    return [{"what": changes.sentence_of(row), "until": moment(changes.until(row, now))} for row in rows]
 
 
 def _paces(organisation: Any, now: datetime) -> dict[int, list[str]]:
@@ -77,7 +87,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
     if form.is_valid():
         answers = form.cleaned_data
         try:
-            changes = actions.change_route(
+            found_other = actions.change_route(
                 found,
                 name=answers["name"],
                 url=form.url(),
@@ -92,17 +102,22 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
         except (DeliveryError, ValueError) as refused:
             refuse(form, getattr(refused, "field", "where"), refused)
         else:
-            _tell_changes(request, found, changes)
-            return _try_saved(request, found) if changes else go(request, "routes")
-    facts = {"route": found, "way": way, "form": form}
+            waits = changes.is_waiting(request.organisation, guarding.CHANGED, found.pk)
+            if found_other or not waits:
+                _tell_changes(request, found, found_other)
+            for kind in (guarding.ROUTE, guarding.CHANGED):
+                tell_waiting(request, kind, found.pk)
+            return _try_saved(request, found) if found_other else go(request, "routes")
+    rows = changes.waiting(request.organisation).filter(kind=guarding.CHANGED, about=found.pk)
+    facts = {"route": found, "way": way, "form": form, "waiting": [changes.sentence_of(row) for row in rows]}
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
 
 
-def _tell_changes(request: Any, route: Any, changes: Any) -> None:
-    if not changes:
+def _tell_changes(request: Any, route: Any, found: Any) -> None:
+    if not found:
         messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
         return
-    told = "; ".join(words.route_change(change) for change in changes)
+    told = "; ".join(words.route_change(change) for change in found)
     messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": told})
 
 
@@ -114,7 +129,7 @@ def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
     """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
     route, found_out = _route(request, question.about), Tested(**answer)
     _tell(request, found_out, route)
-    if questions.words_of(question).get("saved") and not found_out.ok:
+    if questions.words_of(question).get("saved") and not found_out.ok and route.state != "waiting":
         if route.until:
             sentence = _("%(name)s is saved and rests. We ask it again by ourselves; Test asks at once.")
         else:
@@ -127,7 +142,7 @@ def tell_letter(request: Any, question: Any, answer: dict[str, Any]) -> None:
 
 
 def _route(request: Any, route_id: int) -> Any:
-    found = request.organisation.routes.filter(pk=route_id).first()
+    found = request.organisation.routes.filter(pk=route_id).exclude(state="removed").first()
     if found is None:
         raise Http404
     return found
@@ -156,16 +171,24 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
 @deed(ADMINS)
 def pause_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)
-    actions.pause_route(found, now=hours.asked(), by=request.person)
-    messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": found.name})
+    try:
+        actions.pause_route(found, now=hours.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": found.name})
     return go(request, "routes")
 
 
 @deed(ADMINS)
 def resume_route(request: Any, route_id: int) -> HttpResponse:
     found = _route(request, route_id)
-    actions.resume_route(found, now=hours.asked(), by=request.person)
-    messages.success(request, _("%(name)s is tried again.") % {"name": found.name})
+    try:
+        actions.resume_route(found, now=hours.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s is tried again.") % {"name": found.name})
     return go(request, "routes")
 
 

@@ -12,6 +12,7 @@ from samizdat import hours
 from samizdat.accounts import changes, people
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
+from samizdat.delivery.errors import DeliveryError
 from samizdat.web import words
 from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.templatetags.desk import moment
@@ -68,7 +69,7 @@ def settle_change(request: Any, change_id: int) -> HttpResponse:
     approves = request.POST.get("answer") == "approve"
     try:
         (changes.approve if approves else changes.stop)(row, now=hours.asked(), by=request.person)
-    except AccountError as refused:
+    except (AccountError, DeliveryError) as refused:
         messages.error(request, str(refused))
     else:
         messages.success(request, _("Approved and done.") if approves else _("Stopped: nothing was changed."))

@@ -1,0 +1,65 @@
+"""Which routes one admin may not use alone: whoever has a stolen session would add a server of their own, release a
+letter, and be handed every address (threat model, T19; accounts/changes.py)."""
+
+from datetime import datetime
+from typing import Any
+
+from samizdat.accounts import changes
+from samizdat.core.outcome import DROPPED
+from samizdat.delivery.models import Route, RouteTotal
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from samizdat.vault import house
+from samizdat.vault.sealed import open_json
+
+# In the sealed answer of a route: its provider said so before a recipient was named, or to a mailbox of our own.
+ITSELF = "by_itself"
+
+ROUTE, CHANGED = "route", "route_changed"
+
+
+def holds_new(organisation: Any, by: Any, now: datetime) -> bool:
+    """Whether a route that this person adds waits. The first one ever does not, since nothing has gone out yet; what
+    was removed counts, so nobody makes theirs the first."""
+    added = Event.objects.filter(organisation=organisation, kind="route.added").exists()
+    return added and changes.held(organisation, by) and not all_dropped(organisation, now)
+
+
+def holds_change(route: Route, by: Any, now: datetime) -> bool:
+    """Whether another server, user or password that this person gives a route waits."""
+    if not changes.held(route.organisation, by):
+        return False
+    return not (_never_worked(route) or all_dropped(route.organisation, now))
+
+
+def all_dropped(organisation: Any, now: datetime) -> bool:
+    """Whether each provider has closed our account: then the next one need not wait. What an admin took out of use
+    since yesterday counts as if it lived, for that is what a thief would do first."""
+    rows = Route.objects.select_related("organisation").filter(organisation=organisation)
+    rows = rows.exclude(state__in=("removed", "waiting"))
+    present = [row for row in rows if row.state != "paused" or row.changed > now - changes.WAIT]
+    return bool(present) and all(is_dropped(row) for row in present) and not _removed_alive(organisation, now)
+
+
+def is_dropped(route: Route) -> bool:
+    """Whether its provider itself wants no mail from us any more, and has said so for good."""
+    return route.reason in DROPPED and route.until is None and _said_itself(route)
+
+
+def _said_itself(route: Route) -> bool:
+    """Whether it is dead, and not by what the server of a recipient may have said."""
+    if route.state != "dead":
+        return False
+    answer = open_json(house.keys(route.organisation), bytes(route.answer_sealed), "route", "answer", route.pk)
+    return ITSELF in (answer or {})
+
+
+def _removed_alive(organisation: Any, now: datetime) -> bool:
+    events = Event.objects.filter(organisation=organisation, kind="route.removed", by__isnull=False)
+    return any(not detail_of(event).get("dropped") for event in events.filter(at__gt=now - changes.WAIT))
+
+
+def _never_worked(route: Route) -> bool:
+    """The only route that there ever was, and it has carried nothing: somebody corrects what they typed."""
+    added = Event.objects.filter(organisation=route.organisation, kind="route.added").count()
+    return added == 1 and _said_itself(route) and not RouteTotal.objects.filter(route=route, accepted__gt=0).exists()
