@@ -17,17 +17,21 @@ SQLITE_INIT = (
 )
 
 
-# The public process may write the gate's file, whole: its triggers and views call nothing that could do harm, and a
-# page that is bent is noticed (https://sqlite.org/security.html, "Untrusted SQLite Database Files"). It is not mapped
-# into memory: who reads what was cut off of a mapped file is killed by the kernel, where a read is an error.
+# Where the public process is the same user as the rest it may write the gate's file, whole: its triggers and views call
+# nothing that could do harm, and a page that is bent is noticed (https://sqlite.org/security.html, "Untrusted SQLite
+# Database Files"). It is not mapped into memory: who reads what was cut off of a mapped file is killed by the kernel,
+# where a read is an error.
 GATE_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
+# The public process reads; what readers send it hands to the supervisor.
+PUBLIC_INIT = "PRAGMA query_only=ON; PRAGMA cache_size=-65536; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+GATE_ENGINE = "samizdat.gate.sqlite"
 
 
-def sqlite(path: Path, init: str = "") -> dict[str, Any]:
+def sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),
-        "OPTIONS": {"timeout": BUSY_TIMEOUT, "transaction_mode": "IMMEDIATE", "init_command": SQLITE_INIT + init},
+        "OPTIONS": {"timeout": BUSY_TIMEOUT, "transaction_mode": "IMMEDIATE", "init_command": SQLITE_INIT},
         "ATOMIC_REQUESTS": False,
         "CONN_MAX_AGE": None,
         # A file, not memory: what matters is how several processes meet in it.
@@ -77,13 +81,18 @@ def house(folder: Path) -> dict[str, Any]:
 def gate(folder: Path) -> dict[str, Any]:
     """The gate as the inside sees it: with the role that may publish."""
     url = option("DATABASE_URL")
-    return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3", GATE_INIT)
+    return postgresql(url, "gate") if url else _gate_file(folder, "rw", SQLITE_INIT + GATE_INIT)
 
 
 def gate_for_public(folder: Path) -> dict[str, Any]:
     """The gate as the public process sees it: with a role of its own where there is one."""
     url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")
-    return postgresql(url, "gate") if url else sqlite(folder / "gate.sqlite3")
+    return postgresql(url, "gate") if url else _gate_file(folder, "ro", PUBLIC_INIT)
+
+
+def _gate_file(folder: Path, mode: str, init: str) -> dict[str, Any]:
+    found = sqlite(folder / "gate.sqlite3")
+    return found | {"ENGINE": GATE_ENGINE, "OPTIONS": found["OPTIONS"] | {"mode": mode, "init_command": init}}
 
 
 class GateRouter:

@@ -249,6 +249,13 @@ def _public_process() -> Iterator[Sign]:
             "that machine, and treat sign-ups of those days as read.",
         )
 
+    if happened_since("gate.mended", opening.now() - timedelta(days=ALTERED_DAYS)):
+        yield Sign(
+            "amber",
+            "gate",
+            f"In the last {ALTERED_DAYS} days its file was broken. It was made anew, with what could be read of what "
+            "readers had sent. Look at the disk (`dmesg`), and if that is well, at who else may write there.",
+        )
     if os.geteuid() == 0 and not option("SAMIZDAT_PUBLIC_USER"):
         yield Sign(
             "amber", "public pages", "They run as the same user as the desk. Set SAMIZDAT_PUBLIC_USER to part them."

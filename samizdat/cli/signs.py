@@ -231,7 +231,12 @@ def _boxes() -> Iterator[Sign]:
     try:
         waiting = waiting_boxes()
     except Exception as error:
-        yield Sign("red", "gate", f"It cannot be read ({type(error).__name__}). Run `samizdat upgrade`.")
+        yield Sign(
+            "red",
+            "gate",
+            f"It cannot be read ({type(error).__name__}). Start `samizdat serve`: it makes the gate anew and saves "
+            "what can be read of what readers sent. On PostgreSQL run `samizdat upgrade`.",
+        )
         return
     if waiting:
         yield Sign(

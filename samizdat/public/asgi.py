@@ -85,10 +85,14 @@ def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
 def make_application() -> Public:
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
+    from django.db import connections
 
-    from samizdat.public import remembering
+    from samizdat.gate import actions
+    from samizdat.public import remembering, tokens
 
     remembering.begin()
+    if connections["gate"].vendor == "sqlite" and tokens.supervisor():
+        actions.hand_in_by(tokens.supervisor().hand_in)
     return Public(WSGIHandler())
 
 

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.db import connections
+
+from samizdat.gate.actions import take_in
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.source import InstanceSource
 
 SOCKET_NAME = "keys.sock"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
-# Bytes of a question; the longest of ours has some hundreds.
-MOST_ASKED = 4096
+# Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, which has 64 KB at the most.
+MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
 
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -76,9 +79,13 @@ class KeyServer:
     def _talk(self, connection: socket.socket, role: str) -> None:
         with connection, connection.makefile("rwb") as stream:
             # A child that was taken may send gigabytes without an end of line, or stop in the middle of one.
-            while (line := stream.readline(MOST_ASKED)).endswith(b"\n"):
-                stream.write(json.dumps(self._answer(line, role)).encode() + b"\n")
-                stream.flush()
+            most = MOST_HANDED_IN if role == "public" else MOST_ASKED
+            try:
+                while (line := stream.readline(most)).endswith(b"\n"):
+                    stream.write(json.dumps(self._answer(line, role)).encode() + b"\n")
+                    stream.flush()
+            finally:
+                connections.close_all()  # Of this thread.
 
     def _answer(self, line: bytes, role: str) -> dict[str, Any]:
         kinds, purposes = ROLES[role]
@@ -92,11 +99,22 @@ class KeyServer:
                 return {"key": _pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
+            if "box" in ask and role == "public":
+                return {"in": _hand_in(ask)}
             return {"error": f"The {role} process may not have this key."}
         except VaultError as error:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
+
+
+def _hand_in(ask: dict[str, Any]) -> bool:
+    """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the gate.
+    Errors: any, of what its tables do not take."""
+    if connections["gate"].vendor != "sqlite":
+        raise KeyRefused("On PostgreSQL the public process has a role of its own.")
+    mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None
+    return take_in(bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"]), mark)
 
 
 def _short(path: Path) -> str:
@@ -155,3 +173,8 @@ class SocketSource:
     def links(self) -> list[dict[str, Any]]:
         """For the public process: [{"organisation": hex uid, "number": …, "keys": {purpose: base64}}]."""
         return self._ask({"links": True})["links"]
+
+    def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
+        """For the public process: as gate.actions.take_in."""
+        told = {"place": uid.hex(), "kind": kind, "mark": _pack(mark) if mark is not None else None}
+        return bool(self._ask({"box": _pack(box), **told})["in"])

@@ -36,6 +36,7 @@ from samizdat.worker import (
     comparing,
     counting,
     forgetting,
+    mending,
     nightly,
     placing,
     publish,
@@ -161,6 +162,7 @@ SIGNUPS = "mail to new readers"
 
 # Every second: somebody waits for these.
 QUICK: dict[str, Deed] = {
+    "the gate's file": mending.look,
     "what follows": follow,
     "imports": imports,
     "exports": exports,
@@ -237,6 +239,7 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
             step(at)
         except Exception as error:
             failed[name] = where_it_broke(error)
+            mending.suspect(error)
             log.error("The clock could not see to %s: %s", name, failed[name])
         else:
             done.append(name)

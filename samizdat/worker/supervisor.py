@@ -19,7 +19,7 @@ from typing import IO, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
 from samizdat import hours, processes
@@ -279,25 +279,29 @@ def _public_user(note: Say) -> tuple[int, int] | None:
 
 
 def _open_gate_to(group: int) -> None:
-    """The data folder may be passed through, not listed; of its files only the gate's are for the group.
+    """The data folder may be passed through, not listed; of its files only the gate's may be read, and none written.
 
-    Our own connection to the gate stays open as long as we run, so that its log and index files, which SQLite gives
-    the same owner and mode, are always there: the public process may not create any.
+    Its s bit gives files that are made later to the group as well: SQLite gives the log and the index of the gate the
+    mode of the gate.
     """
     folder = data_folder()
-    os.chown(folder, -1, group)
-    folder.chmod(0o710)
-    for path in folder.iterdir():
-        if path.is_file() and not path.name.startswith("gate.sqlite3"):
-            path.chmod(path.stat().st_mode & 0o700)
     connections["gate"].close()
-    for name in ("gate.sqlite3", "gate.sqlite3-wal", "gate.sqlite3-shm"):
-        path = folder / name
-        if path.exists():
+    os.chown(folder, -1, group)
+    folder.chmod(0o2710)
+    for path in folder.iterdir():
+        if path.is_file() and path.name.startswith("gate.sqlite3"):
             os.chown(path, -1, group)
-            path.chmod(0o660)
-    with connections["gate"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM gate_place")
+            path.chmod(0o640)
+        elif not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
+
+
+def _keep_gate_open() -> None:
+    """Its log and index files are there as long as somebody has it open: who may only read can make none. Made anew,
+    it is opened anew."""
+    if connection.vendor != "postgresql":
+        with contextlib.suppress(DatabaseError):
+            connections["gate"].ensure_connection()
 
 
 # -- the tree ---------------------------------------------------------------------------------------------------
@@ -326,6 +330,7 @@ class Supervisor:
             looked = time.monotonic()
             for child in self._children:
                 self._see_to(child)
+            _keep_gate_open()
             time.sleep(0.1)
         notify("STOPPING=1")
         return self._end()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from samizdat.vault.errors import KeyFileOpen
-from samizdat.vault.keyserver import MOST_ASKED, SOCKET_NAME, KeyServer
+from samizdat.vault.keyserver import MOST_HANDED_IN, SOCKET_NAME, KeyServer
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
 from tests.conftest import INSTANCE_KEY
 
@@ -65,7 +65,7 @@ def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(se
     server.serve(ours, "public")
     with theirs:
         theirs.settimeout(60)
-        theirs.sendall(b"x" * MOST_ASKED)
+        theirs.sendall(b"x" * MOST_HANDED_IN)
         # Linux says "reset" where the other end left bytes unread.
         with contextlib.suppress(ConnectionResetError):
             assert theirs.recv(1) == b""

@@ -221,6 +221,55 @@ def test_started_by_root_the_public_process_runs_as_its_own_user_and_reads_only_
     )
 
 
+CUTS = """
+import os, sys
+for name in os.listdir(sys.argv[2]):
+    for path in (os.path.join(sys.argv[1], name), os.path.join(sys.argv[1], name, "x")):
+        for cut in (os.unlink, lambda path: os.truncate(path, 0), lambda path: os.open(path, os.O_CREAT | os.O_RDWR)):
+            try:
+                cut(path)
+                print(path)
+            except OSError:
+                pass
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
+def test_who_takes_the_public_process_can_cut_off_no_file_that_others_have_mapped(
+    instance: Instance, tmp_path: Path
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    instance.environment["SAMIZDAT_PUBLIC_USER"] = "nobody"
+    for folder in instance.folder.parents:
+        if "pytest" in str(folder):
+            folder.chmod(0o711)
+    instance.start()
+    children = until(lambda: instance.children() if set(instance.children()) == ROLES_OF_SERVE else None)
+    until(lambda: instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")[0] == 200)
+    names = tmp_path / "names"  # The folder itself says none; whoever takes the process knows them from our code.
+    names.mkdir(mode=0o755)
+    for path in instance.folder.iterdir():
+        (names / path.name).touch()
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", CUTS, instance.folder, names],
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    assert instance.children() == children
+    if not instance.environment.get("DATABASE_URL"):
+        gate = instance.folder / "gate.sqlite3"
+        before = gate.stat().st_ino
+        os.truncate(gate, 4096)  # By a disk that fails.
+        until(lambda: gate.exists() and gate.stat().st_ino != before)
+    until(lambda: instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")[0] == 200)
+    assert instance.children() == children
+
+
 def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: Instance) -> None:
     rows = instance.python(
         "from samizdat.worker.links import reader_links; from samizdat.vault import house; "

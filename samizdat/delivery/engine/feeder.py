@@ -11,7 +11,7 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from samizdat import dialect, hours
 from samizdat.accounts.models import Organisation
@@ -395,7 +395,12 @@ class Feeder:
     def _look_at_intake(self) -> None:
         """Has what readers sent been taken up? Where it has not, what was fed goes back as well."""
         now = time.monotonic()
-        found = gate.untaken()
+        try:
+            found = gate.untaken()
+        except DatabaseError:
+            if connections["gate"].vendor == "sqlite":
+                return  # The worker makes its file anew. Meanwhile the last look grows old, and nothing is fed.
+            raise
         rows = Organisation.objects.values_list("uid", "pk") if found else ()
         self._untaken.look({pk: found[bytes(uid)] for uid, pk in rows if bytes(uid) in found}, now)
         for organisation, lane in self._lanes.items():

@@ -1,0 +1,58 @@
+"""The gate's file on SQLite is made anew where it is broken: what is published is published again, and what readers
+sent is carried over as far as it can be read. Nobody has to be stopped for it: connections follow to the new file."""
+
+import logging
+import time
+from datetime import datetime
+from typing import Any
+
+from django.core.management import call_command
+
+from samizdat.accounts.models import Organisation
+from samizdat.events.actions import record
+from samizdat.gate import file
+from samizdat.worker import publish
+
+log = logging.getLogger("samizdat.worker")
+
+MENDED = "gate.mended"  # doctor looks for it.
+# Seconds between two tries: where the disk is full, or may only be read, none will do.
+AGAIN = 60.0
+# Seconds between two readings of the whole file. At the start too, and when something came upon a damaged page.
+READ_AGAIN = 3600.0
+_suspected = True
+_not_before, _read_at = 0.0, 0.0
+
+
+def suspect(error: BaseException) -> None:
+    """Somebody came upon this error."""
+    global _suspected
+    _suspected = _suspected or file.says_broken(error)
+
+
+def look(now: datetime) -> bool:
+    """Whether the gate's file was broken; it is whole again."""
+    global _suspected, _not_before, _read_at
+    place = file.path()
+    if place is None or time.monotonic() < _not_before:
+        return False
+    thorough = _suspected or time.monotonic() - _read_at > READ_AGAIN
+    if thorough:
+        _suspected, _read_at = False, time.monotonic()
+    fault = file.fault(place, thorough=thorough)
+    if not fault:
+        return False
+    _not_before = time.monotonic() + AGAIN
+    if fault != file.CLOSED or file.fault(place, thorough=thorough):
+        _make_anew(place, now)
+    _not_before = 0.0
+    log.error("The gate's file was broken (%s); it was made anew, with what could be read of it.", fault)
+    for organisation in Organisation.objects.all():
+        record(MENDED, organisation, now=now)
+    return True
+
+
+def _make_anew(place: Any, now: datetime) -> None:
+    with file.instead(place):
+        call_command("migrate", "gate", database="gate", verbosity=0, interactive=False)
+        publish.missing_places(now)  # Their letters follow.
