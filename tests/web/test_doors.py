@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from tests.conftest import TODAY
 from tests.web.conftest import House, signed_in
 
 ROLES = ("admin", "editor", "viewer")
@@ -42,7 +43,8 @@ def _names(pattern: URLPattern) -> list[str]:
 
 
 def _address(pattern: URLPattern, ids: dict[str, Any]) -> str:
-    return reverse(pattern.name or "", kwargs={name: ids[name] for name in ["organisation", *_names(pattern)]})
+    names = [] if pattern.name in OWN else ["organisation", *_names(pattern)]
+    return reverse(pattern.name or "", kwargs={name: ids[name] for name in names})
 
 
 def _name(pattern: URLPattern) -> str:
@@ -61,12 +63,45 @@ def test_only_these_pages_are_open_to_strangers() -> None:
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:
-    ours = here.ids()
+    _sends_away(client, here.ids())
+
+
+@pytest.mark.once
+def test_a_locked_account_is_a_strangers_in_a_browser_that_was_signed_in(here: House) -> None:
+    client = signed_in(here.people["admin"])
+    type(here.people["admin"]).objects.filter(pk=here.people["admin"].pk).update(is_active=False)
+    _sends_away(client, here.ids())
+
+
+def _sends_away(client: Client, ids: dict[str, Any]) -> None:
+    """From every page but those that are open to anybody."""
+    for pattern in PATTERNS:
+        if not pattern.callback.door["open"]:  # type: ignore[attr-defined]
+            address = _address(pattern, ids)
+            seen = client.get(address)
+            assert (seen.status_code, seen.headers.get("Location", "").split("?")[0]) == (302, "/sign-in"), address
+            assert client.post(address).status_code == 403, address
+
+
+@pytest.mark.once
+def test_a_removed_teammate_finds_no_page_in_a_browser_that_was_signed_in(here: House) -> None:
+    client, ours = signed_in(here.people["admin"]), here.ids()
+    here.organisation.memberships.filter(person=here.people["admin"]).delete()
     for pattern in INSIDE:
         address = _address(pattern, ours)
-        seen = client.get(address)
-        assert (seen.status_code, seen.headers.get("Location", "").split("?")[0]) == (302, "/sign-in"), address
-        assert client.post(address).status_code == 403, address
+        assert (client.get(address).status_code, client.post(address).status_code) == (404, 404), address
+
+
+@pytest.mark.once
+def test_the_admin_of_another_organization_who_may_only_look_here_does_nothing_here(here: House) -> None:
+    from samizdat.accounts.models import Membership, Organisation
+
+    elsewhere = Organisation.objects.create(uid=bytes(16), name="Harbour Bell", slug="harbour-bell", created=TODAY)
+    Membership.objects.create(person=here.people["viewer"], organisation=elsewhere, role="admin", created=TODAY)
+    client, ours = signed_in(here.people["viewer"]), here.ids()
+    for pattern in INSIDE:
+        address = _address(pattern, ours)
+        assert client.post(address).status_code in (403, 405), address
 
 
 @pytest.mark.parametrize("role", BY_ROLE)

@@ -31,7 +31,10 @@ class StopForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "autocomplete": "off"}),
     )
     file = forms.FileField(
-        label=lazy("Or a file"), required=False, help_text=lazy("Text or CSV, as another service gave it.")
+        label=lazy("Or a file"),
+        required=False,
+        help_text=lazy("Text or CSV, as another service gave it."),
+        widget=forms.FileInput,  # Django's own takes a file away again as well, where there is none.
     )
     reason = forms.ChoiceField(label=lazy("Why are they not written to?"), choices=REASONS)
 
