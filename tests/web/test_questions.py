@@ -69,8 +69,9 @@ def test_a_relay_that_answers_a_little_and_never_enough_is_given_up(
 def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: Desk, relay: Route) -> None:
     page = desk("admin").post(_to(here, "test-route", relay.pk)).headers["Location"]
     questions.answer_all(here.organisation.pk, timezone.now)
-    assert desk("editor").get(page).headers["Location"] == _to(here, "routes")
-    assert "The route answers" not in desk("editor").get(_to(here, "home")).content.decode()
+    clara = desk("editor")
+    assert clara.get(page).headers["Location"] == _to(here, "routes")
+    assert "The route answers" not in clara.get(_to(here, "home")).content.decode()
     asked = Question.objects.get()
     other = reverse("question", args=[there.organisation.slug, asked.pk])
     assert signed_in(there.people["admin"]).get(other).status_code == 404
