@@ -121,7 +121,7 @@ def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> Record:
         if dkim.found_in(texts, key.algorithm, key.public) != "right":
             sentence = _(
                 "Letters are signed with %(selector)s, but its record is not there, or is another one. Publish TXT "
-                "%(name)s as Sending domains shows it to admins, or samizdat domain records."
+                "%(name)s as Sending domains shows it to admins."
             )
             return Record("DKIM", "stop", sentence % values, texts[0][:80] if texts else "")
     names = ", ".join(key.selector for key in ours)
@@ -144,7 +144,7 @@ def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) 
         return Record("DKIM", "care", sentence % {"domain": waiting})
     sentence = _(
         "We have no active key for %(domain)s and found none under the usual names. An admin adds one under Sending "
-        "domains or with samizdat domain add, or switches on DKIM at the relay; without it one-click unsubscribing "
+        "domains, or switches on DKIM at the relay; without it one-click unsubscribing "
         "is not believed."
     )
     return Record("DKIM", "care", sentence % {"domain": domain})

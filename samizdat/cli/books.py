@@ -125,7 +125,7 @@ def with_sentences(status: dict[str, Any], found: Any) -> dict[str, Any]:
             "count": row.count,
             "waiting": row.waiting,
             "since": row.since.isoformat(),
-            "sentence": row.sentence,
+            "sentence": at_terminal(row.sentence),
         }
         for row in provider_refusals(found)
     ]

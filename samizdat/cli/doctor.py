@@ -180,8 +180,8 @@ def _refused(organisation: Any) -> Iterator[Sign]:
 
     for campaign in Campaign.objects.filter(organisation=organisation, state__in=("sending", "waiting", "paused")):
         for row in provider_refusals(campaign):
-            next_step = f"{row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
-            yield Sign("red", f"{organisation.name}, campaign {campaign.pk}", f"{row.sentence} {next_step}")
+            said = f"{at_terminal(row.sentence)} {row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
+            yield Sign("red", f"{organisation.name}, campaign {campaign.pk}", said)
 
 
 def _routes(name: str, found: list[Any]) -> Iterator[Sign]:

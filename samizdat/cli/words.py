@@ -36,9 +36,27 @@ _IN_THE_APP = (
     ("Correct them under Routes", "Correct them with `samizdat route edit {route}`"),
     ("then press Test", "then run: samizdat route test {route} --to ADDRESS"),
     (
-        "Publish the records shown under Sending; once Check finds them",
+        "An admin publishes the records shown under Sending domains; once Check finds them",
         "Publish what `samizdat domain records DOMAIN` prints; once `samizdat domain check DOMAIN` finds it",
     ),
+    (
+        "An admin publishes the records shown under Sending domains",
+        "Publish what `samizdat domain records DOMAIN` prints",
+    ),
+    (
+        "An admin publishes the record shown under Sending domains",
+        "Publish what `samizdat domain records DOMAIN` prints",
+    ),
+    (
+        "an admin checks SPF, DKIM and DMARC under Sending domains",
+        "check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
+    ),
+    (
+        "An admin checks SPF, DKIM and DMARC under Sending domains",
+        "Check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
+    ),
+    ("as Sending domains shows it to admins", "as `samizdat domain records DOMAIN` prints it"),
+    ("An admin adds one under Sending domains", "Add one with `samizdat domain add DOMAIN`"),
     ("press Check again", "run this again"),
     (
         "then press Check and Activate at the domain",

@@ -144,7 +144,7 @@ REASONS = {
     "plan": "The plan of this account does not allow this ({answer}). Change the plan at the provider, or send by another route.",
     "no_domain": "{host} does not know the sending domain of this route ({answer}). Check its spelling and the region (eu or us), then press Test.",
     "sender": "{host} does not accept this sender ({answer}). Verify the from-address or its domain at the provider, then try again.",
-    "authentication_records": "The sender's domain failed SPF, DKIM or DMARC ({answer}). An admin publishes the records that Sending domains shows, or samizdat domain records; once they are found there, try again.",
+    "authentication_records": "The sender's domain failed SPF, DKIM or DMARC ({answer}). An admin publishes the records shown under Sending domains; once Check finds them, try again.",
     "listed": "The address of the relay stands on a block list ({answer}). Ask the provider, or send by another route.",
     "rate": "{host} asks us to send more slowly ({answer}). It goes on by itself.",
     "quota": "The sending limit of this account is reached ({answer}). It goes on by itself when the limit renews; the rest goes by another route.",

@@ -305,7 +305,7 @@ def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_
     clara = desk("editor")
     assert missing in clara.get(_to(here, "home")).content.decode()
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert missing in page and "An admin publishes the record that Sending domains shows" in page
+    assert missing in page and "An admin publishes the record shown under Sending domains." in page
     assert "Gmail refuses our emails: what is for it waits." in page
     refusing.put_off(here.sent.edition.pk, "yahoo", said, 21, NOW)  # type: ignore[arg-type]
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
