@@ -303,7 +303,7 @@ def sign_out_everywhere(person: Person, organisation: Organisation, *, by: Perso
 
 
 def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | None) -> None:
-    if [row.person for row in grants.memberships(organisation=organisation, role="admin")] == [leaving]:
+    if [row.person for row in grants.memberships(organisation=organisation, role="admin", locked=None)] == [leaving]:
         if by == leaving:
             raise LastAdmin(_("You are the only admin. Make somebody else an admin first."))
         raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))

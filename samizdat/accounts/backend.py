@@ -5,15 +5,19 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from samizdat.accounts import devices, people, throttle
+from samizdat.accounts.errors import AccountLocked
+from samizdat.accounts.grants import who_may_sign_in
 from samizdat.accounts.models import Person
 from samizdat.accounts.queues import queues
 from samizdat.core.address import BadAddress
 
 
 class BlindIndexBackend(BaseBackend):
-    """Finds a person by the blind index of their address. Raises throttle.Throttled and queues.Crowded."""
+    """Finds a person by the blind index of their address. Raises throttle.Throttled, queues.Crowded and, to whoever
+    knows the password, AccountLocked."""
 
     def authenticate(
         self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any
@@ -33,11 +37,13 @@ class BlindIndexBackend(BaseBackend):
                 make_password(password)  # As slow as a real one: the time must not say whether an address is known.
             elif person.check_password(password):
                 throttle.forget(lane)
+                if not who_may_sign_in().filter(pk=person.pk).exists():
+                    raise AccountLocked(_("Your account is locked. Ask an admin of your organization to unlock it."))
                 return person
         return None
 
     def get_user(self, user_id: Any) -> Person | None:
-        return Person.objects.filter(pk=user_id, is_active=True).first()
+        return who_may_sign_in().filter(pk=user_id).first()
 
 
 def is_her_password(person: Person, password: str, apart: str) -> bool:

@@ -101,7 +101,7 @@ def sentence_of(row: PendingChange) -> str:
 
 def others(organisation: Any, asker: Any, now: datetime) -> list[Person]:
     """Admins whose approval counts."""
-    rows = grants.memberships(organisation=organisation, role="admin", person__is_active=True)
+    rows = grants.memberships(organisation=organisation, role="admin", person__is_active=True, locked=None)
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
@@ -159,7 +159,7 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
     rows = PendingChange.objects.select_related("organisation", "by").filter(state="waiting")
     for row in rows.order_by("id"):
         if row.by is None or not _is_admin(row.by, row.organisation):
-            _settle(row, "stopped", now, None)  # Whoever asked is no admin any more.
+            _settle(row, "stopped", now, None)  # Whoever asked is no admin any more, or is locked.
         elif not _is_ours(row):
             log.error("A change that waited was written by somebody who has no keys; it was dropped.")
             _fail(row, now)
@@ -216,7 +216,8 @@ def _fail(row: PendingChange, now: datetime) -> None:
 
 
 def _is_admin(person: Person, organisation: Organisation) -> bool:
-    return bool(grants.memberships(person=person, organisation=organisation, role="admin", person__is_active=True))
+    wanted = {"role": "admin", "person__is_active": True, "locked": None}
+    return bool(grants.memberships(person=person, organisation=organisation, **wanted))
 
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:

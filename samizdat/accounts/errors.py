@@ -19,6 +19,10 @@ class LastAdmin(AccountError):
     code = "last_admin"
 
 
+class AccountLocked(AccountError):
+    code = "account_locked"
+
+
 class InvitationGone(AccountError):
     code = "invitation_gone"
 

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from samizdat.accounts.models import Invitation, Membership, Organisation, PendingChange
+from django.db.models import Exists, OuterRef, QuerySet
+
+from samizdat.accounts.models import Invitation, Membership, Organisation, PendingChange, Person
 from samizdat.core import seal
 from samizdat.events.actions import record
 from samizdat.events.models import Event
@@ -42,7 +44,8 @@ def _plain(part: Any) -> Any:
 
 
 def of_membership(row: Membership) -> tuple[Any, ...]:
-    return "membership", bytes(row.organisation.uid), row.person_id, row.role, row.since
+    locked = () if row.locked is None else (row.locked,)
+    return "membership", bytes(row.organisation.uid), row.person_id, row.role, row.since, *locked
 
 
 def of_invitation(row: Invitation) -> tuple[Any, ...]:
@@ -55,13 +58,21 @@ def of_change(row: PendingChange) -> tuple[Any, ...]:
 
 
 def give(person: Any, organisation: Organisation, role: str, now: datetime) -> Membership:
-    """Writes a role, and since when it is held. The one place that does."""
+    """Writes a role, and since when it is held. The one place that does. A locked account stays locked."""
     row = Membership(person=person, organisation=organisation, role=role, since=now)
+    before = Membership.objects.filter(person=person, organisation=organisation).first()
+    row.locked = before.locked if before is not None else None
     values = {"role": role, "since": now, "mac": mac(*of_membership(row))}
     found, _made = Membership.objects.update_or_create(
         person=person, organisation=organisation, defaults=values, create_defaults={**values, "created": now.date()}
     )
     return found
+
+
+def lock(row: Membership, since: datetime | None) -> None:
+    row.locked = since
+    row.mac = mac(*of_membership(row))
+    row.save(update_fields=["locked", "mac"])
 
 
 def holds(row: Membership) -> bool:
@@ -78,8 +89,15 @@ def opens(row: Invitation) -> bool:
 
 
 def memberships(**wanted: Any) -> list[Membership]:
-    """Those that hold, with person and organisation."""
+    """Those that hold, with person and organisation; locked ones, too."""
     return [row for row in _rows(**wanted) if holds(row)]
+
+
+def who_may_sign_in() -> QuerySet[Person]:
+    """All but those who are locked wherever they work."""
+    rows = Membership.objects.filter(person=OuterRef("pk"))
+    locked = Exists(rows.filter(locked__isnull=False)) & ~Exists(rows.filter(locked=None))
+    return Person.objects.filter(is_active=True).exclude(locked)
 
 
 def forged(organisation: Organisation) -> list[Membership]:

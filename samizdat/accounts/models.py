@@ -78,6 +78,7 @@ class Membership(models.Model):
     )
     created = models.DateField()
     since = models.DateTimeField(null=True)  # When this role was given.
+    locked = models.DateTimeField(null=True)  # Since when nothing is accepted from this account (locking.py).
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: without it there is no role.
 
     class Meta:

@@ -16,16 +16,19 @@ class Member:
     name: str
     email: str
     role: str
+    locked: datetime | None = None
 
 
 def organisations_of(person: Person) -> list[Organisation]:
-    found = [row.organisation for row in grants.memberships(person=person)]
+    found = [row.organisation for row in grants.memberships(person=person, locked=None)]
     return sorted(found, key=lambda organisation: organisation.name)
 
 
 def membership(person: Person, slug: str) -> Membership | None:
-    """Her role in the organisation of that slug; None when she has none, so that a foreign one looks like none."""
-    row = Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug).first()
+    """Her role in the organisation of that slug; None when she has none or is locked, so that a foreign one looks like
+    none."""
+    rows = Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug, locked=None)
+    row = rows.first()
     return row if row is not None and grants.holds(row) else None
 
 
@@ -48,7 +51,10 @@ def organisation_named(slug: str | None) -> Organisation:
 def members(organisation: Organisation) -> list[Member]:
     """Everybody with a role, by name."""
     rows = grants.memberships(organisation=organisation)
-    found = [Member(row.person, people.name_of(row.person), people.email_of(row.person), row.role) for row in rows]
+    found = [
+        Member(row.person, people.name_of(row.person), people.email_of(row.person), row.role, row.locked)
+        for row in rows
+    ]
     return sorted(found, key=lambda member: member.name.casefold())
 
 

@@ -394,6 +394,32 @@ def person_password(email: str, password_file: str | None) -> None:
     say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
 
 
+@person.command("lock")
+@click.argument("email")
+@common
+def person_lock(email: str) -> None:
+    """End all sessions of somebody at once and accept nothing from their account until it is unlocked."""
+    _turn_lock(email, "lock", "is locked and signed out everywhere. Undo it: samizdat person unlock")
+
+
+@person.command("unlock")
+@click.argument("email")
+@common
+def person_unlock(email: str) -> None:
+    """Let somebody sign in again. Where others may know the password, give a new one first: person password."""
+    _turn_lock(email, "unlock", "can sign in again.")
+
+
+def _turn_lock(email: str, verb: str, done: str) -> None:
+    opening.open_house()
+    from samizdat.accounts import locking
+
+    organisation = opening.organisation()
+    known = _member(organisation, email)
+    getattr(locking, verb)(known, organisation, by=None, now=opening.now())
+    say({"person": known.pk, "locked": verb == "lock"}, f"{email} {done}")
+
+
 @person.command("sign-in-link")
 @click.argument("email")
 @common
@@ -422,11 +448,20 @@ def person_ls() -> None:
     say(
         {
             "people": [
-                {"id": member.person.pk, "name": member.name, "email": member.email, "role": member.role}
+                {
+                    "id": member.person.pk,
+                    "name": member.name,
+                    "email": member.email,
+                    "role": member.role,
+                    "locked": member.locked,
+                }
                 for member in found
             ]
         },
-        *table(("name", "address", "role"), [(member.name, member.email, member.role) for member in found]),
+        *table(
+            ("name", "address", "role"),
+            [(one.name, one.email, f"{one.role}, locked" if one.locked else one.role) for one in found],
+        ),
     )
 
 

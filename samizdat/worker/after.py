@@ -13,6 +13,7 @@ from itertools import islice
 from django.db import transaction
 
 from samizdat.audience import oddities
+from samizdat.delivery.actions import running
 from samizdat.events import queries
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
@@ -28,6 +29,11 @@ Deed = Callable[[Event, datetime], None]
 def look_for_typos(event: Event, _now: datetime) -> None:
     """Those that an import brought in may be full of typos; the day's look may be over."""
     oddities.look_again(event.organisation)
+
+
+def pause_what_they_released(event: Event, now: datetime) -> None:
+    """Whoever has an account that was locked sends nothing more by it."""
+    running.pause_released_by(event.organisation, event.about or 0, now=now, by=event.by)
 
 
 FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
@@ -53,6 +59,7 @@ FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
     "campaign.cancelled": (publish.cancelled,),
     "campaign.taken_back": (publish.taken_back,),
     "subscribers.imported": (look_for_typos,),
+    "person.locked": (pause_what_they_released,),
     "gate.lost": (publish.all_letters,),
     "letters.brought": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),

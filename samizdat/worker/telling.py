@@ -20,6 +20,7 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.accounts import grants, people
 from samizdat.accounts.changes import ASKED
+from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import PendingChange, Person
 from samizdat.audience import watching
 from samizdat.audience.exporting.actions import EXPORTED
@@ -58,11 +59,13 @@ def _due(now: datetime) -> list["_Told"]:
     exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
     changes = PendingChange.objects.select_related("organisation").filter(created__gt=since)
     alarms = Event.objects.select_related("organisation").filter(kind=watching.ALARM, at__gt=since)
+    locks = Event.objects.select_related("organisation").filter(kind=LOCKED, at__gt=since)
     refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
     told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
     told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
     told += [_told_of_change(row) for row in changes if _is_due(_of(row))]
     told += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
+    told += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     return told
 
 
@@ -121,6 +124,18 @@ def _told_of_reading(event: Event) -> _Told:
         event.about or 0,
         lambda: _("Somebody reads your subscribers one after the other: %(name)s") % {"name": organisation.name},
         lambda: _reading_text(organisation),
+    )
+
+
+def _told_of_lock(event: Event) -> _Told:
+    organisation: Any = event.organisation
+    return _Told(
+        _of(event),
+        organisation,
+        LOCKED,
+        event.about or 0,
+        lambda: _("An account was locked: %(name)s") % {"name": organisation.name},
+        lambda: _lock_text(organisation),
     )
 
 
@@ -211,6 +226,18 @@ def _reading_text(organisation: Any) -> str:
           "More are not shown to them for now."),
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
+        *([where] if where else []),
+    ]  # fmt: skip
+    return "\n\n".join(told) % {"name": organisation.name} + "\n"
+
+
+def _lock_text(organisation: Any) -> str:
+    desk = organisation.desk_url.rstrip("/")
+    where = desk + reverse("people", args=[organisation.slug]) if desk else ""
+    told = [
+        _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
+          "campaigns that it released are paused."),
+        _("Whose it is stands in the app under People. Any other admin can unlock it there."),
         *([where] if where else []),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"

@@ -26,6 +26,8 @@ person add vera@lantern.example --role viewer
 person add dmitri@lantern.example --role viewer --password-file password
 person password dmitri@lantern.example --password-file password
 person sign-in-link dmitri@lantern.example
+person lock dmitri@lantern.example
+person unlock dmitri@lantern.example
 person ls
 change ls
 !change approve 4711

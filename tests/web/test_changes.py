@@ -10,6 +10,7 @@ from samizdat.accounts import changes
 from samizdat.accounts.models import Membership, PendingChange
 from samizdat.audience import watching
 from samizdat.events.models import Event
+from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
 from tests.web.test_exports import admin_since
 from tests.web.test_sending import Desk, _settings, _to
@@ -212,3 +213,51 @@ def test_another_server_of_a_route_waits_and_its_page_says_so_without_the_passwo
     assert queries.way_of(Route.objects.get(pk=made.pk)).shown == "smtp://ada@relay.example:587"
     page = vera.get(_to(here, "edit-route", made.pk)).content.decode()
     assert "smtp://thief@evil.example:587 instead of smtp://ada@relay.example:587" in page and "pppp" not in page
+
+
+# -- a locked colleague
+
+
+def test_a_colleague_is_locked_and_unlocked_on_their_page_and_every_admin_reads_it(
+    here: House, vera: Client, desk: Desk
+) -> None:
+    from samizdat.accounts import locking
+    from samizdat.worker import after
+
+    zoya, clara = admin_since(here, "Zoya", 3), desk("editor")
+    person = here.people["editor"]
+    assert clara.get(_to(here, "home")).status_code == 200
+    page = vera.post(_to(here, "lock-colleague", person.pk), follow=True).content.decode()
+    assert "Clara is locked and signed out everywhere." in page and "Unlock" in page
+    assert clara.get(_to(here, "home")).status_code == 302
+    refused = Client().post("/sign-in", {"email": "clara@lantern.example", "password": PASSWORD})
+    assert "Your account is locked. Ask an admin" in refused.content.decode()
+    for who in (vera, zoya):
+        assert "Clara is locked" in who.get(_to(here, "home")).content.decode()
+    assert after.FOLLOW_UPS[locking.LOCKED]
+    zoya.post(_to(here, "unlock-colleague", person.pk))
+    assert signed_in(person).get(_to(here, "home")).status_code == 200
+
+
+def test_of_two_admins_none_locks_the_other_and_reads_what_to_do_instead(here: House, vera: Client) -> None:
+    admin_since(here, "Zoya", 3)
+    zoya = Membership.objects.filter(organisation=here.organisation, role="admin").latest("pk").person_id
+    page = vera.post(_to(here, "lock-colleague", zoya), follow=True).content.decode()
+    assert "Nobody would be left to unlock Zoya" in page and "samizdat person lock" in page
+
+
+def test_what_a_locked_person_released_is_paused(here: House) -> None:
+    from samizdat.accounts import locking
+    from samizdat.campaigns.models import Campaign
+    from samizdat.events.actions import record
+    from samizdat.worker import after
+
+    now, clara = timezone.now(), here.people["editor"]
+    Campaign.objects.filter(pk=here.sent.pk).update(state="sending")
+    record("campaign.released", here.organisation, now=now, by=clara, about=here.sent.pk)
+    locking.lock(here.people["viewer"], here.organisation, by=here.people["admin"], now=now)
+    after.follow(now)
+    assert Campaign.objects.get(pk=here.sent.pk).state == "sending"
+    locking.lock(clara, here.organisation, by=here.people["admin"], now=now)
+    after.follow(now)
+    assert Campaign.objects.get(pk=here.sent.pk).state == "paused"

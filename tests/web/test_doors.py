@@ -173,6 +173,7 @@ ADMINS_ALONE = {
     "exports", "fetch-export", "whose", "people", "colleague", "remove-colleague", "withdraw-invitation", "settings",
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
     "breaches", "list-keeping", "remove-field", "settle-change", "sign-out-colleague", "forget-key",
+    "lock-colleague", "unlock-colleague",
 }  # fmt: skip
 
 

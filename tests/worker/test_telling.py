@@ -106,3 +106,19 @@ def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursd
     telling._later.clear()
     assert telling.take(NOW + timedelta(minutes=1)) == 1
     assert "nobody approved yet" in " ".join(mails(tmp_path)["vera@lantern.example"].split())
+
+
+def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_too(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts import locking
+
+    vera, zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    locking.lock(zoya, lantern, by=None, now=NOW)
+    telling._later.clear()
+    assert [telling.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    found = mails(tmp_path)
+    assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
+    text = " ".join(found["vera@lantern.example"].split())
+    assert "locked the account of a person who works at" in text and "zoya" not in text

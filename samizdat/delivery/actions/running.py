@@ -1,5 +1,6 @@
 """Verbs on a released campaign: pause, resume, cancel, settle what is in doubt."""
 
+import contextlib
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Delivery, Retry, SetAside
 from samizdat.delivery.words import what_it_is
 from samizdat.events.actions import record
+from samizdat.events.models import Event
 
 _CANCELLED = outcome.NUMBERS["cancelled"]
 UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
@@ -33,6 +35,16 @@ def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     sentence = _("Only a campaign that is on its way can be paused.")
     states = ("scheduled", "held", "sending", "waiting")
     return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
+
+
+def pause_released_by(organisation: Any, person: int, *, now: datetime, by: Any = None) -> None:
+    """All that this person released and that is on its way."""
+    events = Event.objects.filter(organisation=organisation, kind="campaign.released", by=person)
+    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation)
+    rows = rows.filter(pk__in=events.values("about"), state__in=UNFINISHED)
+    for campaign in rows.exclude(state="paused").order_by("pk"):
+        with contextlib.suppress(WrongState):  # It has ended meanwhile.
+            pause(campaign, now=now, by=by)
 
 
 def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:

@@ -17,7 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.accounts import actions, devices, people, queries
-from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, InvitationWaits, PasswordWeak
+from samizdat.accounts.errors import (
+    AccountError,
+    AccountLocked,
+    AlreadyHere,
+    InvitationGone,
+    InvitationWaits,
+    PasswordWeak,
+)
 from samizdat.accounts.queues import Crowded
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
@@ -60,6 +67,8 @@ def sign_in(request: Any) -> HttpResponse:
             refuse(form, None, wait(throttled.seconds))
         except Crowded as crowded:
             refuse(form, None, crowded_for(crowded.seconds))
+        except AccountLocked as locked:
+            refuse(form, None, locked)
         else:
             if person is not None:
                 login(request, person)

@@ -19,7 +19,7 @@ from samizdat.events.actions import detail_of
 from samizdat.web import alarms, duties, watched, words
 from samizdat.web.doors import EVERYONE, address, door
 from samizdat.web.templatetags.desk import count, moment
-from samizdat.web.views import exports, waiting
+from samizdat.web.views import exports, people, waiting
 
 # At most this many things that need somebody, the worst first (shared interface, section 6).
 MOST = 5
@@ -158,6 +158,7 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
         href = address(organisation, "left-at-once", alarm.pk)
         found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     found += watched.needs(request)
+    found += people.needs(request)
     found += waiting.needs(request)
     found += exports.needs(request)
     found += duties.needs(request)

@@ -12,16 +12,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, changes, people, queries
+from samizdat.accounts import actions, changes, locking, people, queries
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.queues import Crowded
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
 from samizdat.web import words
-from samizdat.web.doors import ADMINS, KEEPERS, deed, door, go, personal
+from samizdat.web.doors import ADMINS, KEEPERS, address, deed, door, go, personal
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.people import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
+from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.entry import crowded_for, wait
 from samizdat.web.views.waiting import waits
 
@@ -114,6 +115,49 @@ def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
     actions.sign_out_everywhere(member.person, request.organisation, by=request.person, now=timezone.now())
     messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
     return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
+
+
+@deed(ADMINS)
+def lock_colleague(request: Any, person_id: int) -> HttpResponse:
+    """At once, and told to all admins; another one undoes it."""
+    return _locked(request, person_id, locking.lock, _("%(name)s is locked and signed out everywhere."))
+
+
+@deed(ADMINS)
+def unlock_colleague(request: Any, person_id: int) -> HttpResponse:
+    return _locked(request, person_id, locking.unlock, _("%(name)s can sign in again."))
+
+
+def _locked(request: Any, person_id: int, verb: Any, done: str) -> HttpResponse:
+    member = _member(request, person_id)
+    try:
+        verb(member.person, request.organisation, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, done % {"name": member.name})
+    return go(request, "colleague", person_id)
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page of admins: who is locked, so that nobody is locked in silence."""
+    if request.role != "admin":
+        return []
+    title, text = (
+        _("%(name)s is locked"),
+        _("Since %(when)s nothing is accepted from this account. Any admin can unlock it."),
+    )
+    return [
+        {
+            "kind": "care",
+            "title": title % {"name": one.name},
+            "text": text % {"when": moment(one.locked)},
+            "href": address(request.organisation, "colleague", one.person.pk),
+            "link": _("Look"),
+        }
+        for one in queries.members(request.organisation)
+        if one.locked
+    ]
 
 
 def _say(request: Any, waiting: Any, done: str) -> None:

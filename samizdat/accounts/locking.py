@@ -1,0 +1,64 @@
+"""A colleague's account is locked at once, since their removal waits a day: every session ends, and nothing is accepted
+from it until another admin, or whoever has the machine, unlocks it (threat model, T21).
+
+A thief must not lock everybody else out. So somebody who can undo it stays: an admin is locked at the desk only while
+yet another admin, of more than a day, can sign in. Where there is none, that takes the command line.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import changes, grants, people
+from samizdat.accounts.errors import AccountError, LastAdmin
+from samizdat.accounts.models import Organisation, Person, Session
+from samizdat.events.actions import record
+
+LOCKED, UNLOCKED = "person.locked", "person.unlocked"
+
+
+def lock(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+    """Errors: LastAdmin, AccountError."""
+    if by == person:
+        raise AccountError(_("You can’t lock yourself. Sign out everywhere and change your password instead."))
+    with transaction.atomic():
+        # Of two admins who lock each other at once, the second finds nobody left.
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+        row = _membership(person, organisation)
+        if row.locked is not None:
+            return
+        if row.role == "admin" and by is not None:
+            _keep_another(organisation, person, by, now)
+        grants.lock(row, now)
+        Session.objects.filter(person=person).delete()
+        record(LOCKED, organisation, now=now, by=by, about=person.pk)
+
+
+def unlock(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+    """By any admin but the locked one, who has no session. Errors: AccountError."""
+    with transaction.atomic():
+        row = _membership(person, organisation)
+        if row.locked is None:
+            return
+        if by == person:
+            raise AccountError(_("Another admin has to unlock you."))
+        grants.lock(row, None)
+        record(UNLOCKED, organisation, now=now, by=by, about=person.pk)
+
+
+def _membership(person: Person, organisation: Organisation) -> Any:
+    found = grants.memberships(person=person, organisation=organisation)
+    if not found:
+        raise AccountError(_("This person is not here any more."))
+    return found[0]
+
+
+def _keep_another(organisation: Organisation, person: Person, by: Person, now: datetime) -> None:
+    if not [one for one in changes.others(organisation, by, now) if one != person]:
+        sentence = _(
+            "Nobody would be left to unlock %(name)s: an admin is locked only while a third one, of more than a day, "
+            "can sign in. Sign them out everywhere, or lock them on the server with samizdat person lock."
+        )
+        raise LastAdmin(sentence % {"name": people.name_of(person)})
