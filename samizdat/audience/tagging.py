@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Max
 
 from samizdat.audience.errors import ImportRefused
@@ -33,16 +34,20 @@ def tags_for(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) ->
             "too_many_tags",
             "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
         )
-    # Names are sealed without a place of their own, because rows made in bulk have no id yet. Somebody else may make
-    # the same tag at this moment.
-    Tag.objects.bulk_create(
-        [
-            Tag(organisation=organisation, name_index=index, name_sealed=_sealed(keys, name))
-            for index, name in missing.items()
-        ],
-        ignore_conflicts=True,
-    )
+    with transaction.atomic():
+        _make(organisation, keys, missing)
     return known_tags(organisation, keys, names)
+
+
+def _make(organisation: Any, keys: OrganisationKeys, names: Mapping[bytes, str]) -> None:
+    """A name is sealed under its row's number, which is known once the row is there. Somebody else may make the same
+    tag at this moment: theirs is sealed by then."""
+    rows = [Tag(organisation=organisation, name_index=index, name_sealed=b"") for index in names]
+    Tag.objects.bulk_create(rows, ignore_conflicts=True)
+    made = list(Tag.objects.filter(organisation=organisation, removed=False, name_sealed=b""))
+    for tag in made:
+        tag.name_sealed = _sealed(keys, names[bytes(tag.name_index)], tag.pk)
+    Tag.objects.bulk_update(made, ["name_sealed"], batch_size=200)
 
 
 def known_tags(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) -> dict[str, int]:
@@ -56,12 +61,12 @@ def known_tags(organisation: Any, keys: OrganisationKeys, names: Iterable[str]) 
     return {name: ids[index] for name, held in wanted.items() for index in reversed(held) if index in ids}
 
 
-def _sealed(keys: OrganisationKeys, name: str) -> bytes:
-    return keys.seal(name[:LONGEST_TAG].encode(), "tag", "name", 0)
+def _sealed(keys: OrganisationKeys, name: str, number: int) -> bytes:
+    return keys.seal(name[:LONGEST_TAG].encode(), "tag", "name", number)
 
 
 def tag_name(keys: OrganisationKeys, tag: Tag) -> str:
-    return keys.open(bytes(tag.name_sealed), "tag", "name", 0).decode()
+    return keys.open(bytes(tag.name_sealed), "tag", "name", tag.pk).decode()
 
 
 def all_tags(organisation: Any, keys: OrganisationKeys) -> dict[int, str]:

@@ -24,6 +24,7 @@ from samizdat.delivery.actions import rounds
 from samizdat.delivery.actions.contest import totals_by_version
 from samizdat.delivery.actions.routes import name_of_removed
 from samizdat.delivery.models import Answer, Chunk, Minute, ProviderTotal, Route, RouteTotal, SetAside, VariantTotal
+from samizdat.delivery.queries import answer_column
 from samizdat.vault import house
 
 ROUTES = "routes"  # The part of besides.Places that knows them by their names there.
@@ -118,7 +119,9 @@ def _answers(home: House, edition: Edition) -> list[dict[str, Any]]:
             "route": row.route.name,
             "answer": ANSWERS[row.answer],
             "code": row.code,
-            "text": home.keys.open(row.text_sealed, "answer", "text", 0).decode()[:LONGEST],
+            "text": home.keys.open(
+                row.text_sealed, "answer", answer_column(row.route_id, row.digest), edition.pk
+            ).decode()[:LONGEST],
             "count": row.count,
         }
         for row in Answer.objects.filter(edition=edition).select_related("route").order_by("pk")
@@ -211,8 +214,9 @@ def _make(edition: Edition, told: dict[str, Any], places: besides.Places) -> Non
         VariantTotal.objects.create(edition=edition, variant=variant, state=state, count=count)
     for one in told["answers"]:
         # Told apart by chance: no server will say it of this letter again.
-        place = {"edition": edition, "route_id": here[one["route"]], "digest": secrets.token_bytes(16)}
-        sealed = keys.seal(one["text"].encode(), "answer", "text", 0)
+        route, digest = here[one["route"]], secrets.token_bytes(16)
+        place = {"edition": edition, "route_id": route, "digest": digest}
+        sealed = keys.seal(one["text"].encode(), "answer", answer_column(route, digest), edition.pk)
         said = {name: one[name] for name in ("answer", "code", "count")}
         Answer.objects.create(**place, **said, text_sealed=sealed)
 

@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
+
 from samizdat.core import seal
 from samizdat.events.models import Event
 from samizdat.vault import house
@@ -37,11 +39,16 @@ def record(
     at = readable_time(kind, now)
     if is_of_people(kind):
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
-    blob = _seal(organisation, detail) if detail else b""
-    event = Event(kind=kind, about=about, by=by, at=at, detail=blob)
+    event = Event(kind=kind, about=about, by=by, at=at)
     event.organisation_id = organisation.id if organisation is not None else None
-    event.digest = digest(kind, about, at, blob)
-    event.save(force_insert=True)
+    event.digest = digest(kind, about, at, b"")
+    # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row.
+    with transaction.atomic(savepoint=False):
+        event.save(force_insert=True)
+        if detail:
+            event.detail = _seal(organisation, detail, event.pk)
+            event.digest = digest(kind, about, at, event.detail)
+            event.save(update_fields=["detail", "digest"])
     return event
 
 
@@ -79,16 +86,16 @@ def detail_of(event: Event) -> dict[str, Any]:
     if not blob:
         return {}
     if event.organisation_id is None:
-        return json.loads(_instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, 0)))
-    return json.loads(house.keys(event.organisation).open(blob, "event", "detail", 0))
+        return json.loads(_instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, event.pk)))
+    return json.loads(house.keys(event.organisation).open(blob, "event", "detail", event.pk))
 
 
-def _seal(organisation: Any, detail: dict[str, Any]) -> bytes:
+def _seal(organisation: Any, detail: dict[str, Any], number: int) -> bytes:
     text = json.dumps(detail, ensure_ascii=False, separators=(",", ":")).encode()
     if organisation is None:
         key = seal.Key(1, house.derive("people"))
-        return key.seal(text, seal.where("event", "detail", _INSTANCE, 0), os.urandom(12))
-    return house.keys(organisation).seal(text, "event", "detail", 0)
+        return key.seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
+    return house.keys(organisation).seal(text, "event", "detail", number)
 
 
 def _instance_ring() -> seal.Ring:

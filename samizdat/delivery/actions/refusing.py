@@ -17,7 +17,7 @@ from samizdat.core import pace, refusals, seal
 from samizdat.core.address import PROVIDERS
 from samizdat.core.outcome import Deferred, Refused
 from samizdat.delivery.models import Chunk, HeldRefusals, ProviderRefusal, Retry, Worker
-from samizdat.delivery.queries import provider_of
+from samizdat.delivery.queries import provider_of, refusal_column
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -43,8 +43,12 @@ def put_off(edition: int, provider: str, said: Deferred | Refused, count: int, n
     keys, digest = house.keys(row.organisation), digest_of(row.organisation, provider)
     place = PROVIDERS.index(provider) if provider in PROVIDERS else 0
     reason = refusals.reason(said)
-    domain = b"" if place else keys.seal(provider.encode(), "provider_refusal", "domain", edition)
-    answer = keys.seal(f"{said.code} {said.text}".encode(), "provider_refusal", "answer", edition)
+    domain = (
+        b"" if place else keys.seal(provider.encode(), "provider_refusal", refusal_column("domain", digest), edition)
+    )
+    answer = keys.seal(
+        f"{said.code} {said.text}".encode(), "provider_refusal", refusal_column("answer", digest), edition
+    )
     facts = {
         "provider": place,
         "domain_sealed": domain,

@@ -16,6 +16,7 @@ from samizdat.core import contest, outcome, pace, seal
 from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
 from samizdat.delivery import jumps
 from samizdat.delivery.models import Chunk, Retry, Worker
+from samizdat.delivery.queries import answer_column
 from samizdat.events.actions import record
 from samizdat.vault import house
 
@@ -357,7 +358,6 @@ def _store_answers(edition: int, results: Iterable[Result]) -> None:
     rows = []
     for (route, code, like), (result, count) in list(said.items())[:MOST_TEXTS]:
         digest = seal.blind(secret, f"{code} {like}")
-        rows.append(
-            (edition, route, digest, result.answer, code, keys.seal(result.text.encode(), "answer", "text", 0), count)
-        )
+        sealed = keys.seal(result.text.encode(), "answer", answer_column(route, digest), edition)
+        rows.append((edition, route, digest, result.answer, code, sealed, count))
     dialect.add_answers(sorted(rows, key=lambda row: (row[1], row[2])))

@@ -1,0 +1,140 @@
+"""A sealed value opens in its own row alone: whoever writes the database cannot put one in another's place.
+
+The test walks every column of bytes of the house; what is new has to be filled here, or given a reason.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db.models import BinaryField
+
+from samizdat.accounts.sessions import SessionStore
+from samizdat.audience import actions as audience
+from samizdat.campaigns import approving, brand, seeds
+from samizdat.core import seal
+from samizdat.core.outcome import Refused, RouteVerdict
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions import questions, refusing
+from samizdat.delivery.engine import results
+from samizdat.delivery.engine.results import Result
+from samizdat.vault import house
+from tests.conftest import NOW
+from tests.test_schema import OUR_APPS
+from tests.web.conftest import House, furnish
+
+pytestmark = pytest.mark.django_db
+
+# Columns of bytes that are no blobs: hashes, marks, links of the chain, keys, numbers of subscribers.
+UNSEALED = {
+    *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "blind", "digest", "link", "mark"),
+    *("fingerprint", "changed", "entered", "fresh", "provider", "group", "boot", "folder", "numbers", "planted"),
+    *("wrapped", "public", "name"),
+}
+
+# What a value is bound by that does not stand under the primary key of its row. Each is checked to be its row's alone.
+BOUND = {
+    "accounts.session.data_sealed": "the first eight bytes of the key's hash, which is the row's key",
+    "audience.subscriber.blob": "the subscriber's number, the low part of the row's",
+    "audience.consentrecord.blob": "the subscriber's number",
+    "audience.field.sealed": "the field's number, unique in its organization",
+    "audience.importpiece.blob": "import, file and number of the piece",
+    "campaigns.seedlist.sealed": "the organization, of which there is one row",
+    "delivery.answer.text_sealed": "edition, route and digest, by which the row is found",
+    "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
+    "delivery.providerrefusal.domain_sealed": "edition and digest, by which the row is found",
+    "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
+    "campaigns.approval.bond_sealed": "the campaign, of which there is one row",
+}
+
+# The records of one reader may change places: rows are numbered by the database, in slices of 5,000. The digest holds
+# kind, list, day and blob together, so the chain does not fit any more (`samizdat log check`).
+SHARED = {"audience.consentrecord.blob"}
+
+# Filled by nothing here; read in the code: each is sealed under its row's number, or the reason stands beside it.
+READ = {
+    "audience.import.plan_sealed",
+    "audience.import.report_sealed",
+    "audience.importplace.told_sealed",
+    "campaigns.campaign.places_sealed",
+    "campaigns.campaign.test_link_sealed",
+    "campaigns.checked.sealed",  # The campaign's, of which there is one row.
+    "campaigns.correction.sealed",
+    "campaigns.editionvariant.compiled_sealed",  # The edition's number, and the place in the column's name.
+    "campaigns.editionvariant.details_sealed",
+    "campaigns.picture.whole_sealed",
+    "campaigns.variant.sealed",
+    "campaigns.writingrules.sealed",  # The organization's, of which there is one row.
+    "delivery.route.answer_sealed",
+    "exporting.exportpiece.blob",  # Export and number of the piece.
+}
+
+
+class _Watched:
+    """An AES-GCM that remembers for which place each ciphertext was made."""
+
+    def __init__(self, aead: Any, places: dict[bytes, bytes]) -> None:
+        self._aead, self._places = aead, places
+        self.decrypt = aead.decrypt
+
+    def encrypt(self, nonce: bytes, plain: bytes, where: bytes) -> bytes:
+        made: bytes = self._aead.encrypt(nonce, plain, where)
+        self._places[made] = where
+        return made
+
+
+@pytest.fixture
+def places(lantern: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[bytes, bytes]:
+    """Ciphertext -> associated data, of a furnished organization."""
+    found: dict[bytes, bytes] = {}
+    aead = seal._aead
+    monkeypatch.setattr(seal, "_aead", lambda secret: _Watched(aead(secret), found))
+    house.use(vault)  # Opens its keys anew.
+    _more(furnish(lantern, tmp_path, "lantern.example"))
+    return found
+
+
+def _more(here: House) -> None:
+    organisation, admin, edition = here.organisation, here.people["admin"], here.sent.edition.pk
+    for role in ("admin", "editor"):
+        store = SessionStore()
+        store["_auth_user_id"] = str(here.people[role].pk)
+        store.save()
+    for _question in range(2):
+        questions.answer(here.question(), NOW)
+    for number in range(2):
+        audience.add_piece(here.import_run, 0, number, b"address\n")
+    seeds.keep(organisation, ["seed@lantern.example"], now=NOW, by=admin)
+    brand.keep(organisation, brand.USUAL, by=admin, now=NOW)
+    approving.agree(here.campaign, here.campaign.version, by=admin, now=NOW)
+    verdict = RouteVerdict("config", "sender", {"host": "mx.example", "answer": "550 no"})
+    delivery.condemn(here.route.pk, verdict, NOW, ["lantern.example", "bell.example"])
+    said = [Result(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
+    results._store_answers(edition, said)
+    for provider in ("@small.example", "@little.example"):
+        refusing.put_off(edition, provider, said[0].news, 20, NOW)
+
+
+def _columns() -> Iterator[tuple[Any, str, str]]:
+    for app in (*OUR_APPS, "exporting"):
+        for model in apps.get_app_config(app).get_models():
+            for field in model._meta.fields:
+                if isinstance(field, BinaryField) and field.name not in UNSEALED and app != "gate":
+                    yield model, field.name, f"{model._meta.label_lower}.{field.name}"
+
+
+def test_a_sealed_value_that_is_moved_to_another_row_does_not_open_there(places: dict[bytes, bytes]) -> None:
+    met, wrong = set(), set()
+    for model, name, label in _columns():
+        rows = list(model._base_manager.values_list("pk", name))
+        found = [(pk, where) for pk, blob in rows if (where := places.get(bytes(blob or b"")[15:])) is not None]
+        met |= {label} if found else set()
+        if label not in BOUND:
+            wrong |= {label for pk, where in found if where[-8:] != pk.to_bytes(8)}
+        if len({where for _pk, where in found}) < len(found) and label not in SHARED:
+            wrong.add(label)
+    assert not wrong, "Seal these under the number of their row, or say in BOUND what they are bound by."
+    assert {label for _model, _name, label in _columns()} - met == READ, "Fill what is new in _more()."
+    assert BOUND.keys() | SHARED <= met
