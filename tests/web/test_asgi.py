@@ -7,6 +7,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 
 from samizdat.web.asgi import UVICORN, Desk, environ
+from samizdat.web.static_files import StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
 
 CHUNKS = [b"first,", b"second,", b"third"]
@@ -124,3 +125,26 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["access_log"] is False
     assert UVICORN["server_header"] is False
     assert UVICORN["date_header"] is False
+
+
+def test_a_page_comes_between_the_pieces_of_a_file_that_a_proxy_takes_at_once() -> None:
+    pieces, turns = 0, 0
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal pieces
+        pieces += message["type"] == "http.response.body" and bool(message.get("body"))
+
+    async def someone_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        asking = asyncio.create_task(someone_else())
+        asked = environ(_scope(method="GET", path="/static/vendor/editor.js", headers=[]), None)
+        assert await StaticFiles().answer(asked, send)
+        asking.cancel()
+
+    asyncio.run(both())
+    assert turns >= pieces > 5
