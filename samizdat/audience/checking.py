@@ -15,7 +15,8 @@ from samizdat.audience import facts, settling
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of, digest, record
+from samizdat.events.models import Event
 from samizdat.vault import house
 
 PAGE = 2_000
@@ -23,6 +24,7 @@ PAGE = 2_000
 CHECKED = "subscribers.checked"
 DIFFER = "subscribers.differ"
 MEND = "subscribers.mend"
+FORGOTTEN = "subscriber.forgotten"
 
 
 @dataclass(slots=True)
@@ -130,10 +132,19 @@ def _suppressed(organisation: Any, ids: list[int]) -> dict[int, str | None]:
 
 def changed_records(_organisation: Any, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says: for the check of the chain. One whose
-    words were erased has no say any more."""
+    words were erased has no say any more; its reader is gone as well, or an event tells that they were forgotten."""
     names = ("id", "organisation_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest")
-    rows = ConsentRecord.objects.filter(id__in=ids).exclude(blob=b"").values_list(*names)
-    return [id for id, *told, digest in rows if _digest(*told) != bytes(digest)]
+    rows = list(ConsentRecord.objects.filter(id__in=ids).values_list(*names))
+    unlike = [(id, told[1], told[-1]) for id, *told, digest in rows if _digest(*told) != bytes(digest)]
+    erased = _forgotten({whose for _id, whose, blob in unlike if not blob})
+    return [id for id, whose, blob in unlike if blob or whose not in erased]
+
+
+def _forgotten(numbers: set[int]) -> set[int]:
+    """Of these readers, those who are not here any more, or of whom an event of ours says that words were erased."""
+    here = set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
+    told = Event.objects.filter(kind=FORGOTTEN, about__in=numbers)
+    return (numbers - here) | {event.about for event in told if event.about and digest(event) == bytes(event.digest)}
 
 
 def _digest(

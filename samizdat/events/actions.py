@@ -41,13 +41,13 @@ def record(
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
     event = Event(kind=kind, about=about, by=by, at=at)
     event.organisation_id = organisation.id if organisation is not None else None
-    event.digest = digest(kind, about, at, b"")
+    event.digest = digest(event)
     # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row.
     with transaction.atomic(savepoint=False):
         event.save(force_insert=True)
         if detail:
             event.detail = _seal(organisation, detail, event.pk)
-            event.digest = digest(kind, about, at, event.detail)
+            event.digest = digest(event)
             event.save(update_fields=["detail", "digest"])
     return event
 
@@ -74,10 +74,11 @@ def moment_of(event: Event) -> datetime:
     return datetime.fromisoformat(told) if told else event.at
 
 
-def digest(kind: str, about: int | None, at: datetime, blob: bytes) -> bytes:
-    """SHA-256 over what the chain vouches for: kind, row, time and the sealed detail's own hash."""
-    heading = f"{kind}\0{about or 0}\0{at.isoformat()}\0".encode()
-    return hashlib.sha256(heading + hashlib.sha256(bytes(blob)).digest()).digest()
+def digest(event: Event) -> bytes:
+    """What the chain vouches for: whose, kind, row, by whom, time and the sealed detail's own hash, under a key of the
+    instance, so that whoever writes the database makes no event and changes none unseen."""
+    facts = [event.organisation_id, event.kind, event.about, event.by_id, event.at.astimezone(UTC).isoformat()]
+    return seal.keyed_hash(house.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
 
 
 def detail_of(event: Event) -> dict[str, Any]:

@@ -7,9 +7,9 @@ class Event(models.Model):
     """One fact: what happened, to which row, by whom, when. What names somebody is sealed in `detail`.
 
     `at` is exact, but the day alone where people are spoken of (events.actions.moment_of knows more).
-    `digest` is SHA-256 over the sealed detail and the readable columns; the worker appends it to the
-    organisation's hash chain in commit order (`position`, `link`), so writers do not queue and a detail can
-    be erased without breaking the chain. `handled` says whether worker/after.py has done what follows.
+    `digest` is a keyed hash over the sealed detail and the readable columns; the worker appends it to the
+    organisation's hash chain in commit order (`position`, `link`), so writers do not queue. `handled` says
+    whether worker/after.py has done what follows.
     """
 
     # Found by event_newest, which begins with it.

@@ -109,7 +109,8 @@ def _check(source: Source) -> None:
 
 def derive(purpose: str) -> bytes:
     """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret', 'location' (hashes),
-    'grants' (MACs of what a row grants), 'password pepper'."""
+    'log' (digests of
+    events), 'grants' (MACs of what a row grants), 'password pepper'."""
     with _lock:
         if purpose not in _derived:
             _derived[purpose] = open_source().derive(purpose)

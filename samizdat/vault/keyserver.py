@@ -29,13 +29,13 @@ MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "desk": (
         ("data", "index", "link", "box", "proof"),
-        ("django secret", "people", "tokens", "location", "grants", "password pepper"),
+        ("django secret", "people", "tokens", "location", "log", "grants", "password pepper"),
     ),
     "worker": (
         ("data", "index", "link", "box", "proof"),
-        ("django secret", "people", "tokens", "location", "grants"),
+        ("django secret", "people", "tokens", "location", "log", "grants"),
     ),
-    "sender": (("data", "link", "proof"), ("location",)),
+    "sender": (("data", "link", "proof"), ("location", "log")),
     "public": ((), ()),
 }
 

@@ -22,6 +22,10 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
     assert (wrong.code, wrong.json["error"], wrong.json["reason"]) == (1, "log_changed", "digest")
     assert "audience_consentrecord, row " in wrong.json["sentence"]
     house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(blob=b'')")
+    assert house("log", "check", "--json").json["reason"] == "digest", "no event says that words were erased"
+    forgotten = "from samizdat.events.actions import record; from samizdat import hours; "
+    forgotten += "record('subscriber.forgotten', row.organisation, about=row.subscriber_id, now=hours.now()); "
+    house.django(SECOND + forgotten + CHAIN)
     assert house.say("log", "check")["whole"], "what was erased has no say any more"
 
     house.django(SECOND + "row.delete()")

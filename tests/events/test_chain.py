@@ -1,5 +1,6 @@
-"""The log cannot be edited unseen, and a detail can be erased without breaking it."""
+"""The log cannot be edited unseen."""
 
+import hashlib
 import os
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from samizdat.accounts.models import Person
 from samizdat.audience.models import ConsentRecord, List
 from samizdat.events import chain, queries
 from samizdat.events.actions import detail_of, moment_of, record
@@ -17,7 +19,8 @@ pytestmark = pytest.mark.django_db
 
 
 def happen(organisation: Any, *kinds: str) -> list[Event]:
-    return [record(kind, organisation, now=NOW, about=7, detail={"say": kind}) for kind in kinds]
+    by = Person.objects.get_or_create(email_index=bytes(16), defaults={"created": TODAY})[0]
+    return [record(kind, organisation, now=NOW, about=7, by=by, detail={"say": kind}) for kind in kinds]
 
 
 def consents(organisation: Any, count: int) -> None:
@@ -83,6 +86,7 @@ def test_an_event_committed_late_follows_those_that_were_seen(lantern: Any) -> N
         ({"kind": "other"}, "digest"),
         ({"about": 8}, "digest"),
         ({"at": NOW + timedelta(seconds=1)}, "digest"),
+        ({"by": None}, "digest"),
         ({"position": None}, "missing"),
     ],
 )
@@ -125,11 +129,19 @@ def test_a_cut_off_end_is_noticed(lantern: Any) -> None:
     assert chain.verify(lantern).reason == "end"
 
 
-def test_an_erased_detail_leaves_the_chain_whole(lantern: Any) -> None:
+def test_a_detail_that_somebody_emptied_is_noticed(lantern: Any) -> None:
     events = happen(lantern, "a", "b")
     chain.append()
     Event.objects.filter(id=events[0].id).update(detail=b"")
-    assert chain.verify(lantern).whole
+    assert chain.verify(lantern).reason == "digest"
+
+
+def test_an_event_that_was_made_without_the_key_is_noticed(lantern: Any) -> None:
+    heading = f"person.role\0{7}\0{NOW.isoformat()}\0".encode()
+    digest = hashlib.sha256(heading + hashlib.sha256(b"").digest()).digest()
+    Event.objects.create(organisation=lantern, kind="person.role", about=7, at=NOW, digest=digest)
+    chain.append()
+    assert chain.verify(lantern).reason == "digest"
 
 
 def test_what_other_tables_say_is_looked_at_when_told_how(lantern: Any) -> None:
@@ -150,6 +162,16 @@ def test_chains_of_two_organisations_do_not_meet(lantern: Any, vault: Any) -> No
     chain.append()
     assert chain.verify(lantern).length + 1 == chain.verify(other).length
     assert Event.objects.get(kind="upgraded").position is None
+
+
+def test_an_event_that_was_given_to_another_organization_is_noticed_there(lantern: Any, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organisation
+
+    other = found_organisation("Harbour", source=vault, today=TODAY)
+    (event,) = happen(lantern, "a")
+    Event.objects.filter(id=event.id).update(organisation=other)
+    chain.append()
+    assert (chain.verify(other).reason, chain.verify(lantern).whole) == ("digest", True)
 
 
 def test_a_rolled_back_slice_leaves_the_head_where_it_was(lantern: Any) -> None:

@@ -18,7 +18,7 @@ from tests.conftest import INSTANCE_KEY
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
-PURPOSES = ("django secret", "people", "tokens", "location", "grants", "password pepper")
+PURPOSES = ("django secret", "people", "tokens", "location", "log", "grants", "password pepper")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def wrapped(label: str) -> str:
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
         ("worker", KINDS, PURPOSES[:-1], (), False),
-        ("sender", ("data", "link", "proof"), ("location",), (), False),
+        ("sender", ("data", "link", "proof"), ("location", "log"), (), False),
         ("public", (), (), (), True),
     ],
 )
