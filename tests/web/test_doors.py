@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from tests.conftest import TODAY
+from tests.conftest import NOW, TODAY
 from tests.web.conftest import House, signed_in
 
 ROLES = ("admin", "editor", "viewer")
@@ -145,6 +145,40 @@ def test_no_page_shows_a_viewer_the_address_of_a_subscriber(here: House) -> None
     for pattern in INSIDE:
         if "viewer" in pattern.callback.door["see"]:  # type: ignore[attr-defined]
             assert not _addresses_in(client.get(_address(pattern, ours))), pattern.name
+
+
+WRITTEN = "private: olga@post.example, ada(at)reader.example, +371 2612 3456"
+
+
+def _written_in(answer: Any) -> list[str]:
+    page = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    text = page.decode(errors="replace").replace("<wbr>", "").replace("&#64;", "@")
+    return [part for part in ("olga", "reader.example", "2612", "3456") if part in text]
+
+
+def test_no_page_shows_a_viewer_an_address_or_phone_number_that_somebody_wrote_elsewhere(here: House) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from samizdat.audience import actions
+    from samizdat.audience.models import Import
+
+    actions.change_values(here.ada, {"CITY": WRITTEN}, notes=WRITTEN, now=NOW)
+    actions.add_tags(here.ada, [WRITTEN], now=NOW)
+    other = actions.new_list(here.organisation, "Friends", now=NOW)
+    here.ada = actions.add_subscriber(here.organisation, "ada@lantern.example", other, consent=WRITTEN, now=NOW)
+    rows = f'Email Address,City\nada@lantern.example,"{WRITTEN}"\n'.encode()
+    upload = SimpleUploadedFile("subscribed_members_export_1a2b.csv", rows, "text/csv")
+    editor, viewer = (signed_in(here.people[role]) for role in ("editor", "viewer"))
+    editor.post(reverse("upload", args=[here.organisation.slug]), {"files": [upload]})
+    here.import_run = actions.inspect(Import.objects.latest("pk").pk, now=lambda: NOW)
+    ours, told, shown = here.ids(), {}, set()
+    for pattern in INSIDE:
+        if "viewer" in pattern.callback.door["see"]:  # type: ignore[attr-defined]
+            address = _address(pattern, ours)
+            told[pattern.name] = _written_in(viewer.get(address))
+            shown |= {pattern.name} if _written_in(editor.get(address)) else set()
+    assert not {name: parts for name, parts in told.items() if parts}
+    assert {"subscriber", "subscribers", "import", "tags"} <= shown, "whoever writes sees it"
 
 
 # Made at once for a whole list, by a press that is told to all admins; or of what somebody brought in themselves.

@@ -13,13 +13,14 @@ from samizdat.web.templatetags.desk import count, day
 register = template.Library()
 
 
-@register.inclusion_tag("web/audience/parts/consent.html")
-def consent_of(card: Any) -> dict[str, Any]:
+@register.inclusion_tag("web/audience/parts/consent.html", takes_context=True)
+def consent_of(context: dict[str, Any], card: Any) -> dict[str, Any]:
     """May we write to her, list by list and purpose by purpose, and every record behind it. `card`: queries.card()."""
     return {
         "standings": [(standing, *answer(standing.verdict)) for standing in card.lists],
         "asking": [(standing.name, *answer(verdict)) for standing, verdict in card.fundraising],
         "timeline": [entry_of(entry) for entry in card.timeline],
+        "desk": context["desk"],
     }
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import labels, wording
 from samizdat.core import pace
+from samizdat.core.masking import masked
 from samizdat.core.shown import marked
 from samizdat.web import previews, signed_out, words
 
@@ -44,6 +45,13 @@ def breakable(address: str) -> SafeString:
 def reader_address(context: dict[str, Any], address: str) -> SafeString | str:
     """Of a subscriber; a viewer is not shown it: to read along takes no addresses, to carry a list away does."""
     return breakable(address) if context["desk"].may_write else _("address hidden")
+
+
+@register.filter
+def open_to(text: Any, sees: bool) -> str:
+    """What is kept of a subscriber, or was said about one: whoever may not see addresses sees none in it, and no phone
+    number."""
+    return str(text) if sees or not text else masked(str(text))
 
 
 @register.filter
