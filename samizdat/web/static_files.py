@@ -7,7 +7,9 @@ from typing import IO, Any
 from samizdat import asgi
 from samizdat.asgi import Send
 
-PIECE = 64 * 1024
+# A proxy takes all at once, and sending would never wait: hundreds of files would go before the next page. So no more
+# than so many pieces go before whatever else there is to do.
+PIECE, PIECES = 64 * 1024, 8
 # What Django's SecurityMiddleware puts on pages.
 SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -23,6 +25,7 @@ class StaticFiles:
         from django.http import HttpResponse
         from whitenoise.middleware import WhiteNoiseMiddleware
 
+        self._turns = asyncio.Semaphore(PIECES)
         self._files = WhiteNoiseMiddleware(lambda _request: HttpResponse()).files
 
     async def answer(self, asked: dict[str, Any], send: Send) -> bool:
@@ -35,8 +38,8 @@ class StaticFiles:
         await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
         for piece in _pieces(answer.file):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            # A proxy takes all at once, and sending would never wait: hundreds of files would go before the next page.
-            await asyncio.sleep(0)
+            async with self._turns:
+                await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
         return True
 

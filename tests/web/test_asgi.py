@@ -7,7 +7,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 
 from samizdat.web.asgi import UVICORN, Desk, environ
-from samizdat.web.static_files import StaticFiles
+from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
 
 CHUNKS = [b"first,", b"second,", b"third"]
@@ -127,24 +127,29 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["date_header"] is False
 
 
-def test_a_page_comes_between_the_pieces_of_a_file_that_a_proxy_takes_at_once() -> None:
-    pieces, turns = 0, 0
+def test_a_page_comes_between_the_pieces_of_files_that_a_proxy_takes_at_once() -> None:
+    files, asked = StaticFiles(), environ(_scope(method="GET", path="/static/vendor/editor.js", headers=[]), None)
+    pieces, in_a_turn, going = 0, [], True
 
     async def send(message: dict[str, Any]) -> None:
         nonlocal pieces
-        pieces += message["type"] == "http.response.body" and bool(message.get("body"))
+        pieces += bool(message.get("more_body"))
 
     async def someone_else() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
+        nonlocal pieces
+        while going:
+            in_a_turn.append(pieces)
+            pieces = 0
             await asyncio.sleep(0)
 
-    async def both() -> None:
-        asking = asyncio.create_task(someone_else())
-        asked = environ(_scope(method="GET", path="/static/vendor/editor.js", headers=[]), None)
-        assert await StaticFiles().answer(asked, send)
-        asking.cancel()
+    async def all_of_them() -> None:
+        nonlocal going
+        answers = [asyncio.create_task(files.answer(asked, send)) for _ in range(50)]
+        beside = asyncio.create_task(someone_else())
+        assert all(await asyncio.gather(*answers))
+        going = False
+        await beside
 
-    asyncio.run(both())
-    assert turns >= pieces > 5
+    asyncio.run(all_of_them())
+    assert sum(in_a_turn) > 50 * 5
+    assert max(in_a_turn[1:]) <= PIECES, "all of them have begun in the first turn"
