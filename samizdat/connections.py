@@ -147,6 +147,8 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> None:
         there = self._others()
+        if len(there) < self._most:
+            return  # Room was made a moment ago, and those that were closed for it are not gone yet.
         by_peer = Counter(one.peer for one in there)
         waiting = [one for one in there if one.waits_for_visitor]
         waiting.sort(key=lambda one: (-by_peer[one.peer], one.heard))

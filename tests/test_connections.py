@@ -76,6 +76,15 @@ def test_more_connections_than_there_may_be_are_closed(made: Made, monkeypatch: 
         assert heard_to_the_end(held[0]) == b"", "the oldest made room"
 
 
+@both
+def test_no_more_are_closed_than_make_room(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 600.0)
+    with listening(made(), most=100) as port, holding(port, 400) as held:
+        until(lambda: sum(map(is_cut, held)) >= 300)
+        assert page(port, "/") == 200
+        assert sum(map(is_cut, held)) <= 320, "a tenth of them at a time"
+
+
 def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
     seen: list[int] = []
 
