@@ -52,7 +52,17 @@ OPTIONS = (
         "A folder with words of your own for what letters say by themselves (docs/languages.md), on every machine that "
         "has a worker or the desk.",
     ),
-    Option("SAMIZDAT_PUBLIC_USER", "", "User that the public process runs as, when `serve` is started as root."),
+    Option(
+        "SAMIZDAT_USER",
+        "",
+        "User that `serve` and `worker` become when they are started as root; then it has to be set. root: they stay "
+        "it, as in a container that knows nobody else.",
+    ),
+    Option(
+        "SAMIZDAT_PUBLIC_USER",
+        "",
+        "User that the public process runs as, when `serve` is started as root: one that owns nothing else.",
+    ),
     Option(
         "SAMIZDAT_DNS",
         "",

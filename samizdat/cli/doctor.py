@@ -238,7 +238,7 @@ def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:
 
 def _public_process() -> Iterator[Sign]:
     from samizdat.events.queries import happened_since
-    from samizdat.options import option
+    from samizdat.options import data_folder
 
     if happened_since("gate.altered", opening.now() - timedelta(days=ALTERED_DAYS)):
         yield Sign(
@@ -256,13 +256,12 @@ def _public_process() -> Iterator[Sign]:
             f"In the last {ALTERED_DAYS} days its file was broken. It was made anew, with what could be read of what "
             "readers had sent. Look at the disk (`dmesg`), and if that is well, at who else may write there.",
         )
-    if os.geteuid() == 0 and not option("SAMIZDAT_PUBLIC_USER"):
-        yield Sign(
-            "amber", "public pages", "They run as the same user as the desk. Set SAMIZDAT_PUBLIC_USER to part them."
-        )
-    elif os.geteuid() != 0:
+    if data_folder().stat().st_mode & stat.S_ISGID:  # As `serve` leaves it for the other user's group.
+        yield Sign("good", "public pages", "They run as a user of their own.")
+    else:
         yield Sign(
             "amber",
             "public pages",
-            "They run as the same user as the desk. Start `serve` as root with SAMIZDAT_PUBLIC_USER set to part them.",
+            "They run as the same user as the rest, so whoever takes them over has everything. Let the system start "
+            "`serve` as root with SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER, as in docs/small-server.md.",
         )

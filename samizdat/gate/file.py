@@ -28,7 +28,7 @@ _BROKEN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _CUT_OFF = frozenset((sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ))
 # Seconds to read all of it.
 READING = 10.0
-# A fault that was put right at once.
+# A fault that its owner puts right by open_up().
 CLOSED = "its owner might not open it"
 _KINDS = {"BinaryField": bytes, "CharField": str, "DateTimeField": str}
 
@@ -41,12 +41,20 @@ def path() -> Path | None:
 def make_empty(place: Path) -> None:
     """A database without tables, where there is none."""
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode_in(place.parent)))
+        made = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.fchmod(made, mode_in(place.parent))  # Whatever our umask.
+        os.close(made)
 
 
 def mode_in(folder: Path) -> int:
     """Of the gate's file: the folder has the group of the public process where that is another user than ours."""
     return 0o640 if folder.stat().st_mode & stat.S_ISGID else 0o600
+
+
+def open_up(place: Path) -> None:
+    """To its owner, and to who else has to read it. Where that is somebody else's file it stays as it is."""
+    with contextlib.suppress(PermissionError):
+        place.chmod(mode_in(place.parent))
 
 
 def says_broken(error: BaseException | None) -> bool:
@@ -67,7 +75,6 @@ def fault(place: Path, *, tables: bool = True, thorough: bool = False) -> str:
     if any(one is not None and not stat.S_ISREG(one.st_mode) for one in (found, *logs)):
         return "something else stood in its place"
     if found.st_mode & 0o600 != 0o600:
-        place.chmod(mode_in(place.parent))
         return CLOSED
     try:
         with _opened(place) as connection:

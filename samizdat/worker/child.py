@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from samizdat import logs, processes
 
 PR_SET_PDEATHSIG = 1
-PULSE_VARIABLE = "SAMIZDAT_PULSE_FD"
+KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
 LAST = 9.5
 
@@ -28,7 +28,7 @@ def main(role: str, descriptor: int | None = None) -> int:
     processes.close_memory()
     if role in ("desk", "public"):
         processes.keep_privileges_low()
-    _end_with_parent(role)
+    end_with_parent(role)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor sees to us.
     threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
@@ -49,7 +49,7 @@ def _say_where(role: str, error: BaseException | None) -> None:
         logging.getLogger("samizdat.worker").error("The %s process failed: %s", role, what)
 
 
-def _end_with_parent(role: str) -> None:
+def end_with_parent(role: str) -> None:
     """The kernel tells us when the supervisor is gone. Asked for here and not before exec, since a change of user
     takes it back."""
     parent = os.getppid()

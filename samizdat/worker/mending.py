@@ -43,6 +43,8 @@ def look(now: datetime) -> bool:
     if not fault:
         return False
     _not_before = time.monotonic() + AGAIN
+    if fault == file.CLOSED:
+        file.open_up(place)
     if fault != file.CLOSED or file.fault(place, thorough=thorough):
         _make_anew(place, now)
     _not_before = 0.0

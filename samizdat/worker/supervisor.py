@@ -6,14 +6,13 @@ import errno
 import fcntl
 import logging
 import os
-import pwd
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -28,6 +27,8 @@ from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
 from samizdat.vault import house
 from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
+from samizdat.worker import becoming
+from samizdat.worker.becoming import CannotServe, Started, Starter, StarterGone
 from samizdat.worker.child import PULSE_VARIABLE
 from samizdat.worker.links import reader_links
 
@@ -51,12 +52,6 @@ PORT_SECONDS = 3.0
 Say = Callable[[str], object]
 
 
-class CannotServe(Exception):
-    """Nothing was started. The text says what to do."""
-
-    code = "cannot_serve"
-
-
 def _print_places(desk: str, public: str) -> None:
     print(_("The desk is at %(url)s") % {"url": desk}, flush=True)
     print(_("Public pages are at %(url)s") % {"url": public}, flush=True)
@@ -71,11 +66,10 @@ class Child:
     """One process and what is needed to start it again."""
 
     role: str
-    arguments: list[str] = field(default_factory=list)
     descriptors: tuple[int, ...] = ()
     environment: dict[str, str] | None = None  # None: that of a process that holds keys.
-    user: tuple[int, int] | None = None  # uid and gid to run as, when they are not ours
-    process: subprocess.Popen[bytes] | None = None
+    starter: Starter | None = None  # Of one that runs as another user.
+    process: subprocess.Popen[bytes] | Started | None = None
     started: float = 0.0
     wait: float = FIRST_WAIT
     again: float = 0.0
@@ -95,21 +89,28 @@ def serve(
 
     Django is set up and the schema is checked by the caller. ready(desk, public) is told where both listen.
     """
+    users = becoming.users(pages=True)
     with contextlib.ExitStack() as stack:
+        sockets = []
+        if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
+            sockets = [stack.enter_context(listening(host, one)) for one in (port, public_port)]
+        starter = becoming.become(users)
         source = stack.enter_context(_the_house())
-        desk = stack.enter_context(listening(host, port))
-        public = stack.enter_context(listening(host, public_port))
+        desk, public = sockets or [stack.enter_context(listening(host, one)) for one in (port, public_port)]
         children = [
-            Child("public", [str(public.fileno())], (public.fileno(),), *_public_surroundings(source, note)),
-            Child("desk", [str(desk.fileno())], (desk.fileno(),)),
+            Child("public", (public.fileno(),), _public_environment(source, note), starter),
+            Child("desk", (desk.fileno(),)),
             *_background(None),
         ]
+        if starter is None:
+            note(becoming.no_boundary())
         ready(_url(desk), _url(public))
         return Supervisor(children, source).run()
 
 
 def work(senders: int | None = None) -> int:
     """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
+    becoming.become(becoming.users(pages=False))
     with _the_house() as source:
         return Supervisor(_background(senders), source).run()
 
@@ -202,15 +203,15 @@ def _url(bound: socket.socket) -> str:
 # -- the public process is a stranger in the house --------------------------------------------------------------
 
 
-def _public_surroundings(source: Any, note: Say) -> tuple[dict[str, str], tuple[int, int] | None]:
-    """Its environment and its user: it may know the gate, and nothing of the main database."""
+def _public_environment(source: Any, note: Say) -> dict[str, str]:
+    """It may know the gate, and nothing of the main database."""
     told = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
     surroundings = processes.public_environment()
     if url := option("DATABASE_URL"):
         told["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, note)
         if told["SAMIZDAT_GATE_URL"] == url:
             surroundings = processes.environment()  # It signs in as the house does, maybe with PGPASSWORD.
-    return surroundings | told, _public_user(note)
+    return surroundings | told
 
 
 def _gate_url(source: Any, note: Say) -> str:
@@ -256,46 +257,6 @@ def _with_role(url: str, role: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}", query=query))
 
 
-def _public_user(note: Say) -> tuple[int, int] | None:
-    """uid and gid of SAMIZDAT_PUBLIC_USER, which only root can switch to. The gate's file is opened to its group."""
-    name = option("SAMIZDAT_PUBLIC_USER")
-    if not name or os.geteuid() != 0:
-        note(
-            _(
-                "Note: the public pages run as the same user as the rest, so they are no boundary. Start as root with "
-                "SAMIZDAT_PUBLIC_USER set to separate them."
-            )
-        )
-        return None
-    try:
-        user = pwd.getpwnam(name)
-    except KeyError:
-        raise CannotServe(
-            _("There is no user %(name)s on this machine. Create it, or change SAMIZDAT_PUBLIC_USER.") % {"name": name}
-        ) from None
-    if connection.vendor != "postgresql":
-        _open_gate_to(user.pw_gid)
-    return user.pw_uid, user.pw_gid
-
-
-def _open_gate_to(group: int) -> None:
-    """The data folder may be passed through, not listed; of its files only the gate's may be read, and none written.
-
-    Its s bit gives files that are made later to the group as well: SQLite gives the log and the index of the gate the
-    mode of the gate.
-    """
-    folder = data_folder()
-    connections["gate"].close()
-    os.chown(folder, -1, group)
-    folder.chmod(0o2710)
-    for path in folder.iterdir():
-        if path.is_file() and path.name.startswith("gate.sqlite3"):
-            os.chown(path, -1, group)
-            path.chmod(0o640)
-        elif not path.is_symlink():
-            path.chmod(path.stat().st_mode & 0o700)
-
-
 def _keep_gate_open() -> None:
     """Its log and index files are there as long as somebody has it open: who may only read can make none. Made anew,
     it is opened anew."""
@@ -314,6 +275,7 @@ class Supervisor:
         self._children = children
         self._keys = KeyServer(source, lambda: reader_links(source))
         self._stopping = False
+        self._code = 0
 
     def run(self) -> int:
         processes.close_memory()
@@ -328,8 +290,12 @@ class Supervisor:
             if time.monotonic() - looked > SILENT / 2:
                 self._forgive()
             looked = time.monotonic()
-            for child in self._children:
-                self._see_to(child)
+            try:
+                for child in self._children:
+                    self._see_to(child)
+            except StarterGone as gone:
+                log.error("%s", gone)
+                self._stopping, self._code = True, 1
             _keep_gate_open()
             time.sleep(0.1)
         notify("STOPPING=1")
@@ -374,15 +340,18 @@ class Supervisor:
         """From this thread alone: the kernel ends children when the thread that started them ends."""
         ours, theirs = socket.socketpair()
         child.pulse, pipe = self._new_pipe(child)
-        told = {FD_VARIABLE: str(theirs.fileno()), PULSE_VARIABLE: str(pipe)}
+        surroundings = child.environment or processes.environment() | _settings_name()
         with theirs:
-            child.process = subprocess.Popen(
-                processes.command("samizdat.worker.child", child.role, *child.arguments),
-                env=(child.environment or processes.environment() | _settings_name()) | told,
-                pass_fds=(theirs.fileno(), pipe, *child.descriptors),
-                stdin=subprocess.DEVNULL,
-                **_as_user(child.user),
-            )
+            files = (theirs.fileno(), pipe, *child.descriptors)
+            if child.starter:
+                child.process = child.starter.start(surroundings, files)
+            else:
+                child.process = subprocess.Popen(
+                    processes.command("samizdat.worker.child", child.role, *map(str, child.descriptors)),
+                    env=surroundings | {FD_VARIABLE: str(files[0]), PULSE_VARIABLE: str(files[1])},
+                    pass_fds=files,
+                    stdin=subprocess.DEVNULL,
+                )
         os.close(pipe)
         child.started = time.monotonic()
         self._keys.serve(ours, child.role)
@@ -400,23 +369,21 @@ class Supervisor:
         """TERM to all; KILL to whoever is not done in time. What a killed one had in hand is in the journal."""
         running = [child.process for child in self._children if child.process is not None]
         for process in running:
-            process.terminate()
+            with contextlib.suppress(StarterGone):
+                process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        return 0
+            with contextlib.suppress(StarterGone):
+                try:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        return self._code
 
 
 def _settings_name() -> dict[str, str]:
     return {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)}
-
-
-def _as_user(user: tuple[int, int] | None) -> dict[str, Any]:
-    return {} if user is None else {"user": user[0], "group": user[1], "extra_groups": []}
 
 
 def notify(state: str) -> None:

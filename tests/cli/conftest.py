@@ -42,6 +42,7 @@ class House:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SAMIZDAT_")},
             "SAMIZDAT_DATA": str(self.data),
+            "SAMIZDAT_USER": "root",
             "DATABASE_URL": database_url,
             "PYTHONPATH": str(ROOT),
         }

@@ -93,16 +93,22 @@ class Instance:
             connection.close()
 
     def children(self) -> dict[str, list[int]]:
-        """Process numbers by role, as the kernel has them."""
+        """Process numbers by role, as the kernel has them. One of another user is started by a process of that user."""
         assert self.process is not None
         found: dict[str, list[int]] = {}
+        parents: dict[int, int] = {}
+        children: dict[Path, list[bytes]] = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                parent = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
                 words = folder.joinpath("cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if parent == self.process.pid and b"samizdat.worker.child" in words:
+            if b"samizdat.worker.child" in words:
+                children[folder] = words
+        for folder, words in children.items():
+            parent = parents[int(folder.name)]
+            if self.process.pid in (parent, parents.get(parent)):
                 role = words[words.index(b"samizdat.worker.child") + 1].decode()
                 found.setdefault(role, []).append(int(folder.name))
         return found
@@ -157,7 +163,7 @@ def _mould(people: bool) -> tuple[Instance, str]:
         if not name.startswith("SAMIZDAT") and name not in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
     }
     environment |= {"SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["SAMIZDAT_INNER_NETWORKS"] = os.environ["SAMIZDAT_INNER_NETWORKS"]
+    environment |= {name: os.environ[name] for name in ("SAMIZDAT_INNER_NETWORKS", "SAMIZDAT_USER")}
     name = f"samizdat_mould_{secrets.token_hex(4)}"
     if os.environ.get("DATABASE_URL"):
         moulds.database(name)

@@ -16,6 +16,7 @@ import pytest
 from samizdat.vault.keyserver import ROLES, SocketSource
 from samizdat.worker import supervisor
 from samizdat.worker.supervisor import Child
+from tests import warm
 from tests.visitors import holding, page
 from tests.worker.conftest import ROOT, Instance, free_port, until
 
@@ -185,40 +186,95 @@ def test_no_role_but_the_inner_ones_may_ask_for_data_keys() -> None:
     assert "index" not in ROLES["sender"][0] and "box" not in ROLES["sender"][0]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
-def test_started_by_root_the_public_process_runs_as_its_own_user_and_reads_only_the_gate(instance: Instance) -> None:
-    nobody = pwd.getpwnam("nobody")
-    instance.environment["SAMIZDAT_PUBLIC_USER"] = "nobody"
+@pytest.fixture
+def split(instance: Instance) -> Instance:
+    """Started as root: it becomes daemon, and its public process nobody."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can switch to another user")
+    owner = pwd.getpwnam("daemon")
+    instance.environment |= {"SAMIZDAT_USER": "daemon", "SAMIZDAT_PUBLIC_USER": "nobody"}
     # pytest's folders are for their owner alone; the way to the data folder is opened as an admin would.
     for folder in instance.folder.parents:
         if "pytest" in str(folder):
             folder.chmod(0o711)
-    instance.start()
-    (public,) = until(lambda: instance.children().get("public"))
-    status = Path(f"/proc/{public}/status").read_text()
-    assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}" in status
-    assert f"Groups:\t{' '}" in status or "Groups:\t\n" in status
-    answer = instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")
-    assert answer[0] == 200, instance.log.read_text()
-    secret = [instance.folder.with_name("data.key"), instance.folder / "serve.lock"]
-    if not instance.environment.get("DATABASE_URL"):
-        secret.append(instance.folder / "samizdat.sqlite3")
-    for path in secret:
-        done = subprocess.run(
-            ["cat", path], user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], capture_output=True, check=False
-        )
-        assert done.returncode != 0, path
-    assert (
-        subprocess.run(
-            ["ls", instance.folder],
-            user=nobody.pw_uid,
-            group=nobody.pw_gid,
-            extra_groups=[],
-            capture_output=True,
-            check=False,
-        ).returncode
-        != 0
+    for path in (instance.folder, *instance.folder.rglob("*"), instance.folder.with_name("data.key")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    return instance
+
+
+def as_nobody(*words: object) -> subprocess.CompletedProcess[str]:
+    user = pwd.getpwnam("nobody")
+    return subprocess.run(
+        [str(word) for word in words],
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
+
+
+def test_started_by_root_nobody_stays_root_and_public_pages_read_the_gate_alone(split: Instance) -> None:
+    split.start()
+    children = until(lambda: split.children() if set(split.children()) == ROLES_OF_SERVE else None)
+    page = f"/u/{split.made['token']}"
+    until(lambda: split.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
+    for role, numbers in {**children, "supervisor": [split.process.pid]}.items():  # type: ignore[union-attr]
+        owner = pwd.getpwnam("nobody" if role == "public" else "daemon").pw_uid
+        for number in numbers:
+            status = Path(f"/proc/{number}/status").read_text()
+            assert f"Uid:\t{owner}\t{owner}\t{owner}\t{owner}" in status, role
+            assert "CapPrm:\t0000000000000000" in status, role
+    (public,) = children["public"]
+    assert "Groups:\t \n" in Path(f"/proc/{public}/status").read_text()
+    secret = [split.folder.with_name("data.key"), split.folder / "serve.lock", split.folder / "desk-address"]
+    if not split.environment.get("DATABASE_URL"):
+        secret += [split.folder / name for name in ("samizdat.sqlite3", "samizdat.sqlite3-wal", "samizdat.sqlite3-shm")]
+        assert as_nobody("cat", split.folder / "gate.sqlite3-shm").returncode == 0
+    for path in secret:
+        assert as_nobody("cat", path).returncode != 0, path
+    assert as_nobody("ls", split.folder).returncode != 0
+    # It is ended and started again by a process of its own user, and stops with the rest.
+    os.kill(public, signal.SIGKILL)
+    until(lambda: split.children().get("public", [public]) != [public])
+    until(lambda: split.ask(page)[0] == 200)
+    left = [number for numbers in split.children().values() for number in numbers]
+    assert split.stop() <= 10
+    assert split.process.returncode == 0  # type: ignore[union-attr]
+    assert not any(_lives(number) for number in left)
+
+
+def test_who_ends_the_one_that_starts_public_pages_has_everything_started_anew(split: Instance) -> None:
+    split.start()
+    (public,) = until(lambda: split.children().get("public"))
+    starter = int(Path(f"/proc/{public}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(starter, signal.SIGKILL)
+    assert split.process is not None
+    assert split.process.wait(60) == 1, "systemd starts it anew"
+    assert "is gone" in split.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("own", "public", "said"),
+    [
+        ("", "nobody", "started as root"),
+        ("daemon", "", "started as root"),
+        ("no-such-user", "nobody", "no user no-such-user"),
+        ("daemon", "daemon", "Name another user"),
+        ("daemon", "nobody", "chown -R daemon"),
+    ],
+)
+@pytest.mark.skipif(os.geteuid() != 0, reason="of an ordinary user nothing is asked")
+def test_as_root_serve_is_refused_without_users_to_become(instance: Instance, own: str, public: str, said: str) -> None:
+    for words in (["serve", f"--port={free_port()}", f"--public-port={free_port()}"], ["worker"]):
+        if words == ["worker"] and (own, public) != ("", "nobody"):
+            continue  # It has no public pages.
+        environment = instance.environment | {"SAMIZDAT_USER": own, "SAMIZDAT_PUBLIC_USER": public}
+        done = warm.run(["-m", "samizdat.cli", *words], env=environment, cwd=ROOT, timeout=60)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 CUTS = """
@@ -234,40 +290,27 @@ for name in os.listdir(sys.argv[2]):
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 def test_who_takes_the_public_process_can_cut_off_no_file_that_others_have_mapped(
-    instance: Instance, tmp_path: Path
+    split: Instance, tmp_path: Path
 ) -> None:
-    nobody = pwd.getpwnam("nobody")
-    instance.environment["SAMIZDAT_PUBLIC_USER"] = "nobody"
-    for folder in instance.folder.parents:
-        if "pytest" in str(folder):
-            folder.chmod(0o711)
-    instance.start()
-    children = until(lambda: instance.children() if set(instance.children()) == ROLES_OF_SERVE else None)
-    until(lambda: instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")[0] == 200)
+    split.start()
+    children = until(lambda: split.children() if set(split.children()) == ROLES_OF_SERVE else None)
+    page = f"/u/{split.made['token']}"
+    until(lambda: split.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
     names = tmp_path / "names"  # The folder itself says none; whoever takes the process knows them from our code.
-    names.mkdir(mode=0o755)
-    for path in instance.folder.iterdir():
+    names.mkdir()
+    names.chmod(0o755)
+    for path in split.folder.iterdir():
         (names / path.name).touch()
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", CUTS, instance.folder, names],
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == ""
-    assert instance.children() == children
-    if not instance.environment.get("DATABASE_URL"):
-        gate = instance.folder / "gate.sqlite3"
+    done = as_nobody(sys.executable, "-I", "-c", CUTS, split.folder, names)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    if not split.environment.get("DATABASE_URL"):
+        gate = split.folder / "gate.sqlite3"
         before = gate.stat().st_ino
         os.truncate(gate, 4096)  # By a disk that fails.
         until(lambda: gate.exists() and gate.stat().st_ino != before)
-    until(lambda: instance.ask(f"/u/{instance.made['token']}", b"List-Unsubscribe=One-Click")[0] == 200)
-    assert instance.children() == children
+        until(lambda: split.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
+    assert split.children() == children
 
 
 def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: Instance) -> None:

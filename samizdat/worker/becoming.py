@@ -1,0 +1,205 @@
+"""Who `serve` runs as: started as root it becomes the user that the data belong to, and the public process another one
+that may read the gate and nothing else."""
+
+import json
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, connections
+from django.utils.translation import gettext as _
+
+from samizdat import processes
+from samizdat.gate import file
+from samizdat.options import data_folder, option
+
+# Seconds that the one who starts the public process has to answer, and to start.
+PATIENCE, FIRST_PATIENCE = 10.0, 60.0
+
+
+class CannotServe(Exception):
+    """Nothing was started. The text says what to do."""
+
+    code = "cannot_serve"
+
+
+class StarterGone(Exception):
+    """The public process can be started no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Whom we become, and whom the public process; None: nobody else."""
+
+    become: pwd.struct_passwd | None = None
+    public: pwd.struct_passwd | None = None
+
+
+def users(pages: bool) -> Users:
+    """By the options. pages: whether there are public ones. Errors: CannotServe."""
+    own, public = option("SAMIZDAT_USER"), option("SAMIZDAT_PUBLIC_USER") if pages else ""
+    if os.geteuid() != 0:
+        return Users()
+    if not own or (pages and own != "root" and not public):
+        raise CannotServe(
+            _(
+                "This was started as root. Set SAMIZDAT_USER to the user that the data folder belongs to and "
+                "SAMIZDAT_PUBLIC_USER to one for the public pages, as `docs/small-server.md` does, or start it as "
+                "that user."
+            )
+        )
+    found = Users(_known(own) if own != "root" else None, _known(public) if public else None)
+    if found.public and found.public.pw_uid == (found.become.pw_uid if found.become else 0):
+        raise CannotServe(_("SAMIZDAT_PUBLIC_USER is who owns the data. Name another user for the public pages."))
+    return found
+
+
+def no_boundary() -> str:
+    return _(
+        "Note: the public pages run as the same user as the rest, so they are no boundary. Start as root with "
+        "SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER set to separate them."
+    )
+
+
+def _known(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise CannotServe(
+            _("There is no user %(name)s on this machine. Create it, or name another one.") % {"name": name}
+        ) from None
+
+
+def become(users: Users) -> "Starter | None":
+    """From here on we are who the data belong to. Returns who starts the public process where that is somebody else.
+    Errors: CannotServe."""
+    folder = data_folder()
+    owner = users.become.pw_uid if users.become else os.geteuid()
+    if users.become and folder.stat().st_uid != owner:
+        raise CannotServe(
+            _("The data folder belongs to somebody else. Run: `chown -R %(user)s %(folder)s`")
+            % {"user": users.become.pw_name, "folder": folder}
+        )
+    split_before = bool(folder.stat().st_mode & stat.S_ISGID)
+    if users.public or (split_before and owner == folder.stat().st_uid):
+        connections.close_all()
+        os.umask(0o077)
+        _open_to(folder, users.public.pw_gid if users.public else None)
+    starter = Starter(users.public) if users.public else None
+    if users.become:
+        connections.close_all()  # What is opened from here on is the new user's.
+        os.environ |= {"HOME": users.become.pw_dir, "USER": users.become.pw_name, "LOGNAME": users.become.pw_name}
+        os.setgroups(os.getgrouplist(users.become.pw_name, users.become.pw_gid))
+        os.setresgid(*[users.become.pw_gid] * 3)
+        os.setresuid(*[users.become.pw_uid] * 3)
+    if starter:
+        starter.check()
+    return starter
+
+
+def _open_to(folder: Path, group: int | None) -> None:
+    """The data folder may be passed through by this group, not listed; of its files only the gate's may be read by it,
+    and written by us alone. Its s bit gives files that are made later to the group as well: SQLite gives the log and
+    the index the mode of the database. None: it is for us alone."""
+    if group is not None:
+        os.chown(folder, -1, group)
+    folder.chmod(0o700 if group is None else 0o2710)
+    for path in folder.iterdir():
+        if path.is_symlink():
+            continue
+        gate = path.is_file() and path.name.startswith("gate.sqlite3")
+        if gate and group is not None:
+            os.chown(path, -1, group)
+        path.chmod(file.mode_in(folder) if gate else stat.S_IMODE(path.stat().st_mode) & 0o700)
+
+
+class Starter:
+    """The process that starts the public one (worker/starter.py), as the supervisor sees it."""
+
+    def __init__(self, user: pwd.struct_passwd) -> None:
+        self._user = user
+        self._gate = "" if connection.vendor == "postgresql" else str(data_folder() / "gate.sqlite3")
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line.settimeout(FIRST_PATIENCE)
+        with theirs:
+            self._process = subprocess.Popen(
+                processes.command("samizdat.worker.starter", str(theirs.fileno()), self._gate),
+                env=processes.public_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                user=user.pw_uid,
+                group=user.pw_gid,
+                extra_groups=[],
+            )
+
+    def check(self) -> None:
+        """Errors: CannotServe, where it may not read what it needs."""
+        try:
+            reads = self._hear().get("reads", False)
+        except StarterGone:
+            raise CannotServe(
+                _("%(user)s may not read the program in %(folder)s. Let others read it and pass through to it.")
+                % {"user": self._user.pw_name, "folder": processes.ROOT}
+            ) from None
+        self._line.settimeout(PATIENCE)
+        if not reads and Path(self._gate).exists():
+            raise CannotServe(
+                _("%(user)s can't reach %(file)s. Let others pass through the folders above the data: `chmod o+x`")
+                % {"user": self._user.pw_name, "file": self._gate}
+            )
+
+    def start(self, environment: dict[str, str], files: tuple[int, ...]) -> "Started":
+        return Started(self, int(self.ask({"environment": environment}, files).get("pid", 0)))
+
+    def ask(self, what: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
+        try:
+            socket.send_fds(self._line, [json.dumps(what).encode()], files)
+        except OSError as error:
+            raise StarterGone(_GONE) from error
+        return self._hear()
+
+    def _hear(self) -> dict[str, Any]:
+        """Whoever has taken the public process may stop it, or answer in its place: not for long, and with no more."""
+        try:
+            answer = json.loads(self._line.recv(1024))
+            if not isinstance(answer, dict):
+                raise ValueError
+        except (OSError, ValueError) as error:
+            self._line.close()
+            raise StarterGone(_GONE) from error
+        return answer
+
+
+_GONE = "The process that starts the public one is gone. Everything stops, to be started anew."
+
+
+class Started:
+    """The public process: what subprocess.Popen is, as far as the supervisor needs it."""
+
+    def __init__(self, starter: Starter, pid: int) -> None:
+        self._starter, self.pid = starter, pid
+
+    def poll(self) -> int | None:
+        code = self._starter.ask({}).get("code")
+        return code if isinstance(code, int) else None
+
+    def terminate(self) -> None:
+        self._starter.ask({"signal": signal.SIGTERM})
+
+    def kill(self) -> None:
+        self._starter.ask({"signal": signal.SIGKILL})
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("public", timeout)
+            time.sleep(0.02)
+        return code
