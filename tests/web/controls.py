@@ -10,18 +10,19 @@ PRESSED = frozenset({"submit", "button", "image", "reset", "file"})
 
 @dataclass
 class Form:
-    """`sent`: names and values without a press of a button; `typed`: names of those in which one types."""
+    """`sent`: names and values without a press of a button; `typed`: those in which one types, and their kinds."""
 
     method: str
     action: str
     sent: dict[str, Any] = field(default_factory=dict)
-    typed: set[str] = field(default_factory=set)
+    typed: dict[str, str] = field(default_factory=dict)
 
 
 class Controls(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: list[str] = []
         self._form: Form | None = None
         self._select = ""
         self._text: str | None = None
@@ -29,6 +30,7 @@ class Controls(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attrs}
+        self.links += [told[name] for name in ("href", "src", "hx-get") if told.get(name)]
         if tag == "form":
             self._form = Form(told.get("method", "get"), told.get("action", "").partition("#")[0])
             self.forms.append(self._form)
@@ -40,7 +42,7 @@ class Controls(HTMLParser):
         elif tag == "option" and self._select and ("selected" in told or self._select not in self._form.sent):
             self._form.sent[self._select] = told.get("value", "")
         elif tag == "textarea" and name:
-            self._form.typed.add(name)
+            self._form.typed[name] = tag
             self._form.sent[name] = ""
             self._text = name
         elif tag == "input" and name and told.get("type") not in PRESSED:
@@ -56,7 +58,7 @@ class Controls(HTMLParser):
         else:
             self._form.sent[name] = told.get("value", "")
             if kind in TYPED:
-                self._form.typed.add(name)
+                self._form.typed[name] = kind
 
     def handle_data(self, data: str) -> None:
         if self._text and self._form is not None:

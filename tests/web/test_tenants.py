@@ -161,10 +161,10 @@ class Crawl:
         self.wrong += [f"{method} {address} {which}: {deed}" for deed in near]
         return answer
 
-    def vary(self, method: str, address: str, told: dict[str, Any], typed: set[str]) -> Any:
+    def vary(self, method: str, address: str, told: dict[str, Any], typed: Iterable[str] = ()) -> Any:
         """As the page has it; then each parameter that it asked for with a foreign number in it."""
         answer = self.ask(method, address, told)
-        for name in sorted((self.watch.asked | told.keys()) - typed - NO_NUMBERS):
+        for name in sorted((self.watch.asked | told.keys()) - {*typed, *NO_NUMBERS}):
             held = told.get(name, "")
             value = "".join(held[:1]) if isinstance(held, list) else held
             self.ask(method, address, told | {name: self.other.get(value, THEIRS)}, name)
@@ -191,7 +191,7 @@ def test_no_number_of_another_organization_in_any_parameter_or_field_reaches_it(
             address = _address(pattern, ours)
             if not pattern.callback.door["see"]:  # type: ignore[attr-defined]
                 continue
-            answer = crawl.vary("get", address, {}, set())
+            answer = crawl.vary("get", address, {})
             if not answer.streaming:
                 for form in Controls(answer.content.decode(errors="replace")).forms:
                     forms.setdefault(form.action or address, []).append(form)
