@@ -37,6 +37,7 @@ _PUBLIC = frozenset(
     ]
 )
 
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 
@@ -96,6 +97,14 @@ def close_memory() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def lock_memory() -> None:
+    """Nothing of ours is written to the swap. Not under a limit: there, whatever asked for more memory later would be
+    refused it. Pages are locked as they are used; what is only mapped costs nothing."""
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
 
 
 def keep_privileges_low() -> None:

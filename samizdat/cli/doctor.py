@@ -44,6 +44,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from looks.clock()
     yield from looks.machines()
     yield from looks.work()
+    yield from looks.swap()
     yield from looks.backups(opening.now())
     yield from _spelling()
     yield from _words()

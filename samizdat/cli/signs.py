@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 # Bytes of a write-ahead log above which something keeps it from being taken in.
 LONG_LOG = 512 << 20
+# Where the system says what a unit may use.
+CGROUPS = Path("/sys/fs/cgroup")
 # Seconds by which a clock may be wrong before somebody should look at it.
 WRONG_CLOCK = 5.0
 # Seconds that the public host has to answer.
@@ -247,6 +249,47 @@ def _boxes() -> Iterator[Sign]:
         )
     else:
         yield Sign("good", "gate", "It opens, and nothing of readers waits.")
+
+
+# --- memory ---
+
+
+def swap(swaps: Path = Path("/proc/swaps"), process: Path | None = None, groups: Path = CGROUPS) -> Iterator[Sign]:
+    """Keys are in the memory of most of our processes, and the system may write that to a disk. process: /proc/NUMBER
+    of the supervisor."""
+    places = [line.split()[0] for line in _lines(swaps)[1:]]
+    places = [place for place in places if not place.startswith("/dev/zram")]  # That one is in memory itself.
+    process = process or _supervisor()
+    if places and not (process and _never_swapped(process, groups)):
+        yield Sign(
+            "amber",
+            "swap",
+            f"The system may write memory with keys in it to {', '.join(places)}. Set MemorySwapMax=0 in the unit, as "
+            "in docs/small-server.md, or turn the swap off (`swapoff -a`), unless it is encrypted.",
+        )
+    else:
+        yield Sign("good", "swap", "No memory of ours is written to a disk.")
+
+
+def _supervisor() -> Path | None:
+    from samizdat.options import data_folder
+
+    number = "".join(_lines(data_folder() / "serve.lock"))
+    return Path("/proc") / number if number.isdecimal() else None
+
+
+def _never_swapped(process: Path, groups: Path) -> bool:
+    """Its control group says so, or one above it."""
+    named = [line.partition("::")[2].strip("/") for line in _lines(process / "cgroup") if line.startswith("0::")]
+    parts = Path(named[0]) if named else Path()
+    return any(_lines(groups / one / "memory.swap.max") == ["0"] for one in (parts, *parts.parents))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
 
 
 # --- the public host ---

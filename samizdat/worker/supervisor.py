@@ -279,6 +279,7 @@ class Supervisor:
 
     def run(self) -> int:
         processes.close_memory()
+        processes.lock_memory()
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.cli import signs as looks
 from tests.cli.conftest import House
 from tests.pooler import needs_pooler, pgbouncer, url_by
 
@@ -197,3 +198,25 @@ def test_backups_older_than_a_month_are_named(house: House) -> None:
     (sign,) = signs(house, 1)["backups"]
     assert sign["state"] == "red" and "old.tar" in sign["sentence"]
     del house.environment["SAMIZDAT_BACKUPS"]
+
+
+def test_memory_that_may_be_written_to_a_swap_is_amber(tmp_path: Path) -> None:
+    swaps, process, groups = (tmp_path / name for name in ("swaps", "process", "groups"))
+    (groups / "system.slice/samizdat.service").mkdir(parents=True)
+    process.mkdir()
+    (process / "cgroup").write_text("0::/system.slice/samizdat.service\n")
+
+    def state() -> str:
+        (sign,) = looks.swap(swaps, process, groups)
+        return sign.state
+
+    heading = "Filename Type Size Used Priority\n"
+    assert state() == "good", "there is no swap"
+    swaps.write_text(f"{heading}/dev/zram0 partition 1 0 100\n")
+    assert state() == "good", "it is in memory itself"
+    swaps.write_text(f"{heading}/swapfile file 1 0 -2\n")
+    assert state() == "amber"
+    (groups / "system.slice/samizdat.service/memory.swap.max").write_text("max\n")
+    assert state() == "amber"
+    (groups / "system.slice/samizdat.service/memory.swap.max").write_text("0\n")
+    assert state() == "good"

@@ -181,6 +181,19 @@ def test_no_process_leaves_its_memory_on_the_disk_and_public_pages_start_nothing
         assert held == (role in ("desk", "public")), role
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="root alone may lock whatever its limit")
+@pytest.mark.parametrize("limit", [resource.RLIM_INFINITY, 8 * 1024 * 1024])
+def test_the_memory_with_the_instance_key_is_locked_where_no_limit_keeps_it_from_growing(limit: int) -> None:
+    locks = (
+        f"import resource; resource.getrlimit = lambda which: ({limit}, {limit}); "
+        "from samizdat import processes; processes.lock_memory(); held = [b'x' * (1 << 20) for _ in range(20)]; "
+        "print(open('/proc/self/status').read())"
+    )
+    done = subprocess.run([sys.executable, "-c", locks], cwd=ROOT, capture_output=True, text=True, check=True)
+    locked = int(next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("VmLck")))
+    assert (locked > 20 * 1024) == (limit == resource.RLIM_INFINITY)
+
+
 def test_no_role_but_the_inner_ones_may_ask_for_data_keys() -> None:
     assert ROLES["public"] == ((), ())
     assert "index" not in ROLES["sender"][0] and "box" not in ROLES["sender"][0]
