@@ -45,8 +45,8 @@ def test_packed_values_are_laid_for_ever():
 def test_a_blob_is_laid_for_ever():
     sealed = seal.Key(258, SECRET).seal(seal.pack(VALUES), WHERE, NONCE)
     assert sealed.hex() == (
-        "01" + "0102" + "6465666768696a6b6c6d6e6f" + "491bdc6679e9569e31624ee8da657f9c26a3466ff30d9e02cbb4822789c475d8"
-        "445d9070" + "adc039bfadca50041531734f2203e93f"
+        "04" + "0102" + "6465666768696a6b6c6d6e6f" + "491bdc6679e9569e31624ee8da657f9c26a3466ff30d9e02cbb4822789c475d8"
+        "445d9070cc129b04fdf3783ffd42cacf1b5b98e7204a4128faf1acd6ef81a58a" + "b606de637347c9f6556baed478a4f453"
     )
 
 
@@ -92,7 +92,25 @@ def test_what_was_sealed_opens_bound_or_not(plain, number, nonce, key_number):
     assert key.bound("t", "c", ORGANISATION).seal(plain, number, nonce) == sealed
     assert ring.open(sealed, where) == plain
     assert ring.bound("t", "c", ORGANISATION).open(sealed, number) == plain
-    assert len(sealed) == len(plain) + seal.BLOB_OVERHEAD
+    assert len(sealed) == len(seal.padded(plain)) + seal.BLOB_OVERHEAD
+
+
+@pytest.mark.parametrize(
+    ("length", "filled"),
+    [(0, 32), (6, 32), (31, 32), (32, 64), (2047, 2048), (2048, 2112), (5000, 5120), (1 << 20, (1 << 20) + (1 << 15))],
+)
+def test_the_length_of_a_blob_tells_little_of_what_is_in_it(length, filled):
+    plain = b"\x80\0" * (length // 2) + b"\0" * (length % 2)
+    assert len(seal.padded(plain)) == filled
+    sealed = seal.Key(258, SECRET).seal(plain, WHERE, NONCE)
+    assert seal.Ring({258: seal.Key(258, SECRET)}).open(sealed, WHERE) == plain
+
+
+def test_addresses_of_any_usual_length_look_alike():
+    sizes = {
+        len(blob(plain=seal.pack({seal.ADDRESS: name + "@post.example"}))) for name in ("a", "ada", "ada.l", "ada.lov")
+    }
+    assert len(sizes) == 1
 
 
 def test_a_ring_opens_blobs_of_old_keys_too():
