@@ -455,6 +455,31 @@ def test_a_broken_line_leaves_the_file_to_be_fetched_again(audience: Any) -> Non
     assert row.state == "ready" and ExportPiece.objects.exists()
 
 
+def test_of_three_who_fetch_a_file_at_once_one_gets_it(audience: Any) -> None:
+    row = exporting.run(exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW)
+    first = exporting.fetch(row, now=lambda: NOW, by=None)
+    for _other in range(2):
+        with pytest.raises(ExportRefused, match="being downloaded"):
+            exporting.fetch(row, now=lambda: NOW, by=None)
+    assert len(b"".join(first)) == row.bytes
+    assert Event.objects.filter(kind=exporting.FETCHED).count() == 1
+    with pytest.raises(ExportRefused, match="Ask for a new one"):
+        exporting.fetch(row, now=lambda: NOW, by=None)
+
+
+def test_who_breaks_off_begins_again_at_once_and_who_was_killed_after_a_minute(audience: Any) -> None:
+    row = exporting.run(exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW)
+    broken = exporting.fetch(row, now=lambda: NOW, by=None)
+    next(broken)
+    broken.close()  # type: ignore[attr-defined]
+    killed = exporting.fetch(row, now=lambda: NOW, by=None)
+    with pytest.raises(ExportRefused, match="being downloaded"):
+        exporting.fetch(row, now=lambda: NOW + timedelta(seconds=59), by=None)
+    again = exporting.fetch(row, now=lambda: NOW + timedelta(seconds=61), by=None)
+    assert b"".join(killed) == b"", "whoever comes back gets nothing beside the new one"
+    assert len(b"".join(again)) == row.bytes
+
+
 def test_what_nobody_fetches_is_gone_after_a_day(audience: Any) -> None:
     row = exporting.run(exporting.ask(audience, Wish("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW)
     assert exporting.sweep(NOW + timedelta(hours=23)) == 0

@@ -1,13 +1,14 @@
 """Exports: asked for at the desk and made by the worker, or made at once by the command line."""
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import changes
@@ -28,6 +29,8 @@ log = logging.getLogger("samizdat.worker")
 LIFETIME = timedelta(hours=24)
 # Seconds between two looks at whether somebody else has taken over, and two notes of how far it is.
 NOTED = timedelta(seconds=1)
+# Whoever has taken no piece of a file for so long keeps nobody else from it.
+FETCHED_ALONE = timedelta(minutes=1)
 
 EXPORTED = "subscribers.exported"
 SEEN = "subscribers.exported.seen"
@@ -261,20 +264,30 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
 
 
 def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
-    """The file of a ready export. Once its last piece is on its way it is dropped here. Errors: ExportRefused when it
-    is not there any more."""
+    """The file of a ready export, for one at a time: who breaks off may begin again. Once its last piece is on its way
+    it is dropped here. Errors: ExportRefused when it is not there any more, or somebody else is at it."""
+    mine, at = secrets.token_hex(8), now()
     with transaction.atomic():
-        # Held, so that the log never says that somebody took a file which another dropped in this moment.
-        if Export.objects.select_for_update().filter(pk=row.pk, state="ready").first() is None:
+        # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.
+        free = Q(owner="") | Q(beat__lt=at - FETCHED_ALONE)
+        if not Export.objects.filter(free, pk=row.pk, state="ready").update(owner=mine, beat=at):
+            if Export.objects.filter(pk=row.pk, state="ready").exists():
+                raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
             raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
-        record(FETCHED, row.organisation, about=row.pk, by=by, now=now())
-    return _fetched(row)
+        record(FETCHED, row.organisation, about=row.pk, by=by, now=at)
+    return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now)
 
 
-def _fetched(row: Export) -> Iterator[bytes]:
-    yield from pieces.read(house.keys(row.organisation), row)
-    if Export.objects.filter(pk=row.pk, state="ready").update(state="fetched"):
-        pieces.drop(row)
+def _fetched(row: Export, mine: QuerySet[Export], now: Clock) -> Iterator[bytes]:
+    try:
+        for piece in pieces.read(house.keys(row.organisation), row):
+            if not mine.update(beat=now()):
+                return  # Dropped meanwhile, or so slow that somebody else has begun.
+            yield piece
+        if mine.update(state="fetched", owner=""):
+            pieces.drop(row)
+    finally:
+        mine.update(owner="")
 
 
 def sweep(now: datetime) -> int:
