@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from samizdat.core.shown import one_line
 from samizdat.options import option
 
 _ADDRESS = re.compile(r"(?<![^\s<>\"'(),;:])[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
@@ -32,7 +33,7 @@ class PeopleFilter(logging.Filter):
     """Takes people out of every record and drops tracebacks' values: only file, line and class of an error stay."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = without_people(record.getMessage())
+        record.msg = one_line(without_people(record.getMessage()))
         record.args = ()
         if record.exc_info and record.exc_info[1] is not None:
             record.msg += f" [{where_it_broke(record.exc_info[1])}]"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from samizdat.cli import opening
-from samizdat.cli.output import CONTROL, Failed, common, confirm, note, progress, say, table
+from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
 from samizdat.cli.rights import access, correct, keep, object_
 from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Yes
 from samizdat.core.digest import WHEN
@@ -379,7 +379,7 @@ def import_(
                 # From the house and not on the way: with those of before a kill, and after everything is in.
                 rejects = _write_rejects(paths[0] if paths else Path(PIPED), actions.reject_rows(run))
     for warning in warnings:
-        note(CONTROL.sub(" ", warning))  # Names of files are strangers' words.
+        note(warning)
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     document["left_out"] = left_out

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+from samizdat.core.shown import escaped, one_line
 
 
 class Failed(Exception):
@@ -69,12 +69,13 @@ def as_called(line: str) -> str:
 
 
 def say(document: Any, *lines: str) -> None:
-    """Prints the document with --json, the lines otherwise."""
+    """Prints the document with --json, the lines otherwise: each is one line, since names, answers of relays and what
+    subscribers write are others' words, and a terminal obeys what is hidden in them."""
     if settings().json:
-        print(json.dumps(document, ensure_ascii=False, default=_as_json), flush=True)
+        print(escaped(json.dumps(document, ensure_ascii=False, default=_as_json)), flush=True)
     else:
         for line in lines:
-            print(as_called(line), flush=True)
+            print(as_called(one_line(line)), flush=True)
 
 
 def _as_json(value: Any) -> str | list[Any]:
@@ -96,7 +97,7 @@ def _as_json(value: Any) -> str | list[Any]:
 
 def note(line: str) -> None:
     """A word beside the result: on standard error, so that scripts are not disturbed."""
-    print(as_called(line), file=sys.stderr, flush=True)
+    print(as_called(one_line(line)), file=sys.stderr, flush=True)
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -153,11 +154,9 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
 def fail(
     sentence: str, code: str = "failed", document: dict[str, Any] | None = None, lines: Sequence[str] = ()
 ) -> None:
-    # File names, senders and what relays say are others' words: they get no line of their own and no escape codes.
-    sentence = CONTROL.sub(" ", sentence)
     say({**(document or {}), "error": code, "sentence": sentence}, *lines)
     if not settings().json:
-        print(as_called(sentence), file=sys.stderr, flush=True)
+        note(sentence)
     click.get_current_context().exit(1)
 
 
@@ -180,7 +179,7 @@ def confirm(question: str, document: dict[str, Any] | None = None) -> None:
         return
     if options.json or not sys.stdin.isatty():
         raise Failed(f"{question} Add --yes to say so from a script.", "not_confirmed", document)
-    if not click.confirm(question):
+    if not click.confirm(one_line(question)):
         raise Failed("Nothing was changed.", "not_confirmed")
 
 
@@ -188,7 +187,7 @@ class Progress:
     """One line on standard error: done, whole, rows a second, time left. Silent when nobody looks."""
 
     def __init__(self, label: str, unit: str) -> None:
-        self._label, self._unit = label, unit
+        self._label, self._unit = one_line(label), unit
         self._started = self._shown = time.monotonic()
         self._first: float | None = None
         self.on = sys.stderr.isatty() and not settings().json
@@ -226,9 +225,13 @@ def progress(label: str, unit: str = "rows") -> Iterator[Progress]:
         shown.end()
 
 
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))
+
+
 def table(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
     """Lines of a plain table; numbers to the right."""
-    cells = [heading, *[tuple(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row) for row in rows]]
+    cells = [heading, *[tuple(_cell(cell) for cell in row) for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
     right = [bool(rows) and all(isinstance(row[column], int) for row in rows) for column in range(len(heading))]
     return [

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from samizdat.cli.campaigns import campaign, campaign_numbered
-from samizdat.cli.output import CONTROL, Failed, common, say
+from samizdat.cli.output import Failed, common, say
 
 
 @campaign.command("report")
@@ -93,5 +93,4 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _line(told: dict[str, Any], text: str, version: str = "") -> str:
     few = "few" if told["few"] else ""
     number = few if told["count"] is None else f"{told['count']:,}"
-    # An address or an answer is a writer's own words, and a terminal would obey what is hidden in them.
-    return f"{number:>12}  {CONTROL.sub(' ', text)[:160]}{f' ({version})' if version else ''}"
+    return f"{number:>12}  {text[:160]}{f' ({version})' if version else ''}"

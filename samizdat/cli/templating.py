@@ -40,9 +40,10 @@ def template_import(file: str, name: str | None) -> None:
     tags = [f"  {tag}  {count}  {flaw or 'works'}" for tag, count, flaw in report.tags]
     say(
         report.document(),
-        "\n".join(
-            [f"Template {report.template.pk} is here.", *report.notes, *(["Merge tags:"] if tags else []), *tags]
-        ),
+        f"Template {report.template.pk} is here.",
+        *report.notes,
+        *(["Merge tags:"] if tags else []),
+        *tags,
     )
 
 

@@ -1,5 +1,6 @@
 """Text of somebody else's, as it may be shown among ours: what would act on the text around it becomes visible."""
 
+import json
 import re
 
 # Controls (but tab and line breaks), signs without width that hide a difference, separators, and what turns the
@@ -13,6 +14,16 @@ _HIDDEN = re.compile(
 def marked(text: str) -> str:
     """The text with its hidden signs by number: [U+202E]."""
     return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def one_line(text: str) -> str:
+    """For a terminal or a log: what somebody else wrote gets no line of its own."""
+    return marked(text).replace("\n", " ")
+
+
+def escaped(document: str) -> str:
+    """A JSON document with them as \\u202e: it says the same, and a terminal that shows it obeys nothing."""
+    return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], document)
 
 
 def bare(text: str) -> str:

@@ -1,0 +1,96 @@
+"""What others wrote (names, answers of relays, file names) does nothing to the terminal that shows it."""
+
+import ast
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from samizdat import logs
+from samizdat.cli import output
+
+HOSTILE = "Ada\x1b]0;owned\x07\x1b[2J\x9b31m\r\nError: all is lost\u202egnp.exe\u2066"
+FOLDER = Path(output.__file__).parent
+# They print what is ours alone: the words of the demo, and a script for the shell.
+OURS = {"demo/__init__.py", "demo/export.py", "completion.py"}
+
+
+@pytest.fixture
+def context() -> Iterator[output.Settings]:
+    with click.Context(click.Command("x"), obj=output.Settings()) as opened:
+        yield opened.obj
+
+
+def _harmless(shown: str, lines: int = 1) -> bool:
+    hidden = {"\x1b", "\x07", "\x9b", "\r", "\u202e", "\u2066"}
+    return not hidden & set(shown) and len(shown.splitlines()) == lines
+
+
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize(
+    ("show", "lines"),
+    [
+        (lambda: output.say({}, HOSTILE), 1),
+        (lambda: output.say({}, *output.table(("name", "n"), [(HOSTILE, 1), ("Boris", 2)])), 3),
+        (lambda: output.note(HOSTILE), 1),
+    ],
+    ids=["say", "table", "note"],
+)
+def test_a_name_moves_no_cursor_and_gets_no_line_of_its_own(
+    show: Callable[[], None], lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show()
+    shown = "".join(capsys.readouterr())
+    assert _harmless(shown, lines)
+    assert "[U+001B]" in shown
+    assert "[U+202E]" in shown
+
+
+@pytest.mark.usefixtures("context")
+def test_an_error_that_quotes_somebody_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(click.exceptions.Exit):
+        output.fail(HOSTILE)
+    assert _harmless(capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("context")
+def test_a_question_that_quotes_somebody_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(click, "confirm", lambda question: asked.append(question) or True)
+    output.confirm(f"Remove {HOSTILE}?")
+    assert _harmless(asked[0])
+
+
+def test_a_json_document_says_the_same_and_a_terminal_obeys_nothing_in_it(
+    context: output.Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context.json = True
+    output.say({"name": HOSTILE, "tag": "\U000e0041 Привет"})
+    shown = capsys.readouterr().out
+    assert _harmless(shown)
+    assert "Привет" in shown
+    assert json.loads(shown) == {"name": HOSTILE, "tag": "\U000e0041 Привет"}
+
+
+def test_a_log_line_that_quotes_somebody_is_one_line() -> None:
+    told = io.StringIO()
+    handler = logging.StreamHandler(told)
+    handler.addFilter(logs.PeopleFilter())
+    handler.handle(logging.LogRecord("samizdat", logging.ERROR, "", 0, "The relay said: %s", (HOSTILE,), None))
+    assert _harmless(told.getvalue())
+
+
+def _prints(path: Path) -> bool:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    return any(ast.unparse(call) in ("print", "click.echo", "click.secho", "sys.stdout.write") for call in calls)
+
+
+def test_commands_print_by_what_makes_text_harmless() -> None:
+    found = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py") if _prints(path)}
+    assert found == {"output.py", *OURS}
