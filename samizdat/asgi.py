@@ -49,6 +49,11 @@ class Busy(Exception):
     """Too many requests wait already."""
 
 
+LOOPBACK = ("127.0.0.1", "::1", "")
+# A year, said to whoever came by https: their browser asks this name by nothing else. Not for names below it, which may
+# be somebody else's.
+HSTS_SECONDS = 365 * 86400
+
 # What uvicorn must be told: no access log, nothing in the answer that tells which server this is, and no belief in
 # forwarded addresses.
 QUIET = {
@@ -68,6 +73,14 @@ def serving(most: int) -> dict[str, Any]:
     return QUIET | {"http": partial(Connection, most=most)}
 
 
+def scheme(scope: dict[str, Any]) -> str:
+    """https when the proxy on this machine says that the browser came by it; nobody else is believed."""
+    client = (scope.get("client") or ("",))[0]
+    if client in LOOPBACK and (b"x-forwarded-proto", b"https") in scope["headers"]:
+        return "https"
+    return str(scope.get("scheme", "http"))
+
+
 def environ(scope: dict[str, Any], body: Any, known: dict[str, str]) -> dict[str, Any]:
     """A request as WSGI has it. `known`: what a door takes of its headers, and what it knows better than these."""
     return {
@@ -81,7 +94,7 @@ def environ(scope: dict[str, Any], body: Any, known: dict[str, str]) -> dict[str
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
+        "wsgi.url_scheme": scheme(scope),
         "wsgi.input": body,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

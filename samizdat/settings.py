@@ -6,6 +6,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from samizdat import databases
+from samizdat.asgi import HSTS_SECONDS
 from samizdat.options import data_folder, option
 
 HERE = Path(__file__).parent
@@ -97,6 +98,7 @@ CSRF_FAILURE_VIEW = "samizdat.web.views.entry.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_HSTS_SECONDS = HSTS_SECONDS
 # Not no-referrer: with it browsers send "Origin: null" with a form, and the CSRF check has nothing to look at.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"

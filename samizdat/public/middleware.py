@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from samizdat.asgi import HSTS_SECONDS
 from samizdat.logs import configure, where_it_broke
 
 log = logging.getLogger("samizdat.public")
@@ -40,6 +41,8 @@ class QuietMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.is_secure():
+            response.headers.setdefault("Strict-Transport-Security", f"max-age={HSTS_SECONDS}")
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -30,7 +30,10 @@ THREADS = 8
 # A team has some dozens, with six for each browser; the rest is for whoever holds some open.
 CONNECTIONS = 500
 UVICORN = asgi.serving(CONNECTIONS)
-LOOPBACK = ("127.0.0.1", "::1", "")
+# Over https no cookie has a name without this in front: browsers take such a one from this host alone, by https and for
+# all its pages, so neither another name of the same domain nor a page that was tampered with on its way sets one.
+# A desk without https (on this machine, the demo) cannot have it, since browsers refuse it there.
+OF_HOST = "__Host-"
 MB = 1024 * 1024
 # A form takes 4 MB (settings): a stranger may send what the page to sign in carries, and no more of it is kept than it
 # needs to be refused by its size. An upload takes 500 MB (web/views/imports.py), and is refused by its size as well.
@@ -45,10 +48,11 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
     for name, value in scope["headers"]:
         key = name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")
-        headers[key] = f"{headers[key]},{text}" if key in headers else text
-    forwarded = {
-        name: headers.pop(name) for name in list(headers) if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))
-    }
+        headers[key] = f"{headers[key]}{'; ' if key == 'COOKIE' else ','}{text}" if key in headers else text
+    for name in [name for name in headers if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))]:
+        del headers[name]
+    if asgi.scheme(scope) == "https" and "COOKIE" in headers:
+        headers["COOKIE"] = _of_host(headers["COOKIE"])
     server = scope.get("server") or ("localhost", 80)
     found = {f"HTTP_{key}": text for key, text in headers.items() if key not in ("CONTENT_TYPE", "CONTENT_LENGTH")}
     known = {
@@ -56,19 +60,16 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1] or 80),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "wsgi.url_scheme": _scheme(scope, forwarded),
     }
     if "CONTENT_LENGTH" in headers:
         known["CONTENT_LENGTH"] = headers["CONTENT_LENGTH"]
     return asgi.environ(scope, body, found | known)
 
 
-def _scheme(scope: dict[str, Any], forwarded: dict[str, str]) -> str:
-    """https when the proxy on this machine says that the browser came by it; nobody else is believed."""
-    client = (scope.get("client") or ("",))[0]
-    if client in LOOPBACK and forwarded.get("X_FORWARDED_PROTO") == "https":
-        return "https"
-    return str(scope.get("scheme", "http"))
+def _of_host(cookies: str) -> str:
+    """Those that this host set by https, by the names that Django knows; no others."""
+    pairs = [pair.strip() for pair in cookies.split(";")]
+    return "; ".join(pair.removeprefix(OF_HOST) for pair in pairs if pair.startswith(OF_HOST))
 
 
 def signed_in(asked: dict[str, Any]) -> bool:
@@ -168,8 +169,8 @@ def _with_safe_cookies(wsgi: asgi.Wsgi) -> asgi.Wsgi:
 
 
 def _cookie(name: str, value: str, secure: bool) -> str:
-    """A cookie set over https is never sent over http again."""
-    return f"{value}; Secure" if secure and name.lower() == "set-cookie" and "secure" not in value.lower() else value
+    """A cookie set over https is never sent over http again, and is of this host alone."""
+    return f"{OF_HOST}{value}; Secure" if secure and name.lower() == "set-cookie" else value
 
 
 def make_application() -> Desk:

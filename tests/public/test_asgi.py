@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse
 
-from samizdat.public.asgi import MOST_BODY, UVICORN, Public
+from samizdat.public.asgi import MOST_BODY, UVICORN, Public, environ
+from samizdat.public.middleware import QuietMiddleware
 
 
 def unasked(*_asked: Any) -> Any:
@@ -27,6 +30,17 @@ def answer(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[dict[str, An
 
     asyncio.run(Public(unasked)({"type": "http", "headers": headers}, receive, send))
     return sent
+
+
+@pytest.mark.parametrize(
+    ("client", "proto", "told"),
+    [("127.0.0.1", b"https", "max-age=31536000"), ("127.0.0.1", b"http", None), ("203.0.113.9", b"https", None)],
+)
+def test_a_reader_that_came_by_https_never_asks_by_http_again(client: str, proto: bytes, told: str | None) -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "scheme": "http"}
+    scope |= {"client": (client, 1), "headers": [(b"host", b"a.example"), (b"x-forwarded-proto", proto)]}
+    page = QuietMiddleware(lambda _request: HttpResponse())(WSGIRequest(environ(scope, b"")))
+    assert page.headers.get("Strict-Transport-Security") == told
 
 
 @pytest.mark.parametrize("headers", [[(b"content-length", b"20000000")], [(b"content-length", b"x")], []])

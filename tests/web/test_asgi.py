@@ -1,14 +1,22 @@
 """The desk behind an ASGI server: nothing of where a request came from is handed on, and bodies are not kept."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import io
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
-from django.core.handlers.wsgi import WSGIRequest
+import pytest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
-from samizdat.web.asgi import UVICORN, Desk, environ
+from samizdat.accounts.models import Organisation
+from samizdat.web.asgi import UVICORN, Desk, _with_safe_cookies, environ
 from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
+from tests.conftest import PASSWORD
+from tests.web.conftest import make_person
 
 CHUNKS = [b"first,", b"second,", b"third"]
 
@@ -111,14 +119,99 @@ def test_a_browser_that_goes_away_in_the_middle_has_nobody_work_for_it() -> None
     asyncio.run(Desk(application, threads=1)(_scope(), receive, send))
 
 
-def test_cookies_set_over_https_stay_there() -> None:
-    def application(asked: dict[str, Any], start: Any) -> Iterable[bytes]:
-        start("200 OK", [("Set-Cookie", "desk=1; HttpOnly")])
-        return []
+class Browser:
+    """Keeps cookies by the names under which they came."""
 
-    headers = [(b"host", b"desk.example"), (b"x-forwarded-proto", b"https")]
-    sent = _ask(application, _scope(headers=headers, client=("127.0.0.1", 1)), [b""])
-    assert dict(sent[0]["headers"])[b"set-cookie"].endswith(b"; Secure")
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        self.jar: dict[str, str] = {}
+        self.set: dict[str, list[str]] = {}
+
+    def __call__(self, path: str, **fields: str) -> tuple[str, dict[str, str]]:
+        if fields:
+            fields["csrfmiddlewaretoken"] = self.jar[self.name("csrftoken")]
+        body = urlencode(fields).encode()
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        headers = [
+            (b"host", b"localhost"),
+            (b"content-type", b"application/x-www-form-urlencoded"),
+            (b"content-length", str(len(body)).encode()),
+            (b"origin", f"{self.scheme}://localhost".encode()),
+            (b"x-forwarded-proto", self.scheme.encode()),
+            (b"cookie", cookies.encode()),
+        ]
+        method, client = "POST" if fields else "GET", ("127.0.0.1", 1)
+        asked = environ(_scope(method=method, path=path, query_string=b"", headers=headers, client=client), None)
+        asked["wsgi.input"] = io.BytesIO(body)
+        asked["CONTENT_LENGTH"] = str(len(body))
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+        _with_safe_cookies(WSGIHandler())(asked, lambda status, headers, _error=None: told.append((status, headers)))
+        for name, value in told[0][1]:
+            if name == "Set-Cookie":
+                pair, *attributes = value.split("; ")
+                self.jar.update([pair.split("=", 1)])
+                self.set[pair.split("=")[0]] = attributes
+        return told[0][0], dict(told[0][1])
+
+    def name(self, cookie: str) -> str:
+        return f"__Host-{cookie}" if self.scheme == "https" else cookie
+
+
+@pytest.fixture
+def kept(lantern: Any) -> Iterator[None]:
+    """The connection of the test stays, though requests come and go."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+COOKIES = {"csrftoken", "desk", "device", "django_language", "shortcuts"}
+
+
+def _set_by_every_page(browser: Browser) -> None:
+    make_person("Vera", "vera@lantern.example", Organisation.objects.get(), "admin")
+    browser("/sign-in")
+    browser("/language", language="ru")
+    assert browser("/sign-in", email="vera@lantern.example", password=PASSWORD)[0] == "302 Found"
+    assert browser("/profile", name="Vera", language="en", theme="auto")[0] == "302 Found"
+
+
+@pytest.mark.django_db
+def test_over_https_every_cookie_is_of_this_host_alone(kept: None) -> None:
+    browser = Browser("https")
+    _set_by_every_page(browser)
+    assert browser.set.keys() == {f"__Host-{name}" for name in COOKIES}
+    for name, attributes in browser.set.items():
+        assert {"Secure", "Path=/", "HttpOnly", "SameSite=Lax"} <= set(attributes), name
+        assert not [one for one in attributes if one.startswith("Domain")], name
+    assert browser("/profile")[0] == "200 OK"
+
+
+@pytest.mark.django_db
+def test_over_https_a_cookie_that_another_name_of_the_domain_set_is_nobodys(kept: None) -> None:
+    browser = Browser("https")
+    _set_by_every_page(browser)
+    browser.jar = {name.removeprefix("__Host-"): value for name, value in browser.jar.items()}
+    assert browser("/profile")[0] == "302 Found"
+
+
+@pytest.mark.django_db
+def test_without_https_cookies_have_their_own_names_since_browsers_refuse_the_others(kept: None) -> None:
+    browser = Browser("http")
+    _set_by_every_page(browser)
+    assert browser.set.keys() == COOKIES
+    assert not [name for name, attributes in browser.set.items() if "Secure" in attributes]
+    assert browser("/profile")[0] == "200 OK"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("scheme", "told"), [("https", "max-age=31536000"), ("http", None)])
+def test_a_browser_that_came_by_https_never_asks_by_http_again(kept: None, scheme: str, told: str | None) -> None:
+    for path in ("/sign-in", "/profile", "/no-such-page"):
+        assert Browser(scheme)(path)[1].get("Strict-Transport-Security") == told, path
 
 
 def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:

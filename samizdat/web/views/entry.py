@@ -88,7 +88,7 @@ def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
     """In this browser a person is not kept waiting by what others try elsewhere (accounts/devices.py)."""
     cookie = devices.new(bytes(person.email_index), timezone.now())
     age = int(devices.LASTS.total_seconds())
-    response.set_cookie(DEVICE, cookie, max_age=age, httponly=True, samesite="Lax", path=reverse("sign-in"))
+    response.set_cookie(DEVICE, cookie, max_age=age, httponly=True, samesite="Lax")
     return response
 
 
