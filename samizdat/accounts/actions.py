@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import changes, grants, people, throttle
+from samizdat.accounts import backend, changes, grants, people, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -214,7 +214,11 @@ def add_person(email: str, *, name: str = "", password: str | None = None, langu
     index = people.index_of(email)
     if Person.objects.filter(email_index=index).exists():
         raise AlreadyHere(_("Somebody with this address is here already. Give her a role instead."))
-    person = Person(email_index=index, language=language, created=today)
+    return _new_person(email, name, password, language, today)
+
+
+def _new_person(email: str, name: str, password: str | None, language: str, today: date) -> Person:
+    person = Person(email_index=people.index_of(email), language=language, created=today)
     person.set_unusable_password()
     if password is not None:
         check_password(password, person)
@@ -237,13 +241,17 @@ def check_password(password: str, person: Person | None = None) -> None:
 
 
 def set_password(person: Person, password: str) -> None:
-    """Errors: PasswordWeak. Every other session of theirs ends, since the session hash changes with the password, and
-    whoever tried the old one too often need not wait."""
+    """Errors: PasswordWeak. Every other session of theirs ends, since the session hash changes with the password."""
     check_password(password, person)
     person.set_password(password)
     person.save(update_fields=["password"])
-    throttle.forget_all(bytes(person.email_index))
     Session.objects.filter(person=person).delete()
+
+
+def reset_password(person: Person, password: str) -> None:
+    """By whoever has the machine: nobody waits any more, whoever tried the old one. Errors: PasswordWeak."""
+    set_password(person, password)
+    throttle.forget_all(bytes(person.email_index))
 
 
 def give_role(
@@ -334,15 +342,49 @@ def invite(organisation: Organisation, role: str, *, note: str, by: Person | Non
 def accept(
     token: str, *, email: str, name: str, password: str, language: str = "en", now: datetime
 ) -> tuple[Person, Organisation]:
-    """Turns an invitation into a person with a role. Errors: InvitationGone, BadAddress, AlreadyHere, PasswordWeak."""
+    """Turns an invitation into a role of whoever has an account by this address and password, or of a new account.
+
+    What comes of it does not tell whether the address has an account in another organization: it is counted like a try
+    to sign in, and with any other password there is an account more at the address (docs/team.md).
+    Errors: InvitationGone, BadAddress, AlreadyHere, PasswordWeak, Throttled, Crowded."""
+    invitation_of(token, now)
+    check_password(password)
+    # Outside of the transaction: what is counted stays so when the rest is refused.
+    known = backend.owner(people.index_of(email), password, now)
     with transaction.atomic():
-        invitation = invitation_of(token, now)
-        # The row is the lock: of two who press at once one finds it used.
-        if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True, mac=b""):
-            raise InvitationGone(_gone())
-        person = add_person(email, name=name, password=password, language=language, today=now.date())
-        give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now, approved=True)
+        invitation = _use(token, now)
+        _refuse_member(invitation.organisation, people.index_of(email))
+        person = known or _new_person(email, name, password, language, now.date())
+        _let_in(person, invitation, now)
     return person, invitation.organisation
+
+
+def join(token: str, person: Person, *, now: datetime) -> Organisation:
+    """Turns an invitation into a role of somebody who is signed in. Errors: InvitationGone, AlreadyHere."""
+    with transaction.atomic():
+        invitation = _use(token, now)
+        _refuse_member(invitation.organisation, bytes(person.email_index))
+        _let_in(person, invitation, now)
+    return invitation.organisation
+
+
+def _let_in(person: Person, invitation: Invitation, now: datetime) -> None:
+    give_role(person, invitation.organisation, invitation.role, by=invitation.by, now=now, approved=True)
+
+
+def _use(token: str, now: datetime) -> Invitation:
+    invitation = invitation_of(token, now)
+    # The row is the lock: of two who press at once one finds it used.
+    if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True, mac=b""):
+        raise InvitationGone(_gone())
+    return invitation
+
+
+def _refuse_member(organisation: Organisation, index: bytes) -> None:
+    """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)  # Of two at once, the second waits.
+    if any(grants.memberships(organisation=organisation, person__email_index=index)):
+        raise AlreadyHere(_("Somebody with this address is in this organization already. Sign in instead."))
 
 
 def invitation_of(token: str, now: datetime) -> Invitation:

@@ -1,13 +1,14 @@
 """Signing in by address and password. How often it may be tried: throttle.py, queues.py and devices.py."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
-from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import devices, people, throttle
+from samizdat.accounts import devices, passwords, people, throttle
 from samizdat.accounts.errors import AccountLocked
 from samizdat.accounts.grants import who_may_sign_in
 from samizdat.accounts.models import Person
@@ -22,28 +23,61 @@ class BlindIndexBackend(BaseBackend):
     def authenticate(
         self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any
     ) -> Person | None:
-        now = timezone.now()
         try:
             index = people.index_of(email)
         except BadAddress:
             return None  # Nobody's: the form says so before, and quickly, to everybody.
-        known = devices.is_known(device, index, now)
-        lane = throttle.lane(index, device if known else "")
-        throttle.check(lane, now)
-        with queues.turn(known):
-            throttle.take(lane, index, now)
-            person = Person.objects.filter(email_index=index, is_active=True).first()
-            if person is None:
-                make_password(password)  # As slow as a real one: the time must not say whether an address is known.
-            elif person.check_password(password):
-                throttle.forget(lane)
-                if not who_may_sign_in().filter(pk=person.pk).exists():
-                    raise AccountLocked(_("Your account is locked. Ask an admin of your organization to unlock it."))
-                return person
-        return None
+        return owner(index, password, timezone.now(), device)
 
     def get_user(self, user_id: Any) -> Person | None:
         return who_may_sign_in().filter(pk=user_id).first()
+
+
+def owner(index: bytes, password: str, now: datetime, device: str = "") -> Person | None:
+    """Whose password it is, of those who have an account at an address. What is done and counted is the same, and takes
+    the same time, for none, one and many of them. Errors: Throttled, Crowded and, to whoever knows the password,
+    AccountLocked."""
+    found = _looked_at(index, password, now, device)
+    if found is not None and not who_may_sign_in().filter(pk=found.pk).exists():
+        raise AccountLocked(_("Your account is locked. Ask an admin of your organization to unlock it."))
+    return found
+
+
+def _looked_at(index: bytes, password: str, now: datetime, device: str) -> Person | None:
+    accounts = list(Person.objects.filter(email_index=index, is_active=True).order_by("pk"))
+    known = next((person for person in accounts if devices.is_known(device, person, now)), None)
+    lane = throttle.lane(index, device if known else "")
+    throttle.check(lane, now)
+    with queues.turn(known is not None):
+        counted = throttle.take(lane, index, now)
+        stretched = passwords.stretched(index, password)
+        if known is None:
+            return _found(accounts, password, stretched, counted)
+        if _found([known], password, stretched, counted):
+            throttle.forget(lane)
+            return known
+        try:  # Of another account at the address this browser is a stranger's.
+            found = _found(accounts, password, stretched, throttle.take(throttle.lane(index), index, now))
+        except throttle.Throttled:
+            return None
+        if found:
+            throttle.give_back(counted)
+        return found
+
+
+def _found(accounts: Sequence[Person], password: str, stretched: str, counted: throttle.Try) -> Person | None:
+    """The one whose password it is; then the try, which was counted as failed, is given back."""
+    found = [person for person in accounts if person.holds(stretched)]
+    # What was kept by other figures takes time of its own, until its owner has signed in once.
+    found = found or [person for person in accounts if _is_old(person) and person.check_password(password)]
+    if not found:
+        return None
+    throttle.give_back(counted)
+    return found[0]
+
+
+def _is_old(person: Person) -> bool:
+    return person.has_usable_password() and not passwords.is_of_now(person.password)
 
 
 def is_her_password(person: Person, password: str, apart: str) -> bool:

@@ -1,34 +1,36 @@
 """Device cookies (OWASP, "Slow down online guessing attacks with device cookies").
 
 A browser in which somebody has signed in keeps a cookie that only this house can make. A try that brings one is counted
-by itself, so whoever guesses from elsewhere shuts out nobody who was here before. The cookie is of one address, which
-does not stand in it, opens nothing, and nothing of it is kept here but a keyed hash beside failed tries.
+by itself, so whoever guesses from elsewhere shuts out nobody who was here before. The cookie is of one account, and not
+of its address, at which others may have accounts. It opens nothing, and nothing of it is kept here but a keyed hash
+beside failed tries.
 """
 
 import hmac
 import secrets
 from datetime import UTC, date, datetime, timedelta
 
+from samizdat.accounts.models import Person
 from samizdat.core import seal
 from samizdat.vault import house
 
 LASTS = timedelta(days=180)
 
 
-def new(index: bytes, now: datetime) -> str:
-    """For a browser that has just signed in as the person of this blind index."""
+def new(person: Person, now: datetime) -> str:
+    """For a browser that has just signed in as this person."""
     said = f"{now.astimezone(UTC).date().isoformat()}.{secrets.token_urlsafe(16)}"
-    return f"{said}.{_mark(said, index)}"
+    return f"{said}.{_mark(said, person)}"
 
 
-def is_known(cookie: str, index: bytes, now: datetime) -> bool:
-    """Whether it was made here, for this address, and is not too old."""
+def is_known(cookie: str, person: Person, now: datetime) -> bool:
+    """Whether it was made here, for this account, and is not too old."""
     said, _dot, mark = cookie.rpartition(".")
-    if not hmac.compare_digest(mark.encode(), _mark(said, index).encode()):
+    if not hmac.compare_digest(mark.encode(), _mark(said, person).encode()):
         return False
     made = date.fromisoformat(said.partition(".")[0])
     return made >= (now - LASTS).astimezone(UTC).date()
 
 
-def _mark(said: str, index: bytes) -> str:
-    return seal.keyed_hash(house.derive("tokens"), f"device {index.hex()} {said}").hex()[:40]
+def _mark(said: str, person: Person) -> str:
+    return seal.keyed_hash(house.derive("tokens"), f"device {person.pk} {said}").hex()[:40]

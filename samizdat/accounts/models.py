@@ -1,8 +1,8 @@
 """Organisations, the people who work for them, and what opens the desk."""
 
-from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from samizdat.accounts import passwords
@@ -37,9 +37,10 @@ class Organisation(models.Model):
 
 
 class Person(AbstractBaseUser):
-    """Someone who signs in. Her address is sealed under the instance key and found by a blind index."""
+    """Someone who signs in. Their address is sealed under the instance key and found by a blind index. An address may
+    have several accounts, of different organizations (docs/team.md)."""
 
-    email_index = models.BinaryField(max_length=16, unique=True)
+    email_index = models.BinaryField(max_length=16, db_index=True)
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
@@ -58,14 +59,26 @@ class Person(AbstractBaseUser):
 
     def set_password(self, raw_password: str | None) -> None:
         """Needs the number of the row, so save it before."""
-        self.password = make_password(passwords.bound(self.pk, raw_password or ""))
+        if raw_password is None:
+            self.set_unusable_password()
+        else:
+            self.password = passwords.bound(self.pk, passwords.stretched(bytes(self.email_index), raw_password))
+
+    def holds(self, stretched: str) -> bool:
+        """Whether what a password was stretched to is of theirs (passwords.py)."""
+        return constant_time_compare(self.password, passwords.bound(self.pk, stretched))
 
     def check_password(self, raw_password: str | None) -> bool:
-        return check_password(passwords.bound(self.pk, raw_password or ""), self.password, self._keep_anew)
-
-    def _keep_anew(self, bound: str) -> None:
-        self.password = make_password(bound)
-        self.save(update_fields=["password"])
+        """By the figures it was kept with; where they are others today it is kept anew."""
+        index = bytes(self.email_index)
+        if not self.has_usable_password() or not self.holds(
+            passwords.stretched(index, raw_password or "", like=self.password)
+        ):
+            return False
+        if not passwords.is_of_now(self.password):
+            self.set_password(raw_password)
+            self.save(update_fields=["password"])
+        return True
 
 
 class Membership(models.Model):

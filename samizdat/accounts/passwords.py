@@ -1,20 +1,56 @@
-"""What a password has to be, said in our words, and what of it goes into Argon2."""
+"""What a password has to be, said in our words, and how it is kept.
 
+Stretched by Argon2id, once for all accounts at an address (an address may have several, docs/team.md): with a salt of
+the address, so signing in takes as long for an address without an account as for one with three. Then bound to its
+person: what another row holds, or was made without the instance key, is nobody's password. Argon2 gets no password but
+a keyed hash of it, so whoever copies the database cannot begin to guess.
+"""
+
+import base64
+import json
 from typing import Any
 
 from django.contrib.auth.password_validation import CommonPasswordValidator, MinimumLengthValidator
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.hashers import Argon2
 from samizdat.core import seal
 from samizdat.vault import house
 
 
-def bound(person: int, password: str) -> str:
-    """Argon2 gets this instead of the password: nothing that was made without the instance key, or for another person,
-    is a hash of it. So whoever writes the database opens no account, and whoever copies it cannot begin to guess.
-    """
+def stretched(index: bytes, password: str, like: str = "") -> str:
+    """What is compared with each account at an address. like: a kept one, by whose figures instead of today's."""
+    return _hasher(like).encode(_keyed("password", index.hex(), password), _keyed("salt", index.hex())[:22])
+
+
+def bound(person: int, stretched: str) -> str:
+    """As it is kept: figures and salt stay readable. Around the hash and not before it, or each account would need one
+    of its own."""
     assert person is not None
-    return seal.keyed_hash(house.derive("password pepper"), f"{person} {password}").hex()
+    readable, _dollar, _hash = stretched.rpartition("$")
+    return f"{readable}${_keyed('person', str(person), stretched)}"
+
+
+def is_of_now(kept: str) -> bool:
+    """Whether it is kept by today's figures."""
+    then, now = _hasher(kept), _hasher()
+    return all(getattr(then, figure) == getattr(now, figure) for figure in _FIGURES)
+
+
+_FIGURES = ("time_cost", "memory_cost", "parallelism")
+
+
+def _hasher(like: str = "") -> Argon2:
+    found = Argon2()
+    for figure in _FIGURES if like else ():
+        setattr(found, figure, found.decode(like)[figure])
+    return found
+
+
+def _keyed(*parts: str) -> str:
+    """43 letters and digits: as many as the hash that they take the place of."""
+    told = seal.keyed_hash(house.derive("password pepper"), json.dumps(parts))
+    return base64.b64encode(told).decode().rstrip("=")
 
 
 class LongEnough(MinimumLengthValidator):

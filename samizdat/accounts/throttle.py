@@ -5,6 +5,7 @@ forgiven four an hour: one wrong try an hour locks nobody out, and who wants to 
 address has to come every few minutes, without ever touching a browser that signed in before (devices.py).
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -47,23 +48,47 @@ def check(key: bytes, now: datetime) -> None:
         _refuse_early(attempt, now)
 
 
-def take(key: bytes, index: bytes, now: datetime) -> None:
-    """Counts a try as failed. Call it before the password is looked at, and forget() where it was right.
-    Errors: Throttled."""
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One that was counted as failed: (failures, not_before) before and since."""
+
+    lane: bytes
+    before: tuple[int, datetime]
+    since: tuple[int, datetime]
+
+
+def take(key: bytes, index: bytes, now: datetime) -> Try:
+    """Counts a try as failed. Call it before the password is looked at, and give_back() what it returns, or forget(),
+    where it was right. Errors: Throttled."""
     with transaction.atomic():
         Attempt.objects.get_or_create(lane=key, defaults={"email_index": index, "not_before": now})
         attempt = Attempt.objects.select_for_update().get(lane=key)
         _refuse_early(attempt, now)
         failures = min(_remembered(attempt, now) + 1, MOST)
-        Attempt.objects.filter(lane=key).update(failures=failures, not_before=now + wait_after(failures))
+        since = (failures, now + wait_after(failures))
+        Attempt.objects.filter(lane=key).update(failures=since[0], not_before=since[1])
+    return Try(key, (attempt.failures, attempt.not_before), since)
+
+
+def give_back(counted: Try) -> None:
+    """This try alone was right. Others' at the address still count: else anybody with an account of their own at it
+    would sign in there after every four guesses at somebody else's."""
+    failures, not_before = counted.before
+    # Where somebody else tried meanwhile, it stays as it is.
+    rows = Attempt.objects.filter(lane=counted.lane, failures=counted.since[0], not_before=counted.since[1])
+    if failures:
+        rows.update(failures=failures, not_before=not_before)
+    else:
+        rows.delete()
 
 
 def forget(key: bytes) -> None:
+    """Of a lane that one account has for itself."""
     Attempt.objects.filter(lane=key).delete()
 
 
 def forget_all(index: bytes) -> None:
-    """Of an address, wherever somebody tried: its owner has a new password."""
+    """Of an address, wherever somebody tried: whoever has the machine gave its owner a new password."""
     Attempt.objects.filter(email_index=index).delete()
 
 

@@ -138,8 +138,7 @@ def migrate() -> None:
 def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool]:
     from django.db import transaction
 
-    from samizdat.accounts import actions, people
-    from samizdat.accounts.models import Person
+    from samizdat.accounts import actions
     from samizdat.vault import house
     from samizdat.vault.actions import prove
     from samizdat.vault.models import Proof
@@ -150,7 +149,7 @@ def _found(name: str, email: str, password: Callable[[], str], options: dict[str
     with transaction.atomic():
         if not Proof.objects.exists():
             prove(source)
-        known = Person.objects.filter(email_index=people.index_of(email)).first()
+        known = _at_address(email)
         wanted = None if known else password()
         organisation = actions.found_organisation(name, source=source, today=now.date(), now=now, **options)
         person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
@@ -331,11 +330,10 @@ def person() -> None:
 def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
     """Let somebody in: at once with a password, or by an invitation link."""
     opening.open_house()
-    from samizdat.accounts import actions, people
-    from samizdat.accounts.models import Person
+    from samizdat.accounts import actions
 
     organisation, now = opening.organisation(), opening.now()
-    known = Person.objects.filter(email_index=people.index_of(email)).first()
+    known = _at_address(email)
     if known is None and not password_file:
         token = actions.invite(organisation, role, note=email, by=None, now=now)
         link = f"{organisation.desk_url or _served_at()}/come-in/{token}"
@@ -351,6 +349,20 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     )
     actions.give_role(someone, organisation, role, by=None, now=now)
     say({"person": someone.pk, "role": role}, f"{email} is {role} of {organisation.name}.")
+
+
+def _at_address(email: str) -> Any:
+    """Whoever signs in by this address; None for nobody. Errors: Failed, where an address has several accounts."""
+    from samizdat.accounts import people
+    from samizdat.accounts.models import Person
+
+    found = list(Person.objects.filter(email_index=people.index_of(email))[:2])
+    if len(found) > 1:
+        raise Failed(
+            f"There are several accounts at {email}. Invite them under People; they open the link while signed in.",
+            "several_accounts",
+        )
+    return found[0] if found else None
 
 
 def _served_at() -> str:
@@ -389,7 +401,7 @@ def person_password(email: str, password_file: str | None) -> None:
 
     organisation = opening.organisation()
     known = _member(organisation, email)
-    actions.set_password(known, read_password(password_file, f"New password for {email}: "))
+    actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
     record("person.password", organisation, now=opening.now(), by=None, about=known.pk)
     say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
 
@@ -431,9 +443,7 @@ def person_sign_in_link(email: str) -> None:
 
     organisation = opening.organisation()
     known = _member(organisation, email)
-    link = (
-        f"{organisation.desk_url or _served_at()}/sign-in?device={devices.new(bytes(known.email_index), opening.now())}"
-    )
+    link = f"{organisation.desk_url or _served_at()}/sign-in?device={devices.new(known, opening.now())}"
     say({"link": link}, f"Give this link to {email}; it asks for the password as always:", link)
 
 

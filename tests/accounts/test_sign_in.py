@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
 from django.db import connections
+from django.utils import timezone
 
 from samizdat.accounts import actions, devices, hashers, people, queues, throttle
 from samizdat.accounts.backend import BlindIndexBackend
-from samizdat.accounts.models import Attempt, Person
-from samizdat.accounts.passwords import bound
+from samizdat.accounts.errors import AlreadyHere
+from samizdat.accounts.models import Attempt, Membership, Person
 from samizdat.accounts.throttle import FREE_TRIES, LONGEST_WAIT, MOST, Throttled
+from samizdat.vault import house
 from tests.conftest import NOW, PASSWORD, TODAY
 
 EMAIL = "clara@lantern.example"
@@ -91,29 +93,29 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_days(clara: Person) -
 
 @pytest.mark.django_db
 def test_who_signed_in_here_before_passes_while_a_stranger_guesses(clara: Person) -> None:
-    browser = devices.new(bytes(clara.email_index), NOW)
+    browser = devices.new(clara, NOW)
     _lock_out()
     assert _sign_in(device=browser) == clara
 
 
 @pytest.mark.django_db
 def test_a_browser_that_is_known_gets_no_more_tries_than_any_other(clara: Person) -> None:
-    browser = devices.new(bytes(clara.email_index), NOW)
+    browser = devices.new(clara, NOW)
     for _failure in range(FREE_TRIES):
         assert _sign_in("wrong", browser) is None
-    with pytest.raises(Throttled):
-        _sign_in(device=browser)
-    assert _sign_in() == clara
+    for device in (browser, ""):
+        with pytest.raises(Throttled):
+            _sign_in(device=device)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("made_for", ["other address", "long ago", "forged", "nonsense"])
+@pytest.mark.parametrize("made_for", ["other account", "long ago", "forged", "nonsense"])
 def test_a_browser_of_somebody_else_is_a_strangers(clara: Person, made_for: str) -> None:
-    index = bytes(clara.email_index)
+    boris = actions.add_person("boris@lantern.example", name="Boris", password=PASSWORD, today=TODAY)
     browser = {
-        "other address": devices.new(people.index_of("boris@lantern.example"), NOW),
-        "long ago": devices.new(index, NOW - devices.LASTS - timedelta(days=400)),
-        "forged": devices.new(index, NOW)[:-1] + "x",
+        "other account": devices.new(boris, NOW),
+        "long ago": devices.new(clara, NOW - devices.LASTS - timedelta(days=400)),
+        "forged": devices.new(clara, NOW)[:-1] + "x",
         "nonsense": "..",
     }[made_for]
     _lock_out()
@@ -123,11 +125,11 @@ def test_a_browser_of_somebody_else_is_a_strangers(clara: Person, made_for: str)
 
 @pytest.mark.django_db
 def test_neither_address_nor_browser_stands_in_the_row_of_failed_tries(clara: Person) -> None:
-    browser = devices.new(bytes(clara.email_index), NOW)
+    browser = devices.new(clara, NOW)
     _sign_in("wrong", browser)
-    row = Attempt.objects.values().get()
-    assert row.keys() == {"lane", "email_index", "failures", "not_before"}
-    assert browser.encode() not in bytes(row["lane"]) + bytes(row["email_index"])
+    for row in Attempt.objects.values():
+        assert row.keys() == {"lane", "email_index", "failures", "not_before"}
+        assert browser.encode() not in bytes(row["lane"]) + bytes(row["email_index"])
     assert "lantern" not in browser
     assert bytes(clara.email_index).hex() not in browser
 
@@ -135,7 +137,7 @@ def test_neither_address_nor_browser_stands_in_the_row_of_failed_tries(clara: Pe
 @pytest.mark.django_db
 def test_a_new_password_ends_the_waiting(clara: Person) -> None:
     _lock_out()
-    actions.set_password(clara, "another long pass phrase")
+    actions.reset_password(clara, "another long pass phrase")
     assert _sign_in("another long pass phrase") == clara
 
 
@@ -185,6 +187,121 @@ def test_what_a_copied_database_holds_of_a_password_cannot_be_guessed_without_th
     assert not check_password(PASSWORD, clara.password)
 
 
+# -- several accounts at one address
+
+
+OTHER = "a quite different pass phrase"
+
+
+@pytest.fixture
+def bell(vault: Any) -> Any:
+    """Another organization of the installation, whose admin wants to know who has an account elsewhere."""
+    found = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    admin = actions.add_person("prober@bell.example", name="Prober", password=PASSWORD, today=TODAY)
+    actions.give_role(admin, found, "admin", by=None, now=NOW)
+    return found
+
+
+def _accept(organisation: Any, password: str, email: str = EMAIL) -> Person:
+    now = timezone.now()
+    token = actions.invite(organisation, "viewer", note="", by=None, now=now)
+    return actions.accept(token, email=email, name="Probe", password=password, now=now)[0]
+
+
+def _roles() -> set[tuple[int, str]]:
+    return set(Membership.objects.values_list("person", "organisation__name"))
+
+
+@pytest.mark.django_db
+def test_an_invitation_gives_a_role_to_the_account_whose_password_is_given(clara: Person, bell: Any) -> None:
+    assert _accept(bell, PASSWORD) == clara
+    assert _roles() >= {(clara.pk, "Northern Lantern"), (clara.pk, "Harbour Bell")}
+    assert people.name_of(clara) == "Clara"
+
+
+@pytest.mark.django_db
+def test_with_another_password_it_makes_an_account_that_opens_nothing_of_the_first(clara: Person, bell: Any) -> None:
+    probe = _accept(bell, OTHER)
+    assert probe != clara
+    assert _sign_in(OTHER) == probe
+    assert _sign_in() == clara
+    assert {name for person, name in _roles() if person == probe.pk} == {"Harbour Bell"}
+
+
+@pytest.mark.django_db
+def test_what_is_counted_at_an_invitation_is_the_same_with_and_without_an_account(clara: Person, bell: Any) -> None:
+    for email in (EMAIL, "nobody@lantern.example"):
+        _accept(bell, OTHER, email)
+    rows = [row.failures for row in Attempt.objects.all()]
+    assert rows == [1, 1]
+
+
+@pytest.mark.django_db
+def test_passwords_are_guessed_at_an_invitation_no_faster_than_at_the_sign_in(clara: Person, bell: Any) -> None:
+    organisations = [
+        bell,
+        *(actions.found_organisation(f"Bell {n}", source=house.open_source(), today=TODAY) for n in range(FREE_TRIES)),
+    ]
+    for number, organisation in enumerate(organisations[:FREE_TRIES]):
+        _accept(organisation, f"a long guess, number {number}")
+    with pytest.raises(Throttled):
+        _accept(organisations[-1], PASSWORD)
+    with pytest.raises(Throttled):
+        _sign_in()
+
+
+@pytest.mark.django_db
+def test_an_account_of_ones_own_at_an_address_buys_no_guesses_at_another_one(clara: Person, bell: Any) -> None:
+    probe = _accept(bell, OTHER)
+    for _guess in range(FREE_TRIES - 2):  # The invitation was one already.
+        assert _sign_in("a guess") is None
+    assert _sign_in(OTHER) == probe
+    actions.set_password(probe, "one more pass phrase")
+    browser = devices.new(probe, NOW)
+    assert _sign_in("a guess", browser) is None
+    with pytest.raises(Throttled):
+        _sign_in("a guess")
+    assert _sign_in("one more pass phrase", browser) == probe
+    assert _sign_in(PASSWORD, browser) is None
+
+
+@pytest.mark.django_db
+def test_a_browser_of_one_account_opens_another_one_at_the_address(clara: Person, bell: Any) -> None:
+    probe = _accept(bell, OTHER)
+    assert _sign_in(PASSWORD, devices.new(probe, NOW)) == clara
+    assert _sign_in(OTHER, devices.new(clara, NOW)) == probe
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("password", ["wrong", OTHER])
+@pytest.mark.parametrize("accounts", [0, 1, 3])
+def test_as_many_passwords_are_hashed_for_an_address_without_an_account_as_for_one_with_three(
+    lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch, accounts: int, password: str
+) -> None:
+    for number in range(accounts):
+        organisation = actions.found_organisation(f"Bell {number}", source=vault, today=TODAY)
+        _accept(organisation, f"{OTHER} {number}")
+    hashed: list[str] = []
+    encode = hashers.Argon2.encode
+    monkeypatch.setattr(hashers.Argon2, "encode", lambda self, *told: hashed.append("") or encode(self, *told))
+    monkeypatch.setattr(hashers.Argon2, "verify", lambda *_told: pytest.fail("looked at one account alone"))
+    assert _sign_in(password) is None
+    assert len(hashed) == 1
+    _accept(lantern, OTHER)
+    assert len(hashed) == 3
+
+
+@pytest.mark.django_db
+def test_in_one_organization_an_address_is_one_person(clara: Person, lantern: Any) -> None:
+    for password in (PASSWORD, OTHER):
+        with pytest.raises(AlreadyHere, match="Sign in instead"):
+            _accept(lantern, password)
+    token = actions.invite(lantern, "viewer", note="", by=None, now=NOW)
+    with pytest.raises(AlreadyHere):
+        actions.join(token, clara, now=NOW)
+    assert Membership.objects.get(person=clara, organisation=lantern).role == "admin"
+
+
 # -- what a password costs
 
 
@@ -195,10 +312,14 @@ def test_a_password_takes_nineteen_megabytes_and_one_thread() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("real_passwords")
-def test_a_password_kept_at_a_hundred_megabytes_is_kept_anew_at_the_next_sign_in(clara: Person) -> None:
-    Person.objects.filter(pk=clara.pk).update(
-        password=Argon2PasswordHasher().encode(bound(clara.pk, PASSWORD), "saltsaltsaltsaltsalt12")
-    )
+def test_a_password_kept_at_a_hundred_megabytes_is_kept_anew_at_the_next_sign_in(
+    clara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(hashers.Argon2, "memory_cost", 100 * 1024)
+        actions.set_password(clara, PASSWORD)
+    assert "$m=102400," in Person.objects.get(pk=clara.pk).password
+    assert _sign_in("wrong") is None
     assert _sign_in() == clara
     assert "$m=19456,t=2,p=1$" in Person.objects.get(pk=clara.pk).password
     assert _sign_in() == clara
@@ -230,11 +351,11 @@ def test_two_passwords_are_looked_at_at_once_and_no_third(monkeypatch: pytest.Mo
 
 
 def test_a_crowd_of_strangers_is_sent_away_and_who_was_here_before_is_not() -> None:
-    house = queues.Queues()
+    crowd = queues.Queues()
     inside, go_on = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
-        with house.turn(known=False):
+        with crowd.turn(known=False):
             inside.release()
             go_on.wait(60)
 
@@ -242,29 +363,29 @@ def test_a_crowd_of_strangers_is_sent_away_and_who_was_here_before_is_not() -> N
     for thread in threads:
         thread.start()
     assert inside.acquire(timeout=60)
-    while house._places["stranger"]._value:  # type: ignore[attr-defined]  # Until the other one waits as well.
+    while crowd._places["stranger"]._value:  # type: ignore[attr-defined]  # Until the other one waits as well.
         threading.Event().wait(0.001)
-    with pytest.raises(queues.Crowded), house.turn(known=False):
+    with pytest.raises(queues.Crowded), crowd.turn(known=False):
         pass
-    with house.turn(known=True):
+    with crowd.turn(known=True):
         go_on.set()
     for thread in threads:
         thread.join()
-    with house.turn(known=False):
+    with crowd.turn(known=False):
         pass
 
 
 def test_strangers_share_one_purse_whatever_addresses_they_try(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1000.0]
     monkeypatch.setattr("samizdat.accounts.queues.time.monotonic", lambda: at[0])
-    house = queues.Queues()
+    crowd = queues.Queues()
     for _stranger in range(queues.AT_ONCE):
-        with house.turn(known=False):
+        with crowd.turn(known=False):
             pass
-    with pytest.raises(queues.Crowded), house.turn(known=False):
+    with pytest.raises(queues.Crowded), crowd.turn(known=False):
         pass
-    with house.turn(known=True):
+    with crowd.turn(known=True):
         pass
     at[0] += 1 / queues.A_SECOND
-    with house.turn(known=False):
+    with crowd.turn(known=False):
         pass

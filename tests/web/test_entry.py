@@ -62,7 +62,7 @@ def test_a_link_from_the_machine_lets_her_try_in_a_new_browser(vera: Any, client
 
     for _try in range(6):
         _sign_in(Client(), "vera@lantern.example", "wrong")
-    told = devices.new(bytes(vera.email_index), timezone.now())
+    told = devices.new(vera, timezone.now())
     page = client.get(f"/sign-in?device={told}").content.decode()
     assert f'name="device" value="{told}"' in page
     assert _sign_in(client, "vera@lantern.example", PASSWORD, device=told).status_code == 302
@@ -134,6 +134,53 @@ def test_an_invitation_lets_one_person_in_once(vera: Any, lantern: Any, client: 
     assert client.post(address, answers).headers["Location"] == f"/o/{lantern.slug}/"
     assert Membership.objects.get(organisation=lantern, role="editor")
     assert Client().get(address).status_code == 404
+
+
+def _what_is_seen(answer: Any) -> Any:
+    """All that whoever opens an invitation learns, without what is drawn anew for each."""
+    cookies = sorted((name, cookie["path"], cookie["max-age"]) for name, cookie in answer.cookies.items())
+    return answer.status_code, answer.headers["Location"], sorted(answer.headers), cookies
+
+
+def test_an_invitation_does_not_tell_whether_an_address_has_an_account(here: House, there: House) -> None:
+    """Vera is of Northern Lantern; an admin of Harbour Bell wants to know whether she is."""
+    prober, seen = there.people["admin"], []
+    for email in ("vera@lantern.example", "nobody@lantern.example"):
+        token = invite(there.organisation, "viewer", note="", by=prober, now=timezone.now())
+        browser = Client()
+        answers = {"name": "X", "email": email, "password": "words that are a guess", "language": "en"}
+        come_in = browser.post(reverse("invitation", args=[token]), answers)
+        again = _sign_in(Client(), email, "words that are a guess")
+        wrong = _sign_in(Client(), email, "wrong")
+        home = browser.get(come_in.headers["Location"])
+        profile = re.sub(r'value="[^"]{20,}"', "", browser.get("/profile").content.decode())
+        profile = profile.replace(email, "")
+        seen.append((_what_is_seen(come_in), _what_is_seen(again), wrong.status_code, home.status_code, profile))
+    assert seen[0] == seen[1]
+
+
+def test_who_is_signed_in_joins_by_one_press_with_their_account(here: House, there: House) -> None:
+    vera = here.people["admin"]
+    token = invite(there.organisation, "viewer", note="", by=there.people["admin"], now=timezone.now())
+    link, client = reverse("invitation", args=[token]), Client()
+    assert f"/sign-in?next={link}" in client.get(link).content.decode()
+    back = _sign_in(client, "vera@lantern.example", PASSWORD, next=link)
+    page = client.get(back.headers["Location"]).content.decode()
+    assert "You are signed in as vera@lantern.example." in page
+    assert 'type="password"' not in page
+    assert client.post(link).headers["Location"] == f"/o/{there.organisation.slug}/"
+    assert Membership.objects.filter(person=vera).count() == 2
+    assert client.post(link).status_code == 404
+
+
+def test_whoever_guesses_at_an_invitation_waits(here: House, there: House) -> None:
+    for _try in range(5):
+        _sign_in(Client(), "vera@lantern.example", "wrong")
+    token = invite(there.organisation, "viewer", note="", by=there.people["admin"], now=timezone.now())
+    answers = {"name": "X", "email": "vera@lantern.example", "password": PASSWORD, "language": "en"}
+    answer = Client().post(reverse("invitation", args=[token]), answers)
+    assert answer.status_code == 422
+    assert "Too many wrong passwords for this address." in answer.content.decode()
 
 
 def test_a_short_password_is_refused_beside_its_field(vera: Any, lantern: Any, client: Client) -> None:

@@ -1,6 +1,7 @@
 """Coming in: sign in and out, the first set-up, an invitation; and the pages that say no."""
 
 import hmac
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -30,7 +31,7 @@ from samizdat.accounts.throttle import Throttled
 from samizdat.vault import house
 from samizdat.web import setup, signed_out
 from samizdat.web.doors import address, open_door, personal
-from samizdat.web.forms.base import refuse
+from samizdat.web.forms.base import DeskForm, refuse
 from samizdat.web.forms.people import AcceptForm, SetUpForm, SignInForm
 
 # The cookie of a browser that somebody has signed in with, and the field and parameter that stand in for it.
@@ -86,7 +87,7 @@ def sign_in(request: Any) -> HttpResponse:
 
 def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
     """In this browser a person is not kept waiting by what others try elsewhere (accounts/devices.py)."""
-    cookie = devices.new(bytes(person.email_index), timezone.now())
+    cookie = devices.new(person, timezone.now())
     age = int(devices.LASTS.total_seconds())
     response.set_cookie(DEVICE, cookie, max_age=age, httponly=True, samesite="Lax")
     return response
@@ -202,18 +203,41 @@ def invitation(request: Any, token: str) -> HttpResponse:
         return says(request, _("This invitation waits"), str(waits), 403, reverse("sign-in"), _("Sign in"))
     except InvitationGone as gone:
         return says(request, _("This link no longer works"), str(gone), 404, reverse("sign-in"), _("Sign in"))
-    form = AcceptForm(request.POST or None, initial={"language": translation.get_language()})
-    if form.is_valid():
+    form, come_in = (_form_to_join, _join) if request.person else (_form_to_accept, _accept)
+    invited = form(request)
+    if invited.is_valid():
         try:
-            person, organisation = actions.accept(token, **form.cleaned_data, now=now)
+            return come_in(request, token, invited.cleaned_data, now)
+        except Throttled as throttled:
+            refuse(invited, None, wait(throttled.seconds))
+        except Crowded as crowded:
+            refuse(invited, None, crowded_for(crowded.seconds))
         except AccountError as refused:
-            refuse(form, {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused)), refused)
-        else:
-            login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
-            return _remembered(redirect(address(organisation, "home")), person)
+            at = {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused))
+            refuse(invited, at if at in invited.fields else None, refused)
     by = people.name_of(found.by) if found.by else ""
-    facts = {"form": form, "organisation": found.organisation, "role": found.role, "by": by}
-    return render(request, "web/invitation.html", facts, status=422 if form.errors else 200)
+    facts = {"form": invited, "organisation": found.organisation, "role": found.role, "by": by, "token": token}
+    if request.person:
+        facts["email"] = people.email_of(request.person)
+    return render(request, "web/invitation.html", facts, status=422 if invited.errors else 200)
+
+
+def _form_to_join(request: Any) -> DeskForm:
+    return DeskForm({} if request.method == "POST" else None)
+
+
+def _form_to_accept(request: Any) -> DeskForm:
+    return AcceptForm(request.POST or None, initial={"language": translation.get_language()})
+
+
+def _join(request: Any, token: str, _answers: dict[str, Any], now: datetime) -> HttpResponse:
+    return redirect(address(actions.join(token, request.person, now=now), "home"))
+
+
+def _accept(request: Any, token: str, answers: dict[str, Any], now: datetime) -> HttpResponse:
+    person, organisation = actions.accept(token, **answers, now=now)
+    login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+    return _remembered(redirect(address(organisation, "home")), person)
 
 
 def says(request: Any, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
