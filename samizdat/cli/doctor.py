@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
+from samizdat import modes
 from samizdat.cli import opening
 from samizdat.cli import signs as looks
 from samizdat.cli.output import Failed, common, say
@@ -59,8 +60,7 @@ def _folder() -> Iterator[Sign]:
     if not folder.exists():
         yield Sign("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
         return
-    if stat.S_IMODE(folder.stat().st_mode) & 0o007:
-        yield Sign("red", "data folder", f"Everybody may look into {folder}. Run: chmod o-rwx {folder}")
+    yield from _modes(folder)
     if not os.access(folder, os.W_OK):
         yield Sign("red", "data folder", f"{folder} may only be read. Give this user the right to write there.")
     free = shutil.disk_usage(folder).free
@@ -68,6 +68,17 @@ def _folder() -> Iterator[Sign]:
         yield Sign("amber", "disk", f"{free // 1024**2:,} MB are left. Make room before the next import.")
     else:
         yield Sign("good", "disk", f"{free // 1024**3:,} GB are left.")
+
+
+def _modes(folder: Path) -> Iterator[Sign]:
+    found = list(modes.open_to_others(folder))
+    if found and found[0] == folder:
+        text = f"Other users of this machine may look into {folder}. Start `samizdat serve`, which closes it, or run: "
+        yield Sign("red", "data folder", f"{text}chmod -R go-rwx {folder}")
+    elif found:
+        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        text = f"Others than its owner may open {found[0]}{more}. Start `samizdat serve`, which closes them, or run: "
+        yield Sign("amber", "data folder", f"{text}chmod -R go-rwx {folder}")
 
 
 def _key() -> Iterator[Sign]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from samizdat import modes
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, note, say, settings, table
 from samizdat.cli.words import QUIET
@@ -76,6 +77,7 @@ def _make(name: str, email: str, password: Callable[[], str], options: dict[str,
         new_instance_key(key_file())
     try:
         migrate()
+        modes.close(data_folder())
         organisation, person_is_new = _found(name, email, password, options)
     except BaseException:
         if new:

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
-from samizdat import hours, processes
+from samizdat import hours, modes, processes
 from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
@@ -131,7 +131,8 @@ def _background(senders: int | None) -> list[Child]:
 def _the_house() -> Iterator[Any]:
     """The lock on the data folder and the opened key source."""
     folder = data_folder()
-    with _locked(folder):
+    with _private_files(), _locked(folder):
+        _close(folder)
         # Whoever served here is gone, for the lock is ours; so is its socket.
         with contextlib.suppress(FileNotFoundError):
             (folder / SOCKET_NAME).unlink()
@@ -145,6 +146,30 @@ def _the_house() -> Iterator[Any]:
             with contextlib.suppress(FileNotFoundError):
                 (folder / SOCKET_NAME).unlink()
             house.use(None)
+
+
+@contextlib.contextmanager
+def _private_files() -> Iterator[None]:
+    """What we and our children make is for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _close(folder: Path) -> None:
+    """A folder that was there before, or came from a backup, may be open to everybody on the machine."""
+    try:
+        modes.close(folder)
+    except modes.NotOurs as left:
+        raise CannotServe(
+            _(
+                "Other users of this machine may open %(path)s, and this user cannot change that. Run as its owner: "
+                "chmod -R go-rwx %(folder)s"
+            )
+            % {"path": left.path, "folder": folder}
+        ) from None
 
 
 @contextlib.contextmanager

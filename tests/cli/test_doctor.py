@@ -44,6 +44,18 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
 
 
+def test_a_folder_that_others_may_look_into_is_red_and_a_file_in_a_closed_one_amber(house: House) -> None:
+    (house.data / "copy").touch()
+    (house.data / "copy").chmod(0o644)
+    (told,) = signs(house, 0)["data folder"]
+    assert told["state"] == "amber" and "copy" in told["sentence"]
+    house.data.chmod(0o755)
+    (told,) = signs(house, 1)["data folder"]
+    house.data.chmod(0o700)  # Other tests have this folder as well.
+    (house.data / "copy").unlink()
+    assert told["state"] == "red" and f"chmod -R go-rwx {house.data}" in told["sentence"]
+
+
 @needs_pooler
 def test_a_pooler_in_transaction_mode_is_named_and_nothing_that_sends_starts(house: House, tmp_path: Path) -> None:
     with pgbouncer(tmp_path, "transaction") as port:

@@ -1,0 +1,74 @@
+"""What lies in the data folder is its owner's alone, whatever rights it came with."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from samizdat import modes
+from samizdat.worker import supervisor
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One that was there before, made under the usual umask."""
+    made = tmp_path / "data"
+    (made / "journals").mkdir(parents=True, mode=0o755)
+    made.chmod(0o755)
+    for name, mode in (("samizdat.sqlite3", 0o644), ("gate.sqlite3", 0o664), ("journals/1", 0o666)):
+        (made / name).touch()
+        (made / name).chmod(mode)
+    return made
+
+
+def _modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in [folder, *folder.rglob("*")]}
+
+
+def test_a_folder_that_was_open_to_everybody_is_closed_at_the_start(folder: Path) -> None:
+    assert len(list(modes.open_to_others(folder))) == 5
+    supervisor._close(folder)
+    assert _modes(folder) == {0}
+    assert list(modes.open_to_others(folder)) == []
+    assert (folder / "samizdat.sqlite3").stat().st_mode & 0o600 == 0o600
+
+
+def test_what_a_link_leads_to_stays_as_it_is(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch()
+    elsewhere.chmod(0o644)
+    (folder / "link").symlink_to(elsewhere)
+    modes.close(folder)
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+    assert list(modes.open_to_others(folder)) == []
+
+
+def test_what_somebody_else_owns_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_ours(*_told: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", not_ours)
+    with pytest.raises(supervisor.CannotServe, match=f"chmod -R go-rwx {folder}"):
+        supervisor._close(folder)
+
+
+def test_the_gate_may_be_read_by_the_group_of_the_public_pages_and_nothing_else(folder: Path) -> None:
+    modes.close(folder)
+    folder.chmod(0o2710)
+    (folder / "gate.sqlite3").chmod(0o640)
+    assert list(modes.open_to_others(folder)) == []
+    (folder / "samizdat.sqlite3").chmod(0o640)
+    assert [path.name for path in modes.open_to_others(folder)] == ["samizdat.sqlite3"]
+
+
+def test_what_is_made_while_serving_is_for_this_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with supervisor._private_files():
+            (tmp_path / "made").touch()
+        (tmp_path / "afterwards").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "afterwards").stat().st_mode & 0o777 == 0o644
