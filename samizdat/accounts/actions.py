@@ -383,7 +383,7 @@ def _use(token: str, now: datetime) -> Invitation:
 def _refuse_member(organisation: Organisation, index: bytes) -> None:
     """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)  # Of two at once, the second waits.
-    if any(grants.memberships(organisation=organisation, person__email_index=index)):
+    if grants.memberships(organisation=organisation, person__email_index=index):
         raise AlreadyHere(_("Somebody with this address is in this organization already. Sign in instead."))
 
 
