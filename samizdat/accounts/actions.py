@@ -406,7 +406,7 @@ def is_held(token: str) -> bool:
 
 
 def _hash(token: str) -> bytes:
-    return seal.keyed_hash(house.derive("tokens"), token)
+    return seal.keyed_hash(house.derive("invitations"), token)
 
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:

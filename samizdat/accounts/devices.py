@@ -33,4 +33,4 @@ def is_known(cookie: str, person: Person, now: datetime) -> bool:
 
 
 def _mark(said: str, person: Person) -> str:
-    return seal.keyed_hash(house.derive("tokens"), f"device {person.pk} {said}").hex()[:40]
+    return seal.keyed_hash(house.derive("device cookies"), f"{person.pk} {said}").hex()[:40]

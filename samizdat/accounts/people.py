@@ -11,19 +11,22 @@ _INSTANCE = bytes(16)
 
 def index_of(email: str) -> bytes:
     """Blind index of an address, for finding a person without storing it in the clear."""
-    return seal.blind(house.derive("people"), address.comparable(address.normalise(email)))
+    return seal.blind(house.derive("people index"), address.comparable(address.normalise(email)))
 
 
 def seal_text(text: str, column: str, number: int) -> bytes:
-    key = seal.Key(1, house.derive("people"))
-    return key.seal(text.encode(), seal.where("person", column, _INSTANCE, number), os.urandom(12))
+    return _key().seal(text.encode(), seal.where("person", column, _INSTANCE, number), os.urandom(12))
 
 
 def open_text(blob: bytes | memoryview, column: str, number: int) -> str:
     if not blob:
         return ""
-    ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
+    ring = seal.Ring({1: _key()})
     return ring.open(bytes(blob), seal.where("person", column, _INSTANCE, number)).decode()
+
+
+def _key() -> seal.Key:
+    return seal.Key(1, house.derive("people"))
 
 
 def email_of(person: Person) -> str:

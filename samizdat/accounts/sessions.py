@@ -20,7 +20,7 @@ _INSTANCE = bytes(16)
 
 
 def _hash(key: str) -> bytes:
-    return seal.keyed_hash(house.derive("tokens"), key)
+    return seal.keyed_hash(house.derive("session keys"), key)
 
 
 class SessionStore(SessionBase):
@@ -76,13 +76,12 @@ class SessionStore(SessionBase):
 
 
 def _seal(data: dict[str, Any], key_hash: bytes, until: datetime) -> bytes:
-    key = seal.Key(1, house.derive("people"))
     text = json.dumps({"data": data, "until": until.isoformat()}).encode()
-    return key.seal(text, _where(key_hash), os.urandom(12))
+    return _key().seal(text, _where(key_hash), os.urandom(12))
 
 
 def _open(row: Session) -> dict[str, Any]:
-    ring = seal.Ring({1: seal.Key(1, house.derive("people"))})
+    ring = seal.Ring({1: _key()})
     try:
         told = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
     except seal.SealError:
@@ -90,6 +89,10 @@ def _open(row: Session) -> dict[str, Any]:
     data: dict[str, Any] = told["data"]
     is_theirs = str(data.get("_auth_user_id") or "") == str(row.person_id or "")
     return data if is_theirs and datetime.fromisoformat(told["until"]) > timezone.now() else {}
+
+
+def _key() -> seal.Key:
+    return seal.Key(1, house.derive("sessions"))
 
 
 def _where(key_hash: bytes) -> bytes:

@@ -33,7 +33,7 @@ class Throttled(Exception):
 
 def lane(index: bytes, apart: str = "") -> bytes:
     """What failures are counted by: an address, or one browser or session of it."""
-    return seal.keyed_hash(house.derive("tokens"), f"tries {index.hex()} {apart}")[:16]
+    return seal.keyed_hash(house.derive("tries"), f"{index.hex()} {apart}")[:16]
 
 
 def wait_after(failures: int) -> timedelta:

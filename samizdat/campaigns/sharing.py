@@ -104,7 +104,7 @@ def opened(token: str, now: datetime) -> ShareLink:
 
 def mark_of(link: ShareLink) -> str:
     """Tells one state of the letter from another, to whoever has the link; of what it is made nobody outside knows."""
-    return seal.keyed_hash(house.derive("tokens"), bond_of(link.campaign)).hex()[:32]
+    return seal.keyed_hash(house.derive("shared letters"), bond_of(link.campaign)).hex()[:32]
 
 
 def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: datetime) -> None:
@@ -154,4 +154,4 @@ def _note(campaign: Campaign, row: ShareLink) -> str:
 
 
 def _hash(token: str) -> bytes:
-    return seal.keyed_hash(house.derive("tokens"), f"share {token}")
+    return seal.keyed_hash(house.derive("share links"), token)

@@ -94,10 +94,13 @@ def detail_of(event: Event) -> dict[str, Any]:
 def _seal(organisation: Any, detail: dict[str, Any], number: int) -> bytes:
     text = json.dumps(detail, ensure_ascii=False, separators=(",", ":")).encode()
     if organisation is None:
-        key = seal.Key(1, house.derive("people"))
-        return key.seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
+        return _instance_key().seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
     return house.keys(organisation).seal(text, "event", "detail", number)
 
 
 def _instance_ring() -> seal.Ring:
-    return seal.Ring({1: seal.Key(1, house.derive("people"))})
+    return seal.Ring({1: _instance_key()})
+
+
+def _instance_key() -> seal.Key:
+    return seal.Key(1, house.derive("events"))

@@ -108,9 +108,7 @@ def _check(source: Source) -> None:
 
 
 def derive(purpose: str) -> bytes:
-    """A key of the instance: 'people' (their addresses), 'tokens' (hashes), 'django secret', 'location' (hashes),
-    'log' (digests of
-    events), 'grants' (MACs of what a row grants), 'password pepper'."""
+    """A key of the instance, for one purpose (purposes.py)."""
     with _lock:
         if purpose not in _derived:
             _derived[purpose] = open_source().derive(purpose)

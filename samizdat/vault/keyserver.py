@@ -18,6 +18,7 @@ from django.db import connections
 
 from samizdat.gate.actions import take_in
 from samizdat.vault.errors import KeyRefused, VaultError
+from samizdat.vault.purposes import of_role
 from samizdat.vault.source import InstanceSource
 
 SOCKET_NAME = "keys.sock"
@@ -29,13 +30,13 @@ MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "desk": (
         ("data", "index", "link", "box", "proof"),
-        ("django secret", "people", "tokens", "location", "log", "grants", "password pepper"),
+        of_role("desk"),
     ),
     "worker": (
         ("data", "index", "link", "box", "proof"),
-        ("django secret", "people", "tokens", "location", "log", "grants"),
+        of_role("worker"),
     ),
-    "sender": (("data", "link", "proof"), ("location", "log")),
+    "sender": (("data", "link", "proof"), of_role("sender")),
     "public": ((), ()),
 }
 

@@ -15,7 +15,7 @@ def is_new() -> bool:
 
 def code() -> str:
     """What the terminal shows and the page asks for. It comes from the instance key, so only the house knows it."""
-    digest = seal.keyed_hash(house.derive("tokens"), "set-up code")
+    digest = seal.keyed_hash(house.derive("set-up code"), "set-up code")
     text = base64.b32encode(digest[:10]).decode().lower()
     return "-".join(text[place : place + 4] for place in range(0, 16, 4))
 

@@ -127,7 +127,7 @@ def _opened(owner: int, held: str, now: datetime) -> Typed | None:
 
 
 def _key() -> seal.Key:
-    return seal.Key(1, house.derive("people"))
+    return seal.Key(1, house.derive("signed out"))
 
 
 def _where(owner: int) -> bytes:

@@ -62,12 +62,13 @@ from samizdat.accounts.models import Organisation
 from samizdat.delivery.models import DkimKey
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
+from samizdat.vault.purposes import PURPOSES
 source, organisation = house.open_source(), Organisation.objects.get()
 held = [
     source.unwrap(house.label(row.kind, row.number, bytes(organisation.uid)), bytes(row.wrapped))
     for row in VaultKey.objects.filter(organisation=organisation)
 ]
-held += [house.derive(name) for name in ("people", "tokens", "django secret")]
+held += [house.derive(name) for name in PURPOSES]
 keys = house.keys(organisation)
 signing = [keys.open(row.private_sealed, "dkimkey", "private", row.pk) for row in DkimKey.objects.all()]
 # Of an Ed25519 key the last 32 bytes, of an RSA key any piece of its DER would do.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.vault import purposes
 from samizdat.vault.errors import KeyFileOpen
 from samizdat.vault.keyserver import MOST_HANDED_IN, SOCKET_NAME, KeyServer
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
@@ -18,7 +19,9 @@ from tests.conftest import INSTANCE_KEY
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
-PURPOSES = ("django secret", "people", "tokens", "location", "log", "grants", "password pepper")
+PURPOSES = tuple(purposes.PURPOSES)
+# What the worker never needs: who signs in, and by what.
+OF_THE_WORKER = ("django secret", "people", "grants", "recipient keys", "events", "log", "location")
 
 
 @pytest.fixture
@@ -38,8 +41,8 @@ def wrapped(label: str) -> str:
     ("role", "kinds", "purposes", "wraps", "links"),
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
-        ("worker", KINDS, PURPOSES[:-1], (), False),
-        ("sender", ("data", "link", "proof"), ("location", "log"), (), False),
+        ("worker", KINDS, OF_THE_WORKER, (), False),
+        ("sender", ("data", "link", "proof"), ("log", "location"), (), False),
         ("public", (), (), (), True),
     ],
 )

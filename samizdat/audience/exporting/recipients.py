@@ -47,4 +47,4 @@ def forget(row: RecipientKey, *, now: datetime, by: Any) -> None:
 def _mark(organisation: Any, key: str) -> bytes:
     """Of the key alone: what stands behind an SSH key is a remark."""
     text = " ".join(key.split()[:2]) if key.strip().startswith("ssh-") else key.strip().lower()
-    return seal.keyed_hash(house.derive("tokens"), f"recipient {organisation.pk} {text}")[:16]
+    return seal.keyed_hash(house.derive("recipient keys"), f"{organisation.pk} {text}")[:16]

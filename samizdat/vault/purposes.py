@@ -1,0 +1,30 @@
+"""What keys are derived from the instance key for: one each, used in one place, so that nothing which one of them makes
+or opens means anything to another. A test finds every use in the code."""
+
+_DESK, _BOTH, _ALL = ("desk",), ("desk", "worker"), ("desk", "worker", "sender")
+
+# The label -> which processes may have it (keyserver.py).
+PURPOSES: dict[str, tuple[str, ...]] = {
+    "django secret": _BOTH,  # What Django signs.
+    "people": _BOTH,  # Addresses and names of people who sign in, sealed.
+    "people index": _DESK,  # Blind indexes of those addresses.
+    "password pepper": _DESK,
+    "grants": _BOTH,  # MACs of what a row grants.
+    "session keys": _DESK,  # Hashes of what the cookie says.
+    "sessions": _DESK,  # What a session holds, sealed.
+    "device cookies": _DESK,  # MACs of browsers that signed in before.
+    "tries": _DESK,  # Hashes of what failed sign-ins are counted by.
+    "invitations": _DESK,  # Hashes of their links.
+    "set-up code": _DESK,
+    "signed out": _DESK,  # What somebody typed while signed out, sealed.
+    "share links": _DESK,  # Hashes of links for people outside.
+    "shared letters": _DESK,  # Marks of the letter that one of them read.
+    "recipient keys": _BOTH,  # Hashes of the keys that exports are sealed to.
+    "events": _BOTH,  # Details of events of no organization, sealed.
+    "log": _ALL,  # Digests of events.
+    "location": _ALL,  # Hashes of where the installation runs.
+}
+
+
+def of_role(role: str) -> tuple[str, ...]:
+    return tuple(label for label, roles in PURPOSES.items() if role in roles)
