@@ -348,6 +348,10 @@ def make_public_role(connection: Any, password: str, role: str) -> bool:
             with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
                 # Whoever belongs to a role may end its sessions: end_trespassers().
                 cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+            with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
+                # By who owns PostgreSQL alone. Where it is somebody else: drop_large_objects().
+                for statement in _KEEP_LARGE_OBJECTS_AWAY:
+                    cursor.execute(statement)
     except errors.InsufficientPrivilege:
         return False
     return True
@@ -372,6 +376,33 @@ def end_trespassers(connection: Any) -> int:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_TRESPASSERS, [ROLES.replace("_", r"\_") + "%"])
+            return int(cursor.fetchone()[0])
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, errors.InsufficientPrivilege):
+            return 0
+        raise
+
+
+# Nobody sees them in a table, no sweep finds them, and they go along in every dump.
+_LARGE_OBJECTS = """
+SELECT count(lo_unlink(oid)) FROM (
+    SELECT large.oid FROM pg_largeobject_metadata AS large JOIN pg_roles ON pg_roles.oid = lomowner
+    WHERE rolname LIKE %s AND rolname <> current_user LIMIT 1000
+) AS theirs
+"""
+_KEEP_LARGE_OBJECTS_AWAY = [
+    f"REVOKE EXECUTE ON FUNCTION pg_catalog.{name} FROM PUBLIC"
+    for name in ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
+]
+
+
+def drop_large_objects(connection: Any) -> int:
+    """PostgreSQL: of the public role, which has no use for any; how many. 0 where we may drop none."""
+    from psycopg import errors
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_LARGE_OBJECTS, [ROLES.replace("_", r"\_") + "%"])
             return int(cursor.fetchone()[0])
     except ProgrammingError as error:
         if isinstance(error.__cause__, errors.InsufficientPrivilege):

@@ -87,6 +87,11 @@ class Watch:
                     "The public process held what only the house may hold, and its session was ended. "
                     "Somebody else may have it in hand: stop serve and look at that machine."
                 )
+            if gate.drop_large_objects(connection):
+                log.error(
+                    "The public process kept something in the database beside the tables; it was dropped. "
+                    "Somebody else may have it in hand: stop serve and look at that machine."
+                )
             recovery.recover_dead(hours.now(), mine=self.number)
 
     def leave(self) -> None:

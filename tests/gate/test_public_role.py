@@ -100,6 +100,10 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "CREATE TABLE public.mine (a int)",
         "CREATE ROLE mine",
         "COPY gate_place TO PROGRAM 'cat'",
+        "SELECT lo_create(0)",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SELECT lo_export(1, '/tmp/x')",
     ],
 )
 def test_it_may_do_nothing_else(public_role: Any, statement: str) -> None:
@@ -135,6 +139,23 @@ def test_its_session_ends_when_it_takes_a_lock_of_the_house(public_role: Any) ->
     assert actions.end_trespassers(gate) == 1
     with pytest.raises(psycopg.OperationalError):
         public_role.execute("SELECT 1")
+
+
+def test_what_it_keeps_beside_the_tables_is_dropped(public_role: Any) -> None:
+    """Where the house does not own PostgreSQL it cannot keep the role from it."""
+    gate = connections["gate"]
+    with gate.cursor() as cursor:
+        cursor.execute(f"GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO {ROLE}")
+        cursor.execute("SELECT lo_from_bytea(0, 'of the house')")
+        (kept,) = cursor.fetchone()
+    for _object in range(3):
+        public_role.execute("SELECT lo_from_bytea(0, 'addresses')")
+    assert actions.drop_large_objects(gate) == 3
+    assert actions.drop_large_objects(gate) == 0
+    with gate.cursor() as cursor:
+        cursor.execute("SELECT oid FROM pg_largeobject_metadata")
+        assert cursor.fetchall() == [(kept,)]
+        cursor.execute("SELECT lo_unlink(%s)", [kept])
 
 
 def test_the_houses_tables_are_out_of_its_reach(public_role: Any) -> None:
