@@ -12,7 +12,7 @@ from django.db import close_old_connections, connection, connections
 from samizdat import hours
 from samizdat.delivery import jumps
 from samizdat.delivery.engine import locks, recovery
-from samizdat.delivery.engine.pulse import Pulse
+from samizdat.delivery.engine.pulse import STUCK, Pulse
 from samizdat.delivery.models import Worker
 from samizdat.gate import actions as gate
 from samizdat.logs import where_it_broke
@@ -103,6 +103,40 @@ class Watch:
 watch = Watch()
 
 
+class Motion:
+    """Whether a loop beside the clock's gets something done: each round is something, and each statement of its thread.
+    One that hangs says nothing of it, and the clock goes on; then nobody who leaves has left."""
+
+    def __init__(self) -> None:
+        self.move()
+
+    def move(self) -> None:
+        self.moved = time.monotonic()
+
+    @property
+    def moves(self) -> bool:
+        return time.monotonic() - self.moved < STUCK
+
+    def watch(self) -> None:
+        """In the loop's thread, whose connections are its own."""
+        for one in connections.all():
+            if self._did not in one.execute_wrappers:
+                one.execute_wrappers.append(self._did)
+
+    def _did(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        self.move()
+        return result
+
+
+intake_motion, signups_motion = Motion(), Motion()
+
+
+def is_moving() -> bool:
+    """All loops; else the supervisor ends this process and starts another one."""
+    return watch.pulse.moves and intake_motion.moves and signups_motion.moves
+
+
 def run_clock() -> None:
     """Ticks until the process is to stop. On PostgreSQL the slow round is a periodic task of the engine."""
     slow_at = 0.0
@@ -137,7 +171,7 @@ def run_intake() -> None:
             clock.tick(hours.now(), clock.FIRST)
 
     try:
-        _every_second("What readers sent", round_)
+        _every_second("What readers sent", round_, intake_motion)
     finally:
         connections.close_all()
 
@@ -162,14 +196,17 @@ def run_signups() -> None:
             clock.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})
 
     try:
-        _every_second("The mail to new readers", round_)
+        _every_second("The mail to new readers", round_, signups_motion)
     finally:
         connections.close_all()
 
 
-def _every_second(name: str, round_: Callable[[], object]) -> None:
+def _every_second(name: str, round_: Callable[[], object], motion: Motion | None = None) -> None:
     while not tasks.stopping.is_set():
         began = time.monotonic()
+        if motion is not None:
+            motion.move()
+            motion.watch()
         with _reported(name):
             close_old_connections()
             round_()
@@ -187,7 +224,9 @@ def _reported(name: str) -> Iterator[None]:
 
 
 def run_worker(alive: Callable[[], object] = lambda: None) -> None:
-    """The whole worker process, until tasks.stopping is set. alive: called as long as the clock moves."""
+    """The whole worker process, until tasks.stopping is set. alive: called as long as all loops move."""
+    for motion in (intake_motion, signups_motion):
+        motion.move()
     loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
     metrics.begin()
     for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
@@ -203,7 +242,7 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
 
 def _show_life(alive: Callable[[], object]) -> None:
     while not tasks.stopping.wait(QUICK_SECONDS):
-        if watch.pulse.moves:
+        if is_moving():
             alive()
 
 
