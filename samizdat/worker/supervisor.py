@@ -166,9 +166,9 @@ def _close(folder: Path) -> None:
         raise CannotServe(
             _(
                 "Other users of this machine may open %(path)s, and this user cannot change that. Run as its owner: "
-                "chmod -R go-rwx %(folder)s"
+                "%(command)s"
             )
-            % {"path": left.path, "folder": folder}
+            % {"path": left.path, "command": f"chmod -R go-rwx {folder}"}
         ) from None
 
 
