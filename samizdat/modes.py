@@ -1,13 +1,15 @@
-"""The data folder is its owner's alone, also one that was there before us, or was copied with other rights."""
+"""The data folder is its owner's alone, also one that was there before us, or was copied with other rights.
+
+Where the public process runs as a user of its own, the folder has the s bit: that user's group passes through it and
+reads the gate (worker/becoming.py).
+"""
 
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-# For others than the owner.
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# The public process, where it runs as a user of its own, passes through the folder and reads the gate (supervisor.py).
-GATE, PASS = "gate.sqlite3", stat.S_IXGRP
+GATE = "gate.sqlite3"
 
 
 class NotOurs(OSError):
@@ -19,23 +21,26 @@ class NotOurs(OSError):
 
 
 def open_to_others(folder: Path) -> Iterator[Path]:
-    """What in the folder anybody but its owner may open; the folder itself comes first. Links lead elsewhere: nobody
-    opens anything by the rights of a link."""
-    if folder.stat().st_mode & OTHERS & ~PASS:
-        yield folder
-    for path in sorted(folder.rglob("*")):
-        mode = path.lstat().st_mode
-        allowed = stat.S_IRGRP if path.parent == folder and path.name.startswith(GATE) else 0
-        if mode & OTHERS & ~allowed and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    """What in the folder others than its owner may open, and should not; the folder itself comes first. Links lead
+    elsewhere: nobody opens anything by the rights of a link."""
+    allowed = _allowed(folder)
+    for path in (folder, *sorted(folder.rglob("*"))):
+        mode = path.lstat().st_mode if path != folder else path.stat().st_mode
+        if mode & OTHERS & ~allowed.get(path, 0) and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             yield path
 
 
 def close(folder: Path) -> None:
-    """Takes from everything in it what others may do. Errors: NotOurs."""
-    for path in [folder, *folder.rglob("*")]:
-        mode = path.lstat().st_mode
-        if mode & OTHERS and (path == folder or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            try:
-                path.chmod(path.stat().st_mode & stat.S_IRWXU)
-            except PermissionError:
-                raise NotOurs(path) from None
+    """Takes that from them. Errors: NotOurs."""
+    allowed = _allowed(folder)
+    for path in list(open_to_others(folder)):
+        try:
+            path.chmod(path.stat().st_mode & (stat.S_IRWXU | allowed.get(path, 0)))
+        except PermissionError:
+            raise NotOurs(path) from None
+
+
+def _allowed(folder: Path) -> dict[Path, int]:
+    if not folder.stat().st_mode & stat.S_ISGID:
+        return {}
+    return {folder: stat.S_ISGID | stat.S_IXGRP} | dict.fromkeys(folder.glob(f"{GATE}*"), stat.S_IRGRP)

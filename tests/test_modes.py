@@ -60,6 +60,10 @@ def test_the_gate_may_be_read_by_the_group_of_the_public_pages_and_nothing_else(
     assert list(modes.open_to_others(folder)) == []
     (folder / "samizdat.sqlite3").chmod(0o640)
     assert [path.name for path in modes.open_to_others(folder)] == ["samizdat.sqlite3"]
+    folder.chmod(0o2775)
+    modes.close(folder)
+    found = {path.name: oct(path.stat().st_mode & 0o7777) for path in (folder, *folder.iterdir())}
+    assert found == {"data": "0o2710", "journals": "0o700", "gate.sqlite3": "0o640", "samizdat.sqlite3": "0o600"}
 
 
 def test_what_is_made_while_serving_is_for_this_user_alone(tmp_path: Path) -> None:
