@@ -9,6 +9,7 @@ is open, and only to be fair; it is written nowhere (threat model, T3).
 import asyncio
 import contextlib
 import fcntl
+import os
 import resource
 import socket
 import struct
@@ -16,6 +17,7 @@ import termios
 from collections import Counter
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # Seconds to begin, and bytes a second from then on: what Apache asks for (mod_reqtimeout). A reader behind Tor or on a
@@ -29,6 +31,8 @@ SYSTEM_TAKES = 128 * 1024
 LOOK_SECONDS = 1.0
 # Connections that the kernel holds for us, which are all taken in one go, and files of our own.
 BACKLOG, OWN_FILES = 256, 256
+# Connections that wait in the system until we take them. Whoever finds no room there is let in a second later.
+QUEUE = 4096
 # One in so many is closed at once when there is no room: to look for whom to close takes a millisecond.
 SHARE = 10
 RESET = struct.pack("ii", 1, 0)
@@ -177,6 +181,17 @@ class Connection(H11Protocol):
         if self._unsent_since is None:
             self._unsent_since, self._sent_before = now, sent
         return now - self._unsent_since > PATIENCE + (sent - self._sent_before) / LEAST_RATE
+
+
+class Server(uvicorn.Server):
+    """uvicorn takes as many connections in one go as it lets wait; here more may wait."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                with socket.socket(fileno=os.dup(listening.fileno())) as ours:
+                    ours.listen(QUEUE)
 
 
 def room(wanted: int) -> int:

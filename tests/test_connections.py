@@ -1,5 +1,7 @@
 """Visitors who send half of a request, read nothing or say nothing keep nobody from a page."""
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPConnection
@@ -83,6 +85,21 @@ def test_no_more_are_closed_than_make_room(made: Made, monkeypatch: pytest.Monke
         until(lambda: sum(map(is_cut, held)) >= 300)
         assert page(port, "/") == 200
         assert sum(map(is_cut, held)) <= 320, "a tenth of them at a time"
+
+
+def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:
+    taken, going_on = threading.Event(), threading.Event()
+
+    async def busy(scope: Any, _receive: Any, _send: Any) -> None:
+        if scope["type"] == "http":
+            taken.set()
+            going_on.wait(60)
+
+    with listening(busy) as port, holding(port, 1, asked_for(HERE, "/")), contextlib.ExitStack() as stack:
+        assert taken.wait(60)
+        stack.callback(going_on.set)
+        for _ in range(600):
+            stack.enter_context(socket.create_connection((HERE, port), timeout=10))
 
 
 def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:

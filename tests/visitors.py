@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from samizdat import asgi
+from samizdat import asgi, connections
 
 # As long as it takes on any machine.
 PATIENT = 60.0
@@ -21,7 +21,7 @@ PATIENT = 60.0
 def listening(application: Any, most: int = 500) -> Iterator[int]:
     """Its port. most: connections."""
     config = uvicorn.Config(application, host="127.0.0.1", port=0, log_level="error", **asgi.serving(most))
-    server = uvicorn.Server(config)
+    server = connections.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -85,7 +85,7 @@ def _serve(role: str, descriptor: int | None) -> int:
     module = importlib.import_module({"desk": "samizdat.web.asgi", "public": "samizdat.public.asgi"}[role])
     sign = Sign()
 
-    class Server(uvicorn.Server):
+    class Server(connections.Server):
         """Without uvicorn's own signal handlers, which raise the signal again after a clean stop."""
 
         @contextlib.contextmanager
