@@ -110,8 +110,11 @@ def _told_of_change(row: PendingChange) -> _Told:
         organisation,
         ASKED,
         row.pk,
-        lambda: _("A change waits for approval: %(name)s") % {"name": organisation.name},
-        lambda: _change_text(organisation),
+        lambda: (
+            (_("A change waits for approval: %(name)s") if row.state == "waiting" else _("A settled change: %(name)s"))
+            % {"name": organisation.name}
+        ),
+        lambda: _change_text(organisation, row.state == "waiting"),
     )
 
 
@@ -205,15 +208,20 @@ def _export_text(organisation: Any, plain: bool) -> str:
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 
-def _change_text(organisation: Any) -> str:
+def _change_text(organisation: Any, waits: bool) -> str:
     desk = organisation.desk_url.rstrip("/")
     where = desk + reverse("changes", args=[organisation.slug]) if desk else ""
     told = [
         _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
-        _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press."),
+        _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
+        if waits
+        else _("What it is and who asked stands in the app under People."),
         *([where] if where else []),
         _("If nobody approves or stops it, it is done after a day. If it was asked for in your name and not by you, "
-          "stop it and change your password."),
+          "stop it and change your password.")
+        if waits
+        else _("It doesn’t wait any more; what became of it stands there. If it was asked for in your name and not by "
+               "you, change your password and tell the other admins."),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 

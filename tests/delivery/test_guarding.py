@@ -234,6 +234,8 @@ def test_when_the_provider_has_closed_the_account_the_next_route_is_used_at_once
     condemn(_main().pk, CLOSED, NOW)
     second = add_route(guarded.organisation, "second", "smtp://relay2.example:587", now=NOW, by=vera)
     assert second.state == "live" and not changes.waiting(guarded.organisation).filter(about=second.pk)
+    row = PendingChange.objects.get(about=second.pk)
+    assert (row.state, row.by, "second" in changes.sentence_of(row)) == ("done", vera, True), "everybody is told"
     condemn(second.pk, CLOSED, NOW)
     resume_route(waited, now=NOW, by=vera)
     assert _used(guarded) == ["evil"] and not changes.waiting(guarded.organisation)
@@ -249,6 +251,8 @@ def test_a_route_whose_provider_refuses_the_login_gets_another_password_at_once(
     condemn(_main().pk, login, NOW + 10 * MINUTE)
     change_route(_main(), now=NOW + 10 * MINUTE, by=vera, password="of today")
     assert queries.way_of(_main()).settings.password == "of today" and not changes.waiting(guarded.organisation)
+    row = PendingChange.objects.latest("pk")
+    assert row.state == "done" and "of today" not in str(changes.told_of(row)), "everybody is told, not the password"
 
 
 @pytest.mark.parametrize(

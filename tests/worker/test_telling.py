@@ -122,3 +122,16 @@ def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_to
     assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
     text = " ".join(found["vera@lantern.example"].split())
     assert "locked the account of a person who works at" in text and "zoya" not in text
+
+
+def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    from samizdat.accounts import changes
+
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    changes.ask(lantern, "route", {"name": "second", "to": "smtp://relay.example"}, about=1, now=NOW, by=vera)
+    changes.settle_about(lantern, "route", 1, now=NOW, by=vera)
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=1)) == 1
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "wait any more" in text and "approves" not in text and "second" not in text

@@ -18,23 +18,21 @@ ITSELF = "by_itself"
 ROUTE, CHANGED = "route", "route_changed"
 
 
-def holds_new(organisation: Any, by: Any, now: datetime) -> bool:
-    """Whether a route that this person adds waits. The first one ever does not, since nothing has gone out yet; what
-    was removed counts, so nobody makes theirs the first."""
+def guards_new(organisation: Any, by: Any) -> bool:
+    """Whether all admins are asked about a route that this person adds. About the first one ever they are not, since
+    nothing has gone out yet; what was removed counts, so nobody makes theirs the first."""
     added = Event.objects.filter(organisation=organisation, kind="route.added").exists()
-    return added and changes.held(organisation, by) and not all_dropped(organisation, now)
+    return added and changes.held(organisation, by)
 
 
-def holds_change(route: Route, by: Any, now: datetime) -> bool:
-    """Whether another server, user or password that this person gives a route waits."""
-    if not changes.held(route.organisation, by):
-        return False
-    return not (_never_worked(route) or all_dropped(route.organisation, now))
+def guards_change(route: Route, by: Any) -> bool:
+    """Whether they are asked about another server, user or password that this person gives a route."""
+    return changes.held(route.organisation, by) and not _never_worked(route)
 
 
 def all_dropped(organisation: Any, now: datetime) -> bool:
-    """Whether each provider has closed our account: then the next one need not wait. What an admin took out of use
-    since yesterday counts as if it lived, for that is what a thief would do first."""
+    """Whether each provider has closed our account: then the next one need not wait, and they are only told. What an
+    admin took out of use since yesterday counts as if it lived, for that is what a thief would do first."""
     rows = Route.objects.select_related("organisation").filter(organisation=organisation)
     rows = rows.exclude(state__in=("removed", "waiting"))
     present = [row for row in rows if row.state != "paused" or row.changed > now - changes.WAIT]

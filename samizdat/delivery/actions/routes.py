@@ -78,7 +78,8 @@ def add_route(
         with transaction.atomic():
             # Of two that are added at once, one alone is the first.
             Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
-            waits = guarding.holds_new(organisation, by, now)
+            guarded = guarding.guards_new(organisation, by)
+            waits = guarded and not guarding.all_dropped(organisation, now)
             route = Route.objects.create(
                 organisation=organisation,
                 name=name,
@@ -99,8 +100,10 @@ def add_route(
             )
             route.save(update_fields=["settings_sealed"])
             record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
-            if waits:
+            if guarded:
                 _ask_for(route, now, by)
+            if guarded and not waits:
+                changes.settle_about(organisation, guarding.ROUTE, route.pk, now=now, by=by)
     except IntegrityError:
         _refuse_taken(organisation, name)
         raise
@@ -153,8 +156,10 @@ def change_route(
     turn = route.priority if priority is None else _place(priority)
     after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     found = _differences(before, after)
-    if _leads_elsewhere(found) and route.state != "waiting" and guarding.holds_change(route, by, now):
-        told = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
+    guarded = _leads_elsewhere(found) and route.state != "waiting" and guarding.guards_change(route, by)
+    told = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
+    waits = guarded and not guarding.all_dropped(route.organisation, now)
+    if waits:
         changes.ask(route.organisation, guarding.CHANGED, told, about=route.pk, now=now, by=by)
         wanted = known | {"ours": known.get("ours", True)}
         after = replace(after, settings=before.settings)
@@ -162,6 +167,9 @@ def change_route(
     if found or wanted["ours"] != known.get("ours", True):
         _write(route, after, wanted, [one.word for one in found], now, by)
         route.refresh_from_db()
+    if guarded and not waits:
+        changes.ask(route.organisation, guarding.CHANGED, told, about=route.pk, now=now, by=by)
+        changes.settle_about(route.organisation, guarding.CHANGED, route.pk, now=now, by=by)
     return found
 
 
