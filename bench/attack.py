@@ -13,6 +13,7 @@ Another attack is another line of ATTACKS: a function that is given the target a
 
 import argparse
 import contextlib
+import json
 import os
 import resource
 import socket
@@ -50,6 +51,25 @@ class Target:
     public: tuple[int, str]
     stop: threading.Event = field(default_factory=threading.Event)
 
+
+# What somebody who has taken the public process can write: boxes of one reader, as many as there is room for.
+BOXES = 60_000
+FILL = """
+import os, struct
+from django.db import connections, transaction
+from samizdat.core import seal
+from samizdat.gate.models import Place
+from samizdat.gate.actions import INTAKE_COLUMNS
+place, token = Place.objects.get(), json.load(__import__("sys").stdin)
+words = {"kind": "show", "at": "2026-01-01T12:00:00+00:00", "token": token, "purpose": "preferences"}
+words |= {"secret": "a" * 26}
+where = b"intake\\0" + bytes(place.uid)
+box = seal.seal_to(bytes(place.box_key), json.dumps(words).encode(), where, os.urandom(32), os.urandom(12))
+row = [place.uid, "show", None, struct.pack(">I", place.box_number) + box]
+with transaction.atomic("gate"), connections["gate"].cursor() as cursor:
+    cursor.executemany(f"INSERT INTO gate_intake ({INTAKE_COLUMNS}) VALUES (%%s, %%s, %%s, %%s)", [row] * %d)
+print(json.dumps({}))
+"""
 
 # -- attacks ----------------------------------------------------------------------------------------------------
 
@@ -153,6 +173,14 @@ def flood(target: Target) -> None:
     beside(*[ask] * 32)
 
 
+def boxes(target: Target) -> None:
+    """All at once, and again when they have been taken up."""
+    token = target.site.preferences(["reader0@attack.example"])["reader0@attack.example"]
+    while not target.stop.is_set():
+        journeys.inside(FILL % BOXES, json.dumps(token))
+        target.stop.wait(30)
+
+
 def beside(*parts: Callable[[], None]) -> None:
     threads = [threading.Thread(target=part) for part in parts]
     for thread in threads:
@@ -173,6 +201,7 @@ ATTACKS = {
     "slow-readers": Attack(slow_readers, "200 who ask for a file of the desk or for a page, and read nothing"),
     "idle": Attack(idle, "1,500 connections to each that say nothing"),
     "large-bodies": Attack(large_bodies, "40 forms of 5 MB without their last byte"),
+    "boxes": Attack(boxes, f"{BOXES:,} boxes of one reader, written by a public process that somebody has taken"),
     "flood": Attack(flood, "32 who ask for a sign-up form again and again"),
 }
 
