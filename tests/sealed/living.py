@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from tests.conftest import PASSWORD
 from tests.smtp_server import HANG_UP, ScriptedServer
+from tests.web.controls import Controls
 from tests.worker.conftest import Instance, until
 
 LOCAL, DOMAIN = "kittiwake", "ptarmigan"
@@ -33,8 +34,10 @@ WORDS = (
     ADMIN_NAME, GUEST,
 )  # fmt: skip
 
-SHARES = {"subscribed": 260, "unsubscribed": 20, "cleaned": 15, "nonsubscribed": 5}
+# A thousand; those that get the letter take the time.
+SHARES = {"subscribed": 260, "unsubscribed": 340, "cleaned": 300, "nonsubscribed": 100}
 PEOPLE = sum(SHARES.values())
+MOVED = f"{LOCAL}.moved@{DOMAIN}.example"
 LETTERS = "the Thursday Letter"  # Has a form and a letter, so its name is public.
 MEGABYTE = 1 << 20
 
@@ -82,6 +85,17 @@ def _csv(rows: list[dict[str, str]]) -> bytes:
     return out.getvalue().encode()
 
 
+# As if another admin had agreed already.
+ASKS = f"""
+from samizdat.accounts.models import Organisation
+from samizdat.audience.exporting.actions import ask
+from samizdat.audience.exporting.leaving import Wish
+from samizdat.cli.opening import now
+print(ask(Organisation.objects.get(), Wish("csv", zipped=False), reason="{NOTE}", now=now(), by=None).pk)
+"""
+MADE = "from samizdat.audience.exporting.models import Export as E; print(json.dumps(E.objects.get().state))"
+
+
 class Life:
     """What happens, in order. `seen` counts what came of it, so that a test can say that it did happen."""
 
@@ -96,6 +110,7 @@ class Life:
         self.send(letter)
         self.leave()
         self.sign_up("asks")
+        self.move()
         until(lambda: self.server.copies(f"{LOCAL}.asks@{DOMAIN}.example"))
         self.at_the_desk(letter)
         self.seize()
@@ -135,16 +150,29 @@ class Life:
 
     def leave(self) -> None:
         """By her mailbox's button, by the desk, and for good."""
-        caught = next(message for message in self.server.messages if message.recipient == address(40))
-        token = re.search(rb"/u/([a-z2-7]{52})", caught.content.replace(b"=\r\n", b"").replace(b"\r\n ", b""))
-        assert token is not None
-        path = f"/u/{token[1].decode()}"
-        status, _page, _headers = self.instance.ask(path, b"List-Unsubscribe=One-Click", Content_Type=FORM)
-        assert status == 200
+        self.press("/u/", address(40), b"List-Unsubscribe=One-Click")
         self.command("subscribers", "unsubscribe", address(41), "--list", LETTERS)
         self.command("subscribers", "erase", address(42), "--yes")
         until(lambda: self.left() == SHARES["unsubscribed"] + 2)
         self.seen["left"] = self.left() - SHARES["unsubscribed"]
+
+    def press(self, path: str, recipient: str, form: bytes, link: str = "") -> None:
+        """A link of the letter or mail that somebody got. `link`: how it begins there, where that is another one."""
+        begins = (link or path).encode() + rb"([a-z2-7]{20,60})"
+
+        def token() -> re.Match[bytes] | None:
+            caught = [each.content for each in list(self.server.messages) if each.recipient == recipient]
+            whole = b"\n".join(caught).replace(b"=\r\n", b"").replace(b"\r\n ", b"")
+            return re.search(begins, whole)
+
+        status, page, _headers = self.instance.ask(path + until(token)[1].decode(), form, Content_Type=FORM)
+        assert status == 200, page
+
+    def move(self) -> None:
+        """To another address, by the page of preferences and a mail to either."""
+        self.press("/p/", address(43), urlencode({"do": "move", "email": MOVED}).encode(), link="/u/")
+        self.press("/o/", address(43), b"")
+        self.press("/n/", MOVED, b"")
 
     def left(self) -> int:
         return self.command("subscribers", "count", "--list", LETTERS, "--status", "unsubscribed")["count"]
@@ -166,9 +194,25 @@ class Life:
         export(path, padding=400)
         number = desk.upload(path.read_bytes())
         until(lambda: b"Bring" in desk.get(f"/imports/{number}/")[1] and self.states().count("found") == 1)
-        assert desk.post("/subscribers/", {"address": address(50)})[0] == 302
+        found = desk.post("/subscribers/", {"address": address(50)})
+        assert found[0] == 302
+        self.note(desk, found[2].removeprefix("/o/northern-lantern"))
+        self.take_along(desk)
+        until(lambda: desk.post("/subscribers/", {"address": MOVED})[0] == 302)
+        self.seen["moved"] = True
         assert desk.post(f"/campaigns/{letter}/test", {"address": f"{LOCAL}.tries@{DOMAIN}.example"})[0] in (200, 302)
         self.hold(desk)
+
+    def note(self, desk: "Desk", page: str) -> None:
+        form = next(form for form in Controls(desk.get(f"{page}edit")[1].decode()).forms if "notes" in form.typed)
+        assert desk.post(f"{page}edit", form.sent | {"notes": f"{NOTE} by telephone"})[0] == 302
+
+    def take_along(self, desk: "Desk") -> None:
+        """Everybody in a plain file, which is not fetched and thrown away again."""
+        number = self.instance.python(ASKS)
+        until(lambda: self.instance.python(MADE) == "ready")
+        assert desk.post(f"/exports/{number}/drop", {})[0] == 302
+        self.seen["export"] = self.instance.python(MADE)
 
     def states(self) -> list[str]:
         return self.instance.python(
@@ -215,8 +259,8 @@ class Desk:
     def get(self, path: str, base: str | None = None) -> tuple[int, bytes, str]:
         return self._ask("GET", (self._base if base is None else base) + path)
 
-    def post(self, path: str, form: dict[str, str], base: str | None = None) -> tuple[int, bytes, str]:
-        body = urlencode({**form, "csrfmiddlewaretoken": self._cookies["csrftoken"]}).encode()
+    def post(self, path: str, form: dict[str, Any], base: str | None = None) -> tuple[int, bytes, str]:
+        body = urlencode({**form, "csrfmiddlewaretoken": self._cookies["csrftoken"]}, doseq=True).encode()
         return self._ask("POST", (self._base if base is None else base) + path, body, FORM)
 
     def upload(self, data: bytes) -> int:

@@ -2,9 +2,10 @@
 
     found = Searcher(["kittiwake", "Чайка"]).hits(data)      ["kittiwake in base64", ...]
 
-A word is found as it stands, in other cases, in UTF-16 and UTF-32, in Cyrillic code pages, as JSON, percent and
-quoted-printable escapes, in hexadecimal, in base64 and base32 at every alignment; and all of that again inside of
-zlib, gzip, zip and zstd stretches that begin anywhere, and inside of what base64 or hexadecimal hides.
+A word is found as it stands, in other cases, backwards, in UTF-16 and UTF-32, in Cyrillic code pages, as JSON, HTML,
+percent and quoted-printable escapes, in Punycode, in hexadecimal, in base64 and base32 at every alignment; and all of
+that again inside of zlib, gzip, zip and zstd stretches that begin anywhere, and inside of what base64 or hexadecimal
+hides.
 """
 
 import base64
@@ -61,8 +62,18 @@ def _written(text: str) -> dict[str, bytes]:
         "UTF-16, big": text.encode("utf-16-be"),
         "UTF-32, little": text.encode("utf-32-le"),
         "UTF-32, big": text.encode("utf-32-be"),
+        "reverse": text[::-1].encode(),
+        "reverse UTF-16": text[::-1].encode("utf-16-le"),
+        "HTML": "".join(f"&#{ord(sign)};" for sign in text).encode(),
+        "HTML, hexadecimal": "".join(f"&#x{ord(sign):x};" for sign in text).encode(),
+        # Every sign of it, as some programs write them that quote more than they need to.
+        "all percent": "".join(f"%{byte:02X}" for byte in text.encode()).encode(),
+        "all percent, small": "".join(f"%{byte:02x}" for byte in text.encode()).encode(),
+        "all quoted-printable": "".join(f"={byte:02X}" for byte in text.encode()).encode(),
+        "all JSON": "".join(f"\\u{ord(sign):04x}" for sign in text).encode(),
     }
     if not text.isascii():
+        forms["Punycode"] = text.encode("punycode")
         forms |= {page: text.encode(page, "replace") for page in ("cp1251", "koi8-r", "iso8859-5")}
         forms["JSON"] = json.dumps(text)[1:-1].encode()
         forms["percent"] = quote(text).encode()
@@ -199,6 +210,8 @@ def postgresql_values(url: str) -> list[bytes]:
         for schema, table in tables:
             for row in connection.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall():
                 found += [_as_bytes(value) for value in row if value is not None]
+        # Values that no table shows.
+        found += [row[0] for row in connection.execute("SELECT data FROM pg_largeobject").fetchall()]
     return found
 
 

@@ -45,6 +45,10 @@ HIDDEN: dict[str, bytes] = {
     "UTF-16, upper case": WORD.upper().encode("utf-16-le"),
     **{f"base64, {skipped} before": b64encode(b"x" * skipped + WORD.encode() + b"yz") for skipped in range(3)},
     **{f"base64 for addresses, {n} before": urlsafe_b64encode(b"?" * n + WORD.encode()) for n in range(3)},
+    "reverse": WORD[::-1].encode(),
+    "percent": "".join(f"%{byte:02X}" for byte in WORD.encode()).encode(),
+    "quoted-printable": "".join(f"={byte:02X}" for byte in WORD.encode()).encode(),
+    "HTML": "".join(f"&#{byte};" for byte in WORD.encode()).encode(),
     "hex": WORD.encode().hex().encode(),
     "hex, upper case": WORD.encode().hex().upper().encode(),
     "zlib": zlib.compress(_row(WORD) * 3),
@@ -68,11 +72,14 @@ def test_the_search_finds_an_address_however_it_is_hidden(how: str) -> None:
     assert Searcher([LOCAL]).hits(noise.randbytes(200_000)) == []
 
 
-@pytest.mark.parametrize("form", ["utf-8", "cp1251", "koi8-r", "utf-16-le", "JSON", "lower case", "upper case"])
+@pytest.mark.parametrize(
+    "form", ["utf-8", "cp1251", "koi8-r", "utf-16-le", "JSON", "Punycode", "lower case", "upper case"]
+)
 def test_the_search_finds_a_russian_name_however_it_is_written(form: str) -> None:
     name = living.LAST
     written = {
         "JSON": json.dumps(name).encode(),
+        "Punycode": name.lower().encode("idna"),
         "lower case": name.lower().encode(),
         "upper case": name.upper().encode(),
     }.get(form) or name.encode(form)
