@@ -726,6 +726,14 @@ def chained_at(table: str, organisation: int, position: int) -> tuple[int, bytes
     return (row[0], bytes(row[1])) if row else None
 
 
+def has_subscribers(organisation: int) -> bool:
+    """Whether anybody is on a list of it, by the rows themselves."""
+    with connection.cursor() as cursor:
+        bounds = [organisation << 40, (organisation + 1) << 40]
+        cursor.execute("SELECT 1 FROM audience_subscriber WHERE id >= %s AND id < %s LIMIT 1", bounds)
+        return cursor.fetchone() is not None
+
+
 # === audience: imports, look-ups, totals ==========================================================================
 
 # Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.

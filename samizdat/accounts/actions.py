@@ -72,6 +72,7 @@ def found_organisation(
             uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
         )
         make_keys(organisation, source, today)
+        grants.keep_settings(organisation, grants.GUARDED)
         # The gate learns of it by this event, whichever door founded it.
         record("organisation.founded", organisation, now=now or timezone.now())
     return organisation
@@ -96,12 +97,9 @@ def change_settings(
             setattr(organisation, name, value)
         if settings:
             organisation.save(update_fields=list(settings))
+            grants.keep_settings(organisation, settings)
             record("organisation.changed", organisation, now=now, by=by, detail={"settings": sorted(settings)})
     return waiting
-
-
-# Where readers and teammates are led, and where mail from readers goes.
-_LEADING = ("public_url", "desk_url", "content_url", "return_address", "leave_mailbox")
 
 
 def _held_settings(organisation: Organisation, settings: dict[str, Any], by: Any, now: datetime) -> list[PendingChange]:
@@ -120,7 +118,7 @@ def _is_guarded(organisation: Organisation, name: str, value: Any) -> bool:
     if name == "second_person":
         return bool(before and not value)
     # No letter has gone out yet that begins its links with the first address of the public pages.
-    return name in _LEADING and value != before and not (name == "public_url" and not before)
+    return name in grants.LEADING and value != before and not (name == "public_url" and not before)
 
 
 def _check_host(organisation: Organisation, url: str) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,10 +19,14 @@ from samizdat.core import seal
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.vault import house
+from samizdat.vault.sealed import open_json, seal_json
 
 log = logging.getLogger("samizdat.worker")
 
-FORGED = "person.role_forged"
+FORGED, ALTERED = "person.role_forged", "organisation.altered"
+# Where readers and teammates are led, and where mail from readers goes.
+LEADING = ("public_url", "desk_url", "content_url", "return_address", "leave_mailbox")
+GUARDED = (*LEADING, "second_person")
 TOLD = timedelta(hours=1)
 
 
@@ -105,15 +109,60 @@ def forged(organisation: Organisation) -> list[Membership]:
     return [row for row in _rows(organisation=organisation) if not holds(row)]
 
 
+def keep_settings(organisation: Organisation, written: Collection[str]) -> None:
+    """Seals a copy of what leads people and mail somewhere, by whoever has just written some of it."""
+    # Of the row: the object in hand may be older than what somebody else saved. And of the others as they were kept,
+    # so that saving one setting does not make another one ours which was written beside us.
+    row = Organisation.objects.get(pk=organisation.pk)
+    kept = kept_settings(row) or {}
+    told = {name: getattr(row, name) if name in written else kept.get(name, getattr(row, name)) for name in GUARDED}
+    organisation.settings_sealed = seal_json(
+        house.keys(organisation), told, "organisation", "settings", organisation.pk
+    )
+    organisation.save(update_fields=["settings_sealed"])
+
+
+def kept_settings(organisation: Organisation) -> dict[str, Any] | None:
+    """As they were last written by us; None where the copy is gone or is none of ours."""
+    try:
+        keys, blob = house.keys(organisation), organisation.settings_sealed
+        told: dict[str, Any] | None = open_json(keys, blob, "organisation", "settings", organisation.pk)
+    except seal.SealError:
+        return None
+    return told
+
+
+def _put_back(organisation: Organisation) -> list[str] | None:
+    """Names of settings that somebody without keys had written; [] none, None unknown."""
+    kept = kept_settings(organisation)
+    if kept is None:
+        return None
+    wrong = {name: getattr(organisation, name) for name in GUARDED if getattr(organisation, name) != kept[name]}
+    if wrong:
+        # Only where it still stands so: somebody may have saved others meanwhile.
+        Organisation.objects.filter(pk=organisation.pk, **wrong).update(**{name: kept[name] for name in wrong})
+    return list(wrong)
+
+
 def watch(now: datetime) -> int:
-    """Says in the log and in the events, once an hour, where roles were written beside us; how many stand there."""
-    found = {organisation: forged(organisation) for organisation in Organisation.objects.order_by("id")}
-    for organisation, rows in found.items():
-        told = Event.objects.filter(organisation=organisation, kind=FORGED, at__gt=now - TOLD)
-        if rows and not told.exists():
-            record(FORGED, organisation, now=now, detail={"people": [row.person_id for row in rows]})
-            log.error("Somebody without keys wrote a role into the database; it gives nothing. Run: samizdat doctor")
-    return sum(map(len, found.values()))
+    """Says in the log and in the events, once an hour, where roles were written beside us; how many stand there. What
+    settings were written beside us is put back."""
+    found = 0
+    for organisation in Organisation.objects.order_by("id"):
+        roles = forged(organisation)
+        found += len(roles)
+        if roles:
+            _tell(organisation, FORGED, {"people": [row.person_id for row in roles]}, now)
+        altered = _put_back(organisation)
+        if altered is None or altered:
+            _tell(organisation, ALTERED, {"settings": altered}, now)
+    return found
+
+
+def _tell(organisation: Organisation, kind: str, detail: dict[str, Any], now: datetime) -> None:
+    if not Event.objects.filter(organisation=organisation, kind=kind, at__gt=now - TOLD).exists():
+        record(kind, organisation, now=now, detail=detail)
+        log.error("Somebody without keys wrote roles or settings into the database. Run: samizdat doctor")
 
 
 def _rows(**wanted: Any) -> Iterator[Membership]:

@@ -28,6 +28,8 @@ class Organisation(models.Model):
     feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/reach.REACH.
     second_person = models.BooleanField(default=False, db_default=False)  # Nothing is released without another's yes.
     accent = models.CharField(max_length=7, default="#b3261e")
+    # JSON of grants.LEADING, as they were last written by us: what differs was written by somebody without keys.
+    settings_sealed = models.BinaryField(default=b"", db_default=b"")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
     fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
     created = models.DateField()

@@ -175,8 +175,18 @@ def _roles(organisation: Any) -> Iterator[Sign]:
     from samizdat.accounts import grants
     from samizdat.events.queries import last
 
-    told, now = last(organisation, grants.FORGED), opening.now()
-    if told is not None and told.at > now - timedelta(days=ALTERED_DAYS):
+    since = opening.now() - timedelta(days=ALTERED_DAYS)
+    altered = last(organisation, grants.ALTERED)
+    if altered is not None and altered.at > since:
+        yield Sign(
+            "red",
+            organisation.name,
+            f"In the last {ALTERED_DAYS} days somebody wrote settings of the organization into the database who has no "
+            "keys: addresses of pages or mail, or the second person's switch. They were put back where their sealed "
+            "copy was there. Look at them, save them once, and look who else may write the database.",
+        )
+    told = last(organisation, grants.FORGED)
+    if told is not None and told.at > since:
         yield Sign(
             "red",
             organisation.name,

@@ -19,6 +19,7 @@ from samizdat.audience.exporting import agreeing
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.vault.models import VaultKey
 from samizdat.vault.queries import box_of
@@ -223,6 +224,56 @@ def test_a_change_that_was_made_another_one_is_not_approved(house: Any, vera: Pe
     with pytest.raises(ChangeRefused):
         changes.approve(PendingChange.objects.select_related("organisation", "by").get(pk=row.pk), now=NOW, by=zoya)
     assert _role(other, house) == ""
+
+
+# -- settings
+
+
+ELSEWHERE = {"return_address": "thief@evil.example", "public_url": "https://evil.example", "second_person": False}
+
+
+@pytest.fixture
+def settled(house: Any) -> Any:
+    wanted = {"return_address": "back@lantern.example", "second_person": True}
+    actions.change_settings(house, by=None, now=NOW, **wanted)
+    return house
+
+
+def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(settled: Any) -> None:
+    Organisation.objects.filter(pk=settled.pk).update(**ELSEWHERE, accent="#123456")
+    grants.watch(NOW)
+    settled.refresh_from_db()
+    found = (settled.return_address, settled.public_url, settled.second_person, settled.accent)
+    assert found == ("back@lantern.example", "https://lantern.example", True, "#123456")
+    told = detail_of(Event.objects.get(kind=grants.ALTERED))
+    assert sorted(told["settings"]) == ["public_url", "return_address", "second_person"]
+
+
+def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_database(settled: Any) -> None:
+    Organisation.objects.filter(pk=settled.pk).update(**ELSEWHERE)
+    actions.change_settings(Organisation.objects.get(), by=None, now=NOW, quiet_hours="", desk_url="https://d.example")
+    grants.watch(NOW)
+    settled.refresh_from_db()
+    assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
+
+
+def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settled: Any) -> None:
+    Organisation.objects.update(settings_sealed=b"")
+    assert grants.kept_settings(Organisation.objects.get()) is None
+    grants.watch(NOW)
+    assert Event.objects.filter(kind=grants.ALTERED).count() == 1
+    actions.change_settings(Organisation.objects.get(), by=None, now=NOW, return_address="back@lantern.example")
+    grants.watch(NOW + DAY)
+    assert Event.objects.filter(kind=grants.ALTERED).count() == 1
+
+
+def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(house: Any, vera: Person) -> None:
+    from samizdat.audience.actions import add_subscriber, new_list
+
+    wanted = new_list(house, "Letter", now=NOW)
+    add_subscriber(house, "ada@example.org", wanted, consent="at the market", now=NOW)
+    Organisation.objects.update(next_number=1)
+    assert changes.held(house, vera)
 
 
 # -- exports and keys

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.db.models import Sum
 
+from samizdat.accounts.actions import change_settings
 from samizdat.campaigns.models import Campaign
 from samizdat.core.link import read
 from samizdat.delivery import queries
 from samizdat.delivery.actions import cancel, pause, release, resume, settle
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
+from tests.conftest import NOW
 from tests.delivery.conftest import House, Running, run_until_still, until
 from tests.smtp_server import HANG_UP, ScriptedServer
 
@@ -90,9 +92,19 @@ def test_conditions_on_groups_and_tags_are_asked_of_each_reader(house: House, se
     assert said == {both: ["LAW", "HELPS"], water: ["REST"], nobody: ["REST"]}
 
 
+def test_bounces_do_not_go_to_an_address_that_somebody_wrote_into_the_database(
+    house: House, server: ScriptedServer
+) -> None:
+    """They name readers."""
+    type(house.organisation).objects.update(return_address="thief@evil.example")
+    house.people(1)
+    house.route(server)
+    run_campaign(house.released().pk, 120)
+    assert "evil" not in server.messages[0].sender
+
+
 def test_bounces_come_back_to_the_return_address_with_her_token(house: House, server: ScriptedServer) -> None:
-    house.organisation.return_address = "bounce@lantern.example"
-    house.organisation.save()
+    change_settings(house.organisation, by=None, now=NOW, return_address="bounce@lantern.example")
     address = house.people(1)[0]
     house.route(server)
     campaign = house.released()

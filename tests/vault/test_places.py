@@ -11,6 +11,7 @@ import pytest
 from django.apps import apps
 from django.db.models import BinaryField
 
+from samizdat.accounts.actions import change_settings
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.campaigns import approving, brand, seeds
@@ -106,6 +107,7 @@ def _more(here: House) -> None:
         questions.answer(here.question(), NOW)
     for number in range(2):
         audience.add_piece(here.import_run, 0, number, b"address\n")
+    change_settings(organisation, by=None, now=NOW, return_address="back@lantern.example")
     seeds.keep(organisation, ["seed@lantern.example"], now=NOW, by=admin)
     brand.keep(organisation, brand.USUAL, by=admin, now=NOW)
     approving.agree(here.campaign, here.campaign.version, by=admin, now=NOW)

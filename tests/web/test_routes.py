@@ -41,12 +41,6 @@ def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], u
     assert form.url() == url
 
 
-@pytest.fixture
-def unguarded(here: House) -> None:
-    """Before anybody is on a list an admin changes routes alone; afterwards: tests/delivery/test_guarding.py."""
-    type(here.organisation).objects.update(next_number=1)
-
-
 @pytest.mark.usefixtures("unguarded")
 def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, desk: Desk) -> None:
     client = desk("admin")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import plugs, saying
+from samizdat.accounts import grants
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns.languages import slug_of
@@ -147,12 +148,14 @@ def _version(edition: Edition, keys: OrganisationKeys, variant: int) -> tuple[Co
 def place_of(edition: Edition, details: Any, language: str = "") -> Place:
     """details and language: of one of its versions."""
     organisation = edition.organisation
+    # Not from their columns: whoever writes the database would have bounces, which name readers, sent to themselves.
+    kept = grants.kept_settings(organisation) or {}
     return Place(
-        public_url=organisation.public_url.rstrip("/"),
+        public_url=kept.get("public_url", organisation.public_url).rstrip("/"),
         message_id_domain=edition.message_id_domain,
         from_email=address.normalise(details["from_email"]),
-        return_address=organisation.return_address,
-        leave_mailbox=organisation.leave_mailbox,
+        return_address=kept.get("return_address", ""),
+        leave_mailbox=kept.get("leave_mailbox", ""),
         archive_slug=slug_of(edition, language),
         language=language.partition("-")[0],
     )
