@@ -484,14 +484,14 @@ def person_ls() -> None:
 @common
 def serve(port: int, public_port: int, host: str) -> None:
     """Run everything: desk, public pages, worker and sender in one tree. Ctrl-C stops it."""
-    opening.open_house(logs=True)
+    opening.load_django(logs=True)
     from samizdat.worker.supervisor import serve as run
 
     def ready(desk: str, public: str) -> None:
         _desk_file().write_text(desk, "utf-8")
         say({"desk": desk, "public": public}, f"The desk is at {desk}", f"Public pages are at {public}")
 
-    click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note))
+    click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note, opened=_open))
 
 
 @click.group(invoke_without_command=True)
@@ -501,10 +501,14 @@ def worker(senders: int | None) -> None:
     """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
     if click.get_current_context().invoked_subcommand:
         return
-    opening.open_house(logs=True)
+    opening.load_django(logs=True)
     from samizdat.worker.supervisor import work
 
-    click.get_current_context().exit(work(senders=senders))
+    click.get_current_context().exit(work(senders=senders, opened=_open))
+
+
+def _open() -> None:
+    opening.open_house(logs=True)
 
 
 @worker.command("ls")

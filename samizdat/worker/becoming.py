@@ -81,6 +81,8 @@ def become(users: Users) -> "Starter | None":
     """From here on we are who the data belong to. Returns who starts the public process where that is somebody else.
     Errors: CannotServe."""
     folder = data_folder()
+    if not folder.exists():
+        return None  # Whoever opens it says so.
     owner = users.become.pw_uid if users.become else os.geteuid()
     if users.become and folder.stat().st_uid != owner:
         raise CannotServe(

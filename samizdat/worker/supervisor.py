@@ -84,10 +84,12 @@ def serve(
     *,
     ready: Callable[[str, str], object] = _print_places,
     note: Say = _print_note,
+    opened: Callable[[], object] = lambda: None,
 ) -> int:
     """Everything, until TERM or INT: exit code 0. Errors: CannotServe, VaultError; then nothing was started.
 
-    Django is set up and the schema is checked by the caller. ready(desk, public) is told where both listen.
+    Django is set up by the caller. `opened` looks at the schema and opens the keys, as the user that we are from then
+    on: PostgreSQL may let that one in and root not. ready(desk, public) is told where both listen.
     """
     users = becoming.users(pages=True)
     with contextlib.ExitStack() as stack:
@@ -95,6 +97,7 @@ def serve(
         if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
             sockets = [stack.enter_context(listening(host, one)) for one in (port, public_port)]
         starter = becoming.become(users)
+        opened()
         source = stack.enter_context(_the_house())
         desk, public = sockets or [stack.enter_context(listening(host, one)) for one in (port, public_port)]
         children = [
@@ -108,9 +111,10 @@ def serve(
         return Supervisor(children, source).run()
 
 
-def work(senders: int | None = None) -> int:
+def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: None) -> int:
     """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
     becoming.become(becoming.users(pages=False))
+    opened()
     with _the_house() as source:
         return Supervisor(_background(senders), source).run()
 

@@ -181,6 +181,20 @@ def test_no_process_leaves_its_memory_on_the_disk_and_public_pages_start_nothing
         assert held == (role in ("desk", "public")), role
 
 
+def test_no_database_is_opened_before_serve_is_who_it_becomes(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def opened() -> None:
+        order.append("opened")
+        raise supervisor.CannotServe("That was all.")
+
+    monkeypatch.setattr(supervisor.becoming, "become", lambda users: order.append("became"))
+    for begin in (supervisor.serve, supervisor.work):
+        with pytest.raises(supervisor.CannotServe):
+            begin(opened=opened)
+    assert order == ["became", "opened"] * 2
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="root alone may lock whatever its limit")
 @pytest.mark.parametrize("limit", [resource.RLIM_INFINITY, 8 * 1024 * 1024])
 def test_the_memory_with_the_instance_key_is_locked_where_no_limit_keeps_it_from_growing(limit: int) -> None:
