@@ -7,6 +7,7 @@ from pathlib import Path
 from samizdat.delivery.actions import add_route, release
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Route
+from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House
 from tests.delivery.test_sending import books_balance
 from tests.http_server import STALL, Reply, ScriptedApi
@@ -40,6 +41,27 @@ def test_a_letter_goes_on_by_the_next_kind_of_route_and_everybody_gets_it_once(
     assert states["local"] == ("dead", "command_failed")
     assert states["relay"][0] == "live"
     books_balance(campaign)
+
+
+def test_no_letter_reaches_a_server_that_a_stolen_session_added_or_led_a_route_to(
+    house: House, server: ScriptedServer
+) -> None:
+    from samizdat.accounts import actions as accounts
+    from samizdat.accounts.models import Organisation
+    from samizdat.delivery.actions import change_route
+
+    now = datetime.now(UTC)
+    addresses = house.people(60)
+    Organisation.objects.update(next_number=5001)
+    vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    accounts.give_role(vera, house.organisation, "admin", by=None, now=now)
+    relay = house.route(server, "relay", priority=5)
+    with ScriptedServer() as evil:
+        add_route(house.organisation, "evil", evil.url, now=now, by=vera, priority=1)
+        change_route(relay, now=now, by=vera, url=evil.url)
+        ended = run_campaign(house.released().pk, 60)
+        assert (ended["accepted"], evil.connected) == (60, 0)
+    assert server.counts() == dict.fromkeys(addresses, 1)
 
 
 def test_what_was_handed_over_without_an_answer_stays_unsure_and_goes_by_no_other_route(
