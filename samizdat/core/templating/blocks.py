@@ -53,7 +53,7 @@ class Read:
 
 def read(source: str) -> Read | None:
     """None where not one word of it would be in a block of its own. Cost: 0.5 ms for 1,000 characters."""
-    if _NEVER.search(source) or not source.strip():
+    if _NEVER.search(source) or not source.strip() or cleaning.nesting(source) > cleaning.MAX_NESTING:
         return None
     page = cleaning.clean(_TAG_IN_COMMENT.sub(r"\1", source), outlook=False)
     if "<table" in page and _EDGE.search(page):

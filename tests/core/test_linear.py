@@ -1,0 +1,96 @@
+"""Whole readers take as long as their text is: what makes one go back and forth is found by its cost, not by a limit.
+
+Patterns by themselves are test_patterns.py's. Here each reader gets texts that open and never close what it reads, and
+four times as much of the same. What goes over the text once takes four times as long, what goes back sixteen times; the
+processor's own seconds are compared, the quickest of some tries, so that a busy machine makes none of it slow.
+"""
+
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from samizdat.core.document.markdown import from_markdown
+from samizdat.core.document.reading import BadDocument, parse
+from samizdat.core.letter import Content, render, stylesheet
+from samizdat.core.templating import TemplateRefused, take
+from samizdat.core.templating.blocks import read
+from samizdat.importers import text as texts
+from samizdat.importers.base import ImportFailed
+
+Reader = Callable[[str], object]
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+SMALL, TIMES = 8_000, 4
+STEEP = 10.0  # Between once over the text (4) and back and forth over it (16).
+LEAST = 0.01  # Seconds; less is told by chance.
+TRIES = 3
+REFUSED = (TemplateRefused, BadDocument, ImportFailed)
+
+
+def letter(form: str) -> Reader:
+    facts = {"subject": "x", "from_name": "x", "from_address": "ada@post.example", "format": form}
+    return lambda text: render(Content(body=text, **facts), now=NOW)  # type: ignore[arg-type]
+
+
+# What is opened again and again and never closed.
+MARKDOWN = (
+    "![", "[a](", "[a][", "**a ", "_a*", "`", "> ", "- a\n", "|a", "~~a", "&", "https://a.b ", "[a]: b\n",
+)  # fmt: skip
+MARKUP = ("<a ", "<b>", "<div>", "</p>", "<!--", "<p style='", '<a href="', "<style>a{", "<td>", "&")
+TAGS = ("*|", "*|IF:A|*", "{{ a", "{% if A %}")
+READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {
+    "a letter in Markdown": (letter("markdown"), (*MARKDOWN, *TAGS)),
+    "a letter in HTML": (letter("html"), (*MARKUP, *TAGS)),
+    "Markdown as blocks": (from_markdown, MARKDOWN),
+    "HTML as blocks": (read, MARKUP),
+    "a template": (lambda text: take(f"<table><tr><td>{text}".encode()), (*MARKUP, *TAGS)),
+    "a document of blocks": (parse, ("[", '{"a":', '"')),
+    "a style sheet": (stylesheet.read, ("a{", "@media a{", "/*", '"', "(", "a:b;", "a{}")),
+    "a table": (lambda text: texts.glance(text.encode(), whole=True), ('"', ",", "a,b\n", "\n", "|a", '[{"a":')),
+}
+
+
+def seconds(reader: Reader, text: str) -> float:
+    began = time.process_time()
+    with contextlib.suppress(*REFUSED):
+        reader(text)
+    return time.process_time() - began
+
+
+def steep(reader: Reader, pump: str) -> bool:
+    """Whether each try says that four times the text takes far more than four times as long."""
+    small, large = pump * (SMALL // len(pump)), pump * (SMALL * TIMES // len(pump))
+    for _try in range(TRIES):
+        took = seconds(reader, large)
+        if took <= STEEP * LEAST or took <= STEEP * seconds(reader, small):
+            return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def no_garbage() -> Iterator[None]:
+    """Looking for garbage takes longer the more there is of everything else."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_takes_as_long_as_its_text_is(name: str) -> None:
+    reader, pumps = READERS[name]
+    assert [pump for pump in pumps if steep(reader, pump)] == []
+
+
+def test_a_reader_that_goes_back_and_forth_would_be_found() -> None:
+    def back_and_forth(text: str) -> int:
+        return sum(1 for _sign in range(len(text) ** 2 // 100))
+
+    assert steep(back_and_forth, "[") and not steep(lambda text: text.split("["), "[")
+
+
+@pytest.mark.parametrize("pump", ["<b>", "<ul><li>"])
+def test_elements_inside_of_elements_without_end_are_no_blocks(pump: str) -> None:
+    assert read(pump * 3_000) is None
