@@ -229,6 +229,15 @@ def test_with_another_password_it_makes_an_account_that_opens_nothing_of_the_fir
 
 
 @pytest.mark.django_db
+def test_a_password_copied_from_another_account_at_the_address_opens_nothing(clara: Person, bell: Any) -> None:
+    """They share a salt: whoever writes the database may have made the other one themselves."""
+    probe = _accept(bell, OTHER)
+    Person.objects.filter(pk=clara.pk).update(password=probe.password)
+    Person.objects.filter(pk=probe.pk).update(is_active=False)
+    assert _sign_in(OTHER) is None
+
+
+@pytest.mark.django_db
 def test_what_is_counted_at_an_invitation_is_the_same_with_and_without_an_account(clara: Person, bell: Any) -> None:
     for email in (EMAIL, "nobody@lantern.example"):
         _accept(bell, OTHER, email)
