@@ -5,6 +5,7 @@ request is here, and given back before the answer goes to the visitor: who sends
 """
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 import threading
@@ -155,18 +156,41 @@ class Threads:
         self._count = count
         self._begun: dict[int, float] = {}  # When each thread that works began what it does.
         self._given = 0  # Requests that wait for a thread or have one.
+        self._strangers = asyncio.Semaphore(max(1, count // 2))
+        self._waiting = 0  # Of strangers, until they may have a thread.
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
-    async def answer(self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive) -> None:
-        """Has a request answered. Errors: Busy."""
-        if self._given >= self._count + MOST_WAITING:
+    async def answer(
+        self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive, *, known: bool = True
+    ) -> None:
+        """Has a request answered. Whoever is not known gets half of the threads, so however many of them ask, the
+        others find one. Errors: Busy."""
+        if self._is_full(known):
             raise Busy
         context = contextvars.copy_context()
-        answer = await self.run(context.run, Answer, wsgi, asked)
+        async with contextlib.nullcontext() if known else self._turn():
+            answer = await self.run(context.run, Answer, wsgi, asked)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
         if not answer.whole:
             await self._rest(context, answer, send, receive)
+
+    def _is_full(self, known: bool) -> bool:
+        if known:
+            return self._given >= self._count + MOST_WAITING
+        return self._strangers.locked() and self._waiting >= MOST_WAITING
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        try:
+            await self._strangers.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._strangers.release()
 
     async def _rest(self, context: contextvars.Context, answer: Answer, send: Send, receive: Receive) -> None:
         """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that

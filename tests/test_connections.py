@@ -11,7 +11,7 @@ import pytest
 
 from samizdat import asgi, connections
 from samizdat.public.asgi import Public
-from samizdat.web.asgi import STRANGERS, Desk
+from samizdat.web.asgi import PERSON, STRANGERS, Desk
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
 
@@ -85,6 +85,24 @@ def test_no_more_are_closed_than_make_room(made: Made, monkeypatch: pytest.Monke
         until(lambda: sum(map(is_cut, held)) >= 300)
         assert page(port, "/") == 200
         assert sum(map(is_cut, held)) <= 320, "a tenth of them at a time"
+
+
+def test_whoever_is_signed_in_finds_a_thread_however_many_strangers_ask() -> None:
+    going_on = threading.Event()
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if "desk=clara" in asked.get("HTTP_COOKIE", ""):
+            asked[PERSON] = True
+        else:
+            going_on.wait(60)
+        return wsgi(asked, start)
+
+    with listening(Desk(answered, threads=2, knows=lambda _asked: False)) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        assert page(port, "/", cookie="desk=clara") == 200, "known from now on"
+        stack.enter_context(holding(port, 100, asked_for(HERE, "/")))
+        for _ in range(3):
+            assert page(port, "/", cookie="desk=clara") == 200
 
 
 def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:

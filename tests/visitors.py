@@ -62,11 +62,11 @@ def asked_for(host: str, path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
-def page(port: int, path: str, host: str = "127.0.0.1") -> int:
+def page(port: int, path: str, host: str = "127.0.0.1", cookie: str = "") -> int:
     """What another visitor is answered."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENT)
     try:
-        connection.request("GET", path, headers={"Host": host})
+        connection.request("GET", path, headers={"Host": host, "Cookie": cookie})
         answer = connection.getresponse()
         answer.read()
         return answer.status

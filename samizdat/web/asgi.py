@@ -9,6 +9,7 @@ The address that a request came from is never handed over (threat model, T3): no
 
 import asyncio
 import contextlib
+import hashlib
 import io
 import os
 import warnings
@@ -88,6 +89,40 @@ def signed_in(asked: dict[str, Any]) -> bool:
         close_old_connections()
 
 
+# What the middleware leaves in the environment of a request of somebody who is signed in.
+PERSON = "samizdat.person"
+
+
+class Seen:
+    """Sessions of people who were signed in when they last asked. In memory alone, by a hash whose key dies with the
+    process: to look a session up takes a thread, which is what strangers may be holding."""
+
+    MOST = 5_000
+
+    def __init__(self) -> None:
+        self._key = os.urandom(16)
+        self._marks: dict[bytes, None] = {}
+
+    def knows(self, asked: dict[str, Any]) -> bool:
+        return self._mark(asked) in self._marks
+
+    def note(self, asked: dict[str, Any]) -> None:
+        """Once it was answered."""
+        mark = self._mark(asked)
+        self._marks.pop(mark, None)
+        if asked.get(PERSON):
+            self._marks[mark] = None
+            if len(self._marks) > self.MOST:
+                del self._marks[next(iter(self._marks))]
+
+    def _mark(self, asked: dict[str, Any]) -> bytes:
+        from django.conf import settings
+        from django.http import parse_cookie
+
+        session = parse_cookie(asked.get("HTTP_COOKIE", "")).get(settings.SESSION_COOKIE_NAME, "")
+        return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
+
+
 class Desk:
     """An ASGI application around a WSGI one. knows: whether a request may send more than strangers."""
 
@@ -104,6 +139,7 @@ class Desk:
         self._folder = data_folder()
         self._strangers, self._people = Allowance(*STRANGERS), Allowance(*PEOPLE)
         self._threads = asgi.Threads(threads, "desk")
+        self._seen = Seen()
 
     @property
     def moves(self) -> bool:
@@ -133,7 +169,9 @@ class Desk:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive)
+                known = self._seen.knows(asked)
+                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, known=known)
+                self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
             except (asgi.Busy, NoRoom):

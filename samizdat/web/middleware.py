@@ -18,6 +18,7 @@ from samizdat.accounts import queries
 from samizdat.accounts.models import Organisation
 from samizdat.logs import where_it_broke
 from samizdat.web import signed_out
+from samizdat.web.asgi import PERSON
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class DeskMiddleware:
         user = request.user
         if user.is_authenticated:
             request.person = user
+            request.environ[PERSON] = True
             translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language()
         try:
