@@ -105,5 +105,5 @@ def test_logs_can_be_json_lines_and_still_name_nobody(
     (line,) = capsys.readouterr().err.splitlines()
     said = json.loads(line)
     assert said["level"] == "warning" and said["logger"] == "samizdat.sender"
-    assert said["message"] == "The relay refused [address]\nfrom [ip]"
+    assert said["message"] == "The relay refused [address] from [ip]"
     assert set(said) == {"time", "level", "logger", "message", "process"}
