@@ -192,6 +192,7 @@ class ScriptedServer:
         self.host = host
         self.port = port
         self.keep_content = keep_content
+        self.died_behind: list[str] = []  # Recipients of what it took before it hung up (dies_behind_dot).
         self.rules: list[Rule] = []
         self.messages: list[Caught] = []
         self.commands: list[str] = []
@@ -555,6 +556,7 @@ class Session:
         if keeps:
             self.take(content)
         if server.dies_behind_dot and self.reader._buffer:  # type: ignore[attr-defined]
+            server.died_behind.extend(self.recipients)
             raise HungUp
         await self.give(answer if answer is not None else "250 2.0.0 Ok: queued as 4Zq1xN0abcz9", None)
         self.reset()

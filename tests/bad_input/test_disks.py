@@ -76,7 +76,7 @@ def test_nothing_is_sent_when_the_journal_finds_no_room(cramped: tuple[House, Sm
     number = draft(house, LIST)
     house.say("campaign", "send", number)
     disk.fill()
-    stuck = house("campaign", "send", number, "--wait", "--wait-limit", "8", timeout=40)
+    stuck = house("campaign", "send", number, "--wait", "--wait-limit", "60", timeout=120)
     assert stuck.code == 1
     assert disk.says in stuck.err.strip().splitlines()[-1], stuck.err
     assert not list((house.folder / "out").iterdir())

@@ -1,6 +1,7 @@
 """A sender in a process of its own, to be killed: python -m tests.delivery.child DATABASE SETTINGS.
 
-SETTINGS is JSON: {"gate": DATABASE}; {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS.
+SETTINGS is JSON: {"gate": DATABASE}; {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS;
+{"die": [name, calls, true]} counts only the calls that are about a message for a person to settle.
 """
 
 import importlib
@@ -33,7 +34,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(step: str, calls: int, end: Callable[[], None] = die) -> None:
+def arm(step: str, calls: int, held: bool = False, end: Callable[[], None] = die) -> None:
     """The process kills itself at the given call of a step."""
     place, name, when = STEPS[step]
     module, _, kind = place.partition(":")
@@ -43,7 +44,7 @@ def arm(step: str, calls: int, end: Callable[[], None] = die) -> None:
     left = [calls]
 
     def deadly(*arguments: Any, **named: Any) -> Any:
-        left[0] -= 1
+        left[0] -= not held or any(result.held for result in arguments[0])
         if left[0] == 0 and when == "before":
             end()
         result = genuine(*arguments, **named)
