@@ -297,6 +297,8 @@ def remove_person(
             return changes.ask(organisation, "removal", {}, about=person.id, now=now, by=by)
         Membership.objects.filter(person=person, organisation=organisation).delete()
         Session.objects.filter(person=person).delete()
+        # A role that was asked for before would bring them back tomorrow.
+        changes.stop_about(organisation, "role", person.id, now=now, by=by)
         record("person.removed", organisation, now=now, by=by, about=person.id)
     return None
 

@@ -33,6 +33,7 @@ def lock(person: Person, organisation: Organisation, *, by: Person | None, now: 
             _keep_another(organisation, person, by, now)
         grants.lock(row, now)
         Session.objects.filter(person=person).delete()
+        changes.stop_about(organisation, "role", person.pk, now=now, by=by)
         record(LOCKED, organisation, now=now, by=by, about=person.pk)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts import actions, changes, people
+from samizdat.accounts import actions, changes, locking, people
 from samizdat.accounts.changes import ChangeRefused
 from samizdat.accounts.errors import InvitationGone, InvitationWaits
 from samizdat.accounts.models import Membership, Organisation, PendingChange, Person
@@ -64,6 +64,17 @@ def test_an_admin_makes_no_admin_alone_and_removes_and_demotes_no_other(
     assert actions.remove_person(zoya, house, by=vera, now=NOW)
     assert (_role(clara), _role(zoya)) == ("editor", "admin")
     assert [row.kind for row in changes.waiting(house)] == ["role", "role", "removal"]
+
+
+@pytest.mark.parametrize("sent_away", [actions.remove_person, locking.lock])
+def test_whoever_was_sent_away_does_not_come_back_by_a_role_that_was_asked_for_before(
+    house: Any, vera: Person, zoya: Person, clara: Person, sent_away: Any
+) -> None:
+    actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    sent_away(clara, house, by=zoya, now=NOW + MINUTE)
+    assert _only().state == "stopped"
+    changes.wait(NOW + 2 * DAY, 2 * DAY)
+    assert not Membership.objects.filter(person=clara, role="admin").exists()
 
 
 def test_what_takes_power_from_nobody_else_waits_for_nobody(
