@@ -335,6 +335,8 @@ class RouteRun:
             return
         if isinstance(outcome, Unsure):
             self._note(item, news, answer, code, ledger.FOR_PERSON * 60 if outcome.for_person else 0)
+            if outcome.for_person:
+                self._journal.flush()  # At once: killed before the turn ends, it would be sent again.
             self.lane.book(item, news, answer, code, self.id, held=outcome.for_person)
             return
         self._note(item, news, answer, code, wait)
