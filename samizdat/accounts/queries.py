@@ -25,8 +25,8 @@ def organisations_of(person: Person) -> list[Organisation]:
 
 
 def membership(person: Person, slug: str) -> Membership | None:
-    """Her role in the organisation of that slug; None when she has none or is locked, so that a foreign one looks like
-    none."""
+    """Their role in the organisation of that slug; None where they have none or are locked, so that a foreign one looks
+    like none."""
     rows = Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug, locked=None)
     row = rows.first()
     return row if row is not None and grants.holds(row) else None
