@@ -18,10 +18,11 @@ URL = "https://paper.example/flood"
 
 
 def long_subscribed(count: int) -> None:
-    """So many of the readers have been so for thirty days."""
-    day = (hours.now() - timedelta(days=30)).date()
+    """So many of the readers have been so for thirty days, all others since today."""
+    today = hours.now().date()
+    Subscription.objects.update(since=today)
     rows = list(Subscription.objects.order_by("subscriber").values_list("subscriber", flat=True)[:count])
-    Subscription.objects.filter(subscriber__in=rows).update(since=day)
+    Subscription.objects.filter(subscriber__in=rows).update(since=today - timedelta(days=30))
 
 
 def released(house: House, **how: Any) -> Campaign:
