@@ -6,9 +6,11 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from samizdat import sandbox
 from samizdat.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +52,30 @@ def command(module: str, *words: str) -> list[str]:
 
 def reader(module: str) -> subprocess.Popen[bytes]:
     """A process that works on what strangers wrote: it is asked on standard input and answers on standard output."""
-    return subprocess.Popen(command(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=bare_environment())
+    with no_terminal() as errors:
+        return subprocess.Popen(
+            command(module),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=bare_environment(),
+            start_new_session=True,
+        )
+
+
+@contextlib.contextmanager
+def no_terminal() -> Iterator[int | None]:
+    """Where a process of ours writes errors to, as in Popen(stderr=). Of a terminal it gets no more than that, beside a
+    session of its own: else it reads what is typed there, and types."""
+    try:
+        found = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY) if os.isatty(2) else None
+    except OSError:
+        found = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield found
+    finally:
+        if found is not None:
+            os.close(found)
 
 
 def begin_reading() -> BinaryIO:
@@ -60,6 +85,7 @@ def begin_reading() -> BinaryIO:
     os.dup2(2, 1)
     close_memory()
     keep_privileges_low()
+    sandbox.read_only_program()
     return out
 
 
@@ -97,6 +123,14 @@ def close_memory() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def limit(kind: int, most: int) -> None:
+    """Of this process and all that it starts, for good; one that is lower already stays."""
+    with contextlib.suppress(ValueError, OSError):
+        allowed = resource.getrlimit(kind)[1]
+        most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(kind, (most, most))
 
 
 def lock_memory() -> None:

@@ -51,7 +51,23 @@ def _all_signs() -> Iterator[Sign]:
     yield from _spelling()
     yield from _words()
     yield from _organisations()
+    yield from _processes()
     yield from _public_process()
+
+
+def _processes() -> Iterator[Sign]:
+    """What the running `serve` cannot start."""
+    from samizdat.options import data_folder
+    from samizdat.vault.errors import KeyRefused
+    from samizdat.vault.keyserver import SocketSource
+
+    running = SocketSource.running(data_folder())
+    try:
+        troubles = running.troubles() if running else {}
+    except KeyRefused:  # It has just ended.
+        return
+    for role, sentence in troubles.items():
+        yield Sign("red", "public pages" if role == "public" else f"process {role}", sentence)
 
 
 def _folder() -> Iterator[Sign]:

@@ -23,6 +23,7 @@ from samizdat.gate.models import Place
 from samizdat.logs import where_it_broke
 from samizdat.public.answers import host_of, takes
 from samizdat.public.sealing import put
+from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.public")
 
@@ -77,7 +78,7 @@ class Tally:
         for (uid, day), counts in boxes.items():
             try:
                 _drop(uid, day, counts)
-            except DatabaseError as error:
+            except (DatabaseError, VaultError) as error:
                 log.error("Presses of links could not be put down, and are tried again: %s", where_it_broke(error))
                 with self._lock:
                     self._sums.update({(uid, day, code): count for code, count in counts.items()})

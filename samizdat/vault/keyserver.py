@@ -1,11 +1,13 @@
 """The supervisor's side and the children's side of asking for keys.
 
 One JSON object a line each way. Over the pair of sockets a child is born with, its role decides what it gets;
-over the socket in the data folder (0600, same user) commands get what the desk gets.
+over the socket in the data folder (0600, same user) commands get what the desk gets, once they have shown the secret
+that lies beside it. A process of ours that reads strangers' files is of the same user and can read no file there.
 """
 
 import base64
 import contextlib
+import hmac
 import json
 import os
 import socket
@@ -17,11 +19,12 @@ from typing import Any
 from django.db import connections
 
 from samizdat.gate.actions import take_in
+from samizdat.gate.room import NoRoom, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
 from samizdat.vault.source import InstanceSource
 
-SOCKET_NAME = "keys.sock"
+SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
 # Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, which has 64 KB at the most.
 MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
@@ -46,19 +49,29 @@ def _pack(data: bytes) -> str:
 
 
 class KeyServer:
-    """Answers children and commands. `reader_links()` gives the public process its leave keys, and those alone."""
+    """Answers children and commands. `reader_links()` gives the public process its leave keys, and those alone;
+    `troubles()` tells commands which processes do not run, and why."""
 
-    def __init__(self, source: InstanceSource, reader_links: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        source: InstanceSource,
+        reader_links: Callable[[], list[dict[str, Any]]],
+        troubles: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         self._source = source
         self._reader_links = reader_links
+        self._troubles = troubles
+        self._room = Room()
 
     def serve(self, connection: socket.socket, role: str) -> None:
         threading.Thread(target=self._talk, args=(connection, role), daemon=True).start()
 
     def listen(self, folder: Path) -> None:
         path = folder / SOCKET_NAME
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        stop_listening(folder)
+        secret = os.urandom(32).hex().encode() + b"\n"
+        with open(os.open(folder / SECRET_NAME, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(secret)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # Bound under a private umask: between bind and chmod nobody else may connect.
         before = os.umask(0o177)
@@ -67,18 +80,21 @@ class KeyServer:
         finally:
             os.umask(before)
         listener.listen(16)
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        threading.Thread(target=self._accept, args=(listener, secret), daemon=True).start()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, secret: bytes) -> None:
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            self.serve(connection, "desk")
+            threading.Thread(target=self._talk, args=(connection, "desk", secret), daemon=True).start()
 
-    def _talk(self, connection: socket.socket, role: str) -> None:
+    def _talk(self, connection: socket.socket, role: str, secret: bytes = b"") -> None:
+        """secret: what has to be said first of all."""
         with connection, connection.makefile("rwb") as stream:
+            if secret and not hmac.compare_digest(stream.readline(len(secret)), secret):
+                return
             # A child that was taken may send gigabytes without an end of line, or stop in the middle of one.
             most = MOST_HANDED_IN if role == "public" else MOST_ASKED
             try:
@@ -101,21 +117,31 @@ class KeyServer:
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
             if "box" in ask and role == "public":
-                return {"in": _hand_in(ask)}
+                return {"in": self._hand_in(ask)}
+            if "troubles" in ask and role == "desk":
+                return {"troubles": self._troubles()}
             return {"error": f"The {role} process may not have this key."}
-        except VaultError as error:
+        except (VaultError, NoRoom) as error:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
 
+    def _hand_in(self, ask: dict[str, Any]) -> bool:
+        """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the
+        gate. Errors: NoRoom, and any of what its tables do not take."""
+        if connections["gate"].vendor != "sqlite":
+            raise KeyRefused("On PostgreSQL the public process has a role of its own.")
+        mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None
+        place, box, kind = bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"])
+        self._room.take(place, kind, len(box))
+        return take_in(place, box, kind, mark)
 
-def _hand_in(ask: dict[str, Any]) -> bool:
-    """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the gate.
-    Errors: any, of what its tables do not take."""
-    if connections["gate"].vendor != "sqlite":
-        raise KeyRefused("On PostgreSQL the public process has a role of its own.")
-    mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None
-    return take_in(bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"]), mark)
+
+def stop_listening(folder: Path) -> None:
+    """What is left there by whoever served before."""
+    for name in (SOCKET_NAME, SECRET_NAME):
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).unlink()
 
 
 def _short(path: Path) -> str:
@@ -145,7 +171,9 @@ class SocketSource:
             return None
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            secret = (folder / SECRET_NAME).read_bytes()
             connection.connect(_short(path))
+            connection.sendall(secret)
         except OSError:
             return None  # Left by a supervisor that was killed: the command opens the key file itself.
         return cls(connection)
@@ -174,6 +202,10 @@ class SocketSource:
     def links(self) -> list[dict[str, Any]]:
         """For the public process: [{"organisation": hex uid, "number": …, "keys": {purpose: base64}}]."""
         return self._ask({"links": True})["links"]
+
+    def troubles(self) -> dict[str, str]:
+        """For commands: role -> why its process does not run."""
+        return self._ask({"troubles": True})["troubles"]
 
     def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
         """For the public process: as gate.actions.take_in."""

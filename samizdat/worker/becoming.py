@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from django.utils.translation import gettext as _
 from samizdat import processes
 from samizdat.gate import file
 from samizdat.options import data_folder, option
+from samizdat.worker import relaying
 
 # Seconds that the one who starts the public process has to answer, and to start.
-PATIENCE, FIRST_PATIENCE = 10.0, 60.0
+PATIENCE, FIRST_PATIENCE, LAST_PATIENCE = 10.0, 60.0, 2.0
 
 
 class CannotServe(Exception):
@@ -31,7 +33,7 @@ class CannotServe(Exception):
 
 
 class StarterGone(Exception):
-    """The public process can be started no more."""
+    """Who starts the public process is gone. The text is for the log and for `doctor`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def _known(name: str) -> pwd.struct_passwd:
         ) from None
 
 
-def become(users: Users) -> "Starter | None":
+def become(users: Users) -> "Starters | None":
     """From here on we are who the data belong to. Returns who starts the public process where that is somebody else.
     Errors: CannotServe."""
     folder = data_folder()
@@ -94,7 +96,7 @@ def become(users: Users) -> "Starter | None":
         connections.close_all()
         os.umask(0o077)
         _open_to(folder, users.public.pw_gid if users.public else None)
-    starter = Starter(users.public) if users.public else None
+    starter = Starters(users.public) if users.public else None
     if users.become:
         connections.close_all()  # What is opened from here on is the new user's.
         os.environ |= {"HOME": users.become.pw_dir, "USER": users.become.pw_name, "LOGNAME": users.become.pw_name}
@@ -122,6 +124,33 @@ def _open_to(folder: Path, group: int | None) -> None:
         path.chmod(file.mode_in(folder) if gate else stat.S_IMODE(path.stat().st_mode) & 0o700)
 
 
+class Starters:
+    """Those that can start the public process, one after the other: no more can be made once we are root no more."""
+
+    # One that the kernel ends when memory runs out is no reason to stop.
+    COUNT = 2
+
+    def __init__(self, user: pwd.struct_passwd) -> None:
+        self._left = [Starter(user) for _number in range(self.COUNT)]
+
+    def check(self) -> None:
+        for starter in self._left:
+            starter.check()
+
+    def start(self, environment: dict[str, str], files: tuple[int, ...]) -> "Started":
+        """Errors: StarterGone, once no one is left, and OSError where the system gives no process."""
+        while self._left:
+            try:
+                return self._left[0].start(environment, files)
+            except StarterGone:
+                self._left.pop(0)
+        raise StarterGone(_GONE)
+
+    def end(self) -> None:
+        while self._left:
+            self._left.pop().end()
+
+
 class Starter:
     """The process that starts the public one (worker/starter.py), as the supervisor sees it."""
 
@@ -130,19 +159,30 @@ class Starter:
         self._gate = "" if connection.vendor == "postgresql" else str(data_folder() / "gate.sqlite3")
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._line.settimeout(FIRST_PATIENCE)
-        with theirs:
+        life, self._life = os.pipe()
+        self._said, says = os.pipe()
+        try:
             self._process = subprocess.Popen(
-                processes.command("samizdat.worker.starter", str(theirs.fileno()), self._gate),
+                processes.command("samizdat.worker.starter", str(theirs.fileno()), str(life), self._gate),
                 env=processes.public_environment(),
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), life],
                 stdin=subprocess.DEVNULL,
+                # No terminal of ours, to type into or to write its own signs on, and no session that has one.
+                stdout=says,
+                stderr=says,
+                start_new_session=True,
                 user=user.pw_uid,
                 group=user.pw_gid,
                 extra_groups=[],
             )
+        finally:
+            theirs.close()
+            os.close(life)
+            os.close(says)
 
     def check(self) -> None:
         """Errors: CannotServe, where it may not read what it needs."""
+        threading.Thread(target=relaying.relay, args=(self._said,), daemon=True).start()
         try:
             reads = self._hear().get("reads", False)
         except StarterGone:
@@ -158,14 +198,30 @@ class Starter:
             )
 
     def start(self, environment: dict[str, str], files: tuple[int, ...]) -> "Started":
-        return Started(self, int(self.ask({"environment": environment}, files).get("pid", 0)))
+        """Errors: StarterGone, and OSError where the system gives no process."""
+        answer = self.ask({"environment": environment}, files)
+        if failed := answer.get("failed"):
+            raise OSError(int(failed), os.strerror(int(failed)))
+        return Started(self, int(answer.get("pid", 0)))
 
     def ask(self, what: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
         try:
             socket.send_fds(self._line, [json.dumps(what).encode()], files)
         except OSError as error:
-            raise StarterGone(_GONE) from error
+            self.end()
+            raise StarterGone(_LOST) from error
         return self._hear()
+
+    def hurry(self) -> None:
+        """From now on it has little time: everything ends."""
+        self._line.settimeout(LAST_PATIENCE)
+
+    def end(self) -> None:
+        """However it hangs, and with it the public process."""
+        self._line.close()
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
 
     def _hear(self) -> dict[str, Any]:
         """Whoever has taken the public process may stop it, or answer in its place: not for long, and with no more."""
@@ -174,12 +230,16 @@ class Starter:
             if not isinstance(answer, dict):
                 raise ValueError
         except (OSError, ValueError) as error:
-            self._line.close()
-            raise StarterGone(_GONE) from error
+            self.end()
+            raise StarterGone(_LOST) from error
         return answer
 
 
-_GONE = "The process that starts the public one is gone. Everything stops, to be started anew."
+_LOST = "The process that starts the public pages was ended, or hangs. Another one takes its place if there is one."
+_GONE = (
+    "The public pages can't be started: both processes that start them were ended, or hang. Everything else goes on. "
+    "Somebody may have the public process in hand: look at that machine, then start serve again."
+)
 
 
 class Started:
@@ -193,6 +253,7 @@ class Started:
         return code if isinstance(code, int) else None
 
     def terminate(self) -> None:
+        self._starter.hurry()
         self._starter.ask({"signal": signal.SIGTERM})
 
     def kill(self) -> None:

@@ -20,6 +20,7 @@ from samizdat.accounts.models import Organisation
 from samizdat.core import link, seal
 from samizdat.delivery import jumps
 from samizdat.gate import actions as gate
+from samizdat.gate.room import KINDS
 from samizdat.logs import where_it_broke
 from samizdat.vault import house
 
@@ -46,11 +47,6 @@ class Said:
         return str(self.words.get("kind", ""))
 
 
-# What readers send; each kind is taken up by one of the loops.
-KINDS = (
-    *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
-    "pressed",
-)
 # Of a box that says itself that it is none of these.
 OTHER = "?"
 # Seconds that a box of a kind we do not know waits: while machines are upgraded one after the other, another worker may

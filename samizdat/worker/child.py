@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from samizdat import logs, processes
+from samizdat import logs, processes, sandbox
 
 PR_SET_PDEATHSIG = 1
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
@@ -28,9 +28,11 @@ def main(role: str, descriptor: int | None = None) -> int:
     processes.close_memory()
     if role in ("desk", "public"):
         processes.keep_privileges_low()
+    if role == "public":
+        sandbox.signal_own_alone()
     end_with_parent(role)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor sees to us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The supervisor sees to us.
     threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
     try:
         return {"desk": _serve, "public": _serve, "worker": _work, "sender": _send}[role](role, descriptor)

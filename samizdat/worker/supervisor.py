@@ -26,9 +26,9 @@ from samizdat.delivery.actions import fencing
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
 from samizdat.vault import house
-from samizdat.vault.keyserver import FD_VARIABLE, SOCKET_NAME, KeyServer
+from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
 from samizdat.worker import becoming
-from samizdat.worker.becoming import CannotServe, Started, Starter, StarterGone
+from samizdat.worker.becoming import CannotServe, Started, StarterGone, Starters
 from samizdat.worker.child import PULSE_VARIABLE
 from samizdat.worker.links import reader_links
 
@@ -38,6 +38,9 @@ LOCK_NAME = "serve.lock"
 
 # Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
 FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
+
+# Seconds between two starts from which on `doctor` calls it trouble: four ends in a row.
+TROUBLE = 4.0
 
 # Seconds without a sign of life after which a process that has given some is killed: it hangs. What a worker or sender
 # had in hand is in its journal, and the one that is started next reads it; desk and public pages have nothing in hand.
@@ -68,13 +71,15 @@ class Child:
     role: str
     descriptors: tuple[int, ...] = ()
     environment: dict[str, str] | None = None  # None: that of a process that holds keys.
-    starter: Starter | None = None  # Of one that runs as another user.
+    starter: Starters | None = None  # Of one that runs as another user.
     process: subprocess.Popen[bytes] | Started | None = None
     started: float = 0.0
     wait: float = FIRST_WAIT
     again: float = 0.0
     pulse: int = -1  # Our end of the pipe of its signs of life.
     heard: float | None = None  # When the last one came; None before the first.
+    keys: socket.socket | None = None  # Our end of the line over which it asks for keys.
+    trouble: str = ""  # Why it does not run, or not for long: a sentence.
 
 
 def serve(
@@ -138,8 +143,7 @@ def _the_house() -> Iterator[Any]:
     with _private_files(), _locked(folder):
         _close(folder)
         # Whoever served here is gone, for the lock is ours; so is its socket.
-        with contextlib.suppress(FileNotFoundError):
-            (folder / SOCKET_NAME).unlink()
+        stop_listening(folder)
         house.use(None)
         try:
             source = house.open_source()
@@ -147,8 +151,7 @@ def _the_house() -> Iterator[Any]:
             fencing.look(hours.asked())
             yield source
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                (folder / SOCKET_NAME).unlink()
+            stop_listening(folder)
             house.use(None)
 
 
@@ -302,9 +305,8 @@ class Supervisor:
 
     def __init__(self, children: list[Child], source: Any) -> None:
         self._children = children
-        self._keys = KeyServer(source, lambda: reader_links(source))
+        self._keys = KeyServer(source, lambda: reader_links(source), self.troubles)
         self._stopping = False
-        self._code = 0
 
     def run(self) -> int:
         processes.close_memory()
@@ -320,12 +322,8 @@ class Supervisor:
             if time.monotonic() - looked > SILENT / 2:
                 self._forgive()
             looked = time.monotonic()
-            try:
-                for child in self._children:
-                    self._see_to(child)
-            except StarterGone as gone:
-                log.error("%s", gone)
-                self._stopping, self._code = True, 1
+            for child in self._children:
+                self._see_to(child)
             _keep_gate_open()
             time.sleep(0.1)
         notify("STOPPING=1")
@@ -341,15 +339,42 @@ class Supervisor:
             if now >= child.again and not self._stopping:
                 self._start(child)
             return
-        code = child.process.poll()
+        try:
+            code = child.process.poll()
+            why = f"The {child.role} process ended ({code})"
+        except StarterGone as gone:
+            code, why = -1, str(gone)
         if code is None:
             self._listen(child, now)
             return
         if now - child.started >= LIVED:
-            child.wait = FIRST_WAIT
-        child.process, child.again = None, now + child.wait
-        log.warning("The %s process ended (%s); it starts again in %g s.", child.role, code, child.wait)
+            child.wait, child.trouble = FIRST_WAIT, ""
+        child.process = None
+        self._shut(child)
+        self._put_off(child, why)
+
+    def _put_off(self, child: Child, why: str) -> None:
+        """Each time for longer."""
+        log.warning("%s; it starts again in %g s.", why.rstrip("."), child.wait)
+        child.again, child.trouble = time.monotonic() + child.wait, why
         child.wait = min(child.wait * 2, LAST_WAIT)
+
+    def _shut(self, child: Child) -> None:
+        """Whatever it has left behind asks for nothing over its line any more."""
+        if child.keys is not None:
+            with contextlib.suppress(OSError):
+                child.keys.shutdown(socket.SHUT_RDWR)
+            child.keys = None
+
+    def troubles(self) -> dict[str, str]:
+        """role -> why it does not run, for `doctor`. One that is started again once is no trouble."""
+        now = time.monotonic()
+        lasting = (
+            child
+            for child in self._children
+            if child.trouble and child.wait > TROUBLE and (child.process is None or now - child.started < LIVED)
+        )
+        return {child.role: child.trouble for child in lasting}
 
     def _listen(self, child: Child, now: float) -> None:
         """Takes its signs of life; kills it when they have stopped coming."""
@@ -359,7 +384,8 @@ class Supervisor:
         if child.heard is not None and now - child.heard > SILENT and child.process is not None:
             log.warning("The %s process hangs; it is killed.", child.role)
             child.heard = None
-            child.process.kill()
+            with contextlib.suppress(StarterGone):  # Then the next look finds it ended.
+                child.process.kill()
 
     def _forgive(self) -> None:
         """We were asleep ourselves, and the children with us, or nobody took their signs."""
@@ -370,21 +396,32 @@ class Supervisor:
         """From this thread alone: the kernel ends children when the thread that started them ends."""
         ours, theirs = socket.socketpair()
         child.pulse, pipe = self._new_pipe(child)
-        surroundings = child.environment or processes.environment() | _settings_name()
-        with theirs:
-            files = (theirs.fileno(), pipe, *child.descriptors)
-            if child.starter:
-                child.process = child.starter.start(surroundings, files)
-            else:
-                child.process = subprocess.Popen(
-                    processes.command("samizdat.worker.child", child.role, *map(str, child.descriptors)),
-                    env=surroundings | {FD_VARIABLE: str(files[0]), PULSE_VARIABLE: str(files[1])},
-                    pass_fds=files,
-                    stdin=subprocess.DEVNULL,
-                )
-        os.close(pipe)
-        child.started = time.monotonic()
+        try:
+            child.process = self._process(child, (theirs.fileno(), pipe, *child.descriptors))
+        except (StarterGone, OSError) as error:  # No process to be had: others go on, and this one is tried again.
+            ours.close()
+            self._put_off(child, str(error) if isinstance(error, StarterGone) else _no_process(child, error))
+            return
+        finally:
+            theirs.close()
+            os.close(pipe)
+        child.started, child.keys = time.monotonic(), ours
         self._keys.serve(ours, child.role)
+
+    def _process(self, child: Child, files: tuple[int, ...]) -> subprocess.Popen[bytes] | Started:
+        surroundings = child.environment or processes.environment() | _settings_name()
+        if child.starter:
+            return child.starter.start(surroundings, files)
+        with processes.no_terminal() as errors:
+            return subprocess.Popen(
+                processes.command("samizdat.worker.child", child.role, *map(str, child.descriptors)),
+                env=surroundings | {FD_VARIABLE: str(files[0]), PULSE_VARIABLE: str(files[1])},
+                pass_fds=files,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
 
     def _new_pipe(self, child: Child) -> tuple[int, int]:
         """Our end and the child's. The end of the one before it is closed."""
@@ -398,6 +435,7 @@ class Supervisor:
     def _end(self) -> int:
         """TERM to all; KILL to whoever is not done in time. What a killed one had in hand is in the journal."""
         running = [child.process for child in self._children if child.process is not None]
+        running.sort(key=lambda process: isinstance(process, Started))  # Who starts that one may hang.
         for process in running:
             with contextlib.suppress(StarterGone):
                 process.terminate()
@@ -409,7 +447,17 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        return self._code
+        for child in self._children:
+            if child.starter:
+                child.starter.end()
+        return 0
+
+
+def _no_process(child: Child, error: OSError) -> str:
+    return (
+        f"The {child.role} process can't be started: the system gives no more ({os.strerror(error.errno or 0)}). Look "
+        "what else runs on this machine, and at TasksMax of the unit."
+    )
 
 
 def _settings_name() -> dict[str, str]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from samizdat.vault import purposes
-from samizdat.vault.errors import KeyFileOpen
-from samizdat.vault.keyserver import MOST_HANDED_IN, SOCKET_NAME, KeyServer
+from samizdat.vault.errors import KeyFileOpen, KeyRefused
+from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
 from tests.conftest import INSTANCE_KEY
 
@@ -78,7 +78,21 @@ def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(se
 
 def test_no_other_user_of_the_machine_may_ask(server: KeyServer, tmp_path: Path) -> None:
     server.listen(tmp_path)
-    assert stat.S_IMODE((tmp_path / SOCKET_NAME).stat().st_mode) & 0o077 == 0
+    for name in (SOCKET_NAME, SECRET_NAME):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) & 0o077 == 0
+
+
+def test_a_process_of_our_user_that_can_read_no_file_of_the_folder_gets_no_key(
+    server: KeyServer, tmp_path: Path
+) -> None:
+    server.listen(tmp_path)
+    asked = SocketSource.running(tmp_path)
+    assert asked is not None and asked.derive("session keys") == SOURCE.derive("session keys")
+    (tmp_path / SECRET_NAME).write_text("0" * 64 + "\n")
+    guessed = SocketSource.running(tmp_path)
+    assert guessed is not None
+    with pytest.raises(KeyRefused):
+        guessed.derive("session keys")
 
 
 def test_no_other_user_of_the_machine_reads_a_new_key_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A whole instance in a folder of its own, and `serve` as the process tree it is."""
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -39,6 +40,18 @@ def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
             return found
         time.sleep(0.1)
     raise AssertionError("it did not happen in time")
+
+
+def tree(number: int) -> list[int]:
+    """A process and all that it started, as long as it lives."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+    found = [number]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
 
 
 @dataclass
@@ -123,7 +136,9 @@ class Instance:
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            for number in tree(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
             self.process.wait(10)
 
 

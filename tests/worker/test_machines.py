@@ -13,7 +13,7 @@ import pytest
 
 from tests import warm
 from tests.smtp_server import ScriptedServer
-from tests.worker.conftest import ROOT, Instance, until
+from tests.worker.conftest import ROOT, Instance, tree, until
 
 pytestmark = [
     pytest.mark.kill,
@@ -64,9 +64,11 @@ class Machine:
             )
 
     def signal(self, number: int) -> None:
-        """To the whole tree: the supervisor leads its group."""
+        """To the whole tree."""
         assert self.process is not None
-        os.killpg(self.process.pid, number)
+        for one in tree(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -229,7 +229,11 @@ def test_what_readers_send_is_handed_in_by_the_public_process_alone_and_only_as_
             continue
         assert source.hand_in(uid, b"x" * 64 * 1024, "leave", b"mark") is True
         assert source.hand_in(uid, b"box", "leave", b"mark") is False, "one of a mark waits"
-        for refused in ((b"u" * 16, b"box", "leave"), (uid, b"x" * (64 * 1024 + 1), "leave"), (uid, b"box", "x" * 9)):
+        for refused in (
+            (b"u" * 16, b"box", "leave"),
+            (uid, b"x" * (64 * 1024 + 1), "leave"),
+            (uid, b"box", "leave\0x"),
+        ):
             with pytest.raises(KeyRefused):
                 source.hand_in(*refused, None)
     assert Intake.objects.count() == 1

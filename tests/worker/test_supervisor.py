@@ -1,5 +1,7 @@
 """`serve` as a whole process tree: who starts, who may know what, who is started again, and how it ends."""
 
+import errno
+import json
 import os
 import pwd
 import resource
@@ -13,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from samizdat import processes, sandbox
 from samizdat.vault.keyserver import ROLES, SocketSource
-from samizdat.worker import supervisor
+from samizdat.worker import relaying, supervisor
 from samizdat.worker.supervisor import Child
 from tests import warm
 from tests.visitors import holding, page
-from tests.worker.conftest import ROOT, Instance, free_port, until
+from tests.worker.conftest import ROOT, Instance, free_port, tree, until
 
 ROLES_OF_SERVE = {"desk", "public", "worker", "sender"}
 
@@ -30,7 +33,7 @@ def test_serve_starts_everybody_stops_in_ten_seconds_and_leaves_nobody(instance:
     assert instance.stop() <= 10
     assert instance.process is not None and instance.process.returncode == 0
     assert not any(Path(f"/proc/{number}").exists() for number in children)
-    assert not (instance.folder / "keys.sock").exists()
+    assert not list(instance.folder.glob("keys.*"))
 
 
 def test_a_second_serve_on_the_same_folder_says_one_sentence(instance: Instance) -> None:
@@ -273,14 +276,171 @@ def test_started_by_root_nobody_stays_root_and_public_pages_read_the_gate_alone(
     assert not any(_lives(number) for number in left)
 
 
-def test_who_ends_the_one_that_starts_public_pages_has_everything_started_anew(split: Instance) -> None:
+def _starter_of(public: int) -> int:
+    return int(Path(f"/proc/{public}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_whoever_ends_or_stops_those_that_start_public_pages_ends_nothing_else(split: Instance) -> None:
+    split.start()
+    children = until(lambda: split.children() if set(split.children()) == ROLES_OF_SERVE else None)
+    (public,) = children.pop("public")
+    os.kill(_starter_of(public), signal.SIGSTOP)  # It cannot even see that it should end.
+    until(lambda: not _lives(public), 120)
+    (again,) = until(lambda: split.children().get("public"))
+    until(lambda: split.ask("/robots.txt")[0] == 200)
+    os.kill(_starter_of(again), signal.SIGKILL)
+    until(lambda: "both processes that start them" in split.log.read_text(), 120)
+    assert split.children() == children, "desk, worker and sender go on"
+    assert page(split.ports[0], "/sign-in") == 200
+    until(lambda: "can't be started" in _doctor(split))
+    assert split.stop() <= 12
+    assert split.process is not None and split.process.returncode == 0
+
+
+def _doctor(instance: Instance) -> str:
+    return warm.run(["-m", "samizdat.cli", "doctor"], env=instance.environment, cwd=ROOT, timeout=120).stdout
+
+
+def test_public_pages_and_who_starts_them_end_with_serve_however_it_ends(split: Instance) -> None:
     split.start()
     (public,) = until(lambda: split.children().get("public"))
-    starter = int(Path(f"/proc/{public}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(starter, signal.SIGKILL)
-    assert split.process is not None
-    assert split.process.wait(60) == 1, "systemd starts it anew"
-    assert "is gone" in split.log.read_text()
+    left = [number for number in tree(split.process.pid) if number != split.process.pid]  # type: ignore[union-attr]
+    os.kill(_starter_of(public), signal.SIGSTOP)
+    os.kill(split.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+    until(lambda: not any(_lives(number) for number in left))
+
+
+def test_public_pages_are_the_first_to_go_and_have_no_terminal(split: Instance) -> None:
+    split.start()
+    (public,) = until(lambda: split.children().get("public"))
+    limits = Path(f"/proc/{public}/limits").read_text()
+    for name, most in (("Max processes", 256), ("Max data size", 512 << 20), ("Max file size", 0)):
+        line = next(line for line in limits.splitlines() if line.startswith(name))
+        assert line[len(name) :].split()[:2] == [str(most)] * 2, name
+    assert Path(f"/proc/{public}/oom_score_adj").read_text().strip() == "500"
+    assert os.readlink(f"/proc/{public}/fd/0") == os.devnull
+    assert all(os.readlink(f"/proc/{public}/fd/{number}").startswith("pipe:") for number in (1, 2))
+    sessions = {_session(number) for number in tree(split.process.pid)}  # type: ignore[union-attr]
+    assert len(sessions) == len(tree(split.process.pid)), "each has a session of its own"  # type: ignore[union-attr]
+
+
+def _session(number: int) -> int:
+    return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[3])
+
+
+LEAVES_SOMETHING_BEHIND = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.write(1, b"%d\\n" % os.getpid())
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+time.sleep(600)
+"""
+
+
+def test_what_the_public_process_has_started_ends_with_it(tmp_path: Path) -> None:
+    package = tmp_path / "samizdat" / "worker"
+    package.mkdir(parents=True)
+    for name in (package.parent / "__init__.py", package / "__init__.py"):
+        name.touch()
+    (package / "child.py").write_text(LEAVES_SOMETHING_BEHIND)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    life, hold = os.pipe()
+    words = processes.command("samizdat.worker.starter", str(theirs.fileno()), str(life), "")
+    with (
+        ours,
+        subprocess.Popen(
+            words, pass_fds=[theirs.fileno(), life], env=processes.environment(), stdout=subprocess.PIPE, cwd=ROOT
+        ) as starter,
+    ):
+        theirs.close()
+        os.close(life)
+        ours.settimeout(60)
+        assert json.loads(ours.recv(1024)) == {"reads": True}
+        ask = json.dumps({"environment": processes.environment() | {"PYTHONPATH": str(tmp_path)}}).encode()
+        with open(os.devnull, "rb") as nothing:
+            socket.send_fds(ours, [ask], [nothing.fileno()] * 3)
+        started = json.loads(ours.recv(1024))["pid"]
+        assert starter.stdout is not None
+        left = int(starter.stdout.readline())
+        os.kill(started, signal.SIGKILL)
+        until(lambda: not _lives(started))
+        ours.send(b"{}")
+        assert json.loads(ours.recv(1024))["code"] == -signal.SIGKILL
+        assert not _lives(left)
+        os.close(hold)  # As when the supervisor is gone.
+        assert starter.wait(60) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not sandbox.keeps_signals(), reason="Landlock of this kernel knows no signals")
+def test_whoever_takes_the_public_process_reaches_no_other_with_a_signal() -> None:
+    tries = (
+        "import os; from samizdat.worker import child\n"
+        "def serve(*_):\n"
+        "    try: os.kill(os.getppid(), 0)\n"
+        "    except PermissionError: return 7\n"
+        "child._serve = serve; os._exit(child.main('public'))"
+    )
+    done = subprocess.run([sys.executable, "-c", tries], cwd=ROOT, env=processes.environment(), check=False)
+    assert done.returncode == 7
+
+
+def test_where_the_system_gives_no_process_serve_goes_on_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*_words: object, **_more: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "")
+
+    child = Child("sender")
+    tree = supervisor.Supervisor([child], None)
+    monkeypatch.setattr(supervisor.subprocess, "Popen", none)
+    for _time in range(4):
+        child.again = 0.0
+        tree._see_to(child)
+    assert "gives no more" in tree.troubles()["sender"] and "TasksMax" in caplog.text
+    monkeypatch.undo()
+    with monkeypatch.context() as found:
+        found.setattr(supervisor.Supervisor, "_process", lambda _tree, _child, _files: subprocess.Popen(["true"]))
+        child.again = 0.0
+        tree._see_to(child)
+    assert child.process is not None
+    child.process.wait()
+    os.close(child.pulse)
+
+
+def test_the_line_of_a_process_that_ended_gives_no_keys_to_what_it_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+
+    def starts(_tree: object, _child: Child, files: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        kept.append(os.dup(files[0]))
+        return subprocess.Popen(["true"])
+
+    child = Child("public")
+    tree = supervisor.Supervisor([child], None)
+    monkeypatch.setattr(supervisor.Supervisor, "_process", starts)
+    tree._see_to(child)
+    assert child.process is not None
+    child.process.wait()
+    tree._see_to(child)
+    with socket.socket(fileno=kept[0]) as line:
+        line.settimeout(60)
+        assert line.recv(1) == b""
+    os.close(child.pulse)
+
+
+def test_what_the_public_process_says_is_lines_of_text_and_not_without_end() -> None:
+    (source, says), (reads, target) = os.pipe(), os.pipe()
+    with open(says, "wb") as pipe, open(reads, "rb") as heard:
+        pipe.write(b"one \x1b[2J\n" + b"x\n" * 2 * relaying.AT_ONCE)
+        pipe.close()
+        relaying.relay(source, target)
+        os.close(target)
+        lines = heard.read().splitlines()
+    assert lines[0] == b"one ?[2J"
+    assert len(lines) <= relaying.AT_ONCE + 10
 
 
 @pytest.mark.parametrize(

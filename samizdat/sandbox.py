@@ -1,0 +1,161 @@
+"""What the kernel keeps a process of ours from, whatever code runs in it: files, sockets, other processes.
+
+Landlock and seccomp, Linux alone; a kernel that knows less keeps it from less. Each is for good, for the thread that
+asks and whatever it starts, so it is asked for before the first thread, and after processes.keep_privileges_low().
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import struct
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# landlock_create_ruleset and the two behind it have these numbers on every machine.
+_CREATE, _ADD, _RESTRICT = 444, 445, 446
+# Rights on files: all that we know of, and those that change something.
+_EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
+_ALL = (1 << 16) - 1
+_CHANGE = _ALL & ~(_EXECUTE | _READ_FILE | _READ_DIR)
+# How many of them a version of Landlock knows. The fourth knows TCP too, the sixth signals and abstract sockets.
+_KNOWN = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+_TCP, _SCOPED = 0b11, 0b11
+
+# Where a library or Python itself looks things up.
+_SYSTEM = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"),
+    *("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom"),
+)
+
+_PR_SET_SECCOMP, _FILTER = 22, 2
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+# Of a machine: its number in the kernel's audit, then the system calls socket, execve, execveat and clone, and those
+# that are older ones for the same.
+_MACHINES = {
+    "x86_64": (0xC000003E, (41, 59, 322, 57, 58), 56),
+    "aarch64": (0xC00000B7, (198, 221, 281), 220),
+}
+# The same everywhere: io_uring_setup, by which sockets are opened as well; pidfd_send_signal; clone3.
+_IO_URING, _PIDFD_SIGNAL, _CLONE3 = 425, 424, 435
+_CLONE_THREAD = 0x10000
+
+
+def read_only_program() -> None:
+    """For who works on what strangers made: it opens the program's own files for reading and no others, no socket, and
+    starts and ends no process."""
+    _landlock(_ALL, _program(), tcp=_TCP)
+    _seccomp()
+
+
+def change_no_file() -> None:
+    """It makes and changes no file, and ends none but the processes that it starts."""
+    _landlock(_CHANGE)
+
+
+def signal_own_alone() -> None:
+    """It ends none but the processes that it starts."""
+    _landlock(0)
+
+
+def version() -> int:
+    """Of Landlock; 0 where the kernel has none."""
+    return max(0, _call(_CREATE, None, 0, 1))
+
+
+def keeps_signals() -> bool:
+    """Whether a process that asked for it reaches nobody else with a signal."""
+    return version() >= 6
+
+
+def _program() -> Iterable[Path]:
+    """The package, not the folder around it: a data folder may lie there, and its key."""
+    installed = (Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    found = (Path(part) for part in sys.path if Path(part).name in ("site-packages", "dist-packages"))
+    libraries = (Path(part) for part in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if part)
+    return {PACKAGE, Path(sys.base_prefix, "lib"), *installed, *found, *libraries, *map(Path, _SYSTEM)}
+
+
+def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0) -> None:
+    """Takes these rights on files, and on TCP; what lies beneath `readable` may be read all the same."""
+    known = version()
+    if not known:
+        return
+    files &= (1 << _KNOWN[min(known, 5)]) - 1
+    net, scoped = tcp if known >= 4 else 0, _SCOPED if known >= 6 else 0
+    if not (files or net or scoped):
+        return
+    asked = struct.pack("QQQ", files, net, scoped)[: 8 if known < 4 else 16 if known < 6 else 24]
+    rules = _call(_CREATE, asked, len(asked), 0)
+    if rules < 0:
+        return
+    for path in readable:
+        with contextlib.suppress(OSError):
+            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            right = _READ_FILE | (_READ_DIR if path.is_dir() else 0)
+            _call(_ADD, rules, 1, struct.pack("=Qi", right, opened), 0)
+            os.close(opened)
+    _call(_RESTRICT, rules, 0)
+    os.close(rules)
+
+
+def refuses_calls() -> bool:
+    """Whether we know the numbers of this machine's system calls."""
+    return sys.platform == "linux" and sys.maxsize > 1 << 32 and os.uname().machine in _MACHINES
+
+
+def _seccomp() -> None:
+    if not refuses_calls():
+        return
+    program = _assembled(*_MACHINES[os.uname().machine])
+    held = ctypes.create_string_buffer(program, len(program))
+    told = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(told), 0, 0)
+
+
+def _assembled(audit: int, refused: tuple[int, ...], clone: int) -> bytes:
+    """Classic BPF: (code, jump if so, jump if not, number). Whatever is no system call of this machine's own kind, as
+    those of 32 bits on one of 64, is refused too."""
+    load, equal, at_least, any_of, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    numbers = (*refused, _IO_URING, _PIDFD_SIGNAL)
+    allow = 8 + len(numbers)  # The three answers come behind everything else.
+    refuse, unknown = allow + 1, allow + 2
+
+    def to(target: int) -> int:
+        return target - len(lines) - 1
+
+    lines: list[tuple[int, int, int, int]] = []
+    lines.append((load, 0, 0, 4))  # Which kind of machine the call is for.
+    lines.append((equal, 0, to(refuse), audit))
+    lines.append((load, 0, 0, 0))  # Its number.
+    lines.append((at_least, to(refuse), 0, 0x40000000))
+    for number in numbers:
+        lines.append((equal, to(refuse), 0, number))
+    # Its flags cannot be looked at; libraries then use clone.
+    lines.append((equal, to(unknown), 0, _CLONE3))
+    lines.append((equal, 0, to(allow), clone))
+    lines.append((load, 0, 0, 16))  # Its first argument: a thread may be started.
+    lines.append((any_of, to(allow), to(refuse), _CLONE_THREAD))
+    lines += [(answer, 0, 0, _ALLOW), (answer, 0, 0, _REFUSE | errno.EPERM), (answer, 0, 0, _REFUSE | errno.ENOSYS)]
+    return b"".join(struct.pack("HBBI", *line) for line in lines)
+
+
+def _call(number: int, *words: object) -> int:
+    """-1 where the system knows no such call."""
+    if sys.platform != "linux":
+        return -1
+    try:
+        return int(ctypes.CDLL(None).syscall(number, *map(_word, words)))
+    except (OSError, AttributeError):
+        return -1
+
+
+def _word(value: object) -> object:
+    return (
+        ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_long(value) if isinstance(value, int) else None
+    )
