@@ -129,7 +129,7 @@ def draft(house: House, name: str, body: str = "letter.md") -> str:
     return str(house.say("campaign", "new", *words)["id"])
 
 
-def until(true: Callable[[], Any], seconds: float = 60, every: float = 0.02) -> Any:
+def until(true: Callable[[], Any], seconds: float = 240, every: float = 0.02) -> Any:
     """What `true` gives as soon as it is something; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

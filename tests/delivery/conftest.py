@@ -153,7 +153,7 @@ def killed(*_: object, **__: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
+def until(holds: Callable[[], Any], seconds: float = 240.0) -> None:
     """Waits for something to become true; the test fails when it does not."""
     end = time.monotonic() + seconds
     while not holds():
@@ -201,7 +201,7 @@ def run_until_still(campaign_id: int) -> dict[str, Any]:
     thread.start()
     try:
         rows = Campaign.objects.filter(pk=campaign_id)
-        until(lambda: rows.exclude(state="sending", pending__gt=0).exists() or not thread.is_alive(), 120)
+        until(lambda: rows.exclude(state="sending", pending__gt=0).exists() or not thread.is_alive(), 240)
     finally:
         stop.set()
         thread.join(60)

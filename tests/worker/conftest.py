@@ -31,7 +31,7 @@ SERVE = (
 )
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 240.0) -> Any:
     """Waits for something to become true; says so when it does not. Long enough for a machine that is busy."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
