@@ -50,8 +50,8 @@ SENTENCES: dict[str, str] = {
     # the letter
     "body_empty": "There is no text yet. Write the letter.",
     "body_long": "There are %(size)s characters here; %(limit)s is the most. Move a part to a web page.",
-    "letter_slow": "This campaign takes too long to prepare. Look for a sign that is repeated thousands of times, or "
-    "shorten the text.",
+    "letter_slow": "This campaign takes too long to prepare. Try again in a minute; if it stays so, look for a sign "
+    "that is repeated thousands of times, or shorten the text.",
     "body_deep": "The HTML is nested more than %(limit)s deep. Paste it again without the surrounding tables.",
     "html_big": "The HTML is %(size)s KB; Gmail cuts a letter off above 102 KB. Shorten it.",
     "style_big": "The styles for phones and dark mode are %(size)s characters; "
@@ -71,9 +71,12 @@ SENTENCES: dict[str, str] = {
     "button_empty": "A button has no words or leads nowhere. Give it both, or remove it.",
     "question_empty": "The question has no words, or fewer than two answers. Write them, or remove the block.",
     "question_second": "This is a second question, and a letter asks one. Keep the other for the next letter.",
+    "question_condition": "The question stands in a condition, so its answers would tell who gave them. Ask everybody.",
     "question_tag": "The question and its answers are the same for all readers. Take the merge tag out.",
     "html_taken_out": "%(what)s cannot be in a letter and is taken out.",
     "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
+    "image_condition": "A picture from %(host)s stands in a condition, so that host sees which reader opens it. "
+    "Upload it here instead, or show it to everybody.",
     "image_http": "The picture %(url)s is fetched without encryption. Use https.",
     "image_foreign": "A picture comes from %(host)s, and that host sees who reads. Upload it here instead.",
     "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",
@@ -88,13 +91,16 @@ SENTENCES: dict[str, str] = {
     "again as a zip file with its pictures, or choose another picture for that part.",
     "link_relative": "The link %(url)s has no site in it and leads nowhere in a letter. Write it out with https://.",
     "link_scheme": "The link %(url)s cannot be used in a letter. Use https, mailto or tel.",
-    "tag_in_style": "%(tag)s stands inside of style rules, where no value can go. Move it into the text.",
+    "tag_in_style": "%(tag)s stands in a style, a class or another attribute that says how something looks, where no "
+    "value can go. Move it into the text.",
     "if_broken": "The condition on this line cuts through an HTML tag. Put whole elements between its parts.",
     "names_reader": "%(tag)s puts something about the reader into the letter. "
     "Look whether it must be there: whoever finds or gets the letter forwarded reads it, too.",
     "tag_nothing": "%(tag)s is empty here, because nobody has set it. Set it under Settings, or write it out.",
     "tag_no_form": "%(tag)s is empty here, because the list has no sign-up form. Make one under Lists and forms, or "
     "write it out.",
+    "settings_altered": "The addresses under Settings are not as they were last saved there, or their sealed copy is "
+    "gone. Have an admin check and save them, then try again.",
     "no_unsubscribe": "The letter has no link to unsubscribe. Put {{ unsubscribe }} into it.",
     # a letter of blocks (core/document)
     "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "
@@ -133,6 +139,8 @@ SENTENCES: dict[str, str] = {
     "link_blocked": "%(host)s does not open where some of your readers live. Say the main thing in the letter "
     "itself, or add a link that opens.",
     "uncounted_reader": "The link %(url)s holds a value of the reader, so it stays direct and is not counted.",
+    "uncounted_condition": "Not every reader has or sees the link %(url)s, so it stays direct and is not counted. Take "
+    "it out of the condition, and keep merge tags out of its words.",
     "uncounted_words": "The link %(url)s shows its own address, so it stays direct and is not counted: filters take a "
     "shown address that leads elsewhere for a fraud. Give it words of its own, and it is counted.",
     "uncounted_odd": "The link %(url)s is none that a redirect should lead to, so it stays direct and is not counted.",
@@ -156,6 +164,8 @@ SENTENCES: dict[str, str] = {
     "one darker or the other lighter.",
     "spelling": "“%(word)s” is in no dictionary. Perhaps: %(near)s.",
     "spelling_alone": "“%(word)s” is in no dictionary. Look at the spelling.",
+    "bounces_elsewhere": "Bounces name readers, and they would go to %(address)s, outside of your own domains. Have an "
+    "admin set an address for them under Settings.",
     "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
     "admin adds the domain under Sending domains.",
     "second_today": "Another letter goes to this list today: “%(subject)s”. Two on one day make people leave.",

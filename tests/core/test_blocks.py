@@ -295,3 +295,13 @@ def test_a_letter_asks_one_whole_question_that_is_the_same_for_all(questions: An
     if not codes:
         text = fill(proof.letter.text, {})
         assert "- Yes <https://lantern.example/q/0>" in text and "- No <https://lantern.example/q/1>" in text
+
+
+def test_a_question_that_some_readers_alone_get_stops_the_letter() -> None:
+    """Its few answers would tell who gave them."""
+    asked = atom("question", question="Thursdays?", answers=["Yes", "No"])
+    blocks = [paragraph('{% if FNAME == "Ada" %}'), asked, paragraph("{% endif %}")]
+    proof = compile_letter(content(document(*blocks)), now=NOW, boundary="b" * 12)
+    assert proof.compiled is None
+    found = [(flaw.code, flaw.place, flaw.line) for flaw in proof.flaws if flaw.severity == "stop"]
+    assert found == [("question_condition", "block", 1)]

@@ -21,7 +21,8 @@ from samizdat.core.flaws import Flaw, Severity
 from samizdat.core.languages import direction, towards
 from samizdat.core.letter import cleaning
 from samizdat.core.letter.blocks import Blocks
-from samizdat.core.letter.checks import foreign_pictures, markup_flaws, taken_out, template_flaws
+from samizdat.core.letter.checks import foreign_pictures, hosts_of_pictures, markup_flaws, taken_out, template_flaws
+from samizdat.core.letter.conditions import is_whole, with_conditions
 from samizdat.core.letter.content import Content, Edge, Letter, Piece, known_values, ours, php_date
 from samizdat.core.letter.inlining import TooManyStyles, inlined
 from samizdat.core.letter.places import Token, inside_tag, places, places_in_text, without_open_tags
@@ -94,6 +95,8 @@ class Chain:
         html_pieces, text_pieces = self._bodies(page) if page else ((), ())
         if page and not self.archive and not (_way_out(html_pieces) and (_way_out(text_pieces) or not self.with_text)):
             self._flaw("no_unsubscribe")
+        if not self.archive:
+            self._check_conditions(html_pieces)
         if self.blocks:
             self.flaws = [self.blocks.placed(flaw) for flaw in self.flaws]
         return Letter(
@@ -455,6 +458,24 @@ class Chain:
         own = value.name in ("description", "footer")
         return towards(text, value.text, direction(self.content.language)) if own else text
 
+    def _check_conditions(self, pieces: tuple[Piece, ...]) -> None:
+        """Nothing may stand in a condition by which somebody learns which readers have it."""
+        own, whole = urlsplit(self.content.website).hostname or "", is_whole(pieces)
+        asks = self.content.answers if self.blocks and self.blocks.questions else ()
+        answers = [f'href="{html.escape(answer)}' for answer in asks]
+        seen: set[str] = set()
+        for piece, condition in with_conditions(pieces):
+            if not isinstance(piece, str) or (whole and condition is None):
+                continue
+            line = condition.line if condition else 1
+            for host in hosts_of_pictures(piece, own):
+                if host not in seen:
+                    self._flaw("image_condition", line, host=host)
+                seen.add(host)
+            if any(answer in piece for answer in answers):
+                self._flaw("question_condition", line)
+                answers = []
+
     def _check_edges(self, *bodies: str) -> None:
         """Every condition must have come through whole and in order; one that vanished whole is no harm."""
         for body in bodies:
@@ -518,6 +539,8 @@ class Chain:
             pieces.append(page[position:start])
             position = end
             if isinstance(entry, Edge):
+                if kind == "src":
+                    self._flaw("image_per_reader", entry.line, tag="if")
                 if entry.choice not in self.broken:
                     pieces.append(entry)
             elif isinstance(entry, Tag):

@@ -103,6 +103,13 @@ def foreign_pictures(source: str, in_html: bool, own: frozenset[str], token: re.
             yield Flaw(line, "image_foreign", {"host": host}, None, "care")
 
 
+def hosts_of_pictures(page: str, own: str) -> Iterator[str]:
+    """The hosts, other than our own, that this part of a finished page fetches pictures from."""
+    for _line, url in _fetched_in_html(page):
+        if (host := _host(url)) and host != own:
+            yield host
+
+
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""

@@ -1,8 +1,9 @@
 """Links of a letter that lead through the public host, where presses are counted. Pure.
 
-A counted link has one address for all readers, so a press can never tell whose it was. What holds a value of a reader
-stays as it was written. So does a link whose words are its address: mail programs take a link that shows one host
-and leads to another for a fraud. In the text part it is the addresses in < > that change, for the same reason.
+A counted link has one address for all readers, and all of them have it, so a press can never tell whose it was. What
+holds a value of a reader, or stands in a condition, stays as it was written. So does a link whose words are its
+address: mail programs take a link that shows one host and leads to another for a fraud. In the text part it is the
+addresses in < > that change, for the same reason.
 """
 
 import html
@@ -13,6 +14,7 @@ from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.core.letter.conditions import is_whole, with_conditions
 from samizdat.core.letter.content import Letter, Piece
 from samizdat.core.message import Slot
 
@@ -25,17 +27,18 @@ type Through = Callable[[Sequence[str]], Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """A web link that is not counted. why: "reader", a value of the reader stands in it; "words", its words are an
-    address; "odd", an address that no redirect should lead to. `url` is cut where the reader's value begins.
+    """A web link that is not counted. why: "reader", a value of the reader stands in it; "condition", whether one has
+    or sees it depends on the reader; "words", its words are an address; "odd", an address that no redirect should lead
+    to. `url` is cut where the reader's value begins.
     """
 
     url: str
-    why: Literal["reader", "words", "odd"]
+    why: Literal["reader", "condition", "words", "odd"]
 
 
 _QUOTED = r"(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?"
 _LINK = re.compile(rf"<a\b({_QUOTED})(\shref=\")([^\"]*)(\"{_QUOTED}>)?", re.IGNORECASE)
-_CLOSING = re.compile(r"</a|<a\b", re.IGNORECASE)  # Where links are not closed, up to the next one.
+_CLOSING = re.compile(r"</a|<a\b", re.IGNORECASE)
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _IN_TEXT = re.compile(r"<(https?://[^<>\s]+)>", re.IGNORECASE)
@@ -59,17 +62,21 @@ def direct(letter: Letter, own: str) -> tuple[Direct, ...]:
 def through(letter: Letter, own: str, to: Mapping[str, str]) -> Letter:
     """The letter with the addresses of `to` in the place of those that may be counted."""
 
-    def in_html(piece: Piece) -> Piece:
-        if not isinstance(piece, str):
-            return piece
+    def in_html(piece: str) -> str:
         return _LINK.sub(lambda link: _led(link, own, to), piece)
 
-    def in_text(piece: Piece) -> Piece:
-        if not isinstance(piece, str):
-            return piece
+    def in_text(piece: str) -> str:
         return _IN_TEXT.sub(lambda link: f"<{to.get(link[1], link[1])}>", piece)
 
-    return replace(letter, html=tuple(map(in_html, letter.html)), text=tuple(map(in_text, letter.text)))
+    return replace(letter, html=_for_all(letter.html, in_html), text=_for_all(letter.text, in_text))
+
+
+def _for_all(pieces: Iterable[Piece], changed: Callable[[str], str]) -> tuple[Piece, ...]:
+    """The pieces, those changed that all readers have."""
+    return tuple(
+        changed(piece) if isinstance(piece, str) and condition is None else piece
+        for piece, condition in with_conditions(pieces)
+    )
 
 
 def _led(link: re.Match[str], own: str, to: Mapping[str, str]) -> str:
@@ -79,10 +86,10 @@ def _led(link: re.Match[str], own: str, to: Mapping[str, str]) -> str:
     return f"<a{link[1]}{link[2]}{html.escape(to[url])}{link[4] or '"'}"
 
 
-def _links(pieces: Iterable[Piece], own: str) -> Iterator[str | Direct]:
+def _links(pieces: Sequence[Piece], own: str) -> Iterator[str | Direct]:
     """Every web link to somebody else's host: its address where it may be counted, else why not."""
-    before = ""
-    for piece in pieces:
+    whole, before = is_whole(pieces), ""
+    for piece, condition in with_conditions(pieces):
         if not isinstance(piece, str):
             begun = re.search(r"\shref=\"([^\"]*)\Z", before)
             if begun and (_WEB.match(begun[1]) or (isinstance(piece, Slot) and piece.kind == "link")):
@@ -90,7 +97,12 @@ def _links(pieces: Iterable[Piece], own: str) -> Iterator[str | Direct]:
             before = ""
             continue
         before = piece
-        yield from filter(None, (_of(link, own) for link in _LINK.finditer(piece)))
+        for link in _LINK.finditer(piece):
+            found = _of(link, own)
+            if isinstance(found, str) and not (whole and condition is None):
+                found = Direct(found, "condition")
+            if found:
+                yield found
 
 
 def _of(link: re.Match[str], own: str) -> str | Direct | None:
@@ -101,7 +113,10 @@ def _of(link: re.Match[str], own: str) -> str | Direct | None:
     if location(url) is None:
         return Direct(url, "odd")
     closing = _CLOSING.search(link.string, link.end()) if link[4] else None
-    words = link.string[link.end() : closing.start() if closing else None] if link[4] else ""
+    # A value or condition stands in its tag or words: some may see no link there.
+    if closing is None:
+        return Direct(url, "condition")
+    words = link.string[link.end() : closing.start()]
     if _ADDRESS.fullmatch(html.unescape(_TAG.sub("", words))):
         return Direct(url, "words")
     return url

@@ -37,6 +37,11 @@ _MARKUP = re.compile(
 )
 _ATTRIBUTE = re.compile(r"(?<![^\s\"'<>/=])([^\s\"'<>/=]+)\s*=\s*\"([^\"]*)\"")
 _ADDRESSES = frozenset({"href", "action", "cite", "longdesc"})
+# Rules and attributes that show or hide something: a value here would decide what else a reader sees.
+_LOOKS = frozenset({
+    "style", "class", "id", "dir", "lang", "align", "valign", "width", "height", "bgcolor", "color", "size", "face",
+    "role", "aria-hidden", "border", "type",
+})  # fmt: skip
 _FETCHED = frozenset({"src", "background", "srcset", "poster"})
 
 
@@ -75,7 +80,7 @@ def _in_tag(page: str, token: re.Pattern[str], markup: re.Match[str]) -> Iterato
         name = attribute[1].lower()
         for match in token.finditer(page, *attribute.span(2)):
             kind = "attr"
-            if name == "style":
+            if name in _LOOKS:
                 kind = "style"
             elif name in _FETCHED:
                 kind = "src"
