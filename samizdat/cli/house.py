@@ -279,7 +279,9 @@ def organisation_show() -> None:
 @click.option("--desk-url", help="https://… of the desk; none: any name.")
 @click.option("--content-url", help="https://… of letter previews and pictures; none for none.")
 @click.option("--postal-address", metavar="TEXT", help="At the foot of every email; none for none.")
-@click.option("--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender.")
+@click.option(
+    "--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender, if it is at a domain of yours."
+)
 @click.option("--unsubscribe-mailbox", "leave_mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
 @click.option(
     "--hostile-state", "feared", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it."
@@ -333,13 +335,15 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     """Let somebody in: at once with a password, or by an invitation link."""
     opening.open_house()
     from samizdat.accounts import actions
+    from samizdat.accounts.grants import leading
 
     organisation, now = opening.organisation(), opening.now()
     known = _at_address(email)
     if known is None and not password_file:
         token = actions.invite(organisation, role, note=email, by=None, now=now)
-        link = f"{organisation.desk_url or _served_at()}/come-in/{token}"
-        if not organisation.desk_url:
+        desk = leading(organisation).desk_url
+        link = f"{desk or _served_at()}/come-in/{token}"
+        if not desk:
             note(
                 "The desk has no address yet, so the link opens on this machine alone. Set it: "
                 "samizdat organisation set --desk-url https://…"
@@ -442,10 +446,11 @@ def person_sign_in_link(email: str) -> None:
     address. They still need their own password."""
     opening.open_house()
     from samizdat.accounts import devices
+    from samizdat.accounts.grants import leading
 
     organisation = opening.organisation()
     known = _member(organisation, email)
-    link = f"{organisation.desk_url or _served_at()}/sign-in?device={devices.new(known, opening.now())}"
+    link = f"{leading(organisation).desk_url or _served_at()}/sign-in?device={devices.new(known, opening.now())}"
     say({"link": link}, f"Give this link to {email}; it asks for the password as always:", link)
 
 

@@ -15,7 +15,7 @@ from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof
 from samizdat.core.flaws import Flaw
-from samizdat.delivery import signing
+from samizdat.delivery import bounces, signing
 
 # Much more than the letters before: three times the largest of the last ten, and by a few hundred.
 LARGER, BY, LAST = 3, 300, 10
@@ -29,6 +29,8 @@ def look(campaign: Campaign, now: datetime, draft: Draft | None = None, proof: P
 
 
 def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[Flaw]:
+    if bounces.elsewhere(campaign.organisation, draft.from_email):
+        yield Flaw(0, "bounces_elsewhere", {"address": draft.from_email}, None, "stop", "from")
     if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
         yield from _untranslated(campaign, draft)
         return

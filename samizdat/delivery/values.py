@@ -15,7 +15,7 @@ class Place:
 
     public_url: str
     message_id_domain: str
-    from_email: str
+    envelope_sender: str  # Where there is no return address.
     return_address: str = ""
     leave_mailbox: str = ""
     archive_slug: str = ""
@@ -91,9 +91,9 @@ class Letterer:
         ]
 
     def _senders(self, numbers: list[int]) -> list[str]:
-        """Where bounces go: the return address with her token in it, else From."""
+        """Where bounces go: the return address with her token in it, else what bounces.envelope_sender says."""
         if self._return is None:
-            return [self._place.from_email] * len(numbers)
+            return [self._place.envelope_sender] * len(numbers)
         return [plus(self._place.return_address, token) for token in self._return.many(self._edition, numbers)]
 
     def _one(self, number: int, plain: bytes, leave: str, identity: str, sender: str, preferences: str) -> Addressed:

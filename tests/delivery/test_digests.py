@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscription
 from samizdat.campaigns.actions import create
@@ -252,8 +253,7 @@ def test_a_list_whose_readers_have_all_left_reaches_nobody_whatever_they_once_ch
     with pytest.raises(NobodyToWrite):
         house.released()
     Subscription.objects.update(status=1, may=1)
-    house.organisation.public_url = ""
-    house.organisation.save()
+    change_settings(house.organisation, by=None, now=datetime.now(UTC), public_url="")
     with pytest.raises(NobodyToWrite):
         house.released()  # Without public pages no digest is made.
 

@@ -1,7 +1,9 @@
 """Release, schedules, and what stands in the database's own rules."""
 
 import threading
+from binascii import a2b_qp
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +11,19 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import translation
 
+from samizdat.accounts import grants
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.models import Organisation
+from samizdat.campaigns import actions as drafts
 from samizdat.campaigns import commenting, languages, planning, sharing
+from samizdat.campaigns import letter as letters
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.counting import Codes
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.ledger import News, unpack_numbers
-from samizdat.delivery import queries
+from samizdat.delivery import checking, queries
 from samizdat.delivery.actions import (
     cancel,
     finish_if_done,
@@ -53,6 +64,79 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     assert owed == [house.number(address) for address in addresses[2:]]
     assert Event.objects.filter(kind="campaign.released", about=campaign.pk).count() == 1
     assert queries.recount(campaign) == queries.report(campaign).books
+
+
+@pytest.mark.parametrize(
+    ("settings", "sender", "goes"),
+    [
+        ({}, "thief@evil.example", False),
+        ({}, "news@lantern.example", True),
+        ({}, "news@letters.lantern.example", True),
+        ({"public_url": "https://letters.lantern.example"}, "news@lantern.example", True),
+        ({"public_url": "https://letters.lantern.example"}, "thief@evil-lantern.example", False),
+        ({"return_address": "back@lantern.example"}, "news@elsewhere.example", True),
+    ],
+)
+def test_bounces_come_back_to_an_address_that_admins_set_or_the_letter_does_not_go(
+    house: House, settings: dict[str, str], sender: str, goes: bool
+) -> None:
+    """They name readers, and whoever writes a letter writes its From."""
+    change_settings(house.organisation, by=None, now=NOW, **settings)
+    house.people(1)
+    draft = replace(draft_of(house.draft()), from_email=sender)
+    campaign = create(house.organisation, house.list, draft, by=None, now=NOW)
+    found = [finding.code for finding in checking.look(campaign, NOW).findings if finding.severity == "stop"]
+    assert ("bounces_elsewhere" in found) is not goes
+    if goes:
+        assert release(campaign, now=NOW).frozen == 1
+    else:
+        with pytest.raises(NotReleasable, match=r"they would go to .*evil.*outside of your own domains"):
+            release(campaign, now=NOW)
+
+
+def test_bounces_of_another_language_do_not_go_elsewhere_either(house: House) -> None:
+    house.people(1)
+    campaign = house.draft()
+    version = languages.add(campaign, "ru", by=None, now=NOW)
+    drafts.save(
+        version, draft_of(version).with_(from_email="thief@evil.example"), version=version.version, by=None, now=NOW
+    )
+    with pytest.raises(NotReleasable, match="thief@evil"):
+        release(campaign, now=NOW)
+    assert not Chunk.objects.exists()
+
+
+ALTERED = [
+    {"public_url": "https://evil.example"},
+    {"desk_url": "https://evil.example"},
+    {"leave_mailbox": "leave@evil.example"},
+    {"settings_sealed": b""},
+]
+
+
+@pytest.mark.parametrize("written", ALTERED, ids=lambda written: next(iter(written)))
+def test_nothing_is_released_while_settings_stand_in_the_database_that_nobody_saved(
+    house: House, written: dict[str, Any]
+) -> None:
+    house.people(1)
+    campaign = house.draft()
+    Organisation.objects.update(**written)
+    with pytest.raises(CampaignError, match="Have an admin check and save them"):
+        release(Campaign.objects.get(pk=campaign.pk), now=NOW)
+    assert not Edition.objects.exists()
+    if "settings_sealed" not in written:
+        grants.watch(NOW)  # Puts them back.
+        assert release(Campaign.objects.get(pk=campaign.pk), now=NOW).frozen == 1
+
+
+def test_a_letter_leads_to_the_address_that_was_saved_whatever_the_row_says(house: House) -> None:
+    draft = house.draft('<p>*|FNAME|* <a href="https://far.example/">news</a></p>', format="html", links="counted")
+    Organisation.objects.update(public_url="https://evil.example")
+    campaign = Campaign.objects.get(pk=draft.pk)
+    proof = letters.proof_of(campaign, NOW, archive_slug="abc", codes=Codes(campaign.organisation, 1))
+    assert proof.compiled is not None and proof.counted
+    whole = a2b_qp(b"".join(proof.compiled.parts))
+    assert b"evil" not in whole and b"https://lantern.example/l/" in whole and b"https://lantern.example/a/" in whole
 
 
 def test_a_release_leaves_out_who_has_paused(house: House) -> None:

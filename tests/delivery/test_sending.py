@@ -96,11 +96,39 @@ def test_bounces_do_not_go_to_an_address_that_somebody_wrote_into_the_database(
     house: House, server: ScriptedServer
 ) -> None:
     """They name readers."""
-    type(house.organisation).objects.update(return_address="thief@evil.example")
     house.people(1)
     house.route(server)
-    run_campaign(house.released().pk, 120)
-    assert "evil" not in server.messages[0].sender
+    campaign = house.released()
+    type(house.organisation).objects.update(return_address="thief@evil.example", public_url="https://evil.example")
+    run_campaign(campaign.pk, 120)
+    [message] = server.messages
+    assert "evil" not in message.sender and b"evil" not in message.content
+
+
+def test_a_letter_that_was_released_when_from_was_enough_gives_no_reader_away(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(1)
+    house.route(server)
+    campaign = house.released()
+    change_settings(house.organisation, by=None, now=NOW, public_url="https://other.example")
+    run_campaign(campaign.pk, 120)
+    assert [message.sender for message in server.messages] == [""]
+
+
+def test_a_campaign_stops_where_nobody_knows_any_more_where_its_links_lead(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(1)
+    house.route(server)
+    campaign = house.released()
+    type(house.organisation).objects.update(settings_sealed=b"", public_url="https://evil.example")
+    assert run_campaign(campaign.pk, 120)["state"] == "paused"
+    assert not server.messages
+    change_settings(house.organisation, by=None, now=NOW, public_url="https://lantern.example")
+    resume(campaign, now=datetime.now(UTC))
+    run_campaign(campaign.pk, 120)
+    assert len(server.messages) == 1 and b"evil" not in server.messages[0].content
 
 
 def test_bounces_come_back_to_the_return_address_with_her_token(house: House, server: ScriptedServer) -> None:

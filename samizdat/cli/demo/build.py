@@ -60,6 +60,7 @@ def _found(port: int, language: str) -> Any:
         public_url=base,
         desk_url=f"http://127.0.0.1:{port}",
         postal_address="12 Lighthouse Street, Riga",
+        return_address="bounces@northern-lantern.example",
     )
 
 

@@ -15,6 +15,7 @@ from samizdat.campaigns import contest as contests
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import contest
+from samizdat.delivery import bounces
 from samizdat.delivery.actions import fencing, resending, rounds
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.flooring import settle_what_counts
@@ -82,6 +83,7 @@ def release(
             _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
             written = languages.mark(campaign)
             languages.freeze(campaign, edition, now)
+            bounces.refuse_elsewhere(edition)
             frozen = owe(campaign, edition, wave.percent, now, seldom)
             if is_gathered(campaign):
                 rounds.set_aside(campaign, seldom)

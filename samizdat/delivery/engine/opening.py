@@ -16,12 +16,13 @@ from samizdat.core.contest import REST
 from samizdat.core.dkim import SigningKey, SigningMaker
 from samizdat.core.mergetags import Condition
 from samizdat.core.message import Compiled, MessageMaker, loads
-from samizdat.delivery import signing
+from samizdat.delivery import bounces, signing
 from samizdat.delivery.actions.pacing import Allowance, allowance_of
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_builder
 from samizdat.delivery.values import Letterer, Place
 from samizdat.vault import house
+from samizdat.vault.errors import VaultError
 from samizdat.vault.house import OrganisationKeys
 from samizdat.vault.sealed import open_json
 
@@ -146,16 +147,17 @@ def _version(edition: Edition, keys: OrganisationKeys, variant: int) -> tuple[Co
 
 
 def place_of(edition: Edition, details: Any, language: str = "") -> Place:
-    """details and language: of one of its versions."""
+    """details and language: of one of its versions. Errors: VaultError where it is unknown where links lead."""
     organisation = edition.organisation
-    # Not from their columns: whoever writes the database would have bounces, which name readers, sent to themselves.
-    kept = grants.kept_settings(organisation) or {}
+    kept = grants.leading(organisation)
+    if not kept.known:
+        raise VaultError("The sealed copy of the settings is gone. Save the settings, then resume.")
     return Place(
-        public_url=kept.get("public_url", organisation.public_url).rstrip("/"),
+        public_url=kept.public_url.rstrip("/"),
         message_id_domain=edition.message_id_domain,
-        from_email=address.normalise(details["from_email"]),
-        return_address=kept.get("return_address", ""),
-        leave_mailbox=kept.get("leave_mailbox", ""),
+        envelope_sender=bounces.envelope_sender(organisation, address.normalise(details["from_email"])),
+        return_address=kept.return_address,
+        leave_mailbox=kept.leave_mailbox,
         archive_slug=slug_of(edition, language),
         language=language.partition("-")[0],
     )

@@ -196,7 +196,8 @@ class SettingsForm(DeskForm):
         label=lazy("Where bounces go"),
         required=False,
         help_text=lazy(
-            "Mail that cannot be handed over comes back to this address. Empty: to the sender of the letter."
+            "Mail that cannot be handed over comes back to this address. "
+            "Empty: to the sender, if it is at a domain of yours."
         ),
     )
     leave_mailbox = AddressField(
