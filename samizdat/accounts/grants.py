@@ -9,6 +9,7 @@ import hmac
 import json
 import logging
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,6 +131,35 @@ def kept_settings(organisation: Organisation) -> dict[str, Any] | None:
     except seal.SealError:
         return None
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """GUARDED, as they were last written by us."""
+
+    public_url: str = ""
+    desk_url: str = ""
+    content_url: str = ""
+    return_address: str = ""
+    leave_mailbox: str = ""
+    second_person: bool = True  # Unknown: nobody releases alone.
+    known: bool = False
+
+
+def leading(organisation: Organisation) -> Leading:
+    """What leads readers and teammates somewhere. Letters, mails, links and whatever is signed take it from here and
+    never from the row: whoever writes the database would have until the next look of `watch` to be led to. All is
+    empty where the copy is gone."""
+    kept = kept_settings(organisation)
+    if kept is None:
+        return Leading()
+    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=True)
+
+
+def is_altered(organisation: Organisation) -> bool:
+    """Whether the row says something else than its sealed copy, or the copy is gone."""
+    kept = kept_settings(organisation)
+    return kept is None or any(getattr(organisation, name) != kept.get(name) for name in GUARDED)
 
 
 def _put_back(organisation: Organisation) -> list[str] | None:

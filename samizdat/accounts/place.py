@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organisation
 from samizdat.gate.actions import publish_place
 from samizdat.vault.queries import box_of
@@ -10,15 +11,16 @@ from samizdat.vault.queries import box_of
 def publish(organisation: Organisation) -> None:
     """May be repeated at any time. Call it after the commit: the gate is a database of its own."""
     number, public = box_of(organisation)
+    kept = leading(organisation)
     publish_place(
         bytes(organisation.uid),
-        host=urlsplit(organisation.public_url).hostname or "",
+        host=urlsplit(kept.public_url).hostname or "",
         name=organisation.name,
         language=organisation.language,
         accent=organisation.accent,
         box_key=public,
         box_number=number,
-        leave_mailbox=organisation.leave_mailbox,
+        leave_mailbox=kept.leave_mailbox,
         feared=organisation.feared,
         zone=organisation.timezone,
     )

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
+from samizdat.accounts.grants import leading
 from samizdat.audience.segments import saved
 from samizdat.campaigns import contest, languages
 from samizdat.campaigns.arrangement import source_for
@@ -24,6 +25,7 @@ from samizdat.campaigns.errors import CampaignError, NotADraft, Overtaken
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.campaigns.queries import Row
 from samizdat.core import segment
+from samizdat.core.flaws import SENTENCES
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -128,8 +130,11 @@ def check(campaign: Campaign, by: Any) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
     anybody is enough. Errors: NotApproved.
     """
-    if campaign.is_digest or not campaign.organisation.second_person:
+    kept = leading(campaign.organisation)
+    if campaign.is_digest or not kept.second_person:
         return  # A digest gathers letters that were agreed to, one by one.
+    if not kept.known:
+        raise NotApproved(_(SENTENCES["settings_altered"]))
     found = standing(campaign)
     if found.state == "changed":
         raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))

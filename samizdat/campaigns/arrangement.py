@@ -2,6 +2,7 @@
 
 import re
 
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import templating
 from samizdat.campaigns.models import Campaign
 from samizdat.core.templating import Arrangement, arranged
@@ -13,7 +14,7 @@ def source_for(campaign: Campaign) -> str:
     """The template of a letter as the letter has it; empty for the built-in one."""
     if campaign.template is None:
         return ""
-    base = campaign.organisation.public_url
+    base = leading(campaign.organisation).public_url
     source = arranged(templating.source_of(campaign.template), arrangement_of(campaign))
     return _OWN.sub(f"{base}/m/", source) if base else source
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.grants import leading
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.queries import picture_named, picture_url
@@ -62,7 +63,7 @@ def look_of(organisation: Any, brand: Brand | None = None) -> Look:
     """What the compiler is told. A logo that the library has lost is left out."""
     brand = brand or brand_of(organisation)
     words = {name: value for name, value in asdict(brand).items() if name != "logo"}
-    picture = picture_named(organisation, brand.logo) if brand.logo and organisation.public_url else None
+    picture = picture_named(organisation, brand.logo) if brand.logo and leading(organisation).public_url else None
     if picture is None:
         return Look(**{**words, "logo_width": 0})
     width = min(brand.logo_width or WIDEST_LOGO, picture.width, WIDEST_LOGO)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from samizdat.accounts.grants import leading
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.pictures import open_picture
 from samizdat.campaigns.queries import picture_named
@@ -17,12 +18,12 @@ _SLUG = re.compile(r"/m/([0-9a-f]{8,40})\.[a-z]{3,4}")
 
 def carries(organisation: Any, draft: Draft) -> Carries | None:
     """None for letters whose pictures are fetched: nothing is opened for those."""
-    if draft.pictures != "inside" or not organisation.public_url:
+    if draft.pictures != "inside" or not leading(organisation).public_url:
         return None
 
     def found(urls: Collection[str]) -> Iterator[Inside]:
         for url in urls:
-            slug = _SLUG.fullmatch(url.removeprefix(organisation.public_url))
+            slug = _SLUG.fullmatch(url.removeprefix(leading(organisation).public_url))
             picture = picture_named(organisation, slug[1]) if slug else None
             if picture is not None:
                 # The slug is random, so no other picture has this Content-ID (RFC 2392); the host is the sender's.

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Sum
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.place import publish as publish_place
 from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, Folded, LinkTotal
@@ -36,7 +37,7 @@ class Codes:
     def __init__(self, organisation: Any, edition: int, place: int = 0, key: link.LinkKey | None = None) -> None:
         key = key or house.keys(organisation).link
         assert key is not None
-        self._base, self._edition, self._place = organisation.public_url, edition, place
+        self._base, self._edition, self._place = leading(organisation).public_url, edition, place
         self._click, self._answer = link.Maker(key, "click"), link.Maker(key, "answer")
 
     def click(self, number: int) -> str:

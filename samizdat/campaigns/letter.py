@@ -4,12 +4,14 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
 
 from samizdat import saying
+from samizdat.accounts.grants import leading
 from samizdat.audience import groups
 from samizdat.audience import queries as audience
 from samizdat.campaigns import templating
@@ -20,7 +22,7 @@ from samizdat.campaigns.counting import Codes
 from samizdat.campaigns.draft import Draft, addressed, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
-from samizdat.campaigns.rendering import render
+from samizdat.campaigns.rendering import TRIES, render
 from samizdat.core.address import BadAddress, domain, normalise
 from samizdat.core.compile import Proof, compile_letter
 from samizdat.core.document.schema import MAX_ANSWERS
@@ -81,8 +83,10 @@ def proof_of(
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     inside = carries(campaign.organisation, draft)
     through = codes.through if codes and draft.links == "counted" else None
+    # With codes it is released: that is worth some waiting, where somebody who looks is told at once.
+    rendered = partial(render, campaign.organisation, tries=TRIES if codes else 1)
     return compile_letter(
-        content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through, rendered=render
+        content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through, rendered=rendered
     )
 
 
@@ -96,7 +100,7 @@ def content_of(
     """frame: the letter in whose template and places it stands, where that is another one."""
     organisation, draft = campaign.organisation, addressed(campaign, draft)
     known = {view.tag: view.default for view in audience.fields(organisation)}
-    base, template = organisation.public_url, source_for(frame or campaign)
+    base, template = leading(organisation).public_url, source_for(frame or campaign)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,
@@ -115,7 +119,7 @@ def content_of(
         list_description=audience.details_of(campaign.list).get("reminder", ""),
         appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
-        leave_mailbox=bool(organisation.leave_mailbox),
+        leave_mailbox=bool(leading(organisation).leave_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import bounded
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import pixels
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.errors import BadPicture, PictureShown
@@ -74,7 +75,7 @@ class Use:
 
 def url_of(organisation: Any, picture: Picture) -> str:
     """Where readers find it."""
-    return f"{organisation.public_url}/m/{picture.slug}.{picture.kind}"
+    return f"{leading(organisation).public_url}/m/{picture.slug}.{picture.kind}"
 
 
 # --- taking in and making ---
@@ -99,7 +100,7 @@ def remake(picture: Picture, cut: Cut, *, now: datetime, by: Any = None) -> Pict
 def _decoded[T](organisation: Any, function: Callable[..., T], *args: Any) -> T:
     """What pixels makes of a file, within bounds. Errors: BadPicture."""
     try:
-        return bounded.work(organisation.name, function, *args)
+        return bounded.work(organisation.pk, function, *args)
     except pixels.Unusable as bad:
         raise BadPicture(_(bad.sentence) % bad.values) from bad
     except bounded.TooMuch as much:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import F, Prefetch, Q
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
@@ -131,7 +132,7 @@ def is_public(campaign: Campaign) -> bool:
 
 def web_address(campaign: Campaign) -> str:
     """Where everybody may read it; "" while nobody may, and where there are no public pages."""
-    base = campaign.organisation.public_url
+    base = leading(campaign.organisation).public_url
     slug = campaign.edition.archive_slug if base and is_public(campaign) else ""
     return f"{base}/a/{slug}" if slug else ""
 
@@ -202,7 +203,7 @@ def pictures(organisation: Any, limit: int = 60) -> list[Picture]:
 
 def picture_url(organisation: Any, slug: str, kind: str) -> str:
     """Where readers find it."""
-    return f"{organisation.public_url}/m/{slug}.{kind}"
+    return f"{leading(organisation).public_url}/m/{slug}.{kind}"
 
 
 def pictures_named(organisation: Any, slugs: Iterable[str]) -> list[Picture]:

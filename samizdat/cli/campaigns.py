@@ -180,6 +180,7 @@ def _where(finding: Any) -> str:
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
     found = campaign_numbered(number)
+    from samizdat.accounts.grants import leading
     from samizdat.campaigns.approving import standing
     from samizdat.campaigns.draft import draft_of
     from samizdat.campaigns.languages import versions
@@ -193,10 +194,11 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     signature, records = _sender_of(found, draft)
     live = [route for route in routes(organisation) if route.state == "live"]
     size, approval = size_of(found), standing(found)
-    unsaid = organisation.second_person and approval.state != "given"
+    kept = leading(organisation)
+    unsaid = kept.second_person and approval.state != "given"
     gathered = not size and stands_in_digest(found)
     stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
-    bounces = organisation.return_address or draft.from_email
+    bounces = kept.return_address or draft.from_email
     document = {
         "id": found.id,
         "ready": not stops,
@@ -206,7 +208,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
-        "second_person": {"needed": organisation.second_person, "state": approval.state},
+        "second_person": {"needed": kept.second_person, "state": approval.state},
     }
     if others:
         document["languages"] = {code: [flaw.document() for flaw in told] for code, told in others}

@@ -129,7 +129,9 @@ def _topic(organisation: Any, name: str) -> int:
 
 
 def _document(organisation: Any, view: Any) -> dict[str, Any]:
-    base, told = organisation.public_url, view.facts
+    from samizdat.accounts.grants import leading
+
+    base, told = leading(organisation).public_url, view.facts
     return {
         "id": view.id,
         "slug": view.slug,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from samizdat import dialect
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import wordings
 from samizdat.audience.actions.appealing import words_for
@@ -53,12 +54,13 @@ def facts_of(organisation: Any) -> Facts:
     rules = {row.list_id: row for row in Retention.objects.filter(list__organisation=organisation)}
     agreed = {*dialect.lists_asking(organisation.id)}
     rows = {row.id: row for row in List.objects.select_related("organisation").filter(organisation=organisation)}
+    kept = leading(organisation)
     return Facts(
         organisation=organisation.name,
         address=organisation.postal_address,
-        public_url=organisation.public_url,
-        return_address=organisation.return_address,
-        leave_mailbox=organisation.leave_mailbox,
+        public_url=kept.public_url,
+        return_address=kept.return_address,
+        leave_mailbox=kept.leave_mailbox,
         language=organisation.language,
         lists=[
             ListFacts(

@@ -8,11 +8,13 @@ from django.utils.translation import ngettext
 
 from samizdat import wording
 from samizdat.accounts import people
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import approving, languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.address import BadAddress, domain, normalise
-from samizdat.delivery import checking, queries, signing
+from samizdat.core.flaws import SENTENCES
+from samizdat.delivery import bounces, checking, queries, signing
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.whom import Whom
 from samizdat.events import queries as events
@@ -78,7 +80,7 @@ def _house(request: Any, organisation: Any) -> list[dict[str, str]]:
         text = words.campaign_reason("fenced")
         see = address(organisation, "fence")
         items.append(_item("stop", _("Sending is on hold"), text, see, _("See what waits")))
-    if not organisation.public_url:
+    if not leading(organisation).public_url:
         text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
         items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
     if not organisation.postal_address:
@@ -151,7 +153,7 @@ def _gathered(found: Any, reach: Whom) -> str:
 
 def _second_person(request: Any, found: Any) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organisation wants her yes."""
-    standing, stops = approving.standing(found), request.organisation.second_person
+    standing, stops = approving.standing(found), leading(request.organisation).second_person
     kind = "stop" if stops else "care"
     if standing.state == "given":
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
@@ -183,12 +185,13 @@ def _test(organisation: Any, found: Any) -> dict[str, str]:
 
 
 def _bounces(request: Any, organisation: Any, draft: Any) -> dict[str, str]:
-    if organisation.return_address:
-        text = _("Mail that cannot be handed over comes back to %(address)s.") % {
-            "address": organisation.return_address
-        }
+    if kept := leading(organisation).return_address:
+        text = _("Mail that cannot be handed over comes back to %(address)s.") % {"address": kept}
         return _item("good", _("Bounces have a place"), text)
     href = address(organisation, "settings") if request.role == "admin" else ""
+    if bounces.elsewhere(organisation, draft.from_email):
+        text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
+        return _item("stop", _("Bounces have no place"), text, href, _("Settings"))
     text = _("Bounces come back to the sender, %(address)s. A mailbox of their own keeps answers findable.")
     return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
 

@@ -8,6 +8,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import get_language, get_language_bidi
 
 from samizdat.accounts import people
+from samizdat.accounts.grants import leading
 from samizdat.accounts.queries import organisations_of
 
 
@@ -24,6 +25,10 @@ class Desk:
     @property
     def organisation(self) -> Any:
         return getattr(self.request, "organisation", None)
+
+    @cached_property
+    def public_url(self) -> str:
+        return leading(self.organisation).public_url
 
     @cached_property
     def has_others(self) -> bool:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organisation
 from samizdat.campaigns import queries
 from samizdat.campaigns.checks import Looked, dead, spelling
@@ -142,7 +143,7 @@ def page(
     draft = draft or draft_of(campaign)
     content = content_of(campaign, _anchored(draft, at) if at else draft)
     zone = ZoneInfo(campaign.organisation.timezone)
-    letter = render(content, now=now.astimezone(zone), images=kind != "off", text=False)
+    letter = render(campaign.organisation, content, now=now.astimezone(zone), images=kind != "off", text=False)
     whole = settled(letter, values, kind)
     whole = whole.replace(_HERE, '<span id="here"></span>', 1).replace(_HERE, "") if at else whole
     return shown_at_desk(campaign.organisation, whole)
@@ -216,12 +217,12 @@ def _mark(node: Any) -> bool:
 
 def picture_url(organisation: Any, picture: Any) -> str:
     """Where readers will find it."""
-    return f"{organisation.public_url}/m/{picture.slug}.{picture.kind}"
+    return f"{leading(organisation).public_url}/m/{picture.slug}.{picture.kind}"
 
 
 def _with_own_pictures(organisation: Any, whole: str) -> str:
     """Our pictures come from the desk while the letter is a draft: outside nobody can see them yet."""
-    base = re.escape(organisation.public_url)
+    base = re.escape(leading(organisation).public_url)
     return re.sub(rf"{base}/m/([0-9a-f]{{8,40}})\.\w{{2,5}}", lambda found: _shown(organisation, found[1]), whole)
 
 

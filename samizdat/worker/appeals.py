@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import plugs, saying
+from samizdat.accounts.grants import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import appealing, forms
@@ -79,10 +80,11 @@ def ask(said: Said, asked: Question, memory: Any, now: datetime) -> bool:
 
 
 def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
-    """None where the list has no sender yet."""
+    """None where the list has no sender yet, or nobody knows where the link would lead."""
     subscriber, lists = asked.subscriber, asked.lists
     sender = senders.sender_of(lists[0])
-    if sender is None:
+    base = leading(organisation).public_url
+    if sender is None or not base:
         return None
     key = house.keys(organisation).link
     assert key is not None
@@ -90,7 +92,7 @@ def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
     said = saying.words_to(subscriber.language or asked.language, organisation.language)
     tongue = language_for(said.language)
     # The page behind the link speaks as the mail does, where it can.
-    url = f"{organisation.public_url}/g/{token}" + (f"?{tongue}" if tongue != organisation.language else "")
+    url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != organisation.language else "")
     name = ", ".join(audience_queries.name_of(one) for one in lists)
     why = said["asks.asked"] % {"list": name, "words": asked.words}
     text = "\n\n".join((why, said["asks.press"], url, said["asks.otherwise"]))
@@ -98,7 +100,7 @@ def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
     content = mailing.plain_mail(sender, to, subject, f"{text}\n", now)
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     gate.set_token_state(token, f"asked-{PURPOSE}")
-    message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
+    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
     return mailing.carry(organisation, message, sender[1], now)
 
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from samizdat import plugs, saying
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
 from samizdat.audience.actions.mailed import few_a_day, once_a_day
@@ -141,7 +142,8 @@ def _forget(organisation: Any, number: int, wishes: Iterable[str], now: datetime
 def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     organisation, subscriber, what = said.organisation, wanted.subscriber, wanted.what
     sender = senders.sender_of(wanted.list)
-    if sender is None:
+    base = leading(organisation).public_url
+    if sender is None or not base:
         return given_up(said, now)
     token = mailed_token(organisation, what, subscriber.number, now, wanted.mark)
     if what == "data":
@@ -150,9 +152,7 @@ def _mail(said: Said, wanted: Wanted, now: datetime) -> bool:
     words = saying.words_to(subscriber.language, organisation.language)
     # The page behind the link speaks as the mail does, where it can.
     tongue = language_for(words.language)
-    url = f"{organisation.public_url}/{_PATHS[what]}/{token}" + (
-        f"?{tongue}" if tongue != organisation.language else ""
-    )
+    url = f"{base}/{_PATHS[what]}/{token}" + (f"?{tongue}" if tongue != organisation.language else "")
     subject, lines = _mail_of(words, what, organisation.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     gate.set_token_state(token, f"asked-{what}")
@@ -177,7 +177,7 @@ def _carried(
 ) -> bool:
     """Whether it may be forgotten: taken, or refused for good."""
     content = mailing.plain_mail(sender, to, subject, "\n\n".join(lines) + "\n", now)
-    message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
+    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
     outcome = mailing.carry(organisation, message, sender[1], now)
     if isinstance(outcome, Accepted | Unsure):
         signups.memory.wrote(organisation.id)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat import plugs, saying
+from samizdat.accounts.grants import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
@@ -266,6 +267,8 @@ def _appeals_read(list_: Any, said: Said) -> str:
 
 def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: datetime) -> bool:
     sender = senders.sender_of(target.lists[0])
+    if not leading(said.organisation).public_url:
+        return given_up(said, now)  # Nobody knows where her link would lead.
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         memory.held[said.row] = said.organisation.id, "sender"
@@ -278,7 +281,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     asks = any(audience.asked_for_appeals(subscriber, one, _day(said), now) for one in target.lists)
     told = target.appeals if asks else ""
     content = compose(said.organisation, target.name, sender, wanted, token, words, now, told)
-    message = plugs.Message(1, 0, said.organisation.return_address, wanted, content, utf8=not wanted.isascii())
+    message = plugs.Message(1, 0, leading(said.organisation).return_address, wanted, content, utf8=not wanted.isascii())
     # Before the mail: by it the page knows that the link is ours.
     gate.set_token_state(token, "pending-asks" if told else "pending")
     outcome = mailing.carry(said.organisation, message, sender[1], now)
@@ -308,7 +311,7 @@ def compose(
         words["confirm.asked"] % {"list": name},
         *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
     ]
-    link_ = f"{organisation.public_url}/c/{token}"
+    link_ = f"{leading(organisation).public_url}/c/{token}"
     text = "\n\n".join((*asked, words["confirm.press"], link_, words["confirm.otherwise"]))
     subject = words["confirm.subject"] % {"list": mailing.one_line(name)}
     return mailing.plain_mail(sender, wanted, subject, f"{text}\n", now)

@@ -20,6 +20,7 @@ from django.utils.translation import override
 from samizdat import plugs
 from samizdat.accounts import grants, people
 from samizdat.accounts.changes import ASKED
+from samizdat.accounts.grants import leading
 from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import PendingChange, Person
 from samizdat.audience import watching
@@ -187,12 +188,12 @@ def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -
     organisation, to = told.organisation, people.email_of(person)
     with override(person.language or organisation.language):
         content = mailing.plain_mail(sender, to, told.subject(), told.text(), now)
-    message = plugs.Message(1, 0, organisation.return_address, to, content, utf8=not to.isascii())
+    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
     return not isinstance(mailing.carry(organisation, message, sender[1], now), Deferred)
 
 
 def _export_text(organisation: Any, plain: bool) -> str:
-    desk = organisation.desk_url.rstrip("/")
+    desk = leading(organisation).desk_url.rstrip("/")
     where = desk + reverse("exports", args=[organisation.slug]) if desk else ""
     first = (
         _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
@@ -209,7 +210,7 @@ def _export_text(organisation: Any, plain: bool) -> str:
 
 
 def _change_text(organisation: Any, waits: bool) -> str:
-    desk = organisation.desk_url.rstrip("/")
+    desk = leading(organisation).desk_url.rstrip("/")
     where = desk + reverse("changes", args=[organisation.slug]) if desk else ""
     told = [
         _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
@@ -227,7 +228,7 @@ def _change_text(organisation: Any, waits: bool) -> str:
 
 
 def _reading_text(organisation: Any) -> str:
-    desk = organisation.desk_url.rstrip("/")
+    desk = leading(organisation).desk_url.rstrip("/")
     where = desk + reverse("people", args=[organisation.slug]) if desk else ""
     told = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
@@ -240,7 +241,7 @@ def _reading_text(organisation: Any) -> str:
 
 
 def _lock_text(organisation: Any) -> str:
-    desk = organisation.desk_url.rstrip("/")
+    desk = leading(organisation).desk_url.rstrip("/")
     where = desk + reverse("people", args=[organisation.slug]) if desk else ""
     told = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
@@ -252,7 +253,7 @@ def _lock_text(organisation: Any) -> str:
 
 
 def _refusal_text(organisation: Any, campaign: int, provider: str) -> str:
-    desk = organisation.desk_url.rstrip("/")
+    desk = leading(organisation).desk_url.rstrip("/")
     where = desk + reverse("report", args=[organisation.slug, campaign]) if desk else ""
     first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
     told = [

@@ -1,6 +1,7 @@
 """Whoever writes the database and has no keys is given nothing by it."""
 
 import ast
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,40 @@ def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(hou
     add_subscriber(house, "ada@example.org", wanted, consent="at the market", now=NOW)
     Organisation.objects.update(next_number=1)
     assert changes.held(house, vera)
+
+
+# Who writes, shows or compares the row itself.
+_ROWS = {
+    "accounts/actions.py": "writes it",
+    "accounts/grants.py": "compares it with its copy",
+    "cli/doctor.py": "has put back the row a moment ago",
+    "cli/demo/build.py": "writes it",
+    "web/middleware.py": "a name that somebody adds there shows the sign-in page, and no more",
+}
+
+
+def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
+    """Somebody who writes the database would have seconds, each time, in which their host is ours."""
+    folder = Path(samizdat.__file__).parent
+    row = re.compile(
+        rf"\borganisation\.({'|'.join(grants.GUARDED)})\b(?! = )|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
+    )
+    found = {
+        str(path.relative_to(folder))
+        for path in (*folder.rglob("*.py"), *folder.rglob("*.html"))
+        if "migrations" not in path.parts and row.search(path.read_text())
+    }
+    assert found - {*_ROWS} == set()
+
+
+def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:
+    Organisation.objects.update(**ELSEWHERE)
+    row = Organisation.objects.get()
+    assert grants.leading(row).second_person
+    assert grants.leading(row).public_url == "https://lantern.example"
+    Organisation.objects.update(settings_sealed=b"")
+    gone = grants.leading(Organisation.objects.get())
+    assert (gone.second_person, gone.public_url, gone.known) == (True, "", False)
 
 
 # -- exports and keys

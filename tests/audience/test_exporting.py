@@ -12,6 +12,7 @@ from typing import Any
 import pyrage
 import pytest
 
+from samizdat.accounts.grants import keep_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting import alarms, native
@@ -90,6 +91,7 @@ def in_another_house(data: bytes, folder: Path, vault: Any, **options: Any) -> t
 def test_a_house_without_a_domain_of_its_own_leaves_as_well(audience: Any, url: str) -> None:
     audience.public_url = url
     audience.save(update_fields=["public_url"])
+    keep_settings(audience, ["public_url"])
     addresses = {
         row["address"].rpartition("@")[2] for row in rows_of(made(audience, Wish("samizdat")), "subscribers.csv")
     }

@@ -1,6 +1,8 @@
 """What somebody wrote or uploaded cannot keep the desk busy: helpers have a budget, and say so."""
 
+import ast
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 from samizdat import bounded, processes
 from samizdat.campaigns import actions, pictures, pixels
 from samizdat.campaigns.errors import BadPicture, LetterHasFlaws
+from samizdat.campaigns.letter import proof_of
 from samizdat.core.letter import Content, Letter, render
 from tests.campaigns.test_pictures import huge, picture
 from tests.conftest import NOW
@@ -114,6 +117,45 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
     with pytest.raises(LetterHasFlaws) as refused:
         actions.freeze(letter, now=NOW)
     assert [flaw.code for flaw in refused.value.flaws if flaw.severity == "stop"] == ["letter_slow"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_release_waits_for_a_helper_that_somebody_else_holds(
+    here: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever uploads pictures, or has taken this group's name, keeps it from sending."""
+    monkeypatch.setattr(bounded, "work", busy := _Busy(bounded.work, 2))
+    actions.freeze(here.campaign, now=NOW)
+    assert busy.asked == [here.organisation.pk] * 3
+    monkeypatch.setattr(bounded, "work", busy := _Busy(bounded.work, 1))
+    assert [flaw.code for flaw in proof_of(here.campaign, NOW).flaws] == ["letter_slow"], "who looks is told at once"
+    assert len(busy.asked) == 1
+
+
+class _Busy:
+    """No helper is free the first times."""
+
+    def __init__(self, work: Any, times: int) -> None:
+        self.work, self.times, self.asked = work, times, list[Any]()
+
+    def __call__(self, whose: Any, *args: Any, **more: Any) -> Any:
+        self.asked.append(whose)
+        if len(self.asked) <= self.times:
+            raise bounded.TooMuch
+        return self.work(whose, *args, **more)
+
+
+def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
+    """A name can be given away and taken: by it one group had both helpers, or used up another one's."""
+    folder = Path(bounded.__file__).parent
+    asked = {
+        f"{path.relative_to(folder)}: {ast.unparse(node.args[0])}"
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "bounded.work"
+    }
+    assert len(asked) >= 2
+    assert not [one for one in asked if not re.search(r"organisation(\.pk|\.id|_id)$", one)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.lists import tags_for
 from samizdat.campaigns import copying
 from samizdat.campaigns.listing import CannotBeListed, put
@@ -45,7 +45,7 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
         page.refresh_from_db()
         assert page.listed is listed
     assert "It was taken out of the archive." in client.get(report).content.decode()
-    Organisation.objects.filter(pk=here.organisation.pk).update(public_url="")
+    change_settings(here.organisation, by=None, now=NOW, public_url="")
     assert "archive of your public pages" not in client.get(report).content.decode(), "where there are none"
 
 

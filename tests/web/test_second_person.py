@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approving
@@ -20,8 +21,7 @@ from tests.web.test_sending import Desk, _settings, _to, quiet_names  # noqa: F4
 
 @pytest.fixture
 def strict(here: House) -> House:
-    here.organisation.second_person = True
-    here.organisation.save(update_fields=["second_person"])
+    change_settings(here.organisation, by=None, now=NOW, second_person=True)
     return here
 
 

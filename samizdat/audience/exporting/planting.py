@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from samizdat import dialect
 from samizdat.accounts import people as accounts
+from samizdat.accounts.grants import leading
 from samizdat.audience.exporting import people
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.whom import Wanted
@@ -89,7 +90,7 @@ def domain_of(home: people.House, by: Any) -> str:
 
     One that catches all mail makes a hit seen; where none is known the address is one that cannot exist (RFC 2606).
     """
-    mine = [home.organisation.return_address]
+    mine = [leading(home.organisation).return_address]
     for row in home.lists.values():
         mine += [value for value in details_of(row).values() if isinstance(value, str) and "@" in value]
     if by is not None:
@@ -98,7 +99,7 @@ def domain_of(home: people.House, by: Any) -> str:
         host = text.rpartition("@")[2].strip(" >").lower()
         if _is_domain(host) and not addresses.provider(host):
             return host
-    host = urlsplit(home.organisation.public_url).hostname or ""
+    host = urlsplit(leading(home.organisation).public_url).hostname or ""
     return host if _is_domain(host) else f"{home.organisation.slug}.invalid"
 
 

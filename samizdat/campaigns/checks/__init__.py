@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from samizdat import saying
+from samizdat.accounts.grants import is_altered, leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import dead, empties, pictures, spelling
@@ -81,7 +82,8 @@ def _warnings(organisation: Any, language: str) -> tuple[str, ...]:
 
 
 def _own_hosts(organisation: Any) -> frozenset[str]:
-    urls = (organisation.public_url, organisation.content_url, organisation.desk_url)
+    kept = leading(organisation)
+    urls = (kept.public_url, kept.content_url, kept.desk_url)
     return frozenset(filter(None, (urlsplit(url).hostname or "" for url in urls)))
 
 
@@ -94,6 +96,7 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
     found = [
         *proof.flaws,
         *core.look(reading),
+        *_altered(campaign.organisation),
         *pictures.flaws(reading, campaign.organisation),
         *dead.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
@@ -109,9 +112,15 @@ def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: It
     return Looked(_told(found, known), reading, known, frozenset(name for name, true in waits.items() if true))
 
 
+def _altered(organisation: Any) -> Iterator[Flaw]:
+    """Letters take addresses from the sealed copy alone; what the row says besides somebody wrote there without us."""
+    if is_altered(organisation):
+        yield Flaw(0, "settings_altered", {}, place="letter")
+
+
 def _uncounted(campaign: Campaign, reading: core.Reading, proof: Proof) -> Iterator[Flaw]:
     """Links that stay direct in a letter whose links are counted, and why."""
-    for one in direct(proof.letter, campaign.organisation.public_url):
+    for one in direct(proof.letter, leading(campaign.organisation).public_url):
         place, line = reading.where.place_of(one.url or "{{")
         url = one.url if len(one.url) <= 80 else one.url[:77] + "..."
         shown = url + ("…" if one.why == "reader" else "")
@@ -133,5 +142,5 @@ def _told(flaws: list[Flaw], known: Kept) -> list[Finding]:
 
 def stops(campaign: Campaign, draft: Draft, proof: Proof, now: datetime) -> tuple[Flaw, ...]:
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
-    found = core.look(reading_of(campaign, draft, proof, now))
+    found = [*core.look(reading_of(campaign, draft, proof, now)), *_altered(campaign.organisation)]
     return tuple(flaw for flaw in found if flaw.severity == "stop")

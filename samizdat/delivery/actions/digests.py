@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from samizdat import dialect
+from samizdat.accounts.grants import leading
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.digest import STUCK, digest_draft
@@ -33,7 +34,9 @@ def make_due(now: datetime) -> int:
     """Digests whose day has come, and those that a kill left as drafts; how many were released."""
     rows = List.objects.select_related("organisation").filter(id__in=dialect.lists_with_digest())
     # Without public pages there is nothing to lead to.
-    for list_ in rows.filter(organisation__fenced=False).exclude(organisation__public_url=""):
+    for list_ in rows.filter(organisation__fenced=False):
+        if not leading(list_.organisation).public_url:
+            continue
         if list_.digest_due is None:
             _put_off(list_, now)
         elif list_.digest_due <= now and not waits_for(list_):

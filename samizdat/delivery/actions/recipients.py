@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from samizdat import dialect
+from samizdat.accounts.grants import leading
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import audience as segmented
 from samizdat.campaigns.audience import reader_of
@@ -43,7 +44,7 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
 
 def stands_in_digest(campaign: Campaign) -> bool:
     """Does anybody get this letter in the digest that is gathered now? Without public pages no digest is made."""
-    if not is_gathered(campaign) or not campaign.organisation.public_url:
+    if not is_gathered(campaign) or not leading(campaign.organisation).public_url:
         return False
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
     return bool(dialect.digest_page(campaign.organisation_id, campaign.list_id, round, 0, 1, suppressions=True))

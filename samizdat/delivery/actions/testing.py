@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import plugs
 from samizdat.accounts import people
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns import contest
 from samizdat.campaigns.actions import flaws_error
@@ -159,8 +160,8 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
 
 def _known_sender(organisation: Any) -> str:
     """An address the relay may know as ours: where bounces go, else From of the newest letter."""
-    if organisation.return_address:
-        return organisation.return_address
+    if kept := leading(organisation).return_address:
+        return kept
     newest = Campaign.objects.select_related("organisation").filter(organisation=organisation).order_by("-pk").first()
     return draft_of(newest).from_email if newest else ""
 
@@ -170,7 +171,7 @@ def _values(
 ) -> dict[str, str]:
     keys = house.keys(campaign.organisation)
     assert keys.link is not None
-    base = campaign.organisation.public_url.rstrip("/")
+    base = leading(campaign.organisation).public_url.rstrip("/")
     # The time makes each test a message of its own: mailboxes drop what carries an identity they know.
     moment = int(now.timestamp())
     identity = link.message_id(link.Maker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
@@ -183,7 +184,7 @@ def _values(
         "UNSUB_URL": f"{base}/u/{leave}",
         "STAY_URL": f"{base}/y/{leave}",
         "ARCHIVE_URL": f"{base}/a/",
-        "LEAVE_MAILTO": f"mailto:{campaign.organisation.leave_mailbox or sender}",
+        "LEAVE_MAILTO": f"mailto:{leading(campaign.organisation).leave_mailbox or sender}",
     }
 
 

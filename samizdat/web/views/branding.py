@@ -10,12 +10,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import brand, pictures, starters
 from samizdat.campaigns.brand import Brand
 from samizdat.campaigns.errors import BrandRefused
+from samizdat.campaigns.rendering import render as compiled
 from samizdat.core.document import dumps
 from samizdat.core.letter import Content, fill, settle
-from samizdat.core.letter import render as compiled
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, door, go
 from samizdat.web.forms.base import refuse
@@ -67,12 +68,12 @@ def _letter(organisation: Any, kind: str, shown: Brand) -> str:
         language=language,
         organisation=organisation.name,
         postal_address=organisation.postal_address,
-        website=organisation.public_url,
+        website=leading(organisation).public_url,
         look=brand.look_of(organisation, shown),
         fields={"FNAME": ""},
     )
     there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
-    letter = compiled(content, now=there, images=kind != "off")
+    letter = compiled(organisation, content, now=there, images=kind != "off")
     whole = settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
     return previews.shown_at_desk(organisation, whole)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import hours
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import contest
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.draft import draft_of
@@ -82,7 +83,11 @@ def _forms(request: Any, found: Any) -> tuple[list[ChangeForm], PlanForm]:
     if found.test_share:
         told |= {"share": found.test_share, "way": found.test_by, "link": contest.link_of(found)}
     ways = contest.ways(found)
-    links = countable(proof_of(found, hours.asked()).letter, found.organisation.public_url) if "clicks" in ways else ()
+    links = (
+        countable(proof_of(found, hours.asked()).letter, leading(found.organisation).public_url)
+        if "clicks" in ways
+        else ()
+    )
     return forms, PlanForm(request.POST or None, ways=ways, links=links, initial=told)
 
 

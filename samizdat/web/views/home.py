@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.checking import compared
 from samizdat.campaigns import queries as campaigns
@@ -261,7 +262,7 @@ def _first_steps(request: Any, lists: Any, routes: Any, has_letters: bool) -> li
         (people > 0, _("Bring your readers in"), _("From the export you still have, or one by one."), "imports", True),
         (bool(routes), _("Add a route"), _("A mail server that carries your letters."), "routes", admin),
         (
-            bool(organisation.public_url),
+            bool(leading(organisation).public_url),
             _("Say where your public pages are"),
             _("Leave links begin with it."),
             "settings",

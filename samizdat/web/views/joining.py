@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries
 from samizdat.audience.actions import forms as actions
 from samizdat.audience.actions.preferring import remarks
@@ -34,7 +35,11 @@ def forms(request: Any) -> HttpResponse:
         else:
             messages.success(request, _("The form is there."))
             return go(request, "joining-form", made.id)
-    facts = {"found": actions.forms_of(request.organisation), "form": form, "base": request.organisation.public_url}
+    facts = {
+        "found": actions.forms_of(request.organisation),
+        "form": form,
+        "base": leading(request.organisation).public_url,
+    }
     facts["waiting"] = of_forms(request) if request.role in WRITERS else []
     return render(request, "web/audience/joining.html", facts, status=422 if form.errors else 200)
 
@@ -53,7 +58,7 @@ def one_form(request: Any, form_id: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return go(request, "joining-form", form_id)
-    base = request.organisation.public_url
+    base = leading(request.organisation).public_url
     address = f"{base}/f/{view.slug}" if base else ""
     facts = {"view": view, "form": form, "address": address, "markup": embedded(view, address) if address else ""}
     facts["remarks"] = [*_mute(request.organisation), *remarks(request.organisation, view)]

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.appealing import put_words, words_for
 from samizdat.audience.actions.digests import set_digest
@@ -125,7 +126,7 @@ def _set_form(request: Any, found: Any, *, slug: str, wording: str | None) -> No
 
 def _list_page(request: Any, found: Any, form: ListForm, sign_up: FormForm) -> HttpResponse:
     view = next(view for view in queries.lists(request.organisation) if view.id == found.id)
-    base = request.organisation.public_url
+    base = leading(request.organisation).public_url
     address = f"{base}/f/{found.form_slug}" if base and found.form_slug else ""
     facts = {"list": found, "view": view, "form": form, "sign_up": sign_up, "address": address, **_gathering(found)}
     facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(found).get("appeals", "")})

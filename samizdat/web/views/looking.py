@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import row_id
 from samizdat.campaigns import languages, seeds, sharing
@@ -178,7 +179,7 @@ def share(request: Any, campaign_id: int) -> HttpResponse:
         return go(request, "look", campaign_id, anchor="share")
     path = reverse("shared-letter", args=[token])
     # Whoever works on the machine itself has another name for the desk than the rest of the world.
-    desk = request.organisation.desk_url.rstrip("/")
+    desk = leading(request.organisation).desk_url.rstrip("/")
     return _page(request, found, f"{desk}{path}" if desk else request.build_absolute_uri(path))
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from samizdat import hours
 from samizdat.accounts import people
+from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns import correcting, listing
 from samizdat.campaigns.draft import draft_of
@@ -50,7 +51,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
 
 def _archive(found: Any) -> dict[str, bool] | None:
     """Where its web version stands; None where it has none, and gets none."""
-    if not (found.organisation.public_url and found.edition.archive_slug):
+    if not (leading(found.organisation).public_url and found.edition.archive_slug):
         return None
     if found.state == "cancelled" and queries.nobody_got(found):
         return None

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.campaigns import arranging, brand, queries, starters, templating
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.rendering import render as compiled
@@ -80,12 +81,12 @@ def _seen(template: Any, kind: str = "light") -> str:
         language=organisation.language,
         organisation=organisation.name,
         postal_address=organisation.postal_address,
-        website=organisation.public_url,
+        website=leading(organisation).public_url,
         look=brand.look_of(organisation),
         fields=dict.fromkeys(templating.ALWAYS, ""),
     )
     there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
-    letter = compiled(content, now=there, images=kind != "off")
+    letter = compiled(organisation, content, now=there, images=kind != "off")
     return previews.settled(letter, previews.sample(), kind)
 
 
