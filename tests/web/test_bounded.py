@@ -119,15 +119,13 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
     assert [flaw.code for flaw in refused.value.flaws if flaw.severity == "stop"] == ["letter_slow"]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_release_waits_for_a_helper_that_somebody_else_holds(
-    here: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.django_db
+def test_a_release_waits_for_a_helper_that_somebody_else_holds(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever uploads pictures, or has taken this group's name, keeps it from sending."""
-    monkeypatch.setattr(bounded, "work", busy := _Busy(bounded.work, 2))
+    monkeypatch.setattr(bounded, "work", busy := _Busy(2))
     actions.freeze(here.campaign, now=NOW)
     assert busy.asked == [here.organisation.pk] * 3
-    monkeypatch.setattr(bounded, "work", busy := _Busy(bounded.work, 1))
+    monkeypatch.setattr(bounded, "work", busy := _Busy(1))
     assert [flaw.code for flaw in proof_of(here.campaign, NOW).flaws] == ["letter_slow"], "who looks is told at once"
     assert len(busy.asked) == 1
 
@@ -135,14 +133,14 @@ def test_a_release_waits_for_a_helper_that_somebody_else_holds(
 class _Busy:
     """No helper is free the first times."""
 
-    def __init__(self, work: Any, times: int) -> None:
-        self.work, self.times, self.asked = work, times, list[Any]()
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, list[Any]()
 
-    def __call__(self, whose: Any, *args: Any, **more: Any) -> Any:
+    def __call__(self, whose: Any, function: Any, *args: Any, **more: Any) -> Any:
         self.asked.append(whose)
         if len(self.asked) <= self.times:
             raise bounded.TooMuch
-        return self.work(whose, *args, **more)
+        return function(*args, **more)
 
 
 def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
