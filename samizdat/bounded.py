@@ -45,6 +45,7 @@ class Job(NamedTuple):
 JOBS = {
     "render": Job("samizdat.core.letter", 4.0),
     "take": Job("samizdat.campaigns.pixels", 20.0),
+    "differences": Job("samizdat.core.document.words", 4.0),
     "remake": Job("samizdat.campaigns.pixels", 20.0),
 }
 # Where the kinds of its values are made; nothing else of a pickle is followed.

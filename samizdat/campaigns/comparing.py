@@ -9,9 +9,9 @@ from django.utils.translation import ngettext
 from samizdat.campaigns import calling
 from samizdat.campaigns.arrangement import arrangement_of
 from samizdat.campaigns.arranging import HideView, PartView, PlaceView, RepeatView, every_part
-from samizdat.campaigns.history import Kept
+from samizdat.campaigns.history import Kept, compared
 from samizdat.campaigns.models import Campaign, Template
-from samizdat.core.document.words import Part, difference
+from samizdat.core.document.words import Part
 from samizdat.core.templating import Arrangement
 
 
@@ -43,20 +43,24 @@ def places(kept: Kept, campaign: Campaign) -> list[Compared]:
     rows = Template.objects.filter(organisation=campaign.organisation_id, pk=kept.chosen.get("template") or 0)
     before = _told(rows.first(), kept.places)
     today = _told(campaign.template, arrangement_of(campaign)) if campaign.template else {}
-    found = []
+    found: list[tuple[_Told | None, _Told | None]] = []
     for key in [*today, *(key for key in before if key not in today)]:
         old, new = before.get(key), today.get(key)
         if (old and old.own) or (new and new.own):
-            found.append(_compared(old, new))
-    return found
+            found.append((old, new))
+    words = compared(campaign.organisation, [(_words(old), _words(new)) for old, new in found])
+    return [_compared(*both, parts) for both, parts in zip(found, words, strict=True)]
 
 
-def _compared(old: _Told | None, new: _Told | None) -> Compared:
+def _compared(old: _Told | None, new: _Told | None, words: list[Part]) -> Compared:
     titled = new or old
     assert titled is not None
-    sides = [[one.words] if one and one.words else [] for one in (old, new)]
     looks = old is not None and new is not None and old.words == new.words and old.whole != new.whole
-    return Compared(titled.title, difference(*sides), looks)
+    return Compared(titled.title, words, looks)
+
+
+def _words(one: _Told | None) -> list[str]:
+    return [one.words] if one and one.words else []
 
 
 def _told(template: Template | None, own: Arrangement) -> Mapping[str, _Told]:

@@ -6,18 +6,19 @@ for two days, and then the last of every day.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from samizdat import bounded
 from samizdat.campaigns import calling
 from samizdat.campaigns.arrangement import arrangement_of
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
 from samizdat.core import consent
-from samizdat.core.document.words import Part, counted, difference, lines
+from samizdat.core.document.words import Part, counted, differences, lines
 from samizdat.core.templating import Arrangement
 from samizdat.vault import house
 
@@ -54,6 +55,7 @@ class Entry:
     new: int
     gone: int
     is_now: bool
+    whole: bool = True  # Not where the texts are too long to be compared to their ends.
 
 
 def keep(
@@ -151,14 +153,13 @@ def entries(campaign: Campaign) -> list[Entry]:
     # Which ones are shown is told by their times; of several hundred versions these alone are fetched whole.
     rows = list(DraftVersion.objects.filter(campaign=campaign).defer("sealed").order_by("number"))
     ends = [row.pk for row, after in pairwise([*rows, None]) if row and (after is None or _apart(row, after))]
+    shown = list(DraftVersion.objects.filter(pk__in=ends[-SHOWN:]).order_by("number"))
+    opened = [_opened(campaign, row) for row in shown]
+    texts = [text_of(kept.draft, kept.places) for kept in opened]
     found: list[Entry] = []
-    before: list[str] | None = None
-    for row in DraftVersion.objects.filter(pk__in=ends[-SHOWN:]).order_by("number"):
-        kept = _opened(campaign, row)
-        text = text_of(kept.draft, kept.places)
-        told = counted(difference(text if before is None else before, text))
-        before = text
-        found.append(Entry(row.number, row.at, row.by_id, told.new, told.gone, row.number == campaign.version))
+    for row, parts in zip(shown, compared(campaign.organisation, list(pairwise([*texts[:1], *texts]))), strict=True):
+        told, whole = counted(parts), all(part.kind != "rest" for part in parts)
+        found.append(Entry(row.number, row.at, row.by_id, told.new, told.gone, row.number == campaign.version, whole))
     return found[::-1]
 
 
@@ -170,7 +171,16 @@ def changes(kept: Kept, campaign: Campaign) -> list[Part]:
     """What is different in a draft since a version of it, in its subject and text; in the parts of its template:
     comparing.places.
     """
-    return difference(text_of(kept.draft), text_of(draft_of(campaign)))
+    (parts,) = compared(campaign.organisation, [(text_of(kept.draft), text_of(draft_of(campaign)))])
+    return parts
+
+
+def compared(organisation: Any, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[list[Part]]:
+    """What is different in these texts, within bounds (bounded.py): a viewer's look holds no thread of the desk."""
+    try:
+        return bounded.work(organisation.pk, differences, pairs)
+    except bounded.TooMuch:
+        return [[Part("rest", "")] for _pair in pairs]
 
 
 def is_same(kept: Kept, campaign: Campaign) -> bool:

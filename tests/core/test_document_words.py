@@ -1,6 +1,20 @@
 """What changed between two letters, as words somebody can read."""
 
-from samizdat.core.document.words import MOST_WORDS, Counted, Part, counted, difference, lines
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samizdat.core.document.words import (
+    MOST_TEXT,
+    MOST_WORDS,
+    Counted,
+    Part,
+    counted,
+    difference,
+    differences,
+    lines,
+)
 
 
 def test_a_change_in_the_middle_of_a_line_is_told_by_its_words() -> None:
@@ -35,3 +49,43 @@ def test_everything_a_block_says_is_a_line_and_nothing_that_it_does_not_say() ->
 def test_a_letter_written_anew_is_gone_and_new_without_comparing_each_word() -> None:
     before, after = ["old " * (MOST_WORDS + 1)], ["new " * (MOST_WORDS + 1)]
     assert [part.kind for part in difference(before, after)] == ["gone", "new"]
+
+
+_LINES = st.lists(st.sampled_from(["a", "b", "a b", "one two three", "Dear friend,", "c"]), max_size=30)
+
+
+@given(_LINES, _LINES)
+def test_what_stayed_and_went_is_the_old_text_and_what_stayed_and_came_the_new_one(
+    before: Sequence[str], after: Sequence[str]
+) -> None:
+    parts = difference(before, after)
+    for text, other in ((before, "new"), (after, "gone")):
+        assert "".join(part.text for part in parts if part.kind != other) == "".join(f"{line}\n" for line in text)
+
+
+def test_one_changed_line_of_a_very_long_letter_is_shown_whole() -> None:
+    before = ["a line"] * 50_000
+    parts = difference(before, [*before[:25_000], "another line", *before[25_001:]])
+    assert parts[0].kind == "same" and counted(parts) == Counted(1, 1)
+    assert sum(len(part.text) for part in parts if part.kind != "gone") == 50_000 * 7 + 6
+
+
+def test_what_is_too_long_to_be_compared_is_said_to_be() -> None:
+    long = MOST_TEXT // 2
+    parts = difference(["a", "x"] * long, ["a", "y"] * long)
+    assert parts[-1] == Part("rest", "") and len(parts) > 1
+    first, second, third = differences([(["a" * long], ["b" * long]), (["a b"], ["a c"]), (["a"], ["a"])], MOST_TEXT)
+    assert first == [Part("rest", "")], "a line that does not fit"
+    assert second[0] == Part("same", "a ") and third == [Part("same", "a\n")]
+    used = [(["a" * (long - 1)], ["b" * (long - 1)]), (["a b"], ["a c"]), (["a"], ["a"])]
+    assert [[part.kind for part in parts] for parts in differences(used)] == [
+        ["gone", "new", "same"],
+        ["rest"],
+        ["same"],
+    ]
+
+
+def test_a_line_that_moved_is_told_once() -> None:
+    before = [f"line {number}" for number in range(200)]
+    parts = difference(before, [*before[1:], before[0]])
+    assert counted(parts) == Counted(new=2, gone=2)

@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from samizdat.core.checks import Whereabouts
 from samizdat.core.document.markdown import from_markdown
+from samizdat.core.document.merge import merge
 from samizdat.core.document.reading import BadDocument, parse
+from samizdat.core.document.words import difference
 from samizdat.core.letter import Content, render, stylesheet
 from samizdat.core.templating import TemplateRefused, take
 from samizdat.core.templating.blocks import read
@@ -35,6 +38,28 @@ def letter(form: str) -> Reader:
     return lambda text: render(Content(body=text, **facts), now=NOW)  # type: ignore[arg-type]
 
 
+def compared(text: str) -> object:
+    """With what has another word in each of its lines."""
+    return difference(text.split("\n"), text.replace("x", "y").split("\n"))
+
+
+def merged(text: str) -> object:
+    """Two footers, and two letters, that share nothing."""
+    mine, theirs = ([f"{who}{number}" for number, _line in enumerate(text.split("\n"))] for who in "mt")
+    blocks = [[{"type": "paragraph", "attrs": {"id": name}} for name in names] for names in (mine, theirs)]
+    footers = [
+        {"type": "footer", "attrs": {"id": "f"}, "content": [{"text": name} for name in names]}
+        for names in (mine, theirs)
+    ]
+    return merge([], [*blocks[0], footers[0]], [*blocks[1], footers[1]], lambda: "new")
+
+
+def placed(text: str) -> object:
+    """Each line of a letter is looked for, and one that it doesn't have."""
+    where = Whereabouts(text, "html")
+    return [where.place_of(f"{line}{number}") for number, line in enumerate(text.split("\n"))]
+
+
 # What is opened again and again and never closed.
 MARKDOWN = (
     "![", "[a](", "[a][", "**a ", "_a*", "`", "> ", "- a\n", "|a", "~~a", "&", "https://a.b ", "[a]: b\n",
@@ -49,6 +74,9 @@ READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {
     "a template": (lambda text: take(f"<table><tr><td>{text}".encode()), (*MARKUP, *TAGS)),
     "a document of blocks": (parse, ("[", '{"a":', '"')),
     "a style sheet": (stylesheet.read, ("a{", "@media a{", "/*", '"', "(", "a:b;", "a{}")),
+    "two versions of a letter": (compared, ("a\n", "a\nx\n", "a x ", "a x\n")),
+    "a letter of two writers": (merged, ("a\n",)),
+    "where a flaw is": (placed, ("http://a.b\n", "a\n")),
     "a table": (lambda text: texts.glance(text.encode(), whole=True), ('"', ",", "a,b\n", "\n", "|a", '[{"a":')),
 }
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from samizdat import bounded
 from samizdat.campaigns import actions, arranging, commenting, templating, writing
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftVersion
@@ -210,6 +212,28 @@ def test_who_else_is_here_is_told_by_name(here: House, desk: Desk, letter: Campa
     assert desk("viewer").post(address).status_code == 403
     # Signed out: a script learns it by being led to the sign-in page.
     assert Client().get(address).status_code == 302
+
+
+def test_a_history_that_is_too_long_to_be_compared_says_so_and_holds_nobody_up(
+    here: House, desk: Desk, letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "a\n\nx\n\n" * 60_000
+    for number, body in enumerate((long, long.replace("x", "y"))):
+        letter.refresh_from_db()
+        draft = draft_of(letter).with_(body=body, format="markdown")
+        actions.save(letter, draft, version=letter.version, by=None, now=NOW + timedelta(hours=number))
+    number = letter.version - 1
+    for page, words in (
+        (_to(here, "version", letter.pk, number), "What follows is too long to be compared."),
+        (_to(here, "history", letter.pk), "too long to be compared"),
+    ):
+        assert words in desk("viewer").get(page).content.decode()
+
+    def busy(*_asked: Any) -> Any:
+        raise bounded.TooMuch
+
+    monkeypatch.setattr(bounded, "work", busy)
+    assert "too long to be compared" in desk("viewer").get(_to(here, "version", letter.pk, number)).content.decode()
 
 
 def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk: Desk, letter: Campaign) -> None:

@@ -3,8 +3,14 @@
 import html
 import json
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate, chain
 from typing import Any
+
+# Of so many words the places are looked for; nobody reads so many flaws.
+MOST = 1_000
 
 # Signs that Markdown puts between the words of one phrase.
 _SIGNS = re.compile(r"[*_`>#\\]+")
@@ -25,42 +31,56 @@ class Whereabouts:
         return [_plain(_TAGS.sub("", line) + " " + line) for line in self._body.split("\n")]
 
     @cached_property
-    def _raw(self) -> list[str]:
-        return self._parts if self._format == "blocks" else self._body.split("\n")
+    def _read(self) -> "_Numbered":
+        """As somebody reads it."""
+        return _Numbered(self._parts)
+
+    @cached_property
+    def _raw(self) -> "_Numbered":
+        return self._read if self._format == "blocks" else _Numbered(self._body.split("\n"))
 
     def place_of(self, *needles: str) -> tuple[str, int]:
         """(place, number) as a flaw has them; ("letter", 0) for what stands in the frame alone. The same is asked of
         each date of a letter that says one a thousand times."""
         if needles not in self._found:
-            self._found[needles] = self._place_of(*needles)
+            # Each is a walk over the whole text: thousands of links in thousands of lines would be their product.
+            self._found[needles] = self._place_of(*needles) if len(self._found) < MOST else ("letter", 0)
         return self._found[needles]
 
     def _place_of(self, *needles: str) -> tuple[str, int]:
         place = "block" if self._format == "blocks" else "body"
-        for needle in needles:
-            for number, part in enumerate(self._raw, 1):
-                if needle and needle in part:
-                    return place, number
-        for needle in needles:
-            wanted = _plain(needle)
-            for number, part in enumerate(self._parts, 1):
-                if wanted and wanted in part:
-                    return place, number
-        return "letter", 0
+        found = (self._raw.number_of(needle) for needle in needles)
+        read = (self._read.number_of(_plain(needle)) for needle in needles)
+        number = next(filter(None, chain(found, read)), 0)
+        return (place, number) if number else ("letter", 0)
 
     @cached_property
     def words(self) -> str:
         """All that was written, as one text."""
-        return "\n".join(self._parts)
+        return self._read.text
 
     def word(self, word: str) -> tuple[str, int]:
         """Where a whole word stands first, upper and lower case as given."""
         place = "block" if self._format == "blocks" else "body"
         found = re.compile(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])")
-        for number, part in enumerate(self._raw, 1):
-            if found.search(part):
-                return place, number
-        return self.place_of(word)
+        whole = found.search(self._raw.text)
+        return (place, self._raw.at(whole.start())) if whole else self.place_of(word)
+
+
+class _Numbered:
+    """Parts as one text, which is searched at once, and which of them a place in it is of, counted from 1."""
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.text = "\n".join(parts)
+        self._starts = [0, *accumulate(len(part) + 1 for part in parts)]
+
+    def at(self, position: int) -> int:
+        return bisect_right(self._starts, position)
+
+    def number_of(self, needle: str) -> int:
+        """0 for what stands nowhere."""
+        position = self.text.find(needle) if needle else -1
+        return self.at(position) if position >= 0 else 0
 
 
 def _plain(text: str) -> str:

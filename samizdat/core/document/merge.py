@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, takewhile
+from itertools import count, pairwise, takewhile
 from typing import Any
 
 type Block = Mapping[str, Any]
@@ -91,13 +91,16 @@ def _order(base: list[str], mine: list[str], theirs: list[str]) -> list[str]:
     """Hers, unless I moved something; what only the other has comes behind what it stands behind there."""
     moved = _common(mine, base) != _common(base, mine)
     first, second = (mine, theirs) if moved else (theirs, mine)
-    result, place = list(first), set(first)
-    before: str | None = None
+    # What stands behind each; "", which no block is called, stands before all. Looking for places would be the square.
+    behind = dict(pairwise(["", *first, ""]))
+    before = ""
     for name in second:
-        if name not in place:
-            result.insert(result.index(before) + 1 if before is not None else 0, name)
-            place.add(name)
+        if name not in behind:
+            behind[before], behind[name] = name, behind[before]
         before = name
+    result: list[str] = []
+    while name := behind[result[-1] if result else ""]:
+        result.append(name)
     return result
 
 
@@ -113,7 +116,7 @@ def _named(blocks: Sequence[Block]) -> dict[str, Block]:
     for block in blocks:
         name = id_of(block)
         if not name or name in found:
-            words = json.dumps(block, sort_keys=True, ensure_ascii=False)
+            words = _said(block)
             said[words] += 1
             # A sign that no id has stands first.
             name = f"#{said[words]} {words}"
@@ -121,20 +124,26 @@ def _named(blocks: Sequence[Block]) -> dict[str, Block]:
     return found
 
 
-def _joined(mine: Block, theirs: Block) -> Block:
-    """A letter has one footer: what hers says besides comes under mine."""
+def _joined(mine: Block, *others: Block) -> Block:
+    """A letter has one footer: what the others say besides comes under mine."""
     lines = list(mine.get("content", ()))
-    return {**mine, "content": lines + [line for line in theirs.get("content", ()) if line not in lines]}
+    said = set(map(_said, lines))
+    for other in others:
+        new = [line for line in other.get("content", ()) if _said(line) not in said]
+        lines += new
+        said.update(map(_said, new))
+    return {**mine, "content": lines}
+
+
+def _said(block: Any) -> str:
+    return json.dumps(block, sort_keys=True, ensure_ascii=False)
 
 
 def _footer_last(blocks: list[Block]) -> list[Block]:
     footers = [block for block in blocks if block["type"] == "footer"]
     if not footers:
         return blocks
-    whole = footers[0]
-    for other in footers[1:]:
-        whole = _joined(whole, other)
-    return [block for block in blocks if block["type"] != "footer"] + [whole]
+    return [block for block in blocks if block["type"] != "footer"] + [_joined(*footers)]
 
 
 def numbered(blocks: Sequence[Block]) -> list[Block]:
