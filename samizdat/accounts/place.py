@@ -12,9 +12,11 @@ def publish(organisation: Organisation) -> None:
     """May be repeated at any time. Call it after the commit: the gate is a database of its own."""
     number, public = box_of(organisation)
     kept = leading(organisation)
+    # Where the copy is gone its pages stay where the row says, or nobody could leave: they are the same under any host.
+    public_url = kept.public_url if kept.known else organisation.public_url
     publish_place(
         bytes(organisation.uid),
-        host=urlsplit(kept.public_url).hostname or "",
+        host=urlsplit(public_url).hostname or "",
         name=organisation.name,
         language=organisation.language,
         accent=organisation.accent,

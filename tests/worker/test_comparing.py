@@ -68,3 +68,15 @@ def test_what_was_changed_here_alarms_nobody(shown: Any) -> None:
     assert comparing.compare(LATER + timedelta(days=1)) == 0, "a gate that was lost is nobody's deed"
     assert Form.objects.count() == 1
     assert told() == 0
+
+
+def test_public_pages_follow_what_was_saved_and_stay_where_they_are_without_its_copy(shown: Any) -> None:
+    def told() -> tuple[str, str]:
+        comparing.compare(LATER)
+        place = Place.objects.get()
+        return place.host, place.leave_mailbox
+
+    type(shown).objects.update(public_url="https://evil.example", leave_mailbox="leave@evil.example")
+    assert told() == ("lantern.example", "")
+    type(shown).objects.update(settings_sealed=b"", public_url="https://lantern.example")
+    assert told() == ("lantern.example", ""), "nobody could leave else"
