@@ -1,6 +1,7 @@
 """Who `serve` runs as: started as root it becomes the user that the data belong to, and the public process another one
 that may read the gate and nothing else."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from django.db import connection, connections
 from django.utils.translation import gettext as _
 
 from samizdat import processes
-from samizdat.gate import file
 from samizdat.options import data_folder, option
 from samizdat.worker import relaying
 
@@ -87,15 +88,13 @@ def become(users: Users) -> "Starters | None":
         return None  # Whoever opens it says so.
     owner = users.become.pw_uid if users.become else os.geteuid()
     if users.become and folder.stat().st_uid != owner:
-        raise CannotServe(
-            _("The data folder belongs to somebody else. Run: `chown -R %(user)s %(folder)s`")
-            % {"user": users.become.pw_name, "folder": folder}
-        )
+        raise _not_ours(folder, users.become.pw_name)
     split_before = bool(folder.stat().st_mode & stat.S_ISGID)
     if users.public or (split_before and owner == folder.stat().st_uid):
         connections.close_all()
         os.umask(0o077)
-        _open_to(folder, users.public.pw_gid if users.public else None)
+        if not _open_to(folder, owner, users.public.pw_gid if users.public else None):
+            raise _not_ours(folder, users.become.pw_name if users.become else "root")
     starter = Starters(users.public) if users.public else None
     if users.become:
         connections.close_all()  # What is opened from here on is the new user's.
@@ -108,26 +107,54 @@ def become(users: Users) -> "Starters | None":
     return starter
 
 
-def _open_to(folder: Path, group: int | None) -> None:
+def _not_ours(folder: Path, user: str) -> CannotServe:
+    return CannotServe(
+        _("The data folder belongs to somebody else. Run: `chown -R %(user)s %(folder)s`")
+        % {"user": user, "folder": folder}
+    )
+
+
+def _open_to(folder: Path, owner: int, group: int | None) -> bool:
     """The data folder may be passed through by this group, not listed; of its files only the gate's may be read by it,
     and written by us alone. Its s bit gives files that are made later to the group as well: SQLite gives the log and
-    the index the mode of the database. None: it is for us alone."""
-    if group is not None:
-        os.chown(folder, -1, group)
-    folder.chmod(0o700 if group is None else 0o2710)
-    for path in folder.iterdir():
-        if path.is_symlink():
-            continue
-        gate = path.is_file() and path.name.startswith("gate.sqlite3")
-        if gate and group is not None:
-            os.chown(path, -1, group)
-        path.chmod(file.mode_in(folder) if gate else stat.S_IMODE(path.stat().st_mode) & 0o700)
+    the index the mode of the database. None: it is for us alone.
+
+    Whoever owns the folder may put a link in a file's place while we look, and we may be root: what was opened is
+    looked at, and changed by its descriptor, never by its name. False: the folder is not this owner's."""
+    with _opened(folder, os.O_DIRECTORY) as inside:
+        if os.fstat(inside).st_uid != owner:
+            return False
+        if group is not None:
+            os.fchown(inside, -1, group)
+        os.fchmod(inside, 0o700 if group is None else 0o2710)
+        for name in os.listdir(inside):
+            with contextlib.suppress(OSError), _opened(name, os.O_NOFOLLOW, inside) as found:
+                told = os.fstat(found)
+                regular = stat.S_ISREG(told.st_mode)
+                # A second name may be of a file elsewhere.
+                if told.st_uid != owner or not (stat.S_ISDIR(told.st_mode) or (regular and told.st_nlink == 1)):
+                    continue
+                gate = regular and name.startswith("gate.sqlite3")
+                if gate and group is not None:
+                    os.fchown(found, -1, group)
+                own = stat.S_IMODE(told.st_mode) & 0o700
+                os.fchmod(found, own if not gate else 0o600 if group is None else 0o640)
+    return True
+
+
+@contextlib.contextmanager
+def _opened(name: Path | str, flags: int, inside: int | None = None) -> Iterator[int]:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=inside)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class Starters:
     """Those that can start the public process, one after the other: no more can be made once we are root no more."""
 
-    # One that the kernel ends when memory runs out is no reason to stop.
+    # One that the kernel ends when memory runs out is no reason to stop. Each costs 9.5 MB.
     COUNT = 2
 
     def __init__(self, user: pwd.struct_passwd) -> None:

@@ -30,7 +30,7 @@ from samizdat.logs import where_it_broke
 from samizdat.options import confirmations_an_hour
 from samizdat.vault import house
 from samizdat.worker import appeals, mailing
-from samizdat.worker.boxes import Said, given_up, in_batches
+from samizdat.worker.boxes import MOST, Said, given_up, in_batches
 
 log = logging.getLogger("samizdat.worker")
 
@@ -59,10 +59,17 @@ class Memory:
 
     def put_off(self, row: int) -> None:
         tries = self.tries.get(row, (0, 0.0))[0]
+        if len(self.tries) > MOST:  # Of what somebody made up: who forgets tries again.
+            self.tries.clear()
         self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
 
     def forget(self, row: int) -> None:
         self.tries.pop(row, None)
+
+    def hold(self, row: int, organisation: int, why: str) -> None:
+        if len(self.held) > MOST:
+            self.held.clear()
+        self.held[row] = organisation, why
 
     @property
     def stuck(self) -> int:
@@ -271,7 +278,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
         return given_up(said, now)  # Nobody knows where her link would lead.
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
-        memory.held[said.row] = said.organisation.id, "sender"
+        memory.hold(said.row, said.organisation.id, "sender")
         return given_up(said, now)
     keys = house.keys(said.organisation)
     assert keys.link is not None
@@ -292,7 +299,7 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
         case Deferred(scope=scope) if scope in mailing.NOT_HERS:
-            memory.held[said.row] = said.organisation.id, "route"
+            memory.hold(said.row, said.organisation.id, "route")
     return given_up(said, now)
 
 

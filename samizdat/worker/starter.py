@@ -25,8 +25,8 @@ from samizdat.worker import child
 # Bytes of a message, and descriptors with it: keys, signs of life, and the socket to listen on.
 MOST, MOST_FILES = 65536, 3
 
-# The public process has some 20 threads and 120 MB of data with 1,000 connections, and writes no file. Of a user:
-# threads; of a process: bytes of data, and of any file.
+# The public process has some ten threads, with 1,000 connections 70 MB of data, and writes no file. Of a user: threads;
+# of a process: bytes of data, and of any file.
 LIMITS = {resource.RLIMIT_NPROC: 256, resource.RLIMIT_DATA: 512 << 20, resource.RLIMIT_FSIZE: 0}
 # What the kernel ends first of all when memory runs out: it holds nothing that would be lost.
 FIRST_TO_GO = 500

@@ -208,3 +208,13 @@ def test_one_mailbox_under_many_spellings_gets_three_mails_a_day(lantern: Any, t
     ask(lantern, thursday, "victim+tomorrow@gmail.com")
     signups.take(NOW + timedelta(days=1))
     assert len(mails(out)) == 5
+
+
+def test_what_somebody_makes_up_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signups, "MOST", 10)
+    memory = signups.Memory()
+    for row in range(100):
+        memory.put_off(row)
+        memory.hold(row, 1, "route")
+    assert len(memory.tries) <= 11 and len(memory.held) <= 11
+    assert not memory.due(99)
