@@ -37,16 +37,17 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
         return
     organisation, keys = list_.organisation, house.keys(list_.organisation)
     assert keys.data is not None
-    at, day = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), now.astimezone(UTC).date().isoformat()
+    at, today = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), now.astimezone(UTC).date()
+    days = settling.day_of(ids, today, kind in consent.AGREEING)
     sealed = keys.data.bound(*facts.RECORD, keys.uid).seal
     plain, code = seal.pack({consent.AT: at, **words}), consent.KINDS.index(kind)
     rows = []
     for id in ids:
         blob = sealed(plain, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
-        columns = (organisation.id, id, list_.id, code, facts.NEWSLETTER, _DESK, day, blob)
+        columns = (organisation.id, id, list_.id, code, facts.NEWSLETTER, _DESK, days[id].isoformat(), blob)
         rows.append((*columns, facts.digest(*columns)))
     dialect.insert_consent(rows)
-    _settle(list_, ids, now, Totals(day, grown))
+    _settle(list_, ids, now, Totals(today.isoformat(), grown))
 
 
 def _settle(list_: List, ids: Sequence[int], now: datetime, totals: Totals) -> None:

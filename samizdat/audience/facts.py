@@ -87,6 +87,16 @@ def asking_of(known: Sequence[consent.Record], list_id: int, now: datetime) -> i
     return consent.code(consent.may(known, list_id, consent.APPEALS, now))
 
 
+# What many readers may do at once -> the events that say who did. Alarms of older versions tell of leaving alone.
+LEFT, RETURNED, FEWER = "left", "returned", "fewer"
+CROWDS = {what: f"subscribers.{what}" for what in (LEFT, RETURNED, FEWER)}
+
+
+def what_in(detail: Mapping[str, Any]) -> str:
+    """What many did at once, of an alarm."""
+    return str(detail.get("what", LEFT))
+
+
 def purpose_in(detail: Mapping[str, Any]) -> str:
     """What was left, of an event. Those of older versions do not say it, and there were letters alone."""
     return str(detail.get("purpose", consent.LETTERS))

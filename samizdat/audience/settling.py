@@ -131,13 +131,18 @@ def suppressed(organisation_id: int, blinds: Sequence[bytes]) -> str | None:
     return facts.foremost(rows.values_list("reason", flat=True))
 
 
-def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
-    """Writes facts about a locked subscriber and settles what follows from them."""
+def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime, said: datetime | None = None) -> None:
+    """Writes facts about a locked subscriber and settles what follows from them, as of `now`.
+
+    `said`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.
+    """
     keys = house.keys(subscriber.organisation)
-    today = _not_before_her_last(subscriber, now.astimezone(UTC).date())
-    day = today.isoformat()
-    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = list(told)
+    moment = (said or now).astimezone(UTC)
+    agrees = any(fact.kind in consent.AGREEING for fact in told)
+    today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
+    day = today.isoformat()
+    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     rows = []
     for fact in told:
         kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
@@ -155,12 +160,17 @@ def write(subscriber: Subscriber, told: Iterable[Fact], now: datetime) -> None:
     settle(subscriber, now, [fact.list for fact in told if fact.list], way)
 
 
-def _not_before_her_last(subscriber: Subscriber, day: date) -> date:
-    """The day of what happens now. Where the clock was ahead when something was recorded about them and is right again,
-    a leaving must not come before the yes that it takes back: consent is read in the order of days."""
-    today = max(day, hours.now().astimezone(UTC).date())
-    days = (date.fromisoformat(known[5]) for _subscriber, known in dialect.consent_of([subscriber.id]))
-    return max((one for one in days if one > today), default=day)
+def day_of(subscribers: Sequence[int], day: date, agrees: bool) -> dict[int, date]:
+    """The day under which something that happens now is recorded about each of them: consent is read in the order of
+    days, so a leaving must not come before the yes that it takes back, whichever clock was wrong. `agrees`: a yes
+    is moved only where the house's own clock was ahead, since it must not come behind a no that it did not know of."""
+    today = max(day, hours.now().astimezone(UTC).date()) if agrees else day
+    days = dict.fromkeys(subscribers, day)
+    for subscriber, known in dialect.consent_of(subscribers):
+        known_day = date.fromisoformat(known[5])
+        if known_day > today:
+            days[subscriber] = max(days[subscriber], known_day)
+    return days
 
 
 def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), way: int | None = None) -> None:

@@ -133,7 +133,7 @@ _COMING_BACK = frozenset({"yes", "not_confirmed"})
 
 # A dead address is dead for every purpose; every other fact speaks for its own purpose only.
 _EVERY_PURPOSE = frozenset({"cleaned"})
-_AGREEING = frozenset({"asked", "given", "confirmed"})
+AGREEING = frozenset({"asked", "given", "confirmed"})
 
 
 def may(
@@ -193,6 +193,21 @@ def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: dat
     return frozenset(record.letter for record in left)
 
 
+def leavings(records: Iterable[Record], list: int, purpose: str, now: datetime) -> tuple[Record, ...]:
+    """What taking a leaving back would undo: the withdrawal that stands, and those that were recorded after it of
+    somebody who had left already. None where something else stands. Otherwise as for may()."""
+    found: tuple[Record, ...] = ()
+    standing = before = _NOTHING
+    for record in _spoken(records, list, purpose, now):
+        earlier = standing
+        standing, before = _step(standing, before, record)
+        if standing[0] != "left":
+            found = ()
+        elif record.kind == "withdrawn":
+            found = (*found, record) if standing is earlier else (record,)
+    return found
+
+
 _ANSWERS = frozenset({"confirmed", "withdrawn", "objected", "cleaned"})
 
 
@@ -221,7 +236,7 @@ def _place(record: Record) -> tuple[date, int]:
 
 
 def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
-    here = record.list == list or (record.list == ALL_LISTS and record.kind not in _AGREEING)
+    here = record.list == list or (record.list == ALL_LISTS and record.kind not in AGREEING)
     meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE
     return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
 

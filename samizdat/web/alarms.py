@@ -1,17 +1,20 @@
-"""Alarms of many readers leaving at once: what was seen, and what somebody decided about it.
+"""Alarms of many readers leaving at once, coming back, or choosing fewer letters: what was seen, and what somebody
+decided about it.
 
-The worker writes `subscribers.left_alarm`; an admin answers with `subscribers.left_undo` (the worker then brings them
-back and writes `subscribers.left_undone`) or with `subscribers.left_kept`. Answers name the alarm's event.
+The worker writes `subscribers.left_alarm`; an admin answers with `subscribers.left_undo` (the worker then undoes it
+and writes `subscribers.left_undone`) or with `subscribers.left_kept`. Answers name the alarm's event.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from samizdat.audience import queries as audience
-from samizdat.audience.facts import purpose_in
+from samizdat.audience.actions.consent import BY_LINK
+from samizdat.audience.facts import CROWDS, FEWER, RETURNED, purpose_in, what_in
 from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record, whole_day
@@ -25,6 +28,8 @@ ANSWERS = (UNDO, KEPT)
 
 # After this long nobody is asked any more on the first page: who has not minded will not.
 ASKED_FOR = timedelta(days=30)
+# What leaves a list on a usual day is counted over so many.
+USUAL = timedelta(days=30)
 # Alarms and answers that one look reads: one an hour and list at most are written.
 MANY = 50
 
@@ -35,12 +40,22 @@ class Leaving:
 
     alarm: Event
     list_name: str
-    before: int  # Subscribed an hour before.
-    left: int  # Of those, left when the alarm was raised.
-    since: int  # Left afterwards, in the same hours: they belong to it.
+    what: str  # They left, returned, or chose fewer letters.
+    before: int  # Subscribed an hour before; of returning, left by a link within eight days.
+    left: int  # Of those, left (or did what it is about) when the alarm was raised.
+    since: int  # Did it afterwards, in the same hours: they belong to it.
+    usual: int  # Leave the list on a usual day.
     answer: Event | None
     back: int | None  # Brought back, once the worker has done it.
     appeals: bool  # They left appeals for money alone, and still get the letters.
+
+    @property
+    def returned(self) -> bool:
+        return self.what == RETURNED
+
+    @property
+    def fewer(self) -> bool:
+        return self.what == FEWER
 
     @property
     def still(self) -> int:
@@ -62,6 +77,32 @@ def unanswered(organisation: Any, now: datetime) -> list[Event]:
     return [event for event in raised if event.id not in answered and event.at > now - ASKED_FOR]
 
 
+def about(alarm: Event) -> tuple[str, bool]:
+    """(what many did, whether it was about appeals alone)."""
+    told = detail_of(alarm)
+    return what_in(told), purpose_in(told) == APPEALS
+
+
+def title(what: str, appeals: bool) -> str:
+    if what == RETURNED:
+        return _("Many subscribers came back by a link")
+    if what == FEWER:
+        return _("Many subscribers chose fewer emails within an hour")
+    return _("Many readers left appeals within an hour") if appeals else _("Many readers left within an hour")
+
+
+def figures(what: str, appeals: bool) -> tuple[str, str, str]:
+    """Labels: how many there were, how many of them did it, and the rest."""
+    if what == RETURNED:
+        return _("unsubscribed by a link within eight days"), _("came back by a link"), _("unsubscribed still then")
+    if what == FEWER:
+        return _("subscribed then"), _("chose fewer emails within that hour"), _("get as many as before")
+    left = _("left within that hour")
+    if appeals:
+        return _("agreed to appeals an hour before"), left, _("still agreed to appeals then")
+    return _("subscribed an hour before"), left, _("still subscribed then")
+
+
 def leaving_at(organisation: Any, number: int) -> Leaving:
     """An alarm by the number of its event. Errors: Http404."""
     alarm = _alarm(organisation, number)
@@ -73,8 +114,10 @@ def leaving_at(organisation: Any, number: int) -> Leaving:
     return Leaving(
         alarm=alarm,
         list_name=audience.name_of(listed),
+        what=what_in(detail),
         before=int(detail["of"]),
         left=left,
+        usual=_usual(organisation, listed, alarm.at.astimezone(UTC).date()),
         since=max(0, _left_in(organisation, alarm, detail) - left),
         answer=answer,
         back=_back(organisation, alarm, answer),
@@ -97,16 +140,23 @@ def _alarm(organisation: Any, number: int) -> Event:
 
 
 def _left_in(organisation: Any, alarm: Event, told: dict[str, Any]) -> int:
-    """Everybody who left in the hours of the alarm, as the worker would bring them back."""
+    """Everybody who did it in the hours of the alarm, as the worker would undo it."""
+    groups, purpose = set(told["groups"]), purpose_in(told)
+    begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     # The column tells the day alone; the groups are hours.
-    span = {"at__gte": whole_day(alarm.at - timedelta(hours=2)), "at__lte": alarm.at + timedelta(hours=2)}
+    span = {"at__gte": whole_day(min(begin, alarm.at)), "at__lte": alarm.at + timedelta(hours=2)}
     rows = Event.objects.select_related("organisation").filter(
-        organisation=organisation, kind="subscribers.left", about=alarm.about, **span
+        organisation=organisation, kind=CROWDS[what_in(told)], about=alarm.about, **span
     )
     details = [detail_of(event) for event in rows]
-    groups, purpose = set(told["groups"]), purpose_in(told)
     mine = (one for one in details if one["group"] in groups and purpose_in(one) == purpose)
     return len({number for one in mine for number in one["numbers"]})
+
+
+def _usual(organisation: Any, listed: Any, day: date) -> int:
+    """How many left this list by a link in the month before that day, a day."""
+    grown = audience.growth(organisation, day - USUAL, day - timedelta(days=1), listed)
+    return round(sum(one.left for one in grown if one.way in BY_LINK) / USUAL.days)
 
 
 def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:
@@ -117,7 +167,7 @@ def _back(organisation: Any, alarm: Event, answer: Event | None) -> int | None:
         organisation=organisation, kind=UNDONE, about=alarm.about, id__gt=answer.id
     )
     raised = detail_of(alarm)
-    groups, purpose = sorted(raised["groups"]), purpose_in(raised)
+    meant = sorted(raised["groups"]), purpose_in(raised), what_in(raised)
     # Said twice where the first undoing was broken off and another one went on with it.
-    told = [one for one in map(detail_of, rows) if one["groups"] == groups and purpose_in(one) == purpose]
+    told = [one for one in map(detail_of, rows) if (one["groups"], purpose_in(one), what_in(one)) == meant]
     return sum(int(one["back"]) for one in told) if told else None

@@ -104,7 +104,7 @@ def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
     return mailing.carry(organisation, message, sender[1], now)
 
 
-def proven(said: Said) -> None:
+def proven(said: Said, now: datetime) -> None:
     """She pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
     text = str(said.words.get("token", ""))
     try:
@@ -112,15 +112,15 @@ def proven(said: Said) -> None:
     except link.BadToken:
         return
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
-    if subscriber is not None and agree(said.organisation, subscriber, token.edition, said.at):
+    if subscriber is not None and agree(said.organisation, subscriber, token.edition, now, said.at):
         gate.set_token_state(text, "agreed")
 
 
-def agree(organisation: Any, subscriber: Any, number: int, now: datetime) -> bool:
+def agree(organisation: Any, subscriber: Any, number: int, now: datetime, said: datetime) -> bool:
     """Whether anything that the link with this number asked for is agreed to now: of those whose letters she gets."""
     about, day = forms.without_day(number), forms.day_in(number)
-    if day < last_day(now):
+    if day < last_day(said):
         return False
     numbers = forms.lists_asked(subscriber, number, APPEALS) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organisation=organisation).order_by("id")
-    return sum(audience.agree_to_appeals(subscriber, one, now=now, asked=day) for one in lists) > 0
+    return sum(audience.agree_to_appeals(subscriber, one, now=now, said=said, asked=day) for one in lists) > 0

@@ -26,7 +26,7 @@ from samizdat.vault import house
 
 log = logging.getLogger("samizdat.worker")
 
-# What a clock may be wrong by: the public process's before ours is believed instead, and ours since it last ticked.
+# What our clock may be wrong by since it last ticked.
 CLOCK_SLACK = timedelta(minutes=5)
 _OLDEST = timedelta(days=30)
 # What breaks again and again is thrown away after this.
@@ -314,4 +314,4 @@ def _time(text: str, now: datetime) -> datetime:
         at = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):  # The year 1, an hour east of here.
         return now
-    return at if now - _OLDEST <= at <= now + CLOCK_SLACK else now
+    return at if now - _OLDEST <= at <= now else now

@@ -144,8 +144,7 @@ def _prefer(said: Said, now: datetime) -> None:
         topics=topics,
         offered=offered,
     )
-    for list_ in proven.lists:
-        preferring.prefer(proven.subscriber, list_, choice, now=now)
+    intake.prefer(proven, choice, now)
     # To take that back works at once. To agree takes her mailbox: worker/appeals.
     if words.get("appeals") == "no":
         leave_appeals(proven, now)
@@ -218,7 +217,7 @@ def _done(said: Said, now: datetime) -> None:
     """Erases her, writes to her new mailbox from now on, or asks her for money as well."""
     purpose, text = str(said.words.get("purpose", "")), str(said.words.get("token", ""))
     if purpose == appeals.PURPOSE:
-        appeals.proven(said)
+        appeals.proven(said, now)
         return
     found = read_mailed(said.organisation, purpose, text, now)
     if found is None:

@@ -1,23 +1,28 @@
 """Takes up what readers sent in: proves every token again, and does what they asked for.
 
 The public process is not believed. It may drop in what it likes: a token that our own keys do not prove does nothing,
-and whoever holds real tokens can at most make people leave. Much leaving raises an alarm, and is undone as one.
+and whoever holds real tokens can at most make people leave, come back within a week, or get fewer letters. Where many
+do it raises an alarm, and is undone as one.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import appealing, forms
-from samizdat.audience.facts import purpose_in
+from samizdat.audience.actions import appealing, forms, preferring
+from samizdat.audience.actions.preferring import Choice, Fewer
+from samizdat.audience.facts import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
 from samizdat.campaigns.contest import count_leaving
 from samizdat.campaigns.models import Edition
@@ -34,11 +39,16 @@ SLICE = 25
 
 # (edition, number of a reader) -> by how many the sum of its leavings moves.
 type Moved = Counter[tuple[int, int]]
+# Changes what a subscriber has on a list; whether there was anything to change.
+type Change = Callable[[Any, Any], bool]
 
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
 ALARM_LEAST = 3
 ALARM_WINDOW = timedelta(hours=1)
+# Who comes back by a link has mostly left by mistake. More than this share of those who left within TAKES_BACK, and
+# somebody else may press for them: by the hour they would be few.
+ALARM_RETURNED = 0.2
 
 KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
@@ -49,18 +59,24 @@ TAKES_BACK = timedelta(days=8)
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Whose token it was, proven. appeal: of an edition that was one, for money."""
+    """Whose token it was, proven. appeal: of an edition that was one, for money. released: when, if that is known."""
 
     said: Said
     subscriber: Any
     lists: tuple[Any, ...]
     edition: int
     appeal: bool = False
+    released: datetime | None = None
 
     @property
     def purpose(self) -> str:
         """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
         return consent.APPEALS if self.appeal and self.said.words.get("only") == "appeals" else consent.LETTERS
+
+    @property
+    def at(self) -> datetime:
+        """When they pressed it, as far as that can be believed: nobody does before the letter is released."""
+        return max(self.said.at, self.released) if self.released else self.said.at
 
 
 def take(now: datetime) -> int:
@@ -115,11 +131,11 @@ def _slices(said: list[Said]) -> Iterator[list[Said]]:
 
 def all_proven(said: list[Said], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Leaving]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
-    campaigns: dict[int, Any] = {}
-    return [one for one in (_proven(sent, campaigns, purposes) for sent in said) if one is not None]
+    editions: dict[int, Any] = {}
+    return [one for one in (_proven(sent, editions, purposes) for sent in said) if one is not None]
 
 
-def _proven(said: Said, campaigns: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
+def _proven(said: Said, editions: dict[int, Any], purposes: tuple[str, ...]) -> Leaving | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = said.words.get("purpose", "leave")
     if purpose not in purposes:
@@ -131,22 +147,22 @@ def _proven(said: Said, campaigns: dict[int, Any], purposes: tuple[str, ...]) ->
     subscriber = audience_queries.subscriber_numbered(said.organisation, token.number)
     if subscriber is None:
         return None
-    campaign = _campaign_of(said.organisation, token.edition, campaigns)
-    if campaign is not None:
-        return Leaving(said, subscriber, (campaign.list,), token.edition, campaign.is_appeal)
+    edition = _edition(said.organisation, token.edition, editions)
+    if edition is not None:
+        campaign = edition.campaign
+        return Leaving(said, subscriber, (campaign.list,), token.edition, campaign.is_appeal, edition.created)
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
     # list of hers.
     hers = Subscription.objects.filter(subscriber=subscriber).values("list_id")
     return Leaving(said, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
 
 
-def _campaign_of(organisation: Any, edition: int, campaigns: dict[int, Any]) -> Any:
-    """The letter of an edition, with its list; `campaigns` remembers."""
-    if edition not in campaigns:
+def _edition(organisation: Any, number: int, editions: dict[int, Any]) -> Any:
+    """An edition with its letter and list; `editions` remembers."""
+    if number not in editions:
         rows = Edition.objects.select_related("campaign__list").filter(campaign__organisation=organisation)
-        found = rows.filter(id=edition).first()
-        campaigns[edition] = found.campaign if found else None
-    return campaigns[edition]
+        editions[number] = rows.filter(id=number).first()
+    return editions[number]
 
 
 def _leave(said: list[Said], now: datetime) -> None:
@@ -159,11 +175,11 @@ def _leave(said: list[Said], now: datetime) -> None:
         for one in proven:
             way = "one-click" if one.said.words.get("way") == "one-click" else "form"
             for list_ in one.lists:
-                leave = partial(audience.unsubscribe, way=way, now=one.said.at, letter=_letter(one.edition))
+                leave = partial(audience.unsubscribe, way=way, now=now, said=one.at, letter=_letter(one.edition))
                 leave = partial(leave, purpose=one.purpose)
                 if _counted(one.subscriber, list_, leave, moved, now):
                     left[list_.id, one.purpose].append(one.subscriber.number)
-        _tell(organisation, left, now)
+        _tell(organisation, LEFT, left, now)
         count_leaving(organisation, moved)
     states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
     _settle(said, ((one.said, states[one.purpose]) for one in proven))
@@ -175,19 +191,46 @@ def leave_appeals(proven: Leaving, now: datetime) -> None:
     with transaction.atomic():
         _hold([proven])
         for list_ in proven.lists:
-            leave = partial(audience.unsubscribe, way="form", now=proven.said.at, purpose=consent.APPEALS)
+            leave = partial(audience.unsubscribe, way="form", now=now, said=proven.at, purpose=consent.APPEALS)
             if appealing.agreed(proven.subscriber, list_) and leave(proven.subscriber, list_):
                 left[list_.id, consent.APPEALS] = [proven.subscriber.number]
-        _tell(proven.said.organisation, left, now)
+        _tell(proven.said.organisation, LEFT, left, now)
 
 
-def _tell(organisation: Any, left: Mapping[tuple[int, str], list[int]], now: datetime) -> None:
-    """(list, purpose) -> numbers of those who left it: who they were, so that it can be undone, and the alarm."""
+def prefer(proven: Leaving, choice: Choice, now: datetime) -> None:
+    """They chose how often, or which topics. Of fewer letters it is told who: a pause is no better than leaving, for a
+    group that has to reach its readers."""
+    for list_ in proven.lists:
+        with transaction.atomic():
+            fewer = preferring.prefer(proven.subscriber, list_, choice, now=now)
+            if fewer is not None:
+                chosen = {(list_.id, consent.LETTERS): [proven.subscriber.number]}
+                _tell(proven.said.organisation, FEWER, chosen, now, {"fewer": _written(fewer)})
+
+
+def _tell(
+    organisation: Any,
+    what: str,
+    who: Mapping[tuple[int, str], list[int]],
+    now: datetime,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """(list, purpose) -> numbers of those who did it: who they were, so that it can be undone, and the alarm."""
     group = group_of(now)
-    for (list_id, purpose), numbers in left.items():
-        detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose}
-        record("subscribers.left", organisation, now=now, about=list_id, detail=detail)
-        _alarm(organisation, list_id, purpose, group, now)
+    for (list_id, purpose), numbers in who.items():
+        detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose, **more}
+        record(CROWDS[what], organisation, now=now, about=list_id, detail=detail)
+        _alarm(organisation, what, list_id, purpose, group, now)
+
+
+def _written(fewer: Fewer) -> list[Any]:
+    days = [[often, until.isoformat() if until else ""] for often, until in (fewer.before, fewer.after)]
+    return [*days, sorted(fewer.topics)]
+
+
+def _read(before: list[str], after: list[str], topics: list[int]) -> Fewer:
+    days = [(often, date.fromisoformat(until) if until else None) for often, until in (before, after)]
+    return Fewer(days[0], days[1], frozenset(topics))
 
 
 def _hold(proven: list[Leaving]) -> None:
@@ -203,20 +246,30 @@ def _letter(edition: int) -> str:
 def _back(said: list[Said], now: datetime) -> None:
     proven = all_proven(said)
     moved: Moved = Counter()
-    since = (now.astimezone(UTC) - TAKES_BACK).date()
+    back = []
+    returned: dict[tuple[int, str], list[int]] = defaultdict(list)
     with transaction.atomic():
         _hold(proven)
         for one in proven:
-            back = partial(audience.undo_unsubscribe, way="one-click", now=one.said.at, since=since)
-            for list_ in one.lists:
-                # By the way out of an appeal she may have left either.
-                for purpose in consent.PURPOSES if one.appeal else (consent.LETTERS,):
-                    _counted(one.subscriber, list_, partial(back, purpose=purpose), moved, now)
+            # Who left before a letter was released did not leave by it, and never had its link.
+            since = max(now - TAKES_BACK, one.released or now - TAKES_BACK).astimezone(UTC).date()
+            change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since)
+            # By the way out of an appeal she may have left either.
+            purposes = consent.PURPOSES if one.appeal else (consent.LETTERS,)
+            left = [(list_, purpose) for list_ in one.lists for purpose in purposes]
+            left = [(list_, purpose) for list_, purpose in left if audience.has_left(one.subscriber, list_, purpose)]
+            changed = [of for of in left if _counted(one.subscriber, of[0], partial(change, purpose=of[1]), moved, now)]
+            # Done already, where the worker was killed before it could say so.
+            if changed or not left:
+                back.append(one)
+            for list_, purpose in changed:
+                returned[list_.id, purpose].append(one.subscriber.number)
+        _tell(said[0].organisation, RETURNED, returned, now)
         count_leaving(said[0].organisation, moved)
-    _settle(said, ((one.said, "back") for one in proven))
+    _settle(said, ((one.said, "back") for one in back))
 
 
-def _counted(subscriber: Any, list_: Any, change: Callable[[Any, Any], bool], moved: Moved, now: datetime) -> bool:
+def _counted(subscriber: Any, list_: Any, change: Change, moved: Moved, now: datetime) -> bool:
     """Does the change; what it makes of the letters she left by goes into `moved`: (edition, she) -> by how many.
 
     Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
@@ -246,21 +299,45 @@ def group_of(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
-def _alarm(organisation: Any, list_id: int, purpose: str, group: str, now: datetime) -> None:
-    """Says once an hour and list that unusually many leave it, or its appeals."""
-    left = _left_since(organisation, list_id, purpose, now - ALARM_WINDOW)
-    # People: one who left, came back and left again is no crowd.
-    count = len({number for numbers in left.values() for number in numbers})
+def _alarm(organisation: Any, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
+    """Says once an hour and list that unusually many leave it, or its appeals, come back, or choose fewer letters."""
+    since = now - (TAKES_BACK if what == RETURNED else ALARM_WINDOW)
+    for alarm, told in _alarms_of(organisation, what, list_id, purpose, since - ALARM_WINDOW):
+        if group in told["groups"]:
+            return
+        if what == RETURNED:  # Those before it were told.
+            since = max(since, alarm.at)
     still = _still(list_id, purpose)
-    if count < ALARM_LEAST or count <= ALARM_SHARE * (still + count):
+    if what == FEWER and _events(organisation, what, list_id, since).count() <= ALARM_SHARE * still:
+        return  # Each tells of one: none of them has to be opened.
+    did = _since(organisation, what, list_id, purpose, since)
+    count = _people(did)
+    if count < ALARM_LEAST:
         return
-    before = Event.objects.select_related("organisation").filter(
-        organisation=organisation, kind="subscribers.left_alarm", about=list_id, at__gte=now - 2 * ALARM_WINDOW
+    share, of = ALARM_SHARE, still if what == FEWER else still + count
+    if what == RETURNED:
+        share, enough = ALARM_RETURNED, count / ALARM_RETURNED
+        of = max(count, _people(_since(organisation, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
+    if count > share * of:
+        detail = {"what": what, "groups": sorted({*did, group}), "left": count, "of": of, "purpose": purpose}
+        record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=detail)
+
+
+def _alarms_of(
+    organisation: Any, what: str, list_id: int, purpose: str, since: datetime
+) -> Iterator[tuple[Event, dict[str, Any]]]:
+    rows = Event.objects.select_related("organisation").filter(
+        organisation=organisation, kind="subscribers.left_alarm", about=list_id, at__gte=since
     )
-    if any(group in detail["groups"] and purpose_in(detail) == purpose for detail in map(detail_of, before)):
-        return
-    detail = {"groups": sorted({*left, group}), "left": count, "of": still + count, "purpose": purpose}
-    record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=detail)
+    for alarm in rows:
+        told = detail_of(alarm)
+        if (what_in(told), purpose_in(told)) == (what, purpose):
+            yield alarm, told
+
+
+def _people(groups: Mapping[str, list[int]]) -> int:
+    """One who left, came back and left again is no crowd."""
+    return len({number for numbers in groups.values() for number in numbers})
 
 
 def _still(list_id: int, purpose: str) -> int:
@@ -270,65 +347,95 @@ def _still(list_id: int, purpose: str) -> int:
     return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
 
 
-def _left_since(organisation: Any, list_id: int, purpose: str, since: datetime) -> dict[str, list[int]]:
-    """Numbers that left a list, or its appeals, since then, by group."""
+def _since(
+    organisation: Any, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
+) -> dict[str, list[int]]:
+    """Numbers of those who did it since then, by group; of `enough` of them."""
     found: dict[str, list[int]] = defaultdict(list)
-    # The column tells the day alone. The newest first, so that a busy day is not opened whole for each hour of it.
-    events = Event.objects.select_related("organisation").filter(
-        organisation=organisation, kind="subscribers.left", about=list_id, at__gte=whole_day(since)
-    )
-    for event in events.order_by("-id").iterator(chunk_size=100):
-        moment = moment_of(event)
-        if moment < since - CLOCK_SLACK:
-            break
-        if moment < since:
-            continue
-        detail = detail_of(event)
+    people: set[int] = set()
+    for detail in _details(organisation, what, list_id, since):
         if purpose_in(detail) == purpose:
             found[str(detail["group"])] += detail["numbers"]
+            people |= {*detail["numbers"]}
+            if len(people) >= enough:
+                break
     return found
 
 
+def _details(organisation: Any, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
+    """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
+    each hour of it."""
+    for event in _events(organisation, what, list_id, since).order_by("-id").iterator(chunk_size=100):
+        moment = moment_of(event)
+        if moment < since - CLOCK_SLACK:
+            break
+        if moment >= since:
+            yield detail_of(event)
+
+
+def _events(organisation: Any, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
+    # The column tells the day alone.
+    return Event.objects.select_related("organisation").filter(
+        organisation=organisation, kind=CROWDS[what], about=list_id, at__gte=whole_day(since)
+    )
+
+
 def undo(event: Event, now: datetime) -> None:
-    """Somebody at the desk asked for an alarm's leaving to be undone."""
+    """Somebody at the desk asked for what an alarm told of to be undone."""
     alarm = Event.objects.select_related("organisation").filter(
         id=event.about or 0, organisation=event.organisation, kind="subscribers.left_alarm"
     )
     for one in alarm:
-        undo_leaving(one, by=event.by, now=now)
+        undo_alarm(one, by=event.by, now=now)
 
 
-def undo_leaving(alarm: Event, *, by: Any, now: datetime) -> int:
-    """Brings back everybody who left in the groups of an alarm; returns how many. May be repeated: it is said once, and
-    again only where somebody more came back, as after a kill half way.
+def undo_alarm(alarm: Event, *, by: Any, now: datetime) -> int:
+    """Undoes for everybody what was done in the groups of an alarm; returns for how many. May be repeated: it is said
+    once, and again only where it was undone for somebody more, as after a kill half way.
     """
     told = detail_of(alarm)
-    groups, purpose = set(told["groups"]), purpose_in(told)
+    what, groups, purpose = what_in(told), set(told["groups"]), purpose_in(told)
     list_ = List.objects.get(id=alarm.about or 0, organisation=alarm.organisation)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
-    left = _left_since(alarm.organisation, list_.id, purpose, begin)
-    numbers = [*dict.fromkeys(number for group in sorted(groups) for number in left.get(group, []))]
-    change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose)
+    changes = _changes(alarm, list_, begin, by, now)
     back = 0
-    for start in range(0, len(numbers), SLICE):
+    for start in range(0, len(changes), SLICE):
         moved: Moved = Counter()
         with transaction.atomic():
-            for number in numbers[start : start + SLICE]:
+            for number, change in changes[start : start + SLICE]:
                 subscriber = audience_queries.subscriber_numbered(alarm.organisation, number)
                 if subscriber is not None:
                     back += _counted(subscriber, list_, change, moved, now)
             count_leaving(alarm.organisation, moved)
-    if back or not _was_undone(alarm, sorted(groups), purpose):
-        detail = {"groups": sorted(groups), "back": back, "purpose": purpose}
+    if back or not _was_undone(alarm, sorted(groups), told):
+        detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
         record("subscribers.left_undone", alarm.organisation, now=now, about=list_.id, by=by, detail=detail)
     return back
 
 
-def _was_undone(alarm: Event, groups: list[str], purpose: str) -> bool:
+def _changes(alarm: Event, list_: List, begin: datetime, by: Any, now: datetime) -> list[tuple[int, Change]]:
+    """(number, what undoes it) of everybody in the groups of an alarm."""
+    told = detail_of(alarm)
+    what, groups, purpose = what_in(told), told["groups"], purpose_in(told)
+    if what == FEWER:  # The newest first: each is undone to what it changed.
+        said = [one for one in _details(alarm.organisation, what, list_.id, begin) if one["group"] in groups]
+        back = partial(preferring.put_back, now=now, by=by)
+        return [(number, partial(back, fewer=_read(*one["fewer"]))) for one in said for number in one["numbers"]]
+    change: Change = partial(audience.leave_again, now=now, by=by, purpose=purpose)
+    if what == LEFT:
+        # Whoever told the desk as well that they leave was heard by somebody: that no was not made by a link.
+        change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose, since=date.min)
+    did = _since(alarm.organisation, what, list_.id, purpose, begin)
+    numbers = dict.fromkeys(number for group in sorted(groups) for number in did.get(group, []))
+    return [(number, change) for number in numbers]
+
+
+def _was_undone(alarm: Event, groups: list[str], raised: dict[str, Any]) -> bool:
     rows = Event.objects.select_related("organisation").filter(
         organisation=alarm.organisation, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
     )
-    return any(told["groups"] == groups and purpose_in(told) == purpose for told in map(detail_of, rows))
+    meant = groups, purpose_in(raised), what_in(raised)
+    return any((told["groups"], purpose_in(told), what_in(told)) == meant for told in map(detail_of, rows))
 
 
 # -- confirming -------------------------------------------------------------------------------------------------
@@ -338,24 +445,25 @@ def _confirm(said: list[Said], now: datetime) -> None:
     confirmed = []
     with transaction.atomic():
         for one in said:
-            found = _pending(one)
+            found = _pending(one, now)
             for subscriber, list_, number in found:
-                audience.confirm(subscriber, list_, way="form", now=one.at, signed_up=forms.day_in(number))
-                forms.take_told(subscriber, list_, number, now=one.at)
+                day = forms.day_in(number)
+                audience.confirm(subscriber, list_, way="form", now=now, said=one.at, signed_up=day)
+                forms.take_told(subscriber, list_, number, now=now)
             if found:
-                _agree(found[0], one.at)
+                _agree(found[0], now, one.at)
                 confirmed.append(one)
     _settle(said, ((one, "confirmed") for one in confirmed))
 
 
-def _agree(confirmed: tuple[Any, Any, int], now: datetime) -> None:
+def _agree(confirmed: tuple[Any, Any, int], now: datetime, said: datetime) -> None:
     """Her sign-up may have asked for the appeals of lists that she had before, too: its mail said so."""
     subscriber, _list, number = confirmed
     if forms.without_day(number) >> 32:
-        appeals.agree(subscriber.organisation, subscriber, number, now)
+        appeals.agree(subscriber.organisation, subscriber, number, now, said)
 
 
-def _pending(said: Said) -> list[tuple[Any, Any, int]]:
+def _pending(said: Said, now: datetime) -> list[tuple[Any, Any, int]]:
     """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
     waited when she pressed. An old link confirms nothing: somebody who has left since must not come back because a mail
     is pressed again.
@@ -371,4 +479,6 @@ def _pending(said: Said) -> list[tuple[Any, Any, int]]:
     about, day = forms.without_day(token.edition), forms.day_in(token.edition)
     numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organisation=said.organisation).order_by("id")
-    return [(subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, day, said.at)]
+    return [
+        (subscriber, list_, token.edition) for list_ in lists if audience.waits(list_, subscriber, day, now, said.at)
+    ]

@@ -161,7 +161,7 @@ def _take(said: Said, now: datetime) -> bool:
         subscriber = _asked(said, wanted, target)
     except (address.BadAddress, AudienceError):
         return True
-    if not any(audience.waits(list_, subscriber, _day(said), now) for list_ in target.lists):
+    if not any(audience.waits(list_, subscriber, _day(said), now, now) for list_ in target.lists):
         return True  # She gets it already; whoever typed her address in learns nothing.
     if audience_queries.suppression_of(said.organisation, wanted) == "manual":
         return True  # Somebody of the organisation decided that; a form does not undo it.

@@ -33,7 +33,7 @@ def _take(said: list[Said], now: datetime) -> None:
     letters = {row.id: row.campaign for row in rows.filter(organisation=said[0].organisation, id__in=editions)}
     with transaction.atomic():
         for one in proven:
-            stay(one.said.organisation, letters.get(one.edition), one.subscriber, now=one.said.at)
+            stay(one.said.organisation, letters.get(one.edition), one.subscriber, now=now)
     gate.done_with(one.row for one in said)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -88,6 +89,33 @@ def test_of_who_left_appeals_alone_it_does_not_say_that_nothing_is_written_to_th
     alarm = Event.objects.filter(kind="subscribers.left_alarm").latest("id").pk
     page = desk("admin").post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
     assert "they are not asked for money any more" in page and "nothing is written" not in page
+
+
+@pytest.mark.parametrize(
+    ("what", "title", "offer"),
+    [
+        ("returned", "Many subscribers came back by a link", "unsubscribe 3 subscribers again"),
+        ("fewer", "Many subscribers chose fewer emails within an hour", "send 3 subscribers as many emails as before"),
+    ],
+)
+def test_many_who_come_back_or_choose_fewer_emails_are_shown_likewise(
+    here: House, desk: Desk, what: str, title: str, offer: str
+) -> None:
+    now, about = timezone.now(), here.list.pk
+    group = now.strftime("%Y-%m-%dT%H")
+    seen = {"group": group, "numbers": [1, 2, 3], "count": 3}
+    record(f"subscribers.{what}", here.organisation, now=now, about=about, detail=seen)
+    words = {"what": what, "groups": [group], "left": 3, "of": 9}
+    alarm = record("subscribers.left_alarm", here.organisation, now=now, about=about, detail=words).pk
+    client = desk("admin")
+    assert title in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+    page = client.get(_page(here, alarm)).content.decode()
+    assert title in page and offer in page and "bring" not in page
+    record("subscribers.left_undo", here.organisation, now=now, about=alarm, by=None)
+    assert "It is being undone" in client.get(_page(here, alarm)).content.decode()
+    done = {"what": what, "groups": [group], "back": 2, "purpose": "newsletter"}
+    record("subscribers.left_undone", here.organisation, now=now, about=about, detail=done)
+    assert "2 subscribers" in client.get(_page(here, alarm)).content.decode()
 
 
 def test_only_an_admin_decides_and_only_for_her_own_house(here: House, there: House, desk: Desk) -> None:

@@ -273,7 +273,7 @@ def test_taking_appeals_back_for_many_at_once_is_an_alarm_and_undone_as_one(lant
         choose(one, "prefer", often="all", appeals="no")
     assert [standing(thursday, f"r{n}@example.org")[1] for n in range(5)] == ["left"] * 4 + ["not_asked_yet"]
     alarm = Event.objects.get(kind="subscribers.left_alarm")
-    assert intake.undo_leaving(alarm, by=None, now=NOW) == 4
+    assert intake.undo_alarm(alarm, by=None, now=NOW) == 4
     assert standing(thursday, "r0@example.org") == ("yes", "yes")
 
 

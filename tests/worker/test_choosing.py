@@ -13,14 +13,17 @@ import pytest
 from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.models import Subscriber, Subscription
+from samizdat.audience.actions import preferring
+from samizdat.audience.actions.forms import FormFacts, make_form
+from samizdat.audience.models import Subscriber, SubscriberTag, Subscription
 from samizdat.core import consent, link
 from samizdat.delivery.actions import add_route
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.gate import queries as gate
 from samizdat.gate.models import Intake, Place, Sheet
 from samizdat.vault import house
-from samizdat.worker import asking, choosing, links, publish, signups
+from samizdat.worker import asking, choosing, intake, links, publish, signups
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -63,6 +66,34 @@ def mails(folder: Path) -> dict[str, str]:
 
 def linked(text: str) -> str:
     return re.search(r"https://lantern\.example/[deno]/([a-z2-7]{52})", text)[1]  # type: ignore[index]
+
+
+def test_many_who_choose_fewer_emails_are_an_alarm_and_get_as_many_again(lantern: Any, thursday: Any) -> None:
+    """A public process that was taken could pause everybody, and the group would reach nobody."""
+    tag = audience.tags_for(lantern, ["rivers"])["rivers"]
+    make_form(lantern, FormFacts("F", "en", (thursday.id,), "I agree.", topics=(tag,)), now=NOW)
+    readers = [
+        audience.add_subscriber(lantern, f"r{n}@example.org", thursday, consent="s", now=NOW, tags=["rivers"])
+        for n in range(6)
+    ]
+    until = (TODAY + timedelta(days=300)).isoformat()
+    ask(lantern, readers[0], "prefer", often="pause", until=until)
+    ask(lantern, readers[1], "prefer", often="monthly")
+    ask(lantern, readers[5], "prefer", often="all", language="ru", wishes="t")
+    choosing.take(NOW)
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    ask(lantern, readers[2], "prefer", topics="", offered=str(tag))
+    ask(lantern, readers[3], "prefer", often="pause", until=until)
+    choosing.take(NOW)
+    ask(lantern, readers[3], "prefer", often="monthly")
+    choosing.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert (detail_of(alarm)["what"], detail_of(alarm)["left"]) == ("fewer", 3)
+    assert intake.undo_alarm(alarm, by=None, now=NOW) == 3
+    assert [may(one, thursday) for one in readers] == ["yes"] * 6
+    assert preferring.often_of(readers[1], thursday.id) == ("all", None)
+    assert preferring.often_of(readers[3], thursday.id) == ("monthly", None), "they chose that themselves since"
+    assert SubscriberTag.objects.filter(tag=tag).count() == 6
 
 
 def test_what_she_asked_to_see_lies_in_the_gate_without_her_address(lantern: Any, thursday: Any, ada: Any) -> None:

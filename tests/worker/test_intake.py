@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import forms, settle_again
 from samizdat.audience.models import ConsentRecord, Subscription
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
@@ -99,6 +99,7 @@ def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:
     """Links lie in mailboxes for ever, and a public process that was taken can make one for everybody who left."""
+    released(edition, days=60)
     agreed = {"consent": "said so", "now": NOW - timedelta(days=60)}
     addresses = ("ada@example.org", "boris@example.org", "clara@example.org")
     ada, boris, clara = (audience.add_subscriber(lantern, one, thursday, **agreed) for one in addresses)
@@ -109,6 +110,79 @@ def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
         say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave", at=claimed)
     intake.take(NOW)
     assert [status(one, thursday) for one in (ada, boris, clara)] == ["subscribed", "unsubscribed", "unsubscribed"]
+
+
+def released(edition: Edition, days: int) -> None:
+    """So many days ago."""
+    Edition.objects.filter(id=edition.id).update(created=NOW - timedelta(days=days))
+
+
+@pytest.mark.parametrize("reason", ["", consent.NO_ANSWER])
+@pytest.mark.parametrize("purpose", consent.PURPOSES)
+def test_who_was_taken_off_at_the_desk_is_not_brought_back_by_a_leaving_laid_over_it(
+    lantern: Any, thursday: Any, edition: Edition, reason: str, purpose: str
+) -> None:
+    """A public process that was taken makes the links of everybody who ever left: it leaves and comes back."""
+    released(edition, days=300)
+    Campaign.objects.update(purpose=consent.PURPOSES.index(purpose))
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=400))
+    audience.agree_to_appeals(ada, thursday, wording="Ask me.", now=NOW - timedelta(days=400))
+    long_ago = NOW - timedelta(days=200)
+    audience.unsubscribe(ada, thursday, way="desk", reason=reason, purpose=purpose, now=long_ago)
+    only = {"only": "appeals"} if purpose == consent.APPEALS else {}
+    for kind in ("leave", "back"):
+        say(lantern, kind, token=token(lantern, ada, edition.id), purpose="leave", way="form", **only)
+    intake.take(NOW)
+    assert not isinstance(audience.verdict(ada, thursday, NOW, purpose), consent.Yes)
+    assert token_state(token(lantern, ada, edition.id)).startswith("left"), "the page does not say that they are back"
+
+
+def test_a_link_takes_back_no_leaving_from_before_its_letter_was_released(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """It never was in their mailbox."""
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=60))
+    audience.unsubscribe(ada, thursday, way="form", now=NOW - timedelta(days=3))
+    say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    intake.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+@pytest.mark.parametrize("behind", [timedelta(minutes=-4), timedelta(days=1), timedelta(days=20)], ids=str)
+@pytest.mark.parametrize("first", [60, 0], ids=["old letter", "new letter"])
+def test_who_has_left_by_a_page_whose_clock_is_wrong_stays_gone(
+    lantern: Any, thursday: Any, edition: Edition, behind: timedelta, first: int
+) -> None:
+    released(edition, days=first)
+    letter = audience.new_list(lantern, "Letter", now=NOW)
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=60))
+    audience.confirm(ada, thursday, now=NOW - timedelta(hours=1))
+    audience.add_subscriber(lantern, "ada@example.org", letter, consent="s", now=NOW - timedelta(hours=1))
+    leave = token(lantern, ada, edition.id)
+    say(lantern, "leave", token=leave, purpose="leave", way="form", at=(NOW - behind).isoformat())
+    intake.take(NOW)
+    assert token_state(leave) == "left"
+    for later in (timedelta(0), timedelta(days=1), timedelta(days=40)):
+        assert (status(ada, thursday), status(ada, letter)) == ("unsubscribed", "subscribed")
+        assert not isinstance(audience.verdict(ada, thursday, NOW + later), consent.Yes)
+        settle_again(lantern, [ada.number], now=NOW + later)
+    say(lantern, "back", token=leave, purpose="leave", at=(NOW - behind).isoformat())
+    intake.take(NOW)
+    if not first or behind < timedelta(days=8):
+        assert (status(ada, thursday), token_state(leave)) == ("subscribed", "back")
+
+
+def test_a_confirmation_by_a_page_whose_clock_is_behind_takes_nobody_off_other_lists(
+    lantern: Any, thursday: Any
+) -> None:
+    letter = audience.new_list(lantern, "Letter", now=NOW)
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW - timedelta(days=7))
+    audience.add_subscriber(lantern, "ada@example.org", letter, consent="s", now=NOW)
+    number = forms.dated(thursday.id, TODAY - timedelta(days=7))
+    said = token(lantern, ada, number, "confirm")
+    say(lantern, "confirm", token=said, at=(NOW - timedelta(days=6)).isoformat())
+    intake.take(NOW)
+    assert (status(ada, thursday), status(ada, letter)) == ("subscribed", "subscribed")
 
 
 def test_a_form_that_somebody_filled_in_for_her_takes_nothing_from_her_link(
@@ -342,7 +416,7 @@ def test_a_mass_leaving_undone_is_taken_from_the_report(lantern: Any, thursday: 
     assert left_by(edition) == 30
     alarm = Event.objects.get(kind="subscribers.left_alarm")
     for _ in range(2):
-        intake.undo_leaving(alarm, by=None, now=NOW)
+        intake.undo_alarm(alarm, by=None, now=NOW)
         assert left_by(edition) == 0
 
 
@@ -416,6 +490,45 @@ def leave_all(lantern: Any, edition: Edition, readers: list[Any]) -> None:
         say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
 
 
+def test_many_who_come_back_by_a_link_are_an_alarm_and_are_unsubscribed_again_as_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """A public process that was taken can take back every leaving of the last week: one and then another is enough."""
+    released(edition, days=30)
+    readers = people(lantern, thursday, 100)
+    left = readers[:15]
+    leave_all(lantern, edition, left)
+    intake.take(NOW)
+    Event.objects.filter(kind="subscribers.left_alarm").delete()
+    for days, reader in enumerate(left[:4]):
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+        intake.take(NOW + timedelta(days=days))
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    told = detail_of(alarm)
+    assert (told["what"], told["left"], told["of"]) == ("returned", 4, 15)
+    audience.confirm(left[0], thursday, now=NOW + timedelta(days=4))
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(days=4)) == 3
+    assert [status(one, thursday) for one in left[:4]] == ["subscribed", *["unsubscribed"] * 3]
+    say(lantern, "back", token=token(lantern, left[1], edition.id), purpose="leave")
+    intake.take(NOW + timedelta(days=4))
+    assert status(left[1], thursday) == "unsubscribed", "the desk has said so"
+
+
+def test_who_told_the_desk_as_well_stays_gone_when_a_mass_leaving_is_undone(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 5)
+    leave_all(lantern, edition, readers[:4])
+    intake.take(NOW)
+    for _twice in range(2):
+        audience.unsubscribe(readers[0], thursday, way="desk", now=NOW)
+    assert ConsentRecord.objects.filter(subscriber=readers[0]).count() == 3
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert intake.undo_alarm(alarm, by=None, now=NOW) == 3
+    assert status(readers[0], thursday) == "unsubscribed"
+
+
 def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursday: Any, edition: Edition) -> None:
     readers = people(lantern, thursday, 100)
     leave_all(lantern, edition, readers[:2])
@@ -428,9 +541,9 @@ def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursd
     alarm = Event.objects.get(kind="subscribers.left_alarm")
     assert alarm.about == thursday.id
     assert detail_of(alarm)["of"] == 100
-    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
     assert {status(reader, thursday) for reader in readers} == {"subscribed"}
-    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
     assert detail_of(Event.objects.get(kind="subscribers.left_undone"))["back"] == 70, "said once"
 
 
@@ -454,7 +567,7 @@ def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, t
     intake.take(NOW - timedelta(hours=5))
     leave_all(lantern, edition, readers[1:20])
     intake.take(NOW)
-    intake.undo_leaving(Event.objects.get(kind="subscribers.left_alarm"), by=None, now=NOW)
+    intake.undo_alarm(Event.objects.get(kind="subscribers.left_alarm"), by=None, now=NOW)
     assert status(readers[0], thursday) == "unsubscribed"
     assert status(readers[1], thursday) == "subscribed"
 
@@ -468,7 +581,7 @@ def test_who_left_in_the_hours_after_an_alarm_stays_gone_when_it_is_undone(
     alarm = Event.objects.get(kind="subscribers.left_alarm")
     leave_all(lantern, edition, readers[20:21])
     intake.take(NOW + timedelta(hours=3))
-    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(hours=3)) == 20
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(hours=3)) == 20
     assert status(readers[20], thursday) == "unsubscribed"
 
 
@@ -576,7 +689,7 @@ def test_one_reader_who_leaves_and_comes_back_is_no_crowd(lantern: Any, thursday
     intake.take(NOW)
     alarm = Event.objects.get(kind="subscribers.left_alarm")
     assert (detail_of(alarm)["left"], alarms.leaving_at(lantern, alarm.id).together) == (4, 4)
-    assert intake.undo_leaving(alarm, by=None, now=NOW) == 3
+    assert intake.undo_alarm(alarm, by=None, now=NOW) == 3
 
 
 def test_much_leaving_of_appeals_is_an_alarm_of_its_own_and_undone_as_one(
@@ -590,7 +703,7 @@ def test_much_leaving_of_appeals_is_an_alarm_of_its_own_and_undone_as_one(
     intake.take(NOW)
     (alarm,) = Event.objects.filter(kind="subscribers.left_alarm")
     assert (detail_of(alarm)["left"], detail_of(alarm)["purpose"]) == (4, consent.APPEALS)
-    assert intake.undo_leaving(alarm, by=None, now=NOW + timedelta(minutes=5)) == 4
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 4
     assert said_of_appeals(readers[:4]) == {"yes"}
     assert {status(reader, thursday) for reader in readers[4:]} == {"unsubscribed"}
 

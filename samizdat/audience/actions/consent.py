@@ -31,6 +31,8 @@ LIFTED_BY_HER = ("bounce", "complaint", "erased", "objected")
 
 # Ways that are hers alone.
 HER_WAYS = ("form", "one-click", "mail")
+# Of these, those that a link makes, which lies in mailboxes for ever and which the public process can forge.
+BY_LINK = ("form", "one-click")
 
 _ASKED = consent.KINDS.index("asked")
 
@@ -46,8 +48,11 @@ def confirm(
     by: Any = None,
     wording: str = "",
     signed_up: date | None = None,
+    said: datetime | None = None,
 ) -> Verdict:
     """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
+
+    `said`: when, by the clock of the public pages.
 
     `signed_up`: the day (UTC) of the sign-up that her link is about. Where that one asked for appeals for money as
     well, she confirms both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
@@ -64,7 +69,7 @@ def confirm(
         if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
             words = _asked_in(row, list, APPEALS, signed_up)
             told.append(Fact("confirmed", way, list, words, APPEALS))
-        settling.write(row, told, now)
+        settling.write(row, told, now, said)
         record("subscriber.confirmed", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
 
@@ -79,21 +84,23 @@ def unsubscribe(
     reason: str = "",
     letter: str = "",
     purpose: str = LETTERS,
+    said: datetime | None = None,
 ) -> bool:
     """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
     twice.
 
-    `letter`: which edition's link it was, `reason`: her own words. Errors: NoSuchSubscriber.
+    `letter`: which edition's link it was, `reason`: her own words. `said`: when, by the clock of the public pages.
+    Errors: NoSuchSubscriber.
     """
     with transaction.atomic():
         row = settling.lock(subscriber)
         if _gone(row, list, purpose, now):
-            if way in HER_WAYS and crowds.last_by_desk(list, [row.id], "withdrawn"):
-                # She was taken off at the desk, and now says so herself: undoing the desk's deed must not undo hers.
+            if _is_news(row, list, way, purpose, now):
                 words = _words(reason=reason, letter=letter)
-                settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now)
+                settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now, said)
             return False
-        settling.write(row, [Fact("withdrawn", way, list, _words(reason=reason, letter=letter), purpose)], now)
+        words = _words(reason=reason, letter=letter)
+        settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now, said)
         record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
         return True
 
@@ -107,6 +114,7 @@ def agree_to_appeals(
     by: Any = None,
     wording: str = "",
     asked: date | None = None,
+    said: datetime | None = None,
 ) -> bool:
     """A reader of this list agrees to appeals for money as well, in these words. False when she has already, or does
     not get its letters. Errors: NoSuchSubscriber.
@@ -122,7 +130,7 @@ def agree_to_appeals(
             return False
         words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
         kind = "confirmed" if way in HER_WAYS else "given"
-        settling.write(row, [Fact(kind, way, list, words, APPEALS)], now)
+        settling.write(row, [Fact(kind, way, list, words, APPEALS)], now, said)
         detail = {"list": list.id, "purpose": APPEALS}
         record("subscriber.agreed", row.organisation, about=row.id, by=by, now=now, detail=detail)
         return True
@@ -139,14 +147,29 @@ def undo_unsubscribe(
     purpose: str = LETTERS,
 ) -> bool:
     """Takes the last leaving back: what stood before stands again. False when she had not left; with `since` also when
-    it was not she who left, by a link, on that day or later.
+    the leaving that stands is not one by a link, of that day or later.
     """
     with transaction.atomic():
         row = settling.lock(subscriber)
-        if not _left(row, list, purpose) or (since and not _left_herself(row, list, since, purpose)):
+        if not has_left(row, list, purpose) or (since and not _left_by_link(row, list, since, purpose, now)):
             return False
         settling.write(row, [Fact("returned", way, list, purpose=purpose)], now)
         record("subscriber.returned", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
+        return True
+
+
+def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = None, purpose: str = LETTERS) -> bool:
+    """Takes a return by a link back. False where anything was said since."""
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        about = consent.PURPOSES.index(purpose)
+        known = [known for _, known in dialect.consent_of([row.id]) if known[1] in (list.id, None)]
+        spoken = [one for one in known if one[3] == about and one[2] != _ASKED]
+        if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
+            return False
+        settling.write(row, [Fact("withdrawn", "desk", list, purpose=purpose)], now)
+        detail = {"list": list.id, "way": "desk"}
+        record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail=detail)
         return True
 
 
@@ -179,7 +202,7 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
     return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
 
 
-def _left(subscriber: Subscriber, list: List, purpose: str) -> bool:
+def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool:
     if purpose == LETTERS:
         return _status(subscriber, list) == UNSUBSCRIBED
     left = consent.REASONS.index("left")
@@ -192,17 +215,23 @@ def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: dateti
     return day in consent.asked_on(known, list.id, now, APPEALS)
 
 
-def _left_herself(subscriber: Subscriber, list: List, since: date, purpose: str) -> bool:
-    """Whether the last word about this list, in the order of core/consent, is that. Who typed her address into a form
-    meanwhile, or a file that still has her, has not brought her back and is no word.
+def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime) -> bool:
+    """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
+    not undo theirs; and undoing what links did not what they told the desk."""
+    if way in HER_WAYS and crowds.last_by_desk(list, [row.id], "withdrawn"):
+        return True
+    known = facts.records(record for _, record in dialect.consent_of([row.id]))
+    left = consent.leavings(known, list.id, purpose, now)
+    return way not in BY_LINK and bool(left) and all(one.way in BY_LINK for one in left)
+
+
+def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str, now: datetime) -> bool:
+    """Whether all that was withdrawn since they got it last was withdrawn by a link, on that day or later: what stands,
+    which is undone, and what was said again after it. Whoever can forge links lays one over somebody else's no.
     """
-    known = (known for _, known in dialect.consent_of([subscriber.id]) if known[1] in (list.id, None))
-    about = consent.PURPOSES.index(purpose)
-    spoken = [one for one in known if one[3] == about and consent.KINDS[one[2]] not in ("asked", "given")]
-    if not spoken:
-        return False  # Of appeals: agreed to at the desk, and left with the letters.
-    _order, _list, kind, _purpose, way, day = max(spoken, key=lambda known: (known[5], known[0]))
-    return consent.KINDS[kind] == "withdrawn" and consent.WAYS[way] in HER_WAYS and day >= since.isoformat()
+    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    left = consent.leavings(known, list.id, purpose, now)
+    return bool(left) and all(one.way in BY_LINK and one.day >= since for one in left)
 
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:

@@ -69,6 +69,16 @@ class Choice:
     offered: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Fewer:
+    """A choice after which fewer letters come: how often and until when nothing, as it was and as it is, and the topics
+    that were taken away."""
+
+    before: tuple[str, date | None]
+    after: tuple[str, date | None]
+    topics: frozenset[int]
+
+
 def settings_of(subscriber: Subscriber, list: List) -> Settings | None:
     """None where she has nothing to do with this list."""
     keys = house.keys(subscriber.organisation)
@@ -144,13 +154,15 @@ def remarks(organisation: Any, view: forms.FormView) -> list[str]:
     return said
 
 
-def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> bool:
-    """Writes what she chose. False where she has nothing to do with this list. Errors: NoSuchSubscriber."""
+def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> Fewer | None:
+    """Writes what she chose, if she has anything to do with this list. Where fewer letters come after it: what she had
+    before. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = settling.lock(subscriber)
         subscription = Subscription.objects.filter(subscriber=row, list=list).first()
         if subscription is None:
-            return False
+            return None
+        before, held = (_often(subscription.frequency), subscription.paused), {*settling.tags_of(row)}
         changed = [
             *_how_often(row, subscription, choice, now),
             *_looks(row, choice),
@@ -165,7 +177,33 @@ def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime)
                 now=now,
                 detail={"list": list.id, "changed": changed},
             )
-    return True
+        after, topics = often_of(row, list.id), frozenset(held - {*settling.tags_of(row)})
+    return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+
+
+def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:
+    """The more, the fewer letters come."""
+    return often[1] is not None, often[1] or date.min, often[0] != "all"
+
+
+def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime, by: Any = None) -> bool:
+    """Undoes such a choice, as far as nothing else was chosen since. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = settling.lock(subscriber)
+        subscription = Subscription.objects.filter(subscriber=row, list=list).first()
+        if subscription is None:
+            return False
+        changed = settling.retag(row, fewer.topics & {*topics_of(list)})
+        if (_often(subscription.frequency), subscription.paused) == fewer.after:
+            often, until = fewer.before
+            for choice in (Choice(often), Choice(PAUSE, until)):
+                subscription.refresh_from_db()
+                changed |= bool([*_how_often(row, subscription, choice, now)])
+        if changed:
+            settling.settle(row, now)
+            detail = {"list": list.id, "changed": ["often"]}
+            record("subscriber.preferred", row.organisation, about=row.id, by=by, now=now, detail=detail)
+    return bool(changed)
 
 
 def _how_often(row: Subscriber, subscription: Subscription, choice: Choice, now: datetime) -> Iterable[str]:

@@ -154,8 +154,8 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
     for row in ended:
         found += _unsure(organisation, row)
     for alarm in alarms.unanswered(organisation, now)[:2]:
-        title = _("Many readers left within an hour")
-        text = _("On %(when)s. If it was not they who did it, an admin can bring them back.")
+        title = alarms.title(*alarms.about(alarm))
+        text = _("On %(when)s. If it was not they who did it, an admin can undo it.")
         href = address(organisation, "left-at-once", alarm.pk)
         found.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     found += watched.needs(request)

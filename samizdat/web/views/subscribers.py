@@ -267,12 +267,11 @@ def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
         alarms.answer(found.alarm, kind, now=timezone.now(), by=request.person)
         return go(request, "left-at-once", alarm_id)
     by = people.name_of(found.answer.by) if found.answer and found.answer.by else ""
-    before = _("agreed to appeals an hour before") if found.appeals else _("subscribed an hour before")
-    rows = [
-        words.Row(before, found.before),
-        words.Row(_("left within that hour"), found.left, minus=True),
-    ]
-    return render(request, "web/audience/left_at_once.html", {"leaving": found, "rows": rows, "by": by})
+    before, did, rest = alarms.figures(found.what, found.appeals)
+    rows = [words.Row(before, found.before), words.Row(did, found.left, minus=True)]
+    facts = {"leaving": found, "rows": rows, "rest": rest, "by": by}
+    facts["title"] = alarms.title(found.what, found.appeals)
+    return render(request, "web/audience/left_at_once.html", facts)
 
 
 @door(see=EVERYONE, do=ADMINS)
