@@ -186,7 +186,8 @@ def test_two_houses_send_side_by_side_by_their_own_routes(
     from samizdat.accounts.actions import found_organisation
     from tests.conftest import TODAY
 
-    other = House(found_organisation("Southern Lantern", source=vault, today=TODAY, public_url="https://south.example"))
+    settings = {"public_url": "https://south.example", "return_address": "back@south.example"}
+    other = House(found_organisation("Southern Lantern", source=vault, today=TODAY, **settings))
     house.people(120)
     other_people = other.people(130)
     house.route(server)
