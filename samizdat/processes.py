@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import subprocess
@@ -67,10 +68,9 @@ def reader(module: str) -> subprocess.Popen[bytes]:
 def no_terminal() -> Iterator[int | None]:
     """Where a process of ours writes errors to, as in Popen(stderr=). Of a terminal it gets no more than that, beside a
     session of its own: else it reads what is typed there, and types."""
-    try:
-        found = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY) if os.isatty(2) else None
-    except OSError:
-        found = os.open(os.devnull, os.O_WRONLY)
+    found = None
+    if os.isatty(2) and fcntl.fcntl(2, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
+        found = _to_write_only("/dev/tty", os.ttyname(2), os.devnull)
     try:
         yield found
     finally:
@@ -87,6 +87,14 @@ def begin_reading() -> BinaryIO:
     keep_privileges_low()
     sandbox.read_only_program()
     return out
+
+
+def _to_write_only(*places: str) -> int | None:
+    """The first of them that can be opened: the terminal of our session by its name alone may be another user's."""
+    for place in places:
+        with contextlib.suppress(OSError):
+            return os.open(place, os.O_WRONLY | os.O_NOCTTY)
+    return None
 
 
 # An environment is read by whoever takes its process, and somebody's passwords for other things may stand in ours. So

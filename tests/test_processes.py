@@ -1,6 +1,7 @@
 """What a process of ours is kept from."""
 
 import os
+import pty
 import subprocess
 import sys
 
@@ -40,3 +41,34 @@ def test_nobody_looks_into_the_memory_of_a_process_that_holds_keys(module: str) 
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=processes.environment()
     )
     assert done.stdout.splitlines()[-1] == "0", done.stderr
+
+
+SHARES = """
+import fcntl, os
+from samizdat import processes
+with processes.no_terminal() as errors:
+    os.dup2(errors, 2)
+with processes.no_terminal() as again:
+    print(fcntl.fcntl(2, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY, os.ttyname(2), again)
+os.write(2, b"said")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone lets the terminal of another session be read")
+def test_of_a_terminal_a_process_gets_a_place_to_write_to_and_no_more() -> None:
+    ours, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", SHARES],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            start_new_session=True,
+            text=True,
+            check=True,
+            env=processes.environment(),
+        )
+        assert done.stdout.split() == ["True", os.ttyname(terminal), "None"]
+        assert os.read(ours, 100) == b"said"
+    finally:
+        os.close(ours)
+        os.close(terminal)
