@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import backend, changes, grants, people, throttle
+from samizdat.accounts import backend, changes, grants, people, signing_out, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -295,19 +295,12 @@ def remove_person(
         if is_admin and by != person and not approved and changes.held(organisation, by):
             assert by is not None
             return changes.ask(organisation, "removal", {}, about=person.id, now=now, by=by)
+        signing_out.end_sessions(person, organisation, now)
         Membership.objects.filter(person=person, organisation=organisation).delete()
-        Session.objects.filter(person=person).delete()
         # A role that was asked for before would bring them back tomorrow.
         changes.stop_about(organisation, "role", person.id, now=now, by=by)
         record("person.removed", organisation, now=now, by=by, about=person.id)
     return None
-
-
-def sign_out_everywhere(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
-    """All sessions of a person end at once, a stolen one too; they sign in again with their password."""
-    with transaction.atomic():
-        Session.objects.filter(person=person).delete()
-        record("person.signed_out", organisation, now=now, by=by, about=person.id)
 
 
 def _keep_an_admin(organisation: Organisation, leaving: Person, by: Person | None) -> None:

@@ -2,8 +2,10 @@
 
 Whatever it is, a role, an address, a domain, it is one row here: what, who asked, since when, who settled it. All
 admins are told at once, at the desk and by mail. Another admin approves it with one press, or stops it with one; where
-nobody does either, it is done after a day by two clocks, so that an organization of one person is never stuck. The
-verb itself asks (`held`), so no door goes around it. The command line is of whoever has the machine, and asks nobody.
+nobody does either, it is done after a day by two clocks, so that an organization of one person is never stuck. The day
+begins when another admin knows of it: a mail to them was accepted, or they saw it at the desk. Until then it waits;
+where there is no other admin and no mail goes out, it waits three days. The verb itself asks (`held`), so no door goes
+around it. The command line is of whoever has the machine, and asks nobody.
 """
 
 import logging
@@ -27,6 +29,8 @@ from samizdat.vault.sealed import open_json, seal_json
 log = logging.getLogger("samizdat.worker")
 
 WAIT = timedelta(hours=24)
+# Of an admin who is alone and whom no mail reaches: long enough to look in at the desk meanwhile.
+UNTOLD = timedelta(hours=72)
 # How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
 SEASONED = timedelta(hours=24)
 
@@ -120,13 +124,42 @@ def is_waiting(organisation: Any, kind: str, about: int) -> bool:
 
 
 def until(row: Any, now: datetime) -> datetime:
-    """When it is done by itself, of anything with `created` and `waited`."""
-    return max(row.created + WAIT, now + WAIT - timedelta(seconds=row.waited))
+    """When it is done by itself at the earliest, of anything with `created`, `noticed` and `waited`."""
+    waited = timedelta(seconds=row.waited)
+    return max((row.noticed or now) + WAIT, now + WAIT - waited)
+
+
+def counts(row: Any, now: datetime) -> bool:
+    """Whether its time runs: somebody else knows of it, or there is nobody else."""
+    return row.noticed is not None or not others(row.organisation, row.by, now)
 
 
 def has_waited(row: Any, waited: float, now: datetime) -> bool:
     """A day by both clocks: so none of them shortens it, and a house that is off only lengthens it."""
-    return waited >= WAIT.total_seconds() and now >= row.created + WAIT
+    span, since = (WAIT, row.noticed) if row.noticed else (UNTOLD, row.created)
+    return waited >= span.total_seconds() and now >= since + span
+
+
+def is_news_to(row: Any, person: Any, now: datetime, *, by_mail: bool) -> bool:
+    """Whether its day begins now that this admin knows of it. By mail the only admin tells themself: whoever has stolen
+    their session does not have their mailbox."""
+    if row.noticed is not None:
+        return False
+    known = others(row.organisation, row.by, now)
+    return person in known or (by_mail and not known)
+
+
+def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+    """This admin was shown it, or a mail to them was accepted."""
+    if not is_news_to(row, person, now, by_mail=by_mail):
+        return
+    with transaction.atomic():
+        mine = PendingChange.objects.select_related("organisation").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        if fresh is not None and _is_ours(fresh):
+            row.noticed = fresh.noticed = now
+            fresh.mac = grants.mac(*grants.of_change(fresh))
+            fresh.save(update_fields=["noticed", "mac"])
 
 
 def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
@@ -162,22 +195,23 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
     done. seen: as in `count`."""
     rows = PendingChange.objects.select_related("organisation", "by").filter(state="waiting")
     for row in rows.order_by("id"):
-        if row.by is None or not _is_admin(row.by, row.organisation):
+        if not is_admin(row.by, row.organisation):
             _settle(row, "stopped", now, None)  # Whoever asked is no admin any more, or is locked.
         elif not _is_ours(row):
             log.error("A change that waited was written by somebody who has no keys; it was dropped.")
             _fail(row, now)
-        else:
+        elif counts(row, now):
             _wait_on(row, now, count(row, passed, seen))
 
 
 def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     late = has_waited(row, waited, now)
     # A clock that was ahead when it was asked for would keep it for ever.
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, noticed=row.noticed)
     row.waited, row.created = waited, min(row.created, now)
+    row.noticed = min(row.noticed, now) if row.noticed else None
     row.mac = grants.mac(*grants.of_change(row))
-    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited)
-    mine.update(waited=row.waited, created=row.created, mac=row.mac)
+    mine.update(waited=row.waited, created=row.created, noticed=row.noticed, mac=row.mac)
     if late:
         _do_late(row, now)
 
@@ -219,7 +253,10 @@ def _fail(row: PendingChange, now: datetime) -> None:
             _forget_secrets(row)
 
 
-def _is_admin(person: Person, organisation: Organisation) -> bool:
+def is_admin(person: Person | None, organisation: Organisation) -> bool:
+    """Who may sign in, and is one here."""
+    if person is None:
+        return False
     wanted = {"role": "admin", "person__is_active": True, "locked": None}
     return bool(grants.memberships(person=person, organisation=organisation, **wanted))
 

@@ -50,7 +50,8 @@ def _plain(part: Any) -> Any:
 
 def of_membership(row: Membership) -> tuple[Any, ...]:
     locked = () if row.locked is None else (row.locked,)
-    return "membership", bytes(row.organisation.uid), row.person_id, row.role, row.since, *locked
+    out = () if row.signed_out is None else ("signed out", row.signed_out)
+    return "membership", bytes(row.organisation.uid), row.person_id, row.role, row.since, *locked, *out
 
 
 def of_invitation(row: Invitation) -> tuple[Any, ...]:
@@ -59,14 +60,17 @@ def of_invitation(row: Invitation) -> tuple[Any, ...]:
 
 def of_change(row: PendingChange) -> tuple[Any, ...]:
     facts = row.kind, row.about, row.by_id, row.created, float(row.waited), row.told_sealed
-    return "change", bytes(row.organisation.uid), row.pk, *facts
+    noticed = () if row.noticed is None else ("noticed", row.noticed)
+    return "change", bytes(row.organisation.uid), row.pk, *facts, *noticed
 
 
 def give(person: Any, organisation: Organisation, role: str, now: datetime) -> Membership:
-    """Writes a role, and since when it is held. The one place that does. A locked account stays locked."""
+    """Writes a role, and since when it is held. The one place that does. A locked account stays locked,
+    and who was signed out stays so."""
     row = Membership(person=person, organisation=organisation, role=role, since=now)
     before = Membership.objects.filter(person=person, organisation=organisation).first()
-    row.locked = before.locked if before is not None else None
+    if before is not None:
+        row.locked, row.signed_out = before.locked, before.signed_out
     values = {"role": role, "since": now, "mac": mac(*of_membership(row))}
     found, _made = Membership.objects.update_or_create(
         person=person, organisation=organisation, defaults=values, create_defaults={**values, "created": now.date()}
@@ -78,6 +82,12 @@ def lock(row: Membership, since: datetime | None) -> None:
     row.locked = since
     row.mac = mac(*of_membership(row))
     row.save(update_fields=["locked", "mac"])
+
+
+def sign_out(row: Membership, now: datetime) -> None:
+    row.signed_out = now
+    row.mac = mac(*of_membership(row))
+    row.save(update_fields=["signed_out", "mac"])
 
 
 def holds(row: Membership) -> bool:

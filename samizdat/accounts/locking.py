@@ -11,9 +11,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import changes, grants, people
+from samizdat.accounts import changes, grants, people, signing_out
 from samizdat.accounts.errors import AccountError, LastAdmin
-from samizdat.accounts.models import Organisation, Person, Session
+from samizdat.accounts.models import Organisation, Person
 from samizdat.events.actions import record
 
 LOCKED, UNLOCKED = "person.locked", "person.unlocked"
@@ -32,7 +32,7 @@ def lock(person: Person, organisation: Organisation, *, by: Person | None, now: 
         if row.role == "admin" and by is not None:
             _keep_another(organisation, person, by, now)
         grants.lock(row, now)
-        Session.objects.filter(person=person).delete()
+        signing_out.end_sessions(person, organisation, now)
         changes.stop_about(organisation, "role", person.pk, now=now, by=by)
         record(LOCKED, organisation, now=now, by=by, about=person.pk)
 

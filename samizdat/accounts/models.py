@@ -94,6 +94,7 @@ class Membership(models.Model):
     created = models.DateField()
     since = models.DateTimeField(null=True)  # When this role was given.
     locked = models.DateTimeField(null=True)  # Since when nothing is accepted from this account (locking.py).
+    signed_out = models.DateTimeField(null=True)  # Sessions that began before open this organization no more.
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: without it there is no role.
 
     class Meta:
@@ -142,6 +143,7 @@ class PendingChange(models.Model):
     told_sealed = models.BinaryField()  # JSON: what is to be done; it may name people.
     by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
     created = models.DateTimeField()
+    noticed = models.DateTimeField(null=True)  # Since when somebody else knows of it: its day begins.
     waited = models.FloatField(default=0)  # Seconds that have passed, by a clock that nobody can set.
     state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
     settled = models.DateTimeField(null=True)

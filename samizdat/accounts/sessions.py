@@ -1,12 +1,12 @@
 """Sessions in the database: the cookie's key as a keyed hash, what it holds sealed in its own row.
 
-Whose it is and how long it lasts are sealed as well: whoever writes the table makes no session anybody else's.
+Whose it is, since when and until when are sealed as well: whoever writes the table makes no session anybody else's.
 """
 
 import json
 import os
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
@@ -16,6 +16,10 @@ from samizdat.accounts.models import Session
 from samizdat.core import seal
 from samizdat.vault import house
 
+# A session that is used ends all the same (OWASP ASVS 3.3.2, NIST SP 800-63B-4 for AAL2): a stolen one is of no use
+# the next day. Without use it ends after SESSION_COOKIE_AGE.
+LONGEST = timedelta(hours=24)
+
 _INSTANCE = bytes(16)
 
 
@@ -24,7 +28,9 @@ def _hash(key: str) -> bytes:
 
 
 class SessionStore(SessionBase):
-    """Django's session interface over accounts.Session."""
+    """Django's session interface over accounts.Session. `began`: when its key was made, which is at each sign-in."""
+
+    began = datetime.min.replace(tzinfo=UTC)
 
     def exists(self, session_key: str) -> bool:
         return Session.objects.filter(key_hash=_hash(session_key)).exists()
@@ -44,9 +50,10 @@ class SessionStore(SessionBase):
             self.create()
             return
         data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
-        hashed, until = _hash(self.session_key), self.get_expiry_date()
+        self.began = timezone.now() if must_create else self.began
+        hashed, until = _hash(self.session_key), min(self.get_expiry_date(), self.began + LONGEST)
         values = {
-            "data_sealed": _seal(data, hashed, until),
+            "data_sealed": _seal(data, hashed, self.began, until),
             "expires": until,
             "person_id": data.get("_auth_user_id"),
         }
@@ -68,27 +75,30 @@ class SessionStore(SessionBase):
         if row is None:
             self._session_key = None
             return {}
-        return _open(row)
+        told = _open(row)
+        self.began = datetime.fromisoformat(told["began"]) if told else self.began
+        return told["data"] if told else {}
 
     @classmethod
     def clear_expired(cls) -> None:
         Session.objects.filter(expires__lt=timezone.now()).delete()
 
 
-def _seal(data: dict[str, Any], key_hash: bytes, until: datetime) -> bytes:
-    text = json.dumps({"data": data, "until": until.isoformat()}).encode()
+def _seal(data: dict[str, Any], key_hash: bytes, began: datetime, until: datetime) -> bytes:
+    text = json.dumps({"data": data, "began": began.isoformat(), "until": until.isoformat()}).encode()
     return _key().seal(text, _where(key_hash), os.urandom(12))
 
 
 def _open(row: Session) -> dict[str, Any]:
+    """Empty for one that is over, is somebody else's, or does not say when it began."""
     ring = seal.Ring({1: _key()})
     try:
-        told = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
+        told: dict[str, Any] = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
     except seal.SealError:
         return {}
-    data: dict[str, Any] = told["data"]
-    is_theirs = str(data.get("_auth_user_id") or "") == str(row.person_id or "")
-    return data if is_theirs and datetime.fromisoformat(told["until"]) > timezone.now() else {}
+    is_theirs = str(told["data"].get("_auth_user_id") or "") == str(row.person_id or "")
+    lasts = "began" in told and datetime.fromisoformat(told["until"]) > timezone.now()
+    return told if is_theirs and lasts else {}
 
 
 def _key() -> seal.Key:

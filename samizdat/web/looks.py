@@ -1,6 +1,5 @@
 """The ways of looking at a letter, and whom it can be made out to: nobody, an invented reader, or a real one."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from samizdat.campaigns.letter import values_of
 from samizdat.core.letter import Edge, fill
 from samizdat.core.letter.aloud import Line, aloud
 from samizdat.core.message import Compiled
-from samizdat.web import previews
+from samizdat.web import previews, watched
 
 # What Gmail shows of a letter before it cuts it off, in bytes of HTML.
 GMAIL = 102 * 1024
@@ -68,18 +67,14 @@ class Reader:
     everything: bool = False
 
 
-def reader_for(organisation: Any, asked: str, proof: Any, *, real: bool) -> Reader:
+def reader_for(request: Any, asked: str, proof: Any) -> Reader:
     """`asked`: "all", or the number of a reader as the desk writes it; anything else is somebody without fields.
-
-    A real reader's values are given where `real`.
-    """
+    Errors: TooFast."""
     if asked == EVERYTHING:
-        return Reader(previews.sample() | invented(organisation, proof.letter), everything=True)
-    number = re.sub(r"[ \xa0\u202f,]", "", asked.removeprefix("No.").removeprefix("№"))
-    if real and number.isascii() and number.isdigit() and len(number) < 15:
-        found = audience.subscriber_numbered(organisation, int(number))
-        if found is not None:
-            return Reader(previews.sample() | values_of(found, proof), found.number)
+        return Reader(previews.sample() | invented(request.organisation, proof.letter), everything=True)
+    found = watched.reader_numbered(request, asked)
+    if found is not None:
+        return Reader(previews.sample() | values_of(found, proof), found.number)
     return Reader(previews.sample())
 
 

@@ -9,15 +9,16 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone, translation
 
-from samizdat.accounts import queries
+from samizdat.accounts import queries, signing_out
 from samizdat.accounts.models import Organisation
 from samizdat.logs import where_it_broke
-from samizdat.web import signed_out
+from samizdat.web import signed_out, watched
 from samizdat.web.asgi import PERSON
 
 log = logging.getLogger(__name__)
@@ -64,25 +65,31 @@ class DeskMiddleware:
         if request.person is None:
             return signed_out.answer(request) or _to_sign_in(request)
         slug = kwargs.pop("organisation", None)
-        if slug is not None:
-            self._enter(request, slug, door)
-        return None
+        return None if slug is None else self._enter(request, slug, door)
 
-    def process_exception(self, request: Any, error: Exception) -> None:
+    def process_exception(self, request: Any, error: Exception) -> HttpResponse | None:
         """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
+        if isinstance(error, watched.TooFast):
+            return watched.answer(request, error.seconds)
         if not isinstance(error, (Http404, PermissionDenied)):
             log.error("A page broke: %s", where_it_broke(error))
+        return None
 
-    def _enter(self, request: Any, slug: str, door: dict[str, Any]) -> None:
+    def _enter(self, request: Any, slug: str, door: dict[str, Any]) -> HttpResponse | None:
         membership = queries.membership(request.person, slug)
         if membership is None:
             raise Http404
+        if signing_out.is_over(membership, request.session.began, timezone.now()):
+            request.person = None
+            logout(request)
+            return signed_out.answer(request) or _to_sign_in(request)
         request.organisation, request.role = membership.organisation, membership.role
         timezone.activate(zoneinfo.ZoneInfo(membership.organisation.timezone))
         allowed = door["see"] if request.method in ("GET", "HEAD") else door["do"]
         # A page that takes no such request at all says 405 itself.
         if allowed and request.role not in allowed:
             raise PermissionDenied
+        return None
 
     def _knows(self, host: str) -> bool:
         """Whether the desk goes by this name. Names are only checked once every organisation has said its own."""

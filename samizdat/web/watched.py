@@ -1,35 +1,71 @@
-"""Pages that show subscribers' addresses: opened faster than anybody reads, they say no (audience/watching.py)."""
+"""Subscribers' addresses at the desk: opened faster than anybody reads, pages say no (audience/watching.py).
 
-from collections.abc import Callable
-from functools import wraps
+Each page that opens a subscriber does it by one of these. `TooFast` becomes a page of its own in the middleware.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
-from samizdat.audience import watching
-from samizdat.web.doors import View, address
+from samizdat.audience import queries, watching
+from samizdat.events.actions import record
+from samizdat.web import reading
+from samizdat.web.doors import WRITERS, address
 from samizdat.web.templatetags.desk import moment
 
 
-def watched(many: int = 1) -> Callable[[View], View]:
-    """Of a page with so many addresses; below `door`, which has let them in."""
+class TooFast(Exception):
+    """More than anybody reads; `seconds` to wait."""
 
-    def mark(view: View) -> View:
-        @wraps(view)
-        def counted(request: Any, *args: Any, **named: Any) -> Any:
-            seconds = watching.open_some(request.organisation, request.person, many, timezone.now())
-            return _no(request, seconds) if seconds else view(request, *args, **named)
-
-        counted.watched = many  # type: ignore[attr-defined]
-        return counted
-
-    return mark
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Subscribers are opened too fast. Wait {seconds} seconds.")
+        self.seconds = seconds
 
 
-def _no(request: Any, seconds: int) -> HttpResponse:
+def count(request: Any, many: int = 1) -> None:
+    """Somebody opens so many, or learns of so many addresses whether they are here. Errors: TooFast."""
+    if seconds := watching.open_some(request.organisation, request.person, many, timezone.now()):
+        raise TooFast(seconds)
+
+
+def subscriber(request: Any, number: int) -> Any:
+    """The subscriber whose page is opened, which is recorded. Errors: Http404, TooFast."""
+    found = queries.subscriber_numbered(request.organisation, number)
+    if found is None:
+        raise Http404
+    count(request)
+    record("subscriber.opened", request.organisation, now=timezone.now(), by=request.person, about=found.id)
+    return found
+
+
+def show(request: Any, numbers: Iterable[int]) -> set[int]:
+    """Somebody is shown these; whom they were not shown in the last hour. Errors: TooFast."""
+    seconds, anew = watching.show(request.organisation, request.person, numbers, timezone.now())
+    if seconds:
+        raise TooFast(seconds)
+    return anew
+
+
+def reader_numbered(request: Any, asked: str, *, mailed: bool = False) -> Any:
+    """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
+    whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""
+    number = reading.number("".join(sign for sign in asked.removeprefix("No.").removeprefix("№") if sign not in _GAPS))
+    if number is None or request.role not in WRITERS:
+        return None
+    found = queries.subscriber_numbered(request.organisation, number)
+    if found is not None and (show(request, [number]) or mailed):
+        record("subscriber.previewed", request.organisation, now=timezone.now(), by=request.person, about=found.id)
+    return found
+
+
+_GAPS = " \xa0\u202f,"
+
+
+def answer(request: Any, seconds: int) -> HttpResponse:
     from samizdat.web.views.entry import says
 
     sentence = _(

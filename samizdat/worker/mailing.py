@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
@@ -76,14 +76,17 @@ class One:
         self.outcome = outcome
 
 
-def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime) -> Outcome:
-    """By the first living route that takes it, in order of priority; Deferred when none does. sender: that of From.
+def carry(
+    organisation: Any, message: plugs.Message, sender: str, now: datetime, states: Sequence[str] = ("live",)
+) -> Outcome:
+    """By the first route that takes it, of those in one of these states, in the order of states and of priority;
+    Deferred when none does. sender: that of From.
 
     It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
     """
     outcome: Outcome = Deferred(0, "", "route")
     until = time.monotonic() + ALTOGETHER
-    for route in _with_room(organisation, address.domain(address.normalise(sender)), now):
+    for route in _with_room(organisation, address.domain(address.normalise(sender)), now, states):
         if (left := until - time.monotonic()) <= 0:
             break
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
@@ -92,11 +95,12 @@ def carry(organisation: Any, message: plugs.Message, sender: str, now: datetime)
     return outcome
 
 
-def _with_room(organisation: Any, domain: str, now: datetime) -> Iterator[Route]:
+def _with_room(organisation: Any, domain: str, now: datetime, states: Sequence[str] = ("live",)) -> Iterator[Route]:
     """Those that do not take the sender's domain come last."""
     full = []
-    rows = Route.objects.filter(organisation=organisation, state="live").select_related("organisation")
+    rows = Route.objects.filter(organisation=organisation, state__in=states).select_related("organisation")
     routes = [route for route in rows.order_by("priority", "id") if time.monotonic() >= _quiet.get(route.pk, 0.0)]
+    routes.sort(key=lambda route: states.index(route.state))
     barred = barred_at([route.pk for route in routes])
     for route in routes:
         if domain in barred.get(route.pk, ()):

@@ -18,26 +18,29 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import plugs
-from samizdat.accounts import grants, people
+from samizdat.accounts import changes, grants, people
 from samizdat.accounts.changes import ASKED
 from samizdat.accounts.grants import leading
 from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import PendingChange, Person
 from samizdat.audience import watching
+from samizdat.audience.exporting import agreeing
 from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.models import List
 from samizdat.campaigns import senders
 from samizdat.core.address import PROVIDERS
-from samizdat.core.outcome import Deferred
+from samizdat.core.outcome import Accepted, Deferred, Outcome
 from samizdat.core.refusals import NAMES
 from samizdat.delivery.models import ProviderRefusal
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.worker import mailing
 
-# What could not be mailed by then stands at the desk alone.
+# What could not be mailed by then stands at the desk alone; a change that waits does so until somebody was told.
 GIVE_UP = timedelta(days=1)
+# Also by routes that carry no campaign now: whoever asks with a stolen session would have paused them before.
+STATES = ("live", "throttled", "paused")
 # Seconds until what no route took is tried again.
 WAIT = 60.0
 # Kind and number of a row -> when it is looked at again; never again where everybody was told.
@@ -56,15 +59,16 @@ def waiting(now: datetime) -> set[int]:
 
 def _due(now: datetime) -> list["_Told"]:
     since = now - GIVE_UP
-    rows = Export.objects.select_related("organisation").filter(created__gt=since)
+    rows = Export.objects.select_related("organisation", "by").filter(Q(created__gt=since) | Q(state="held"))
     exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
-    changes = PendingChange.objects.select_related("organisation").filter(created__gt=since)
+    waiting = PendingChange.objects.select_related("organisation", "by")
+    asked = waiting.filter(Q(created__gt=since) | Q(state="waiting"))
     alarms = Event.objects.select_related("organisation").filter(kind=watching.ALARM, at__gt=since)
     locks = Event.objects.select_related("organisation").filter(kind=LOCKED, at__gt=since)
     refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
     told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
     told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
-    told += [_told_of_change(row) for row in changes if _is_due(_of(row))]
+    told += [_told_of_change(row) for row in asked if _is_due(_of(row))]
     told += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
     told += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     return told
@@ -79,6 +83,8 @@ class _Told(NamedTuple):
     about: int
     subject: Callable[[], str]
     text: Callable[[], str]
+    notice: Callable[[Person, datetime], None] | None = None  # Once a mail to that admin was accepted.
+    states: tuple[str, ...] = STATES
 
 
 def _of(row: Any) -> tuple[str, int]:
@@ -101,6 +107,7 @@ def _told_of_export(row: Export) -> _Told:
             % {"name": organisation.name}
         ),
         lambda: _export_text(organisation, row.plain),
+        lambda person, now: agreeing.notice(row, person, now, by_mail=True),
     )
 
 
@@ -116,6 +123,7 @@ def _told_of_change(row: PendingChange) -> _Told:
             % {"name": organisation.name}
         ),
         lambda: _change_text(organisation, row.state == "waiting"),
+        lambda person, now: changes.notice(row, person, now, by_mail=True),
     )
 
 
@@ -152,6 +160,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _Told:
         campaign,
         lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": organisation.name},
         lambda: _refusal_text(organisation, campaign, NAMES.get(PROVIDERS[row.provider], "")),
+        states=("live",),
     )
 
 
@@ -166,8 +175,11 @@ def _tell(told: _Told, now: datetime) -> int:
         return 0
     mailed = 0
     for person in waiting:
-        if not _mail(told, sender, person, now):
+        outcome = _mail(told, sender, person, now)
+        if isinstance(outcome, Deferred):
             break
+        if told.notice and isinstance(outcome, Accepted):
+            told.notice(person, now)
         at = readable_time(told.kind, now)
         FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
         mailed += 1
@@ -183,13 +195,12 @@ def _sender(organisation: Any) -> tuple[str, str] | None:
     return next((sender for list_ in lists if (sender := senders.sender_of(list_))), None)
 
 
-def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -> bool:
-    """Whether it is done with: taken, or refused for good."""
+def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -> Outcome:
     organisation, to = told.organisation, people.email_of(person)
     with override(person.language or organisation.language):
         content = mailing.plain_mail(sender, to, told.subject(), told.text(), now)
     message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
-    return not isinstance(mailing.carry(organisation, message, sender[1], now), Deferred)
+    return mailing.carry(organisation, message, sender[1], now, told.states)
 
 
 def _export_text(organisation: Any, plain: bool) -> str:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts import actions, changes, locking, people
+from samizdat.accounts import actions, changes, locking, people, signing_out
 from samizdat.accounts.changes import ChangeRefused
-from samizdat.accounts.errors import InvitationGone, InvitationWaits
+from samizdat.accounts.errors import AccountError, InvitationGone, InvitationWaits
 from samizdat.accounts.models import Membership, Organisation, PendingChange, Person
 from samizdat.events.models import Event
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -129,6 +129,7 @@ def test_any_other_admin_stops_it_with_one_press_and_so_does_who_asked(
 
 def test_of_the_only_admin_it_is_done_after_a_day_by_both_clocks(house: Any, vera: Person, clara: Person) -> None:
     actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    changes.notice(_only(), vera, NOW, by_mail=True)
     changes.wait(NOW + 30 * DAY, 10 * MINUTE)  # Somebody has set the machine's clock forward.
     assert _role(clara) == "editor"
     changes.wait(NOW + MINUTE, DAY)  # Set back: the clock that nobody can set is not enough either.
@@ -142,6 +143,7 @@ def test_a_clock_that_was_years_ahead_when_it_was_asked_for_keeps_it_a_day_and_n
     house: Any, vera: Person, clara: Person
 ) -> None:
     actions.give_role(clara, house, "admin", by=vera, now=NOW + 4000 * DAY)
+    changes.notice(_only(), vera, NOW + 4000 * DAY, by_mail=True)
     changes.wait(NOW, MINUTE)
     changes.wait(NOW + DAY, DAY)
     assert _role(clara) == "admin"
@@ -221,10 +223,47 @@ def test_an_address_that_another_group_has_by_then_is_told_and_waits_no_longer(
     house: Any, vera: Person, vault: Any
 ) -> None:
     actions.change_settings(house, by=vera, now=NOW, public_url="https://bell.example")
+    changes.notice(_only(), vera, NOW, by_mail=True)
     actions.found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
     changes.wait(NOW + DAY, DAY)
     house.refresh_from_db()
     assert (_only().state, house.public_url) == ("failed", "https://lantern.example")
+
+
+def test_the_day_begins_once_another_admin_was_told_and_nobody_who_asks_tells_themself(
+    house: Any, vera: Person, zoya: Person, clara: Person
+) -> None:
+    actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    changes.wait(NOW + 10 * DAY, 10 * DAY)
+    for person in (vera, clara):
+        changes.notice(_only(), person, NOW + 10 * DAY, by_mail=True)
+    changes.wait(NOW + 20 * DAY, 10 * DAY)
+    assert _role(clara) == "editor", "no mail got through, and nobody looked"
+    changes.notice(_only(), zoya, NOW + 20 * DAY)
+    changes.notice(_only(), zoya, NOW + 21 * DAY)
+    changes.wait(NOW + 20 * DAY + MINUTE, DAY - MINUTE)
+    assert _role(clara) == "editor"
+    changes.wait(NOW + 21 * DAY, MINUTE)
+    assert _role(clara) == "admin"
+
+
+def test_an_admin_who_is_alone_waits_three_days_where_no_mail_goes_out(house: Any, vera: Person, clara: Person) -> None:
+    actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    changes.notice(_only(), vera, NOW)
+    changes.wait(NOW + 2 * DAY, 2 * DAY)
+    assert _role(clara) == "editor", "whoever asks for it at the desk has told nobody"
+    changes.wait(NOW + 3 * DAY, DAY)
+    assert _role(clara) == "admin"
+
+
+def test_a_notice_that_was_written_into_the_database_begins_no_day(
+    house: Any, vera: Person, zoya: Person, clara: Person
+) -> None:
+    actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    PendingChange.objects.update(noticed=NOW - DAY)
+    changes.notice(_only(), zoya, NOW)
+    changes.wait(NOW + 2 * DAY, 2 * DAY)
+    assert (_role(clara), _only().state) == ("editor", "failed")
 
 
 def test_nobody_is_asked_before_there_is_anybody_on_a_list(lantern: Any) -> None:
@@ -258,6 +297,19 @@ def test_signing_out_a_colleague_ends_her_sessions_and_nothing_else(house: Any, 
     session = SessionStore()
     session["_auth_user_id"] = zoya.pk
     session.create()
-    actions.sign_out_everywhere(zoya, house, by=vera, now=NOW)
+    signing_out.sign_out_everywhere(zoya, house, by=vera, now=NOW)
     assert not Session.objects.exists()
     assert (_role(zoya), people.name_of(zoya)) == ("admin", "Zoya")
+
+
+def test_nobody_keeps_another_admin_out_by_signing_them_out_again_and_again(
+    house: Any, vera: Person, zoya: Person
+) -> None:
+    for _press in range(signing_out.MOST):
+        signing_out.sign_out_everywhere(zoya, house, by=vera, now=NOW)
+    with pytest.raises(AccountError, match="3 times today"):
+        signing_out.sign_out_everywhere(zoya, house, by=vera, now=NOW + DAY - MINUTE)
+    for by in (zoya, None):
+        signing_out.sign_out_everywhere(zoya, house, by=by, now=NOW + DAY - MINUTE)
+    signing_out.sign_out_everywhere(vera, house, by=zoya, now=NOW)
+    signing_out.sign_out_everywhere(zoya, house, by=vera, now=NOW + DAY + MINUTE)

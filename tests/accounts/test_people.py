@@ -117,6 +117,20 @@ def test_a_session_ends(clara: Person) -> None:
     assert "_auth_user_id" not in SessionStore(store.session_key)
 
 
+def test_a_session_that_is_used_all_the_time_ends_after_a_day(clara: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, begun = SessionStore(), timezone.now()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    for hour in range(0, 24, 6):
+        monkeypatch.setattr("django.utils.timezone.now", lambda hour=hour: begun + timedelta(hours=hour))
+        used = SessionStore(store.session_key)
+        used["seen"] = hour
+        used.save()
+    assert Session.objects.get().expires <= begun + timedelta(hours=24, minutes=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: begun + timedelta(hours=24, minutes=1))
+    assert "_auth_user_id" not in SessionStore(store.session_key)
+
+
 def test_two_organisations_do_not_share_a_name(lantern: Any, vault: Any) -> None:
     with pytest.raises(NameTaken):
         actions.found_organisation("Northern lantern", source=vault, today=TODAY)

@@ -1,17 +1,20 @@
 """At the desk: changes that wait are told, approved and stopped; and nobody leafs through the list."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import changes
-from samizdat.accounts.models import Membership, PendingChange
-from samizdat.audience import watching
+from samizdat.accounts import actions, changes, locking, signing_out
+from samizdat.accounts.models import Membership, PendingChange, Person
+from samizdat.audience import oddities, watching
+from samizdat.audience.actions import add_subscriber
 from samizdat.events.models import Event
-from tests.conftest import PASSWORD
-from tests.web.conftest import House, signed_in
+from samizdat.web.views.oddities import PAGE
+from tests.conftest import NOW, PASSWORD
+from tests.web.conftest import House, make_campaign, signed_in
 from tests.web.test_exports import admin_since
 from tests.web.test_sending import Desk, _settings, _to
 
@@ -70,6 +73,7 @@ def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None
     page = vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
     assert "If nobody approves or stops it, it is done on" in page
     asked = _row().created
+    changes.notice(_row(), here.people["admin"], asked, by_mail=True)
     changes.wait(asked + timedelta(days=1), timedelta(days=1))
     assert Membership.objects.get(person=here.people["editor"]).role == "admin"
     assert "nobody: its day had passed" in vera.get(_to(here, "changes")).content.decode()
@@ -101,6 +105,54 @@ def test_a_domain_that_signs_is_not_removed_by_one_admin(here: House, vera: Clie
     assert [row.kind for row in changes.waiting(here.organisation)] == ["domain_removed", "key_retired"]
     changes.approve(changes.waiting(here.organisation)[0], now=timezone.now(), by=None)
     assert not SendingDomain.objects.filter(pk=here.key.domain_id).exists()
+
+
+# -- an admin signs people out of their own organization
+
+
+@pytest.mark.parametrize("verb", [signing_out.sign_out_everywhere, locking.lock, actions.remove_person])
+def test_an_admin_of_another_group_ends_no_session_of_ours(here: House, there: House, verb: Any) -> None:
+    dmitri, now = here.people["viewer"], timezone.now()
+    actions.give_role(dmitri, there.organisation, "viewer", by=None, now=now)
+    client = signed_in(dmitri)
+    ours, theirs = _to(here, "home"), _to(there, "home")
+    assert [client.get(page).status_code for page in (ours, theirs)] == [200, 200]
+    verb(dmitri, there.organisation, by=there.people["admin"], now=timezone.now())
+    assert client.get(ours).status_code == 200
+    assert client.get(theirs).status_code in (302, 404)
+    assert signed_in(dmitri).get(ours).status_code == 200
+
+
+def test_who_was_signed_out_of_one_group_comes_in_again_by_signing_in(here: House, there: House) -> None:
+    dmitri, theirs = here.people["viewer"], _to(there, "home")
+    actions.give_role(dmitri, there.organisation, "viewer", by=None, now=timezone.now())
+    old = signed_in(dmitri)
+    signing_out.sign_out_everywhere(dmitri, there.organisation, by=there.people["admin"], now=timezone.now())
+    assert old.get(theirs).headers["Location"].startswith("/sign-in?next=")
+    assert signed_in(dmitri).get(theirs).status_code == 200
+
+
+def test_a_thief_who_signs_the_other_admin_out_again_and_again_is_told_to_stop(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    number = Membership.objects.exclude(person__in=here.people.values()).get(organisation=here.organisation).person_id
+    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    for _press in range(signing_out.MOST):
+        vera.post(_to(here, "sign-out-colleague", number))
+    assert zoya.get(_to(here, "home")).status_code == 302
+    zoya = signed_in(Person.objects.get(pk=number))
+    assert "3 times today" in vera.post(_to(here, "sign-out-colleague", number), follow=True).content.decode()
+    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"})
+    assert _row().state == "stopped"
+
+
+def test_a_change_that_no_mail_told_of_says_so_until_another_admin_looks(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    for who in (vera, signed_in(here.people["viewer"])):
+        assert "No email told another admin" in who.get(_to(here, "changes")).content.decode()
+    zoya.get(_to(here, "home"))
+    assert "No email told another admin" not in vera.get(_to(here, "changes")).content.decode()
+    assert _row().noticed
 
 
 # -- nobody leafs through the list
@@ -165,6 +217,66 @@ def test_a_viewer_reads_along_without_addresses(here: House, desk: Desk) -> None
     page = desk("viewer").get(card).content.decode()
     assert "address hidden" in page and "ada@" not in page.replace("<wbr>", "")
     assert "ada@lantern.example" in desk("editor").get(card).content.decode().replace("<wbr>", "")
+
+
+def test_a_letter_made_out_for_one_after_the_other_shows_no_more_addresses_than_cards(
+    here: House, desk: Desk, still: list[float]
+) -> None:
+    here.campaign = make_campaign(here, "For each", "You are *|EMAIL|*.\n")
+    others = [
+        add_subscriber(here.organisation, f"one{n}@lantern.example", here.list, consent="yes", now=NOW)
+        for n in range(watching.AT_ONCE + 5)
+    ]
+    clara, frame = desk("editor"), _to(here, "look-frame", here.campaign.pk, "light")
+    seen = [clara.get(frame, {"as": one.number}).status_code for one in others]
+    assert seen == [200] * watching.AT_ONCE + [429] * 5
+    opened = Event.objects.filter(kind="subscriber.previewed")
+    assert [event.about for event in opened.order_by("id")] == [one.pk for one in others[: watching.AT_ONCE]]
+
+
+def test_who_writes_all_morning_sees_the_preview_for_one_reader(here: House, desk: Desk, still: list[float]) -> None:
+    clara, preview = desk("editor"), _to(here, "preview", here.campaign.pk, "light")
+    for _sentence in range(2 * watching.AT_ONCE):
+        assert clara.get(preview, {"as": here.ada.number}).status_code == 200
+    assert Event.objects.filter(kind="subscriber.previewed", about=here.ada.pk).count() == 1
+    still[0] += watching.AGAIN
+    clara.get(preview, {"as": here.ada.number})
+    assert Event.objects.filter(kind="subscriber.previewed", about=here.ada.pk).count() == 2
+
+
+def test_what_was_typed_stays_when_too_many_were_opened(here: House, desk: Desk, still: list[float]) -> None:
+    clara = desk("editor")
+    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+        pass
+    page = clara.post(_to(here, "campaign", here.campaign.pk), {"body": "Typed just now.", "as": here.ada.number})
+    assert page.status_code == 422 and "Typed just now." in page.content.decode()
+
+
+def test_a_list_of_strangers_is_not_asked_for_subscribers_one_by_one(
+    here: House, desk: Desk, still: list[float]
+) -> None:
+    clara = desk("editor")
+    forms = {"subscribers": "address", "stop-list": "look-address"}
+    for page, field in forms.items():
+        watching.forget()
+        tried = [{field: f"nobody{n}@reader.example"} for n in range(watching.AT_ONCE + 5)]
+        seen = [clara.post(_to(here, page), one).status_code for one in tried]
+        assert seen == [200] * watching.AT_ONCE + [429] * 5, page
+
+
+def test_typos_and_doubles_cost_what_they_show_and_nothing_the_second_time(
+    here: House, desk: Desk, still: list[float]
+) -> None:
+    for n in range(40):
+        add_subscriber(here.organisation, f"one{n}@gmial.com", here.list, consent="yes", now=NOW)
+    assert oddities.scan(NOW, 9)
+    clara, page = desk("editor"), _to(here, "odd")
+    first = clara.get(page)
+    assert [clara.get(page).status_code for _again in range(5)] == [200] * 5
+    seen, before = 1, first.context["before"]
+    while (answer := clara.get(page, {"before": before})).status_code == 200:
+        seen, before = seen + 1, answer.context["before"]
+    assert seen * PAGE <= watching.AT_ONCE
 
 
 def test_counts_of_people_who_do_nothing_are_forgotten() -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from samizdat.accounts import locking
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import queries
 from samizdat.audience.exporting import actions, agreeing, recipients
@@ -161,6 +162,7 @@ def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House
     assert b"it is made after a day" in vera.post(at(here), {**PLAIN, "sure": ""}).content
     vera.post(at(here), PLAIN)
     asked, day = newest().created, timedelta(days=1)
+    agreeing.notice(newest(), here.people["admin"], asked, by_mail=True)
     agreeing.wait(asked + day * 30, timedelta(seconds=10))  # Somebody has set the machine's clock.
     assert newest().state == "held"
     agreeing.wait(asked + timedelta(hours=1), day)
@@ -283,6 +285,7 @@ def test_a_key_that_another_admin_approved_needs_nobody_from_then_on(here: House
 def test_the_only_admin_takes_the_list_to_a_new_key_after_a_day_by_two_clocks(here: House, vera: Client) -> None:
     vera.post(at(here), STOLEN)
     asked, day = newest().created, timedelta(days=1)
+    agreeing.notice(newest(), here.people["admin"], asked, by_mail=True)
     agreeing.wait(asked + day * 30, timedelta(seconds=10))
     assert newest().state == "held"
     agreeing.wait(asked + timedelta(hours=1), day)
@@ -295,10 +298,22 @@ def test_the_only_admin_takes_the_list_to_a_new_key_after_a_day_by_two_clocks(he
 def test_a_new_key_that_nobody_minds_is_known_after_a_day_also_where_there_are_others(
     here: House, vera: Client
 ) -> None:
-    admin_since(here, "Zoya", 3)
+    zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), STOLEN)
-    agreeing.wait(newest().created + timedelta(days=1), timedelta(days=1))
+    agreeing.wait(newest().created + timedelta(days=9), timedelta(days=9))
+    assert newest().state == "held", "no mail told another admin, and none of them looked"
+    zoya.get(f"/o/{here.organisation.slug}/")
+    seen = newest().noticed
+    agreeing.wait(seen + timedelta(days=1), timedelta(days=1))
     assert newest().state == "asked"
+
+
+@pytest.mark.parametrize("wanted", [PLAIN, STOLEN])
+def test_the_held_export_of_a_locked_admin_is_over(here: House, vera: Client, wanted: dict[str, Any]) -> None:
+    vera.post(at(here), wanted)
+    locking.lock(here.people["admin"], here.organisation, by=None, now=timezone.now())
+    agreeing.wait(timezone.now(), timedelta(0))
+    assert newest().state == "over"
 
 
 def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera: Client) -> None:

@@ -80,6 +80,31 @@ def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
     assert "asked for a change" in text and "clara" not in text.lower()
 
 
+def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_begins_then(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts import changes, grants
+    from samizdat.accounts.actions import give_role
+    from samizdat.accounts.models import PendingChange
+    from samizdat.delivery.actions import pause_route
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    for one in grants.memberships(organisation=lantern):
+        grants.give(one.person, lantern, one.role, NOW - timedelta(days=3))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    later = NOW + timedelta(days=2)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    telling._later.clear()
+    assert [telling.take(later) for _round in range(2)] == [2, 0], "two days later it is tried as well"
+    assert PendingChange.objects.get().noticed == later
+    assert {*mails(tmp_path)} == {"vera@lantern.example", "zoya@lantern.example"}
+    changes.wait(later, timedelta(days=2))
+    assert changes.is_waiting(lantern, "role", clara.pk)
+
+
 def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
     lantern: Any, thursday: Any, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 Asked for at the desk, a plain file, and one that is sealed to a key that is not known here, is held until another admin
 says yes. A sealed one is made after a day in which anybody who works here can stop it; a plain one is only where there
-is no other admin. Who became an admin since yesterday is no other: they may be whoever asked (accounts/changes.py).
+is no other admin. That day begins as that of any change that waits; what was asked for by somebody who is no admin any
+more, or is locked, is over. Who became an admin since yesterday is no other: they may be whoever asked
+(accounts/changes.py).
 """
 
 import logging
@@ -51,6 +53,19 @@ def _begin(row: Export, now: datetime, **settled: Any) -> bool:
     return bool(mine.update(state="asked", begun=now, mac=permits.permit(row), **settled))
 
 
+def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+    """This admin was shown it, or a mail to them was accepted (accounts/changes.py)."""
+    if not changes.is_news_to(row, person, now, by_mail=by_mail):
+        return
+    with transaction.atomic():
+        mine = Export.objects.select_related("organisation").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
+        if fresh is not None and permits.is_ours(fresh):
+            row.noticed = fresh.noticed = now
+            fresh.mac = permits.permit(fresh)
+            fresh.save(update_fields=["noticed", "mac"])
+
+
 def held(organisation: Any) -> list[Export]:
     """Those that wait for a yes or for their day to pass, the oldest first."""
     rows = Export.objects.select_related("organisation", "by").filter(organisation=organisation, state="held")
@@ -66,6 +81,9 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
     made. seen: as in changes.count."""
     for row in Export.objects.select_related("organisation", "by").filter(state="held"):
+        if not changes.is_admin(row.by, row.organisation):
+            actions.cancel(row, now=now, by=None)
+            continue
         if not is_made_alone(row, now):
             if row.created < now - LAPSE:
                 actions.cancel(row, now=now, by=None)
@@ -74,9 +92,11 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
             log.error("An export that waited was written by somebody who has no keys; it was dropped.")
             Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted")
             continue
+        if not changes.counts(row, now):
+            continue
         row.waited = changes.count(row, passed, seen)
         if not changes.has_waited(row, row.waited, now):
-            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited)
+            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited, noticed=row.noticed)
             mine.update(waited=row.waited, mac=permits.permit(row))
         elif _begin(row, now, waited=row.waited):
             recipients.know(row.organisation, actions.told_of(row)["recipients"], now=now)

@@ -34,6 +34,7 @@ class Export(models.Model):
     owner = models.CharField(max_length=40, blank=True)
     beat = models.DateTimeField(null=True)
     created = models.DateTimeField()
+    noticed = models.DateTimeField(null=True)  # Held: since when another admin knows of it; its day begins.
     waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # permits.py: nothing is made without it.
     begun = models.DateTimeField(null=True)  # Was held: when it no longer was.

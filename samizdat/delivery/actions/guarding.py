@@ -1,7 +1,7 @@
 """Which routes one admin may not use alone: whoever has a stolen session would add a server of their own, release a
 letter, and be handed every address (threat model, T19; accounts/changes.py)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from samizdat.accounts import changes
@@ -16,6 +16,9 @@ from samizdat.vault.sealed import open_json
 ITSELF = "by_itself"
 
 ROUTE, CHANGED = "route", "route_changed"
+
+# How long a living route that an admin removed counts as one that there is.
+REMOVED = timedelta(days=30)
 
 
 def guards_new(organisation: Any, by: Any) -> bool:
@@ -32,10 +35,10 @@ def guards_change(route: Route, by: Any) -> bool:
 
 def all_dropped(organisation: Any, now: datetime) -> bool:
     """Whether each provider has closed our account: then the next one need not wait, and they are only told. What an
-    admin took out of use since yesterday counts as if it lived, for that is what a thief would do first."""
+    admin took out of use counts as if it lived, for that is what a thief would do first: a paused one always, since it
+    can be resumed, and a removed one for a month."""
     rows = Route.objects.select_related("organisation").filter(organisation=organisation)
-    rows = rows.exclude(state__in=("removed", "waiting"))
-    present = [row for row in rows if row.state != "paused" or row.changed > now - changes.WAIT]
+    present = list(rows.exclude(state__in=("removed", "waiting")))
     return bool(present) and all(is_dropped(row) for row in present) and not _removed_alive(organisation, now)
 
 
@@ -54,7 +57,7 @@ def _said_itself(route: Route) -> bool:
 
 def _removed_alive(organisation: Any, now: datetime) -> bool:
     events = Event.objects.filter(organisation=organisation, kind="route.removed", by__isnull=False)
-    return any(not detail_of(event).get("dropped") for event in events.filter(at__gt=now - changes.WAIT))
+    return any(not detail_of(event).get("dropped") for event in events.filter(at__gt=now - REMOVED))
 
 
 def _never_worked(route: Route) -> bool:

@@ -16,7 +16,6 @@ from django.utils.translation import ngettext
 from samizdat import wording
 from samizdat.accounts import people
 from samizdat.audience import queries as audience
-from samizdat.audience.models import row_id
 from samizdat.audience.segments import saved
 from samizdat.campaigns import actions, arranging, languages, queries, switching
 from samizdat.campaigns import writing as together
@@ -34,8 +33,7 @@ from samizdat.core.languages import direction
 from samizdat.delivery import checking
 from samizdat.delivery.actions import questions
 from samizdat.delivery.actions.testing import Tried
-from samizdat.events.actions import record
-from samizdat.web import beside, editing, previews, reading
+from samizdat.web import beside, editing, previews, reading, watched
 from samizdat.web import languages as spoken
 from samizdat.web.asking import ask
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
@@ -159,9 +157,10 @@ def _then(request: Any, found: Any) -> HttpResponse:
         return go(request, "look", found.pk)
     if request.POST.get("then") == "language":
         return _add_language(request, found)
-    reader = _chosen(request)
+    mails = request.POST.get("then") == "test"
+    reader = watched.reader_numbered(request, _asked(request), mailed=mails)
     there = address(request.organisation, "campaign", found.pk) + (f"?as={reader.number}" if reader else "")
-    if request.POST.get("then") == "test":
+    if mails:
         return send_test(request, found, people.email_of(request.person), there, reader=reader)
     if request.POST.get("then") in dict(FORMATS):
         _switch(request, found, request.POST["then"])
@@ -199,9 +198,6 @@ def send_test(
     """One test letter of each version, and of `others`, and then a page. reader: whose values it has, which only
     somebody who writes may be sent.
     """
-    if reader is not None:
-        about = row_id(request.organisation.id, reader.number)
-        record("subscriber.previewed", request.organisation, now=timezone.now(), by=request.person, about=about)
     letters = [(letter.pk, version) for letter in (found, *others) for version in range(letter.variants.count() or 1)]
     return ask(request, "test", found.pk, then, to=[to], letters=letters, reader=reader.number if reader else 0)
 
@@ -274,10 +270,12 @@ def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, 
 def _compose_facts(request: Any, found: Any) -> dict[str, Any]:
     organisation, now = request.organisation, timezone.now()
     proof = proof_of(found, now)
-    values, seen = _values(request, found, proof)
-    if seen:
-        about = row_id(organisation.id, seen)
-        record("subscriber.previewed", organisation, now=now, by=request.person, about=about)
+    try:
+        values, seen = _values(request, found, proof)
+    except watched.TooFast:
+        if request.method != "POST":
+            raise
+        values, seen = previews.sample(), None  # What was typed and refused must stay on the page.
     asking, failed = questions.about_links(found, now)
     return {
         "campaign": found,
@@ -314,20 +312,9 @@ def _asked(request: Any) -> str:
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
 
 
-def _chosen(request: Any) -> Any:
-    """The reader that the preview is for; None for an invented one."""
-    # As the desk writes it, "No. 5,000" and "№ 5 000", it is understood as well.
-    asked = "".join(
-        sign for sign in _asked(request).removeprefix("No.").removeprefix("№") if sign not in " \xa0\u202f,"
-    )
-    if asked.isascii() and asked.isdigit() and len(asked) < 15 and request.role in WRITERS:
-        return audience.subscriber_numbered(request.organisation, int(asked))
-    return None
-
-
 def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
-    found = _chosen(request)
+    found = watched.reader_numbered(request, _asked(request))
     if found is None:
         return previews.sample(), None
     return previews.sample() | values_of(found, proof or proof_of(letter, timezone.now())), found.number

@@ -14,10 +14,10 @@ from samizdat.audience.errors import AudienceError
 from samizdat.core import seal
 from samizdat.core.shown import marked
 from samizdat.labels import field_label
+from samizdat.web import watched
 from samizdat.web.doors import WRITERS, deed, door, go
 from samizdat.web.forms.audience import EditForm
 from samizdat.web.kinds import shown
-from samizdat.web.watched import watched
 
 LONGEST_TAG = 100
 
@@ -30,10 +30,9 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-@watched()
 def edit_subscriber(request: Any, number: int) -> HttpResponse:
     """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
-    found = _numbered(request, number)
+    found = watched.subscriber(request, number)
     fields, seen = queries.fields(request.organisation), editing.seen(found)
     if request.method == "POST" and not EditForm.is_whole(request.POST, fields):
         messages.error(request, _("The form did not arrive whole, so nothing was changed. Here it is anew."))

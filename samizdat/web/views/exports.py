@@ -186,6 +186,7 @@ def _export(request: Any, export_id: int) -> Any:
 
 def _held_facts(request: Any, row: Any) -> dict[str, Any]:
     now = hours.asked()
+    agreeing.notice(row, request.person, now)
     agreeing_ones = changes.others(request.organisation, row.by, now)
     return {
         "row": row,

@@ -13,16 +13,13 @@ from django.utils.translation import ngettext
 from samizdat.accounts import people
 from samizdat.accounts import queries as accounts
 from samizdat.accounts.grants import leading
-from samizdat.audience import queries as audience
-from samizdat.audience.models import row_id
 from samizdat.campaigns import languages, seeds, sharing
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import proof_of
 from samizdat.core.letter import fill
-from samizdat.events.actions import record
 from samizdat.web import languages as spoken
-from samizdat.web import looks, previews
+from samizdat.web import looks, previews, watched
 from samizdat.web.asking import ask
 from samizdat.web.doors import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.views.campaigns import campaign_at, letter_at
@@ -38,9 +35,6 @@ def _page(request: Any, found: Any, link: str = "", status: int = 200) -> HttpRe
     now = timezone.now()
     proof = proof_of(found, now)
     reader, asked = _reader(request, proof)
-    if reader.number:
-        about = row_id(request.organisation.id, reader.number)
-        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     view = request.GET.get("view", "") if request.GET.get("view", "") in looks.LOOKS else "phone"
     said = looks.lines(proof, reader.values)
     draft = draft_of(found)
@@ -73,7 +67,7 @@ def _page(request: Any, found: Any, link: str = "", status: int = 200) -> HttpRe
 
 def _reader(request: Any, proof: Any) -> tuple[looks.Reader, str]:
     asked = request.GET.get("as", "").strip()[:20]
-    return looks.reader_for(request.organisation, asked, proof, real=request.role in WRITERS), asked
+    return looks.reader_for(request, asked, proof), asked
 
 
 def _to_whom(request: Any, found: Any) -> dict[str, Any]:
@@ -106,7 +100,7 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
 
     With the values of a chosen reader it goes to people who may see them at the desk, and to nobody else.
     """
-    found, now = campaign_at(request, campaign_id), timezone.now()
+    found = campaign_at(request, campaign_id)
     addresses, reader = _addresses(request), None
     if not addresses:
         messages.error(request, _("Tick somebody first."))
@@ -118,8 +112,6 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
                 request, _("A test with a reader’s own values goes to you and to colleagues who write alone.")
             )
             return _page(request, found, status=422)
-        about = row_id(request.organisation.id, reader.number)
-        record("subscriber.previewed", request.organisation, now=now, by=request.person, about=about)
     then = f"{address(request.organisation, 'look', campaign_id)}#tests"
     number = reader.number if reader is not None else 0
     return ask(request, "test", found.pk, then, to=addresses, letters=[(found.pk, 0)], reader=number, several=True)
@@ -129,10 +121,9 @@ def _whose(request: Any, addresses: list[str]) -> Any:
     """The reader whose values the tests shall have; None where somebody is among the addresses who may not see them."""
     members = accounts.members(request.organisation)
     may = {member.email.casefold() for member in members if member.role in WRITERS}
-    number = request.POST["as"]
-    if not number.isascii() or not number.isdigit() or len(number) > 14 or {one.casefold() for one in addresses} - may:
+    if {one.casefold() for one in addresses} - may:
         return None
-    return audience.subscriber_numbered(request.organisation, int(number))
+    return watched.reader_numbered(request, request.POST["as"], mailed=True)
 
 
 def _addresses(request: Any) -> list[str]:

@@ -16,14 +16,14 @@ from samizdat.core import misspelling
 from samizdat.core.address import BadAddress
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
+from samizdat.web import watched
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.watched import watched
 
-PAGE = 50
+# A double shows two addresses, and no more may be opened at once (audience/watching.py).
+PAGE = 15
 
 
 @door(see=EVERYONE)
-@watched(10)
 def odd(request: Any) -> HttpResponse:
     """Typos first, or doubles. Their addresses are opened, so that is written to the log."""
     organisation = request.organisation
@@ -31,7 +31,8 @@ def odd(request: Any) -> HttpResponse:
     before = request.GET.get("before", "")
     page = int(before) if before.isascii() and before.isdigit() and len(before) < 13 else None
     found = oddities.newest(organisation, kind, page, PAGE + 1)
-    if found:
+    shown = watched.show(request, [one for row in found[:PAGE] for one in (row.number, row.other) if one])
+    if shown:
         record("oddities.opened", organisation, now=timezone.now(), by=request.person, detail={"kind": kind})
     facts = {
         "kind": kind,

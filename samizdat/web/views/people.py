@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, changes, locking, people, queries
+from samizdat.accounts import actions, changes, locking, people, queries, signing_out
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.queues import Crowded
@@ -112,8 +112,12 @@ def remove_colleague(request: Any, person_id: int) -> HttpResponse:
 def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
     """Ends all sessions of a person: a stolen one is of no use any more, and their password still is."""
     member = _member(request, person_id)
-    actions.sign_out_everywhere(member.person, request.organisation, by=request.person, now=timezone.now())
-    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
+    try:
+        signing_out.sign_out_everywhere(member.person, request.organisation, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
     return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
 
 

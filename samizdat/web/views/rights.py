@@ -16,10 +16,10 @@ from samizdat.core.address import BadAddress
 from samizdat.rights import access, actions, keeping, papers
 from samizdat.rights.errors import RightsError
 from samizdat.rights.settings import facts_of
+from samizdat.web import watched
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.base import refuse
 from samizdat.web.forms.rights import CorrectForm, KeepingForm, ObjectForm
-from samizdat.web.watched import watched
 
 PAPERS = {"record": papers.record_of_processing, "notice": papers.privacy_notice}
 
@@ -115,10 +115,9 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-@watched()
 def reader(request: Any, number: int) -> HttpResponse:
     """What one reader may ask for. POST corrects her address."""
-    found, now = _numbered(request, number), timezone.now()
+    found, now = watched.subscriber(request, number), timezone.now()
     card = queries.card(found, now)
     form = CorrectForm(request.POST or None, initial={"address": card.address})
     if form.is_valid():
@@ -140,10 +139,10 @@ def reader(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-@watched()
 def reader_file(request: Any, number: int) -> HttpResponse:
     """Her file, as JSON or as a page; by POST, since it is written to the log."""
     found = _numbered(request, number)
+    watched.count(request)
     document = access.access_file(found, now=timezone.now(), by=request.person)
     name = f"subscriber-{number}"
     if request.POST.get("form") == "html":

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.suppress import GIVEN, Taken, suppress_many
 from samizdat.audience.errors import AudienceError
+from samizdat.web import watched
 from samizdat.web.doors import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.stopping import LARGEST, LiftForm, StopForm, StopLookForm
 from samizdat.web.kinds import STOPPED
@@ -28,9 +29,15 @@ def stop_list(request: Any) -> HttpResponse:
     """Counts and the newest lines. POST looks one whole address up: it stands in no URL."""
     form, found = StopLookForm(request.POST or None, prefix="look"), None
     if form.is_valid():
-        reasons = queries.reasons_of(request.organisation, form.cleaned_data["address"])
-        found = {"address": form.cleaned_data["address"], "reasons": [(one, one in GIVEN) for one in reasons]}
+        found = _reasons(request, form.cleaned_data["address"])
     return _page(request, form, found, StopForm(), LiftForm())
+
+
+def _reasons(request: Any, address: str) -> dict[str, Any]:
+    """Why nothing is written to it. Errors: TooFast."""
+    watched.count(request)
+    reasons = queries.reasons_of(request.organisation, address)
+    return {"address": address, "reasons": [(one, one in GIVEN) for one in reasons]}
 
 
 def _page(request: Any, look: Any, found: Any, add: Any, lift: Any) -> HttpResponse:
@@ -109,8 +116,7 @@ def lift_stop(request: Any) -> HttpResponse:
         answers = form.data
         found = {"address": answers.get("address", ""), "reasons": []}
         if "address" not in form.errors:
-            reasons = queries.reasons_of(request.organisation, form.cleaned_data["address"])
-            found["reasons"] = [(one, one in GIVEN) for one in reasons]
+            found = _reasons(request, form.cleaned_data["address"])
         return _page(request, StopLookForm(prefix="look"), found, StopForm(), form)
     answers = form.cleaned_data
     lifted = actions.lift(

@@ -22,12 +22,11 @@ from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.rights.keeping import gone_from_backups
 from samizdat.rights.words import OFTEN
-from samizdat.web import alarms, filtering, kinds, reading, words
+from samizdat.web import alarms, filtering, kinds, reading, watched, words
 from samizdat.web.doors import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.forms.base import refuse
 from samizdat.web.templatetags.desk import day
-from samizdat.web.watched import watched
 
 PAGE = 50
 # Tags that are offered while one types.
@@ -40,6 +39,7 @@ def subscribers(request: Any) -> HttpResponse:
     form = FindForm(request.POST or None)
     nobody = False
     if form.is_valid():
+        watched.count(request)  # A list of strangers' addresses is not asked through here.
         found = queries.subscriber_at(request.organisation, form.cleaned_data["address"])
         if found is not None:
             return go(request, "subscriber", found.number)
@@ -131,12 +131,10 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=EVERYONE)
-@watched()
 def subscriber(request: Any, number: int) -> HttpResponse:
     """One reader. Opening her is written to the log."""
-    found, now = _numbered(request, number), timezone.now()
-    card = queries.card(found, now)
-    record("subscriber.opened", request.organisation, now=now, by=request.person, about=found.id)
+    found = watched.subscriber(request, number)
+    card = queries.card(found, timezone.now())
     known = queries.tags(request.organisation)
     facts = {
         "card": card,
@@ -242,10 +240,9 @@ def suppress(request: Any, number: int) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-@watched()
 def erase(request: Any, number: int) -> HttpResponse:
     """A page of its own: what goes, the smaller step first, a typed word."""
-    found = _numbered(request, number)
+    found = watched.subscriber(request, number)
     form = EraseForm(request.POST or None)
     if form.is_valid():
         actions.erase(request.organisation, subscriber=found, now=timezone.now(), by=request.person)

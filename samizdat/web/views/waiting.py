@@ -26,8 +26,10 @@ def waiting_changes(request: Any) -> HttpResponse:
     organisation, now = request.organisation, hours.asked()
     may = request.role == "admin"
     settled = PendingChange.objects.select_related("organisation", "by", "settled_by").filter(organisation=organisation)
+    rows = list(changes.waiting(organisation))
+    _notice(request, rows, now)
     facts = {
-        "waiting": [_facts(request, row, now, may) for row in changes.waiting(organisation)],
+        "waiting": [_facts(request, row, now, may) for row in rows],
         "settled": [_settled(row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
     }
     return render(request, "web/changes.html", facts)
@@ -41,7 +43,14 @@ def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, A
         "until": changes.until(row, now),
         "approve": may and request.person in changes.others(row.organisation, row.by, now),
         "is_own": row.by_id == request.person.pk,
+        "told": changes.counts(row, now),
     }
+
+
+def _notice(request: Any, rows: list[PendingChange], now: Any) -> None:
+    """Where no mail told another admin, this page does."""
+    for row in rows:
+        changes.notice(row, request.person, now)
 
 
 def _settled(row: PendingChange) -> dict[str, Any]:
@@ -99,6 +108,7 @@ def needs(request: Any) -> list[dict[str, str]]:
     rows, now = list(changes.waiting(request.organisation)), hours.asked()
     if not rows:
         return []
+    _notice(request, rows, now)
     yes = [row for row in rows if request.person in changes.others(row.organisation, row.by, now)]
     title = ngettext("%(n)s change waits for approval", "%(n)s changes wait for approval", len(rows)) % {"n": len(rows)}
     first = (yes or rows)[0]
