@@ -20,7 +20,7 @@ from samizdat.delivery.actions import (
     resume_route,
     send_probe,
 )
-from samizdat.delivery.actions.routes import believe
+from samizdat.delivery.actions.routes import believe, probe_waiting
 from samizdat.delivery.engine.opening import route_infos
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
@@ -168,6 +168,18 @@ def test_what_waits_is_said_and_its_password_is_forgotten_once_it_is_settled(
         answer(row, now=NOW, by=zoya)
         assert "hidden" not in str(changes.told_of(row)) and changes.sentence_of(row) == said
     assert _host(_main()) == "evil.example"
+
+
+def test_settings_that_wait_are_tried_and_the_route_stays_as_it_is(guarded: House, vera: Person) -> None:
+    with ScriptedServer() as server:
+        change_route(_main(), now=NOW, by=vera, url=server.url)
+        before = Route.objects.filter(name="main").values().get()
+        assert probe_waiting(_main()).ok and server.connected == 1
+    assert not probe_waiting(_main()).ok, "nobody answers there any more"
+    assert Route.objects.filter(name="main").values().get() == before
+    changes.stop(_only(), now=NOW, by=vera)
+    with pytest.raises(RouteRefused, match="don’t wait any more"):
+        probe_waiting(_main())
 
 
 def test_only_another_password_is_said_so(guarded: House, vera: Person) -> None:

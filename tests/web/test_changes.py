@@ -11,6 +11,7 @@ from samizdat.accounts import actions, changes, locking, signing_out
 from samizdat.accounts.models import Membership, PendingChange, Person
 from samizdat.audience import oddities, watching
 from samizdat.audience.actions import add_subscriber
+from samizdat.delivery.actions import add_route
 from samizdat.events.models import Event
 from samizdat.web.views.oddities import PAGE
 from tests.conftest import NOW, PASSWORD
@@ -105,6 +106,15 @@ def test_a_domain_that_signs_is_not_removed_by_one_admin(here: House, vera: Clie
     assert [row.kind for row in changes.waiting(here.organisation)] == ["domain_removed", "key_retired"]
     changes.approve(changes.waiting(here.organisation)[0], now=timezone.now(), by=None)
     assert not SendingDomain.objects.filter(pk=here.key.domain_id).exists()
+
+
+def test_settings_of_a_route_that_wait_are_tried_at_once(here: House, vera: Client) -> None:
+    relay = add_route(here.organisation, "relay", "smtp+plain://127.0.0.1:1", now=NOW)
+    answers = {"scheme": "smtp+plain", "name": "relay", "where": "127.0.0.1:2", "priority": "10", "signs": "us"}
+    page = vera.post(_to(here, "edit-route", relay.pk), answers, follow=True).content.decode()
+    assert "The settings of relay that wait were tested" in page
+    relay.refresh_from_db()
+    assert relay.state == "live" and changes.is_waiting(here.organisation, "route_changed", relay.pk)
 
 
 # -- an admin signs people out of their own organization

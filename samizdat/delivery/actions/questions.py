@@ -19,7 +19,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.address import BadAddress
 from samizdat.delivery.actions import domains
-from samizdat.delivery.actions.routes import probe_route
+from samizdat.delivery.actions.routes import probe_route, probe_waiting
 from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.checking import look
 from samizdat.delivery.errors import DeliveryError
@@ -129,7 +129,9 @@ def _route_of(question: Question) -> Route:
 
 
 def _probe(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:
-    return asdict(probe_route(_route_of(question), now=now, by=question.by))
+    """Of the settings that are in force, or of those that wait for an approval."""
+    found = _route_of(question)
+    return asdict(probe_waiting(found) if words.get("waiting") else probe_route(found, now=now, by=question.by))
 
 
 def _letter(question: Question, words: dict[str, Any], now: datetime) -> dict[str, Any]:

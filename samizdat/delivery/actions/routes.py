@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -441,6 +442,19 @@ def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict = asyncio.run(_probed(transport_of(route, for_test=True)))
     believe(route, replace(verdict, early=True), now=now, by=by)
+    return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+
+
+def probe_waiting(route: Route) -> Tested:
+    """The same of the settings that wait for an approval, so that what is wrong with them is known before they are in
+    force. The route stays as it is. Errors: RouteRefused."""
+    row = changes.waiting(route.organisation).filter(kind=guarding.CHANGED, about=route.pk).last()
+    if row is None:
+        raise RouteRefused(_("These settings don’t wait any more. Look at Changes that wait."))
+    keys, wanted = house.keys(route.organisation), changes.told_of(row)["wanted"]
+    tried = copy(route)
+    tried.settings_sealed = seal_json(keys, wanted, "route", "settings", route.pk)
+    verdict = asyncio.run(_probed(transport_of(tried, for_test=True)))
     return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 

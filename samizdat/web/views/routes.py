@@ -107,6 +107,8 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
                 _tell_changes(request, found, found_other)
             for kind in (guarding.ROUTE, guarding.CHANGED):
                 tell_waiting(request, kind, found.pk)
+            if waits:
+                return ask(request, "probe", found.pk, address(request.organisation, "routes"), waiting=True)
             return _try_saved(request, found) if found_other else go(request, "routes")
     rows = changes.waiting(request.organisation).filter(kind=guarding.CHANGED, about=found.pk)
     facts = {"route": found, "way": way, "form": form, "waiting": [changes.sentence_of(row) for row in rows]}
@@ -128,6 +130,11 @@ def _try_saved(request: Any, route: Any) -> HttpResponse:
 def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
     """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
     route, found_out = _route(request, question.about), Tested(**answer)
+    if questions.words_of(question).get("waiting"):
+        sentence = _("The settings of %(name)s that wait were tested: %(sentence)s")
+        facts = {"name": route.name, "sentence": words.tested(found_out, route.name)}
+        (messages.success if found_out.ok else messages.error)(request, sentence % facts)
+        return
     _tell(request, found_out, route)
     if questions.words_of(question).get("saved") and not found_out.ok and route.state != "waiting":
         if route.until:
