@@ -14,6 +14,7 @@ from samizdat import dialect
 from samizdat.audience import facts, settling
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
+from samizdat.audience.signups import ASKED
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, digest, record
 from samizdat.events.models import Event
@@ -131,20 +132,41 @@ def _suppressed(organisation: Any, ids: list[int]) -> dict[int, str | None]:
 
 
 def changed_records(_organisation: Any, ids: list[int]) -> list[int]:
-    """Of these records of consent, those that do not say what their digest says: for the check of the chain. One whose
-    words were erased has no say any more; its reader is gone as well, or an event tells that they were forgotten."""
+    """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
+    themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
+    well, or it is a sign-up and an event tells that they were forgotten."""
     names = ("id", "organisation_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest")
     rows = list(ConsentRecord.objects.filter(id__in=ids).values_list(*names))
-    unlike = [(id, told[1], told[-1]) for id, *told, digest in rows if _digest(*told) != bytes(digest)]
-    erased = _forgotten({whose for _id, whose, blob in unlike if not blob})
-    return [id for id, whose, blob in unlike if blob or whose not in erased]
+    unlike = [(id, told[1], told[3], told[-1]) for id, *told, digest in rows if _digest(*told) != bytes(digest)]
+    emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
+    gone, forgotten = _gone(emptied), _forgotten(emptied)
+    erased = {
+        id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
+    }
+    copied = _copied({row[2] for row in rows}) & {row[0] for row in rows}
+    return sorted(copied | {id for id, *_told in unlike} - erased)
+
+
+def _gone(numbers: set[int]) -> set[int]:
+    """Of these readers, those who are not here any more."""
+    return numbers - set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
 
 
 def _forgotten(numbers: set[int]) -> set[int]:
-    """Of these readers, those who are not here any more, or of whom an event of ours says that words were erased."""
-    here = set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
+    """Of these readers, those of whom an event of ours says that words were erased."""
     told = Event.objects.filter(kind=FORGOTTEN, about__in=numbers)
-    return (numbers - here) | {event.about for event in told if event.about and digest(event) == bytes(event.digest)}
+    return {event.about for event in told if event.about and digest(event) == bytes(event.digest)}
+
+
+def _copied(subscribers: set[int]) -> set[int]:
+    """The records of these readers that are another one over again, which no two with words are."""
+    found, copies = set(), set()
+    rows = ConsentRecord.objects.filter(subscriber__in=subscribers).exclude(blob=b"").order_by("id")
+    for id, mark in rows.values_list("id", "digest"):
+        if bytes(mark) in found:
+            copies.add(id)
+        found.add(bytes(mark))
+    return copies
 
 
 def _digest(

@@ -5,13 +5,14 @@ beside them. Subscription.status, .may and .asking are what core/consent makes o
 transaction.
 """
 
-import hashlib
+import hmac
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from samizdat.core import consent
+from samizdat.vault import house
 
 # Tables and columns as the seal knows them: part of every blob's associated data, for ever.
 SUBSCRIBER = ("subscriber", "blob")
@@ -34,20 +35,25 @@ type Known = tuple[int, int | None, int, int, int, str]
 def digest(
     organisation: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes
 ) -> bytes:
-    """SHA-256 over the readable columns and the sealed ones: what the organisation's hash chain vouches for."""
+    """A keyed hash over the readable columns and the sealed ones: what the organisation's hash chain vouches for. So
+    whoever writes the database makes no yes unseen, and turns no no into one."""
     heading = _heading.pack(organisation, subscriber, list_id or 0, kind, purpose, way)
-    return hashlib.sha256(heading + day.encode() + blob).digest()
+    return hmac.digest(_key(), heading + day.encode() + blob, "sha256")
+
+
+def _key() -> bytes:
+    return house.derive("consent records")
 
 
 def digester(
     organisation: int, list_id: int | None, purpose: int, way: int, day: str
 ) -> Callable[[int, int, bytes], bytes]:
     """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in two thirds."""
-    head, sha256, number = _u64.pack(organisation), hashlib.sha256, _u64.pack
+    head, key, hashed, number = _u64.pack(organisation), _key(), hmac.digest, _u64.pack
     tails = [_tail.pack(list_id or 0, kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
 
     def made(subscriber: int, kind: int, blob: bytes) -> bytes:
-        return sha256(head + number(subscriber) + tails[kind] + blob).digest()
+        return hashed(key, head + number(subscriber) + tails[kind] + blob, "sha256")
 
     return made
 

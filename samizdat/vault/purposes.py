@@ -21,6 +21,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "shared letters": _DESK,  # Marks of the letter that one of them read.
     "recipient keys": _BOTH,  # Hashes of the keys that exports are sealed to.
     "events": _BOTH,  # Details of events of no organization, sealed.
+    "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.
     "location": _ALL,  # Hashes of where the installation runs.
 }

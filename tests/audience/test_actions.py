@@ -1,17 +1,21 @@
 """One subscriber at a time."""
 
+import hashlib
 import os
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-from samizdat.audience import actions, queries, settling
+from samizdat.audience import actions, checking, queries, settling
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
 from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
 from samizdat.audience.numbers import one_number
+from samizdat.core import consent
 from samizdat.core.address import BadAddress
+from samizdat.events.actions import record
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
 from tests.audience.conftest import later
@@ -31,6 +35,24 @@ def ada(lantern: Any, letter: Any) -> Any:
         tags=["fair"],
         now=NOW,
     )
+
+
+def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern: Any, letter: Any) -> None:
+    """Without the key: computed as it was before there was one, copied, or said to have lost its words."""
+    actions.unsubscribe(ada, letter, now=NOW)
+    record("subscriber.forgotten", lantern, about=ada.id, now=NOW)
+    row = ConsentRecord.objects.filter(subscriber=ada).earliest("id")
+    assert checking.changed_records(lantern, [row.id]) == []
+    kind = consent.KINDS.index("returned")
+    heading = struct.pack(">QQQBBB", lantern.id, ada.id, letter.id, kind, row.purpose, row.way)
+    plain = hashlib.sha256(heading + row.day.isoformat().encode() + bytes(row.blob)).digest()
+    for forged in ({"kind": kind, "digest": plain}, {}, {"kind": kind, "blob": b""}):
+        made = ConsentRecord.objects.get(id=row.id)
+        made.id, made.position, made.link = None, None, None
+        for name, value in forged.items():
+            setattr(made, name, value)
+        made.save(force_insert=True)
+        assert checking.changed_records(lantern, [row.id, made.id]) == [made.id]
 
 
 def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lantern: Any, letter: Any) -> None:

@@ -484,7 +484,7 @@ def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_m
     assert_projections_hold(lantern, NOW)
 
 
-def test_digests_of_many_records_are_those_of_one_each() -> None:
+def test_digests_of_many_records_are_those_of_one_each(vault: Any) -> None:
     from samizdat.audience import facts
 
     proof = facts.digester(7, 12, facts.NEWSLETTER, facts.IMPORT, "2026-11-25")

@@ -26,6 +26,8 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
     forgotten = "from samizdat.events.actions import record; from samizdat import hours; "
     forgotten += "record('subscriber.forgotten', row.organisation, about=row.subscriber_id, now=hours.now()); "
     house.django(SECOND + forgotten + CHAIN)
+    assert house("log", "check", "--json").json["reason"] == "digest", "only the words of sign-ups are forgotten"
+    house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(kind=0)")
     assert house.say("log", "check")["whole"], "what was erased has no say any more"
 
     house.django(SECOND + "row.delete()")

@@ -21,7 +21,7 @@ LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
 KINDS = ("data", "index", "link", "box", "proof")
 PURPOSES = tuple(purposes.PURPOSES)
 # What the worker never needs: who signs in, and by what.
-OF_THE_WORKER = ("django secret", "people", "grants", "recipient keys", "events", "log", "location")
+OF_THE_WORKER = ("django secret", "people", "grants", "recipient keys", "events", "consent records", "log", "location")
 
 
 @pytest.fixture
