@@ -24,6 +24,10 @@ Every command takes `--json` (one document on standard output and nothing else t
 0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage. With `--json` a failure prints
 `{"error", "sentence"}`. `SAMIZDAT_DATA` names the data folder.
 
+Addresses, people's names, `TAG=TEXT` and URLs with a password are asked for, or read from standard input, a line each
+in the order below, where `-` stands in their place. Written into the command line they work as well, but other
+users of the machine can read them there while it runs, and a note on standard error says so.
+
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
 `suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link, null for one to
 nineteen) and `by_route`:

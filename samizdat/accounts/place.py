@@ -5,12 +5,10 @@ from urllib.parse import urlsplit
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organisation
 from samizdat.gate.actions import publish_place
-from samizdat.vault.queries import box_of
 
 
 def publish(organisation: Organisation) -> None:
     """May be repeated at any time. Call it after the commit: the gate is a database of its own."""
-    number, public = box_of(organisation)
     kept = leading(organisation)
     # Where the copy is gone its pages stay where the row says, or nobody could leave: they are the same under any host.
     public_url = kept.public_url if kept.known else organisation.public_url
@@ -20,8 +18,6 @@ def publish(organisation: Organisation) -> None:
         name=organisation.name,
         language=organisation.language,
         accent=organisation.accent,
-        box_key=public,
-        box_number=number,
         leave_mailbox=kept.leave_mailbox,
         feared=organisation.feared,
         zone=organisation.timezone,

@@ -2,6 +2,7 @@
 
 The desk serves it: drafts are sealed, and the public process must not be able to read one (threat model, T4). Of the
 token only a keyed hash is kept, of whoever opens it nothing. Only words and the time of an answer are written down.
+A MAC binds the row to its letter: whoever writes the database and has one link would read every draft by it.
 """
 
 import secrets
@@ -12,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts import grants
 from samizdat.campaigns.approving import bond_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
@@ -74,9 +76,9 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
         raise TooMany(_("There are %(n)s links to this letter. Withdraw one first.") % {"n": MOST_LINKS})
     token = secrets.token_urlsafe(24)
     with transaction.atomic():
-        row = ShareLink.objects.create(
-            campaign=campaign, token_hash=_hash(token), note_sealed=b"", until=now + timedelta(days=DAYS), by=by
-        )
+        row = ShareLink(campaign=campaign, token_hash=_hash(token), until=now + timedelta(days=DAYS), by=by)
+        row.mac = _mac(row)
+        row.save()
         keys = house.keys(campaign.organisation)
         note = " ".join(note.split())[:LONGEST_NOTE]
         ShareLink.objects.filter(pk=row.pk).update(note_sealed=seal_json(keys, note, "sharelink", "note", row.pk))
@@ -87,17 +89,21 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
 def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Any) -> bool:
     """Whether there was such a link. Its answers stay."""
     with transaction.atomic():
-        gone = ShareLink.objects.filter(campaign=campaign, pk=number, ended=False).update(ended=True)
-        if gone:
-            record("campaign.share_withdrawn", campaign.organisation, now=now, by=by, about=campaign.pk)
-    return bool(gone)
+        row = ShareLink.objects.select_for_update().filter(campaign=campaign, pk=number, ended=False).first()
+        if row is None:
+            return False
+        row.ended = True
+        row.mac = _mac(row)
+        row.save(update_fields=["ended", "mac"])
+        record("campaign.share_withdrawn", campaign.organisation, now=now, by=by, about=campaign.pk)
+    return True
 
 
 def opened(token: str, now: datetime) -> ShareLink:
     """The link of a token, with its campaign. Errors: LinkGone."""
     rows = ShareLink.objects.select_related("campaign__organisation", "campaign__list", "campaign__template")
     found = rows.filter(token_hash=_hash(token), ended=False, until__gt=now).first()
-    if found is None or found.campaign.state not in OPEN_STATES:
+    if found is None or found.campaign.state not in OPEN_STATES or not _holds(found):
         raise LinkGone(_("This link has ended. Ask whoever gave it to you for a new one."))
     return found
 
@@ -132,8 +138,9 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
 
 def links(campaign: Campaign, now: datetime) -> list[LinkView]:
     """Those that still open."""
-    rows = ShareLink.objects.select_related("by").filter(campaign=campaign, ended=False, until__gt=now).order_by("pk")
-    return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows]
+    rows = ShareLink.objects.select_related("by", "campaign__organisation")
+    rows = rows.filter(campaign=campaign, ended=False, until__gt=now).order_by("pk")
+    return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows if _holds(row)]
 
 
 def answers(campaign: Campaign) -> list[AnswerView]:
@@ -151,6 +158,19 @@ def answers(campaign: Campaign) -> list[AnswerView]:
 
 def _note(campaign: Campaign, row: ShareLink) -> str:
     return str(open_json(house.keys(campaign.organisation), row.note_sealed, "sharelink", "note", row.pk) or "")
+
+
+def _of(row: ShareLink) -> tuple[Any, ...]:
+    facts = row.campaign_id, row.token_hash, row.until, row.ended
+    return "share link", bytes(row.campaign.organisation.uid), *facts
+
+
+def _mac(row: ShareLink) -> bytes:
+    return grants.mac(*_of(row))
+
+
+def _holds(row: ShareLink) -> bool:
+    return grants.fits(row.mac, *_of(row))
 
 
 def _hash(token: str) -> bytes:

@@ -11,6 +11,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
+from samizdat.cli.private import ADDRESS, ADDRESSES
 from samizdat.cli.rights import access, correct, keep, object_
 from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Yes
 from samizdat.core.digest import WHEN
@@ -136,10 +137,10 @@ def _subscriber(address: str) -> Any:
 
 
 @subscribers.command("show")
-@click.argument("address")
+@click.argument("address", type=ADDRESS)
 @common
 def subscribers_show(address: str) -> None:
-    """What is known about one, and whether she may be written to."""
+    """What is known about one, and whether she may be written to. `-` asks for the address."""
     opening.open_house()
     from samizdat.audience.queries import card
 
@@ -185,7 +186,7 @@ def subscribers_show(address: str) -> None:
 
 
 @subscribers.command("add")
-@click.argument("address")
+@click.argument("address", type=ADDRESSES)
 @click.option("--list", "name", required=True, metavar="NAME")
 @click.option("--consent", required=True, metavar="TEXT", help="What she agreed to, and how: it is kept word for word.")
 @click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
@@ -224,7 +225,7 @@ def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
 
 
 @subscribers.command("unsubscribe")
-@click.argument("address")
+@click.argument("address", type=ADDRESSES)
 @click.option("--list", "name", required=True, metavar="NAME")
 @click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
@@ -242,10 +243,10 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
 
 
 @subscribers.command("erase")
-@click.argument("address")
+@click.argument("address", type=ADDRESS)
 @common
 def subscribers_erase(address: str) -> None:
-    """Erase somebody: her row goes, and no import brings the address back."""
+    """Erase somebody: her row goes, and no import brings the address back. `-` asks for the address."""
     opening.open_house()
     from samizdat.audience.actions import erase
 

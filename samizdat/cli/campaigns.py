@@ -9,6 +9,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, say
+from samizdat.cli.private import ADDRESSES
 from samizdat.cli.words import GATHERED, at_terminal
 
 
@@ -241,7 +242,7 @@ def _stops(flaws: Any, others: Any, live: bool, somebody: bool, unsaid: bool) ->
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
     stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
     if not live:
-        stops.append("No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
+        stops.append("No route is live. Add one: samizdat route add NAME -")
     if not somebody:
         stops.append("Nobody on the list may be written to. Import or add subscribers first.")
     if unsaid:
@@ -266,7 +267,13 @@ def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records:
 @campaign.command("test")
 @click.argument("number", metavar="ID", type=int)
 @click.option(
-    "--to", "addresses", required=True, multiple=True, metavar="ADDRESS", help="- reads them from standard input."
+    "--to",
+    "addresses",
+    type=ADDRESSES,
+    required=True,
+    multiple=True,
+    metavar="ADDRESS",
+    help="- reads them from standard input.",
 )
 @common
 def campaign_test(number: int, addresses: tuple[str, ...]) -> None:

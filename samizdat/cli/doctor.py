@@ -50,6 +50,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from looks.backups(opening.now())
     yield from _spelling()
     yield from _words()
+    yield from _foreign()
     yield from _organisations()
     yield from _processes()
     yield from _public_process()
@@ -153,6 +154,28 @@ def _words() -> Iterator[Sign]:
         yield Sign("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
 
 
+def _foreign() -> Iterator[Sign]:
+    """What the database runs by itself, now or in the last days."""
+    from samizdat.accounts import catalog
+    from samizdat.events.queries import happened_since
+
+    if found := catalog.watch(opening.now()):
+        names = at_terminal(", ".join(found[:5])) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
+        yield Sign(
+            "red",
+            "database",
+            f"It runs something that is not ours: {names}. It can undo what is put right, and hide rows. Where none of "
+            "you made it somebody else writes the database: stop `serve`, drop it, and change the database's password.",
+        )
+    elif happened_since(catalog.ALTERED, opening.now() - catalog.SHOWN):
+        yield Sign(
+            "red",
+            "database",
+            f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
+            "it somebody else writes the database: change its password, and look at roles and settings.",
+        )
+
+
 def _organisations() -> Iterator[Sign]:
     from samizdat.accounts import grants
     from samizdat.accounts.models import Organisation
@@ -208,7 +231,7 @@ def _roles(organisation: Any) -> Iterator[Sign]:
             organisation.name,
             f"In the last {ALTERED_DAYS} days somebody wrote a role into the database who has no keys. It gives "
             "nothing. Look who else may write the database, and change its password. Whoever is missing in "
-            "`samizdat person ls` gets the role again: samizdat person add ADDRESS --role ROLE",
+            "`samizdat person ls` gets the role again: samizdat person add - --role ROLE",
         )
 
 
@@ -239,7 +262,7 @@ def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
         state = "red" if not live and route.state == "dead" else "amber"
         yield Sign(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
     if not live:
-        yield Sign("amber", name, "No route is live. Add one: samizdat route add NAME smtp://user:password@host:587")
+        yield Sign("amber", name, "No route is live. Add one: samizdat route add NAME -")
     elif len(live) == 1:
         yield Sign("amber", name, "One route is live. With a second one a letter goes on when the first is cut off.")
     else:
@@ -283,9 +306,8 @@ def _public_process() -> Iterator[Sign]:
         yield Sign(
             "red",
             "public pages",
-            f"In the last {ALTERED_DAYS} days they were not as they were published, maybe with somebody else's key for "
-            "sign-ups. They are again, but whoever did it may have the public process in hand. Stop `serve`, look at "
-            "that machine, and treat sign-ups of those days as read.",
+            f"In the last {ALTERED_DAYS} days they were not as they were published. They are again, but whoever did it "
+            "may have the public process in hand or write the database. Stop `serve`, and look at that machine.",
         )
 
     if happened_since("gate.mended", opening.now() - timedelta(days=ALTERED_DAYS)):

@@ -14,6 +14,7 @@ import click
 from samizdat import modes
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, note, say, settings, table
+from samizdat.cli.private import ADDRESS, NAME
 from samizdat.cli.words import QUIET
 from samizdat.core.address import normalise
 
@@ -22,7 +23,9 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 
 @click.command()
 @click.option("--organisation", "name", required=True, help="Name of the organisation.")
-@click.option("--admin", "email", required=True, metavar="EMAIL", help="Address of the first admin.")
+@click.option(
+    "--admin", "email", type=ADDRESS, required=True, metavar="EMAIL", help="Address of the first admin; - asks."
+)
 @click.option("--password-file", type=click.Path(), help="File with her password; asked for otherwise.")
 @click.option("--url", "public_url", default="", help="https://… of the public pages.")
 @click.option("--desk-url", default="", help="https://… of the desk.")
@@ -326,9 +329,9 @@ def person() -> None:
 
 
 @person.command("add")
-@click.argument("email")
+@click.argument("email", type=ADDRESS)
 @click.option("--role", required=True, type=click.Choice(["admin", "editor", "viewer"]))
-@click.option("--name", default="")
+@click.option("--name", type=NAME, default="")
 @click.option("--password-file", type=click.Path(), help="Her password. Without it an invitation link is printed.")
 @common
 def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
@@ -396,7 +399,7 @@ def _member(organisation: Any, email: str) -> Any:
 
 
 @person.command("password")
-@click.argument("email")
+@click.argument("email", type=ADDRESS)
 @click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
 @common
 def person_password(email: str, password_file: str | None) -> None:
@@ -413,7 +416,7 @@ def person_password(email: str, password_file: str | None) -> None:
 
 
 @person.command("lock")
-@click.argument("email")
+@click.argument("email", type=ADDRESS)
 @common
 def person_lock(email: str) -> None:
     """End all sessions of somebody at once and accept nothing from their account until it is unlocked."""
@@ -421,7 +424,7 @@ def person_lock(email: str) -> None:
 
 
 @person.command("unlock")
-@click.argument("email")
+@click.argument("email", type=ADDRESS)
 @common
 def person_unlock(email: str) -> None:
     """Let somebody sign in again. Where others may know the password, give a new one first: person password."""
@@ -439,7 +442,7 @@ def _turn_lock(email: str, verb: str, done: str) -> None:
 
 
 @person.command("sign-in-link")
-@click.argument("email")
+@click.argument("email", type=ADDRESS)
 @common
 def person_sign_in_link(email: str) -> None:
     """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for their

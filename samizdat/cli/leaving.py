@@ -11,6 +11,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, note, progress, say
+from samizdat.cli.private import ADDRESS
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
@@ -44,7 +45,7 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     help="samizdat: take the keys of the links in letters along, so that old links work elsewhere. "
     "A sealed export does, a plain one does not.",
 )
-@click.option("--whose", metavar="ADDRESS", help="Instead: say in which export this address was planted.")
+@click.option("--whose", type=ADDRESS, metavar="ADDRESS", help="Instead: say in which export this address was planted.")
 @common
 def export(
     to: str | None,

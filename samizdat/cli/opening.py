@@ -30,7 +30,7 @@ def open_house(logs: bool = False) -> None:
     folder = data_folder()
     if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
         raise Failed(
-            f"There is nothing in {folder} yet. Run `samizdat init --organisation NAME --admin EMAIL`, "
+            f"There is nothing in {folder} yet. Run `samizdat init --organisation NAME --admin -`, "
             "or name the data folder with SAMIZDAT_DATA.",
             "no_data",
         )

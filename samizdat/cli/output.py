@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from samizdat.cli.private import SHOWN, asked_for, was_shown
 from samizdat.core.shown import escaped, one_line
 
 
@@ -133,7 +134,10 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
     @functools.wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            done = command(*arguments, **asked_for(options))
+            if was_shown():  # Not beside a failure, which is one sentence.
+                note(SHOWN)
+            return done
         except (click.exceptions.Exit, click.exceptions.Abort, click.UsageError):
             raise
         except KeyboardInterrupt:

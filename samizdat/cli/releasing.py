@@ -14,6 +14,7 @@ from samizdat.cli import opening
 from samizdat.cli.books import books, headline, look_for_fence, say_changed, status_of, with_sentences
 from samizdat.cli.campaigns import campaign, campaign_numbered, size_of
 from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say
+from samizdat.cli.private import WANTED
 from samizdat.cli.words import ENDED, QUIET
 
 
@@ -263,7 +264,12 @@ def campaign_cancel(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @click.option("--unsure", "how", required=True, type=click.Choice(["resend", "hold"]))
 @click.option(
-    "--subscriber", "wanted", multiple=True, metavar="ADDRESS|NUMBER", help="Only hers; once for each. Else of all."
+    "--subscriber",
+    "wanted",
+    type=WANTED,
+    multiple=True,
+    metavar="ADDRESS|NUMBER",
+    help="Only hers; once for each. Else of all.",
 )
 @common
 def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, say
+from samizdat.cli.private import ADDRESS, VALUE
 
 LANGUAGE = click.Choice(["en", "ru"])
 
@@ -21,12 +22,12 @@ def _subscriber(address: str) -> Any:
 
 
 @click.command("access")
-@click.argument("address")
+@click.argument("address", type=ADDRESS)
 @click.option("--to", "path", type=click.Path(path_type=Path), help="File to write: .json, or .html for people.")
 @click.option("--language", type=LANGUAGE, help="Of the page; hers without it.")
 @common
 def access(address: str, path: Path | None, language: str | None) -> None:
-    """All that is known of one subscriber, for herself. Without --to the JSON is printed."""
+    """All that is known of one subscriber, for herself. Without --to the JSON is printed. `-` asks for the address."""
     opening.open_house()
     from samizdat.rights import access as rights
 
@@ -46,11 +47,11 @@ def access(address: str, path: Path | None, language: str | None) -> None:
 
 
 @click.command("object")
-@click.argument("address")
+@click.argument("address", type=ADDRESS)
 @click.option("--reason", default="", metavar="TEXT", help="Her words; she need not give any.")
 @common
 def object_(address: str, reason: str) -> None:
-    """Take up an objection: nothing is written to this address any more, for any purpose."""
+    """Take up an objection: nothing is written to this address any more, for any purpose. `-` asks for it."""
     opening.open_house()
     from samizdat.audience.actions import object_to_mail
 
@@ -59,14 +60,19 @@ def object_(address: str, reason: str) -> None:
 
 
 @click.command("correct")
-@click.argument("address")
-@click.option("--address", "new", metavar="ADDRESS", help="Her address from now on.")
+@click.argument("address", type=ADDRESS)
+@click.option("--address", "new", type=ADDRESS, metavar="ADDRESS", help="Her address from now on.")
 @click.option(
-    "--set", "values", multiple=True, metavar="TAG=TEXT", help="Another value of a field; empty takes it away."
+    "--set",
+    "values",
+    type=VALUE,
+    multiple=True,
+    metavar="TAG=TEXT",
+    help="Another value of a field; empty takes it away.",
 )
 @common
 def correct(address: str, new: str | None, values: tuple[str, ...]) -> None:
-    """Correct what is wrong about one subscriber."""
+    """Correct what is wrong about one subscriber. `-` in place of an address or TAG=TEXT asks for it."""
     opening.open_house()
     from django.db import transaction
 

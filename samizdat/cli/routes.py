@@ -6,6 +6,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, first_line, say, table
+from samizdat.cli.private import ADDRESS, URL
 from samizdat.cli.words import at_terminal
 
 SIGNS = click.Choice(["us", "provider"])
@@ -19,7 +20,7 @@ def route() -> None:
 
 @route.command("add")
 @click.argument("name")
-@click.argument("url")
+@click.argument("url", type=URL)
 @click.option("--priority", type=int, default=10, show_default=True, help="1 to 999; the lowest goes first.")
 @click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s, or several: 10/s,5000/h,20000/d.")
 @click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP)
@@ -30,7 +31,7 @@ def route() -> None:
 @common
 def route_add(name: str, url: str, password_file: str | None, signs: str, untested: bool, **options: Any) -> None:
     """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), mailgun://KEY@domain?region=eu,
-    sendmail:///usr/sbin/sendmail, folder:///dir
+    sendmail:///usr/sbin/sendmail, folder:///dir, or - to be asked for it
 
     It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our password.
     Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is asked again
@@ -42,18 +43,18 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     options |= {"password": password, "signs": signs == "us"}
     made = add_route(opening.organisation(), name, url, now=opening.now(), **options)
     if untested:
-        say(_added(made), f"Route {made.name} added, not tested. Test it: samizdat route test {made.name} --to ADDRESS")
+        say(_added(made), f"Route {made.name} added, not tested. Test it: samizdat route test {made.name} --to -")
         return
     tested = probe_route(made, now=opening.now())
     if tested.ok:
-        say(_added(made), f"Route {made.name} added. Send a test: samizdat route test {made.name} --to ADDRESS")
+        say(_added(made), f"Route {made.name} added. Send a test: samizdat route test {made.name} --to -")
     elif tested.state == "throttled":
         said = f"Route {made.name} added, but not in use yet. {at_terminal(tested.sentence, made.name)}"
         say(_added(made) | {"sentence": said}, said)
     else:
         why = at_terminal(tested.sentence, made.name)
         said = f"Route {made.name} added, but nothing goes by it. {why} Correct it with: "
-        command = f"samizdat route edit {made.name}, then samizdat route test {made.name} --to ADDRESS"
+        command = f"samizdat route edit {made.name}, then samizdat route test {made.name} --to -"
         raise Failed(said + command, "route_test", _added(made))
 
 
@@ -64,7 +65,7 @@ def _added(made: Any) -> dict[str, Any]:
 @route.command("edit")
 @click.argument("name", metavar="NAME_OR_ID")
 @click.option("--name", "new_name", help="Call it so from now on.")
-@click.option("--url", help="Another URL. The password stays unless the host is another one.")
+@click.option("--url", type=URL, help="Another URL; - asks. The password stays unless the host is another one.")
 @click.option("--priority", type=int, help="1 to 999; the lowest goes first.")
 @click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s,5000/h; none takes the limits away.")
 @click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP + " none ends it.")
@@ -95,7 +96,7 @@ def route_edit(
     say(
         document | {"changed": {one.word: {"before": one.before, "after": one.after} for one in changes}},
         *lines,
-        f"Try it: samizdat route test {found.name} --to ADDRESS" if lines else f"{found.name} was so already.",
+        f"Try it: samizdat route test {found.name} --to -" if lines else f"{found.name} was so already.",
     )
 
 
@@ -152,7 +153,7 @@ def _route(name: str) -> Any:
 
 @route.command("test")
 @click.argument("name")
-@click.option("--to", "address", required=True, metavar="ADDRESS")
+@click.option("--to", "address", type=ADDRESS, required=True, metavar="ADDRESS", help="- asks for it.")
 @common
 def route_test(name: str, address: str) -> None:
     """Connect, sign in and send one short letter. One that fails rests; one that goes wakes a resting route."""

@@ -9,6 +9,7 @@ import click
 
 from samizdat.cli import opening
 from samizdat.cli.output import Failed, common, confirm, say, table
+from samizdat.cli.private import CONDITION
 
 
 @click.group("segment")
@@ -80,7 +81,12 @@ def segment_count(name: str, list_name: str | None) -> None:
 @segments.command("add")
 @click.argument("name")
 @click.option(
-    "--where", "condition", required=True, metavar="JSON|FILE|-", help="The condition, as `segment show` says."
+    "--where",
+    "condition",
+    type=CONDITION,
+    required=True,
+    metavar="JSON|FILE|-",
+    help="The condition, as `segment show` says.",
 )
 @common
 def segment_add(name: str, condition: str) -> None:

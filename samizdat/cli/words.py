@@ -34,7 +34,7 @@ PLACES = {
 # What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
 _IN_THE_APP = (
     ("Correct them under Routes", "Correct them with `samizdat route edit {route}`"),
-    ("then press Test", "then run: samizdat route test {route} --to ADDRESS"),
+    ("then press Test", "then run: samizdat route test {route} --to -"),
     (
         "An admin publishes the records shown under Sending domains; once Check finds them",
         "Publish what `samizdat domain records DOMAIN` prints; once `samizdat domain check DOMAIN` finds it",

@@ -189,6 +189,8 @@ def _between_characters(coded: bytes, end: int) -> int:
 # --- headers ---
 
 _PLAIN_PHRASE = 60
+# Coded even between quotes: to a mail program that reads recipients there carelessly, it could name one.
+_MISREAD = re.compile(r'=\?|[<>@"\\]')
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/^_`{|}~]+)*")
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = [chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in range(256)]
@@ -233,11 +235,8 @@ def phrase(text: str) -> str:
     text = _SPACES.sub(" ", one_line(text)).strip()
     if not text:
         return ""
-    if text.isascii() and "=?" not in text and len(text) <= _PLAIN_PHRASE:
-        if _ATOMS.fullmatch(text):
-            return text + " "
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}" '
+    if text.isascii() and len(text) <= _PLAIN_PHRASE and not _MISREAD.search(text):
+        return text + " " if _ATOMS.fullmatch(text) else f'"{text}" '
     # A short word leaves room for the address; else the address goes to a line of its own.
     words = encoded_words(text, len("Reply-To: "))
     return words[0] + " " if len(words) == 1 and len(words[0]) <= 40 else "\r\n ".join(words) + "\r\n "

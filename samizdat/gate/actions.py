@@ -50,8 +50,6 @@ def publish_place(
     name: str,
     language: str,
     accent: str,
-    box_key: bytes,
-    box_number: int,
     leave_mailbox: str = "",
     feared: str = "",
     zone: str = "UTC",
@@ -70,8 +68,6 @@ def publish_place(
             "leave_mailbox": leave_mailbox,
             "feared": feared,
             "zone": zone,
-            "box_key": box_key,
-            "box_number": box_number,
         },
     )
 
@@ -334,7 +330,7 @@ def make_public_role(connection: Any, password: str, role: str) -> bool:
     raw = connection.cursor().connection  # The gate connection: its search path is the schema `gate`.
     verifier = raw.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     name = sql.Identifier(role)
-    attributes = sql.SQL("LOGIN NOINHERIT CONNECTION LIMIT 40 PASSWORD {}")
+    attributes, here = sql.SQL("LOGIN NOINHERIT CONNECTION LIMIT 40 PASSWORD {}"), sql.Identifier(raw.info.dbname)
     # At later starts too: a role that may make others may not even say NOSUPERUSER of one that is there.
     word = "ALTER ROLE {} " if _role_exists(raw, role) else "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE "
     try:
@@ -344,17 +340,39 @@ def make_public_role(connection: Any, password: str, role: str) -> bool:
             # A verifier, never the password: statements may be logged.
             cursor.execute(sql.SQL(word).format(name) + attributes.format(sql.Literal(verifier)))
             for statement in _grants():
-                cursor.execute(sql.SQL(statement).format(role=name))
+                cursor.execute(sql.SQL(statement).format(role=name, database=here))
             with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
                 # Whoever belongs to a role may end its sessions: end_trespassers().
                 cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
-            with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
-                # By who owns PostgreSQL alone. Where it is somebody else: drop_large_objects().
-                for statement in _KEEP_LARGE_OBJECTS_AWAY:
-                    cursor.execute(statement)
+            # Large objects by who owns PostgreSQL alone; where it is somebody else: drop_large_objects(). The others by
+            # who owns the database or its schema.
+            for statements in (_KEEP_LARGE_OBJECTS_AWAY, _KEEP_TABLES_AWAY, _KEEP_SCHEMA_AWAY):
+                with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
+                    for statement in statements:
+                        cursor.execute(sql.SQL(statement).format(database=here))
     except errors.InsufficientPrivilege:
         return False
     return True
+
+
+def may_drop_in(raw: Any) -> bool:
+    """Whether who this connection belongs to may put something into the intake. Nothing is put in."""
+    from psycopg import Error
+
+    try:
+        # No place has no number; that is looked at when it is kept, and it isn't.
+        raw.execute(f"INSERT INTO gate.gate_intake ({INTAKE_COLUMNS}) VALUES ('', '', NULL, '')")
+    except Error:
+        return False
+    finally:
+        raw.rollback()
+    return True
+
+
+def end_sessions(connection: Any, role: str) -> None:
+    """All that somebody left of a role: it may have 40, and none is free for the process that starts now."""
+    with suppress(ProgrammingError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
 
 
 _TRESPASSERS = """
@@ -396,6 +414,15 @@ _KEEP_LARGE_OBJECTS_AWAY = [
 ]
 
 
+# Everybody may make tables for a session, and in `public` before PostgreSQL 15: a disk is soon full of them. What is
+# taken from everybody is left to us.
+_KEEP_TABLES_AWAY = [
+    "GRANT TEMPORARY ON DATABASE {database} TO CURRENT_USER",
+    "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
+]
+_KEEP_SCHEMA_AWAY = ["GRANT CREATE ON SCHEMA public TO CURRENT_USER", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"]
+
+
 def drop_large_objects(connection: Any) -> int:
     """PostgreSQL: of the public role, which has no use for any; how many. 0 where we may drop none."""
     from psycopg import errors
@@ -421,5 +448,8 @@ def _grants() -> list[str]:
         "GRANT USAGE ON SCHEMA gate TO {role}",
         f"GRANT SELECT ON {tables} TO {{role}}",
         f"GRANT INSERT ({INTAKE_COLUMNS}) ON gate.gate_intake TO {{role}}",
+        # Every role may write settings of its own: one that only reads from now on would keep readers from leaving.
+        "ALTER ROLE {role} RESET ALL",
+        "ALTER ROLE {role} IN DATABASE {database} RESET ALL",
         "ALTER ROLE {role} SET statement_timeout = '10s'",
     ]

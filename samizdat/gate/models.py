@@ -6,7 +6,8 @@ from django.db.models.lookups import LessThanOrEqual
 
 
 class Place(models.Model):
-    """An organisation as the public knows it: host, name and accent, and the key that readers' words are sealed to."""
+    """An organisation as the public knows it: host, name and accent. The key that readers' words are sealed to
+    is asked for (public/sealing.Boxes): whoever writes this database would put one of their own here."""
 
     uid = models.BinaryField(max_length=16, primary_key=True)
     host = models.CharField(max_length=200, blank=True, db_index=True)
@@ -16,8 +17,6 @@ class Place(models.Model):
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Where one leaves by mail; letters name it as well.
     feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # core/reach: whom forms warn of.
     zone = models.CharField(max_length=64, default="UTC", db_default="UTC")  # In which presses have their day.
-    box_key = models.BinaryField(max_length=32)
-    box_number = models.BigIntegerField()
 
 
 class Form(models.Model):

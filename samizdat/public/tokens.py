@@ -121,6 +121,15 @@ def supervisor() -> Any:
     return _source
 
 
+def asked() -> Any:
+    """The supervisor. Errors: KeyRefused in a house without one."""
+    from samizdat.vault.errors import KeyRefused
+
+    if supervisor() is None:
+        raise KeyRefused("The public pages need `samizdat serve`, which tells them keys.")
+    return supervisor()
+
+
 def _from_supervisor() -> list[dict[str, Any]]:
     return supervisor().links() if supervisor() else []
 

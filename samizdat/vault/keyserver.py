@@ -49,17 +49,20 @@ def _pack(data: bytes) -> str:
 
 
 class KeyServer:
-    """Answers children and commands. `reader_links()` gives the public process its leave keys, and those alone;
+    """Answers children and commands. `reader_links()` gives the public process its leave keys, `box_key()` the key that
+    it seals to for one organization; it gets no other. `has_to_send()` says of which organizations a sender gets keys;
     `troubles()` tells commands which processes do not run, and why."""
 
     def __init__(
         self,
         source: InstanceSource,
         reader_links: Callable[[], list[dict[str, Any]]],
+        box_key: Callable[[bytes], tuple[int, bytes]],
+        has_to_send: Callable[[bytes], bool],
         troubles: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._source = source
-        self._reader_links = reader_links
+        self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
         self._troubles = troubles
         self._room = Room()
 
@@ -108,7 +111,7 @@ class KeyServer:
         kinds, purposes = ROLES[role]
         try:
             ask = json.loads(line)
-            if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds:
+            if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
                 return {"key": _pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
                 return {"wrapped": _pack(self._source.wrap(ask["label"], base64.b64decode(ask["wrap"])))}
@@ -116,6 +119,9 @@ class KeyServer:
                 return {"key": _pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
+            if "seal_to" in ask and role == "public":
+                number, key = self._box_key(bytes.fromhex(ask["seal_to"]))
+                return {"number": number, "key": _pack(key)}
             if "box" in ask and role == "public":
                 return {"in": self._hand_in(ask)}
             if "troubles" in ask and role == "desk":
@@ -135,6 +141,11 @@ class KeyServer:
         place, box, kind = bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"])
         self._room.take(place, kind, len(box))
         return take_in(place, box, kind, mark)
+
+    def _may_open(self, role: str, label: str) -> bool:
+        """The label names kind, number and organization of a key, which opens under it alone."""
+        uid = label.partition(":")[2].partition(":")[2]
+        return role != "sender" or not uid or self._has_to_send(bytes.fromhex(uid))
 
 
 def stop_listening(folder: Path) -> None:
@@ -206,6 +217,11 @@ class SocketSource:
     def troubles(self) -> dict[str, str]:
         """For commands: role -> why its process does not run."""
         return self._ask({"troubles": True})["troubles"]
+
+    def box_key(self, uid: bytes) -> tuple[int, bytes]:
+        """For the public process: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
+        told = self._ask({"seal_to": uid.hex()})
+        return int(told["number"]), base64.b64decode(told["key"])
 
     def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
         """For the public process: as gate.actions.take_in."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, transaction
 
 from samizdat import hours
-from samizdat.accounts import changes, grants
+from samizdat.accounts import catalog, changes, grants
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.audience import headcount, oddities
@@ -182,6 +182,7 @@ SLOW: dict[str, Deed] = {
     "organisations for the gate": publish.missing_places,
     "what the public pages show": comparing.compare,
     "roles that were written by other means": grants.watch,
+    "what the database runs by itself": catalog.watch,
     "letters for the archive": publish.missing_letters,
     "uploads": audience.sweep_uploads,
     "what waits for an approval": held,

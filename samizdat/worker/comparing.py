@@ -1,9 +1,9 @@
 """What the public pages show, compared with what we published: who may write the gate could show something else.
 
-Where the public process is the same user as the rest, whoever takes it could put a key of their own there and read
-every later sign-up, through any number of restarts. So organisations and forms are published anew at every start and
-every ten seconds, and `doctor` says when that changed something which nobody here had changed. The rest (web copies of
-letters, their pictures and links) is not compared: with a user of its own the public process may only read.
+Where the public process is the same user as the rest, whoever takes it could put a mailbox of their own there, through
+any number of restarts. So organisations and forms are published anew at every start and every ten seconds, and `doctor`
+says when that changed something which nobody here had changed. The rest (web copies of letters, their pictures and
+links) is not compared: with a user of its own the public process may only read.
 """
 
 import logging

@@ -1,12 +1,18 @@
-"""What the key server tells the public process: keys that read the tokens in letters' links, and no other."""
+"""What the key server tells the public process: keys that read the tokens in letters' links, and those that it seals
+to, no other. And of which organizations it tells a sender keys."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 from django.db import connections
+from django.db.models import Q
 
-from samizdat.core import link
+from samizdat import hours
+from samizdat.campaigns.models import Campaign
+from samizdat.core import link, seal
 from samizdat.vault import house
+from samizdat.vault.errors import KeyRefused
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import Source
 
@@ -17,6 +23,7 @@ PURPOSES = ("leave", "preferences", "test")
 # the links of their mails itself, or answer for everybody who is asked again. So of these it is told what they say, and
 # no more.
 LOOKED_AT = ("confirm", "stay")
+JUST_OVER = timedelta(hours=1)
 
 
 def reader_links(source: Source) -> list[dict[str, Any]]:
@@ -27,6 +34,36 @@ def reader_links(source: Source) -> list[dict[str, Any]]:
     finally:
         connections.close_all()  # Called from the key server's threads, which live as long as their child.
     return [_reading(source, row) for row in rows]
+
+
+def box_key(source: Source, uid: bytes) -> tuple[int, bytes]:
+    """(number, X25519 public key) that an organization's readers' words are sealed to. Errors: VaultError.
+
+    Made from the private key, which opens under the name of this organization alone: whoever writes the database could
+    put a public key of their own into its column, or into the gate, and read every later sign-up.
+    """
+    try:
+        row = VaultKey.objects.filter(organisation__uid=uid, kind="box", current=True).order_by("id").first()
+    finally:
+        connections.close_all()  # As above.
+    if row is None:
+        raise KeyRefused("No organization here has this key.")
+    return row.number, seal.public_key(source.unwrap(house.label("box", row.number, uid), bytes(row.wrapped)))
+
+
+def has_to_send(uid: bytes) -> bool:
+    """Whether an organization has a campaign that was released and isn't over, or wasn't an hour ago: its last answers,
+    and what a sender that was killed left, are still to be written down.
+
+    By what stands in the database, which a sender may write: one that was taken can make a campaign look so, and be
+    seen there. It keeps a sender that writes nothing, and every fault of ours, from what nobody sends.
+    """
+    over = Q(state__in=("finished", "cancelled"), pending=0, deferred=0, changed__lt=hours.now() - JUST_OVER)
+    released = Campaign.objects.filter(organisation__uid=uid, edition__isnull=False)
+    try:
+        return released.exclude(over).exists()
+    finally:
+        connections.close_all()  # As above.
 
 
 def _reading(source: Source, row: VaultKey) -> dict[str, Any]:

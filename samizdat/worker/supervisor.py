@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -30,7 +31,7 @@ from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
 from samizdat.worker import becoming
 from samizdat.worker.becoming import CannotServe, Started, StarterGone, Starters
 from samizdat.worker.child import PULSE_VARIABLE
-from samizdat.worker.links import reader_links
+from samizdat.worker.links import box_key, has_to_send, reader_links
 
 log = logging.getLogger("samizdat.worker")
 
@@ -240,10 +241,25 @@ def _public_environment(source: Any, note: Say) -> dict[str, str]:
     told = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
     surroundings = processes.public_environment()
     if url := option("DATABASE_URL"):
-        told["SAMIZDAT_GATE_URL"] = option("SAMIZDAT_GATE_URL") or _gate_url(source, note)
+        told["SAMIZDAT_GATE_URL"] = _named_gate_url(url) or _gate_url(source, note)
         if told["SAMIZDAT_GATE_URL"] == url:
             surroundings = processes.environment()  # It signs in as the house does, maybe with PGPASSWORD.
     return surroundings | told
+
+
+def _named_gate_url(house_url: str) -> str:
+    """Where the administrator says that the gate is; "": nowhere. Errors: CannotServe."""
+    import psycopg
+
+    url = option("SAMIZDAT_GATE_URL")
+    if url and url != house_url and not _lets_in(lambda: psycopg.connect(url, connect_timeout=5)):
+        raise CannotServe(
+            _(
+                "The database role of SAMIZDAT_GATE_URL cannot put anything into the intake, so nobody could leave. "
+                "Look at its rights, and at what was set for it: `ALTER ROLE … RESET ALL`."
+            )
+        )
+    return url
 
 
 def _gate_url(source: Any, note: Say) -> str:
@@ -251,12 +267,25 @@ def _gate_url(source: Any, note: Say) -> str:
 
     Its password is derived from the instance key, so it is stored nowhere.
     """
-    from samizdat.gate.actions import make_public_role
+    from samizdat.gate.actions import end_sessions, make_public_role
 
-    url = option("DATABASE_URL")
+    url, gate = option("DATABASE_URL"), connections["gate"]
     password = source.derive("gate role password").hex()
     role = f"samizdat_public_{source.derive('gate role name')[:4].hex()}"
-    if make_public_role(connections["gate"], password, role) and _lets_in(role, password):
+    if make_public_role(gate, password, role):
+        enter = partial(_as_role, role, password)
+        if not _lets_in(enter):
+            end_sessions(gate, role)
+            if not _lets_in(enter):
+                # Never with our own role instead: whoever has the public process in hand could bring that about.
+                raise CannotServe(
+                    _(
+                        "The database role %(role)s, which was made for the public pages, cannot sign in with its "
+                        "password or cannot put anything into the intake. Let it in (`pg_hba.conf`) and look for "
+                        "triggers with `samizdat doctor`, or name another role with SAMIZDAT_GATE_URL."
+                    )
+                    % {"role": role}
+                )
         return _with_role(url, role, password)
     note(
         _(
@@ -267,19 +296,28 @@ def _gate_url(source: Any, note: Say) -> str:
     return url
 
 
-def _lets_in(role: str, password: str) -> bool:
-    """A server may ask for a certificate or the user's own name where we have a password."""
+def _as_role(role: str, password: str) -> Any:
+    """A session of it, where ours are. Errors: psycopg.Error."""
     import psycopg
 
     wanted = connections["gate"].get_connection_params() | {"user": role, "password": password}
     wanted = {
         name: value for name, value in wanted.items() if name not in ("cursor_factory", "context", "prepare_threshold")
     }
+    return psycopg.connect(**wanted, connect_timeout=5)
+
+
+def _lets_in(enter: Callable[[], Any]) -> bool:
+    """A server may ask for a certificate or the user's own name where we have a password."""
+    import psycopg
+
+    from samizdat.gate.actions import may_drop_in
+
     try:
-        psycopg.connect(**wanted, connect_timeout=5).close()
+        with contextlib.closing(enter()) as session:
+            return may_drop_in(session)
     except psycopg.Error:
         return False
-    return True
 
 
 def _with_role(url: str, role: str, password: str) -> str:
@@ -305,7 +343,8 @@ class Supervisor:
 
     def __init__(self, children: list[Child], source: Any) -> None:
         self._children = children
-        self._keys = KeyServer(source, lambda: reader_links(source), self.troubles)
+        given = partial(reader_links, source), partial(box_key, source), has_to_send
+        self._keys = KeyServer(source, *given, self.troubles)
         self._stopping = False
 
     def run(self) -> int:

@@ -22,8 +22,6 @@ from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
-from samizdat.vault.models import VaultKey
-from samizdat.vault.queries import box_of
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -340,9 +338,3 @@ def test_an_export_whose_day_was_shortened_in_the_database_is_neither_made_nor_a
     agreeing.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
     row.refresh_from_db()
     assert row.state == "failed"
-
-
-def test_a_public_key_that_somebody_wrote_into_the_database_is_never_published(house: Any) -> None:
-    before = box_of(house)
-    VaultKey.objects.filter(kind="box").update(public=bytes(range(32)))
-    assert box_of(house) == before

@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organisation
+from samizdat.audience.actions import new_list
 from samizdat.campaigns import seeds, sharing
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def letter(lantern: Any) -> Any:
-    from samizdat.audience.actions import new_list
-
     draft = Draft(subject="River", from_email="a@lantern.example", body="Hello")
     return create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
 
@@ -40,6 +40,33 @@ def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves
     Campaign.objects.filter(pk=letter.pk).update(state="sending")
     with pytest.raises(sharing.LinkGone):
         sharing.opened(second, NOW)
+
+
+def test_a_link_that_somebody_moved_or_made_longer_in_the_database_opens_nothing(letter: Any, vault: Any) -> None:
+    """Whoever writes the database and has a link of their own would read every group's drafts by it."""
+    other = found_organisation("Harbour Bell", source=vault, today=TODAY)
+    theirs = create(other, new_list(other, "Bell", now=NOW), Draft(subject="Theirs", body="Hi"), by=None, now=NOW)
+    second = create(letter.organisation, letter.list, Draft(subject="Sources", body="Names"), by=None, now=NOW)
+    late = NOW + timedelta(days=9)
+    withdrawn, token = (sharing.share(theirs, "For a thief", now=NOW, by=None) for _ in range(2))
+    sharing.withdraw(theirs, sharing.links(theirs, NOW)[0].number, now=NOW, by=None)
+    for tried, change, day in (
+        (token, {"campaign": letter}, NOW),
+        (token, {"campaign": second}, NOW),
+        (token, {"until": late}, NOW + timedelta(days=8)),
+        (token, {"mac": b""}, NOW),
+        (withdrawn, {"ended": False}, NOW),
+    ):
+        row = ShareLink.objects.get(token_hash=sharing._hash(tried))
+        ShareLink.objects.filter(pk=row.pk).update(**change)
+        with pytest.raises(sharing.LinkGone):
+            sharing.opened(tried, day)
+        row.save()
+    Campaign.objects.filter(pk=theirs.pk).update(organisation=letter.organisation)
+    with pytest.raises(sharing.LinkGone):
+        sharing.opened(token, NOW)
+    Campaign.objects.filter(pk=theirs.pk).update(organisation=other)
+    assert sharing.opened(token, NOW).campaign == theirs
 
 
 def test_what_is_kept_of_a_link_opens_nothing_and_names_nobody(letter: Any) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import struct
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ import pytest
 
 from samizdat.campaigns import contest as plans
 from samizdat.campaigns.models import Campaign
-from samizdat.core import link, pace, seal
+from samizdat.core import link, pace
 from samizdat.core.contest import REST
 from samizdat.core.ledger import News, State, unpack_numbers
 from samizdat.delivery import jumps
@@ -21,13 +20,13 @@ from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.engine.sender import Sender
 from samizdat.delivery.models import Chunk, Clock, Delivery, ProviderPace, Retry, Route
 from samizdat.events.models import Event
-from samizdat.gate import actions as gate
-from samizdat.gate.models import Intake, Place
+from samizdat.gate.models import Intake
 from samizdat.worker import choosing, publish
 from samizdat.worker import clock as worker_clock
 from tests.conftest import NOW
 from tests.delivery.conftest import House, until
 from tests.smtp_server import ScriptedServer
+from tests.worker.conftest import seal_in
 
 WEEK, YEARS, HOURS = timedelta(days=7), timedelta(days=3652), timedelta(hours=2)
 SECOND = timedelta(seconds=1)
@@ -236,15 +235,12 @@ def test_what_subscribers_sent_is_not_thrown_away_by_a_clock_that_was_just_set(
 ) -> None:
     publish.publish_place(house.organisation)
     [address] = house.people(1)
-    place, key = Place.objects.get(uid=bytes(house.organisation.uid)), house.keys.link
+    key = house.keys.link
     assert key is not None
     for kind, purpose in (("leave", "leave"), ("prefer", "preferences")):
         token = link.make(key, purpose, 999, house.number(address))
         words = {"kind": kind, "token": token, "purpose": purpose, "at": NOW.isoformat()}
-        box = seal.seal_to(
-            bytes(place.box_key), json.dumps(words).encode(), b"intake\0" + bytes(place.uid), bytes(32), bytes(12)
-        )
-        gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+        seal_in(house.organisation, json.dumps(words).encode())
 
     def broken(*_args: Any, **_how: Any) -> None:
         raise ValueError

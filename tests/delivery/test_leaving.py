@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from samizdat.audience import actions, queries
 from samizdat.campaigns.models import Campaign
-from samizdat.core import consent, link, pace, seal
+from samizdat.core import consent, link, pace
 from samizdat.delivery.actions import release
 from samizdat.delivery.engine import run_campaign
 from samizdat.events.models import Event
@@ -21,6 +21,7 @@ from samizdat.gate.models import Intake, Place
 from samizdat.worker import choosing, intake, publish
 from tests.delivery.conftest import House, Running, until
 from tests.smtp_server import ScriptedServer
+from tests.worker.conftest import seal_in
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +63,7 @@ def recipients(server: ScriptedServer) -> set[str]:
 
 
 def drop_in(house: House, words: dict[str, Any]) -> None:
-    place = Place.objects.get(uid=bytes(house.organisation.uid))
-    text = json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode()
-    box = seal.seal_to(bytes(place.box_key), text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
-    gate.drop_in(place, struct.pack(">I", place.box_number) + box)
+    seal_in(house.organisation, json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode())
 
 
 def token_of(house: House, campaign: Campaign, address: str, purpose: str) -> str:

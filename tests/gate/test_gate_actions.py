@@ -21,8 +21,6 @@ def place(**changes: object) -> Place:
         "name": "L",
         "language": "en",
         "accent": "#b3261e",
-        "box_key": bytes(32),
-        "box_number": 1,
     }
     actions.publish_place(UID, **(values | changes))  # type: ignore[arg-type]
     return Place.objects.get(uid=UID)
@@ -61,7 +59,7 @@ def test_what_another_group_has_published_stays_its_own() -> None:
     """Names come along with an export, and an admin may make one up: of a form or a picture that readers trust."""
     other = bytes(range(1, 17))
     place()
-    actions.publish_place(other, host="", name="B", language="en", accent="#b3261e", box_key=bytes(32), box_number=1)
+    actions.publish_place(other, host="", name="B", language="en", accent="#b3261e")
     for uid, word in ((UID, "ours"), (other, "theirs"), (UID, "ours again")):
         actions.publish_form(uid, "thursday", list=3, name=word, purpose="", language="en")
         actions.publish_picture(uid, "boat", "png", word.encode())

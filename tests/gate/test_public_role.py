@@ -10,6 +10,7 @@ from psycopg import errors
 
 from samizdat.gate import actions
 from samizdat.gate.models import Place
+from samizdat.worker import supervisor
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -24,7 +25,7 @@ ROLE, PASSWORD = "samizdat_public_test", "not 'a quote\\"
 @pytest.fixture
 def public_role() -> Iterator[Any]:
     """A connection as the public process makes it: the role's own name and password."""
-    actions.publish_place(UID, host="", name="L", language="en", accent="#b3261e", box_key=bytes(32), box_number=1)
+    actions.publish_place(UID, host="", name="L", language="en", accent="#b3261e")
     gate = connections["gate"]
     assert actions.make_public_role(gate, PASSWORD, ROLE)
     assert actions.make_public_role(gate, PASSWORD, ROLE), "made again at every start"
@@ -88,7 +89,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "DELETE FROM gate_intake",
         "UPDATE gate_intake SET box = ''",
         "INSERT INTO gate_intake (place_id, put_off, box) VALUES ('\\x00', 1, '')",
-        "UPDATE gate_place SET box_key = ''",
+        "UPDATE gate_place SET name = ''",
         "DELETE FROM gate_tokenstate",
         "INSERT INTO gate_tokenstate VALUES ('\\x00', 'left')",
         "INSERT INTO gate_sheet (name, place_id, box, until) VALUES ('\\x00', '\\x00', '', now())",
@@ -98,6 +99,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "SELECT * FROM django_migrations",
         "CREATE TABLE gate.mine (a int)",
         "CREATE TABLE public.mine (a int)",
+        "CREATE TEMPORARY TABLE mine (a int)",
         "CREATE ROLE mine",
         "COPY gate_place TO PROGRAM 'cat'",
         "SELECT lo_create(0)",
@@ -109,6 +111,33 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
 def test_it_may_do_nothing_else(public_role: Any, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         public_role.execute(statement)
+
+
+@pytest.mark.parametrize("where", ["", "IN DATABASE {}"])
+def test_what_it_set_for_itself_is_gone_at_the_next_start(public_role: Any, where: str) -> None:
+    """Every role may: one that only reads from now on would keep readers from leaving, through any number of starts."""
+    gate = connections["gate"]
+    scope = where.format(gate.settings_dict["NAME"])
+    for setting in ("default_transaction_read_only = on", "search_path = pg_temp"):
+        public_role.execute(f"ALTER ROLE {ROLE} {scope} SET {setting}")
+    public_role.execute(f"ALTER ROLE {ROLE} PASSWORD 'mine'")
+
+    def enters() -> bool:
+        return supervisor._lets_in(lambda: supervisor._as_role(ROLE, PASSWORD))
+
+    assert not enters()
+    assert actions.make_public_role(gate, PASSWORD, ROLE)
+    assert enters()
+    assert not actions.next_rows(("",), 9), "it was only tried"
+    with supervisor._as_role(ROLE, PASSWORD) as session:
+        assert session.execute("SHOW statement_timeout").fetchone() == ("10s",)
+
+
+def test_forty_sessions_that_somebody_keeps_are_ended(public_role: Any) -> None:
+    gate = connections["gate"]
+    actions.end_sessions(gate, ROLE)
+    with pytest.raises(psycopg.OperationalError):
+        public_role.execute("SELECT 1")
 
 
 def test_a_house_that_is_no_superuser_makes_it_at_every_start(db: Any) -> None:

@@ -30,8 +30,6 @@ def publish(
         name=name,
         language=language,
         accent="#1b6e53",
-        box_key=seal.public_key(BOX),
-        box_number=5,
         leave_mailbox=mailbox,
     )
 
@@ -73,9 +71,10 @@ def reader() -> Iterator[Client]:
 
 @pytest.fixture(autouse=True)
 def _quick_and_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forms may be sent off at once, and nothing is left of the test before."""
-    from samizdat.public import door, joining, stamps
+    """Forms may be sent off at once, nothing is left of the test before, and the key of boxes is known."""
+    from samizdat.public import door, joining, sealing, stamps
 
+    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: (5, seal.public_key(BOX))))
     monkeypatch.setattr(stamps, "YOUNGEST", 0)
     monkeypatch.setattr(joining, "purses", stamps.Purses())
     monkeypatch.setattr(door, "purses", stamps.Purses())

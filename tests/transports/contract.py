@@ -211,9 +211,10 @@ class FakeMailgun(Fake):
 
 SCRIPT = """#!/bin/sh
 here="$(dirname "$0")"
-recipient="$5"
+cat >"$here/out/$$.part"
+recipient="$(awk '/^$/{{exit}} /^[^ ]/{{to=0}} /^To:/{{to=1}} to' "$here/out/$$.part" \\
+    | tr -d '\\n' | sed 's/.*<//; s/>.*//; s/^To: *//')"
 take() {{
-    cat >"$here/out/$$.part"
     printf '%s' "$recipient" >"$here/out/$$.to"
     mv "$here/out/$$.part" "$here/out/$$.eml"
 }}

@@ -24,15 +24,53 @@ def sendmail(tmp_path: Path) -> Iterator[FakeSendmail]:
         yield fake
 
 
-def test_the_command_is_given_sender_and_recipient_and_nothing_that_could_be_an_option(sendmail: FakeSendmail) -> None:
+def test_no_other_user_of_the_machine_sees_whom_a_letter_is_for(sendmail: FakeSendmail) -> None:
+    """The command line is in /proc for everybody; the command reads the recipient from the letter."""
     carry(sendmail.url, [ADA])
-    assert (sendmail.folder / "arguments").read_text().split("\n")[:5] == [
-        "-i",
-        "-f",
-        "news@lantern.example",
-        "--",
-        "ada@north.example",
-    ]
+    assert (sendmail.folder / "arguments").read_text().splitlines() == ["-t", "-i", "-f", "news@lantern.example"]
+    assert sendmail.taken == ["ada@north.example"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"To: ada@north.example\r\n",
+        b"To: <ada@north.example>\r\n",
+        b"To: Ada <ada@north.example>\r\n",
+        b'To: "A. Lovelace, Countess" <ada@north.example>\r\n',
+        b"To: =?utf-8?b?0JDQtNCw?= <ada@north.example>\r\n",
+        b"To: =?utf-8?b?0JDQtNCw?=\r\n =?utf-8?b?0JDQtNCw?=\r\n <ada@north.example>\r\n",
+    ],
+)
+def test_a_letter_to_one_reader_goes_out(sendmail: FakeSendmail, head: bytes) -> None:
+    desk, _ = carry(sendmail.url, [letter("ada@north.example", content=b"Subject: x\r\n" + head + b"\r\nTo: y\r\n")])
+    assert sendmail.taken == ["ada@north.example"] and not desk.refused
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"To: boris@north.example\r\n",
+        b"To: ada@north.example, boris@north.example\r\n",
+        b"To: ada@north.example\r\n ,boris@north.example\r\n",
+        b"To: boris@north.example <ada@north.example>\r\n",
+        b'To: "x, boris@north.example," <ada@north.example>\r\n',
+        b'To: "x\\", boris <ada@north.example>\r\n',
+        b"To: (x <boris@north.example>) <ada@north.example>\r\n",
+        b"To: all: <ada@north.example>\r\n",
+        b"To: ada@north.example\r\nto : boris@north.example\r\n",
+        b"To: ada@north.example\r\nBCC: boris@north.example\r\n",
+        b"To: ada@north.example\r\nResent-To: boris@north.example\r\n",
+        b"To: ada@north.example.evil.example\r\n",
+    ],
+)
+def test_a_letter_that_a_mail_program_could_send_to_somebody_else_goes_to_nobody(
+    sendmail: FakeSendmail, head: bytes
+) -> None:
+    message = letter("ada@north.example", content=b"Subject: x\r\n" + head + b"\r\nHello\r\n")
+    desk, _ = carry(sendmail.url, [message])
+    assert desk.refused == ["ada@north.example"] and not sendmail.taken
 
 
 def test_a_letter_without_a_return_address_says_so(sendmail: FakeSendmail) -> None:
@@ -50,9 +88,9 @@ def test_the_command_sees_nothing_of_our_environment(sendmail: FakeSendmail, mon
 
 
 def test_lines_of_the_letter_end_as_on_this_machine(sendmail: FakeSendmail) -> None:
-    carry(sendmail.url, [letter("ada@north.example", content=b"Subject: x\r\n\r\n.\r\nFrom here\r\n")])
+    carry(sendmail.url, [letter("ada@north.example", content=b"To: ada@north.example\r\n\r\n.\r\nFrom here\r\n")])
     [file] = (sendmail.folder / "out").glob("*.eml")
-    assert file.read_bytes() == b"Subject: x\n\n.\nFrom here\n"
+    assert file.read_bytes() == b"To: ada@north.example\n\n.\nFrom here\n"
 
 
 @pytest.mark.parametrize(

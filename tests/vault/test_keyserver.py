@@ -5,19 +5,33 @@ import contextlib
 import json
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organisation
+from samizdat.audience.actions import new_list
+from samizdat.campaigns.actions import create, freeze
+from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.models import Campaign
+from samizdat.core import seal
+from samizdat.public import sealing
 from samizdat.vault import purposes
 from samizdat.vault.errors import KeyFileOpen, KeyRefused
+from samizdat.vault.house import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
+from samizdat.vault.models import VaultKey
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
-from tests.conftest import INSTANCE_KEY
+from samizdat.worker import links
+from tests.conftest import INSTANCE_KEY, NOW, TODAY
 
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
+SENDS, RESTS = b"s" * 16, b"r" * 16
 KINDS = ("data", "index", "link", "box", "proof")
 PURPOSES = tuple(purposes.PURPOSES)
 # What the worker never needs: who signs in, and by what.
@@ -26,7 +40,7 @@ OF_THE_WORKER = ("django secret", "people", "grants", "recipient keys", "events"
 
 @pytest.fixture
 def server() -> KeyServer:
-    return KeyServer(SOURCE, lambda: LINKS)
+    return KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid * 2), lambda uid: uid == SENDS)
 
 
 def ask(server: KeyServer, role: str, **question: Any) -> dict[str, Any]:
@@ -54,7 +68,45 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     secret = base64.b64encode(b"secret").decode()
     closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=secret, label=f"{kind}:1")]
     told = "links" in ask(server, role, links=True)
+    assert ("key" in ask(server, role, seal_to="00" * 16)) is told, "what is sealed to, as little as what is read with"
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
+
+
+@pytest.mark.parametrize(("role", "opens"), [("sender", [SENDS]), ("worker", [SENDS, RESTS]), ("desk", [SENDS, RESTS])])
+def test_a_sender_is_told_no_key_of_an_organization_that_sends_nothing(
+    server: KeyServer, role: str, opens: list[bytes]
+) -> None:
+    for kind in ("data", "link"):
+        names = {uid: label(kind, 1, uid) for uid in (SENDS, RESTS)}
+        found = [uid for uid, name in names.items() if "key" in ask(server, role, unwrap=wrapped(name), label=name)]
+        assert found == opens
+    assert "key" in ask(server, role, unwrap=wrapped("proof:1"), label="proof:1")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("change", "sends"),
+    [
+        ({"state": "draft", "edition": None}, False),
+        *(({"state": state}, True) for state in ("scheduled", "held", "sending", "waiting", "paused")),
+        ({"state": "finished", "changed": NOW - timedelta(minutes=59)}, True),
+        ({"state": "finished", "changed": NOW - timedelta(minutes=61)}, False),
+        ({"state": "cancelled", "changed": NOW - timedelta(days=9)}, False),
+        ({"state": "cancelled", "changed": NOW - timedelta(days=9), "pending": 1, "frozen": 1}, True),
+    ],
+)
+def test_an_organization_sends_from_its_release_until_an_hour_after_the_last_answer(
+    lantern: Any, change: dict[str, Any], sends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links.hours, "now", lambda: NOW)
+    draft = Draft(subject="River", from_email="a@lantern.example", body="[Leave](*|UNSUB|*)")
+    made = create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
+    edition = freeze(made, NOW)
+    Campaign.objects.filter(pk=made.pk).update(**{"edition": edition, "changed": NOW, **change})
+    uid = bytes(lantern.uid)
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(links.has_to_send, uid).result() is sends
+        assert not thread.submit(links.has_to_send, bytes(16)).result()
 
 
 @pytest.mark.parametrize("role", ["desk", "public"])
@@ -108,3 +160,34 @@ def test_a_key_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -
     path.chmod(mode)
     with pytest.raises(KeyFileOpen, match="chmod 600"):
         read_key_file(path)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(lantern: Any, vault: Any) -> None:
+    other = found_organisation("Harbour Bell", source=vault, today=TODAY)
+    uid, row = bytes(lantern.uid), VaultKey.objects.get(organisation=lantern, kind="box")
+    ours = (row.number, seal.public_key(vault.unwrap(label("box", row.number, uid), row.wrapped)))
+    [theirs] = VaultKey.objects.filter(organisation=other, kind="box").values_list("wrapped", flat=True)
+    end, near = socket.socketpair()
+    KeyServer(vault, list, partial(links.box_key, vault), bool).serve(end, "public")
+    asked = SocketSource(near)
+    assert asked.box_key(uid) == ours
+    VaultKey.objects.filter(pk=row.pk).update(public=bytes(range(32)))
+    assert asked.box_key(uid) == ours
+    for change in ({"wrapped": theirs}, {"wrapped": b"made up"}, {"organisation": other}, {"current": False}):
+        VaultKey.objects.filter(pk=row.pk).update(**change)
+        with pytest.raises(KeyRefused):
+            asked.box_key(uid)
+        row.save()
+    near.close()
+
+
+def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    boxes = sealing.Boxes(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
+    clock = [1000.0]
+    monkeypatch.setattr(sealing.time, "monotonic", lambda: clock[0])
+    for later in (0.0, 59.0, 2.0):
+        clock[0] += later
+        assert boxes.of(b"lantern") == (1, b"lantern")
+    assert len(asked) == 2

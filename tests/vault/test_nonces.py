@@ -96,9 +96,11 @@ def test_no_two_keys_share_a_nonce_or_are_the_same(lantern: Any, vault: Any) -> 
     assert len(set(secrets)) == len(secrets) == 8 and bytes(32) not in secrets
 
 
-def test_no_two_boxes_of_readers_share_a_key(lantern: Any) -> None:
+def test_no_two_boxes_of_readers_share_a_key(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from samizdat.accounts.place import publish
+    from tests.worker.conftest import box_key
 
+    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(lantern)))
     publish(lantern)
     place = Place.objects.get(uid=bytes(lantern.uid))
     for _ in range(2):

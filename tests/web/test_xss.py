@@ -303,9 +303,10 @@ def test_what_was_typed_or_sent_is_text_on_every_page_of_the_app(full: House, op
 def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: House, vault: Any) -> None:
     from samizdat.campaigns.models import Edition
     from samizdat.gate.models import Form as PublicForm
-    from samizdat.public import stamps, tokens
+    from samizdat.public import sealing, stamps, tokens
     from samizdat.vault import house
     from samizdat.worker import links, publish
+    from tests.worker.conftest import box_key
 
     _spoil_columns()
     full.organisation.refresh_from_db()
@@ -332,6 +333,7 @@ def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: Hou
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(tokens, "reader", tokens.Reader(lambda: links.reader_links(vault)))
+        patch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(full.organisation)))
         patch.setattr(stamps, "YOUNGEST", 0)
         crawl = Crawl(Client(headers={"host": "lantern.example"}), _kind_in_public)
         crawl.all(begin)

@@ -251,8 +251,18 @@ def seal_in(organisation: Any, text: bytes, kind: str = "") -> None:
     from samizdat.gate.models import Place
 
     place = Place.objects.get(uid=bytes(organisation.uid))
-    box = seal.seal_to(bytes(place.box_key), text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
-    gate.drop_in(place, struct.pack(">I", place.box_number) + box, kind)
+    number, key = box_key(organisation)
+    box = seal.seal_to(key, text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
+    gate.drop_in(place, struct.pack(">I", number) + box, kind)
+
+
+def box_key(organisation: Any) -> tuple[int, bytes]:
+    """What the supervisor tells the public process."""
+    from samizdat.core import seal
+    from samizdat.vault import house
+
+    [(number, secret)] = house.keys(organisation).boxes.items()
+    return number, seal.public_key(secret)
 
 
 def status(subscriber: Any, list_: Any) -> str:

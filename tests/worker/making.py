@@ -30,20 +30,16 @@ def main() -> None:
 
     from samizdat.accounts.actions import found_organisation
     from samizdat.gate import actions as gate
-    from samizdat.vault.queries import box_of
 
     lantern = found_organisation(
         "Northern Lantern", source=source, today=date(2026, 11, 25), public_url="http://localhost"
     )
-    number, public = box_of(lantern)
     gate.publish_place(
         bytes(lantern.uid),
         host="",
         name="Северный фонарь",
         language="ru",
         accent="#b3261e",
-        box_key=public,
-        box_number=number,
     )
     gate.publish_letter(bytes(lantern.uid), 1, list_name="the Thursday Letter", language="en")
     keys = house.keys(lantern)

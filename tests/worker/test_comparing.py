@@ -10,7 +10,6 @@ from samizdat.audience import actions as audience
 from samizdat.cli import doctor, opening
 from samizdat.events.models import Event
 from samizdat.gate.models import Form, Place
-from samizdat.vault.queries import box_of
 from samizdat.worker import after, comparing, publish
 from tests.conftest import NOW
 
@@ -35,11 +34,13 @@ def told() -> int:
     return Event.objects.filter(kind=comparing.ALTERED).count()
 
 
-def test_a_swapped_public_key_is_ours_again_and_told_once(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mailbox_that_somebody_put_into_the_gate_is_ours_again_and_told_once(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for second in (10, 20):
-        Place.objects.update(box_key=b"x" * 32)
+        Place.objects.update(leave_mailbox="thief@evil.example")
         assert comparing.compare(LATER + timedelta(seconds=second)) == 1
-        assert bytes(Place.objects.get().box_key) == box_of(shown)[1]
+        assert Place.objects.get().leave_mailbox == shown.leave_mailbox
     assert told() == 1
     monkeypatch.setattr(opening, "now", lambda: LATER + timedelta(days=7))
     assert "red" in [sign.state for sign in doctor._public_process()]
@@ -55,7 +56,7 @@ def test_a_form_that_somebody_bent_or_added_goes(shown: Any) -> None:
 
 
 def test_an_organization_that_somebody_made_up_goes(shown: Any) -> None:
-    Place.objects.create(uid=b"m" * 16, name="x", language="en", accent="", box_key=bytes(32), box_number=1)
+    Place.objects.create(uid=b"m" * 16, name="x", language="en", accent="")
     comparing.compare(LATER)
     assert bytes(Place.objects.get().uid) == bytes(shown.uid)
 

@@ -20,11 +20,12 @@ from samizdat.audience.models import Mailed, Subscriber
 from samizdat.core import link
 from samizdat.delivery.actions import add_route
 from samizdat.gate.models import Intake
-from samizdat.public import joining, stamps, style, tokens
+from samizdat.public import joining, sealing, stamps, style, tokens
 from samizdat.vault import house
 from samizdat.worker import asking, choosing, intake, links, publish, signups
 from tests.conftest import NOW
 from tests.public.conftest import TEMPLATES
+from tests.worker.conftest import box_key
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     reading = {name: base64.b64encode(secret).decode() for name, secret in links.given(key).items()}
     row = {"organisation": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
     monkeypatch.setattr(tokens, "reader", tokens.Reader(lambda: [row]))
+    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(lantern)))
     monkeypatch.setattr(joining, "purses", stamps.Purses())
     monkeypatch.setattr(signups, "memory", signups.Memory())
     with override_settings(

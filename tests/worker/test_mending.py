@@ -127,7 +127,7 @@ WAYS = {
     a_log_that_is_a_folder: 0,
     nobody_may: MANY,
     changed_by("DROP TABLE gate_form"): MANY,
-    changed_by("ALTER TABLE gate_place DROP COLUMN box_key"): MANY,
+    changed_by("ALTER TABLE gate_place DROP COLUMN zone"): MANY,
     changed_by("PRAGMA foreign_keys=OFF", "DROP TABLE gate_intake"): 0,
     changed_by("CREATE TRIGGER ours AFTER INSERT ON gate_intake BEGIN DELETE FROM gate_intake; END"): MANY,
     changed_by("CREATE VIEW ours AS SELECT 1"): MANY,
@@ -221,7 +221,7 @@ def test_what_readers_send_is_handed_in_by_the_public_process_alone_and_only_as_
     uid = bytes(lantern.uid)
     for role in ("public", "sender"):
         ours, theirs = socket.socketpair()
-        KeyServer(None, list).serve(ours, role)  # type: ignore[arg-type]
+        KeyServer(None, list, None, bool).serve(ours, role)  # type: ignore[arg-type]
         source = SocketSource(theirs)
         if role == "sender":
             with pytest.raises(KeyRefused):

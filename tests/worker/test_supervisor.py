@@ -17,9 +17,11 @@ import pytest
 
 from samizdat import processes, sandbox
 from samizdat.vault.keyserver import ROLES, SocketSource
+from samizdat.vault.source import InstanceSource
 from samizdat.worker import relaying, supervisor
 from samizdat.worker.supervisor import Child
 from tests import warm
+from tests.conftest import INSTANCE_KEY
 from tests.visitors import holding, page
 from tests.worker.conftest import ROOT, Instance, free_port, tree, until
 
@@ -516,6 +518,22 @@ def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: In
 def test_a_role_in_the_gate_url_keeps_the_place_and_drops_who_we_are() -> None:
     made = supervisor._with_role("postgresql://me:secret@db.example:5433/sam?host=/run/pg&user=me", "r", "p/w")
     assert made == "postgresql://r:p%2Fw@db.example:5433/sam?host=%2Frun%2Fpg"
+
+
+def test_public_pages_whose_role_does_not_work_never_get_that_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the public process in hand can keep its role from working, and would be let in everywhere."""
+    from samizdat.gate import actions
+
+    monkeypatch.setenv("DATABASE_URL", "postgresql://house@db.example/sam")
+    monkeypatch.setattr(actions, "make_public_role", lambda *_asked: True)
+    monkeypatch.setattr(actions, "end_sessions", lambda *_asked: None)
+    monkeypatch.setattr(supervisor, "_lets_in", lambda _enter: False)
+    source = InstanceSource(INSTANCE_KEY)
+    with pytest.raises(supervisor.CannotServe, match="samizdat_public_"):
+        supervisor._gate_url(source, print)
+    monkeypatch.setenv("SAMIZDAT_GATE_URL", "postgresql://public@db.example/sam")
+    with pytest.raises(supervisor.CannotServe, match="RESET ALL"):
+        supervisor._public_environment(source, print)
 
 
 def test_systemd_is_told_when_everybody_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from samizdat.delivery import location
 from samizdat.delivery.errors import CopiedFolder, Fenced
 from samizdat.delivery.models import Retry
 from samizdat.events.actions import record
+from samizdat.vault.errors import KeyRefused
 
 log = logging.getLogger("samizdat.worker")
 
@@ -44,14 +45,21 @@ def look(now: datetime) -> list[str]:
 
 def _fence(parts: list[str], now: datetime) -> None:
     for organisation in Organisation.objects.filter(fenced=False):
-        with transaction.atomic():
-            if Organisation.objects.filter(pk=organisation.pk, fenced=False).update(fenced=True):
-                record("installation.fenced", organisation, now=now, detail={"changed": parts})
-                log.warning(
-                    "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
-                    "See what would be sent: samizdat release",
-                    ", ".join(parts),
-                )
+        try:
+            _fence_one(organisation, parts, now, {"changed": parts})
+        except KeyRefused:  # A sender is told no keys of one that has nothing to send.
+            _fence_one(organisation, parts, now, None)
+
+
+def _fence_one(organisation: Organisation, parts: list[str], now: datetime, detail: dict[str, Any] | None) -> None:
+    with transaction.atomic():
+        if Organisation.objects.filter(pk=organisation.pk, fenced=False).update(fenced=True):
+            record("installation.fenced", organisation, now=now, detail=detail)
+            log.warning(
+                "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
+                "See what would be sent: samizdat release",
+                ", ".join(parts),
+            )
 
 
 def refuse_sending(organisation: Organisation) -> None:

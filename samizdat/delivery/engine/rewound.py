@@ -8,6 +8,7 @@ what it does not know is in doubt and held. A journal on another machine can onl
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -26,6 +27,7 @@ from samizdat.delivery.engine.results import Result, write
 from samizdat.delivery.models import Chunk, Route, Worker
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.vault.errors import KeyRefused
 
 log = logging.getLogger("samizdat.sender")
 
@@ -196,5 +198,6 @@ def _say(found: Found, now: datetime) -> None:
             "unsure": found.unsure.get(organisation.pk, 0),
             "lost": found.lost,
         }
-        with transaction.atomic():
+        # A sender is told no keys of one that has nothing to send, and that has lost nothing either.
+        with suppress(KeyRefused), transaction.atomic():
             record("installation.rewound", organisation, now=now, detail=detail)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from samizdat.accounts import catalog
 from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.checking import compared
@@ -128,12 +129,21 @@ def _rewound(organisation: Any, now: datetime) -> list[dict[str, str]]:
     return [_need("care", _("The database went back in time"), text % facts)]
 
 
+def _foreign(request: Any, now: datetime) -> list[dict[str, str]]:
+    """For a week: the database runs what none of us wrote."""
+    if request.role != "admin" or not catalog.alarming(request.organisation, now):
+        return []
+    text = _("Somebody else may be able to write it. Ask whoever runs the server to look at `samizdat doctor` today.")
+    return [_need("stop", _("The database runs something that is not ours"), text)]
+
+
 def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organisation, found = request.organisation, []
     if organisation.fenced:
         see = address(organisation, "fence")
         found.append(_need("stop", _("Sending is on hold"), words.campaign_reason("fenced"), see, _("See what waits")))
+    found += _foreign(request, now)
     found += _rewound(organisation, now)
     for row in going:
         found += _of_campaign(organisation, row)
