@@ -313,9 +313,9 @@ def test_two_senders_end_a_campaign_of_which_a_few_were_refused(shared: House, s
 def test_what_one_of_two_senders_held_when_it_was_killed_is_tried_again_and_nobody_is_refused(
     shared: House, server: ScriptedServer
 ) -> None:
-    people_at(shared, "mail.ru", 24)
+    people_at(shared, "mail.ru", 30)
     refuse(server, "550 Enough of you today", "mail.ru", stage="rcpt")
-    shared.route(server, connections=2, rate="4/s")
+    shared.route(server, connections=2, rate="2/s")
     killed = Child()
     try:
         with Running():
@@ -327,7 +327,7 @@ def test_what_one_of_two_senders_held_when_it_was_killed_is_tried_again_and_nobo
     finally:
         killed.process.kill()
     campaign.refresh_from_db()
-    assert (campaign.refused, campaign.deferred, campaign.unsure) == (0, 24, 0)
+    assert (campaign.refused, campaign.deferred, campaign.unsure) == (0, 30, 0)
     books_balance(campaign)
 
 
