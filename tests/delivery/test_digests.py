@@ -253,7 +253,7 @@ def test_a_list_whose_readers_have_all_left_reaches_nobody_whatever_they_once_ch
     with pytest.raises(NobodyToWrite):
         house.released()
     Subscription.objects.update(status=1, may=1)
-    change_settings(house.organisation, by=None, now=datetime.now(UTC), public_url="")
+    change_settings(house.organisation, by=None, now=datetime.now(UTC), public_url="", return_address="a@b.example")
     with pytest.raises(NobodyToWrite):
         house.released()  # Without public pages no digest is made.
 

@@ -283,7 +283,8 @@ def there(here: House, vault: Any, tmp_path: Path) -> House:
     from samizdat.accounts.actions import found_organisation
     from samizdat.audience.actions import add_field
 
-    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    settings = {"public_url": "https://bell.example", "return_address": "back@bell.example"}
+    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, **settings)
     # Numbers of fields are an organisation's own: one that both have would prove nothing.
     for tag in ("BELL", "TOWER"):
         add_field(bell, tag, "", now=NOW)
