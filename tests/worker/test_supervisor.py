@@ -353,10 +353,10 @@ def test_what_the_public_process_has_started_ends_with_it(tmp_path: Path) -> Non
     life, hold = os.pipe()
     words = processes.command("samizdat.worker.starter", str(theirs.fileno()), str(life), "")
     with (
-        ours,
         subprocess.Popen(
             words, pass_fds=[theirs.fileno(), life], env=processes.environment(), stdout=subprocess.PIPE, cwd=ROOT
         ) as starter,
+        ours,  # Closed first: without it the starter ends, also where something below is not so.
     ):
         theirs.close()
         os.close(life)
