@@ -4,27 +4,26 @@ An input that a pattern or a decoder takes minutes or gigabytes for costs that p
 sentence; the threads of the desk go on. A process that was not told to `begin` (the command line, the worker) does the
 work itself: nobody else waits for it there.
 
-A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so the
-other way only values of our own kinds are taken from it.
+A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so whoever
+made it may have taken it over: what it answers is JSON, of which the values that the function says it returns are made
+and nothing else (core/plain.py), and it works for no other organization after it decoded a file.
 """
 
 import contextlib
 import importlib
-import io
-import os
 import pickle
 import resource
-import select
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, get_type_hints
 
-from samizdat import processes
+from samizdat import frames, processes
+from samizdat.core import plain
 
 # Bytes of data of a helper: 16 MB of it is there before any work begins, a picture of the largest size takes 200.
 MEMORY = 256 << 20
@@ -35,22 +34,28 @@ AT_ONCE, WAITING, ON_TOP = 1, 3, 1.0
 
 
 class Job(NamedTuple):
-    """What a helper may do: where it is, and the seconds that somebody waits at most, for a helper and its answer."""
+    """What a helper may do: the seconds that somebody waits at most, for a helper and its answer; what it may raise;
+    whether a decoder written in C does it, which a file may take over."""
 
-    module: str
     seconds: float
+    errors: tuple[str, ...] = ()
+    decodes: bool = False
 
 
-# The largest real letters take 0.2 s; a photograph that becomes two PNGs takes four.
+# The largest real letters take 0.2 s; a photograph that becomes two PNGs takes four. By module and name.
 JOBS = {
-    "render": Job("samizdat.core.letter", 4.0),
-    "take": Job("samizdat.campaigns.pixels", 20.0),
-    "differences": Job("samizdat.core.document.words", 4.0),
-    "remake": Job("samizdat.campaigns.pixels", 20.0),
+    "samizdat.core.letter.render": Job(4.0),
+    "samizdat.core.document.words.differences": Job(4.0),
+    "samizdat.core.letter.archive_html": Job(4.0),
+    "samizdat.core.checks.look": Job(4.0),
+    "samizdat.core.templating.switching.as_blocks": Job(6.0),
+    "samizdat.core.templating.switching.as_markdown": Job(4.0),
+    "samizdat.core.templating.switching.as_html": Job(4.0),
+    "samizdat.core.templating.packed.unpack": Job(10.0, ("TemplateRefused",), decodes=True),
+    "samizdat.core.templating.taking.take": Job(10.0, ("TemplateRefused",)),
+    "samizdat.campaigns.pixels.take": Job(20.0, ("Unusable",), decodes=True),
+    "samizdat.campaigns.pixels.remake": Job(20.0, ("Unusable",), decodes=True),
 }
-# Where the kinds of its values are made; nothing else of a pickle is followed.
-_KINDS = ("samizdat.core.", "samizdat.campaigns.pixels")
-_length = struct.Struct(">I")
 
 
 class TooMuch(RuntimeError):
@@ -62,7 +67,7 @@ class HelperBroke(RuntimeError):
 
 
 class Pool:
-    """Helpers of this process. `work(whose, name, ...)` is called from any thread."""
+    """Helpers of this process. `work(whose, function, ...)` is called from any thread."""
 
     def __init__(self, helpers: int = HELPERS) -> None:
         self._idle = [_Helper() for _ in range(helpers)]
@@ -71,12 +76,12 @@ class Pool:
         self._at: Counter[Any] = Counter()
         self._wait: Counter[Any] = Counter()
 
-    def work(self, whose: Any, name: str, *args: Any, **more: Any) -> Any:
+    def work(self, whose: Any, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
         """Errors: TooMuch, and what the work itself raises."""
-        until = time.monotonic() + JOBS[name].seconds
+        until = time.monotonic() + JOBS[_name(function)].seconds
         helper = self._taken(whose, until)
         try:
-            return helper.work((name, args, more), until)
+            return helper.work(whose, function, args, more, until)
         finally:
             with self._changed:
                 self._at[whose] -= 1
@@ -103,46 +108,39 @@ class Pool:
 
 
 class _Helper:
-    """One process, begun with its first work and begun anew after it was ended."""
+    """One process, begun with its first work and begun anew after it was ended, or where it decoded a file of another
+    organization."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._decoded: Any = None  # whose files
 
-    def work(self, asked: Any, until: float) -> Any:
-        seconds = until - time.monotonic()
+    def work(self, whose: Any, function: Callable[..., Any], args: Any, more: Any, until: float) -> Any:
+        if self._decoded not in (None, whose):
+            self.end()
         if self._process is None:
-            self._process = processes.reader("samizdat.bounded")
+            self._process, self._decoded = processes.reader("samizdat.bounded"), None
+        if JOBS[_name(function)].decodes:
+            self._decoded = whose
         try:
-            _send(self._process.stdin, pickle.dumps((seconds, *asked)))
+            asked = pickle.dumps((until - time.monotonic(), _name(function), args, more))
+            frames.send(self._process.stdin, b"W", None, asked)
             answer = self._answer(until)
         except OSError:
             answer = None
         if answer is None:
             self.end()
             raise TooMuch
-        fine, value = _Reader(io.BytesIO(answer)).load()
-        if fine:
-            return value
-        raise value if isinstance(value, Exception) else HelperBroke(value)
+        try:
+            return _value(function, answer)
+        except _Odd:
+            self.end()
+            raise HelperBroke("ValueError") from None
 
-    def _answer(self, until: float) -> bytes | None:
+    def _answer(self, until: float) -> frames.Frame | None:
         """None where it is too late, or the helper is gone."""
-        head = self._bytes(_length.size, until)
-        return None if head is None else self._bytes(_length.unpack(head)[0], until)
-
-    def _bytes(self, size: int, until: float) -> bytes | None:
         assert self._process is not None and self._process.stdout is not None
-        descriptor, held = self._process.stdout.fileno(), bytearray()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN | select.POLLHUP)
-        while len(held) < size:
-            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-                return None
-            data = os.read(descriptor, min(size - len(held), 1 << 20))
-            if not data:
-                return None
-            held += data
-        return bytes(held)
+        return frames.receive_until(self._process.stdout.fileno(), until)
 
     def end(self) -> None:
         process, self._process = self._process, None
@@ -156,14 +154,32 @@ class _Helper:
                     stream.close()
 
 
-class _Reader(pickle.Unpickler):
-    """Takes values of our own kinds alone: a decoder that was taken over must not run anything here."""
+class _Odd(Exception):
+    """An answer that the function never gives."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name) if module.startswith(_KINDS) else None
-        if not isinstance(found, type):
-            raise pickle.UnpicklingError(f"{module}.{name} is nothing that a helper tells")
-        return found
+
+def _value(function: Callable[..., Any], answer: frames.Frame) -> Any:
+    """Errors: what the work raised; _Odd."""
+    try:
+        told, sizes = answer.value()
+        data = answer.parts(plain.unpacked(tuple[int, ...], sizes, ()))
+        if answer.kind == b"V":
+            return plain.unpacked(_hints(function)["return"], told, data)
+        name, args = plain.unpacked(tuple[str, tuple[str | int | dict[str, str | int], ...]], told, ())
+    except (TypeError, ValueError) as odd:
+        raise _Odd from odd
+    if name in JOBS[_name(function)].errors:
+        raise getattr(sys.modules[function.__module__], name)(*args)
+    raise HelperBroke(name[:80])
+
+
+@cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(function)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"
 
 
 _pool: Pool | None = None
@@ -180,7 +196,7 @@ def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> 
     Errors: TooMuch, and its own."""
     if _pool is None:
         return function(*args, **more)
-    made: T = _pool.work(whose, function.__name__, *args, **more)
+    made: T = _pool.work(whose, function, *args, **more)
     return made
 
 
@@ -190,27 +206,27 @@ def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> 
 def main() -> int:
     out = processes.begin_reading()
     _limit(resource.RLIMIT_DATA, MEMORY)
-    while (asked := _receive(sys.stdin.buffer)) is not None:
-        seconds, name, args, more = pickle.loads(asked)  # noqa: S301  written by the process that began us
+    while (frame := frames.receive(sys.stdin.buffer)) is not None:
+        seconds, name, args, more = pickle.loads(frame.data)  # noqa: S301  written by the process that began us
         # Also where nobody is left to end it.
         _limit(resource.RLIMIT_CPU, int(time.process_time() + seconds) + 2)
+        module, _, called = name.rpartition(".")
+        data: list[bytes] = []
         try:
-            function = getattr(importlib.import_module(JOBS[name].module), name)
-            answer = pickle.dumps((True, function(*args, **more)))
+            told = plain.packed(getattr(importlib.import_module(module), called)(*args, **more), data)
+            kind = b"V"
         except MemoryError:
             return 1
         except Exception as error:
-            answer = _told(error)
-        _send(out, answer)
+            kind, told, data = b"X", _told(error, JOBS[name].errors), []
+        frames.send_parts(out, kind, [told, [len(one) for one in data]], data)
     return 0
 
 
-def _told(error: Exception) -> bytes:
+def _told(error: Exception, errors: tuple[str, ...]) -> Any:
     """An error of ours as it is; of any other its name, since its text may quote what was worked on."""
-    if type(error).__module__.startswith(_KINDS):
-        with contextlib.suppress(Exception):
-            return pickle.dumps((False, error))
-    return pickle.dumps((False, type(error).__name__))
+    name = type(error).__name__
+    return [name, plain.packed(error.args, []) if name in errors else []]
 
 
 def _limit(kind: int, most: int) -> None:
@@ -218,21 +234,6 @@ def _limit(kind: int, most: int) -> None:
     holds."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
-
-
-def _send(stream: Any, data: bytes) -> None:
-    stream.write(_length.pack(len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def _receive(stream: Any) -> bytes | None:
-    head = stream.read(_length.size)
-    if len(head) < _length.size:
-        return None
-    size = _length.unpack(head)[0]
-    data: bytes = stream.read(size)
-    return data if len(data) == size else None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,14 +78,14 @@ def no_terminal() -> Iterator[int | None]:
             os.close(found)
 
 
-def begin_reading() -> BinaryIO:
-    """In such a process, first of all: it is closed off. Where its answers go: what a library prints by mistake does
-    not stand between two of them."""
+def begin_reading(given: Iterable[Path] = ()) -> BinaryIO:
+    """In such a process, first of all: it is closed off from all files but those it was given. Where its answers go:
+    what a library prints by mistake does not stand between two of them."""
     out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)
     close_memory()
     keep_privileges_low()
-    sandbox.read_only_program()
+    sandbox.read_only_program(given)
     return out
 
 

@@ -7,6 +7,7 @@ asks and whatever it starts, so it is asked for before the first thread, and aft
 import contextlib
 import ctypes
 import errno
+import mimetypes
 import os
 import struct
 import sys
@@ -30,6 +31,7 @@ _TCP, _SCOPED = 0b11, 0b11
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"),
     *("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom"),
+    *mimetypes.knownfiles,  # openpyxl asks for them, and takes a refusal for one of the workbook.
 )
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
@@ -45,10 +47,10 @@ _IO_URING, _PIDFD_SIGNAL, _CLONE3 = 425, 424, 435
 _CLONE_THREAD = 0x10000
 
 
-def read_only_program() -> None:
-    """For who works on what strangers made: it opens the program's own files for reading and no others, no socket, and
-    starts and ends no process."""
-    _landlock(_ALL, _program(), tcp=_TCP)
+def read_only_program(also: Iterable[Path] = ()) -> None:
+    """For who works on what strangers made: it opens the program's own files and what it was given for reading, and no
+    others, no socket, and starts and ends no process."""
+    _landlock(_ALL, [*_program(), *also], tcp=_TCP)
     _seccomp()
 
 

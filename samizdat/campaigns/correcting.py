@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat import bounded
 from samizdat.campaigns import languages
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.letter import content_of
 from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.campaigns.queries import is_public
-from samizdat.core.letter import archive_html, fill, render
+from samizdat.campaigns.rendering import render
+from samizdat.core.letter import archive_html, fill
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -66,13 +68,15 @@ def corrections(edition: Edition) -> list[Slip]:
 
 
 def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = "") -> tuple[str, str, datetime | None]:
-    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections.
+    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections. Errors:
+    bounded.TooMuch.
 
     campaign: the letter, or one of its other languages with the slug that is read under.
     """
     content = content_of(campaign, draft_of(campaign), slug or edition.archive_slug)
     # Like the text: a reader's name in the subject is what it is for somebody without a name.
-    title, page = fill(render(content, now=now, archive=True).subject, {}), archive_html(content, now=now)
+    title = fill(render(campaign.organisation, content, now=now, archive=True).subject, {})
+    page = bounded.work(campaign.organisation.pk, archive_html, content, now=now)
     slips = corrections(edition)
     for slip in slips:
         title, _count = replaced(title, slip.wrong, slip.right)
@@ -95,7 +99,10 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetim
     there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
     places = 0
     for version in (campaign, *languages.versions(campaign)):
-        title, page, _last = web_copy(version, edition, there)
+        try:
+            title, page, _last = web_copy(version, edition, there)
+        except bounded.TooMuch:
+            raise NoCorrection(_("The web version takes too long to prepare. Try again in a minute.")) from None
         places += replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
     if not places:
         sentence = _(

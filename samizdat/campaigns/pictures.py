@@ -75,7 +75,15 @@ class Use:
 
 def url_of(organisation: Any, picture: Picture) -> str:
     """Where readers find it."""
-    return f"{leading(organisation).public_url}/m/{picture.slug}.{picture.kind}"
+    return address_of(organisation, picture.slug, picture.kind)
+
+
+def address_of(organisation: Any, slug: str, kind: str) -> str:
+    return f"{leading(organisation).public_url}/m/{slug}.{kind}"
+
+
+def new_slug() -> str:
+    return secrets.token_hex(12)
 
 
 # --- taking in and making ---
@@ -83,10 +91,21 @@ def url_of(organisation: Any, picture: Picture) -> str:
 
 def take_in(organisation: Any, data: bytes, now: datetime, *, name: str = "", by: Any = None) -> Picture:
     """Stores a picture anew from its pixels alone, so that place, camera and author stay behind. Errors: BadPicture."""
-    taken = _decoded(organisation, pixels.take, data)
+    return keep(organisation, decode(organisation, data), now, name=name, by=by)
+
+
+def decode(organisation: Any, data: bytes) -> pixels.Taken:
+    """What would be stored; it takes seconds, so in no transaction. Errors: BadPicture."""
+    return _decoded(organisation, pixels.take, data)
+
+
+def keep(
+    organisation: Any, taken: pixels.Taken, now: datetime, *, name: str = "", by: Any = None, slug: str = ""
+) -> Picture:
+    """`slug`: where its address was written down before."""
     facts = Facts(name=name.strip()[:LONGEST_NAME], whole=taken.whole.size if taken.whole else None)
     whole = taken.whole.data if taken.whole else b""
-    return _store(organisation, taken.shown, taken.thumb, facts, now=now, by=by, whole=whole)
+    return _store(organisation, taken.shown, taken.thumb, facts, now=now, by=by, whole=whole, slug=slug)
 
 
 def remake(picture: Picture, cut: Cut, *, now: datetime, by: Any = None) -> Picture:
@@ -117,13 +136,14 @@ def _store(
     by: Any,
     whole: bytes = b"",
     parent: Picture | None = None,
+    slug: str = "",
 ) -> Picture:
     keys = house.keys(organisation)
     width, height = shot.size
     with transaction.atomic():
         picture = Picture.objects.create(
             organisation=organisation,
-            slug=secrets.token_hex(12),
+            slug=slug or new_slug(),
             kind=shot.kind,
             width=width,
             height=height,

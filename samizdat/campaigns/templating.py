@@ -1,6 +1,7 @@
 """Templates of the organisation's own: taken in from other services, named anew, removed."""
 
 import html
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,21 +11,30 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat import bounded
 from samizdat.audience import queries as audience
-from samizdat.campaigns import pictures
+from samizdat.campaigns import pictures, pixels
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.core.flaws import fill
 from samizdat.core.templating import SENTENCES, Note, Taken, TemplateRefused, take
-from samizdat.core.templating.packed import MOST_PICTURES, is_zip, pictures_in, replaced, unpacked, with_sheets
-from samizdat.core.templating.reading import decoded
+from samizdat.core.templating.packed import (
+    MAX_ZIP,
+    MOST_BYTES,
+    MOST_PICTURES,
+    Unpacked,
+    is_zip,
+    replaced,
+    unpack,
+)
 from samizdat.events.actions import record
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
 
 LONGEST_NAME = 120
 ALWAYS = ("FNAME", "LNAME")
+PATIENCE = 30.0  # seconds for the pictures of a template: sixty photographs take half of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,70 +61,85 @@ def take_in(organisation: Any, name: str, data: bytes, *, by: Any, now: datetime
     Errors: CampaignError, with what to do about the file.
     """
     name = _checked(name)
-    fields = {*ALWAYS, *(view.tag for view in audience.fields(organisation))}
+    fields = sorted({*ALWAYS, *(view.tag for view in audience.fields(organisation))})
     try:
-        with transaction.atomic():  # What is refused leaves no picture behind.
-            brought = _brought(organisation, data, file, now, by)
-            taken = take(brought.page, fields, brought.unadded)
-            # It is sealed by its number, so there is a row before there is a template.
-            template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
-            _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
-            record("template.taken_in", organisation, now=now, by=by, about=template.pk)
+        brought = _brought(organisation, data, file)
+        taken = bounded.work(organisation.pk, take, brought.page, fields, brought.unadded)
     except TemplateRefused as refused:
         raise CampaignError(fill(_(SENTENCES[refused.code]), refused.values)) from None
+    except bounded.TooMuch:
+        raise CampaignError(_("The template takes too long to read. Save it smaller and import it again.")) from None
+    with transaction.atomic():  # Decoding took seconds, with nobody kept from writing.
+        for called, slug, picture in brought.pictures:
+            pictures.keep(organisation, picture, now, name=called, by=by, slug=slug)
+        # It is sealed by its number, so there is a row before there is a template.
+        template = Template.objects.create(organisation=organisation, sealed=b"", changed=now)
+        _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
+        record("template.taken_in", organisation, now=now, by=by, about=template.pk)
     notes = (*_notes(brought.notes), *_notes(taken.notes))
-    return Report(template, notes, _tags(taken), taken.places, brought.pictures)
+    return Report(template, notes, _tags(taken), taken.places, len(brought.pictures))
 
 
 @dataclass(frozen=True, slots=True)
 class _Brought:
-    """The page of a file, with how many pictures came along. unadded: of `take`."""
+    """The page of a file, with the pictures that came along: name, slug, and what is to be stored. unadded: of
+    `take`."""
 
     page: bytes
-    pictures: int = 0
+    pictures: tuple[tuple[str, str, pixels.Taken], ...] = ()
     notes: tuple[Note, ...] = ()
     unadded: frozenset[str] | None = None
 
 
-def _brought(organisation: Any, data: bytes, file: str, now: datetime, by: Any) -> _Brought:
-    """Errors: TemplateRefused."""
+def _brought(organisation: Any, data: bytes, file: str) -> _Brought:
+    """Errors: TemplateRefused, bounded.TooMuch."""
     if is_zip(data):
-        return _with_pictures(organisation, data, now, by)
+        if len(data) > MAX_ZIP:
+            raise TemplateRefused("template_zip_large", limit=f"{MAX_ZIP >> 20}")
+        return _with_pictures(organisation, bounded.work(organisation.pk, unpack, data))
     if data and file.lower().endswith(".zip"):
         raise TemplateRefused("template_not_zip")
     return _Brought(data)
 
 
-def _with_pictures(organisation: Any, data: bytes, now: datetime, by: Any) -> _Brought:
-    """The page of a zip, with its pictures in the library. Errors: TemplateRefused."""
-    packed = unpacked(data)
-    text, unread = decoded(packed.page)
-    page = with_sheets(text, packed)
-    wanted = list(dict.fromkeys(name for _start, _end, name in pictures_in(page, packed)))
+def _with_pictures(organisation: Any, zipped: Unpacked) -> _Brought:
+    """The page of a zip, with addresses for its pictures."""
     addresses, notes = dict[str, str](), list[Note]()
-    same: dict[bytes, str] = {}
-    for name in wanted[:MOST_PICTURES]:
-        file = packed.files[name]()
+    made: dict[bytes, tuple[str, str, pixels.Taken]] = {}
+    room, until = MOST_BYTES, time.monotonic() + PATIENCE
+    for name, file in zipped.pictures:
         digest = sha256(file).digest()
         try:
-            if digest not in same:
-                called = name.rpartition("/")[2].rpartition(".")[0]
-                same[digest] = pictures.url_of(
-                    organisation, pictures.take_in(organisation, file, now, name=called, by=by)
-                )
+            if digest not in made:
+                picture = _decoded(organisation, file, room, until)
+                room -= _size(picture)
+                made[digest] = (name.rpartition("/")[2].rpartition(".")[0], pictures.new_slug(), picture)
         except BadPicture as refused:
             notes.append(Note("note_picture_refused", {"name": name[-80:], "reason": str(refused)}))
         else:
-            addresses[name] = same[digest]
-    if same:
-        notes.insert(0, Note("note_pictures", {"count": f"{len(same)}"}))
-    if left := wanted[MOST_PICTURES:]:
-        notes.append(Note("note_picture_many", {"limit": str(MOST_PICTURES), "names": ", ".join(left)[:200]}))
-    unadded = {
-        html.unescape(page[start:end]) for start, end, name in pictures_in(page, packed) if name not in addresses
-    }
-    page = replaced(page, packed, addresses)
-    return _Brought(page.encode(), len(same), (*unread, *notes), frozenset(unadded))
+            _called, slug, picture = made[digest]
+            addresses[name] = pictures.address_of(organisation, slug, picture.shown.kind)
+    if made:
+        notes.insert(0, Note("note_pictures", {"count": f"{len(made)}"}))
+    if zipped.left:
+        names = ", ".join(zipped.left)[:200]
+        notes.append(Note("note_picture_many", {"limit": str(MOST_PICTURES), "names": names}))
+    unadded = {html.unescape(zipped.page[start:end]) for start, end, name in zipped.places if name not in addresses}
+    page = replaced(zipped.page, zipped.places, addresses)
+    return _Brought(page.encode(), tuple(made.values()), (*zipped.notes, *notes), frozenset(unadded))
+
+
+def _decoded(organisation: Any, file: bytes, room: int, until: float) -> pixels.Taken:
+    """Errors: BadPicture, also where the pictures before it took all the time and memory that a template has."""
+    if time.monotonic() < until:
+        picture = pictures.decode(organisation, file)
+        if _size(picture) <= room:
+            return picture
+    raise BadPicture(_("The pictures are too large together. Add it to Media by itself."))
+
+
+def _size(picture: pixels.Taken) -> int:
+    return len(picture.shown.data) + len(picture.thumb) + (len(picture.whole.data) if picture.whole else 0)
 
 
 def _checked(name: str) -> str:

@@ -280,9 +280,9 @@ def open_given(things: Iterable[Thing], limits: Limits = Limits()) -> Given:
 
 
 def is_plain(things: Iterable[Thing]) -> bool:
-    """Whether all that was given is text in rows, alone or packed into one zip, which streams by row for row.
+    """Whether all that was given is text in rows, which streams by row for row.
 
-    Everything else (workbooks, documents, folders, packings that unpack with a table of any size) may be made to take
+    Everything else (workbooks, documents, folders, zips, whose directory alone may take 150 MB) may be made to take
     gigabytes or minutes, and is opened in a process that may not.
     """
     return all(map(_is_plain, things))
@@ -308,21 +308,7 @@ def _is_plain(thing: Thing) -> bool:
 
 def _is_plain_file(name: str, file: BinaryIO) -> bool:
     start = file.read(4096)
-    if start[:2] != b"PK":
-        return not name.lower().endswith(".zip") and parser_of("", start) is None
-    try:
-        with sound(name):
-            _refuse_directory(name, file, Limits())
-            entries = _opened(file).infolist()
-    except ImportFailed:
-        return True  # It goes no further than this anywhere.
-    return all(_is_plain_entry(entry) for entry in entries)
-
-
-def _is_plain_entry(entry: zipfile.ZipInfo) -> bool:
-    kind = PurePosixPath(entry.filename).suffix.lower()
-    streams = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    return streams and kind not in PACKED_SUFFIXES | DOCUMENT_SUFFIXES
+    return start[:2] != b"PK" and not name.lower().endswith(".zip") and parser_of("", start) is None
 
 
 def _refuse_directory(name: str, file: BinaryIO, limits: Limits) -> None:

@@ -1,5 +1,6 @@
 """Leaving whole: what an export holds, to whom it is sealed, and that it comes back as it was."""
 
+import base64
 import csv
 import hashlib
 import io
@@ -15,18 +16,24 @@ import pytest
 from samizdat.accounts.grants import keep_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.exporting import actions as exporting
-from samizdat.audience.exporting import alarms, native
+from samizdat.audience.exporting import alarms, native, reading, unpacking, unsealing
 from samizdat.audience.exporting.cells import escape, unescape
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.audience.exporting.models import Export, ExportPiece
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Subscriber
-from samizdat.core import consent, segment
+from samizdat.core import bounded_json, consent, segment, zipped
 from samizdat.events.models import Event
 from tests.conftest import NOW
 
 KEY = pyrage.x25519.Identity.generate()
+# Three words and no export, sealed by “four words of hers” at the cost of a test instead of a second.
+BY_PASSPHRASE = (
+    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBMTFVucHBwLys4TEFpYmJUUUxnayt3IDQKZ0E4cHhEUDlLbTlkZjUyT0NtTm9ERmJBSUVw"
+    "ZmVQOUpVVEt1a0E4V2tZQQotLS0gTEM2SitRU2JCQkJxZ2N5bnB6dWZNWXk5dWpHOXlzcmY2NjZZUVNuaVNpQQrd8c80akVtF3WocWMuSSwTUEt5"
+    "nsAlJa3rImylAyHT3nlzVHWtrt2gpxuh86H4GCeFtcs="
+)
 REASON = "We move to another host."
 WORDING = "I want the Thursday Letter."
 
@@ -653,16 +660,112 @@ def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(
     assert not List.objects.filter(organisation=there).exists()
 
 
-@pytest.mark.parametrize(("guard", "most"), [("DIRECTORY", 500), ("WHOLE", 2_000), ("LINE", 20)])
+@pytest.mark.parametrize(
+    ("guard", "most"),
+    [("DIRECTORY", 500), ("SAYS_OF_ONE", 20), ("VALUES", 40), ("NAMES", 5), ("COLUMNS", 3), ("ROW", 200)],
+)
 def test_what_would_fill_memory_or_time_is_refused_before(
     audience: Any, tmp_path: Path, vault: Any, monkeypatch: pytest.MonkeyPatch, guard: str, most: int
 ) -> None:
     monkeypatch.setattr(f"samizdat.audience.exporting.reading.{guard}", most)
+    monkeypatch.setattr("samizdat.audience.exporting.reading.SAYS", 20 if guard == "SAYS_OF_ONE" else 1 << 20)
     data = made(audience, Wish("samizdat"))
-    if guard == "LINE":
-        data = _forged(data, "consent.csv", lambda text: text + b"x" * 30)
+    if guard == "ROW":  # A cell may go on over lines, and each of these is short.
+        data = _forged(data, "consent.csv", lambda text: text + b'"' + b"x\n" * 300 + b'"')
     with pytest.raises(ExportRefused, match=r"no export of Samizdat|not what was written"):
         in_another_house(data, tmp_path, vault)
+
+
+def bomb(name: str, text: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
+        for other in {"lists.json", native.SUBSCRIBERS, native.CONSENT, native.MANIFEST} - {name}:
+            box.writestr(other, "{}")
+        box.writestr(name, text)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(native.CONSENT, bytes(17 << 20)), (native.MANIFEST, b"[" + b"[]," * 400_000 + b"[]]")],
+    ids=["one that unpacks a thousand times", "a manifest of nothing but brackets"],
+)
+def test_a_small_zip_that_becomes_gigabytes_takes_no_memory_of_the_worker(
+    audience: Any, tmp_path: Path, vault: Any, monkeypatch: pytest.MonkeyPatch, name: str, text: bytes
+) -> None:
+    data = bomb(name, text)
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # Nothing of it is unpacked in this process.
+    with pytest.raises(ExportRefused) as refused:
+        in_another_house(data, tmp_path, vault)
+    assert refused.value.code == "foreign_file"
+
+
+def by_passphrase(work: int, size: int = 60) -> bytes:
+    """A heading as `age --passphrase` writes it, which asks for 1 KB times two to the power of `work`."""
+    sign = base64.b64encode(bytes(32)).rstrip(b"=").decode()
+    text = f"age-encryption.org/v1\n-> scrypt {sign[:22]} {work}\n{sign}\n--- {sign}\n"
+    return text.encode() + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (by_passphrase(19), "costly_passphrase"),
+        (by_passphrase(21), "costly_passphrase"),
+        (by_passphrase(99), "costly_passphrase"),
+        (by_passphrase(999), "torn_file"),
+        (by_passphrase(18).replace(b" 18\n", b" 018\n"), "torn_file"),
+        (by_passphrase(18).replace(b"\n---", b"\n-> scrypt AAAA 21\nAAAA\n---"), "torn_file"),
+        (by_passphrase(10, unsealing.MOST_BY_PASSPHRASE), "too_large"),
+        (b"age-encryption.org/v1\n" + b"-> X25519 AAAA\nAAAA\n" * 4_000, "torn_file"),
+    ],
+)
+def test_a_sealed_file_that_asks_for_gigabytes_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, code: str
+) -> None:
+    monkeypatch.setattr("samizdat.processes.reader", None)
+    with pytest.raises(ExportRefused) as refused:
+        reading.unseal(io.BytesIO(data), "four words of mine", lambda _piece: None)
+    assert refused.value.code == code
+    with pytest.raises(unsealing.Unopened, match=code):  # Nor does the process that would do the work believe it.
+        unsealing.open_by_secret(io.BytesIO(data), len(data), "four words", lambda _piece: None, 1 << 20)
+
+
+def test_a_passphrase_is_tried_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed = base64.b64decode(BY_PASSPHRASE)
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", None)
+    came: list[bytes] = []
+    reading.unseal(io.BytesIO(sealed), "four words of hers", came.append)
+    assert len(came) == 1 and came[0]
+    with pytest.raises(ExportRefused, match="does not open the file"):
+        reading.unseal(io.BytesIO(sealed), "four words of his", came.append)
+
+
+def test_one_passphrase_is_tried_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "PATIENCE", 0.0)
+    with unpacking._one_passphrase, pytest.raises(ExportRefused, match="Try again in a minute"):
+        reading.unseal(io.BytesIO(base64.b64decode(BY_PASSPHRASE)), "four words of hers", lambda _piece: None)
+
+
+@pytest.mark.parametrize("text", ["[1e999]", "[NaN]", "[" * 100 + "]" * 100, "[" + "9" * 30 + "]", "[" * 200_000])
+def test_numbers_and_nesting_that_no_export_has_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        bounded_json.read(text.encode(), reading.VALUES)
+
+
+def test_signs_within_a_text_are_no_values() -> None:
+    text = json.dumps([',[{:"\\' * 1000, "\\", 'a"']).encode()
+    assert bounded_json.counted(text, 4) == json.loads(text)
+    for torn in (b'["' + b'\\"' * 1_000_000, b'["' + b'\\"' * 1_000_000 + b"\\", b'["' + b'"' * 2_000_000):
+        with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
+            bounded_json.counted(torn, 4)
+
+
+def test_names_in_the_directory_of_a_zip_are_read_without_unpacking_it() -> None:
+    data = bomb("consent.csv", b"x")
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        assert list(zipped.names(zipped.directory(data))) == box.namelist()
+    assert list(zipped.names(b"PK\1\2")) == [] == list(zipped.names(zipped.directory(b"PK")))
 
 
 def test_a_return_that_was_killed_goes_on_where_it_was(

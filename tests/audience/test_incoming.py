@@ -1,14 +1,22 @@
 """From rows to slices, without a database."""
 
+import json
+import marshal
+import zipfile
+from io import BytesIO
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from samizdat import frames
+from samizdat.audience.incoming import process
 from samizdat.audience.incoming.pieces import PieceFile
-from samizdat.audience.incoming.prepare import Order, _Facts
+from samizdat.audience.incoming.prepare import Order, Slice, _Facts
 from samizdat.audience.incoming.seen import Seen
 from samizdat.core import consent, seal
+from tests.importers.test_workbook import book
 
 
 def order(**more: Any) -> Order:
@@ -60,3 +68,62 @@ def test_a_file_over_pieces_reads_like_the_file() -> None:
     assert file.read(-1) == data
     assert file.seek(-3, 2) == len(data) - 3
     assert file.read() == data[-3:]
+
+
+FACTS = ((1, "2024-03-01", False, b"words"), (2, "2024-03-02", True, b""))
+ROWS = [
+    (b"a" * 16, b"Ada", 2, 7, "en", "2024-03-01", ("monthly", "Riga, LV"), FACTS, 2, -1, (b"b" * 16,)),
+    (b"c" * 16, b"", 0, 0, "", "2024-03-02", (), (), 3, 1, ()),
+]
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[1:], []], ids=len)
+def test_a_slice_arrives_as_it_was_sent(rows: Any) -> None:
+    complained = [(b"d" * 16, b"e" * 16)]
+    made = Slice(0, "люди.csv", (0, 5, 1), 10, 20, rows, [(4, "bad_address", {"has": 3})], complained, [(b"f" * 16,)])
+    frame = frames.receive(BytesIO(frames.framed(b"S", *process._columns(made))))
+    assert frame is not None and process._value_or_raise(frame) == made
+
+
+SIZES = [1, 0, 16]
+NAMED = [0, "a.csv", [0, 1, 0], 1, 1, []]
+NAMES = [["en"], ["2024-03-01"], [[]], []]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (b"S", marshal.dumps([1])),
+        (b"S", b"[]"),
+        (b"S", json.dumps([NAMED, [1 << 60, 0, 16], NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED, [-1, 0, 16], NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED[:-1], SIZES, NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED, SIZES, NAMES, [[], []], [["x"]]]).encode()),
+        (b"S", b"[" + b"[]," * frames.MOST_VALUES + b"[]]"),
+        (b"S", b"[" * 100_000),
+        (b"L", json.dumps(["csv", [{"columns": [], "__class__": 1}], []]).encode()),
+        (b"L", b"7"),
+        (b"?", b"7"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_reader_that_was_taken_over_makes_nothing_here_but_rows(kind: bytes, text: bytes) -> None:
+    with pytest.raises(process.ReadingBroke):
+        process._value_or_raise(frames.Frame(kind, text, bytes(72 + 16)))
+
+
+def test_an_answer_of_gigabytes_is_not_waited_for() -> None:
+    for sizes in ((frames.MOST_TEXT + 1, 0), (0, frames.MOST_DATA + 1)):
+        assert frames.receive(BytesIO(frames._head.pack(b"S", *sizes) + bytes(100))) is None
+
+
+def test_a_reader_opens_the_file_that_it_was_given(tmp_path: Path) -> None:
+    rows = b"email\nada@post.example\n"
+    with zipfile.ZipFile(tmp_path / "people.zip", "w") as box:
+        box.writestr("people.csv", rows)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "people.csv").write_bytes(rows)
+    (tmp_path / "people.xlsx").write_bytes(book({"people.csv": [["email"], ["ada@post.example"]]}))
+    for name in ("people.zip", "folder", "people.xlsx"):
+        found = process.found_beside([str(tmp_path / name)], None, None, thorough=True)
+        assert [file.about_rows for file in found.files] == [1], found.problems

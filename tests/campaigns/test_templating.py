@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -339,6 +340,31 @@ def test_a_zip_brings_its_pictures_into_media_without_their_metadata(lantern: An
     assert ["torn" in flaw.values["url"] for flaw in missing] == [True]
     used = pictures.uses(lantern, [stored.slug])[stored.slug]
     assert "template" in {use.kind for use in used}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_kept_from_writing_while_the_pictures_of_a_template_are_decoded(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = pictures.decode
+
+    def watched(*args: Any) -> Any:
+        assert not connection.in_atomic_block
+        return decode(*args)
+
+    monkeypatch.setattr(pictures, "decode", watched)
+    assert templating.take_in(lantern, "Zip", zip_of(river=png()), by=None, now=NOW).pictures == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", ["PATIENCE", "MOST_BYTES"])
+def test_pictures_that_are_too_many_for_one_template_are_named(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(templating, limit, 0)
+    report = templating.take_in(lantern, "Zip", zip_of(river=png()), by=None, now=NOW)
+    assert report.pictures == 0 and not lantern.pictures.exists()
+    assert any("river" in note and "Add it to Media by itself" in note for note in report.notes)
 
 
 @pytest.mark.django_db

@@ -2,11 +2,12 @@
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
 from samizdat.core.templating import TemplateRefused
-from samizdat.core.templating.packed import is_zip, pictures_in, replaced, unpacked, with_sheets
+from samizdat.core.templating.packed import Packed, is_zip, pictures_in, replaced, unpacked, with_sheets
 
 PAGE = """<html><body><img src="images/a.png">
 <td background='./images/b.jpg' style="background:url(images/a.png)"></body></html>"""
@@ -70,7 +71,7 @@ def test_every_place_of_a_picture_has_its_new_address_and_sheets_come_along() ->
         "images/a.png", "images/a.png", "images/b.jpg", "images/a.png",
     ]  # fmt: skip
     here = {"images/a.png": "https://l.example/m/1.png", "images/b.jpg": "https://l.example/m/2.jpeg"}
-    made = replaced(page, packed, here)
+    made = replaced(page, pictures_in(page, packed), here)
     assert made.count("https://l.example/m/1.png") == 3 and made.count("https://l.example/m/2.jpeg") == 1
     assert "images/" not in made and made.count("</style>") == 1
     assert is_zip(zipped({"a": ""})) and not is_zip(b"<html>")
@@ -111,3 +112,26 @@ def test_a_picture_that_is_a_bomb_is_not_unpacked() -> None:
     packed = unpacked(zipped({"index.html": "<p>x</p>", "a.png": b"0" * 9_000_000}))
     with pytest.raises(TemplateRefused, match="too large"):
         packed.files["a.png"]()
+
+
+def test_a_page_of_thousands_of_addresses_goes_through_no_file_for_each() -> None:
+    class Files(dict[str, Any]):
+        gone_through = 0
+
+        def __iter__(self) -> Any:
+            self.gone_through += 1
+            return super().__iter__()
+
+    files = Files({f"a/p{number}.png": lambda: b"x" for number in range(499)})
+    packed = Packed(b"", "", files)
+    page = "".join(f"<img src=x{number}.png><img src=P{number}.PNG>" for number in range(499))
+    assert list(pictures_in(page, packed)) == []
+    assert [name for _start, _end, name in pictures_in("<img src=p7.png>", packed)] == ["a/p7.png"]
+    assert files.gone_through == 1
+
+
+def test_style_sheets_that_make_the_page_larger_than_any_are_refused() -> None:
+    page = "".join('<link rel="stylesheet" href="s.css">' for _number in range(40))
+    packed = unpacked(zipped({"index.html": page, "s.css": "".join(f".c{n}{{}}" for n in range(30_000))}))
+    with pytest.raises(TemplateRefused, match="is the most"):
+        with_sheets(page, packed)

@@ -1,20 +1,27 @@
 """What somebody wrote or uploaded cannot keep the desk busy: helpers have a budget, and say so."""
 
 import ast
+import json
 import os
+import pickle
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from samizdat import bounded, processes
-from samizdat.campaigns import actions, pictures, pixels
-from samizdat.campaigns.errors import BadPicture, LetterHasFlaws
+from samizdat import bounded, frames, processes
+from samizdat.campaigns import actions, checks, pictures, pixels, switching, templating
+from samizdat.campaigns.correcting import NoCorrection, correct
+from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.errors import BadPicture, CampaignError, LetterHasFlaws
 from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core.compile import Proof
 from samizdat.core.letter import Content, Letter, render
 from tests.campaigns.test_pictures import huge, picture
 from tests.conftest import NOW
@@ -47,7 +54,7 @@ def test_a_helper_that_takes_too_long_is_ended_and_the_next_one_works(
     [pid] = [helper._process.pid for helper in pool._all if helper._process]
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as slow:
-        slow.setitem(bounded.JOBS, "render", bounded.Job("samizdat.core.letter", 0.1))
+        slow.setitem(bounded.JOBS, "samizdat.core.letter.render", bounded.Job(0.1))
         with pytest.raises(bounded.TooMuch):
             bounded.work("Lantern", render, FINE, now=NOW)
     with pytest.raises(ProcessLookupError):
@@ -80,16 +87,64 @@ def test_errors_of_ours_come_back_and_others_by_name_alone(pool: bounded.Pool) -
         bounded.work("Lantern", render, None, now=NOW)  # type: ignore[arg-type]
 
 
-def test_a_helper_that_was_taken_over_runs_nothing_here() -> None:
-    import io
-    import pickle
+def answered(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, kind: bytes, value: Any, data: bytes = b"") -> None:
+    """From now on helpers answer so, whatever they are asked."""
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    monkeypatch.setattr(bounded._Helper, "_answer", lambda _helper, _until: frames.Frame(kind, text, data))
 
-    class Evil:
-        def __reduce__(self) -> Any:
-            return os.getpid, ()
 
-    with pytest.raises(pickle.UnpicklingError):
-        bounded._Reader(io.BytesIO(pickle.dumps((True, Evil())))).load()
+LETTER = ["Letter", [["x"], ["x"], ["x"], [], [], [], []]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pickle.dumps((True, 1)),
+        [["Letter", [["x"], ["x"], ["x"], [], [], []]], []],
+        [["Content", LETTER[1]], []],
+        [["Letter", [[["Content", []]], ["x"], ["x"], [], [], [], []]], []],
+        [["Letter", [[1], ["x"], ["x"], [], [], [], []]], []],
+        [["Letter", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
+        [None, []],
+        [LETTER, [1]],
+        [LETTER, [0, -1]],
+        b"[" + b"[]," * 1_500_000 + b"[]]",
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_helper_that_was_taken_over_makes_nothing_here_but_what_it_was_asked_for(
+    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    answered(pool, monkeypatch, b"V", value)
+    with pytest.raises(bounded.HelperBroke):
+        bounded.work("Lantern", render, FINE, now=NOW)
+    assert not any(helper._process for helper in pool._all)
+    answered(pool, monkeypatch, b"V", [LETTER, []])
+    assert bounded.work("Lantern", render, FINE, now=NOW).html == ("x",)
+
+
+@pytest.mark.parametrize("name", ["SystemExit", "Image", "io", "_Odd", "Unusable.__init__"])
+def test_a_helper_raises_nothing_here_but_what_its_work_may(
+    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    answered(pool, monkeypatch, b"X", [[name, ["x"]], []])
+    with pytest.raises(bounded.HelperBroke):
+        bounded.work("Lantern", pixels.take, b"x")
+
+
+def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: bounded.Pool) -> None:
+    only = pool._idle.pop()
+
+    def asked(whose: str, function: Any, *args: Any, **more: Any) -> int:
+        only.work(whose, function, args, more, time.monotonic() + 20)
+        assert only._process is not None
+        return only._process.pid
+
+    first = asked("Lantern", render, FINE, now=NOW)
+    assert asked("Harbour", render, FINE, now=NOW) == first
+    assert asked("Lantern", pixels.take, picture()) == first
+    assert asked("Lantern", render, FINE, now=NOW) == first
+    assert asked("Harbour", render, FINE, now=NOW) != first
 
 
 def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +179,7 @@ def test_a_release_waits_for_a_helper_that_somebody_else_holds(here: Any, monkey
     """Else whoever uploads pictures, or has taken this group's name, keeps it from sending."""
     monkeypatch.setattr(bounded, "work", busy := _Busy(2))
     actions.freeze(here.campaign, now=NOW)
-    assert busy.asked == [here.organisation.pk] * 3
+    assert busy.asked == [here.organisation.pk] * 4, "three times for the letter, once for its checks"
     monkeypatch.setattr(bounded, "work", busy := _Busy(1))
     assert [flaw.code for flaw in proof_of(here.campaign, NOW).flaws] == ["letter_slow"], "who looks is told at once"
     assert len(busy.asked) == 1
@@ -154,6 +209,28 @@ def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
     }
     assert len(asked) >= 2
     assert not [one for one in asked if not re.search(r"organisation(\.pk|\.id|_id)$", one)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
+    here: Any, desk: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
+    letter, client, base = here.campaign, desk("editor"), f"/o/{here.organisation.slug}"
+    before = draft_of(letter)
+    with pytest.raises(CampaignError, match="Switching takes too long"):
+        switching.switch(letter, "html", by=None, now=NOW)
+    letter.refresh_from_db()
+    assert draft_of(letter) == before
+    assert "takes too long to prepare" in client.get(f"{base}/settings/letters/light").content.decode()
+    Campaign.objects.filter(pk=here.sent.pk).update(state="finished", pending=0, accepted=1)
+    here.sent.refresh_from_db()
+    with pytest.raises(NoCorrection, match="takes too long"):
+        correct(here.sent, "water", "river", by=None, now=NOW)
+    with pytest.raises(CampaignError, match="The template takes too long"):
+        templating.take_in(here.organisation, "Frame", b"<table><tr><td>x</td></tr></table>", by=None, now=NOW)
+    found = checks.look(letter, before, Proof(None, (), Letter((), (), (), (), (), (), ())), NOW).findings
+    assert [one.severity for one in found if "takes too long" in one.sentence] == ["stop"]
 
 
 @pytest.mark.django_db(transaction=True)

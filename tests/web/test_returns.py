@@ -24,16 +24,11 @@ from samizdat.vault import house
 from samizdat.vault.errors import KeyRefused
 from samizdat.vault.source import InstanceSource
 from samizdat.worker import tasks
+from tests.audience.test_exporting import BY_PASSPHRASE
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person, signed_in
 
 KEY = pyrage.x25519.Identity.generate()
-# Three words and no export, sealed by “four words of hers” at the cost of a test instead of a second.
-BY_PASSPHRASE = base64.b64decode(
-    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBMTFVucHBwLys4TEFpYmJUUUxnayt3IDQKZ0E4cHhEUDlLbTlkZjUyT0NtTm9ERmJBSUVw"
-    "ZmVQOUpVVEt1a0E4V2tZQQotLS0gTEM2SitRU2JCQkJxZ2N5bnB6dWZNWXk5dWpHOXlzcmY2NjZZUVNuaVNpQQrd8c80akVtF3WocWMuSSwTUEt5"
-    "nsAlJa3rImylAyHT3nlzVHWtrt2gpxuh86H4GCeFtcs="
-)
 SECRET = f"# created: today\n# public key: {KEY.to_public()}\n{KEY}\n"
 
 
@@ -169,7 +164,7 @@ def test_nothing_that_is_sealed_is_a_damaged_file(harbour: Any, vera: Client) ->
 
 
 def test_one_that_is_sealed_by_a_passphrase_asks_for_that(harbour: Any, vera: Client) -> None:
-    row = dropped(harbour, vera, BY_PASSPHRASE, "lantern.zip.age")
+    row = dropped(harbour, vera, base64.b64decode(BY_PASSPHRASE), "lantern.zip.age")
     assert "Open it with its passphrase" in page(harbour, vera, row)
     assert "does not open the file" in page(harbour, vera, row, secret="four words of his")
     page(harbour, vera, row, secret="four words of hers\r\n")

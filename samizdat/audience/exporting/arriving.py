@@ -17,7 +17,7 @@ from django.utils.translation import override
 
 from samizdat.audience.bringing import owner, uploads
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.exporting import people, reading, returning, sealing, tables
+from samizdat.audience.exporting import people, reading, returning, tables, unsealing
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.incoming.pieces import PieceFile
 from samizdat.audience.models import Import
@@ -40,7 +40,7 @@ def claim(row: Import, files: int) -> bool:
 
 def _is_ours(file: BinaryIO) -> bool:
     head = file.read(64)
-    return sealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
+    return unsealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
 
 
 def is_one(number: int) -> bool:
@@ -98,8 +98,8 @@ def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int
     if OPENED not in _files(row):
         with _file(row, GIVEN) as file:
             head = file.read(64)
-        if sealing.is_sealed(head):
-            return {"sealed": "passphrase" if sealing.is_by_passphrase(head) else "key"}, 0
+        if unsealing.is_sealed(head):
+            return {"sealed": "passphrase" if unsealing.is_by_passphrase(head) else "key"}, 0
     with _opened(row) as opened:
 
         def beat(_done: int, _whole: int) -> None:
@@ -143,7 +143,7 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Any) -> None:
         row.pieces.filter(file=OPENED).delete()
         try:
             with _file(row, GIVEN) as file:
-                sealing.open_by_secret(file, secret, take, uploads.PIECE)
+                reading.unseal(file, secret, take)
         except BaseException:
             row.pieces.filter(file=OPENED).delete()
             raise

@@ -7,11 +7,7 @@ import csv
 import hashlib
 import io
 import json
-import lzma
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,24 +17,22 @@ from typing import Any, BinaryIO
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from samizdat.audience.exporting import native, people
+from samizdat.audience.exporting import native, people, unpacking
 from samizdat.audience.exporting.cells import unescaped
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.incoming.seen import Seen
 from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.core import address as addresses
-from samizdat.core import consent, planted, seal, zipped
+from samizdat.core import bounded_json, consent, planted, seal, zipped
 
-# zipfile lets through whatever its decompressors and a nonsense directory raise.
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, NotImplementedError, OSError)
-# A text of people packs 4 to 30 times smaller; what packs 250 times is a trap.
-RATIO, SMALL = 250, 16 << 20
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
+NAMES = 300_000  # values of each of those that are held to the end: ten thousand tags are 60,000
+VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the growth of a list over twenty years
+# Bytes of the manifest, which says a line of each file: more only where there are so many.
+SAYS, SAYS_OF_ONE = 1 << 20, 400
 CELL = 1 << 20
-MOST_MEMBERS = 60_000
 DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
-LINE = 8 << 20  # bytes without a line break: a cell has a megabyte at most
-WHOLE = 64 << 30  # bytes unpacked: a million subscribers are half of one of these 64
+ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
 # Numbers of subscribers have 40 bits (models.NUMBER_BITS).
 HIGHEST = (1 << 40) - 1
 FIRST_MEMBER = b"lists.json"
@@ -53,24 +47,26 @@ def is_ours(head: bytes) -> bool:
 
 def has_our_names(file: BinaryIO) -> bool:
     """Whether a zip holds what ours hold."""
+    wanted = {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT}
     try:
-        _insist_on_directory(file)
-        with zipfile.ZipFile(file) as box:
-            return {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT} <= set(box.namelist())
-    except (*DAMAGED, ValueError, ExportRefused):
+        return wanted <= {name for name in zipped.names(_directory(file)) if name in wanted}
+    except ExportRefused:
         return False
 
 
-def _insist_on_directory(file: BinaryIO) -> None:
+def _directory(file: BinaryIO) -> bytes:
     """One that would fill the memory is none of ours. Errors: ExportRefused."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - zipped.TAIL))
     told = zipped.directory_bytes(file.read())
-    file.seek(0)
     if told is None:
         raise torn()
     if told > DIRECTORY:
         raise foreign()
+    file.seek(max(0, size - zipped.TAIL - told))
+    directory = zipped.directory(file.read())
+    file.seek(0)
+    return directory
 
 
 @dataclass(slots=True)
@@ -93,21 +89,26 @@ class Opened:
 
     def __init__(self, file: BinaryIO) -> None:
         self._stack = ExitStack()
-        _insist_on_directory(file)
+        _directory(file)
         try:
-            self._box = self._stack.enter_context(zipfile.ZipFile(file))
-            infos = self._box.infolist()
-        except (*DAMAGED, ValueError) as wrong:
-            raise torn() from wrong
-        self._infos = {info.filename: info for info in infos}
-        if len(infos) != len(self._infos) or len(infos) > MOST_MEMBERS or native.MANIFEST not in self._infos:
+            self._box = self._stack.enter_context(unpacking.Zip(file))
+            self._infos = self._box.entries
+            self._read_tables()
+        except BaseException as wrong:
+            self._stack.close()
+            if isinstance(wrong, unpacking.Broken):
+                raise refused(wrong) from wrong
+            raise
+
+    def _read_tables(self) -> None:
+        if native.MANIFEST not in self._infos:
             raise foreign()
         self.manifest = self._manifest()
         self._sha = {name: str(told["sha256"]) for name, told in self.manifest["files"].items()}
         self._insist_on_sizes()
-        self.lists: list[dict[str, Any]] = self.table("lists.json")
-        self.tags: list[dict[str, Any]] = self.table("tags.json")
-        self.fields: list[dict[str, Any]] = self.table("fields.json")
+        self.lists: list[dict[str, Any]] = self.table("lists.json", NAMES)
+        self.tags: list[dict[str, Any]] = self.table("tags.json", NAMES)
+        self.fields: list[dict[str, Any]] = self.table("fields.json", NAMES)
         self._check_tables()
 
     def __enter__(self) -> "Opened":
@@ -119,8 +120,11 @@ class Opened:
     # -- whole, and as it was written ---------------------------------------------------------------------------
 
     def _manifest(self) -> dict[str, Any]:
+        most = max(SAYS, SAYS_OF_ONE * len(self._infos))
+        if self._infos[native.MANIFEST].size > most:
+            raise foreign()
         try:
-            told = json.loads(self._bytes(native.MANIFEST))
+            told = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
             ours = told["format"] == native.FORMAT
             version, files, counts = int(told["version"]), told["files"], told["counts"]
             shaped = isinstance(files, dict) and isinstance(counts, dict)
@@ -141,28 +145,18 @@ class Opened:
         needed |= {"lists.json", "tags.json", "fields.json"}
         if not needed <= set(self._infos):
             raise foreign()
-        if sum(info.file_size for info in self._infos.values()) > WHOLE:
-            raise foreign()
         for name, told in self.manifest["files"].items():
-            info = self._infos[name]
-            if info.file_size != told["bytes"] or info.flag_bits & 1:
-                raise altered(name)
-            if info.file_size > SMALL and info.file_size > info.compress_size * RATIO:
+            if self._infos[name].size != told["bytes"]:
                 raise altered(name)
 
     def prove(self) -> Iterator[int]:
         """Reads every file to its end and compares its checksum; yields bytes as they are read. Errors:
         ExportRefused."""
         for name, told in self._sha.items():
-            digest, unbroken = hashlib.sha256(), 0
+            digest = hashlib.sha256()
             with self._sound(name), self._box.open(name) as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
-                    # A line is read whole later on.
-                    last = piece.rfind(b"\n")
-                    unbroken = len(piece) - last if last >= 0 else unbroken + len(piece)
-                    if unbroken > LINE and name.endswith(".csv"):
-                        raise altered(name)
                     yield len(piece)
             if digest.hexdigest() != told:
                 raise altered(name)
@@ -171,10 +165,10 @@ class Opened:
         return _Sound(name)
 
     def _bytes(self, name: str) -> bytes:
-        if self._infos[name].file_size > TABLE:
+        if self._infos[name].size > TABLE:
             raise altered(name)
-        with self._sound(name):
-            return self._box.read(name)
+        with self._sound(name), self._box.open(name) as file:
+            return file.read()
 
     def members(self, folder: str) -> list[str]:
         """The names of the files in a folder."""
@@ -182,20 +176,21 @@ class Opened:
 
     def member(self, name: str, most: int = TABLE) -> bytes:
         """A file whole, as it was written. Errors: ExportRefused."""
-        data = self._bytes(name) if self._infos[name].file_size <= most else b""
+        data = self._bytes(name) if self._infos[name].size <= most else b""
         if hashlib.sha256(data).hexdigest() != self._sha[name]:
             raise altered(name)
         return data
 
-    def table(self, name: str) -> Any:
-        """A JSON file; None where there is none. Its checksum is looked at here, since it is used at once."""
+    def table(self, name: str, values: int = VALUES) -> Any:
+        """A JSON file of at most so many values; None where there is none. Its checksum is looked at here, since it is
+        used at once."""
         if name not in self._infos:
             return None
         data = self.member(name)
         try:
-            told = json.loads(data)
+            told = bounded_json.read(data, values)
             json.dumps(told, ensure_ascii=False).encode()  # Half a character cannot be stored.
-        except (ValueError, RecursionError) as wrong:
+        except ValueError as wrong:
             raise altered(name) from wrong
         return told
 
@@ -256,10 +251,14 @@ class Opened:
 
     def _rows(self, name: str, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
         csv.field_size_limit(CELL)
-        reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), strict=True)
+        lines = _Lines(file, name)
+        reader = csv.reader(lines, strict=True)
         with self._sound(name):
             head = next(reader, [])
+        if len(head) > COLUMNS:
+            raise altered(name)
         while True:
+            lines.left = ROW
             with self._sound(name):
                 row = next(reader, None)
             if row is None:
@@ -322,6 +321,26 @@ class _Group:
             raise flawed(self._name, self._next[1])
 
 
+class _Lines:
+    """The lines of a CSV file, as long as a row may be: a row goes on over line breaks between quotes, and is held
+    whole."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name, self.left = io.TextIOWrapper(file, "utf-8", newline=""), name, ROW
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(self.left + 1)
+        self.left -= len(line)
+        if self.left < 0:
+            raise altered(self._name)
+        if not line:
+            raise StopIteration
+        return line
+
+
 class _Sound:
     """Turns what a damaged zip or text raises into one sentence about the file."""
 
@@ -333,8 +352,8 @@ class _Sound:
     def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
         if isinstance(wrong, ExportRefused):
             return
-        if isinstance(wrong, DAMAGED):
-            raise torn() from wrong
+        if isinstance(wrong, unpacking.Broken):
+            raise refused(wrong) from wrong
         if isinstance(wrong, UnicodeDecodeError | csv.Error | KeyError):
             raise altered(self._name) from wrong
 
@@ -410,6 +429,41 @@ def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int,
 def _suppression(row: dict[str, str]) -> tuple[str, str]:
     assert row["reason"] in SUPPRESSION_REASONS
     return row["reason"], date.fromisoformat(row["day"]).isoformat()
+
+
+def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:
+    """As unpacking.unseal. Errors: ExportRefused."""
+    try:
+        unpacking.unseal(source, secret, take)
+    except unpacking.Broken as broken:
+        raise refused(broken) from broken
+
+
+def refused(broken: unpacking.Broken) -> ExportRefused:
+    match broken.code:
+        case "other_key":
+            sentence = _("This file is sealed to another key. Give the key file of the one it was made for.")
+        case "other_passphrase":
+            sentence = _("This passphrase does not open the file, or the file is damaged. Type it again.")
+            return ExportRefused("other_key", sentence)
+        case "bad_identity":
+            sentence = _("This is no age key file. Give the file that `age-keygen` wrote.")
+        case "too_large":
+            sentence = _("More than 16 MB are sealed by a passphrase. Open the file with `age -d`, then bring it in.")
+        case "costly_passphrase":
+            sentence = _(
+                "Its passphrase was made to take more memory than `age` asks for. Open the file with `age -d`, then "
+                "bring it in."
+            )
+        case "costs_too_much":
+            sentence = _("This file takes more time or memory to open than an export should. Export it again.")
+        case "busy":
+            sentence = _("Another file is being opened by its passphrase. Try again in a minute.")
+        case "foreign_file":
+            return foreign()
+        case _:
+            return torn()
+    return ExportRefused(broken.code, sentence)
 
 
 def torn() -> ExportRefused:

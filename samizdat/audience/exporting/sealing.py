@@ -1,10 +1,11 @@
-"""Sealed to a recipient on the way out, in the age format (age-encryption.org/v1): the `age` command opens it too."""
+"""Sealed to a recipient on the way out, in the age format (age-encryption.org/v1): the `age` command opens it too. What
+comes in sealed is opened by unsealing.py, in a process of its own."""
 
 import io
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import pyrage
@@ -17,8 +18,6 @@ from samizdat.audience.exporting.packing import Out
 PIECE = 64 << 10
 MOST_RECIPIENTS = 20
 _SECRET = "AGE-SECRET-KEY-"
-# A file sealed by passphrase is opened in memory, twice its size: 200 MB are some two million subscribers.
-MOST_BY_PASSPHRASE = 200 << 20
 
 
 def recipient(text: str) -> Any:
@@ -117,97 +116,3 @@ class _Into(io.RawIOBase):
     def write(self, data: Any) -> int:
         self._made.append(bytes(data))
         return len(data)
-
-
-def is_sealed(head: bytes) -> bool:
-    return head.startswith(b"age-encryption.org/v1")
-
-
-def is_by_passphrase(head: bytes) -> bool:
-    """Whether a sealed file asks for a passphrase and no key: then nothing else stands in its heading."""
-    return is_sealed(head) and head.partition(b"\n")[2].startswith(b"-> scrypt ")
-
-
-def identities(text: str) -> list[Any]:
-    """Secret keys of a file as age-keygen writes it, or an SSH key. Errors: ExportRefused."""
-    try:
-        if "PRIVATE KEY" in text:
-            return [pyrage.ssh.Identity.from_buffer(text.encode())]
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        found = [pyrage.x25519.Identity.from_str(line) for line in lines]
-    except pyrage.IdentityError:
-        found = []
-    if not found:
-        raise ExportRefused("bad_identity", _("This is no age key file. Give the file that `age-keygen` wrote."))
-    return found
-
-
-class _Taking(io.RawIOBase):
-    """A file whose bytes are handed on in pieces of one size."""
-
-    def __init__(self, take: Callable[[bytes], None], size: int) -> None:
-        super().__init__()
-        self._take, self._size, self._held = take, size, bytearray()
-        self.broken: BaseException | None = None
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._held += data
-        while len(self._held) >= self._size:
-            try:
-                self._take(bytes(self._held[: self._size]))
-            except BaseException as broken:  # age would make an error of its own of it.
-                self.broken = broken
-                raise
-            del self._held[: self._size]
-        return len(data)
-
-    def rest(self) -> None:
-        if self._held:
-            self._take(bytes(self._held))
-            self._held.clear()
-
-
-def open_sealed(source: BinaryIO, keys: Sequence[Any], take: Callable[[bytes], None], size: int) -> None:
-    """Opens a sealed file; `take` is called with one piece of `size` bytes after the other, the last one shorter.
-
-    Errors: ExportRefused for a file that is sealed to somebody else, cut short or altered.
-    """
-    into = _Taking(take, size)
-    try:
-        pyrage.decrypt_io(source, into, list(keys))
-    except (pyrage.DecryptError, OSError) as wrong:
-        if into.broken is not None:
-            raise into.broken from None
-        if "No matching keys" in str(wrong) or "no identity" in str(wrong).lower():
-            sentence = _("This file is sealed to another key. Give the key file of the one it was made for.")
-            raise ExportRefused("other_key", sentence) from None
-        sentence = _("This sealed file is damaged or cut short. Copy it again from where it was made.")
-        raise ExportRefused("torn_file", sentence) from None
-    into.rest()
-
-
-def open_by_secret(source: BinaryIO, secret: str, take: Callable[[bytes], None], size: int) -> None:
-    """Opens a sealed file by what somebody has for it: the text of an age key file, or the passphrase it was sealed by.
-
-    Errors: ExportRefused.
-    """
-    head = source.read(64)
-    source.seek(0)
-    if not is_by_passphrase(head):
-        open_sealed(source, identities(secret), take, size)
-        return
-    data = source.read(MOST_BY_PASSPHRASE + 1)
-    if len(data) > MOST_BY_PASSPHRASE:
-        sentence = _("More than 200 MB are sealed by a passphrase. Open the file with `age -d`, then bring it in.")
-        raise ExportRefused("too_large", sentence)
-    try:
-        plain = pyrage.passphrase.decrypt(data, secret.strip("\r\n"))
-    except (pyrage.DecryptError, ValueError):
-        sentence = _("This passphrase does not open the file, or the file is damaged. Type it again.")
-        raise ExportRefused("other_key", sentence) from None
-    del data
-    for at in range(0, len(plain), size):
-        take(plain[at : at + size])

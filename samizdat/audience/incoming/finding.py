@@ -42,9 +42,14 @@ def unpacked(plain: Sequence[Any]) -> Any:
     source, files, problems = plain
     return base.Found(
         source,
-        [base.FileFound(**file | {"columns": [base.Column(**column) for column in file["columns"]]}) for file in files],
+        [base.FileFound(**file | {"columns": list(map(_column, file["columns"]))}) for file in files],
         [base.Problem(**problem) for problem in problems],
     )
+
+
+def _column(plain: dict[str, Any]) -> Any:
+    seen = {word: tuple(told) for word, told in plain["seen"].items()}
+    return plugs.part("importers.base").Column(**plain | {"seen": seen})
 
 
 def _values(one: Any) -> dict[str, Any]:

@@ -50,11 +50,14 @@ SENTENCES: dict[str, str] = {
 
 
 class TemplateRefused(ValueError):
-    """`code` of SENTENCES and its `values`."""
+    """`code` of SENTENCES and its `values`, by name or as one mapping."""
 
-    def __init__(self, code: str, **values: str) -> None:
-        super().__init__(fill(SENTENCES[code], values))
-        self.code, self.values = code, values
+    def __init__(self, code: str, told: Mapping[str, str] | None = None, /, **values: str) -> None:
+        self.code, self.values = code, {**(told or {}), **values}
+        super().__init__(code, self.values)
+
+    def __str__(self) -> str:
+        return fill(SENTENCES[self.code], self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,20 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from urllib.parse import unquote
 
 from samizdat.core import zipped
-from samizdat.core.templating.notes import TemplateRefused
+from samizdat.core.templating.notes import Note, TemplateRefused
+from samizdat.core.templating.reading import decoded
 
 MAX_ZIP = 20 * 1024 * 1024  # bytes, as it comes in
 MOST_FILES = 500
 MOST_PICTURES = 60
-LARGEST_PICTURE = 10 * 1024 * 1024  # bytes, unpacked; so for the page
+LARGEST_PICTURE = 10 * 1024 * 1024  # bytes, unpacked
+LARGEST_PAGE = 5 * 1024 * 1024  # bytes, with the style sheets that it links
 MOST_BYTES = 60 * 1024 * 1024  # of everything that is unpacked
 MOST_RATIO, SMALL = 200, 1024 * 1024  # Text packs to a twentieth; what packs better and is large is a bomb.
 _DIRECTORY = 256 * 1024
@@ -60,6 +62,15 @@ class Packed:
     page: bytes
     folder: str
     files: Mapping[str, Callable[[], bytes]]
+    # A page may name a hundred thousand addresses, so nobody goes through all files for each: name -> file, "" where
+    # several are called alike.
+    _alike: dict[str, str] = field(default_factory=dict)
+    _there: dict[str, str] = field(default_factory=dict)  # the same without folders
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            for known, called in ((self._alike, name.casefold()), (self._there, posixpath.basename(name))):
+                known[called] = "" if called in known else name
 
     def meant(self, said: str) -> str:
         """The file that an address in the page means; "" for none of these."""
@@ -73,9 +84,31 @@ class Packed:
         name = posixpath.normpath(posixpath.join(self.folder, path.lstrip("/") if not scheme else path))
         if name in self.files:
             return name
-        same = [one for one in self.files if one.casefold() == name.casefold()]
-        same = same or [one for one in self.files if posixpath.basename(one) == posixpath.basename(name)]
-        return same[0] if len(same) == 1 else ""
+        same = self._alike.get(name.casefold())
+        return self._there.get(posixpath.basename(name), "") if same is None else same
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The page as text, where it names which picture (start, end, name), and these, the first MOST_PICTURES of them;
+    `left`: the names of the others."""
+
+    page: str
+    notes: tuple[Note, ...]
+    places: tuple[tuple[int, int, str], ...]
+    pictures: tuple[tuple[str, bytes], ...]
+    left: tuple[str, ...]
+
+
+def unpack(data: bytes) -> Unpacked:
+    """All that a zip brings. Errors: TemplateRefused."""
+    packed = unpacked(data)
+    text, unread = decoded(packed.page)
+    page = with_sheets(text, packed)
+    places = tuple(pictures_in(page, packed))
+    wanted = list(dict.fromkeys(name for _start, _end, name in places))
+    pictures = tuple((name, packed.files[name]()) for name in wanted[:MOST_PICTURES])
+    return Unpacked(page, tuple(unread), places, pictures, tuple(wanted[MOST_PICTURES:]))
 
 
 def is_zip(data: bytes) -> bool:
@@ -107,7 +140,13 @@ def unpacked(data: bytes) -> Packed:
     pages = [name for name in files if name.lower().endswith(_PAGES)]
     page = _main_page(pages, unread)
     others = {name: room.reader(one) for name, one in files.items() if name not in pages}
+    _insist_on_page(files[page].file_size)
     return Packed(room.reader(files[page])(), posixpath.dirname(page), others)
+
+
+def _insist_on_page(size: int) -> None:
+    if size > LARGEST_PAGE:
+        raise TemplateRefused("template_file", size=f"{size:,}", limit=f"{LARGEST_PAGE:,}")
 
 
 class _Room:
@@ -164,14 +203,18 @@ def _main_page(pages: list[str], unread: list[str]) -> str:
 
 
 def with_sheets(page: str, packed: Packed) -> str:
-    """The page with the style sheets of the zip in the place of links to them."""
+    """The page with the style sheets of the zip in the place of links to them. Errors: TemplateRefused."""
+    size = len(page)
 
     def put_in(link: re.Match[str]) -> str:
+        nonlocal size
         said = _HREF.search(link[0])
         name = packed.meant(said[1]) if said else ""
         if not name.lower().endswith(_SHEETS):
             return link[0]
         sheet = packed.files[name]().decode("utf-8-sig", "replace")
+        size += len(sheet)
+        _insist_on_page(size)
         return f"<style>{sheet.replace('</', '<\\/')}</style>"
 
     return _LINKED.sub(put_in, page)
@@ -186,10 +229,10 @@ def pictures_in(page: str, packed: Packed) -> Iterator[tuple[int, int, str]]:
             yield *found.span(group), name
 
 
-def replaced(page: str, packed: Packed, addresses: Mapping[str, str]) -> str:
+def replaced(page: str, places: Iterable[tuple[int, int, str]], addresses: Mapping[str, str]) -> str:
     """The page with the address of each picture that has one now."""
     out, position = list[str](), 0
-    for start, end, name in pictures_in(page, packed):
+    for start, end, name in places:
         if name in addresses:
             out += [page[position:start], html.escape(addresses[name])]
             position = end

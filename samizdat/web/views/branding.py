@@ -16,7 +16,7 @@ from samizdat.campaigns.brand import Brand
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.rendering import render as compiled
 from samizdat.core.document import dumps
-from samizdat.core.letter import Content, fill, settle
+from samizdat.core.letter import Content
 from samizdat.web import previews
 from samizdat.web.doors import EVERYONE, WRITERS, door, go
 from samizdat.web.forms.base import refuse
@@ -74,8 +74,7 @@ def _letter(organisation: Any, kind: str, shown: Brand) -> str:
     )
     there = timezone.now().astimezone(ZoneInfo(organisation.timezone))
     letter = compiled(organisation, content, now=there, images=kind != "off")
-    whole = settle(fill(letter.html, previews.sample()), "dark" if kind == "dark" else "light")
-    return previews.shown_at_desk(organisation, whole)
+    return previews.shown_at_desk(organisation, previews.settled(letter, previews.sample(), kind))
 
 
 @door(see=EVERYONE)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from samizdat.audience.exporting import reading, sealing
+from samizdat.audience.exporting import reading, unsealing
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.returning.before import (
     SOURCE,
@@ -51,7 +51,7 @@ def is_ours(path: Path) -> bool:
     """Whether a file is one of our own exports, sealed or not: by its first bytes, or, packed anew, by its names."""
     with path.open("rb") as file:
         head = file.read(64)
-        return sealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
+        return unsealing.is_sealed(head) or reading.is_ours(head) or (head[:2] == b"PK" and reading.has_our_names(file))
 
 
 def bring_back(
@@ -141,7 +141,7 @@ def is_here(organisation: Any, opened: reading.Opened) -> bool:
 def _open(path: Path, identity: str) -> BinaryIO:
     """The zip, opened; a sealed one in memory, since nothing plain may lie on the disk."""
     file = path.open("rb")
-    if not sealing.is_sealed(file.read(32)):
+    if not unsealing.is_sealed(file.read(32)):
         file.seek(0)
         return file
     with file:
@@ -150,7 +150,7 @@ def _open(path: Path, identity: str) -> BinaryIO:
             raise ExportRefused("sealed_file", sentence)
         file.seek(0)
         plain = io.BytesIO()
-        sealing.open_by_secret(file, identity, lambda piece: _put(plain, piece), 1 << 20)
+        reading.unseal(file, identity, lambda piece: _put(plain, piece))
     plain.seek(0)
     return plain
 

@@ -1,0 +1,101 @@
+"""What a process that works on what strangers wrote is told, and what it answers.
+
+Whoever takes such a process over writes what they like into its pipe. So an answer is JSON within bounds, with bytes
+beside it: nothing that makes an object of a class or could run anything. How long it is stands before it, and is
+believed up to a limit.
+"""
+
+import itertools
+import json
+import os
+import select
+import struct
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from samizdat.core import bounded_json
+
+_head = struct.Struct(">cII")
+# Bytes of an answer: a slice of an import or a picture has a few megabytes. Values of its JSON: 1,500,000 take 110 MB.
+MOST_TEXT, MOST_DATA, MOST_VALUES = 64 << 20, 256 << 20, 1_500_000
+
+
+class Frame(NamedTuple):
+    kind: bytes
+    text: bytes
+    data: bytes = b""
+
+    def parts(self, sizes: Sequence[int]) -> list[bytes]:
+        """The data in pieces. Errors: ValueError."""
+        if min(sizes, default=0) < 0 or sum(sizes) > len(self.data):
+            raise ValueError("there is less than it says")
+        ends = list(itertools.accumulate(sizes, initial=0))
+        view = memoryview(self.data)
+        return [bytes(view[start:end]) for start, end in itertools.pairwise(ends)]
+
+    def value(self) -> Any:
+        """Errors: ValueError."""
+        return bounded_json.counted(self.text, MOST_VALUES)
+
+
+def send(stream: Any, kind: bytes, value: Any = None, data: bytes = b"") -> None:
+    stream.write(framed(kind, value, data))
+    stream.flush()
+
+
+def send_parts(stream: Any, kind: bytes, value: Any, parts: Sequence[bytes]) -> None:
+    """The same with data that is not put together first: pictures of a template have 60 MB."""
+    text = _text(value)
+    stream.write(_head.pack(kind, len(text), sum(map(len, parts))) + text)
+    for part in parts:
+        stream.write(part)
+    stream.flush()
+
+
+def framed(kind: bytes, value: Any = None, data: bytes = b"") -> bytes:
+    text = _text(value)
+    return b"".join((_head.pack(kind, len(text), len(data)), text, data))
+
+
+def _text(value: Any) -> bytes:
+    """Half a character, which a text of a file may hold, is escaped: UTF-8 has none."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def receive(stream: Any) -> Frame | None:
+    """None where no frame comes any more, or none that we would read."""
+    head = stream.read(_head.size)
+    if len(head) < _head.size:
+        return None
+    kind, text, data = _head.unpack(head)
+    if text > MOST_TEXT or data > MOST_DATA:
+        return None
+    frame = Frame(kind, stream.read(text), stream.read(data))
+    return frame if (len(frame.text), len(frame.data)) == (text, data) else None
+
+
+def receive_until(descriptor: int, until: float) -> Frame | None:
+    """The same from a pipe that nobody else reads; None also where it is too late by the monotonic clock."""
+    head = read_until(descriptor, _head.size, until)
+    if head is None:
+        return None
+    kind, text, data = _head.unpack(head)
+    if text > MOST_TEXT or data > MOST_DATA:
+        return None
+    written, beside = read_until(descriptor, text, until), read_until(descriptor, data, until)
+    return None if written is None or beside is None else Frame(kind, written, beside)
+
+
+def read_until(descriptor: int, size: int, until: float) -> bytes | None:
+    held = bytearray()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    while len(held) < size:
+        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            return None
+        data = os.read(descriptor, min(size - len(held), 1 << 20))
+        if not data:
+            return None
+        held += data
+    return bytes(held)
