@@ -7,15 +7,19 @@ what pages ask of a request is written down while they answer, so nobody has to 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.models.signals import post_init, pre_save
 from django.http import QueryDict
 from django.test import Client
 
+from samizdat.cli.__main__ import samizdat
 from tests.test_schema import OUR_APPS
 from tests.web.conftest import House, signed_in
 from tests.web.controls import Controls, Form
@@ -203,3 +207,40 @@ def test_no_number_of_another_organization_in_any_parameter_or_field_reaches_it(
                     crawl.vary("post", address, form.sent, form.typed)
     assert crawl.wrong == []
     assert crawl.count > 600, "each page with each of its parameters"
+
+
+def commands(group: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        else:
+            yield (*names, name), command
+
+
+@pytest.mark.once
+def test_no_number_of_another_organization_reaches_it_on_the_command_line(
+    here: House, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the machine may name any organization; a number that was typed wrong must not lead into another."""
+    before = rows()
+    watch = Watch(before, numbered(lambda: request.getfixturevalue("there")))
+    monkeypatch.setattr("samizdat.cli.opening.open_house", lambda **_more: None)
+    monkeypatch.setattr("samizdat.cli.opening.organisation", lambda: here.organisation)
+    wrong, asked = [], 0
+    with watched(watch, monkeypatch):
+        for names, command in commands(samizdat):
+            given = [param for param in command.params if isinstance(param, click.Argument)]
+            if not any(isinstance(param.type, click.types.IntParamType) for param in given):
+                continue
+            words = [str(THEIRS) if isinstance(param.type, click.types.IntParamType) else "x" for param in given]
+            sure = ["--yes"] if any("--yes" in param.opts for param in command.params) else []
+            with transaction.atomic():
+                told = CliRunner().invoke(samizdat, [*names, *words, *sure], standalone_mode=False)
+                near = watch.look(SimpleNamespace(streaming=False, content=told.output.encode()))
+                transaction.set_rollback(True)
+            asked += 1
+            wrong += [f"{' '.join(names)}: {deed}" for deed in near]
+    assert wrong == []
+    assert asked > 20
