@@ -1057,9 +1057,9 @@ def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     return _numbers(query, [start, below, limit])
 
 
-def subscribers_after(after: int, end: int, limit: int) -> list[int]:
-    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s ORDER BY id LIMIT %s"
-    return _numbers(query, [after, end, limit])
+def subscribers_after(organisation: int, after: int, end: int, limit: int) -> list[int]:
+    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s AND organisation_id = %s ORDER BY id LIMIT %s"
+    return _numbers(query, [after, end, organisation, limit])
 
 
 def subscriptions_below(list_id: int, status: int, below: int, limit: int) -> list[int]:
@@ -1107,10 +1107,12 @@ def lock_subscribers(ids: Sequence[int]) -> bool:
     return True
 
 
-def hold_subscribers(ids: Sequence[int]) -> list[int]:
-    """Those of them who are still here, rising; nobody else changes them until this transaction ends."""
+def hold_subscribers(organisation: int, ids: Sequence[int]) -> list[int]:
+    """Those of them who are still here, rising; nobody else changes them until this transaction ends. Whatever range
+    they were found in, nobody of another organization is among them."""
     locks = "" if _on_sqlite() else " FOR UPDATE"  # In one order everywhere, as in lock_subscribers.
-    return _numbers(f"SELECT id FROM audience_subscriber WHERE {_among('id')} ORDER BY id{locks}", [_list(ids)])
+    where = f"{_among('id')} AND organisation_id = %s"
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where} ORDER BY id{locks}", [_list(ids), organisation])
 
 
 def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:
@@ -1289,20 +1291,21 @@ def bulk_reading() -> Iterator[None]:
         yield
 
 
-def subscribers_page(after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
+def subscribers_page(organisation: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
     """(id, blob, language, joined) by rising id."""
     return _read(
         "SELECT id, blob, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
-        "WHERE id > %s AND id < %s ORDER BY id LIMIT %s",
-        [after, end, limit],
+        "WHERE id > %s AND id < %s AND organisation_id = %s ORDER BY id LIMIT %s",
+        [after, end, organisation, limit],
     )
 
 
-def subscribers_at(ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
+def subscribers_at(organisation: int, ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
     """(id, blob, language, joined, blind) of those that are there."""
     return _read(
-        f"SELECT id, blob, language, CAST(joined AS varchar(10)), blind FROM audience_subscriber WHERE {_among('id')}",
-        [_list(ids)],
+        "SELECT id, blob, language, CAST(joined AS varchar(10)), blind FROM audience_subscriber "
+        f"WHERE {_among('id')} AND organisation_id = %s",
+        [_list(ids), organisation],
     )
 
 
@@ -1605,15 +1608,17 @@ def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
         return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
 
 
-def there(subscribers: Sequence[int]) -> list[int]:
+def there(organisation: int, subscribers: Sequence[int]) -> list[int]:
     """Those of them who are still here."""
-    return _numbers(f"SELECT id FROM audience_subscriber WHERE {_among('id')}", [_list(subscribers)])
+    where = f"{_among('id')} AND organisation_id = %s"
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where}", [_list(subscribers), organisation])
 
 
-def blinds_of(subscribers: Sequence[int]) -> dict[bytes, int]:
+def blinds_of(organisation: int, subscribers: Sequence[int]) -> dict[bytes, int]:
     """Blind index -> subscriber."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT blind, id FROM audience_subscriber WHERE {_among('id')}", [_list(subscribers)])
+        where = f"{_among('id')} AND organisation_id = %s"
+        cursor.execute(f"SELECT blind, id FROM audience_subscriber WHERE {where}", [_list(subscribers), organisation])
         return {bytes(blind): id for blind, id in cursor.fetchall()}
 
 

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
+from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +34,10 @@ class Organisation(models.Model):
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
     fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
     created = models.DateField()
+
+    class Meta:
+        # 40 bits of a subscriber's row are her number (audience/models.row_id): behind them is another organization.
+        constraints = [models.CheckConstraint(condition=Q(next_number__lt=(1 << 40)), name="numbers_are_their_own")]
 
     def __str__(self) -> str:
         return self.name

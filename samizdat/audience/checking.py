@@ -94,7 +94,9 @@ def check_projections(organisation: Any, now: datetime) -> Checked:
 def check_page(organisation: Any, after: int, now: datetime) -> tuple[Checked, int | None]:
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
-    ids = dialect.subscribers_after(row_id(organisation.id, after), row_id(organisation.id + 1, 0), PAGE)
+    ids = dialect.subscribers_after(
+        organisation.id, row_id(organisation.id, after), row_id(organisation.id + 1, 0), PAGE
+    )
     wrong = _wrong(organisation, ids, now)
     if wrong:
         # Somebody may have left between two of the queries; who is wrong is so at a second look.
@@ -124,7 +126,8 @@ def _wrong(organisation: Any, ids: list[int], now: datetime) -> list[int]:
 
 def _suppressed(organisation: Any, ids: list[int]) -> dict[int, str | None]:
     keys = house.keys(organisation)
-    whose = {blind: row.id for row in Subscriber.objects.filter(id__in=ids) for blind in settling.blinds_of(keys, row)}
+    rows = Subscriber.objects.filter(organisation=organisation, id__in=ids)
+    whose = {blind: row.id for row in rows for blind in settling.blinds_of(keys, row)}
     found: dict[int, list[str]] = {}
     for blind, reason in dialect.suppressions_by_blind(organisation.id, list(whose)):
         found.setdefault(whose[bytes(blind)], []).append(reason)

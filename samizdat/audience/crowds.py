@@ -101,7 +101,9 @@ def erase(organisation: Any, ids: Sequence[int], now: datetime) -> None:
     opened, sealed = keys.ring.bound(*facts.SUBSCRIBER, keys.uid), keys.data.bound(*facts.RECORD, keys.uid).seal
     at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
     marks, records = [], []
-    for id, blob, _language, _joined, _blind in dialect.subscribers_at(ids):
+    rows_here = dialect.subscribers_at(organisation.id, ids)
+    ids = [row[0] for row in rows_here]
+    for id, blob, _language, _joined, _blind in rows_here:
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
         blind = keys.blind(addresses.comparable(address))
         marks.append((organisation.id, blind, keys.index_version, "erased", day))
@@ -146,16 +148,18 @@ def settle_all(organisation: Any, ids: Sequence[int], now: datetime) -> None:
 
 def _suppressed(organisation: Any, ids: Sequence[int]) -> dict[int, str | None]:
     keys = house.keys(organisation)
-    whose = dialect.blinds_of(ids) if len(keys.index) == 1 else _all_blinds(keys, ids)
+    whose = _blinds(organisation, keys, ids)
     found: dict[int, list[str]] = defaultdict(list)
     for blind, reason in dialect.suppressions_by_blind(organisation.id, list(whose)):
         found[whose[bytes(blind)]].append(reason)
     return {id: facts.foremost(reasons) for id, reasons in found.items()}
 
 
-def _all_blinds(keys: OrganisationKeys, ids: Sequence[int]) -> dict[bytes, int]:
+def _blinds(organisation: Any, keys: OrganisationKeys, ids: Sequence[int]) -> dict[bytes, int]:
     """While index keys change, an address is known under each of them."""
-    rows = Subscriber.objects.filter(id__in=ids)
+    if len(keys.index) == 1:
+        return dialect.blinds_of(organisation.id, ids)
+    rows = Subscriber.objects.filter(organisation=organisation, id__in=ids)
     return {blind: row.id for row in rows for blind in settling.blinds_of(keys, row)}
 
 

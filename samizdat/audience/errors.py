@@ -45,6 +45,15 @@ class NoSuchSubscriber(AudienceError):
     code = "no_such_subscriber"
 
 
+class NumbersUsedUp(AudienceError):
+    code = "numbers_used_up"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This organization has used up its numbers of subscribers. Found a new one and bring them in there.")
+        )
+
+
 class AddressErased(AudienceError):
     """She had herself erased; only she can come back, by signing up and confirming."""
 

@@ -14,8 +14,8 @@ from typing import Any
 from django.db.models import Sum
 
 from samizdat import dialect
-from samizdat.accounts.models import Organisation
-from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, row_id
+from samizdat.audience import headcount, numbers
+from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, is_number, row_id
 from samizdat.core import consent
 
 # Reasons that a filter can ask for: suppressed, by code of the verdict.
@@ -90,6 +90,7 @@ class Search:
         lists = tuple(own.filter(id=asked.list) if asked.list else own.order_by("id"))
         on_a_list = (asked.list, asked.status, asked.suppressed, asked.appeals or None)
         standing = any(value is not None for value in on_a_list)
+        mine = tuple(row_id(organisation.id, number) for number in asked.numbers if is_number(number))
         self.wanted = dialect.Wanted(
             lists=tuple(one.id for one in lists) if standing else (),
             statuses=_statuses(asked),
@@ -101,19 +102,17 @@ class Search:
             source=None if asked.source is None else consent.WAYS.index(asked.source),
             since=asked.since.isoformat() if asked.since else None,
             until=asked.until.isoformat() if asked.until else None,
-            numbers=tuple(row_id(organisation.id, number) for number in asked.numbers),
+            numbers=mine,
             **besides,
         )
-        self.nobody = standing and not lists
+        self.nobody = (standing and not lists) or (bool(asked.numbers) and not mine)
         self.low = row_id(organisation.id, 0)
-        self.end = row_id(organisation.id, Organisation.objects.values_list("next_number", flat=True).get(
-            id=organisation.id
-        ))  # fmt: skip
-        self.along, self.rows = self._shortest()
+        self.end = row_id(organisation.id, numbers.end_of(organisation.id))
+        # By heads and not by numbers: an export may bring one person with a number of a trillion.
+        self.along, self.rows = self._shortest(max(1, headcount.of(organisation.id)))
 
-    def _shortest(self) -> tuple[str, int]:
+    def _shortest(self, whole: int) -> tuple[str, int]:
         """What to walk along, and how many rows it has."""
-        whole = max(1, self.end - self.low)
         if self.wanted.numbers:
             return dialect.FACETS, 1  # One window for all.
         ways = {dialect.FACETS: whole}

@@ -40,11 +40,20 @@ NUMBER_MASK = (1 << NUMBER_BITS) - 1
 
 
 def row_id(organisation_id: int, number: int) -> int:
+    """Errors: ValueError for a number that would be a row of another organization."""
+    if not is_number(number):
+        raise ValueError(f"{number} is no number of a subscriber.")
     return organisation_id << NUMBER_BITS | number
 
 
+def is_number(number: int) -> bool:
+    """Whether a number that somebody tells can be one of a subscriber at all."""
+    return 0 <= number <= NUMBER_MASK
+
+
 def new_list_number() -> int:
-    return secrets.randbits(31)
+    """Never 0, which is all lists wherever a list may be named."""
+    return 1 + secrets.randbelow((1 << 31) - 1)
 
 
 class List(models.Model):

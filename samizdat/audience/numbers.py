@@ -11,10 +11,13 @@ from django.db.models import F
 
 from samizdat import dialect
 from samizdat.accounts.models import Organisation
+from samizdat.audience.errors import NumbersUsedUp
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
 
 BLOCK = 5_000
 TRIES = 20
+# The highest that an export of our own format may bring: four billion more can be given out above it.
+HIGHEST = NUMBER_MASK + 1 - (1 << 32)
 
 
 class Numbers:
@@ -69,11 +72,8 @@ def one_number(organisation_id: int) -> int:
     chance = _chance()
     # Not its key, in which every event of the organisation has a share: whoever writes one holds the totals of a list
     # that this transaction comes to want.
-    end = (
-        Organisation.objects.select_for_update(no_key=True)
-        .values_list("next_number", flat=True)
-        .get(id=organisation_id)
-    )
+    Organisation.objects.select_for_update(no_key=True).values_list("id").get(id=organisation_id)
+    end = end_of(organisation_id)
     newest = range(max(1, end - BLOCK), end)
     for number in chance.sample(newest, min(TRIES, len(newest))):
         if _is_free(row_id(organisation_id, number)):
@@ -89,8 +89,18 @@ def _is_free(subscriber_id: int) -> bool:
     )
 
 
+def end_of(organisation_id: int) -> int:
+    """The number behind the last one that was reserved: where walks over an organization's numbers end. Never one of
+    the next organization, whatever the column says."""
+    end = Organisation.objects.values_list("next_number", flat=True).get(id=organisation_id)
+    return min(end, NUMBER_MASK)
+
+
 def _move_on(organisation_id: int, size: int) -> int:
-    Organisation.objects.filter(id=organisation_id).update(next_number=F("next_number") + size)
+    """Errors: NumbersUsedUp."""
+    rows = Organisation.objects.filter(id=organisation_id, next_number__lte=NUMBER_MASK - size)
+    if not rows.update(next_number=F("next_number") + size):
+        raise NumbersUsedUp
     return Organisation.objects.values_list("next_number", flat=True).get(id=organisation_id) - size
 
 

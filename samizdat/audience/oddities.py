@@ -24,6 +24,7 @@ from samizdat.audience.models import (
     Oddity,
     OddityScan,
     Subscriber,
+    is_number,
     row_id,
 )
 from samizdat.core import address as addresses
@@ -49,8 +50,8 @@ def _slice(organisation: Any, today: Any) -> bool:
     if place.day == today:
         return True
     start = max(place.looked, row_id(organisation.id, 0))
-    rows = Subscriber.objects.filter(id__gt=start, id__lt=row_id(organisation.id + 1, 0)).order_by("id")
-    found = list(rows.values_list("id", "blob", "blind")[:SLICE])
+    rows = Subscriber.objects.filter(organisation=organisation, id__gt=start, id__lt=row_id(organisation.id + 1, 0))
+    found = list(rows.order_by("id").values_list("id", "blob", "blind")[:SLICE])
     if not found and not start & NUMBER_MASK:
         return True  # Nobody is there yet: whoever comes today is looked at today.
     with transaction.atomic():
@@ -139,7 +140,8 @@ def newest(organisation: Any, kind: str, before: int | None = None, limit: int =
     found = list(rows.order_by("-subscriber_id")[:limit])
     ids = {id for row in found for id in (row.subscriber_id, row.other) if id}
     keys = house.keys(organisation)
-    texts = {row.id: settling.address_of(keys, row) for row in Subscriber.objects.filter(id__in=ids)}
+    people = Subscriber.objects.filter(organisation=organisation, id__in=ids)
+    texts = {row.id: settling.address_of(keys, row) for row in people}
     return [
         Odd(
             number=row.subscriber_id & NUMBER_MASK,
@@ -161,6 +163,8 @@ def count(organisation: Any) -> dict[str, int]:
 
 def settle(organisation: Any, number: int, kind: str) -> bool:
     """It is right as it is: not shown again."""
+    if not is_number(number):
+        return False
     rows = Oddity.objects.filter(
         organisation=organisation, subscriber=row_id(organisation.id, number), kind=ODDITIES.index(kind)
     )

@@ -250,4 +250,4 @@ def _set_aside(letter: Campaign, numbers: list[int]) -> None:
     """Those of them who came along."""
     for at in range(0, len(numbers), rounds.PAGE):
         ids = [row_id(letter.organisation_id, number) for number in numbers[at : at + rounds.PAGE]]
-        rounds.set_aside(letter, dialect.there(ids))
+        rounds.set_aside(letter, dialect.there(letter.organisation_id, ids))

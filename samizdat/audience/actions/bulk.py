@@ -201,7 +201,8 @@ def _slice(work: BulkWork, now: datetime) -> None:
         if row.state != "running" or row.below != work.below:
             return
         if found.ids:
-            changed, entered, fresh = _do(work.organisation, plan, dialect.hold_subscribers(found.ids), now)
+            held = dialect.hold_subscribers(work.organisation_id, found.ids)
+            changed, entered, fresh = _do(work.organisation, plan, held, now)
             _keep(row, changed, entered, fresh)
             row.looked += len(found.ids)
             row.changed += len(changed)
@@ -240,8 +241,8 @@ def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> Cha
         return leaving, (), ()
     if plan.deed == MOVE:
         return _move(plan, ids, now)
-    rows = Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id")
-    for one in rows:
+    rows = Subscriber.objects.select_related("organisation").filter(organisation=organisation, id__in=ids)
+    for one in rows.order_by("id"):
         erase_locked(one, now)
         record("subscriber.erased", organisation, about=one.id, now=now)
     return ids, (), ()
@@ -294,7 +295,7 @@ def _undo_slice(work: BulkWork, now: datetime) -> None:
                 [row_id(work.organisation_id, number) for number in unpack_numbers(bytes(blob))]
                 for blob in (piece.changed, piece.entered, piece.fresh)
             )
-            here = dialect.hold_subscribers(ids)
+            here = dialect.hold_subscribers(work.organisation_id, ids)
             row.undone += len(_take_back(plan, (here, entered, fresh), now))
             BulkPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkPiece.objects.filter(work=row).exists():

@@ -178,7 +178,8 @@ def settle_again(organisation: Any, numbers: Iterable[int], *, now: datetime) ->
     mended = 0
     for number in numbers:
         with transaction.atomic():
-            row = Subscriber.objects.select_for_update().filter(id=row_id(organisation.id, number)).first()
+            rows = Subscriber.objects.select_for_update().filter(organisation=organisation)
+            row = rows.filter(id=row_id(organisation.id, number)).first()
             if row is not None:
                 settling.settle(row, now)
                 record("subscriber.settled", organisation, about=row.id, now=now)

@@ -250,7 +250,7 @@ def _clear_slice(row: Field, now: datetime) -> bool:
 
 def _slice(organisation: int, after: int) -> list[Subscriber]:
     """Locked, so that nobody writes a value of hers between our reading and our writing."""
-    rows = Subscriber.objects.select_for_update().only("id", "blob", "language")
+    rows = Subscriber.objects.select_for_update().only("id", "blob", "language").filter(organisation=organisation)
     start = max(after, row_id(organisation, 0))
     return list(rows.filter(id__gt=start, id__lt=row_id(organisation + 1, 0)).order_by("id")[:SLICE])
 
@@ -272,7 +272,7 @@ def count_values(organisation: Any, number: int, *, after: int = 0, seconds: flo
     until = time.monotonic() + seconds
     at, end, having, seen = row_id(organisation.id, after), row_id(organisation.id + 1, 0), 0, 0
     while True:
-        rows = Subscriber.objects.filter(id__gt=at, id__lt=end).order_by("id")
+        rows = Subscriber.objects.filter(organisation=organisation, id__gt=at, id__lt=end).order_by("id")
         found = list(rows.values_list("id", "blob")[:LOOK])
         mask = row_id(organisation.id, 0)
         having += sum(1 for id, blob in found if seal.pick(opened(bytes(blob), id - mask), number))

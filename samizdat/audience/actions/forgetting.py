@@ -56,7 +56,7 @@ def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int
     ids, records = sorted({subscriber for _record, subscriber in due}), {record for record, _subscriber in due}
     forgotten = 0
     with transaction.atomic():
-        dialect.lock_subscribers(ids)
+        ids = dialect.hold_subscribers(list.organisation_id, ids)
         held = _held(ids)
         standing, known = _standing(list, held, now), _known_otherwise(list, held)
         for row in Subscriber.objects.select_related("organisation").filter(id__in=ids).order_by("id"):

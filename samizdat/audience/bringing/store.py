@@ -147,27 +147,27 @@ class Store:
         numbers = sorted(self._numbers.take(len(rows)))
         base, sealed = row_id(organisation, 0), self._seal
         dialect.insert_subscribers(
-            (base | number, organisation, sealed(plain, number, nonce), blind, version, provider, language, today)
+            (base + number, organisation, sealed(plain, number, nonce), blind, version, provider, language, today)
             for (blind, plain, _, provider, language, _, _, _, _, _, _), number, nonce in zip(
                 rows, numbers, _nonces(len(rows)), strict=True
             )
         )
         dialect.insert_subscriptions(
-            (base | row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), today)
+            (base + row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), today)
             for row, row_number in zip(rows, numbers, strict=True)
         )
         known = self._known_tags({row[6] for row in rows})
         dialect.insert_subscriber_tags(
-            (base | number, tag) for row, number in zip(rows, numbers, strict=True) for tag in known[row[6]]
+            (base + number, tag) for row, number in zip(rows, numbers, strict=True) for tag in known[row[6]]
         )
         for (status, tags), many in Counter([(row[2], row[6]) for row in rows]).items():
             self._totals.enter(list_id, status, known[tags], many)
         self._record(
-            [(base | number, number, fact) for row, number in zip(rows, numbers, strict=True) for fact in row[7]]
+            [(base + number, number, fact) for row, number in zip(rows, numbers, strict=True) for fact in row[7]]
         )
 
         readable.write_packed(
-            ((base | number, row[1]) for row, number in zip(rows, numbers, strict=True)), self._readable
+            ((base + number, row[1]) for row, number in zip(rows, numbers, strict=True)), self._readable
         )
 
     def _known_tags(self, combinations: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
@@ -219,7 +219,7 @@ class Store:
             # On PostgreSQL somebody may have changed them between our look and now: lock, look again, decide.
             ids = [person.id for person in people.values()]
             if dialect.lock_subscribers(ids):
-                if len(dialect.there(ids)) < len(ids):
+                if len(dialect.there(self.organisation.id, ids)) < len(ids):
                     raise IntegrityError  # Erased in this moment: the slice is looked at again.
                 touched = self._changes([change.row for change in touched], people, reasons)
             self._apply(touched)

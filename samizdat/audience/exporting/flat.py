@@ -73,7 +73,7 @@ def _pages(home: people.House, list_id: int | None, only: Only | None) -> Iterat
 
 def _all_ids(home: people.House) -> Iterator[list[int]]:
     after = home.start
-    while ids := dialect.subscribers_after(after, home.end, PAGE):
+    while ids := dialect.subscribers_after(home.organisation.id, after, home.end, PAGE):
         yield ids
         after = ids[-1]
 

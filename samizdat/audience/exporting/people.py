@@ -85,7 +85,7 @@ def fields_of(organisation: Any, keys: Any) -> dict[int, dict[str, Any]]:
 def pages(home: House) -> Iterator[list[tuple[int, bytes, str, str]]]:
     """(id, blob, language, joined) of everybody, by rising number."""
     after = home.start
-    while rows := dialect.subscribers_page(after, home.end, PAGE):
+    while rows := dialect.subscribers_page(home.organisation.id, after, home.end, PAGE):
         yield rows
         after = rows[-1][0]
 
@@ -117,7 +117,7 @@ class Seen:
 
 def whole(home: House, ids: Sequence[int]) -> list[Person]:
     """These subscribers with everything that is known of them, in the order given."""
-    rows = {row[0]: row for row in dialect.subscribers_at(ids)}
+    rows = {row[0]: row for row in dialect.subscribers_at(home.organisation.id, ids)}
     people = {id: _person(home, rows[id]) for id in ids if id in rows}
     for id, tag in dialect.tags_of(ids):
         if id in people and tag in home.tags:

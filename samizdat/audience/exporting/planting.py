@@ -117,9 +117,9 @@ def _sample(home: people.House, chance: Random) -> list[people.Person]:
     if not last:
         return []
     at = chance.randrange(home.start, last[0] + 1)
-    ids = dialect.subscribers_after(at - 1, home.end, SAMPLE)
+    ids = dialect.subscribers_after(home.organisation.id, at - 1, home.end, SAMPLE)
     if len(ids) < SAMPLE:
-        ids = sorted({*ids, *dialect.subscribers_after(home.start, home.end, SAMPLE)})
+        ids = sorted({*ids, *dialect.subscribers_after(home.organisation.id, home.start, home.end, SAMPLE)})
     return people.whole(home, ids)
 
 

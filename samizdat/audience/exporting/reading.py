@@ -22,6 +22,7 @@ from samizdat.audience.exporting.cells import unescaped
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.incoming.seen import Seen
 from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS, Subscription
+from samizdat.audience.numbers import HIGHEST
 from samizdat.core import address as addresses
 from samizdat.core import bounded_json, consent, planted, seal, zipped
 
@@ -33,8 +34,6 @@ SAYS, SAYS_OF_ONE = 1 << 20, 400
 CELL = 1 << 20
 DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
 ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
-# Numbers of subscribers have 40 bits (models.NUMBER_BITS).
-HIGHEST = (1 << 40) - 1
 FIRST_MEMBER = b"lists.json"
 
 _SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "more")

@@ -127,7 +127,7 @@ def _rows(organisation: Any, ids: list[int], list: List | None, status: str | No
     keys = house.keys(organisation)
     assert keys.ring is not None
     open_blob = keys.ring.bound(*facts.SUBSCRIBER, keys.uid).open
-    people = {row.id: row for row in Subscriber.objects.filter(id__in=ids)}
+    people = {row.id: row for row in Subscriber.objects.filter(organisation=organisation, id__in=ids)}
     standing = _standing(ids, list, status)
     tags = tag_names(organisation, ids)
     rows = []

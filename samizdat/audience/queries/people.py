@@ -5,7 +5,7 @@ from typing import Any
 
 from samizdat import dialect
 from samizdat.audience import settling, tagging
-from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, row_id
+from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, is_number, row_id
 from samizdat.core import address as addresses
 from samizdat.core import seal
 from samizdat.vault import house
@@ -24,6 +24,8 @@ def numbers_at(organisation: Any, comparable: Iterable[str]) -> list[int]:
 
 
 def subscriber_numbered(organisation: Any, number: int) -> Subscriber | None:
+    if not is_number(number):
+        return None
     return Subscriber.objects.filter(organisation=organisation, id=row_id(organisation.id, number)).first()
 
 
@@ -44,7 +46,7 @@ def values_of(subscriber: Subscriber) -> dict[str, str]:
 def tag_names(organisation: Any, ids: list[int]) -> dict[int, list[str]]:
     keys = house.keys(organisation)
     pairs = dialect.tags_of(ids)
-    rows = Tag.objects.filter(id__in={tag for _, tag in pairs}, removed=False)
+    rows = Tag.objects.filter(organisation=organisation, id__in={tag for _, tag in pairs}, removed=False)
     names = {tag.id: tagging.tag_name(keys, tag) for tag in rows}
     found: dict[int, list[str]] = {}
     for subscriber, tag in pairs:

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Sum
 
 from samizdat import dialect
-from samizdat.accounts.models import Organisation
+from samizdat.audience import numbers
 from samizdat.audience.models import STATUSES, SUBSCRIBED, ListTotal, TagTotal, row_id
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.sql import Columns
@@ -137,7 +137,7 @@ class Counting:
 
     def _end(self) -> int:
         """The number after the last one that was given: about how many subscribers there are."""
-        return Organisation.objects.values_list("next_number", flat=True).get(id=self.organisation.id)
+        return numbers.end_of(self.organisation.id)
 
     def _one(self, tree: segment.Tree, window: sql.Window | None) -> int:
         if connection.vendor == "sqlite":

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from samizdat.accounts.models import Organisation
+from samizdat.audience import numbers
 from samizdat.audience.models import NUMBER_MASK, STATUSES, row_id
 from samizdat.audience.readable import Column
 from samizdat.core import consent, ledger, segment
@@ -237,9 +237,11 @@ def day(value: date) -> Any:
 # -- where to begin ----------------------------------------
 
 
-def everybody(organisation: int) -> Source:
+def everybody(organisation: int, *, person: bool = False) -> Source:
     """All subscribers of an organisation, along the index subscriber_facets where their blobs are not asked for."""
     whole = (row_id(organisation, 0), row_id(organisation + 1, 0))
+    if person:
+        return Source(Sql("audience_subscriber s WHERE s.organisation_id = %s", (organisation,)), whole=whole)
     return Source(Sql("audience_subscriber s WHERE 1 = 1"), whole=whole)
 
 
@@ -260,12 +262,12 @@ def narrowed(
     parts = tuple(sorted(tree.parts, key=asks_elsewhere)) if isinstance(tree, All) else (tree,)
     sized = [(count, place) for place, part in enumerate(parts) if (count := sized_by(part, size)) is not None]
     if not sized:
-        return everybody(organisation), All(parts)
+        return everybody(organisation, person=person), All(parts)
     count, place = min(sized)
     rest = All(parts[:place] + parts[place + 1 :])
     # Her row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
     if count * (4 if person or _asks_for_person(rest) else 1) >= total():
-        return everybody(organisation), All(parts)
+        return everybody(organisation, person=person), All(parts)
     tables, id = _driver(parts[place])
     joined = ""
     if person or _asks_for_person(rest):
@@ -283,8 +285,7 @@ class Walk:
     """
 
     def __init__(self, organisation: int, after: int, size: int, first: int = 0) -> None:
-        end = Organisation.objects.values_list("next_number", flat=True).get(id=organisation)
-        self.low, self.end = max(after + 1, row_id(organisation, 0)), row_id(organisation, end)
+        self.low, self.end = max(after + 1, row_id(organisation, 0)), row_id(organisation, numbers.end_of(organisation))
         self._size, self._width = size, first or size
 
     def __iter__(self) -> Iterator[Window]:

@@ -10,7 +10,7 @@ otherwise that she wants the list, as by taking a leaving back, has answered.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -305,8 +305,8 @@ def _choose(renewal: Renewal, now: datetime) -> None:
     if renewal.tag_id is None:
         renewal.state = "closing"
         return
-    dialect.lock_subscribers(ids)
-    mine = [id for id, pair in _weighed(renewal, ids, now) if pair in chosen]
+    held = dialect.hold_subscribers(renewal.organisation_id, ids)
+    mine = [id for id, pair in _weighed(renewal, held, now) if pair in chosen]
     renewal.asked += _tagged(mine, renewal.tag_id)
     _went_on(renewal, ids, TAG, "ready")
 
@@ -332,7 +332,7 @@ def _move(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
     here = _standing(renewal, ids, SUBSCRIBED)
     heard = _heard(renewal, here)
-    for row in Subscriber.objects.select_for_update().filter(id__in=heard).order_by("id"):
+    for row in _people(renewal, heard).select_for_update().order_by("id"):
         settling.retag(row, remove=[renewal.tag_id or 0])
     for row in _reached(renewal, [id for id in here if id not in heard]):
         if audience.unsubscribe(row, renewal.list, now=now, way="desk", reason=consent.NO_ANSWER):
@@ -365,13 +365,13 @@ def _reached(renewal: Renewal, ids: Sequence[int]) -> list[Subscriber]:
     numbers = [id - row_id(renewal.organisation_id, 0) for id in ids]
     found = Delivery.objects.filter(edition__campaign=renewal.letter, number__in=numbers, state=State.ACCEPTED)
     rows = [row_id(renewal.organisation_id, number) for number in found.values_list("number", flat=True)]
-    return [*Subscriber.objects.select_related("organisation").filter(id__in=rows).order_by("id")]
+    return [*_people(renewal, rows).select_related("organisation").order_by("id")]
 
 
 def _undo(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
     left = _standing(renewal, ids, UNSUBSCRIBED)
-    for row in Subscriber.objects.select_related("organisation").filter(id__in=left).order_by("id"):
+    for row in _people(renewal, left).select_related("organisation").order_by("id"):
         # Who left by herself, before or since, stays away.
         if _moved_out(row, renewal.list) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
             renewal.returned += 1
@@ -380,7 +380,7 @@ def _undo(renewal: Renewal, now: datetime) -> None:
 
 def _close(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
-    for row in Subscriber.objects.select_for_update().filter(id__in=ids).order_by("id"):
+    for row in _people(renewal, ids).select_for_update().order_by("id"):
         settling.retag(row, remove=[renewal.tag_id or 0])
     _went_on(renewal, ids, MOVE, "closed")
 
@@ -401,6 +401,10 @@ def _carriers(renewal: Renewal, limit: int) -> list[int]:
     rows = SubscriberTag.objects.filter(tag=renewal.tag_id, subscriber__gt=renewal.after)
     found = rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)
     return [*found[:limit]] if renewal.tag_id is not None else []
+
+
+def _people(renewal: Renewal, ids: Iterable[int]) -> Any:
+    return Subscriber.objects.filter(organisation=renewal.organisation_id, id__in=ids)
 
 
 def _standing(renewal: Renewal, ids: Sequence[int], status: int) -> list[int]:

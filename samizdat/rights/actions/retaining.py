@@ -140,7 +140,7 @@ def _day(days: int, now: datetime) -> date:
 def _erase(list: List, ids: Sequence[int], days: int, now: datetime) -> int:
     """Looks again under the lock: somebody may have come back since the page was read."""
     with transaction.atomic():
-        dialect.lock_subscribers(ids)
+        ids = dialect.hold_subscribers(list.organisation_id, ids)
         rows = [_gone(list, status, days, now).filter(subscriber__in=ids) for status in _OVER]
         gone = sorted(id for found in rows for id in found.values_list("subscriber_id", flat=True))
         if gone:

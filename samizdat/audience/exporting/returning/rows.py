@@ -128,7 +128,7 @@ class Coming:
         signups.keep(waiting)
         dialect.insert_suppressions(suppressed)
         for way, ids in sources.items():
-            Subscriber.objects.filter(id__in=ids).update(source=way)
+            Subscriber.objects.filter(organisation=organisation, id__in=ids).update(source=way)
         _wish(wishes)
         self._totals.write()
         self._move_on(page, subscriptions, len(records), len(suppressed))
