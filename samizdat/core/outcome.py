@@ -159,6 +159,7 @@ REASONS = {
     "hung_up": "{host} keeps hanging up ({detail}). We try again by ourselves; if it stays so, ask the provider.",
     "not_smtp": "What answers at {host} does not speak SMTP ({answer}). Check host and port: smtps:// is usually port 465, smtp:// port 587.",
     "bad_answer": "{host} gives answers that make no sense ({answer}). We try again by ourselves; if it stays so, ask the provider.",
+    "endless_answer": "{host} sends without end where a short answer belongs ({detail}), so we hung up before it held up other letters. We try again by ourselves; if it stays so, ask the provider.",
     "web_page": "A web page answers where {host} should ({answer}). Something between here and the provider stands in the way, or it blocks the network or the country of this machine. Send by another route; an admin has to look at this one.",
     "no_starttls": "{host} offers no encryption (STARTTLS), so nothing was sent. Use smtps:// if it has a TLS port, or smtp+plain:// if you mean to send without encryption, for example inside this machine.",
     "certificate": "The certificate of {host} is for another host name ({detail}). Nothing was sent. Use the name in the certificate as the host of the route. If the relay is your own, compare this fingerprint with the one on the relay; if they are the same, add ?fingerprint=… to the URL of the route.",
@@ -194,7 +195,7 @@ ACTORS = {
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
     **dict.fromkeys(("login", "key", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
-    **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "fingerprint"), "provider"),
+    **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "endless_answer", "fingerprint"), "provider"),
     **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "inside", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
     **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
     **dict.fromkeys(("command_missing", "command_failed", "command_busy", "command_hung"), "admin"),

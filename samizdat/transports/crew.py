@@ -149,10 +149,12 @@ class Crew:
             self.error = self.error or error
 
     def lost(self, message: Message, outcome: Outcome, verdict: RouteVerdict) -> None:
-        """One that gets no answer may have been the reason itself; the third in a row was not."""
+        """One that gets no answer may have been the reason itself; the third in a row was not. An answer without end
+        costs the letters of all others time: one is enough.
+        """
         self.tell(message, outcome)
         self.fruitless += 1
-        if self.fruitless >= FRUITLESS or not self.answered:
+        if verdict.reason == "endless_answer" or self.fruitless >= FRUITLESS or not self.answered:
             self.condemn(verdict)
 
     def answer(self, message: Message, outcome: Outcome, verdict: RouteVerdict) -> None:

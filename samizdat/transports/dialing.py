@@ -7,10 +7,36 @@ by us: it is looked up once, and the connection goes to what was found.
 import asyncio
 import ipaddress
 import socket
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from typing import Any
 
 from samizdat.core.inside import Network, permitted
+
+# All routes share one loop, and a relay may be anybody's: it gets 16 kB of attention a turn. At asyncio's 256 kB, 50
+# connections full of empty lines held everybody's letters up for 1.7 s a turn.
+READ = 16_384
+# asyncio has no parameter for it: so much is read of an encrypted connection a turn.
+SSLProtocol.max_size = 2 * READ
+
+# An answer longer than this has no end. The longest real ones, to EHLO and of a provider's web interface, have 1 kB.
+LONGEST_ANSWER = 65_536
+
+
+class Narrow(asyncio.BufferedProtocol):
+    """A connection that is read a little at a time."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(READ))  # asyncio cuts it, and a bytearray would be copied.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        raise NotImplementedError
 
 
 class Inside(Exception):

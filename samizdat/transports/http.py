@@ -21,14 +21,17 @@ from samizdat.core.inside import Network
 from samizdat.core.outcome import RouteVerdict
 from samizdat.transports.base import BadRoute
 from samizdat.transports.crew import Lost
-from samizdat.transports.dialing import Inside, dial
+from samizdat.transports.dialing import LONGEST_ANSWER, Inside, Narrow, dial
 from samizdat.transports.smtp_server import make_context
 
-# Of an answer so much is kept; a longer one is not read to its end.
+# Of an answer so much is kept.
 KEPT = 16_000
-LONGEST = 8_000_000
-# Lines of an answer's head; h11 gives up at more.
-LONGEST_HEAD = 64_000
+# Bytes of an answer's head; h11 gives up at more.
+LONGEST_HEAD = 16_000
+# Parts of one answer: what goes before it (1xx), its head, and its chunks. Reading one costs 10 us and more.
+MOST_PARTS = 200
+# Seconds that a route rests whose server sent an answer without end.
+ENDLESS = 300
 # A server closes a connection that rests, mostly after 60 s or more. One that it closes while we write to it costs an
 # unsure message, so ours are closed well before.
 IDLE = 20.0
@@ -91,12 +94,17 @@ class Broken(Exception):
     """The connection is of no use any more; why, for people."""
 
 
-class Connection(asyncio.Protocol):
+class Endless(Exception):
+    """The answer has no end."""
+
+
+class Connection(Narrow):
     """One connection: a request, its answer, and the next."""
 
     transport: asyncio.Transport
 
     def __init__(self) -> None:
+        super().__init__()
         self.loop = asyncio.get_running_loop()
         self.wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
         self.answer: asyncio.Future[Answer] = self.loop.create_future()
@@ -105,7 +113,7 @@ class Connection(asyncio.Protocol):
         self.used = False
         self.head: h11.Response | None = None
         self.body = b""
-        self.size = 0
+        self.size = self.parts = 0  # Of all that came since the request.
         self.rested_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,6 +142,10 @@ class Connection(asyncio.Protocol):
 
     def read(self, data: bytes) -> None:
         """Bytes of an answer; none means that there will be no more."""
+        self.size += len(data)
+        if self.size > LONGEST_ANSWER:
+            self.end_it()
+            return
         try:
             self.wire.receive_data(data)
             while not self.closed:
@@ -145,15 +157,14 @@ class Connection(asyncio.Protocol):
             self.break_off("it hung up" if not data else "what it says is not HTTP")
 
     def understand(self, event: Any) -> None:
-        if isinstance(event, h11.Response):
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            self.end_it()
+        elif isinstance(event, h11.Response):
             self.head = event
         elif isinstance(event, h11.Data):
-            self.size += len(event.data)
             if len(self.body) < KEPT:
                 self.body = (self.body + bytes(event.data))[:KEPT]
-            if self.size > LONGEST:
-                self.close()
-                self.give(whole=False)
         elif isinstance(event, h11.EndOfMessage):
             self.give(whole=True)
         elif isinstance(event, h11.ConnectionClosed):
@@ -164,6 +175,14 @@ class Connection(asyncio.Protocol):
         if self.head is not None and not self.answer.done():
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.head.headers}
             self.answer.set_result(Answer(self.head.status_code, headers, self.body, whole))
+
+    def end_it(self) -> None:
+        """Whatever its status says, each letter would bring another one."""
+        self.close()
+        if not self.answer.done():
+            self.answer.set_exception(Endless())
+            self.answer.exception()  # nobody may be waiting; that is no surprise
+        self.resume_writing()
 
     def break_off(self, why: str) -> None:
         """It is over. A status that has come already counts, also when its body was cut off."""
@@ -188,7 +207,7 @@ class Connection(asyncio.Protocol):
             if self.closed:
                 raise Broken("it hung up")
         self.used = True
-        self.head, self.body, self.size = None, b"", 0
+        self.head, self.body, self.size, self.parts = None, b"", 0, 0
         self.answer = self.loop.create_future()
         self.send(self.wire.send(request), self.wire.send(h11.Data(data=start)))
         if self.room is not None:
@@ -277,6 +296,8 @@ class Pool:
             except Broken as broken:
                 if fresh or handed_over:
                     raise self.lost("hung_up", str(broken)) from None
+            except Endless:
+                raise self.lost("endless_answer", "an answer without end", wait=ENDLESS) from None
             except TimeoutError:
                 raise self.lost("no_answer", f"{self.timeout:g} s") from None
             finally:

@@ -19,6 +19,7 @@ from typing import Protocol, cast
 
 from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Stage, judge, scrub
 from samizdat.transports.base import Message, said
+from samizdat.transports.dialing import LONGEST_ANSWER, Narrow
 from samizdat.transports.smtp_server import Fault, Server, shown
 
 # What the next answer is about.
@@ -28,9 +29,12 @@ STAGES: dict[int, Stage] = {RSET: "mail", MAIL: "mail", RCPT: "rcpt", DATA: "dat
 CODES = {str(code).encode(): code for code in range(200, 600)}
 ACCEPTED = Accepted()
 
-# An answer longer than this is not read to its end; of a shorter one so much is kept for people to read.
-LONGEST_ANSWER = 8_000_000
+# Of an answer so much is kept for people to read.
 KEPT_OF_ANSWER = 4000
+# Lines of one answer, with the empty ones before it. To EHLO the longest real ones have 20.
+MOST_LINES = 200
+# Seconds that a route rests whose relay sent an answer without end.
+ENDLESS = 300
 
 # Anything that could end a command early or begin another one. Quoted local parts may hold spaces.
 PLAIN = re.compile(r"[^\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]+")
@@ -58,17 +62,19 @@ class Keeper(Protocol):
         self, session: "Session", message: Message, stage: Stage, outcome: Deferred | Refused, verdict: RouteVerdict
     ) -> None: ...
     def refuse(self, message: Message, outcome: Outcome) -> None: ...
+    def condemn(self, verdict: RouteVerdict) -> None: ...
     def idle(self, session: "Session") -> bool: ...
     def lost(self, session: "Session", why: str) -> None: ...
     def broken(self, error: BaseException) -> None: ...
 
 
-class Session(asyncio.Protocol):
+class Session(Narrow):
     """One connection. `current`: its dot is out, no answer yet. `coming`: its envelope is being answered."""
 
     transport: asyncio.Transport
 
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
         self.keeper: Keeper | None = None
         self.stage = TALKING
@@ -78,7 +84,7 @@ class Session(asyncio.Protocol):
         self.deaf = False
         self.tail = b""
         self.lines: list[bytes] = []
-        self.size_of_answer = 0
+        self.size_of_answer = self.lines_of_answer = 0  # Since the last whole one.
         self.current: Message | None = None
         self.coming: Message | None = None
         self.kept: Message | None = None  # its dot was given to the transport, and surely never left it
@@ -151,6 +157,7 @@ class Session(asyncio.Protocol):
         if code != 220:
             self.deaf = False
             raise self.server.fault("throttled", "tls", 300, detail=said(code, text))
+        self.size_of_answer = self.lines_of_answer = 0
         self.tail = b""
         self.lines = []
         context = self.server.context
@@ -268,12 +275,14 @@ class Session(asyncio.Protocol):
         line = line.rstrip(b"\r")
         if self.stage == CLOSED or self.deaf:
             return
+        self.size_of_answer += len(line) + 2
+        self.lines_of_answer += 1
         if not line:
+            self.check_size()
             return  # a gap
         if line[3:4] not in b" -":
             code = 0  # 550 and a letter, a digit or a no-break space is no code
         began = bool(self.lines)
-        self.size_of_answer += len(line) + 2
         if self.size_of_answer < KEPT_OF_ANSWER or not began:
             self.lines.append(line[:KEPT_OF_ANSWER])
         if self.check_size() or (code and line[3:4] == b"-"):
@@ -284,17 +293,25 @@ class Session(asyncio.Protocol):
             return  # a line without code inside of an answer that began well
         joined = b"\n".join(self.lines)
         self.lines = []
-        self.size_of_answer = 0
+        self.size_of_answer = self.lines_of_answer = 0
         self.answered(code, joined)
 
     def check_size(self) -> bool:
-        """An answer without end: leave."""
-        if self.size_of_answer <= LONGEST_ANSWER:
+        """An answer without end: leave, and let the route rest."""
+        if self.size_of_answer <= LONGEST_ANSWER and self.lines_of_answer <= MOST_LINES:
             return False
-        if self.stage == TALKING:
-            self.give_answer(0, "an answer without end")
-        self.leave("an answer without end")
+        self.leave_for_good("an answer without end")
         return True
+
+    def leave_for_good(self, why: str) -> None:
+        """What this relay does costs the letters of all others time or memory."""
+        fault = self.server.fault("throttled", "endless_answer", ENDLESS, detail=why)
+        if self.keeper is not None:
+            self.keeper.condemn(fault.verdict)
+        elif not self.answer.done():
+            self.answer.set_exception(fault)
+            self.answer.exception()  # nobody may be waiting; that is no surprise
+        self.leave(why)
 
     def answered(self, code: int, line: bytes) -> None:
         """One whole answer. The order of the branches is their frequency."""
@@ -497,6 +514,10 @@ class Session(asyncio.Protocol):
         message = self.current
         keeper = self.keeper
         assert keeper is not None
+        if 200 <= code < 300 and message is not None and self.surely_kept():
+            # A relay that says yes beforehand and reads nothing would have a whole campaign in our memory.
+            self.leave_for_good("a yes to what it has not read")
+            return
         self.current = None
         now = self.loop.time()
         if message is None:

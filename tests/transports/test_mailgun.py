@@ -205,6 +205,26 @@ def test_a_yes_that_is_cut_off_is_unsure_and_the_rest_goes_on(api: ScriptedApi, 
     assert len(desk.accepted) == 2
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 300,
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 4000,
+        b"HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 300,
+        b"HTTP/1.1 400 No\r\nContent-Length: 70000\r\n\r\n" + b"\n" * 70_000,
+        b"HTTP/1.1 400 No\r\n\r\n" + b"\n" * 70_000,
+    ],
+    ids=["1xx", "head", "chunks", "body", "until it hangs up"],
+)
+def test_a_server_that_answers_without_end_is_left_and_its_route_rests(api: ScriptedApi, parts: bytes) -> None:
+    api.on(parts, after=1)
+    desk, verdict = carry(url_of(api), letters(6), connections=1)
+    assert verdict.state == "throttled"
+    assert verdict.reason == ("hung_up" if b"a: b" in parts else "endless_answer")
+    assert len(desk.accepted) == 1
+    assert len(desk.unsure) == (3 if b"a: b" in parts else 1)
+
+
 def test_a_no_that_is_cut_off_is_a_no(api: ScriptedApi) -> None:
     api.on(b"HTTP/1.1 429 Slow\r\nContent-Length: 500\r\nRetry-After: 5\r\n\r\n{", BORIS.recipient)
     desk, verdict = carry(url_of(api), [BORIS])
