@@ -37,12 +37,15 @@ ALGORITHMS = ("ed25519", "rsa")
 RSA_BITS = 2048
 MOST_RSA_BITS = 4096
 
-# In this order in h=, where they are there. From once more than it is there: a second one that somebody adds on the
-# way breaks the signature. One-click unsubscribing is believed only when both List-Unsubscribe headers are signed
-# (RFC 8058, 4). No t= and no x=: Date is signed, and an expired signature would punish mail that a server put off.
+# In this order in h=, and each once more than it is there (RFC 6376, 5.4.2 and 8.15): what somebody adds on the way, or
+# before they send a genuine letter to others, breaks the signature. One-click unsubscribing is believed only when both
+# List-Unsubscribe headers are signed (RFC 8058, 4). No t= and no x=: Date is signed, and an expired signature would
+# punish mail that a server put off.
 SIGNED = (
     b"from",
+    b"sender",
     b"to",
+    b"cc",
     b"reply-to",
     b"subject",
     b"date",
@@ -55,7 +58,8 @@ SIGNED = (
     b"list-unsubscribe-post",
     b"feedback-id",
 )
-OVERSIGNED = b"from"
+# As often as it is there: relays add their own for their complaint reports (Amazon SES), and readers see none of it.
+ADDED_BY_RELAYS = frozenset((b"feedback-id",))
 
 Private = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -245,9 +249,9 @@ def _signed_fields(fields: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
     for field in fields:
         canonical = relaxed_field(field)
         found.setdefault(canonical.partition(b":")[0], []).insert(0, canonical + b"\r\n")
-    names = [name for name in SIGNED for _ in found.get(name, ())]
+    names = [name for name in SIGNED for _ in range(len(found.get(name, ())) + (name not in ADDED_BY_RELAYS))]
     lines = [line for name in SIGNED for line in found.get(name, ())]
-    return [*names, OVERSIGNED], lines
+    return names, lines
 
 
 class _Stamp:
