@@ -51,6 +51,7 @@ def _all_signs() -> Iterator[Sign]:
     yield from _spelling()
     yield from _words()
     yield from _foreign()
+    yield from _public_role()
     yield from _organisations()
     yield from _processes()
     yield from _public_process()
@@ -173,6 +174,20 @@ def _foreign() -> Iterator[Sign]:
             "database",
             f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
             "it somebody else writes the database: change its password, and look at roles and settings.",
+        )
+
+
+def _public_role() -> Iterator[Sign]:
+    from django.db import connections
+
+    from samizdat.gate import trespassing
+
+    if trespassing.shut_out(connections["gate"]):
+        yield Sign(
+            "red",
+            "public pages",
+            "The public process took what only the house may hold, again and again, so its database role is shut out "
+            "for ten minutes. Somebody else may have it in hand: look at that machine, then start `serve` anew.",
         )
 
 

@@ -342,11 +342,11 @@ def make_public_role(connection: Any, password: str, role: str) -> bool:
             for statement in _grants():
                 cursor.execute(sql.SQL(statement).format(role=name, database=here))
             with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
-                # Whoever belongs to a role may end its sessions: end_trespassers().
+                # Whoever belongs to a role may end its sessions: gate/trespassing.py.
                 cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
-            # Large objects by who owns PostgreSQL alone; where it is somebody else: drop_large_objects(). The others by
-            # who owns the database or its schema.
-            for statements in (_KEEP_LARGE_OBJECTS_AWAY, _KEEP_TABLES_AWAY, _KEEP_SCHEMA_AWAY):
+            # Large objects and locks by who owns PostgreSQL alone; where it is somebody else: drop_large_objects() and
+            # gate/trespassing.py. The others by who owns the database or its schema.
+            for statements in (_KEEP_LARGE_OBJECTS_AWAY, _KEEP_LOCKS_AWAY, _KEEP_TABLES_AWAY, _KEEP_SCHEMA_AWAY):
                 with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
                     for statement in statements:
                         cursor.execute(sql.SQL(statement).format(database=here))
@@ -375,32 +375,6 @@ def end_sessions(connection: Any, role: str) -> None:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
 
 
-_TRESPASSERS = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity AS session
-WHERE datname = current_database() AND usename LIKE %s AND usename <> current_user
-AND (xact_start < now() - interval '1 minute'
-     OR EXISTS (SELECT 1 FROM pg_locks WHERE pg_locks.pid = session.pid AND locktype = 'advisory'))
-"""
-
-
-def end_trespassers(connection: Any) -> int:
-    """PostgreSQL: ends the sessions of the public role that do what none of ours does; how many.
-
-    No grant keeps a role from taking advisory locks, by which the house knows who sends and who is alive, nor from a
-    transaction that never ends, which keeps what was erased from being swept. 0 where we may end none.
-    """
-    from psycopg import errors
-
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_TRESPASSERS, [ROLES.replace("_", r"\_") + "%"])
-            return int(cursor.fetchone()[0])
-    except ProgrammingError as error:
-        if isinstance(error.__cause__, errors.InsufficientPrivilege):
-            return 0
-        raise
-
-
 # Nobody sees them in a table, no sweep finds them, and they go along in every dump.
 _LARGE_OBJECTS = """
 SELECT count(lo_unlink(oid)) FROM (
@@ -413,6 +387,21 @@ _KEEP_LARGE_OBJECTS_AWAY = [
     for name in ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
 ]
 
+# The house's own role, and who owns the database or a table of ours, may be another user than makes the role.
+_KEEP_LOCKS_AWAY = [
+    """
+DO $$ DECLARE lock regprocedure; house regrole; BEGIN
+FOR lock IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$' AND pg_has_role(proowner, 'USAGE') LOOP
+    FOR house IN SELECT current_user::regrole
+    UNION SELECT datdba FROM pg_database WHERE datname = current_database()
+    UNION SELECT relowner FROM pg_class WHERE relname IN ('gate_intake', 'delivery_worker') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', lock, house);
+    END LOOP;
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+END LOOP; END $$
+"""
+]
 
 # Everybody may make tables for a session, and in `public` before PostgreSQL 15: a disk is soon full of them. What is
 # taken from everybody is left to us.

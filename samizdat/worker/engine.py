@@ -21,6 +21,8 @@ log = logging.getLogger("samizdat.worker")
 HEARTBEAT, STALLED = 5.0, 25.0
 # Seconds between two looks for tasks whose worker is gone.
 RESCUE = 4.0
+# All that we believe of a notice. Nobody here takes a task back.
+NEWS = '{"type": "job_inserted", "job_id": 0}'
 # How long a task may take to notice that the process is to stop; the supervisor kills after ten seconds.
 STOP_SECONDS = 8.0
 # The slow round of the clock. Second, minute, hour, day, month, weekday; seconds come last in croniter's words.
@@ -68,7 +70,16 @@ def _connector() -> Any:
     from procrastinate import PsycopgConnector
     from procrastinate.contrib.django.utils import connector_params
 
-    return PsycopgConnector(kwargs=connector_params("default"), min_size=2, max_size=3)
+    class Connector(PsycopgConnector):
+        """Every role may notify, the public process's too: a notice says that there is news, whatever it says."""
+
+        async def listen_notify(self, on_notification: Any, channels: Any) -> None:
+            async def news(*, channel: str, payload: str) -> None:
+                await on_notification(channel=channel, payload=NEWS)
+
+            await super().listen_notify(news, channels)
+
+    return Connector(kwargs=connector_params("default"), min_size=2, max_size=3)
 
 
 async def _until_stopped(

@@ -15,6 +15,7 @@ from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.pulse import STUCK, Pulse
 from samizdat.delivery.models import Worker
 from samizdat.gate import actions as gate
+from samizdat.gate.trespassing import Guard
 from samizdat.logs import where_it_broke
 from samizdat.worker import answering, bell, clock, mails, metrics, signups, tasks
 from samizdat.worker.engine import STOP_SECONDS, run_engine
@@ -82,11 +83,6 @@ class Watch:
             self._session = connection.connection
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_SECONDS
-            if gate.end_trespassers(connection):
-                log.error(
-                    "The public process held what only the house may hold, and its session was ended. "
-                    "Somebody else may have it in hand: stop serve and look at that machine."
-                )
             if gate.drop_large_objects(connection):
                 log.error(
                     "The public process kept something in the database beside the tables; it was dropped. "
@@ -161,6 +157,29 @@ def run_clock() -> None:
         connections.close_all()
 
 
+def run_guard(looked: threading.Event) -> None:
+    """A loop of its own, and its own connection: what the public process's role holds, no lock of ours waits for."""
+    guard = Guard(connection)
+
+    def round_() -> None:
+        was_shut = guard.is_shut
+        try:
+            if guard.look():
+                log.error(
+                    "The public process held what only the house may hold, and its session was ended. "
+                    "Somebody else may have it in hand: stop serve and look at that machine."
+                )
+            if guard.is_shut and not was_shut:
+                log.error("Its database role is shut out for ten minutes, and the public pages with it.")
+        finally:
+            looked.set()
+
+    try:
+        _every_second("The look at the public process", round_)
+    finally:
+        connections.close_all()
+
+
 def run_intake() -> None:
     """A loop of its own: who has left waits for nothing else that is to be done."""
     only = Only(INTAKE_LOCK)
@@ -229,6 +248,10 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
         motion.move()
     loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
     metrics.begin()
+    if connection.vendor == "postgresql":
+        looked = threading.Event()
+        threading.Thread(target=run_guard, args=(looked,), daemon=True).start()
+        looked.wait(LOOK_SECONDS)  # Who holds locks that we are about to take is thrown out before.
     for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
         thread.start()
     if connection.vendor == "postgresql":

@@ -5,11 +5,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import errors
 
-from samizdat.gate import actions
+from samizdat.gate import actions, trespassing
 from samizdat.gate.models import Place
+from samizdat.gate.trespassing import MANY, SHUT, Guard
 from samizdat.worker import supervisor
 
 pytestmark = [
@@ -20,6 +21,14 @@ pytestmark = [
 ]
 UID = bytes(16)
 ROLE, PASSWORD = "samizdat_public_test", "not 'a quote\\"
+
+# As where the database belongs to a provider, who alone could keep a role from it.
+LOCKS_FOR_ALL = """
+DO $$ DECLARE lock regprocedure; BEGIN
+FOR lock IN SELECT oid FROM pg_proc WHERE proname ~ '^pg_.*advisory' LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', lock);
+END LOOP; END $$
+"""
 
 
 @pytest.fixture
@@ -42,6 +51,7 @@ def public_role() -> Iterator[Any]:
     yield connection
     connection.close()
     with gate.cursor() as cursor:
+        cursor.execute(LOCKS_FOR_ALL)
         cursor.execute(f"DROP OWNED BY {ROLE}")
         cursor.execute(f"DROP ROLE {ROLE}")
 
@@ -160,14 +170,104 @@ def test_a_house_that_is_no_superuser_makes_it_at_every_start(db: Any) -> None:
     assert made == [True] * 3
 
 
-def test_its_session_ends_when_it_takes_a_lock_of_the_house(public_role: Any) -> None:
-    """No grant keeps a role from advisory locks: it could hold the clock's, or make a dead worker look alive."""
-    gate = connections["gate"]
-    assert not actions.end_trespassers(gate), "one that reads is let alone"
-    public_role.execute("SELECT pg_advisory_lock(1, 2)")
-    assert actions.end_trespassers(gate) == 1
+@pytest.fixture
+def of_a_provider(public_role: Any) -> Any:
+    with connections["gate"].cursor() as cursor:
+        cursor.execute(LOCKS_FOR_ALL)
+    return public_role
+
+
+def _enter(database: str = "") -> Any:
+    settings = connections["gate"].settings_dict
+    place = {"host": settings["HOST"], "port": settings["PORT"] or None, "dbname": database or settings["NAME"]}
+    return psycopg.connect(**place, user=ROLE, password=PASSWORD, autocommit=True)
+
+
+def test_its_session_ends_when_it_takes_a_lock_of_the_house(of_a_provider: Any) -> None:
+    """It could hold the clock's lock, make a dead worker look alive, or fill the lock table of the whole server."""
+    guard = Guard(connections["gate"])
+    assert not guard.look(), "one that reads is let alone"
+    of_a_provider.execute("SELECT pg_advisory_lock(1, 2)")
+    assert guard.look() == 1
     with pytest.raises(psycopg.OperationalError):
-        public_role.execute("SELECT 1")
+        of_a_provider.execute("SELECT 1")
+    assert not guard.is_shut, "once may be an accident"
+
+
+def test_its_session_ends_in_any_other_database_of_the_server(public_role: Any) -> None:
+    """The lock table is one for all of them."""
+    with _enter("postgres") as elsewhere:
+        assert Guard(connections["gate"]).look() == 1
+        with pytest.raises(psycopg.OperationalError):
+            elsewhere.execute("SELECT 1")
+    public_role.execute("SELECT 1")
+
+
+def test_who_takes_locks_again_and_again_is_shut_out_for_ten_minutes(of_a_provider: Any) -> None:
+    now = 1000.0
+    gate = connections["gate"]
+    guard = Guard(gate, lambda: now)
+    for _time in range(MANY):
+        assert not guard.is_shut
+        assert not trespassing.shut_out(gate)
+        with _enter() as session:
+            session.execute("SELECT pg_advisory_lock(1, 2)")
+            assert guard.look() == 1
+    assert guard.is_shut
+    assert trespassing.shut_out(gate) == [ROLE]
+    with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+        _enter()
+    with pytest.raises(psycopg.OperationalError):
+        of_a_provider.execute("SELECT 1")
+    assert Guard(gate).look() == 0, "another machine's worker finds it shut"
+    now += SHUT
+    guard.look()
+    assert not guard.is_shut
+    _enter().close()
+
+
+def test_who_was_shut_out_is_let_in_when_serve_is_started_again(of_a_provider: Any) -> None:
+    gate = connections["gate"]
+    guard = Guard(gate)
+    for _time in range(2):
+        sessions = [_enter() for _session in range(MANY)]
+        for session in sessions:
+            session.execute("SELECT pg_advisory_lock_shared(1, 2)")
+        assert guard.look() == MANY
+        assert guard.is_shut, "and shut out again, should it go on"
+        assert actions.make_public_role(gate, PASSWORD, ROLE)
+        with gate.cursor() as cursor:
+            cursor.execute(LOCKS_FOR_ALL)
+        _enter().close()
+        guard.look()
+        assert not guard.is_shut
+
+
+def test_looking_at_it_takes_no_place_in_a_lock_table_that_it_has_filled(public_role: Any) -> None:
+    """The look failed then, and with it all that it was to end."""
+    gate = connections["gate"]
+    guard = Guard(gate)
+    guard.look()
+    with transaction.atomic(using="gate"):
+        guard.look()
+        with gate.cursor() as cursor:
+            cursor.execute(
+                "SELECT locktype FROM pg_lock_status() WHERE pid = pg_backend_pid() AND NOT fastpath "
+                "AND NOT (relation < 16384 AND database IS NULL)"
+            )
+            assert cursor.fetchall() == []
+
+
+def test_where_the_server_is_ours_it_takes_no_lock_at_all(public_role: Any) -> None:
+    for call in ("pg_advisory_lock(1)", "pg_try_advisory_lock_shared(1, 2)", "pg_try_advisory_xact_lock(1)"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            public_role.execute(f"SELECT {call}")
+    with connections["gate"].cursor() as cursor:
+        cursor.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT has_function_privilege(%s, 'pg_advisory_lock(bigint)', 'EXECUTE')", [cursor.fetchone()[0]]
+        )
+        assert cursor.fetchone() == (True,)
 
 
 def test_what_it_keeps_beside_the_tables_is_dropped(public_role: Any) -> None:
