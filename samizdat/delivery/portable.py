@@ -13,10 +13,12 @@ from typing import Any
 from samizdat import dialect
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.people import House
-from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.audience.exporting.values import moment, whole
+from samizdat.audience.models import row_id
+from samizdat.audience.numbers import HIGHEST
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.portable.belongings import Belongings
-from samizdat.campaigns.portable.letters import GOING, OVER, edition_of, moment
+from samizdat.campaigns.portable.letters import GOING, OVER, edition_of
 from samizdat.core.address import PROVIDERS
 from samizdat.core.ledger import STATES, State, unpack_numbers
 from samizdat.core.outcome import ANSWERS, NUMBERS
@@ -29,7 +31,6 @@ from samizdat.vault import house
 
 ROUTES = "routes"  # The part of besides.Places that knows them by their names there.
 TOTALS = ("accepted", "refused", "deferred", "unsure")
-MOST = 1 << 62
 LONGEST = 4_000  # characters of a server's own words
 _SAID = ("accepted", "refused")
 
@@ -55,10 +56,7 @@ class Results(Belongings):
 
     def read(self, told: dict[str, Any]) -> dict[str, Any]:
         if "readers" in told:
-            readers = [int(number) for number in told["readers"]]
-            if not all(0 < number <= NUMBER_MASK for number in readers):
-                raise ValueError
-            return {"readers": readers}
+            return {"readers": [whole(number, HIGHEST, 1) for number in told["readers"]]}
         return {
             "routes": _once([_route(one) for one in told["routes"]], "route"),
             "minutes": _once([_minute(one) for one in told["minutes"]], "route", "minute"),
@@ -139,13 +137,6 @@ def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
 # -- coming in ------------------------------------------------------------------------------------------------------
 
 
-def _number(told: Any, most: int = MOST) -> int:
-    number = int(told)
-    if not 0 <= number < most:
-        raise ValueError
-    return number
-
-
 def _once(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
     if len({tuple(row[name] for name in columns) for row in rows}) < len(rows):
         raise ValueError
@@ -160,7 +151,7 @@ def _name(told: Any) -> str:
 
 
 def _route(told: dict[str, Any]) -> dict[str, Any]:
-    sums = {name: _number(told[name]) for name in TOTALS}
+    sums = {name: whole(told[name]) for name in TOTALS}
     return {"route": _name(told["route"]), "scheme": str(told["scheme"])[:20], **sums}
 
 
@@ -168,7 +159,7 @@ def _minute(told: dict[str, Any]) -> dict[str, Any]:
     return {
         "route": _name(told["route"]),
         "minute": moment(told["minute"]),
-        **{name: _number(told[name]) for name in _SAID},
+        **{name: whole(told[name]) for name in _SAID},
     }
 
 
@@ -177,8 +168,8 @@ def _total(told: dict[str, Any], of: str) -> tuple[int, int, int]:
     state = STATES.index(told["state"])
     # A provider that this house does not know is one of the others.
     known = PROVIDERS.index(told[of]) if of == "provider" and told[of] in PROVIDERS else 0
-    place = known if of == "provider" else _number(told[of], 256)
-    return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, _number(told["count"])
+    place = known if of == "provider" else whole(told[of], 255)
+    return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, whole(told["count"])
 
 
 def _answer(told: dict[str, Any]) -> dict[str, Any]:
@@ -188,9 +179,9 @@ def _answer(told: dict[str, Any]) -> dict[str, Any]:
     return {
         "route": _name(told["route"]),
         "answer": NUMBERS[told["answer"]],
-        "code": _number(told["code"], 1 << 15),
+        "code": whole(told["code"], (1 << 15) - 1),
         "text": text,
-        "count": _number(told["count"]),
+        "count": whole(told["count"]),
     }
 
 

@@ -8,6 +8,7 @@ from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.exporting.values import whole
 from samizdat.audience.models import List
 from samizdat.rights.actions import retaining
 from samizdat.rights.errors import RightsError
@@ -48,11 +49,11 @@ class Keeping:
 
 def _rules(opened: Opened) -> dict[int, retaining.Rules]:
     """By the list's number in the file. Errors: ExportRefused."""
-    lists = {int(row["number"]) for row in opened.lists}
+    lists = {row["number"] for row in opened.lists}
     try:
         found = {}
         for told in opened.table(FILE) or ():
-            found[int(told["list"])] = retaining.Rules(_whole(told["left_days"]), _whole(told["delivery_months"]))
+            found[whole(told["list"])] = retaining.Rules(_days(told["left_days"]), _days(told["delivery_months"]))
         if not lists.issuperset(found):
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -60,7 +61,5 @@ def _rules(opened: Opened) -> dict[int, retaining.Rules]:
     return found
 
 
-def _whole(told: Any) -> int | None:
-    if told is not None and not 0 < int(told) < 100_000:
-        raise ValueError
-    return None if told is None else int(told)
+def _days(told: Any) -> int | None:
+    return None if told is None else whole(told, 100_000, 1)

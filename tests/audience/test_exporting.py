@@ -644,6 +644,15 @@ def _forged(data: bytes, name: str, change: Any) -> bytes:
         ("consent.csv", ",confirmed,newsletter,", ",confirmed,"),
         ("tags.json", '"monthly"', '"\\ud800"'),
         ("lists.json", '"Courts, weekly"', '"THE THURSDAY LETTER"'),
+        ("subscribers.csv", ",2026-11-25,", ",9999-12-31,"),
+        ("consent.csv", ",2026-11-25,", ",0001-01-01,"),
+        ("lists.json", '"number": ', '"number": -'),
+        ("lists.json", '"number": ', '"number": 999999'),
+        ("lists.json", '"details": {', '"details": "x", "d": {'),
+        ("tags.json", '"number": ', '"number": 1.5, "n": '),
+        ("tags.json", '"number": ', '"number": true, "n": '),
+        ("fields.json", '"number": ', '"number": 999'),
+        ("growth.json", '"count": ', '"count": true, "n": '),
     ],
 )
 def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(

@@ -302,7 +302,7 @@ def carried(told: str, lists: Mapping[int, int], fields: Mapping[int, int], topi
             "asked": int(said["asked"]),
             "lists": [lists[n] for n in said["lists"] if n in lists],
         }
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
         return ""
     return json.dumps(kept)
 

@@ -17,12 +17,13 @@ from typing import Any, BinaryIO
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from samizdat.audience.exporting import native, people, unpacking
+from samizdat.audience.exporting import native, people, unpacking, values
 from samizdat.audience.exporting.cells import unescaped
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.incoming.seen import Seen
-from samizdat.audience.models import STATUSES, SUPPRESSION_REASONS, Subscription
+from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
+from samizdat.audience.tagging import MOST_TAGS
 from samizdat.core import address as addresses
 from samizdat.core import bounded_json, consent, planted, seal, zipped
 
@@ -35,6 +36,11 @@ CELL = 1 << 20
 DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
 ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
 FIRST_MEMBER = b"lists.json"
+
+# The highest numbers of lists (above them are those of forms, models.new_form_number; 0 is all lists), of fields, with
+# room for as many new ones, and of tags and keys.
+LIST, FIELD, TAG, KEY = (1 << 32) - 1, 1 << 15, 1 << 62, (1 << 32) - 1
+ROUND = 1 << 30
 
 _SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "more")
 
@@ -125,9 +131,12 @@ class Opened:
         try:
             told = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
             ours = told["format"] == native.FORMAT
-            version, files, counts = int(told["version"]), told["files"], told["counts"]
+            version, files, counts = values.whole(told["version"]), told["files"], told["counts"]
             shaped = isinstance(files, dict) and isinstance(counts, dict)
-            shaped = shaped and all(isinstance(of["sha256"], str) and int(of["bytes"]) >= 0 for of in files.values())
+            shaped = shaped and all(
+                isinstance(of["sha256"], str) and values.whole(of["bytes"]) >= 0 for of in files.values()
+            )
+            shaped = shaped and values.whole(counts["subscribers"]) >= 0
         except (ValueError, KeyError, TypeError, AttributeError) as wrong:
             raise foreign() from wrong
         if not ours or not shaped:
@@ -180,29 +189,32 @@ class Opened:
             raise altered(name)
         return data
 
-    def table(self, name: str, values: int = VALUES) -> Any:
+    def table(self, name: str, most: int = VALUES) -> Any:
         """A JSON file of at most so many values; None where there is none. Its checksum is looked at here, since it is
         used at once."""
         if name not in self._infos:
             return None
         data = self.member(name)
         try:
-            told = bounded_json.read(data, values)
+            told = bounded_json.read(data, most)
             json.dumps(told, ensure_ascii=False).encode()  # Half a character cannot be stored.
         except ValueError as wrong:
             raise altered(name) from wrong
-        return told
+        return values.without_nul(told) if rb"\u0000" in data else told
 
     def _check_tables(self) -> None:
         try:
             for row in self.lists:
-                assert 0 <= int(row["number"]) < 1 << 63 and str(row["name"]).strip()
+                assert values.whole(row["number"], LIST, 1) and str(row["name"]).strip()
+                assert isinstance(row.get("details") or {}, dict)
             for row in self.tags:
-                assert int(row["number"]) > 0 and str(row["name"]).strip()
+                assert values.whole(row["number"], TAG, 1) and str(row["name"]).strip()
             for row in self.fields:
-                assert 16 <= int(row["number"]) <= 0xFFFF and str(row["tag"]).strip() and isinstance(row["label"], str)
-            for rows, name in ((self.lists, "number"), (self.tags, "number"), (self.fields, "number")):
-                assert len({int(row[name]) for row in rows}) == len(rows)
+                assert values.whole(row["number"], FIELD, seal.FIRST_FIELD) and isinstance(row["label"], str)
+                assert isinstance(row["tag"], str) and row["tag"].strip()
+            for rows in (self.lists, self.tags, self.fields):
+                assert len({row["number"] for row in rows}) == len(rows)
+            assert len(self.tags) <= MOST_TAGS
             assert len({row["tag"] for row in self.fields}) == len(self.fields)
             assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -217,8 +229,8 @@ class Opened:
             lists = _Group(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
             records = _Group(self._opened(native.CONSENT), native.CONSENT)
             suppressed = self._suppressed()
-            known = {int(row["number"]) for row in self.lists}
-            tags, last, met = {int(row["number"]) for row in self.tags}, -1, Seen()
+            known = {row["number"] for row in self.lists}
+            tags, last, met = {row["number"] for row in self.tags}, -1, Seen()
             for line, row in subscribers:
                 with _line(native.SUBSCRIBERS, line):
                     one = _coming(row, self.fields, tags)
@@ -273,7 +285,7 @@ class Opened:
             with _line(native.SUPPRESSIONS, line):
                 reason, day = _suppression(row)
                 if row["number"]:
-                    found.setdefault(int(row["number"]), []).append((reason, day))
+                    found.setdefault(values.digits(row["number"], HIGHEST), []).append((reason, day))
         return found
 
     def others_suppressed(self) -> Iterator[tuple[bytes, int, str, str]]:
@@ -284,7 +296,7 @@ class Opened:
                 if not row["number"]:
                     blind = bytes.fromhex(row["blind"])
                     assert len(blind) == 16
-                    yield blind, int(row["key"]), reason, day
+                    yield blind, values.digits(row["key"], KEY), reason, day
 
     def in_pages(self, size: int, after: int = -1) -> Iterator[list[Coming]]:
         rows = (one for one in self.people() if one.number > after)
@@ -313,7 +325,7 @@ class _Group:
         if found is not None:
             line, row = found
             with _line(self._name, line):
-                self._next = (int(row["number"]), line, row)
+                self._next = (values.digits(row["number"], HIGHEST), line, row)
 
     def insist_on_end(self) -> None:
         if self._next is not None:
@@ -366,30 +378,31 @@ class _line:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
-        if isinstance(wrong, AssertionError | ValueError | KeyError | TypeError | AttributeError):
+        # The last two: of JSON in a cell that nests too deep, and has a number that is none.
+        odd = AssertionError | ValueError | KeyError | TypeError | AttributeError | RecursionError | OverflowError
+        if isinstance(wrong, odd):
             raise flawed(self._name, self._at) from wrong
 
 
 def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int]) -> Coming:
-    number, address = int(row["number"]), addresses.normalise(_back(row["address"]))
-    assert 0 < number <= HIGHEST
-    values = {int(told["number"]): _back(row[told["tag"]]) for told in fields}
+    number, address = values.digits(row["number"], HIGHEST, 1), addresses.normalise(_back(row["address"]))
+    columns = {told["number"]: _back(row[told["tag"]]) for told in fields}
     held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
     assert seal.ADDRESS not in held
-    carried = [int(tag) for tag in row["tags"].split()]
+    carried = [values.digits(tag, TAG) for tag in row["tags"].split()]
     assert tags.issuperset(carried) and "\0" not in row["language"]
-    day = date.fromisoformat(row["joined"]).isoformat()
-    filled = {place: text for place, text in {**values, **held}.items() if text}
+    day = values.day(row["joined"]).isoformat()
+    filled = {place: text for place, text in {**columns, **held}.items() if text}
     return Coming(number, address, row["language"][:8], day, carried, filled)
 
 
 def _back(cell: str) -> str:
-    return unescaped([cell])[0]
+    return unescaped([cell])[0].replace("\0", "")
 
 
 def _numbered(cell: str) -> dict[int, str]:
-    held = {int(number): str(text) for number, text in json.loads(cell).items()} if cell else {}
-    assert all(0 <= number <= 0xFFFF for number in held)
+    told = json.loads(cell).items() if cell else ()
+    held = {values.digits(number, 0xFFFF): str(text).replace("\0", "") for number, text in told}
     "".join(held.values()).encode()  # A ValueError for half a character, which JSON can write and nobody can store.
     return held
 
@@ -399,35 +412,42 @@ def _mark(address: str) -> bytes:
 
 
 def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str], str]:
-    number = int(row["list"])
+    number = values.digits(row["list"], LIST)
     assert number in known and row["status"] in STATUSES
     wishes = {name: cell for name, cell in row.items() if name not in native.SUBSCRIPTION_HEAD}
     for name, cell in wishes.items():
         if cell and name in people.WISHES:
             _insist_on_wish(name, cell)
-    return number, date.fromisoformat(row["since"]).isoformat(), wishes, row["status"]
+    return number, values.day(row["since"]).isoformat(), wishes, row["status"]
 
 
 def _insist_on_wish(name: str, cell: str) -> None:
     try:
-        Subscription._meta.get_field(name).clean(cell, None)  # type: ignore[union-attr]
+        wish = Subscription._meta.get_field(name).clean(cell, None)  # type: ignore[union-attr]
     except ValidationError as wrong:
         raise ValueError from wrong
+    if isinstance(wish, date):
+        values.day(wish.isoformat())
+    else:
+        values.whole(wish, len(FREQUENCIES) - 1 if name == "frequency" else ROUND)
 
 
 def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int, int, str, dict[int, str]]:
-    number = int(row["list"]) if row["list"] else None
+    number = values.digits(row["list"], LIST) if row["list"] else None
     assert number is None or number in known
     names = ("at", "asked_at", "source", "wording", "reason", "letter")
     words = {word: _back(row[name]) for word, name in zip(native.WORDS, names, strict=True) if row[name]}
     kind, purpose = consent.KINDS.index(row["kind"]), consent.PURPOSES.index(row["purpose"])
-    day = date.fromisoformat(row["day"]).isoformat()
+    for word in (consent.AT, consent.ASKED_AT):
+        if word in words:
+            date.fromisoformat(words[word][:10])  # Of lists that are older than this program, of whatever year.
+    day = values.day(row["day"]).isoformat()
     return number, kind, purpose, consent.WAYS.index(row["way"]), day, words | _numbered(row["more"])
 
 
 def _suppression(row: dict[str, str]) -> tuple[str, str]:
     assert row["reason"] in SUPPRESSION_REASONS
-    return row["reason"], date.fromisoformat(row["day"]).isoformat()
+    return row["reason"], values.day(row["day"]).isoformat()
 
 
 def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:

@@ -4,7 +4,7 @@ how the lists grew."""
 from collections.abc import Iterator
 from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import dialect
@@ -15,6 +15,7 @@ from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.segments import add_segment
 from samizdat.audience.actions.wordings import wordings
 from samizdat.audience.errors import AudienceError, FormRefused
+from samizdat.audience.exporting import values
 from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.native import PLANTED
 from samizdat.audience.exporting.people import House
@@ -29,6 +30,8 @@ SEGMENTS, WORDINGS, FORMS, GROWN = "segments.json", "wordings.json", "forms.json
 SETTINGS = "settings.json"
 # Settings that are about readers and people, not about the machine that serves them.
 KEPT = ("quiet_hours", "postal_address", "feared", "second_person", "accent")
+# The highest version of the words of a list: the next ones need numbers too.
+VERSION = 1 << 20
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
 # What is told of an export that another house made.
@@ -116,17 +119,18 @@ def take_wordings(organisation: Any, opened: Opened, lists: dict[int, int]) -> N
     keys = house.keys(organisation)
     try:
         for told in opened.table(WORDINGS) or ():
-            here = List.objects.get(id=lists[int(told["list"])])
+            here = List.objects.get(id=lists[values.whole(told["list"])])
             purpose = consent.PURPOSES.index(told["purpose"])
             place = {"list": here, "purpose": purpose, "language": str(told["language"])[:8]}
-            if Wording.objects.filter(**place, version=int(told["version"])).exists():
+            version = values.whole(told["version"], VERSION, 1)
+            if Wording.objects.filter(**place, version=version).exists():
                 continue
             row = Wording.objects.create(
                 organisation=organisation,
                 **place,
-                version=int(told["version"]),
+                version=version,
                 text_sealed=b"",
-                since=date.fromisoformat(told["since"]),
+                since=values.day(told["since"]),
             )
             row.text_sealed = keys.seal(str(told["text"]).encode(), "wording", "text", row.pk)
             row.save(update_fields=["text_sealed"])
@@ -163,18 +167,18 @@ def take_forms(
 ) -> int:
     """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
     Errors: ExportRefused."""
-    came, numbers = 0, {str(told["tag"]): fields[int(told["number"])] for told in opened.fields}
+    came, numbers = 0, {str(told["tag"]): fields[told["number"]] for told in opened.fields}
     known = {one.name for one in dataclass_fields(FormFacts)}
     try:
         for told in opened.table(FORMS) or ():
             places: dict[str, Any] = {
-                "lists": tuple(lists[int(number)] for number in told["lists"]),
+                "lists": tuple(lists[values.whole(number)] for number in told["lists"]),
                 "fields": tuple(numbers[str(tag)] for tag in told["fields"]),
                 "required": tuple(numbers[str(tag)] for tag in told["required"]),
-                "topics": tuple(tags[int(number)] for number in told["topics"]),
+                "topics": tuple(tags[values.whole(number)] for number in told["topics"]),
             }
             words: dict[str, Any] = {name: str(text) for name, text in told.items() if name in known - places.keys()}
-            before = int(told["number"]), str(told["slug"])
+            before = values.whole(told["number"]), str(told["slug"])
             try:
                 forms.make_form(organisation, FormFacts(**words, **places), now=now, by=by, before=before)
             except FormRefused:
@@ -192,11 +196,11 @@ def take_growth(opened: Opened, lists: dict[int, int]) -> None:
         dialect.add_growth(
             [
                 (
-                    lists[int(told["list"])],
-                    date.fromisoformat(told["day"]).isoformat(),
+                    lists[values.whole(told["list"])],
+                    values.day(told["day"]).isoformat(),
                     GROWTH.index(told["what"]),
                     ways[told["way"]],
-                    _count(told["count"]),
+                    values.whole(told["count"]),
                 )
                 for told in opened.table(GROWN) or ()
             ]
@@ -218,22 +222,16 @@ def take_settings(organisation: Any, opened: Opened, now: datetime, by: Any) -> 
         raise altered(SETTINGS) from wrong
 
 
-def _count(told: Any) -> int:
-    if not 0 <= int(told) < 1 << 40:
-        raise ValueError
-    return int(told)
-
-
 def take_planted(organisation: Any, opened: Opened, versions: dict[int, int]) -> None:
     """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
     index key in the file -> number here. Errors: ExportRefused."""
     keys = house.keys(organisation)
     try:
         for told in opened.table(PLANTED) or ():
-            blind, made = bytes.fromhex(told["blind"]), datetime.fromisoformat(told["made"])
-            if len(blind) != 16 or made.tzinfo is None or told["format"] not in FORMATS:
+            blind, made = bytes.fromhex(told["blind"]), values.moment(told["made"])
+            if len(blind) != 16 or told["format"] not in FORMATS:
                 raise ValueError
-            version = versions[int(told["key"])]
+            version = versions[values.whole(told["key"])]
             row, new = Export.objects.get_or_create(
                 organisation=organisation,
                 planted=blind,

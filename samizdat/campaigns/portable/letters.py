@@ -15,7 +15,8 @@ from django.db import transaction
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
-from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.exporting.reading import KEY, Opened, altered
+from samizdat.audience.exporting.values import day, moment, whole
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import saved
 from samizdat.campaigns import actions, folders
@@ -47,6 +48,8 @@ from samizdat.vault.sealed import open_json, seal_json
 FOLDER = "letters/"
 OVER, GOING = ("finished", "cancelled"), ("sending", "paused", "waiting")
 MOMENTS = ("created", "changed", "due", "released", "finished")
+# The highest that a file may bring: of rows, of an edition (models.new_edition_number), of versions: more will come.
+NUMBER, EDITION_NUMBER, VERSION = 1 << 62, (1 << 47) - 1, 1 << 30
 # Columns of an edition that go along as they are.
 EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages", "counted_places")
 
@@ -189,18 +192,18 @@ def _letters(opened: Opened) -> Iterator[Letter]:
 
 
 def _read(told: dict[str, Any]) -> Letter:
-    moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in MOMENTS}
+    moments = {name: moment(told[name]) if told[name] else None for name in MOMENTS}
     known = {one.name for one in fields(Draft)}
     draft = actions.checked(Draft(**{name: str(text) for name, text in told["draft"].items() if name in known}))
-    state, books = str(told["state"]), {name: int(told["books"][name]) for name in ("frozen", *COUNTERS)}
+    state, books = str(told["state"]), {name: whole(told["books"][name]) for name in ("frozen", *COUNTERS)}
     fits = (
         state in STATES
         and told["unsure"] in ("resend", "hold")
         and told.get("purpose", consent.LETTERS) in consent.PURPOSES
         and None not in (moments["created"], moments["changed"])
     )
-    fits = fits and min(books.values()) >= 0 and books["frozen"] == sum(books[name] for name in COUNTERS)
-    if not fits or any(at and at.tzinfo is None for at in moments.values()) or not str(told["language"]):
+    fits = fits and books["frozen"] == sum(books[name] for name in COUNTERS)
+    if not fits or not str(told["language"]):
         raise ValueError
     if told["edition"] is None:
         state = "draft"
@@ -211,18 +214,17 @@ def _read(told: dict[str, Any]) -> Letter:
     if state not in OVER:
         state, books = "draft", dict.fromkeys(books, 0)
     books = _called_off(books)
-    books["left_by_letter"] = int(told["books"]["left_by_letter"]) if state in OVER else 0
+    books["left_by_letter"] = whole(told["books"]["left_by_letter"]) if state in OVER else 0
     # What the second version of the format did not tell is as of a new letter.
-    version, replies = int(told.get("version") or 1), told.get("replies")
-    if (
-        not 0 < version < 1 << 31
-        or not 0 <= int(replies or 0) < 1 << 62
-        or len(str(told.get("folder") or "")) > folders.LONGEST
-    ):
+    version, replies = whole(told.get("version") or 1, VERSION, 1), told.get("replies")
+    if len(str(told.get("folder") or "")) > folders.LONGEST:
         raise ValueError
+    whole(told["digest"]["round"])
+    for name in ("list", "tag", "template", "version_of"):
+        whole(told[name] or 0, NUMBER)
     arrangement = Arrangement.read(told["places"])
-    number, replies = int(told["number"]), None if replies is None else int(replies)
-    planned = date.fromisoformat(told["planned"]) if told.get("planned") else None
+    number, replies = whole(told["number"], NUMBER), None if replies is None else whole(replies)
+    planned = day(told["planned"]) if told.get("planned") else None
     if planned and planned.year not in YEARS:
         raise ValueError
     return Letter(number, told, draft, arrangement, moments, state, books, version, replies, planned)
@@ -234,15 +236,16 @@ def _called_off(books: dict[str, int]) -> dict[str, int]:
 
 
 def _insist_on_edition(told: dict[str, Any]) -> None:
-    fits = 0 < int(told["number"]) < 1 << 47 and 0 <= int(told["link_key"]) < 1 << 32
+    fits = whole(told["number"], EDITION_NUMBER) >= 0 and whole(told["link_key"], KEY) >= 0
     for one in (told, *told["variants"]):
         loads(base64.b64decode(one["compiled"], validate=True))
         fits = fits and isinstance(one["details"], dict) and "subject" in one["details"]
     lengths = {"message_id_domain": 253, "archive_slug": 40, "marks": 80, "languages": 120}
     fits = fits and all(len(str(told[name])) <= most for name, most in lengths.items())
     fits = fits and len(totals.dump(totals.load(str(told.get("counted_places", ""))))) <= 400
-    fits = fits and all(0 < int(one["place"]) < 255 and int(one["people"]) >= 0 for one in told["variants"])
-    if not fits or datetime.fromisoformat(told["created"]).tzinfo is None:
+    fits = fits and all(whole(one["place"], 254, 1) and whole(one["people"]) >= 0 for one in told["variants"])
+    moment(told["created"])
+    if not fits:
         raise ValueError
 
 
@@ -314,14 +317,6 @@ def edition_of(letter: Campaign) -> Edition | None:
     return Edition.objects.filter(campaign=letter).first()
 
 
-def moment(told: str) -> datetime:
-    """Errors: ValueError for one without a zone."""
-    at = datetime.fromisoformat(told)
-    if at.tzinfo is None:
-        raise ValueError
-    return at
-
-
 def _make_edition(campaign: Campaign, told: dict[str, Any]) -> None:
     """Under its number, which stands in the links of its letters; under another one where this house has that."""
     keys, number = house.keys(campaign.organisation), int(told["number"])
@@ -330,7 +325,7 @@ def _make_edition(campaign: Campaign, told: dict[str, Any]) -> None:
     slug = str(told["archive_slug"])
     if slug and Edition.objects.filter(archive_slug=slug).exists():
         slug = ""
-    columns = {name: told.get(name, "") for name in EDITION} | {"archive_slug": slug}
+    columns = {name: str(told.get(name, "")) for name in EDITION} | {"archive_slug": slug, "link_key": told["link_key"]}
 
     def closed(one: dict[str, Any], of: str = "") -> dict[str, bytes]:
         compiled = base64.b64decode(one["compiled"])

@@ -4,7 +4,6 @@ import json
 import re
 import secrets
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +12,7 @@ from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.exporting.values import moment, whole
 from samizdat.campaigns import pictures
 from samizdat.campaigns.models import Picture
 from samizdat.core.templating import Arrangement
@@ -23,6 +23,7 @@ FILE, FOLDER = "pictures.json", "pictures/"
 # How a file of each kind begins: what a forged export calls a picture is shown to everybody under that name.
 BEGINS = {"jpeg": rb"\xff\xd8\xff", "png": rb"\x89PNG\r\n", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
 LARGEST = 64 << 20
+SIDE = 100_000
 _SLUG = re.compile(r"[0-9a-f]{8,40}")
 
 
@@ -83,10 +84,10 @@ def _pictures(opened: Opened) -> dict[str, Any]:
     try:
         found = {}
         for told in opened.table(FILE) or ():
-            slug, size = str(told["slug"]), (int(told["width"]), int(told["height"]))
-            facts, made = _facts(told), datetime.fromisoformat(told["created"])
-            fits = _SLUG.fullmatch(slug) and told["kind"] in BEGINS and all(0 < side < 100_000 for side in size)
-            if not fits or made.tzinfo is None or slug in found:
+            slug, size = str(told["slug"]), (whole(told["width"]), whole(told["height"]))
+            facts, made = _facts(told), moment(told["created"])
+            fits = _SLUG.fullmatch(slug) and told["kind"] in BEGINS and all(0 < side <= SIDE for side in size)
+            if not fits or slug in found:
                 raise ValueError
             found[slug] = told | {"facts": facts, "created": made}
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -95,12 +96,12 @@ def _pictures(opened: Opened) -> dict[str, Any]:
 
 
 def _facts(told: dict[str, Any]) -> pictures.Facts:
-    whole = told.get("whole")
+    size = told.get("whole")
     return pictures.Facts(
         str(told.get("name", ""))[: pictures.LONGEST_NAME],
         str(told.get("alt", ""))[: pictures.LONGEST_ALT],
         bool(told.get("plain")),
-        (int(whole[0]), int(whole[1])) if whole else None,
+        (whole(size[0], SIDE), whole(size[1], SIDE)) if size else None,
     )
 
 

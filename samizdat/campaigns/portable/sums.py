@@ -1,18 +1,18 @@
 """Presses of links by days and answers to questions, as far as they may be said (core/totals)."""
 
 from collections.abc import Iterator
-from datetime import date
 from itertools import groupby
 from typing import Any
 
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.people import House
+from samizdat.audience.exporting.values import day, whole
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
 from samizdat.campaigns.portable.belongings import Belongings
 from samizdat.campaigns.portable.letters import edition_of
 from samizdat.core import totals
 
-MOST = 1 << 62
+SMALL = (1 << 15) - 1
 
 
 class _Sums(Belongings):
@@ -38,10 +38,8 @@ class _Sums(Belongings):
         yield {"count": totals.rounded(sum(row["count"] for row in rows))}
 
     def read(self, told: dict[str, Any]) -> dict[str, Any]:
-        row: dict[str, Any] = {name: int(told[name]) for name in (*self.numbers, "count")}
-        if not all(0 <= row[name] < 1 << 15 for name in self.numbers) or not 0 <= row["count"] < MOST:
-            raise ValueError
-        return row | {day: date.fromisoformat(told[day]) for day in self.days}
+        row: dict[str, Any] = {name: whole(told[name], SMALL) for name in self.numbers}
+        return row | {"count": whole(told["count"])} | {name: day(told[name]) for name in self.days}
 
     def make(self, letter: Campaign, rows: list[dict[str, Any]], places: besides.Places) -> None:
         edition = edition_of(letter)

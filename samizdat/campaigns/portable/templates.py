@@ -10,6 +10,7 @@ from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.exporting.values import moment, whole
 from samizdat.campaigns import brand
 from samizdat.campaigns.checks import rules
 from samizdat.campaigns.errors import CampaignError
@@ -59,11 +60,11 @@ def _templates(opened: Opened) -> dict[int, tuple[datetime, dict[str, str]]]:
     try:
         found = {}
         for told in opened.table(TEMPLATES) or ():
-            changed = datetime.fromisoformat(told["changed"])
+            changed = moment(told["changed"])
             stored = {word: str(told[word]) for word in ("name", "source", "sample") if word in told}
-            if changed.tzinfo is None or not {"name", "source"} <= stored.keys():
+            if not {"name", "source"} <= stored.keys():
                 raise ValueError
-            found[int(told["number"])] = changed, stored
+            found[whole(told["number"], 1 << 62)] = changed, stored
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(TEMPLATES) from wrong
     return found

@@ -7,10 +7,11 @@ from typing import Any
 
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.people import House
+from samizdat.audience.exporting.values import moment, whole
 from samizdat.campaigns import contest as contests
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.campaigns.portable.belongings import Belongings
-from samizdat.campaigns.portable.letters import OVER, Letters, moment
+from samizdat.campaigns.portable.letters import NUMBER, OVER, Letters
 from samizdat.core import contest, totals
 from samizdat.vault import house
 from samizdat.vault.sealed import open_json, seal_json
@@ -53,11 +54,11 @@ class Tests(Belongings):
 
     def read(self, told: dict[str, Any]) -> _Test:
         test = _Test(
-            int(told["share"]),
+            whole(told["share"]),
             str(told["by"]),
             moment(told["at"]) if told["at"] else None,
             str(told["state"]),
-            None if told["winner"] is None else int(told["winner"]),
+            None if told["winner"] is None else whole(told["winner"]),
             str(told["link"]),
             [_version(one) for one in told["versions"]],
         )
@@ -92,10 +93,10 @@ def _told(home: House, row: Variant) -> dict[str, Any]:
 
 def _version(told: dict[str, Any]) -> tuple[int | None, dict[str, str], dict[str, int]]:
     words = {name: str(told["words"][name]) for name in WORDS if name in told["words"]}
-    sums = {name: int(told[name]) for name in SUMS}
-    if any(len(word) > LONGEST for word in words.values()) or not all(0 <= many < 1 << 62 for many in sums.values()):
+    sums = {name: whole(told[name]) for name in SUMS}
+    if any(len(word) > LONGEST for word in words.values()):
         raise ValueError
-    return None if told["letter"] is None else int(told["letter"]), words, sums
+    return None if told["letter"] is None else whole(told["letter"], NUMBER), words, sums
 
 
 def _keep_plan(letter: Campaign, test: _Test, is_over: bool) -> None:

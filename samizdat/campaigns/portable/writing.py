@@ -10,6 +10,7 @@ from typing import Any
 
 from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.people import House
+from samizdat.audience.exporting.values import moment, whole
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import saved
 from samizdat.campaigns import actions, commenting, correcting, history
@@ -17,7 +18,7 @@ from samizdat.campaigns.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Comment, Correction, DraftVersion
 from samizdat.campaigns.portable.belongings import Belongings
-from samizdat.campaigns.portable.letters import edition_of, moment, segment_here
+from samizdat.campaigns.portable.letters import VERSION, edition_of, segment_here
 from samizdat.campaigns.portable.pictures import renamed, renamed_in
 from samizdat.campaigns.portable.templates import Templates
 from samizdat.core import consent
@@ -53,9 +54,7 @@ class History(Belongings):
     def read(self, told: dict[str, Any]) -> _Version | None:
         known = {one.name for one in fields(Draft)}
         draft = Draft(**{name: str(text) for name, text in told["draft"].items() if name in known})
-        number = int(told["number"])
-        if not 0 < number < 1 << 31:
-            raise ValueError
+        number = whole(told["number"], VERSION, 1)
         own = Arrangement.read(told["places"]) if told.get("places") is not None else None
         at, chosen = moment(told["at"]), dict(told["chosen"])
         try:
@@ -95,7 +94,7 @@ def _chosen_here(letter: Campaign, told: dict[str, Any], places: besides.Places)
 
 
 def _number(told: Any) -> int:
-    return told if isinstance(told, int) else -1
+    return told if type(told) is int else -1
 
 
 class Comments(Belongings):

@@ -71,7 +71,7 @@ def _make_places(
     if not lists:
         raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
     fields = _fields(organisation, opened)
-    names = {int(row["number"]): str(row["name"]) for row in opened.tags}
+    names = {row["number"]: str(row["name"]) for row in opened.tags}
     ids = tagging.tags_for(organisation, house.keys(organisation), names.values())
     tags = {number: ids[name] for number, name in names.items()}
     return {"lists": lists, "fields": fields, "tags": tags, "keys": take_keys(organisation, opened, now, wrapped)}
@@ -102,7 +102,7 @@ def _lists(organisation: Any, opened: reading.Opened, named: str, now: datetime,
     for told in opened.lists:
         name = named if named and len(opened.lists) == 1 else str(told["name"])
         row = here.get(name.strip().casefold()) or _new_list(organisation, told, name, now, by)
-        found[int(told["number"])] = row.id
+        found[told["number"]] = row.id
         _keep_digest(row.id, told.get("digest"))
     return found
 
@@ -112,14 +112,14 @@ def _keep_digest(list_id: int, told: Any) -> None:
     if not isinstance(told, dict):
         return
     when, round = told.get("when"), told.get("round")
-    if when in digest.WHEN and isinstance(round, int) and 0 < round < 1 << 31:
+    if when in digest.WHEN and type(round) is int and 0 < round <= reading.ROUND:
         List.objects.filter(id=list_id).update(digest_when=when, digest_round=round, digest_due=None)
 
 
 def _new_list(organisation: Any, told: dict[str, Any], name: str, now: datetime, by: Any) -> List:
     """Its number is part of List-Id and of confirmation links, so it goes along where nobody has it."""
     keys = house.keys(organisation)
-    number, slug = int(told["number"]), str(told.get("form") or "")
+    number, slug = told["number"], str(told.get("form") or "")
     if List.objects.filter(id=number).exists():
         number = new_list_number()
     if not is_free(slug):
@@ -145,7 +145,7 @@ def _fields(organisation: Any, opened: reading.Opened) -> dict[int, int]:
     for told in opened.fields:
         tag, held = str(told["tag"]), {name: of for name, of in told.items() if name not in ("number", "readable")}
         if tag not in known:
-            number = int(told["number"])
+            number = told["number"]
             if number in used:
                 number = tagging.following_number(organisation)
             used.add(number)
@@ -155,5 +155,5 @@ def _fields(organisation: Any, opened: reading.Opened) -> dict[int, int]:
                 row.readable, row.filled = True, 0  # The worker fills it in from the sealed values.
             row.save()
             known[tag] = number
-        found[int(told["number"])] = known[tag]
+        found[told["number"]] = known[tag]
     return found

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat.audience.exporting import reading
+from samizdat.audience.exporting import reading, values
 from samizdat.vault import house
 from samizdat.vault.models import VaultKey
+
+# One each time that somebody changed keys; those of the index are counted on from here in 15 bits.
+MOST_KEYS = 10_000
 
 
 def take_keys(organisation: Any, opened: reading.Opened, now: datetime, wrapped: dict[str, str]) -> dict[int, int]:
@@ -47,10 +50,10 @@ def _new_keys(organisation: Any, opened: reading.Opened) -> tuple[list[tuple[str
     if not told:
         return [], {}
     try:
-        links = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["links"]}
-        index = {int(row["number"]): bytes.fromhex(row["secret"]) for row in told["index"]}
+        links = {values.whole(row["number"], reading.KEY): bytes.fromhex(row["secret"]) for row in told["links"]}
+        index = {values.whole(row["number"], reading.KEY): bytes.fromhex(row["secret"]) for row in told["index"]}
         assert all(len(secret) == 32 for secret in (*links.values(), *index.values()))
-        assert all(0 <= number <= 0xFFFFFFFF for number in links)
+        assert len(links) + len(index) <= MOST_KEYS
     except (AssertionError, KeyError, TypeError, ValueError) as wrong:
         raise reading.altered("keys.json") from wrong
     if any(_is_anothers(organisation, number, secret) for number, secret in links.items()):
