@@ -2,7 +2,9 @@
 
 The form is for ever, because the blind index is made of it: an address that normalises differently tomorrow
 would be another subscriber. What is accepted is RFC 5321 with RFC 6531 (non-ASCII local parts), without
-quoted local parts and without address literals: in lists these are typing errors, and few relays take them.
+quoted local parts and without address literals: in lists these are typing errors, and few relays take them. Nor is
+`=?` taken before the @, from a stranger, a file or the desk: RFC 5322 allows it, but RFC 2047 (5) keeps encoded words
+out of addresses, many programs decode them there all the same, and then it is somebody else's address or a line end.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def normalise(text: str) -> str:
     IDNA2008). Errors: BadAddress.
     """
     # At 64 characters in all, no part can be too long; longer ones are measured below.
-    if len(text) <= 64 and _plain(text):
+    if len(text) <= 64 and _plain(text) and "=?" not in text:
         return text
     return _carefully(text)
 
@@ -103,13 +105,19 @@ def _bare(text: str) -> str:
 
 def _local(local: str) -> str:
     if local.isascii():
-        if not _local_ascii(local):
+        if not _local_ascii(local) or "=?" in local:
             raise BadAddress("bad_local")
         return local
     local = unicodedata.normalize("NFC", local)
     dots = local.startswith(".") or local.endswith(".") or ".." in local
     # U+FFFD stands for what could not be read: nobody has such a mailbox.
-    if dots or "\ufffd" in local or _unsafe(local) or any(unicodedata.category(c)[0] in "CZ" for c in local):
+    if (
+        dots
+        or "\ufffd" in local
+        or "=?" in local
+        or _unsafe(local)
+        or any(unicodedata.category(c)[0] in "CZ" for c in local)
+    ):
         raise BadAddress("bad_local")
     return local
 

@@ -242,6 +242,14 @@ def phrase(text: str) -> str:
     return words[0] + " " if len(words) == 1 and len(words[0]) <= 40 else "\r\n ".join(words) + "\r\n "
 
 
+def header_text(text: str) -> str:
+    """The value of an unstructured header that stands behind a short name, as it is or in encoded words."""
+    text = one_line(text)
+    if text.isascii() and "=?" not in text and len(text) <= _PLAIN_PHRASE:
+        return text
+    return "\r\n ".join(encoded_words(text))
+
+
 _COMMON_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]{1,64}@[A-Za-z0-9.\-]{1,255}")
 # Anything else has come through core/address: here only what could end the mailbox or the line is refused.
 _MAILBOX = re.compile(

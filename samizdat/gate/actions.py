@@ -40,6 +40,8 @@ INTAKE_COLUMNS = "place_id, kind, mark, box"
 HOLDING = ("", "leave", "back", "confirm", "prefer", "proven")
 # Tries to find a free slot. Of half full ones eight in a row are all taken once in 256 times.
 SLOT_TRIES = 8
+# Sign-ups of a place that were put off and take no slot any more. What waits beyond keeps its own.
+WAITING = 1000
 _random = secrets.SystemRandom()
 
 
@@ -304,8 +306,17 @@ def put_off(rows: Iterable[int]) -> set[int]:
         here = Intake.objects.filter(id__in=list(rows))
         stay = set(here.values_list("id", flat=True))
         if stay:
+            _free_slots(here.filter(put_off=0, kind="signup"))
             here.filter(put_off=0).update(put_off=1)
     return stay
+
+
+def _free_slots(rows: Any) -> None:
+    """What keeps a sign-up waiting must not close the form to others: beside the slots so many more may wait."""
+    for place in set(rows.values_list("place_id", flat=True)):
+        waiting = Intake.objects.filter(kind="signup", place_id=place, put_off=1, mark=None)[:WAITING].count()
+        free = rows.filter(place_id=place).order_by("id").values_list("id", flat=True)[: WAITING - waiting]
+        Intake.objects.filter(id__in=list(free)).update(mark=None)
 
 
 def done_with(rows: Iterable[int]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat import plugs, saying
+from samizdat import saying
 from samizdat.accounts.grants import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
@@ -97,11 +97,9 @@ def _mail(organisation: Any, asked: Question, now: datetime) -> Outcome | None:
     why = said["asks.asked"] % {"list": name, "words": asked.words}
     text = "\n\n".join((why, said["asks.press"], url, said["asks.otherwise"]))
     to, subject = audience_queries.address_of(subscriber), said["asks.subject"] % {"list": mailing.one_line(name)}
-    content = mailing.plain_mail(sender, to, subject, f"{text}\n", now)
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     gate.set_token_state(token, f"asked-{PURPOSE}")
-    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
-    return mailing.carry(organisation, message, sender[1], now)
+    return mailing.send(organisation, sender, to, subject, f"{text}\n", now)
 
 
 def proven(said: Said, now: datetime) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from samizdat import plugs, saying
+from samizdat import saying
 from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferring
@@ -176,9 +176,7 @@ def _carried(
     organisation: Any, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
 ) -> bool:
     """Whether it may be forgotten: taken, or refused for good."""
-    content = mailing.plain_mail(sender, to, subject, "\n\n".join(lines) + "\n", now)
-    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
-    outcome = mailing.carry(organisation, message, sender[1], now)
+    outcome = mailing.send(organisation, sender, to, subject, "\n\n".join(lines) + "\n", now)
     if isinstance(outcome, Accepted | Unsure):
         signups.memory.wrote(organisation.id)
     return isinstance(outcome, Accepted | Unsure | Refused)

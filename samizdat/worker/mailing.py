@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -9,16 +10,21 @@ from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from typing import Any
 
 from samizdat import plugs
+from samizdat.accounts.grants import leading
 from samizdat.core import address
-from samizdat.core.outcome import Deferred, Outcome
+from samizdat.core.message import header_text, mailbox, phrase
+from samizdat.core.outcome import Deferred, Outcome, Refused
 from samizdat.delivery.actions.pacing import send_first
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_of
 from samizdat.delivery.signing import signed
+from samizdat.logs import where_it_broke
+
+log = logging.getLogger("samizdat.worker")
 
 # What an answer speaks of, where the next route may take the same mail.
 NOT_HERS = ("route", "config", "throttle")
@@ -32,22 +38,40 @@ _quiet: dict[int, float] = {}
 
 
 def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
-    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address)."""
+    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address). Raises Unmakeable.
+
+    Who it is from and to, and the subject, are written by core/message: email.message reads what it is given, and what
+    looks like an encoded word there becomes another address or a header.
+    """
     name, from_email = sender
     mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
-    mail["From"] = formataddr((name, from_email)) if name.isascii() else _encoded(name, from_email)
-    mail["To"] = to
-    mail["Subject"] = one_line(subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalise(from_email))}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
-    return mail.as_bytes()
+    first = f"From: {phrase(name)}<{mailbox(from_email)}>", f"To: <{mailbox(to)}>"
+    subject = f"Subject: {header_text(one_line(subject))}"
+    return "".join(f"{line}\r\n" for line in (*first, subject)).encode() + mail.as_bytes()
 
 
-def _encoded(name: str, from_email: str) -> str:
-    return formataddr((name, from_email), charset="utf-8")
+def send(
+    organisation: Any,
+    sender: tuple[str, str],
+    to: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+) -> Outcome:
+    """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
+    try:
+        content = plain_mail(sender, to, subject, text, now)
+    except ValueError as error:
+        log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
+        return Refused(553, "", "message", "unmakeable")
+    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
+    return carry(organisation, message, sender[1], now, states)
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from samizdat import plugs, saying
+from samizdat import saying
 from samizdat.accounts.grants import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
@@ -287,11 +287,10 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     # What is on record for this day, which a box ticked later does not change.
     asks = any(audience.asked_for_appeals(subscriber, one, _day(said), now) for one in target.lists)
     told = target.appeals if asks else ""
-    content = compose(said.organisation, target.name, sender, wanted, token, words, now, told)
-    message = plugs.Message(1, 0, leading(said.organisation).return_address, wanted, content, utf8=not wanted.isascii())
+    subject, text = composed(said.organisation, target.name, token, words, told)
     # Before the mail: by it the page knows that the link is ours.
     gate.set_token_state(token, "pending-asks" if told else "pending")
-    outcome = mailing.carry(said.organisation, message, sender[1], now)
+    outcome = mailing.send(said.organisation, sender, wanted, subject, text, now)
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(said.organisation.id)
@@ -303,17 +302,8 @@ def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: dateti
     return given_up(said, now)
 
 
-def compose(
-    organisation: Any,
-    name: str,
-    sender: tuple[str, str],
-    wanted: str,
-    token: str,
-    words: Words,
-    now: datetime,
-    appeals: str = "",
-) -> bytes:
-    """One plain text mail. RFC 3834: it says that a program wrote it. appeals: the words of the box that was ticked."""
+def composed(organisation: Any, name: str, token: str, words: Words, appeals: str = "") -> tuple[str, str]:
+    """(subject, text) of the mail. appeals: the words of the box that was ticked."""
     asked = [
         words["confirm.asked"] % {"list": name},
         *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
@@ -321,4 +311,4 @@ def compose(
     link_ = f"{leading(organisation).public_url}/c/{token}"
     text = "\n\n".join((*asked, words["confirm.press"], link_, words["confirm.otherwise"]))
     subject = words["confirm.subject"] % {"list": mailing.one_line(name)}
-    return mailing.plain_mail(sender, wanted, subject, f"{text}\n", now)
+    return subject, f"{text}\n"

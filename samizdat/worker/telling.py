@@ -17,7 +17,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat import plugs
 from samizdat.accounts import changes, grants, people
 from samizdat.accounts.changes import ASKED
 from samizdat.accounts.grants import leading
@@ -198,9 +197,8 @@ def _sender(organisation: Any) -> tuple[str, str] | None:
 def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -> Outcome:
     organisation, to = told.organisation, people.email_of(person)
     with override(person.language or organisation.language):
-        content = mailing.plain_mail(sender, to, told.subject(), told.text(), now)
-    message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
-    return mailing.carry(organisation, message, sender[1], now, told.states)
+        subject, text = told.subject(), told.text()
+    return mailing.send(organisation, sender, to, subject, text, now, told.states)
 
 
 def _export_text(organisation: Any, plain: bool) -> str:

@@ -15,10 +15,12 @@ from samizdat.audience.models import ConsentRecord
 from samizdat.core import link
 from samizdat.delivery import signing
 from samizdat.delivery.actions import add_route, domains, pause_route
-from samizdat.gate.models import Intake
+from samizdat.gate import actions as gate
+from samizdat.gate.models import Intake, Place
 from samizdat.gate.queries import token_state
+from samizdat.public import sealing
 from samizdat.vault import house
-from samizdat.worker import intake, signups
+from samizdat.worker import intake, mailing, signups
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
@@ -54,6 +56,52 @@ def test_a_sign_up_becomes_pending_and_one_plain_mail(lantern: Any, thursday: An
     assert token_state(token) == "pending"
     assert "samizdat" not in mail.as_string().lower()
     assert not Intake.objects.exists()
+
+
+ENCODED = [
+    "=?utf-8?b?DQowMDAwMQ==?=@evil.example",
+    "=?utf-8?q?=22Ada=22_=3Cvictim=40other.example=3E=2C?=@evil.example",
+    "x=?utf-8?q?=0a=0ahello?=@evil.example",
+    "ада=?utf-8?q?=0AX:_1?=@evil.example",
+]
+
+
+@pytest.mark.parametrize("wanted", ENCODED)
+def test_an_address_that_reads_as_something_else_in_a_header_gets_no_mail_and_holds_no_slot(
+    lantern: Any, thursday: Any, out: Path, wanted: str
+) -> None:
+    ask(lantern, thursday, wanted)
+    assert signups.take(NOW) == 1
+    assert mails(out) == []
+    assert not Intake.objects.exists()
+
+
+def test_a_mail_that_cannot_be_made_is_not_tried_for_two_days(
+    lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_(*_: Any) -> bytes:
+        raise ValueError("an address holds a line end")
+
+    monkeypatch.setattr(mailing, "plain_mail", break_)
+    ask(lantern, thursday)
+    assert signups.take(NOW) == 1
+    assert not Intake.objects.exists()
+
+
+def test_sign_ups_whose_mail_waits_keep_no_form_closed(
+    lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause_route(add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW), now=NOW)
+    monkeypatch.setattr(gate, "WAITING", 2)
+    place = Place.objects.get(uid=bytes(lantern.uid))
+
+    def drop(name: str) -> bool:
+        words = {"address": f"{name}@example.org", "list": str(thursday.id), "language": "en", "wording": "One story."}
+        return sealing.drop_into_slot(place, "signup", 3, at=NOW.isoformat(), **words)
+
+    assert [drop(f"a{n}") for n in range(4)] == [True, True, True, False]
+    assert signups.take(NOW) == 0
+    assert [drop(f"b{n}") for n in range(3)] == [True, True, False], "two of them wait beside the slots, and no more"
 
 
 def test_the_mail_is_signed_where_its_sender_has_a_key(lantern: Any, thursday: Any, out: Path) -> None:

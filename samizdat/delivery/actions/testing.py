@@ -22,7 +22,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core import link
 from samizdat.core.address import domain, normalise
 from samizdat.core.dkim import SigningMaker
-from samizdat.core.message import MessageMaker
+from samizdat.core.message import MessageMaker, header_text, mailbox, phrase
 from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import signing
 from samizdat.delivery.actions import barring, refusing
@@ -140,12 +140,14 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
     address = normalise(to)
     sender = _known_sender(route.organisation) or address
     letter = EmailMessage()
-    letter["From"], letter["To"] = f"{route.organisation.name} <{sender}>", address
-    letter["Subject"] = _("A test of the route %(name)s") % {"name": route.name}
+    subject = header_text(_("A test of the route %(name)s") % {"name": route.name})
+    # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
+    first = f"From: {phrase(route.organisation.name)}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
-    content = signing.signed(route, sender, letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
+    rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
+    content = signing.signed(route, sender, first.encode() + rest)
     send_first(route, now)
     probe = plugs.Message(0, 0, sender, address, content)
     [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
