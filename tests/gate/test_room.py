@@ -28,7 +28,7 @@ def supervisor(hours: Hours, monkeypatch: pytest.MonkeyPatch) -> Room:
     monkeypatch.setattr(room, "OF_ONE", {LEAVE: FEW, "": FEW})
     monkeypatch.setattr(room, "OF_ALL", {LEAVE: Most(100, 10_000), "": Most(5, 10_000)})
     for uid in (LANTERN, HARBOUR):
-        actions.publish_place(uid, host="", name="L", language="en", accent="#b3261e", box_key=bytes(32), box_number=1)
+        actions.publish_place(uid, host="", name="L", language="en", accent="#b3261e")
     return Room(hours)
 
 

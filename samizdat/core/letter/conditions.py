@@ -23,7 +23,7 @@ def with_conditions(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Edge | Non
 
 
 # Conditions of Outlook's are comments to everybody else, and what they hold is balanced by itself.
-_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([A-Za-z][A-Za-z0-9:]*)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>", re.DOTALL)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([A-Za-z][A-Za-z0-9:]*+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>", re.DOTALL)
 
 
 def is_whole(pieces: Iterable[Piece]) -> bool:
