@@ -41,12 +41,13 @@ class Leaving:
     alarm: Event
     list_name: str
     what: str  # They left, returned, or chose fewer letters.
-    before: int  # Subscribed an hour before; of returning, left by a link within eight days.
+    before: int  # Subscribed before; of returning, left by a link within eight days.
     left: int  # Of those, left (or did what it is about) when the alarm was raised.
     since: int  # Did it afterwards, in the same hours: they belong to it.
     usual: int  # Leave the list on a usual day.
     answer: Event | None
     back: int | None  # Brought back, once the worker has done it.
+    span: str  # Within how long: an hour, a day or a week.
     appeals: bool  # They left appeals for money alone, and still get the letters.
 
     @property
@@ -77,18 +78,25 @@ def unanswered(organisation: Any, now: datetime) -> list[Event]:
     return [event for event in raised if event.id not in answered and event.at > now - ASKED_FOR]
 
 
-def about(alarm: Event) -> tuple[str, bool]:
-    """(what many did, whether it was about appeals alone)."""
+def about(alarm: Event) -> tuple[str, bool, str]:
+    """(what many did, whether it was about appeals alone, within how long)."""
     told = detail_of(alarm)
-    return what_in(told), purpose_in(told) == APPEALS
+    return what_in(told), purpose_in(told) == APPEALS, _span(told)
 
 
-def title(what: str, appeals: bool) -> str:
+def _span(told: dict[str, Any]) -> str:
+    return str(told.get("window", "hour"))  # Alarms of older versions knew no other.
+
+
+def title(what: str, appeals: bool, span: str) -> str:
     if what == RETURNED:
         return _("Many subscribers came back by a link")
+    within = {"span": {"day": _("a day"), "week": _("a week")}.get(span, _("an hour"))}
     if what == FEWER:
-        return _("Many subscribers chose fewer emails within an hour")
-    return _("Many readers left appeals within an hour") if appeals else _("Many readers left within an hour")
+        return _("Many subscribers chose fewer emails within %(span)s") % within
+    if appeals:
+        return _("Many readers left appeals within %(span)s") % within
+    return _("Many readers left within %(span)s") % within
 
 
 def figures(what: str, appeals: bool) -> tuple[str, str, str]:
@@ -96,11 +104,11 @@ def figures(what: str, appeals: bool) -> tuple[str, str, str]:
     if what == RETURNED:
         return _("unsubscribed by a link within eight days"), _("came back by a link"), _("unsubscribed still then")
     if what == FEWER:
-        return _("subscribed then"), _("chose fewer emails within that hour"), _("get as many as before")
-    left = _("left within that hour")
+        return _("subscribed before"), _("chose fewer emails in that time"), _("get as many as before")
+    left = _("left in that time")
     if appeals:
-        return _("agreed to appeals an hour before"), left, _("still agreed to appeals then")
-    return _("subscribed an hour before"), left, _("still subscribed then")
+        return _("agreed to appeals before"), left, _("still agreed to appeals then")
+    return _("subscribed before"), left, _("still subscribed then")
 
 
 def leaving_at(organisation: Any, number: int) -> Leaving:
@@ -121,6 +129,7 @@ def leaving_at(organisation: Any, number: int) -> Leaving:
         since=max(0, _left_in(organisation, alarm, detail) - left),
         answer=answer,
         back=_back(organisation, alarm, answer),
+        span=_span(detail),
         appeals=purpose_in(detail) == APPEALS,
     )
 

@@ -21,6 +21,7 @@ from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import appealing, forms, preferring
+from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferring import Choice, Fewer
 from samizdat.audience.facts import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
@@ -45,10 +46,34 @@ type Change = Callable[[Any, Any], bool]
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
 ALARM_LEAST = 3
-ALARM_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """More than `share` of a list, and at least `least` people, within `span` are an alarm."""
+
+    name: str
+    span: timedelta
+    share: float
+    least: int
+
+
+# Whoever goes slowly stays below the first of them, and would have half of a list in a day. A letter makes 0.1 to 1 %
+# leave, a bad one to a list that was long silent 3 %.
+WINDOWS = (
+    Window("hour", timedelta(hours=1), ALARM_SHARE, ALARM_LEAST),
+    Window("day", timedelta(days=1), 0.1, 6),
+    Window("week", timedelta(days=7), 0.2, 10),
+)
+# Where so many leave as a rule, an alarm takes this many times what is usual; but what is usual can be forged as well,
+# by going slowly for a month, so it takes no more than twice the share.
+ALARM_TIMES, ALARM_SHARE_MOST = 2, 2
+USUAL = timedelta(days=28)
 # Who comes back by a link has mostly left by mistake. More than this share of those who left within TAKES_BACK, and
-# somebody else may press for them: by the hour they would be few.
+# somebody else may press for them: by the hour they would be few. Whoever makes people leave as well would make that
+# share small, so more than the second share of the whole list are an alarm however many left.
 ALARM_RETURNED = 0.2
+ALARM_RETURNED_OF_LIST = 0.01
 
 KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
@@ -300,27 +325,94 @@ def group_of(now: datetime) -> str:
 
 
 def _alarm(organisation: Any, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
-    """Says once an hour and list that unusually many leave it, or its appeals, come back, or choose fewer letters."""
-    since = now - (TAKES_BACK if what == RETURNED else ALARM_WINDOW)
-    for alarm, told in _alarms_of(organisation, what, list_id, purpose, since - ALARM_WINDOW):
-        if group in told["groups"]:
-            return
-        if what == RETURNED:  # Those before it were told.
-            since = max(since, alarm.at)
+    """Says that unusually many leave a list, or its appeals, come back, or choose fewer letters: of each hour once."""
+    if what == RETURNED:
+        found = _too_many_returned(organisation, list_id, purpose, group, now)
+    else:
+        found = _too_many(organisation, what, list_id, purpose, group, now)
+    if found:
+        record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=found)
+
+
+def _too_many(
+    organisation: Any, what: str, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, Any] | None:
+    """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
+    again: they have an alarm, by which they are undone."""
     still = _still(list_id, purpose)
-    if what == FEWER and _events(organisation, what, list_id, since).count() <= ALARM_SHARE * still:
-        return  # Each tells of one: none of them has to be opened.
-    did = _since(organisation, what, list_id, purpose, since)
+    for window in WINDOWS:
+        since = now - window.span
+        # Each event tells of a slice at most, of fewer letters of one: on most days none has to be opened.
+        most = _events(organisation, what, list_id, since).count() * (1 if what == FEWER else SLICE)
+        if most < window.least or most <= window.share * still:
+            continue
+        told = _told(organisation, what, list_id, purpose, since)
+        if group in told:
+            return None
+        did = _since(organisation, what, list_id, purpose, since)
+        did = {one: numbers for one, numbers in did.items() if one not in told}
+        count = _people(did)
+        of = still if what == FEWER else still + count
+        if count >= window.least and count > _limit(window, of, _usual(organisation, what, list_id, purpose, since)):
+            groups = sorted({*did, group})
+            return _raised(what, groups, count, of, purpose) | {"window": window.name}
+    return None
+
+
+def _told(organisation: Any, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
+    """Groups that alarms named."""
+    alarms = _alarms_of(organisation, what, list_id, purpose, since - timedelta(hours=1))
+    return {group for _alarm, told in alarms for group in told["groups"]}
+
+
+def _limit(window: Window, of: int, usual: Mapping[int, int]) -> float:
+    """How many may do it in a window without an alarm. usual: days back -> people."""
+    days = window.span.days
+    share = window.share * of
+    if not days:
+        return share
+    stretches: Counter[int] = Counter()
+    for back, many in usual.items():
+        stretches[back // days] += many
+    fullest = sum(many for _stretch, many in stretches.most_common(3)) / 3
+    return max(share, min(ALARM_TIMES * fullest, ALARM_SHARE_MOST * share))
+
+
+def _usual(organisation: Any, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
+    """Days before `until` -> how many left the list by a link. Nothing else is counted by the day."""
+    if (what, purpose) != (LEFT, consent.LETTERS):
+        return {}
+    last = until.astimezone(UTC).date() - timedelta(days=1)
+    grown = audience_queries.growth(organisation, last - USUAL, last, List.objects.get(id=list_id))
+    left: Counter[int] = Counter()
+    for one in grown:
+        if one.way in BY_LINK:
+            left[(last - one.day).days] += one.left
+    return left
+
+
+def _too_many_returned(
+    organisation: Any, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, Any] | None:
+    since = now - TAKES_BACK
+    for alarm, told in _alarms_of(organisation, RETURNED, list_id, purpose, since - timedelta(hours=1)):
+        if group in told["groups"]:
+            return None
+        since = max(since, alarm.at)  # Those before it were told.
+    did = _since(organisation, RETURNED, list_id, purpose, since)
     count = _people(did)
     if count < ALARM_LEAST:
-        return
-    share, of = ALARM_SHARE, still if what == FEWER else still + count
-    if what == RETURNED:
-        share, enough = ALARM_RETURNED, count / ALARM_RETURNED
-        of = max(count, _people(_since(organisation, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
-    if count > share * of:
-        detail = {"what": what, "groups": sorted({*did, group}), "left": count, "of": of, "purpose": purpose}
-        record("subscribers.left_alarm", organisation, now=now, about=list_id, detail=detail)
+        return None
+    many = count >= WINDOWS[1].least and count > ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
+    enough = count / ALARM_RETURNED
+    of = max(count, _people(_since(organisation, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
+    if many or count > ALARM_RETURNED * of:
+        return _raised(RETURNED, sorted({*did, group}), count, of, purpose)
+    return None
+
+
+def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, Any]:
+    return {"what": what, "groups": groups, "left": count, "of": of, "purpose": purpose}
 
 
 def _alarms_of(

@@ -171,14 +171,14 @@ def test_who_did_not_answer_leaves_with_her_reason_and_who_was_not_reached_stays
     assert_projections_hold(lantern, AFTER)
 
 
-def test_who_took_a_leaving_back_or_told_somebody_has_answered(
+def test_who_took_a_leaving_back_by_mail_or_told_somebody_has_answered(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:
     first, before, back, told, left = sorted(many["brought"], key=lambda row: row.id)  # To the first it was refused.
     audience.unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))
     audience.undo_unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))  # Nobody had asked her yet.
     audience.unsubscribe(back, letter, way="one-click", now=NOW)
-    audience.undo_unsubscribe(back, letter, now=NOW)
+    audience.undo_unsubscribe(back, letter, way="mail", now=NOW)
     address = queries.card(told, NOW).address
     audience.add_subscriber(lantern, address, letter, consent="She said so at the fair.", now=NOW)
     audience.unsubscribe(left, letter, way="form", now=NOW)
@@ -193,6 +193,21 @@ def test_who_took_a_leaving_back_or_told_somebody_has_answered(
     assert out == {before.id, left.id}
     assert actions.silent(asked) == 1  # The first; of the others one answer each is in the books.
     assert_projections_hold(lantern, AFTER)
+
+
+def test_who_left_and_came_back_by_a_link_has_not_answered(
+    lantern: Any, letter: Any, many: Any, asked: Renewal
+) -> None:
+    """A public process that was taken can make both, and would keep everybody on the list without an answer."""
+    back = sorted(many["brought"], key=lambda row: row.id)[1]  # To the first it was refused.
+    audience.unsubscribe(back, letter, way="one-click", now=NOW)
+    audience.undo_unsubscribe(back, letter, way="one-click", now=NOW)
+    while follow(NOW):
+        pass
+    assert actions.silent(asked) == 5
+    actions.move_out(asked, now=AFTER)
+    worked(asked, AFTER)
+    assert statuses(letter)[back.id] == "unsubscribed"
 
 
 def test_for_a_week_they_come_back_as_one_but_not_who_left_by_herself(

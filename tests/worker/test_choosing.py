@@ -96,6 +96,20 @@ def test_many_who_choose_fewer_emails_are_an_alarm_and_get_as_many_again(lantern
     assert SubscriberTag.objects.filter(tag=tag).count() == 6
 
 
+def test_many_who_are_paused_one_by_one_are_an_alarm_too(lantern: Any, thursday: Any) -> None:
+    readers = [audience.add_subscriber(lantern, f"r{n}@example.org", thursday, consent="s", now=NOW) for n in range(60)]
+    until = (TODAY + timedelta(days=300)).isoformat()
+    for turn, reader in enumerate(readers[:7]):
+        assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+        ask(lantern, reader, "prefer", often="pause", until=until)
+        choosing.take(NOW + timedelta(hours=2 * turn))
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    told = detail_of(alarm)
+    assert (told["what"], told["window"], told["left"]) == ("fewer", "day", 7)
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(hours=13)) == 7
+    assert {may(one, thursday) for one in readers} == {"yes"}
+
+
 def test_what_she_asked_to_see_lies_in_the_gate_without_her_address(lantern: Any, thursday: Any, ada: Any) -> None:
     ask(lantern, ada, "show", secret=SECRET)
     assert shown(lantern, ada) is None

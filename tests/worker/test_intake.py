@@ -2,7 +2,7 @@
 
 import os
 import struct
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from samizdat.accounts.actions import found_organisation
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms, settle_again
-from samizdat.audience.models import ConsentRecord, Subscription
+from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent, link
 from samizdat.events.actions import detail_of, record, whole_day
@@ -596,6 +596,101 @@ def test_who_left_earlier_on_the_same_day_is_not_of_this_hour(lantern: Any, thur
     leave_all(lantern, edition, readers[10:13])
     intake.take(NOW)
     assert detail_of(Event.objects.get(kind="subscribers.left_alarm"))["left"] == 3
+
+
+def alarms_raised() -> list[dict[str, Any]]:
+    return [detail_of(alarm) for alarm in Event.objects.filter(kind="subscribers.left_alarm").order_by("id")]
+
+
+def test_a_list_that_is_taken_off_slowly_is_an_alarm_too_and_comes_back_as_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """Whoever holds the public process makes one leave every other hour: half of the list in some days."""
+    readers = people(lantern, thursday, 60)
+    for turn, reader in enumerate(readers[:7]):
+        assert not alarms_raised()
+        leave_all(lantern, edition, [reader])
+        intake.take(NOW + timedelta(hours=2 * turn))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"], told["of"], len(told["groups"])) == ("day", 7, 60, 7)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert intake.undo_alarm(alarm, by=None, now=NOW + timedelta(hours=13)) == 7
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+
+
+def test_a_list_that_is_taken_off_in_a_week_is_an_alarm_too(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 60)
+    for turn, reader in enumerate(readers[:13]):
+        assert not alarms_raised()
+        leave_all(lantern, edition, [reader])
+        intake.take(NOW + timedelta(hours=10 * turn))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"], told["of"]) == ("week", 13, 60)
+
+
+def test_those_an_alarm_told_of_are_not_told_again(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 60)
+    leave_all(lantern, edition, readers[:20])
+    intake.take(NOW)
+    for turn, reader in enumerate(readers[20:23], 1):
+        leave_all(lantern, edition, [reader])
+        intake.take(NOW + timedelta(hours=2 * turn))
+    assert [told["window"] for told in alarms_raised()] == ["hour"]
+
+
+def test_a_letter_after_which_three_in_a_hundred_leave_during_a_day_is_no_alarm(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 200)
+    for letter in range(3):
+        left = readers[6 * letter : 6 * letter + 6]
+        for turn, reader in enumerate(left):
+            leave_all(lantern, edition, [reader])
+            intake.take(NOW + timedelta(days=7 * letter, hours=turn))
+    assert not alarms_raised()
+
+
+def grown(list_: Any, day: date, left: int) -> None:
+    columns = {"what": GROWTH.index("left"), "way": consent.WAYS.index("one-click"), "count": left}
+    Growth.objects.create(list=list_, day=day, **columns)
+
+
+def test_a_list_that_many_leave_after_each_letter_takes_more_for_an_alarm(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 60)
+    for week in range(1, 4):
+        grown(thursday, TODAY - timedelta(days=7 * week), 6)
+    for turn, reader in enumerate(readers[:10]):
+        leave_all(lantern, edition, [reader])
+        intake.take(NOW + timedelta(hours=2 * turn))
+    assert not alarms_raised()
+
+
+def test_what_was_usual_for_a_month_hides_no_more_than_twice_the_share(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 60)
+    for days in range(2, 20):
+        grown(thursday, TODAY - timedelta(days=days), 50)
+    for turn, reader in enumerate(readers[:13]):
+        leave_all(lantern, edition, [reader])
+        intake.take(NOW + timedelta(hours=turn + turn // 2))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"]) == ("day", 13)
+
+
+def test_many_who_come_back_are_an_alarm_however_many_left(lantern: Any, thursday: Any, edition: Edition) -> None:
+    """Forged leavings would hide it: of many who left few come back."""
+    released(edition, days=30)
+    readers = people(lantern, thursday, 100)
+    leave_all(lantern, edition, readers[:50])
+    intake.take(NOW)
+    for turn, reader in enumerate(readers[:6]):
+        assert [told["what"] for told in alarms_raised()] == ["left"]
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        intake.take(NOW + timedelta(hours=turn))
+    assert alarms_raised()[-1]["what"] == "returned"
 
 
 def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday: Any, edition: Edition) -> None:

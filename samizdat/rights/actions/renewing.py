@@ -6,7 +6,8 @@ The states that end in -ing but `asking` are work of a slice at a time: each sli
 a kill loses nothing and a second worker finds the row taken. Whoever was asked carries the renewal's tag until she
 answers; nothing else is kept about her. She is moved out as anybody who leaves, with her reason in the record, and
 never because she was not reached: only somebody whose letter was accepted can fail to answer it. Whoever said
-otherwise that she wants the list, as by taking a leaving back, has answered.
+otherwise that she wants the list, as by taking a leaving back by mail, has answered; by a link, which can be forged,
+nobody has.
 """
 
 from collections import Counter
@@ -250,7 +251,8 @@ def stay(organisation: Any, campaign: Campaign | None, subscriber: Subscriber, *
 
 
 def heard(list: int, subscriber: int) -> None:
-    """She took a leaving back: where this list asks her, that is her answer, and she is not reminded any more."""
+    """She took a leaving back: where this list asks her and she did it by mail, that is her answer, and she is not
+    reminded any more."""
     renewal = Renewal.objects.select_related("letter").filter(list=list, state="asking").first()
     if renewal is None or not _heard(renewal, [subscriber]):
         return
@@ -340,10 +342,11 @@ def _move(renewal: Renewal, now: datetime) -> None:
     _went_on(renewal, ids, MOVE, "moved")
 
 
-# Facts that answer the question without its button: she signed up again, took a leaving back, or told somebody.
+# Facts that answer the question without its button: she signed up again, took a leaving back by mail, or told somebody.
+# Leaving and coming back by a link is none: whoever holds the public process can make both for everybody.
 _YES_OTHERWISE = frozenset(
     (consent.KINDS.index(kind), consent.WAYS.index(way))
-    for kind, ways in (("confirmed", HER_WAYS), ("returned", HER_WAYS), ("given", ("desk",)))
+    for kind, ways in (("confirmed", HER_WAYS), ("returned", ("mail",)), ("given", ("desk",)))
     for way in ways
 )
 

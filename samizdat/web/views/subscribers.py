@@ -257,7 +257,7 @@ def erase(request: Any, number: int) -> HttpResponse:
 
 @door(see=EVERYONE, do=ADMINS)
 def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
-    """Unusually many left within an hour: the numbers, and an admin's decision about them as one."""
+    """Unusually many left at once: the numbers, and an admin's decision about them as one."""
     found = alarms.leaving_at(request.organisation, alarm_id)
     if request.method == "POST":
         kind = alarms.KEPT if request.POST.get("how") == "keep" else alarms.UNDO
@@ -267,7 +267,7 @@ def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
     before, did, rest = alarms.figures(found.what, found.appeals)
     rows = [words.Row(before, found.before), words.Row(did, found.left, minus=True)]
     facts = {"leaving": found, "rows": rows, "rest": rest, "by": by}
-    facts["title"] = alarms.title(found.what, found.appeals)
+    facts["title"] = alarms.title(found.what, found.appeals, found.span)
     return render(request, "web/audience/left_at_once.html", facts)
 
 
