@@ -29,6 +29,10 @@ log = logging.getLogger("samizdat.worker")
 # What an answer speaks of, where the next route may take the same mail.
 NOT_HERS = ("route", "config", "throttle")
 
+# Routes that lead nowhere by themselves. What admins must learn goes by none of them where there is another, and counts
+# as told by none: a folder in the first place would swallow it.
+LOCAL = ("folder",)
+
 # Seconds: one relay over one mail, and all of them together.
 CARRY, ALTOGETHER = 20.0, 40.0
 # Seconds for which a relay that let a mail wait so long gets none: the next route takes them, or they wait.
@@ -63,6 +67,7 @@ def send(
     text: str,
     now: datetime,
     states: Sequence[str] = ("live",),
+    local: bool = True,
 ) -> Outcome:
     """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
     try:
@@ -71,7 +76,7 @@ def send(
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return Refused(553, "", "message", "unmakeable")
     message = plugs.Message(1, 0, leading(organisation).return_address, to, content, utf8=not to.isascii())
-    return carry(organisation, message, sender[1], now, states)
+    return carry(organisation, message, sender[1], now, states, local)
 
 
 def one_line(text: str) -> str:
@@ -101,16 +106,21 @@ class One:
 
 
 def carry(
-    organisation: Any, message: plugs.Message, sender: str, now: datetime, states: Sequence[str] = ("live",)
+    organisation: Any,
+    message: plugs.Message,
+    sender: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+    local: bool = True,
 ) -> Outcome:
     """By the first route that takes it, of those in one of these states, in the order of states and of priority;
-    Deferred when none does. sender: that of From.
+    Deferred when none does. sender: that of From. local: also by one that leads nowhere by itself.
 
     It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
     """
     outcome: Outcome = Deferred(0, "", "route")
     until = time.monotonic() + ALTOGETHER
-    for route in _with_room(organisation, address.domain(address.normalise(sender)), now, states):
+    for route in _with_room(organisation, address.domain(address.normalise(sender)), now, states, local):
         if (left := until - time.monotonic()) <= 0:
             break
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
@@ -119,10 +129,19 @@ def carry(
     return outcome
 
 
-def _with_room(organisation: Any, domain: str, now: datetime, states: Sequence[str] = ("live",)) -> Iterator[Route]:
+def leads_out(organisation: Any) -> bool:
+    """Whether any route, in whatever state, hands mail on by itself."""
+    rows = Route.objects.filter(organisation=organisation).exclude(state__in=("waiting", "removed"))
+    return rows.exclude(scheme__in=LOCAL).exists()
+
+
+def _with_room(
+    organisation: Any, domain: str, now: datetime, states: Sequence[str] = ("live",), local: bool = True
+) -> Iterator[Route]:
     """Those that do not take the sender's domain come last."""
     full = []
     rows = Route.objects.filter(organisation=organisation, state__in=states).select_related("organisation")
+    rows = rows if local else rows.exclude(scheme__in=LOCAL)
     routes = [route for route in rows.order_by("priority", "id") if time.monotonic() >= _quiet.get(route.pk, 0.0)]
     routes.sort(key=lambda route: states.index(route.state))
     barred = barred_at([route.pk for route in routes])

@@ -1,6 +1,6 @@
 """Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
-a new key, a change that waits for approval, subscribers read one after the other (threat model, T19), and a mailbox
-provider that refuses a campaign.
+a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
+(threat model, T19), and a mailbox provider that refuses a campaign.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -40,6 +40,8 @@ from samizdat.worker import mailing
 GIVE_UP = timedelta(days=1)
 # Also by routes that carry no campaign now: whoever asks with a stolen session would have paused them before.
 STATES = ("live", "throttled", "paused")
+# By these an admin can keep such mails from the others, too.
+ROUTES = ("route.paused", "route.removed")
 # Seconds until what no route took is tried again.
 WAIT = 60.0
 # Kind and number of a row -> when it is looked at again; never again where everybody was told.
@@ -64,12 +66,14 @@ def _due(now: datetime) -> list["_Told"]:
     asked = waiting.filter(Q(created__gt=since) | Q(state="waiting"))
     alarms = Event.objects.select_related("organisation").filter(kind=watching.ALARM, at__gt=since)
     locks = Event.objects.select_related("organisation").filter(kind=LOCKED, at__gt=since)
+    turned = Event.objects.select_related("organisation").filter(kind__in=ROUTES, at__gt=since, by__isnull=False)
     refused = ProviderRefusal.objects.select_related("edition__organisation").filter(since__gt=since, lifted=None)
     told = [_told_of_export(row) for row in exports if _is_due(_of(row))]
     told += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
     told += [_told_of_change(row) for row in asked if _is_due(_of(row))]
     told += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
     told += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
+    told += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return told
 
 
@@ -82,7 +86,7 @@ class _Told(NamedTuple):
     about: int
     subject: Callable[[], str]
     text: Callable[[], str]
-    notice: Callable[[Person, datetime], None] | None = None  # Once a mail to that admin was accepted.
+    notice: Callable[[Person, datetime], None] | None = None  # Once a server accepted a mail to that admin.
     states: tuple[str, ...] = STATES
 
 
@@ -150,6 +154,18 @@ def _told_of_lock(event: Event) -> _Told:
     )
 
 
+def _told_of_route(event: Event) -> _Told:
+    organisation: Any = event.organisation
+    return _Told(
+        _of(event),
+        organisation,
+        event.kind,
+        event.about or 0,
+        lambda: _("A route was paused or removed: %(name)s") % {"name": organisation.name},
+        lambda: _route_text(organisation),
+    )
+
+
 def _told_of_refusal(row: ProviderRefusal) -> _Told:
     organisation, campaign = row.edition.organisation, row.edition.campaign_id
     return _Told(
@@ -169,15 +185,15 @@ def _tell(told: _Told, now: datetime) -> int:
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
     waiting = [one.person for one in members if _mark(one.person) not in known]
     _later[told.mark] = time.monotonic() + WAIT if waiting else float("inf")
-    sender = _sender(told.organisation)
+    sender, leads_out = _sender(told.organisation), mailing.leads_out(told.organisation)
     if event is None or sender is None:
         return 0
     mailed = 0
     for person in waiting:
-        outcome = _mail(told, sender, person, now)
+        outcome = _mail(told, sender, person, now, local=not leads_out)
         if isinstance(outcome, Deferred):
             break
-        if told.notice and isinstance(outcome, Accepted):
+        if told.notice and leads_out and isinstance(outcome, Accepted):
             told.notice(person, now)
         at = readable_time(told.kind, now)
         FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
@@ -194,11 +210,11 @@ def _sender(organisation: Any) -> tuple[str, str] | None:
     return next((sender for list_ in lists if (sender := senders.sender_of(list_))), None)
 
 
-def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime) -> Outcome:
+def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
     organisation, to = told.organisation, people.email_of(person)
     with override(person.language or organisation.language):
         subject, text = told.subject(), told.text()
-    return mailing.send(organisation, sender, to, subject, text, now, told.states)
+    return mailing.send(organisation, sender, to, subject, text, now, told.states, local)
 
 
 def _export_text(organisation: Any, plain: bool) -> str:
@@ -256,6 +272,18 @@ def _lock_text(organisation: Any) -> str:
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
           "campaigns that it released are paused."),
         _("Whose it is stands in the app under People. Any other admin can unlock it there."),
+        *([where] if where else []),
+    ]  # fmt: skip
+    return "\n\n".join(told) % {"name": organisation.name} + "\n"
+
+
+def _route_text(organisation: Any) -> str:
+    desk = leading(organisation).desk_url.rstrip("/")
+    where = desk + reverse("routes", args=[organisation.slug]) if desk else ""
+    told = [
+        _("Somebody paused or removed a route by which emails of %(name)s go out."),
+        _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
+          "everywhere under People."),
         *([where] if where else []),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"

@@ -13,7 +13,7 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.draft import Draft
 from samizdat.core.outcome import Refused
 from samizdat.delivery.actions import add_route, refusing, release
-from samizdat.worker import telling
+from samizdat.worker import mailing, telling
 from tests.conftest import NOW
 from tests.web.conftest import make_person
 from tests.worker.test_choosing import mails
@@ -81,7 +81,7 @@ def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
 
 
 def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_begins_then(
-    lantern: Any, thursday: Any, tmp_path: Path
+    lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from samizdat.accounts import changes, grants
     from samizdat.accounts.actions import give_role
@@ -95,6 +95,7 @@ def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_b
     audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
     route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     pause_route(route, now=NOW, by=vera)
+    monkeypatch.setattr(mailing, "LOCAL", ())  # The folder stands for a relay.
     later = NOW + timedelta(days=2)
     assert give_role(clara, lantern, "admin", by=vera, now=NOW)
     telling._later.clear()
@@ -103,6 +104,38 @@ def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_b
     assert {*mails(tmp_path)} == {"vera@lantern.example", "zoya@lantern.example"}
     changes.wait(later, timedelta(days=2))
     assert changes.is_waiting(lantern, "role", clara.pk)
+
+
+def test_a_folder_swallows_no_notice_and_counts_as_nobody_who_was_told(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import give_role
+    from samizdat.accounts.models import PendingChange
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    relay = add_route(lantern, "relay", "smtp://127.0.0.1:9", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=1)) == 0, "it waits for the relay"
+    assert not mails(tmp_path)
+    relay.delete()
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=2)) == 2, "there is nothing but the folder"
+    assert PendingChange.objects.get().noticed is None
+
+
+def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    from samizdat.delivery.actions import pause_route
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    telling._later.clear()
+    assert [telling.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    assert "paused or removed a route" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
 
 
 def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
