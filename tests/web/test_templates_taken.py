@@ -52,8 +52,16 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     client.post(f"{base}/templates/{template.pk}/", {"name": "Summer"})
     gone = client.post(f"{base}/templates/{template.pk}/remove", follow=True).content.decode()
     assert "own frame now" in gone and "Summer" not in gone
-    empty = client.post(f"{base}/templates/take", {}, follow=True).content.decode()
-    assert "Choose a file first." in empty
+
+
+def test_a_template_that_is_refused_keeps_the_name_that_was_typed(here: Any, desk: Any) -> None:
+    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    broken = SimpleUploadedFile("w.zip", b"PK\x03\x04 and no zip")
+    for sent, why in (({}, "Choose a file first."), ({"file": broken}, "")):
+        answer = client.post(f"{base}/templates/take", {"name": "Our winter page"} | sent)
+        assert answer.status_code == 422
+        page = answer.content.decode()
+        assert why in page and 'value="Our winter page"' in page
 
 
 WIDE = b"<table width='640'><tr><td mc:edit='body'><table><tr><td>All in a table</td></tr></table></td></tr></table>"

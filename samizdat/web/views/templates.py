@@ -35,22 +35,26 @@ def take_in(request: Any) -> HttpResponse:
     """Answers with what became of the file, which is told once."""
     file = request.FILES.get("file")
     if request.upload_handlers[0].too_large:
-        messages.error(request, _("The file is larger than 20 MB. Make its pictures smaller and import it again."))
-        return go(request, "templates")
+        return _refused(request, _("The file is larger than 20 MB. Make its pictures smaller and import it again."))
     if file is None:
-        messages.error(request, _("Choose a file first."))
-        return go(request, "templates")
+        return _refused(request, _("Choose a file first."))
     name = request.POST.get("name", "").strip() or file.name.rpartition(".")[0][: templating.LONGEST_NAME]
     try:
         report = templating.take_in(
             request.organisation, name, file.read(), by=request.person, now=timezone.now(), file=file.name
         )
     except CampaignError as refused:
-        messages.error(request, str(refused))
-        return go(request, "templates")
+        return _refused(request, str(refused))
     facts = {"report": report, "name": name, "parts": arranging.outline(report.template)}
     facts["wide"] = previews.too_wide(_seen(report.template))
     return render(request, "web/template_taken.html", facts)
+
+
+def _refused(request: Any, why: str) -> HttpResponse:
+    """The same page with the name that was typed: a file cannot be kept in a form, a name can."""
+    messages.error(request, why)
+    typed = request.POST.get("name", "")
+    return render(request, "web/templates.html", _facts(request) | {"typed": typed}, status=422)
 
 
 def _template_at(request: Any, template_id: int) -> Any:
