@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -115,6 +116,7 @@ def real_passwords(quick_passwords: dict[str, int], monkeypatch: pytest.MonkeyPa
 def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
     opened subscribers, and which box waits until when."""
+    (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
     for name in ("samizdat.audience.watching", "samizdat.worker.boxes"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()

@@ -131,7 +131,7 @@ def _place() -> Iterator[Sign]:
         return
     if changed:
         where = ", ".join(PLACES[part] for part in changed)
-        yield Sign("red", "place", f"It last ran elsewhere: {where}.")
+        yield Sign("red", "place", f"It last ran elsewhere: {where}. See what waits: samizdat release --dry-run")
     else:
         yield Sign("good", "place", "It is where it last ran.")
 

@@ -21,17 +21,19 @@ def release(dry_run: bool) -> None:
     A script has to say --yes, with --json too.
     """
     opening.open_house()
+    from samizdat.delivery import progress
     from samizdat.delivery.actions import fencing
 
-    changed = fencing.differs()
+    changed, gone = fencing.differs(), progress.missing()
     found = _organisations()
     fenced = [one for one in found if one.fenced] if not changed else found
     campaigns = [_document(one, row) for one in found for row in fencing.would_send(one)]
     document: dict[str, Any] = {"changed": changed, "would_send": campaigns}
+    document["missing"] = gone._asdict() if gone else None
     if not fenced:
         say({**document, "fenced": False, "released": False}, "Nothing is held back: this installation sends.")
         return
-    lines = _lines(changed, campaigns)
+    lines = [*_lines(changed, campaigns), *_missing(gone)]
     if dry_run:
         say({**document, "fenced": True, "released": False}, *lines, "Let it send: samizdat release")
         return
@@ -67,6 +69,15 @@ def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
         for row in campaigns
     ]
     return [*lines, *table(heading, rows), _last(campaigns)]
+
+
+def _missing(gone: Any) -> list[str]:
+    if gone is None:
+        return []
+    return [
+        f"Forgotten: up to {gone.records:,} records of consent and {gone.events:,} entries of the log, and with them "
+        "everybody who left, objected or was erased since the backup. Take them out by hand first."
+    ]
 
 
 def _last(campaigns: list[dict[str, Any]]) -> str:

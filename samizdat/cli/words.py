@@ -29,6 +29,7 @@ PLACES = {
     "file": "other files, as after a copy or a restore",
     "server": "another PostgreSQL server",
     "database": "another database",
+    "rewound": "its database has gone back in time, as after a backup was put back",
 }
 
 # What sentences about routes and domains say of the app's pages and buttons, and what does the same here.

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organisation
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery import location
+from samizdat.delivery import location, progress
 from samizdat.delivery.errors import CopiedFolder, Fenced
 from samizdat.delivery.models import Retry
 from samizdat.events.actions import record
@@ -27,12 +27,15 @@ def look(now: datetime) -> list[str]:
     everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database."""
     here, known = location.here(), location.known()
     changed = location.differing(here, known)
-    if not changed:
+    if not known:
+        progress.note()  # A new database in a folder that another one had.
+    back = _gone_back()
+    if not changed and not back:
         if here.keys() - known.keys():
             location.remember(here)
         return []
-    parts = sorted({part for _folder, part in changed}, key=location.PARTS.index)
-    if all(folder for folder, _part in changed):
+    parts = sorted({part for _folder, part in changed}, key=location.PARTS.index) + back
+    if changed and all(folder for folder, _part in changed):
         raise CopiedFolder(
             _(
                 "This data folder last ran on another machine or under another path. If that one is gone for good, "
@@ -41,6 +44,10 @@ def look(now: datetime) -> list[str]:
         )
     _fence(parts, now)
     return parts
+
+
+def _gone_back() -> list[str]:
+    return [progress.REWOUND] if progress.missing() else []
 
 
 def _fence(parts: list[str], now: datetime) -> None:
@@ -76,7 +83,8 @@ def refuse_sending(organisation: Organisation) -> None:
 def differs() -> list[str]:
     """Parts of the place that differ from where it last ran, without any consequence."""
     changed = location.differing(location.here(), location.known())
-    return sorted({part for _folder, part in changed}, key=location.PARTS.index)
+    back = _gone_back()
+    return sorted({part for _folder, part in changed}, key=location.PARTS.index) + back
 
 
 def would_send(organisation: Organisation) -> list[dict[str, Any]]:
@@ -97,6 +105,7 @@ def lift(organisations: Iterable[Organisation], *, now: datetime, by: Any = None
     lifted = 0
     with transaction.atomic():
         location.remember(location.here())
+        progress.release()
         for organisation in organisations:
             waiting = sum(row["waiting"] for row in would_send(organisation) if row["state"] != "paused")
             if Organisation.objects.filter(pk=organisation.pk, fenced=True).update(fenced=False):

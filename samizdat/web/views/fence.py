@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from samizdat import hours
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery import actions
+from samizdat.delivery import actions, progress
 from samizdat.delivery.actions import fencing
 from samizdat.web.doors import ADMINS, EVERYONE, door, go
 
@@ -30,6 +30,7 @@ def fence(request: Any) -> HttpResponse:
     facts = {
         "rows": [{**row, "campaign": found[row["id"]], "subject": draft_of(found[row["id"]]).subject} for row in rows],
         "waiting": sum(row["waiting"] for row in rows if row["state"] != "paused"),
+        "missing": progress.missing(),
         "may_release": request.role in ADMINS,
     }
     return render(request, "web/fence.html", facts)
