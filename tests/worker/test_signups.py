@@ -2,6 +2,9 @@
 
 import email
 import email.policy
+import json
+import os
+import struct
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord
-from samizdat.core import link
+from samizdat.core import link, seal
 from samizdat.delivery import signing
 from samizdat.delivery.actions import add_route, domains, pause_route
 from samizdat.gate import actions as gate
@@ -23,7 +26,7 @@ from samizdat.vault import house
 from samizdat.worker import intake, mailing, signups
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
-from tests.worker.conftest import say, status
+from tests.worker.conftest import box_key, say, status
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
@@ -96,8 +99,11 @@ def test_sign_ups_whose_mail_waits_keep_no_form_closed(
     place = Place.objects.get(uid=bytes(lantern.uid))
 
     def drop(name: str) -> bool:
-        words = {"address": f"{name}@example.org", "list": str(thursday.id), "language": "en", "wording": "One story."}
-        return sealing.drop_into_slot(place, "signup", 3, at=NOW.isoformat(), **words)
+        words = {"kind": "signup", "address": f"{name}@example.org", "list": str(thursday.id), "language": "en"}
+        number, key = box_key(lantern)
+        text = json.dumps({**words, "at": NOW.isoformat()}).encode()
+        box = seal.seal_to(key, text, sealing.info(bytes(place.uid)), os.urandom(32), os.urandom(12))
+        return gate.drop_into_slot(place, struct.pack(">I", number) + box, "signup", 3)
 
     assert [drop(f"a{n}") for n in range(4)] == [True, True, True, False]
     assert signups.take(NOW) == 0
