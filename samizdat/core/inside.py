@@ -21,7 +21,8 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-    odd = address.is_multicast or address.is_reserved or address in _METADATA
+    site = isinstance(address, ipaddress.IPv6Address) and address.is_site_local  # fec0::/10, RFC 3879
+    odd = site or address.is_multicast or address.is_reserved or address in _METADATA
     return address.is_global and not odd
 
 

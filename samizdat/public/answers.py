@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
-from django.http.request import UnreadablePostError
+from django.http.request import RawPostDataException, UnreadablePostError
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -101,6 +101,17 @@ def posted_of(request: HttpRequest) -> QueryDict:
 def fields_of(request: HttpRequest) -> dict[str, str]:
     """The fields that were posted, the last of each name. The token alone decides, so it must not fail."""
     return {name: str(value) for name, value in posted_of(request).items()}
+
+
+def is_one_click(request: HttpRequest) -> bool:
+    """Whether a mail program leaves by itself (RFC 8058, section 3.2). Asked before the fields are read. What it calls
+    its body does not matter: taken for a person's, it would leave less than was meant."""
+    try:
+        body = request.body
+    except (UnreadablePostError, SuspiciousOperation, RawPostDataException):  # The last: its fields were read.
+        body = b""
+    said = posted_of(request).get("List-Unsubscribe", "")
+    return said.strip().lower() == "one-click" or b"list-unsubscribe=one-click" in body.lower()
 
 
 def repeated(request: HttpRequest, *names: str) -> bool:

@@ -25,7 +25,18 @@ from samizdat.core.spoken import base, known, spoken
 from samizdat.gate import queries
 from samizdat.gate.models import Place
 from samizdat.public import tokens
-from samizdat.public.answers import fields_of, holder_of, host_of, named, page_for, page_of, repeated, speaks, takes
+from samizdat.public.answers import (
+    fields_of,
+    holder_of,
+    host_of,
+    is_one_click,
+    named,
+    page_for,
+    page_of,
+    repeated,
+    speaks,
+    takes,
+)
 from samizdat.public.door import drop_in
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
@@ -56,13 +67,14 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     holder, place = holder_of(request, token, "preferences", "leave", "test")
     if request.method != "POST":
         return _shown(request, holder, place)
+    one_click = is_one_click(request)
     posted = fields_of(request)
     if repeated(request, *ONCE):
         return _incomplete(request, holder, place)
     deed = {"show": _ask, "save": _save, "data": _by_mail, "erase": _by_mail, "move": _move}.get(posted.get("do", ""))
     if deed is not None:
         return deed(request, holder, place, posted)
-    if "List-Unsubscribe" in posted:
+    if one_click:
         return leave(request, token)
     return _incomplete(request, holder, place)
 

@@ -21,6 +21,7 @@ from samizdat.public.answers import (
     fields_of,
     holder_of,
     host_of,
+    is_one_click,
     nothing_here,
     page_for,
     page_of,
@@ -58,8 +59,8 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+    one_click = is_one_click(request)
     fields = fields_of(request)
-    one_click = fields.get("List-Unsubscribe", "").strip().lower() == "one-click"
     # A mail program that leaves by itself shows her no page, so it leaves all that it may have meant.
     appeals = _of_appeal(holder, place) and not one_click and "whole" not in fields
     if holder.purpose != "test":

@@ -89,6 +89,18 @@ def test_after_a_kill_answers_are_booked_the_open_ones_doubtful_and_the_rest_fre
     assert not journal.files(dead.worker.journal)
 
 
+def test_a_copy_that_somebody_made_beside_a_journal_keeps_nobody_from_starting(house: House) -> None:
+    dead = Dead(house)
+    dead.write()
+    copies = [journal.folder() / f"{dead.worker.journal}.0.bak", journal.folder() / "sender-1-ab.0.bak"]
+    for copy in copies:
+        copy.write_bytes(b"")
+    assert recovery.recover_dead(NOW) == 1
+    assert counts(dead.campaign)["accepted"] == 4
+    assert journal.names() == [dead.worker.journal]
+    assert all(copy.exists() for copy in copies), "they are theirs who made them"
+
+
 def test_the_time_that_a_server_named_outlives_a_kill(house: House) -> None:
     dead = Dead(house)
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)

@@ -104,9 +104,10 @@ class TestLeaving:
         assert "No more appeals for money from the Thursday Letter?" in page and 'name="whole"' in page
         assert "its letters come as before" in reader.post(f"/u/{token()}").content.decode()
         assert "You have left" in reader.post(f"/u/{token()}", {"whole": "yes"}).content.decode()
-        reader.post(f"/u/{token()}", ONE_CLICK, FORM)
+        for kind in (FORM, "text/plain", "application/octet-stream"):
+            assert reader.post(f"/u/{token()}", ONE_CLICK, kind)["Content-Type"] == "text/plain", kind
         reader.post(f"/u/{token('preferences')}")
-        assert [said.get("only") for said in opened()] == ["appeals", None, None, None]
+        assert [said.get("only") for said in opened()] == ["appeals", None, None, None], "one box of each kind"
         actions.set_token_state(token(), "left-appeals")
         assert "Leave the letters as well" in reader.get(f"/u/{token()}").content.decode()
         assert "letters and appeals" in reader.post(f"/u/{token()}/back").content.decode()
@@ -124,7 +125,8 @@ class TestLeaving:
         assert "You have left" in reader.get(f"/u/{token()}").content.decode()
 
     def test_one_click_on_the_preferences_link_leaves_as_well(self, reader: Client) -> None:
-        assert reader.post(f"/p/{token('preferences')}", ONE_CLICK, FORM)["Content-Type"] == "text/plain"
+        for kind in (FORM, "text/plain"):
+            assert reader.post(f"/p/{token('preferences')}", ONE_CLICK, kind)["Content-Type"] == "text/plain"
         assert (opened()[0]["kind"], opened()[0]["purpose"]) == ("leave", "preferences")
 
     def test_the_link_of_a_test_letter_shows_the_page_and_changes_nothing(self, reader: Client) -> None:

@@ -22,6 +22,7 @@ from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from samizdat.core.inside import Address, is_public
+from samizdat.own_addresses import is_own
 
 # Seconds: for one connection and answer, for one link with all its steps, for all links of a letter.
 PATIENCE, LONGEST, ALTOGETHER = 6.0, 15.0, 45.0
@@ -63,8 +64,13 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
+def is_others(address: Address) -> bool:
+    """Public, and not this machine's own."""
+    return is_public(address) and not is_own(address)
+
+
 def ask_all(
-    urls: Iterable[str], resolve: Resolve = resolve, permit: Permit = is_public
+    urls: Iterable[str], resolve: Resolve = resolve, permit: Permit = is_others
 ) -> Iterator[tuple[str, Answer]]:
     """(link, answer) as they come, a few at a time; those not asked when the time is up say so."""
     urls = list(dict.fromkeys(urls))
@@ -78,7 +84,7 @@ def _in_time(url: str, until: float, resolve: Resolve, permit: Permit) -> Answer
     return ask(url, min(LONGEST, left), resolve, permit) if left > 0 else Answer("unasked")
 
 
-def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: Permit = is_public) -> Answer:
+def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: Permit = is_others) -> Answer:
     """Follows a link to its end."""
     until, at = time.monotonic() + seconds, url
     try:

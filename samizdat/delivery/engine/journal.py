@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -225,8 +226,13 @@ def _sync_folder() -> None:
 
 
 def files(name: str) -> list[Path]:
-    """The files of one journal, the oldest first."""
-    return sorted(folder().glob(f"{name}.*"), key=lambda path: int(path.suffix[1:]))
+    """The files of one journal, the oldest first. A copy that somebody made beside them is none."""
+    ours = [path for path in folder().glob(f"{name}.*") if _is_ours(path)]
+    return sorted(ours, key=lambda path: int(path.suffix[1:]))
+
+
+def _is_ours(path: Path) -> bool:
+    return re.fullmatch(r"[^.]+\.[0-9]+", path.name) is not None
 
 
 def remove(name: str) -> None:
@@ -289,8 +295,8 @@ def discard_oldest() -> None:
 
 def names() -> list[str]:
     """Every journal that lies here, in use, left over or kept."""
-    found = {path.name.rpartition(".")[0] for where in (folder(), kept_folder()) for path in where.glob("*-*.*")}
-    return sorted(found)
+    lying = [path for where in (folder(), kept_folder()) for path in where.glob("*-*.*") if _is_ours(path)]
+    return sorted({path.name.rpartition(".")[0] for path in lying})
 
 
 def is_kept(name: str) -> bool:
@@ -317,7 +323,7 @@ def last_mark(name: str) -> int:
 
 
 def _all_files(name: str) -> list[Path]:
-    paths = [*kept_folder().glob(f"{name}.*"), *files(name)]
+    paths = [*filter(_is_ours, kept_folder().glob(f"{name}.*")), *files(name)]
     return sorted(paths, key=lambda path: int(path.suffix[1:]))
 
 
