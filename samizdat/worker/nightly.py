@@ -1,4 +1,5 @@
-"""Once a day: what subscriptions say is compared with what their consent records say (audience/checking.py).
+"""Once a day, and after each release: what subscriptions say is compared with what their consent records say
+(audience/checking.py). A campaign believes what subscriptions say: whoever writes the database could change it by day.
 
 A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing: a difference is
 an event that tells how many, and Home shows it. Where a person has asked for it, it begins anew and puts right.
@@ -17,6 +18,7 @@ from samizdat.worker import tasks
 
 __all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
 
+RELEASED = "campaign.released"
 # Of one round; a million subscribers take some thirty rounds (14 us each).
 SECONDS = 0.5
 
@@ -27,6 +29,7 @@ class _Going:
 
     day: date
     wish: int = 0  # The event by which somebody asked to put right; 0 for none.
+    released: int = 0  # The event of a release since the last comparison; 0 for none.
     after: int = 0
     subscribers: int = 0
     wrong: int = 0
@@ -42,18 +45,25 @@ def compare(now: datetime) -> None:
     for organisation in Organisation.objects.order_by("id"):
         last, wish = queries.last(organisation, CHECKED), queries.last(organisation, MEND)
         asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
-        if not asked and last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date():
+        release = queries.last(organisation, RELEASED)
+        released = release.id if release is not None and (last is None or release.id > last.id) else 0
+        if (
+            not asked
+            and not released
+            and last is not None
+            and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
+        ):
             continue
-        if not _go_on(organisation, asked, now, until):
+        if not _go_on(organisation, asked, released, now, until):
             return
 
 
-def _go_on(organisation: Any, wish: int, now: datetime, until: float) -> bool:
+def _go_on(organisation: Any, wish: int, released: int, now: datetime, until: float) -> bool:
     """Whether this organisation is through."""
     today = now.astimezone(UTC).date()
     going = _going.get(organisation.id)
-    if going is None or going.day != today or going.wish != wish:
-        going = _going[organisation.id] = _Going(today, wish)
+    if going is None or (going.day, going.wish, going.released) != (today, wish, released):
+        going = _going[organisation.id] = _Going(today, wish, released)
     after: int | None = going.after
     while after is not None:
         if tasks.stopping.is_set() or time.monotonic() > until:

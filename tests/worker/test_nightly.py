@@ -43,6 +43,18 @@ def test_the_clock_compares_once_a_day(lantern: Any, readers: list[Any]) -> None
     assert nightly.compare in clock.SLOW.values()
 
 
+def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) -> None:
+    """Whoever writes the database could set a status after the night, and a campaign would believe it."""
+    nightly.compare(NOW)
+    Subscription.objects.filter(subscriber=readers[0]).update(status=2, may=4)
+    nightly.compare(NOW + timedelta(hours=1))
+    assert told(lantern, nightly.DIFFER) == []
+    record("campaign.released", lantern, now=NOW + timedelta(hours=2))
+    for minutes in (0, 1):
+        nightly.compare(NOW + timedelta(hours=2, minutes=minutes))
+    assert told(lantern, nightly.DIFFER) == [{"subscribers": 5, "wrong": 1}]
+
+
 def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers: list[Any]) -> None:
     Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
     before = sorted(Subscription.objects.values_list("subscriber_id", "status", "may"))
