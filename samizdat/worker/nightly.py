@@ -47,12 +47,8 @@ def compare(now: datetime) -> None:
         asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
         release = queries.last(organisation, RELEASED)
         released = release.id if release is not None and (last is None or release.id > last.id) else 0
-        if (
-            not asked
-            and not released
-            and last is not None
-            and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
-        ):
+        is_of_today = last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
+        if is_of_today and not asked and not released:
             continue
         if not _go_on(organisation, asked, released, now, until):
             return
