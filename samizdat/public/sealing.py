@@ -14,6 +14,7 @@ from samizdat.core import seal
 from samizdat.gate import actions
 from samizdat.gate.models import Place
 from samizdat.public import tokens
+from samizdat.vault.errors import VaultError
 
 # Every box is a multiple of this long, so that its length tells nothing of the address in it.
 STEP = 512
@@ -33,12 +34,24 @@ class Boxes:
 
     def of(self, uid: bytes) -> tuple[int, bytes]:
         """(number, public key). Errors: VaultError where nobody knows one."""
-        with self._lock:
-            at, known = self._known.get(uid, (0.0, None))
-            if known is None or time.monotonic() - at > ASK_AGAIN:
-                known = self._ask(uid)
+        at, known = self._known.get(uid, (0.0, None))
+        if known is None:
+            return self._asked(uid)
+        # While somebody asks, or nobody answers, the one that is known is good: whoever leaves does not wait for it.
+        if time.monotonic() - at > ASK_AGAIN and self._lock.acquire(blocking=False):
+            try:
                 self._known[uid] = time.monotonic(), known
-            return known
+                return self._asked(uid)
+            except VaultError:
+                return known
+            finally:
+                self._lock.release()
+        return known
+
+    def _asked(self, uid: bytes) -> tuple[int, bytes]:
+        known = self._ask(uid)
+        self._known[uid] = time.monotonic(), known
+        return known
 
 
 def _from_supervisor(uid: bytes) -> tuple[int, bytes]:

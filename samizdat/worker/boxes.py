@@ -112,7 +112,7 @@ _walked: dict[tuple[tuple[str, ...], bytes | None], int] = {}
 def forget() -> None:
     """As in a process that begins: for tests."""
     waits.clear()
-    for kept in (_walked, _unknown, _keyless):
+    for kept in (_walked, _unknown, _keyless, _failed):
         kept.clear()
 
 
@@ -256,9 +256,20 @@ def each(deed: Callable[[list[Said], datetime], None], said: list[Said], now: da
             gate.done_with([said[0].row])
 
 
+# Row -> when it failed first. In this process alone: after a start it counts anew.
+_failed: dict[int, datetime] = {}
+
+
 def given_up(said: Said, now: datetime, after: timedelta = GIVE_UP) -> bool:
-    """Has it failed for so long that it is thrown away? Not by a clock that was just set."""
-    return now - said.at > after and not jumps.patient(now)
+    """Has it failed for so long that it is thrown away? Since we tried it first: what the public pages say of the time
+    may be wrong, and after a worker that stood still for days the first failure would be the last. Not by a clock that
+    was just set."""
+    if len(_failed) > MOST:
+        _failed.clear()
+    if now - _failed.setdefault(said.row, now) <= after or jumps.patient(now):
+        return False
+    del _failed[said.row]
+    return True
 
 
 def _keep_waiting(row: int) -> bool:

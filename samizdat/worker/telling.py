@@ -192,7 +192,9 @@ def _tell(told: _Told, now: datetime) -> int:
     for person in waiting:
         outcome = _mail(told, sender, person, now, local=not leads_out)
         if isinstance(outcome, Deferred):
-            break
+            if outcome.scope in mailing.NOT_HERS:
+                break
+            continue  # A mailbox that is full keeps no other admin from being told.
         if told.notice and leads_out and isinstance(outcome, Accepted):
             told.notice(person, now)
         at = readable_time(told.kind, now)

@@ -32,6 +32,37 @@ def said(pieces: tuple[Piece, ...]) -> str:
     return "".join(piece if isinstance(piece, str) else "{}" for piece in pieces)
 
 
+LINK = '<a href="https://paper.example/only">Read</a>'
+ONE = "{% if FNAME != 'Ada' %}<b>&nbsp;</b>{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "body"),
+    [
+        ("b + a", f"<div>{ONE}{LINK}</div>"),
+        ("b ~ div a", f"<section>{ONE}<div>{LINK}</div></section>"),
+        ("a:nth-child(2)", f"<div>{ONE}{LINK}</div>"),
+        ("i:empty + a", f"<div><i>{{{{ FNAME }}}}</i>{LINK}</div>"),
+        ("p[title=Ada] a", f'<p title="{{{{ FNAME }}}}">{LINK}</p>'),
+        ("img[ALT = Ada] + a", f'<p><img alt="{{{{ FNAME }}}}" src="{OWN}/m/aa.png">{LINK}</p>'),
+    ],
+)
+def test_a_link_is_not_counted_that_a_style_sheet_can_hide_from_one_reader(rule: str, body: str) -> None:
+    sheet = f"<style>@media (min-width:1px){{{rule}{{display:none!important}}}}</style>"
+    page = f"<html><head>{sheet}</head><body>{body}</body></html>"
+    assert countable(letter(page, "html"), OWN) == ()
+    same = re.sub(r"{%.*?%}|{{.*?}}", "", page).replace(":empty", "")
+    assert countable(letter(same, "html"), OWN) == ("https://paper.example/only",), "for all readers alike"
+
+
+def test_what_templates_write_for_phones_keeps_no_link_from_being_counted() -> None:
+    rules = (
+        "a[x-apple-data-detectors]{color:inherit} [class~=wide]{width:100%} @media (max-width:600px){.wide{width:9px}}"
+    )
+    page = f"<html><head><style>{rules}</style></head><body><p>{{{{ FNAME }}}} {ONE} {LINK}</p></body></html>"
+    assert countable(letter(page, "html"), OWN) == ("https://paper.example/only",)
+
+
 @pytest.mark.parametrize(
     ("body", "counted", "why"),
     [

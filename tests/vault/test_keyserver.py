@@ -192,3 +192,23 @@ def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch
         clock[0] += later
         assert boxes.of(b"lantern") == (1, b"lantern")
     assert len(asked) == 2
+
+
+def test_while_nobody_tells_the_key_anew_readers_leave_with_the_one_that_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[Any] = [(1, b"key"), KeyRefused("busy"), (2, b"other")]
+
+    def ask(_uid: bytes) -> tuple[int, bytes]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    boxes, clock = sealing.Boxes(ask), [1000.0]
+    monkeypatch.setattr(sealing.time, "monotonic", lambda: clock[0])
+    said = []
+    for _minute in range(3):
+        said.append(boxes.of(b"lantern")[0])
+        clock[0] += 61
+    assert said == [1, 1, 2]

@@ -192,7 +192,10 @@ def test_without_a_sender_it_is_told_at_once_how_many_wait(lantern: Any, thursda
 
 def test_a_sign_up_that_could_not_be_mailed_for_two_days_is_given_up(lantern: Any, thursday: Any) -> None:
     ask(lantern, thursday)
-    assert signups.take(NOW + timedelta(days=3)) == 1
+    assert signups.take(NOW + timedelta(days=3)) == 0, "the worker stood still, and has tried it once"
+    assert Intake.objects.exists()
+    signups.memory.tries.clear()
+    assert signups.take(NOW + timedelta(days=6)) == 1
     assert not Intake.objects.exists() and queries.unmailed(lantern) == {}
 
 

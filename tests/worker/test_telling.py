@@ -11,7 +11,7 @@ from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.draft import Draft
-from samizdat.core.outcome import Refused
+from samizdat.core.outcome import Deferred, Refused
 from samizdat.delivery.actions import add_route, refusing, release
 from samizdat.worker import mailing, telling
 from tests.conftest import NOW
@@ -104,6 +104,29 @@ def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_b
     assert {*mails(tmp_path)} == {"vera@lantern.example", "zoya@lantern.example"}
     changes.wait(later, timedelta(days=2))
     assert changes.is_waiting(lantern, "role", clara.pk)
+
+
+def test_a_full_mailbox_keeps_no_other_admin_from_being_told(
+    lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    mail = telling._mail
+
+    def full(told: Any, sender: Any, person: Any, *rest: Any, **named: Any) -> Any:
+        return (
+            Deferred(452, "4.2.2 full", "recipient") if person == vera else mail(told, sender, person, *rest, **named)
+        )
+
+    monkeypatch.setattr(telling, "_mail", full)
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=1)) == 1
+    assert {*mails(tmp_path)} == {"zoya@lantern.example"}
 
 
 def test_a_folder_swallows_no_notice_and_counts_as_nobody_who_was_told(

@@ -36,8 +36,9 @@ MEMORY = 320 << 20
 SECONDS, SECONDS_A_MEGABYTE = 20, 2
 # Somebody may wait for each answer; with the machine busy, a passphrase takes a few of these.
 ANSWER = 60.0
-# Each passphrase costs its memory: one at a time, and whoever finds another one at it waits so long.
-_one_passphrase, PATIENCE = threading.BoundedSemaphore(1), 20.0
+# A passphrase costs its memory, and a large file its minutes: one at a time, and nobody waits for another one's. The
+# threads of the desk are everybody's.
+_one = threading.BoundedSemaphore(1)
 
 
 class Broken(ValueError):
@@ -129,7 +130,7 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None
         unsealing.insist_on_heading(head, source.seek(0, io.SEEK_END))
     except unsealing.Unopened as unopened:
         raise Broken(unopened.code) from None
-    with _turn(unsealing.is_by_passphrase(head)):
+    with _turn():
         child = _Child(b"A", source, secret)
         try:
             left = child.size
@@ -143,16 +144,13 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None
 
 
 @contextmanager
-def _turn(costly: bool) -> Iterator[None]:
-    if not costly:
-        yield
-        return
-    if not _one_passphrase.acquire(timeout=PATIENCE):
+def _turn() -> Iterator[None]:
+    if not _one.acquire(blocking=False):
         raise Broken("busy")
     try:
         yield
     finally:
-        _one_passphrase.release()
+        _one.release()
 
 
 class Zip:

@@ -4,7 +4,7 @@ What only some of them have tells who acted: a link that is counted, an answer, 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from samizdat.core.letter.cleaning import VOID
 from samizdat.core.letter.content import Edge, Piece
@@ -26,7 +26,47 @@ def with_conditions(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Edge | Non
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([A-Za-z][A-Za-z0-9:]*+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>", re.DOTALL)
 
 
-def is_whole(pieces: Iterable[Piece]) -> bool:
+# Selectors by which a rule looks at what stands around an element; and those that look at what an attribute holds.
+_AROUND = re.compile(r"[+~]|:(?:nth-|first-|last-|only-|has\b)", re.IGNORECASE)
+_EMPTY = re.compile(r":empty\b", re.IGNORECASE)
+_HELD = re.compile(r"\[\s*(?:[^\s\[\]|=]*\|)?([\w-]+)")
+_SHEET = re.compile(r"<style\b[^<>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
+_SELECTOR = re.compile(r"(?:\A|(?<=[{};]))[^{};]*+\{")
+_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]++)\s*+=\s*+(?:\"[^\"]*|'[^']*|[^\s\"'<>]*)\Z")
+# Signs of a tag that are looked at for the attribute that a value stands in.
+_TAIL = 4000
+
+
+def is_whole(pieces: Sequence[Piece]) -> bool:
+    """Whether nothing that some readers alone have decides about what stands outside of it: half an element, or a rule
+    of a style sheet that looks around.
+    """
+    return _holds_whole_elements(pieces) and not _sheet_tells(pieces)
+
+
+def _sheet_tells(pieces: Sequence[Piece]) -> bool:
+    """Whether a rule may hide from some readers what all have, by a condition or value beside it or in an attribute."""
+    sheets = (sheet for piece in pieces if isinstance(piece, str) for sheet in _SHEET.findall(piece))
+    selectors = " ".join(selector for sheet in sheets for selector in _SELECTOR.findall(sheet))
+    if not selectors or all(isinstance(piece, str) for piece in pieces):
+        return False
+    if _EMPTY.search(selectors) or (_AROUND.search(selectors) and any(isinstance(piece, Edge) for piece in pieces)):
+        return True
+    named = {name.lower() for name in _HELD.findall(selectors)}
+    return bool(named) and not named.isdisjoint(_attributes_of_readers(pieces))
+
+
+def _attributes_of_readers(pieces: Iterable[Piece]) -> Iterator[str]:
+    """Names of attributes that hold a value or condition, in small letters."""
+    tail = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            tail = (tail + piece)[-_TAIL:]
+        elif found := _ATTRIBUTE.search(tail[tail.rfind("<") :]):
+            yield found[1].lower()
+
+
+def _holds_whole_elements(pieces: Iterable[Piece]) -> bool:
     """Whether each condition holds whole elements alone. Half of one would decide about what stands outside of it: an
     element that hides its inside, opened for some readers only.
     """
