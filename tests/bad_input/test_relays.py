@@ -63,7 +63,7 @@ CONDEMNED = {
     "hangs up when the letter comes": ("data", RESET, "hang"),
     "answers in HTTP": ("banner", b"HTTP/1.1 400 Bad Request\r\n\r\n", "SMTP"),
     "answers nonsense": ("ehlo", b"\xff\xfe\x00what?\x1b[2J\r\n", "sense"),
-    "answers without end": ("ehlo", endless(), "sense"),
+    "answers without end": ("ehlo", endless(), "without end"),
 }
 
 
