@@ -119,9 +119,9 @@ def _many_files(count: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("role", ["desk", "public"])
 def test_a_process_that_stands_still_is_killed(role: str, caplog: pytest.LogCaptureFixture) -> None:
-    tree = supervisor.Supervisor([], None)
     with subprocess.Popen(["sleep", "600"]) as process:
         child = Child(role, process=process)
+        tree = supervisor.Supervisor([child], None)
         child.pulse, pipe = tree._new_pipe(child)
         tree._listen(child, 1000.0)
         tree._listen(child, 2000.0)
