@@ -130,40 +130,26 @@ def _told_of_change(row: PendingChange) -> _Told:
     )
 
 
-def _told_of_reading(event: Event) -> _Told:
+def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _Told:
+    """subject: in the language of who reads it, with %(name)s for the organization."""
     organisation: Any = event.organisation
-    return _Told(
-        _of(event),
-        organisation,
-        watching.ALARM,
-        event.about or 0,
-        lambda: _("Somebody reads your subscribers one after the other: %(name)s") % {"name": organisation.name},
-        lambda: _reading_text(organisation),
+    about = event.about or 0
+    name = {"name": organisation.name}
+    return _Told(_of(event), organisation, event.kind, about, lambda: subject() % name, lambda: text(organisation))
+
+
+def _told_of_reading(event: Event) -> _Told:
+    return _told_of_event(
+        event, lambda: _("Somebody reads your subscribers one after the other: %(name)s"), _reading_text
     )
 
 
 def _told_of_lock(event: Event) -> _Told:
-    organisation: Any = event.organisation
-    return _Told(
-        _of(event),
-        organisation,
-        LOCKED,
-        event.about or 0,
-        lambda: _("An account was locked: %(name)s") % {"name": organisation.name},
-        lambda: _lock_text(organisation),
-    )
+    return _told_of_event(event, lambda: _("An account was locked: %(name)s"), _lock_text)
 
 
 def _told_of_route(event: Event) -> _Told:
-    organisation: Any = event.organisation
-    return _Told(
-        _of(event),
-        organisation,
-        event.kind,
-        event.about or 0,
-        lambda: _("A route was paused or removed: %(name)s") % {"name": organisation.name},
-        lambda: _route_text(organisation),
-    )
+    return _told_of_event(event, lambda: _("A route was paused or removed: %(name)s"), _route_text)
 
 
 def _told_of_refusal(row: ProviderRefusal) -> _Told:
@@ -219,9 +205,13 @@ def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime, l
     return mailing.send(organisation, sender, to, subject, text, now, told.states, local)
 
 
-def _export_text(organisation: Any, plain: bool) -> str:
+def _where(organisation: Any, page: str, *numbers: int) -> list[str]:
+    """The address of a page of the app, where the organization has told which one it is."""
     desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("exports", args=[organisation.slug]) if desk else ""
+    return [desk + reverse(page, args=[organisation.slug, *numbers])] if desk else []
+
+
+def _export_text(organisation: Any, plain: bool) -> str:
     first = (
         _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
         if plain
@@ -230,21 +220,19 @@ def _export_text(organisation: Any, plain: bool) -> str:
     told = [
         first,
         _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
-        *([where] if where else []),
+        *_where(organisation, "exports"),
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
     ]
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 
 def _change_text(organisation: Any, waits: bool) -> str:
-    desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("changes", args=[organisation.slug]) if desk else ""
     told = [
         _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
         _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
         if waits
         else _("What it is and who asked stands in the app under People."),
-        *([where] if where else []),
+        *_where(organisation, "changes"),
         _("If nobody approves or stops it, it is done after a day. If it was asked for in your name and not by you, "
           "stop it and change your password.")
         if waits
@@ -255,50 +243,42 @@ def _change_text(organisation: Any, waits: bool) -> str:
 
 
 def _reading_text(organisation: Any) -> str:
-    desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("people", args=[organisation.slug]) if desk else ""
     told = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
           "More are not shown to them for now."),
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
-        *([where] if where else []),
+        *_where(organisation, "people"),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 
 def _lock_text(organisation: Any) -> str:
-    desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("people", args=[organisation.slug]) if desk else ""
     told = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
           "campaigns that it released are paused."),
         _("Whose it is stands in the app under People. Any other admin can unlock it there."),
-        *([where] if where else []),
+        *_where(organisation, "people"),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 
 def _route_text(organisation: Any) -> str:
-    desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("routes", args=[organisation.slug]) if desk else ""
     told = [
         _("Somebody paused or removed a route by which emails of %(name)s go out."),
         _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
           "everywhere under People."),
-        *([where] if where else []),
+        *_where(organisation, "routes"),
     ]  # fmt: skip
     return "\n\n".join(told) % {"name": organisation.name} + "\n"
 
 
 def _refusal_text(organisation: Any, campaign: int, provider: str) -> str:
-    desk = leading(organisation).desk_url.rstrip("/")
-    where = desk + reverse("report", args=[organisation.slug, campaign]) if desk else ""
     first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
     told = [
         first % {"provider": provider or _("A mailbox provider"), "number": campaign},
         _("Nobody was marked as bounced. Emails to its mailboxes wait; the others go out."),
         _("The report of the campaign says what is missing. Once that is done, choose “Try again” there."),
-        *([where] if where else []),
+        *_where(organisation, "report", campaign),
     ]
     return "\n\n".join(told) + "\n"
