@@ -36,7 +36,7 @@ class Organisation(models.Model):
     created = models.DateField()
 
     class Meta:
-        # 40 bits of a subscriber's row are her number (audience/models.row_id): behind them is another organization.
+        # 40 bits of a subscriber's row are their number (audience/models.row_id): behind them is another organization.
         constraints = [models.CheckConstraint(condition=Q(next_number__lt=(1 << 40)), name="numbers_are_their_own")]
 
     def __str__(self) -> str:

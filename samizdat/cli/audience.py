@@ -140,7 +140,7 @@ def _subscriber(address: str) -> Any:
 @click.argument("address", type=ADDRESS)
 @common
 def subscribers_show(address: str) -> None:
-    """What is known about one, and whether she may be written to. `-` asks for the address."""
+    """What is known about one, and whether they may be written to. `-` asks for the address."""
     opening.open_house()
     from samizdat.audience.queries import card
 
@@ -246,7 +246,7 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
 @click.argument("address", type=ADDRESS)
 @common
 def subscribers_erase(address: str) -> None:
-    """Erase somebody: her row goes, and no import brings the address back. `-` asks for the address."""
+    """Erase somebody: their row goes, and no import brings the address back. `-` asks for the address."""
     opening.open_house()
     from samizdat.audience.actions import erase
 

@@ -269,7 +269,7 @@ def campaign_cancel(number: int) -> None:
     type=WANTED,
     multiple=True,
     metavar="ADDRESS|NUMBER",
-    help="Only hers; once for each. Else of all.",
+    help="Only theirs; once for each. Else of all.",
 )
 @common
 def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:

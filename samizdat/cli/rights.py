@@ -27,7 +27,7 @@ def _subscriber(address: str) -> Any:
 @click.option("--language", type=LANGUAGE, help="Of the page; hers without it.")
 @common
 def access(address: str, path: Path | None, language: str | None) -> None:
-    """All that is known of one subscriber, for herself. Without --to the JSON is printed. `-` asks for the address."""
+    """All that is known of one subscriber, for themself. Without --to the JSON is printed. `-` asks for the address."""
     opening.open_house()
     from samizdat.rights import access as rights
 
@@ -61,7 +61,7 @@ def object_(address: str, reason: str) -> None:
 
 @click.command("correct")
 @click.argument("address", type=ADDRESS)
-@click.option("--address", "new", type=ADDRESS, metavar="ADDRESS", help="Her address from now on.")
+@click.option("--address", "new", type=ADDRESS, metavar="ADDRESS", help="Their address from now on.")
 @click.option(
     "--set",
     "values",

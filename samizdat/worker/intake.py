@@ -279,7 +279,7 @@ def _back(said: list[Said], now: datetime) -> None:
             # Who left before a letter was released did not leave by it, and never had its link.
             since = max(now - TAKES_BACK, one.released or now - TAKES_BACK).astimezone(UTC).date()
             change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since)
-            # By the way out of an appeal she may have left either.
+            # By the way out of an appeal they may have left either.
             purposes = consent.PURPOSES if one.appeal else (consent.LETTERS,)
             left = [(list_, purpose) for list_ in one.lists for purpose in purposes]
             left = [(list_, purpose) for list_, purpose in left if audience.has_left(one.subscriber, list_, purpose)]

@@ -275,7 +275,7 @@ def _appeals_read(list_: Any, said: Said) -> str:
 def _write(said: Said, wanted: str, subscriber: Any, target: Target, now: datetime) -> bool:
     sender = senders.sender_of(target.lists[0])
     if not leading(said.organisation).public_url:
-        return given_up(said, now)  # Nobody knows where her link would lead.
+        return given_up(said, now)  # Nobody knows where their link would lead.
     if sender is None:
         log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
         memory.hold(said.row, said.organisation.id, "sender")

@@ -89,7 +89,7 @@ def unsubscribe(
     """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
     twice.
 
-    `letter`: which edition's link it was, `reason`: her own words. `said`: when, by the clock of the public pages.
+    `letter`: which edition's link it was, `reason`: their own words. `said`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber.
     """
     with transaction.atomic():

@@ -27,7 +27,7 @@ class AddressTaken(AudienceError):
 
 
 def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Any = None) -> bool:
-    """Her address from now on. False when it is hers already.
+    """Their address from now on. False when it is hers already.
 
     Consent, tags and history stay hers. Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber.
     """

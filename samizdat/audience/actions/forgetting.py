@@ -71,9 +71,9 @@ def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int
 
 
 def waits(list: List, subscriber: Subscriber, day: date, now: datetime, said: datetime) -> bool:
-    """Whether her sign-up of that day may still be confirmed: nothing has answered it, it is of the last days, and
-    she is not written to anyway. Who left, or whose mail came back, stays that until then. `said`: when they confirmed,
-    by the clock of the public pages: a worker that stood still for days takes nobody's week away."""
+    """Whether their sign-up of that day may still be confirmed: nothing has answered it, it is of the last days, and
+    they are not written to anyway. Who left, or whose mail came back, stays that until then. `said`: when they
+    confirmed, by the clock of the public pages: a worker that stood still for days takes nobody's week away."""
     asks = day >= last_day(said) and asked(list, subscriber, day, now)
     return asks and not isinstance(verdict(subscriber, list, now), consent.Yes)
 

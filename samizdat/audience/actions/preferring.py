@@ -155,8 +155,8 @@ def remarks(organisation: Any, view: forms.FormView) -> list[str]:
 
 
 def prefer(subscriber: Subscriber, list: List, choice: Choice, *, now: datetime) -> Fewer | None:
-    """Writes what she chose, if she has anything to do with this list. Where fewer letters come after it: what she had
-    before. Errors: NoSuchSubscriber."""
+    """Writes what they chose, if they have anything to do with this list. Where fewer letters come after it: what
+    they had before. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = settling.lock(subscriber)
         subscription = Subscription.objects.filter(subscriber=row, list=list).first()

@@ -251,8 +251,8 @@ def stay(organisation: Any, campaign: Campaign | None, subscriber: Subscriber, *
 
 
 def heard(list: int, subscriber: int) -> None:
-    """She took a leaving back: where this list asks her and she did it by mail, that is her answer, and she is not
-    reminded any more."""
+    """They took a leaving back: where this list asks them and they did it by mail, that is their answer, and they are
+    not reminded any more."""
     renewal = Renewal.objects.select_related("letter").filter(list=list, state="asking").first()
     if renewal is None or not _heard(renewal, [subscriber]):
         return
@@ -342,8 +342,8 @@ def _move(renewal: Renewal, now: datetime) -> None:
     _went_on(renewal, ids, MOVE, "moved")
 
 
-# Facts that answer the question without its button: she signed up again, took a leaving back by mail, or told somebody.
-# Leaving and coming back by a link is none: whoever holds the public process can make both for everybody.
+# Facts that answer the question without its button: they signed up again, took a leaving back by mail, or told
+# somebody. Leaving and coming back by a link is none: whoever holds the public process can make both for everybody.
 _YES_OTHERWISE = frozenset(
     (consent.KINDS.index(kind), consent.WAYS.index(way))
     for kind, ways in (("confirmed", HER_WAYS), ("returned", ("mail",)), ("given", ("desk",)))
