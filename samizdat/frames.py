@@ -65,26 +65,30 @@ def _text(value: Any) -> bytes:
 
 def receive(stream: Any) -> Frame | None:
     """None where no frame comes any more, or none that we would read."""
-    head = stream.read(_head.size)
-    if len(head) < _head.size:
+    head = _begun(stream.read(_head.size))
+    if head is None:
         return None
-    kind, text, data = _head.unpack(head)
-    if text > MOST_TEXT or data > MOST_DATA:
-        return None
+    kind, text, data = head
     frame = Frame(kind, stream.read(text), stream.read(data))
     return frame if (len(frame.text), len(frame.data)) == (text, data) else None
 
 
 def receive_until(descriptor: int, until: float) -> Frame | None:
     """The same from a pipe that nobody else reads; None also where it is too late by the monotonic clock."""
-    head = read_until(descriptor, _head.size, until)
+    head = _begun(read_until(descriptor, _head.size, until))
     if head is None:
         return None
-    kind, text, data = _head.unpack(head)
-    if text > MOST_TEXT or data > MOST_DATA:
-        return None
+    kind, text, data = head
     written, beside = read_until(descriptor, text, until), read_until(descriptor, data, until)
     return None if written is None or beside is None else Frame(kind, written, beside)
+
+
+def _begun(head: bytes | None) -> tuple[bytes, int, int] | None:
+    """(kind, bytes of text, bytes beside it); None where that is cut off, or says more than we would read."""
+    if head is None or len(head) < _head.size:
+        return None
+    kind, text, data = _head.unpack(head)
+    return None if text > MOST_TEXT or data > MOST_DATA else (kind, text, data)
 
 
 def read_until(descriptor: int, size: int, until: float) -> bytes | None:
