@@ -7,6 +7,7 @@ note is never ahead of the database. A database that does not know that row, by 
 
 import json
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,8 @@ def note() -> None:
     newest = _newest()
     if newest == _noted():
         return
-    draft = _path().with_name(f"newest.{os.getpid()}")
+    # A sender and the guard beside it are threads of one process.
+    draft = _path().with_name(f"newest.{os.getpid()}.{threading.get_ident()}")
     with draft.open("w") as file:
         json.dump(newest, file)
         file.flush()

@@ -1,5 +1,7 @@
 """A backup that was put back in its place sends nothing by itself: it has forgotten who left since it was made."""
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,14 @@ def test_a_note_that_a_full_disk_cut_off_holds_nothing_up(at_home: House) -> Non
     assert progress.missing() is None
     progress.keep(hours.now())
     assert progress._noted()["events"]
+
+
+def test_two_senders_of_one_process_note_how_far_the_database_has_come_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = itertools.count()
+    monkeypatch.setattr(progress, "_newest", lambda: {"releases": next(count), "records": None, "events": None})
+    with ThreadPoolExecutor(4) as threads:
+        for one in [threads.submit(progress.note) for _time in range(200)]:
+            one.result()
+    assert progress._noted()["releases"] >= 100

@@ -49,11 +49,14 @@ def folder_id() -> bytes:
         found = path.read_bytes()
         if len(found) == 16:
             return found
-    fresh = os.urandom(16)
-    draft = path.with_name(f"folder.{os.getpid()}")
-    draft.write_bytes(fresh)
-    draft.replace(path)
-    return fresh
+        path.unlink()
+    draft = path.with_name(f"folder.{os.getpid()}.{threading.get_ident()}")
+    draft.write_bytes(os.urandom(16))
+    # Another process that starts at the same moment may have been first: then its number is the folder's.
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    return path.read_bytes()
 
 
 def boot_id() -> bytes:
