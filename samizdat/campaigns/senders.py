@@ -1,21 +1,30 @@
-"""From whom the house writes mails of its own: those that ask for a confirmation, bring a link or tell admins."""
+"""From whom the house writes mails to subscribers that are no campaign: those that ask for a confirmation or bring a
+link. A draft doesn't change it once a campaign was sent, for anybody who may write can put any sender into one."""
 
 from typing import Any
 
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List
-from samizdat.campaigns import queries
 from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.models import Campaign
+
+# Campaigns that are looked at for a sender, and states of those that began to go out: everybody here saw them.
+LOOKED_AT = 20
+SENT = ("sending", "paused", "waiting", "finished")
 
 
-def sender_of(list_: List) -> tuple[str, str] | None:
-    """(name, address) that the list writes from: its own, else that of its organisation's newest campaign."""
+def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
+    """(name, address) that the list writes from: its own, else that of its organisation's newest sent campaign.
+    drafts: where nothing was sent yet, that of the newest draft."""
     details = audience.details_of(list_)
     if details.get("from_email"):
         return details.get("from_name", "") or list_.organisation.name, details["from_email"]
-    for row in queries.newest(list_.organisation, limit=20):
-        draft = draft_of(row.campaign)
+    rows = Campaign.objects.select_related("organisation").filter(organisation=list_.organisation, version_of=None)
+    newest = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]]
+    if drafts and not newest:
+        newest = [*rows.order_by("-pk")[:LOOKED_AT]]
+    for draft in map(draft_of, newest):
         if draft.from_email:
             return draft.from_name or list_.organisation.name, draft.from_email
     return None

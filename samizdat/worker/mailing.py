@@ -15,12 +15,15 @@ from typing import Any
 
 from samizdat import plugs
 from samizdat.accounts.grants import leading
+from samizdat.audience.models import List
+from samizdat.campaigns import senders
 from samizdat.core import address
 from samizdat.core.message import header_text, mailbox, phrase
 from samizdat.core.outcome import Deferred, Outcome, Refused
+from samizdat.core.seal import SealError
 from samizdat.delivery.actions.pacing import send_first
-from samizdat.delivery.models import Route
-from samizdat.delivery.queries import barred_at, transport_of
+from samizdat.delivery.models import Route, SendingDomain
+from samizdat.delivery.queries import barred_at, transport_of, way_of
 from samizdat.delivery.signing import signed
 from samizdat.logs import where_it_broke
 
@@ -32,6 +35,9 @@ NOT_HERS = ("route", "config", "throttle")
 # Routes that lead nowhere by themselves. What admins must learn goes by none of them where there is another, and counts
 # as told by none: a folder in the first place would swallow it.
 LOCAL = ("folder",)
+
+# Of mails to the team, where nothing but a domain is known.
+LOCAL_PART = "samizdat"
 
 # Seconds: one relay over one mail, and all of them together.
 CARRY, ALTOGETHER = 20.0, 40.0
@@ -127,6 +133,30 @@ def carry(
         if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
             return outcome
     return outcome
+
+
+def own_sender(organisation: Any) -> tuple[str, str] | None:
+    """(name, address) of mails to the team, which no single session chooses (threat model, T19): where bounces go, the
+    mailbox by which the oldest route signs in, or an address under the oldest domain that signs. All of these wait for
+    approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
+    if kept := leading(organisation).return_address:
+        return organisation.name, kept
+    routes = Route.objects.select_related("organisation").filter(organisation=organisation)
+    for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
+        if user := _mailbox_of(route):
+            return organisation.name, user
+    signing = SendingDomain.objects.filter(organisation=organisation, keys__state="active")
+    if (domain := signing.order_by("id").first()) is not None:
+        return organisation.name, f"{LOCAL_PART}@{domain.name}"
+    lists = List.objects.select_related("organisation").filter(organisation=organisation).order_by("id")
+    return next((sender for list_ in lists if (sender := senders.sender_of(list_, drafts=False))), None)
+
+
+def _mailbox_of(route: Route) -> str:
+    """By which it signs in at its server; "" where that is no mailbox, or nobody can read it."""
+    with contextlib.suppress(address.BadAddress, plugs.BadRoute, plugs.NoSuchPlug, SealError):
+        return address.normalise(way_of(route).settings.user)
+    return ""
 
 
 def leads_out(organisation: Any) -> bool:

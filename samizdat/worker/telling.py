@@ -26,8 +26,6 @@ from samizdat.audience import watching
 from samizdat.audience.exporting import agreeing
 from samizdat.audience.exporting.actions import EXPORTED
 from samizdat.audience.exporting.models import Export
-from samizdat.audience.models import List
-from samizdat.campaigns import senders
 from samizdat.core.address import PROVIDERS
 from samizdat.core.outcome import Accepted, Deferred, Outcome
 from samizdat.core.refusals import NAMES
@@ -171,7 +169,7 @@ def _tell(told: _Told, now: datetime) -> int:
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
     waiting = [one.person for one in members if _mark(one.person) not in known]
     _later[told.mark] = time.monotonic() + WAIT if waiting else float("inf")
-    sender, leads_out = _sender(told.organisation), mailing.leads_out(told.organisation)
+    sender, leads_out = mailing.own_sender(told.organisation), mailing.leads_out(told.organisation)
     if event is None or sender is None:
         return 0
     mailed = 0
@@ -191,11 +189,6 @@ def _tell(told: _Told, now: datetime) -> int:
 
 def _mark(person: Person) -> str:
     return f"mail to {person.pk}"
-
-
-def _sender(organisation: Any) -> tuple[str, str] | None:
-    lists = List.objects.select_related("organisation").filter(organisation=organisation).order_by("id")
-    return next((sender for list_ in lists if (sender := senders.sender_of(list_))), None)
 
 
 def _mail(told: _Told, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:

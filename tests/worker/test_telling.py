@@ -1,5 +1,6 @@
 """What admins are mailed about."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from samizdat.audience import actions as audience
 from samizdat.audience.exporting import actions as exporting
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import senders
 from samizdat.campaigns.draft import Draft
 from samizdat.core.outcome import Deferred, Refused
 from samizdat.delivery.actions import add_route, refusing, release
 from samizdat.worker import mailing, telling
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person
 from tests.worker.test_choosing import mails
 
@@ -127,6 +129,61 @@ def test_a_full_mailbox_keeps_no_other_admin_from_being_told(
     telling._later.clear()
     assert telling.take(NOW + timedelta(minutes=1)) == 1
     assert {*mails(tmp_path)} == {"zoya@lantern.example"}
+
+
+def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: Any, tmp_path: Path) -> None:
+    from samizdat.accounts.actions import change_settings
+    from samizdat.delivery.models import DkimKey, SendingDomain
+
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Bank", from_email="safe@bank.example", body="x")
+    letter = campaigns.create(lantern, list_, draft, by=None, now=NOW)
+    assert mailing.own_sender(lantern) is None
+    letter.state = "sending"
+    letter.save(update_fields=["state"])
+    campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
+    assert mailing.own_sender(lantern) == ("Bank", "safe@bank.example"), "it went out, for all to see"
+    domain = SendingDomain.objects.create(organisation=lantern, name="lantern.example", made=TODAY)
+    assert mailing.own_sender(lantern) == ("Bank", "safe@bank.example"), "it signs nothing yet"
+    DkimKey.objects.create(domain=domain, algorithm="ed25519", selector="s", public="x", state="active", since=TODAY)
+    assert mailing.own_sender(lantern) == ("Northern Lantern", "samizdat@lantern.example")
+    add_route(lantern, "relay", "smtp://post%40lantern.example:word@relay.example", now=NOW)
+    assert mailing.own_sender(lantern) == ("Northern Lantern", "post@lantern.example")
+    change_settings(lantern, by=None, now=NOW, return_address="bounces@lantern.example")
+    assert mailing.own_sender(lantern) == ("Northern Lantern", "bounces@lantern.example")
+
+
+def test_a_notice_is_from_the_address_where_bounces_go_and_not_from_the_newest_draft(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import change_settings
+    from samizdat.delivery.actions import pause_route
+
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    change_settings(lantern, by=None, now=NOW, return_address="bounces@lantern.example")
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Bank", from_email="safe@bank.example", body="x")
+    campaigns.create(lantern, thursday, draft, by=None, now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    telling._later.clear()
+    assert telling.take(NOW + timedelta(minutes=1)) == 1
+    (letter,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert b"<bounces@lantern.example>" in letter.read_bytes() and b"bank.example" not in letter.read_bytes()
+
+
+def test_a_mail_that_asks_to_confirm_comes_from_the_newest_campaign_that_went_out_and_from_no_later_draft(
+    lantern: Any,
+) -> None:
+    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="x")
+    sent = campaigns.create(lantern, list_, draft, by=None, now=NOW)
+    assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example"), "nothing was sent before"
+    sent.state = "sending"
+    sent.save(update_fields=["state"])
+    campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
+    assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example")
 
 
 def test_a_folder_swallows_no_notice_and_counts_as_nobody_who_was_told(

@@ -19,6 +19,7 @@ from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.draft import draft_of
 from samizdat.campaigns.letter import proof_of, values_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.senders import SENT
 from samizdat.core import link
 from samizdat.core.address import domain, normalise
 from samizdat.core.dkim import SigningMaker
@@ -161,10 +162,12 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried
 
 
 def _known_sender(organisation: Any) -> str:
-    """An address the relay may know as ours: where bounces go, else From of the newest letter."""
+    """An address the relay may know as ours: where bounces go, else From of the newest campaign that went out, else
+    of the newest draft."""
     if kept := leading(organisation).return_address:
         return kept
-    newest = Campaign.objects.select_related("organisation").filter(organisation=organisation).order_by("-pk").first()
+    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation).order_by("-pk")
+    newest = rows.filter(state__in=SENT).first() or rows.first()
     return draft_of(newest).from_email if newest else ""
 
 
