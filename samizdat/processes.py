@@ -89,6 +89,12 @@ def begin_reading(given: Iterable[Path] = ()) -> BinaryIO:
     return out
 
 
+def confined(program: str, folders: Iterable[Path]) -> list[str]:
+    """How a program of the system is started that works on what strangers wrote: it opens the files in these folders
+    and the system's libraries, and no others."""
+    return command("samizdat.confined", os.pathsep.join(map(str, folders)), program)
+
+
 def _to_write_only(*places: str) -> int | None:
     """The first of them that can be opened: the terminal of our session by its name alone may be another user's."""
     for place in places:

@@ -6,7 +6,6 @@ asks and whatever it starts, so it is asked for before the first thread, and aft
 
 import contextlib
 import ctypes
-import errno
 import mimetypes
 import os
 import struct
@@ -14,6 +13,8 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
+
+from samizdat import system_calls
 
 PACKAGE = Path(__file__).parent
 
@@ -35,23 +36,21 @@ _SYSTEM = (
 )
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
-# Of a machine: its number in the kernel's audit, then the system calls socket, execve, execveat and clone, and those
-# that are older ones for the same.
-_MACHINES = {
-    "x86_64": (0xC000003E, (41, 59, 322, 57, 58), 56),
-    "aarch64": (0xC00000B7, (198, 221, 281), 220),
-}
-# The same everywhere: io_uring_setup, by which sockets are opened as well; pidfd_send_signal; clone3.
-_IO_URING, _PIDFD_SIGNAL, _CLONE3 = 425, 424, 435
-_CLONE_THREAD = 0x10000
 
 
 def read_only_program(also: Iterable[Path] = ()) -> None:
     """For who works on what strangers made: it opens the program's own files and what it was given for reading, and no
     others, no socket, and starts and ends no process."""
     _landlock(_ALL, [*_program(), *also], tcp=_TCP)
-    _seccomp()
+    _seccomp(system_calls.program())
+
+
+def one_program(program: Path, also: Iterable[Path]) -> None:
+    """For who becomes this program of the system, which works on what strangers made: it opens the system's libraries
+    and what it was given, and starts no other program and no process."""
+    libraries = [*map(Path, _SYSTEM), *_own_libraries()]
+    _landlock(_ALL, [*libraries, *also], tcp=_TCP, started=[program, *Path("/").glob("lib*/ld-*.so*")])
+    _seccomp(system_calls.program(starts=True))
 
 
 def change_no_file() -> None:
@@ -78,12 +77,16 @@ def _program() -> Iterable[Path]:
     """The package, not the folder around it: a data folder may lie there, and its key."""
     installed = (Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     found = (Path(part) for part in sys.path if Path(part).name in ("site-packages", "dist-packages"))
-    libraries = (Path(part) for part in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if part)
-    return {PACKAGE, Path(sys.base_prefix, "lib"), *installed, *found, *libraries, *map(Path, _SYSTEM)}
+    return {PACKAGE, Path(sys.base_prefix, "lib"), *installed, *found, *_own_libraries(), *map(Path, _SYSTEM)}
 
 
-def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0) -> None:
-    """Takes these rights on files, and on TCP; what lies beneath `readable` may be read all the same."""
+def _own_libraries() -> Iterable[Path]:
+    return (Path(part) for part in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if part)
+
+
+def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0, started: Iterable[Path] = ()) -> None:
+    """Takes these rights on files, and on TCP; what lies beneath `readable` may be read all the same, and `started` be
+    started."""
     known = version()
     if not known:
         return
@@ -95,56 +98,23 @@ def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0) -> None:
     rules = _call(_CREATE, asked, len(asked), 0)
     if rules < 0:
         return
-    for path in readable:
+    for path, more in [*((path, 0) for path in readable), *((path, _EXECUTE) for path in started)]:
         with contextlib.suppress(OSError):
             opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            right = _READ_FILE | (_READ_DIR if path.is_dir() else 0)
+            right = _READ_FILE | (_READ_DIR if path.is_dir() else 0) | more
             _call(_ADD, rules, 1, struct.pack("=Qi", right, opened), 0)
             os.close(opened)
     _call(_RESTRICT, rules, 0)
     os.close(rules)
 
 
-def refuses_calls() -> bool:
-    """Whether we know the numbers of this machine's system calls."""
-    return sys.platform == "linux" and sys.maxsize > 1 << 32 and os.uname().machine in _MACHINES
-
-
-def _seccomp() -> None:
-    if not refuses_calls():
+def _seccomp(program: bytes) -> None:
+    if not program:
         return
-    program = _assembled(*_MACHINES[os.uname().machine])
     held = ctypes.create_string_buffer(program, len(program))
     told = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(told), 0, 0)
-
-
-def _assembled(audit: int, refused: tuple[int, ...], clone: int) -> bytes:
-    """Classic BPF: (code, jump if so, jump if not, number). Whatever is no system call of this machine's own kind, as
-    those of 32 bits on one of 64, is refused too."""
-    load, equal, at_least, any_of, answer = 0x20, 0x15, 0x35, 0x45, 0x06
-    numbers = (*refused, _IO_URING, _PIDFD_SIGNAL)
-    allow = 8 + len(numbers)  # The three answers come behind everything else.
-    refuse, unknown = allow + 1, allow + 2
-
-    def to(target: int) -> int:
-        return target - len(lines) - 1
-
-    lines: list[tuple[int, int, int, int]] = []
-    lines.append((load, 0, 0, 4))  # Which kind of machine the call is for.
-    lines.append((equal, 0, to(refuse), audit))
-    lines.append((load, 0, 0, 0))  # Its number.
-    lines.append((at_least, to(refuse), 0, 0x40000000))
-    for number in numbers:
-        lines.append((equal, to(refuse), 0, number))
-    # Its flags cannot be looked at; libraries then use clone.
-    lines.append((equal, to(unknown), 0, _CLONE3))
-    lines.append((equal, 0, to(allow), clone))
-    lines.append((load, 0, 0, 16))  # Its first argument: a thread may be started.
-    lines.append((any_of, to(allow), to(refuse), _CLONE_THREAD))
-    lines += [(answer, 0, 0, _ALLOW), (answer, 0, 0, _REFUSE | errno.EPERM), (answer, 0, 0, _REFUSE | errno.ENOSYS)]
-    return b"".join(struct.pack("HBBI", *line) for line in lines)
 
 
 def _call(number: int, *words: object) -> int:

@@ -191,6 +191,8 @@ def hunspell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "en_US.aff").touch()
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("DICPATH", str(tmp_path))
+    # A script is run by a program that hunspell has no need of.
+    monkeypatch.setattr(spelling.processes, "confined", lambda program, _folders: [program])
     spelling.forget()
     yield
     spelling.forget()
@@ -213,6 +215,13 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
     assert "spelling" not in looked.waits
     rules.learn(lantern, ["zhoplk"], by=None, now=NOW)
     assert "spelling_alone" not in codes(campaign)
+
+
+@pytest.mark.skipif(not spelling.tool()[1].get("en"), reason="hunspell is not installed")
+def test_the_real_program_finds_words_while_it_is_closed_off_from_all_files_but_its_dictionaries() -> None:
+    program, names = spelling.tool()
+    said = spelling._ask(program, names["en"], ["letter", "speling"])
+    assert said["letter"] is None and "spelling" in (said["speling"] or ())
 
 
 def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from samizdat import processes
 from samizdat.core.checks import Reading
 from samizdat.core.flaws import Flaw
 
@@ -61,9 +62,12 @@ def tool() -> tuple[str, dict[str, str]]:
 
 
 def _first(options: tuple[str, ...]) -> str:
-    folders = [*os.environ.get("DICPATH", "").split(":"), *FOLDERS]
-    there = (name for name in options for folder in folders if folder and Path(folder, f"{name}.aff").exists())
+    there = (name for name in options for folder in _folders() if Path(folder, f"{name}.aff").exists())
     return next(there, "")
+
+
+def _folders() -> list[Path]:
+    return [Path(folder) for folder in (*os.environ.get("DICPATH", "").split(":"), *FOLDERS) if folder]
 
 
 def missing() -> str:
@@ -131,8 +135,10 @@ def _near_by(program: str, name: str, words: list[str]) -> dict[str, tuple[str, 
 
 def _run(program: str, name: str, way: str, typed: str) -> str | None:
     """What it printed; None where it failed, or took too long."""
-    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "DICPATH": os.environ.get("DICPATH", "")}
-    command = [program, "-d", name, "-i", "utf-8", way]
+    own = {"LC_ALL": "C.UTF-8", "DICPATH": os.environ.get("DICPATH", "")}
+    environment = processes.bare_environment() | own
+    # Dictionaries are files that somebody made and others packed; the program parses them, and what strangers wrote.
+    command = [*processes.confined(program, _folders()), "-d", name, "-i", "utf-8", way]
     try:
         done = subprocess.run(
             command, input=typed.encode(), capture_output=True, timeout=PATIENCE, check=True, env=environment
