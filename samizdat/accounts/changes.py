@@ -5,11 +5,12 @@ admins are told at once, at the desk and by mail. Another admin approves it with
 nobody does either, it is done after a day by two clocks, so that an organization of one person is never stuck. The day
 begins when another admin knows of it: a mail to them was accepted, or they saw it at the desk. Until then it waits;
 where there is no other admin and no mail goes out, it waits three days. The verb itself asks (`held`), so no door goes
-around it. The command line is of whoever has the machine, and asks nobody.
+around it. Where the mailboxes of all other admins refuse mail for a week, it waits its day as if they had been told:
+one who is gone must not keep a change for ever. The command line is of whoever has the machine, and asks nobody.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,8 +32,15 @@ log = logging.getLogger("samizdat.worker")
 WAIT = timedelta(hours=24)
 # Of an admin who is alone and whom no mail reaches: long enough to look in at the desk meanwhile.
 UNTOLD = timedelta(hours=72)
+# How long mails to every other admin have to be refused, until it waits its day as if they had been told.
+UNREACHED = timedelta(days=7)
+# An attempt speaks for so long. Where none reaches their server, as without a route, that time stands still.
+SPEAKS = timedelta(days=1)
 # How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
 SEASONED = timedelta(hours=24)
+
+# Row, and what is known of who was told -> seconds that one process has counted of it.
+Seen = dict[tuple[int, datetime | None, datetime | None], float]
 
 ASKED = "change.asked"
 DONE, STOPPED, FAILED = "change.done", "change.stopped", "change.failed"
@@ -124,19 +132,29 @@ def is_waiting(organisation: Any, kind: str, about: int) -> bool:
 
 
 def until(row: Any, now: datetime) -> datetime:
-    """When it is done by itself at the earliest, of anything with `created`, `noticed` and `waited`."""
+    """When it is done by itself at the earliest, of anything with `created`, `noticed`, `refused` and `waited`."""
     waited = timedelta(seconds=row.waited)
-    return max((row.noticed or now) + WAIT, now + WAIT - waited)
+    span, since = (UNREACHED + WAIT, row.refused) if is_refused(row, now) else (WAIT, row.noticed or now)
+    return max(since + span, now + span - waited)
 
 
 def counts(row: Any, now: datetime) -> bool:
     """Whether its time runs: somebody else knows of it, or there is nobody else."""
-    return row.noticed is not None or not others(row.organisation, row.by, now)
+    return row.noticed is not None or is_refused(row, now) or not others(row.organisation, row.by, now)
+
+
+def is_refused(row: Any, now: datetime) -> bool:
+    """Whether mails to every other admin were refused when they were last tried, of late, and none of them knows."""
+    return row.noticed is None and row.tried is not None and abs(now - row.tried) < SPEAKS
 
 
 def has_waited(row: Any, waited: float, now: datetime) -> bool:
     """A day by both clocks: so none of them shortens it, and a house that is off only lengthens it."""
-    span, since = (WAIT, row.noticed) if row.noticed else (UNTOLD, row.created)
+    span, since = UNTOLD, row.created
+    if row.noticed:
+        span, since = WAIT, row.noticed
+    elif row.refused:
+        span, since = UNREACHED + WAIT, row.refused
     return waited >= span.total_seconds() and now >= since + span
 
 
@@ -157,9 +175,39 @@ def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = Fa
         mine = PendingChange.objects.select_related("organisation").select_for_update(of=("self",))
         fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
         if fresh is not None and _is_ours(fresh):
-            row.noticed = fresh.noticed = now
-            fresh.mac = grants.mac(*grants.of_change(fresh))
-            fresh.save(update_fields=["noticed", "mac"])
+            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            _save(fresh)
+
+
+def refuse(row: PendingChange, refused: Collection[Any], now: datetime) -> None:
+    """Mails to these admins were refused or put off by the servers of their mailboxes."""
+    if not are_out_of_reach(row, refused, now):
+        return
+    with transaction.atomic():
+        mine = PendingChange.objects.select_related("organisation").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        if fresh is not None and _is_ours(fresh):
+            note_refused(fresh, now)
+            _save(fresh)
+
+
+def are_out_of_reach(row: Any, refused: Collection[Any], now: datetime) -> bool:
+    """Whether these are all other admins, and none of them was told."""
+    known = others(row.organisation, row.by, now)
+    return row.noticed is None and bool(known) and all(person in refused for person in known)
+
+
+def note_refused(row: Any, now: datetime) -> None:
+    """In anything with `refused`, `tried` and `waited`: its time begins with the first, and goes on while some are."""
+    if row.refused is None:
+        row.refused, row.waited = now, 0.0
+    row.tried = now
+
+
+def _save(row: PendingChange) -> None:
+    """What is known of who was told."""
+    row.mac = grants.mac(*grants.of_change(row))
+    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
 
 
 def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
@@ -190,7 +238,7 @@ def settle_about(organisation: Any, kind: str, about: int, *, now: datetime, by:
         _settle(row, "done", now, by, act=False)
 
 
-def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None) -> None:
+def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
     done. seen: as in `count`."""
     rows = PendingChange.objects.select_related("organisation", "by").filter(state="waiting")
@@ -207,20 +255,26 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
 def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     late = has_waited(row, waited, now)
     # A clock that was ahead when it was asked for would keep it for ever.
-    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, noticed=row.noticed)
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, **told(row))
     row.waited, row.created = waited, min(row.created, now)
     row.noticed = min(row.noticed, now) if row.noticed else None
+    row.refused = min(row.refused, now) if row.refused else None
     row.mac = grants.mac(*grants.of_change(row))
-    mine.update(waited=row.waited, created=row.created, noticed=row.noticed, mac=row.mac)
+    mine.update(waited=row.waited, created=row.created, noticed=row.noticed, refused=row.refused, mac=row.mac)
     if late:
         _do_late(row, now)
+
+
+def told(row: Any) -> dict[str, Any]:
+    """What WHERE has to find unchanged, so that no time counted before a notice is written after it."""
+    return {"noticed": row.noticed, "refused": row.refused, "tried": row.tried}
 
 
 def _is_ours(row: PendingChange) -> bool:
     return grants.fits(row.mac, *grants.of_change(row))
 
 
-def count(row: Any, passed: timedelta, seen: dict[int, float] | None) -> float:
+def count(row: Any, passed: timedelta, seen: Seen | None) -> float:
     """How long it has waited at least, of anything with `waited`, when one process looks again.
 
     Each of several processes counts the same hours, so none adds its own to the sum of all. seen: what had been
@@ -229,9 +283,10 @@ def count(row: Any, passed: timedelta, seen: dict[int, float] | None) -> float:
     """
     if seen is None:
         return float(row.waited + passed.total_seconds())
-    before = seen.get(row.pk)
-    seen[row.pk] = max(row.waited, before + passed.total_seconds()) if before is not None else row.waited
-    return seen[row.pk]
+    key = row.pk, row.noticed, row.refused  # With each of these it begins anew.
+    before = seen.get(key)
+    seen[key] = max(row.waited, before + passed.total_seconds()) if before is not None else row.waited
+    return seen[key]
 
 
 def _do_late(row: PendingChange, now: datetime) -> None:

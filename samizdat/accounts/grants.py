@@ -61,7 +61,8 @@ def of_invitation(row: Invitation) -> tuple[Any, ...]:
 def of_change(row: PendingChange) -> tuple[Any, ...]:
     facts = row.kind, row.about, row.by_id, row.created, float(row.waited), row.told_sealed
     noticed = () if row.noticed is None else ("noticed", row.noticed)
-    return "change", bytes(row.organisation.uid), row.pk, *facts, *noticed
+    refused = () if row.refused is None else ("refused", row.refused, row.tried)
+    return "change", bytes(row.organisation.uid), row.pk, *facts, *noticed, *refused
 
 
 def give(person: Any, organisation: Organisation, role: str, now: datetime) -> Membership:

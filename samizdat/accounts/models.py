@@ -149,6 +149,9 @@ class PendingChange(models.Model):
     by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
     created = models.DateTimeField()
     noticed = models.DateTimeField(null=True)  # Since when somebody else knows of it: its day begins.
+    # Since when mails to every other admin are refused, and when one was last: changes.UNREACHED.
+    refused = models.DateTimeField(null=True)
+    tried = models.DateTimeField(null=True)
     waited = models.FloatField(default=0)  # Seconds that have passed, by a clock that nobody can set.
     state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
     settled = models.DateTimeField(null=True)

@@ -87,8 +87,8 @@ class Looked:
 
     def __init__(self) -> None:
         self.at: float | None = None
-        self.exports: dict[int, float] = {}
-        self.changes: dict[int, float] = {}
+        self.exports: changes.Seen = {}
+        self.changes: changes.Seen = {}
 
 
 _looked = Looked()

@@ -42,8 +42,11 @@ STATES = ("live", "throttled", "paused")
 ROUTES = ("route.paused", "route.removed")
 # Seconds until what no route took is tried again.
 WAIT = 60.0
-# Kind and number of a row -> when it is looked at again; never again where everybody was told.
-_later: dict[tuple[str, int], float] = {}
+# And what the server of a mailbox put off, or refused.
+FULL, REFUSED = 600.0, 3 * 3600.0
+# Kind and number of a row -> when it is looked at again; never again where everybody was told. With the number of an
+# admin behind it: when their mailbox is tried again.
+_later: dict[tuple[str | int, ...], float] = {}
 
 
 def take(now: datetime, organisation: int | None = None) -> int:
@@ -85,6 +88,8 @@ class _Told(NamedTuple):
     subject: Callable[[], str]
     text: Callable[[], str]
     notice: Callable[[Person, datetime], None] | None = None  # Once a server accepted a mail to that admin.
+    # While nobody else knows: admins whose mailboxes take none. They are tried again until one of them was told.
+    refuse: Callable[[list[Person], datetime], None] | None = None
     states: tuple[str, ...] = STATES
 
 
@@ -92,7 +97,7 @@ def _of(row: Any) -> tuple[str, int]:
     return type(row).__name__, row.pk
 
 
-def _is_due(mark: tuple[str, int]) -> bool:
+def _is_due(mark: tuple[str | int, ...]) -> bool:
     return time.monotonic() >= _later.get(mark, 0.0)
 
 
@@ -109,6 +114,7 @@ def _told_of_export(row: Export) -> _Told:
         ),
         lambda: _export_text(organisation, row.plain),
         lambda person, now: agreeing.notice(row, person, now, by_mail=True),
+        (lambda refused, now: agreeing.refuse(row, refused, now)) if _is_news(row, "held") else None,
     )
 
 
@@ -125,7 +131,12 @@ def _told_of_change(row: PendingChange) -> _Told:
         ),
         lambda: _change_text(organisation, row.state == "waiting"),
         lambda person, now: changes.notice(row, person, now, by_mail=True),
+        (lambda refused, now: changes.refuse(row, refused, now)) if _is_news(row, "waiting") else None,
     )
+
+
+def _is_news(row: Any, waits: str) -> bool:
+    return row.state == waits and row.noticed is None
 
 
 def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _Told:
@@ -172,18 +183,25 @@ def _tell(told: _Told, now: datetime) -> int:
     sender, leads_out = mailing.own_sender(told.organisation), mailing.leads_out(told.organisation)
     if event is None or sender is None:
         return 0
-    mailed = 0
+    mailed, refused = 0, []
     for person in waiting:
+        if not _is_due((*told.mark, person.pk)):
+            refused.append(person)
+            continue
         outcome = _mail(told, sender, person, now, local=not leads_out)
-        if isinstance(outcome, Deferred):
-            if outcome.scope in mailing.NOT_HERS:
-                break
+        if isinstance(outcome, Deferred) and outcome.scope in mailing.NOT_HERS:
+            break
+        if isinstance(outcome, Deferred) or (told.refuse and not isinstance(outcome, Accepted)):
+            refused.append(person)
+            _later[*told.mark, person.pk] = time.monotonic() + (FULL if isinstance(outcome, Deferred) else REFUSED)
             continue  # A mailbox that is full keeps no other admin from being told.
         if told.notice and leads_out and isinstance(outcome, Accepted):
             told.notice(person, now)
         at = readable_time(told.kind, now)
         FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
         mailed += 1
+    if told.refuse and leads_out:
+        told.refuse(refused, now)
     return mailed
 
 

@@ -46,6 +46,17 @@ def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, ver
     assert [row.kind for row in changes.waiting(house)] == ["role", "setting", "invitation"]
 
 
+def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_page(here: House, vera: Client) -> None:
+    admin_since(here, "Zoya", 3)
+    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    now = timezone.now()
+    changes.refuse(_row(), changes.others(here.organisation, here.people["admin"], now), now)
+    for page in ("changes", "home"):
+        text = vera.get(_to(here, page)).content.decode()
+        assert "Zoya could not be told: their mailbox refuses mail." in text
+    assert changes.until(_row(), now) >= now + timedelta(days=8)
+
+
 def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_press(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})

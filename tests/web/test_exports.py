@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import locking
+from samizdat.accounts import changes, locking
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import queries
 from samizdat.audience.exporting import actions, agreeing, recipients
@@ -156,6 +156,23 @@ def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client
     assert b"Who agreed" in page and b"Zoya" in page
     assert b"plain file of your subscribers was made" not in zoya.get(home).content
     assert b"plain file of your subscribers was made" in fresh.get(home).content
+
+
+def test_what_looks_ahead_of_a_person_approves_no_export(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), PLAIN)
+    assert zoya.head(at(here, newest().pk) + "held").status_code == 200
+    assert newest().state == "held"
+
+
+def test_whose_mailbox_refuses_to_be_told_of_a_held_export_stands_on_its_page(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), STOLEN)
+    agreeing.refuse(newest(), changes.others(here.organisation, here.people["admin"], timezone.now()), timezone.now())
+    for page in (at(here, newest().pk) + "held", f"/o/{here.organisation.slug}/"):
+        assert b"Zoya could not be told: their mailbox refuses mail." in vera.get(page).content
+    assert zoya.get(at(here, newest().pk) + "held").status_code == 200
+    assert b"could not be told" not in vera.get(at(here, newest().pk) + "held").content, "they have seen it"
 
 
 def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House, vera: Client) -> None:

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts import changes, grants
+from samizdat.accounts.models import PendingChange
 from samizdat.audience import actions as audience
 from samizdat.audience.exporting import actions as exporting
+from samizdat.audience.exporting import agreeing
 from samizdat.audience.exporting.leaving import Wish
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import senders
 from samizdat.campaigns.draft import Draft
-from samizdat.core.outcome import Deferred, Refused
+from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.delivery.actions import add_route, refusing, release
+from samizdat.events.models import FollowUp
 from samizdat.worker import mailing, telling
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person
@@ -85,9 +89,7 @@ def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
 def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_begins_then(
     lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samizdat.accounts import changes, grants
     from samizdat.accounts.actions import give_role
-    from samizdat.accounts.models import PendingChange
     from samizdat.delivery.actions import pause_route
 
     vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
@@ -186,11 +188,123 @@ def test_a_mail_that_asks_to_confirm_comes_from_the_newest_campaign_that_went_ou
     assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example")
 
 
+class Week:
+    """Three admins, of whom Vera asks for a change, and what servers of mailboxes answer; looked at twice a day."""
+
+    def __init__(self, house: Any, list_: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from samizdat.accounts.actions import give_role
+
+        self.house, self.answers, self.at = house, {}, NOW
+        self.tried: list[str] = []
+        self.vera, self.anna = (make_person(n, f"{n}@lantern.example", house, "admin") for n in ("vera", "anna"))
+        self.clara = make_person("clara", "clara@lantern.example", house, "editor")
+        audience.add_subscriber(house, "ada@reader.example", list_, consent="So.", now=NOW)
+        add_route(house, "folder", f"folder://{folder}", now=NOW)
+        for one in grants.memberships(organisation=house):
+            grants.give(one.person, house, one.role, NOW - timedelta(days=3))
+        assert give_role(self.clara, house, "admin", by=self.vera, now=NOW)
+        monkeypatch.setattr(mailing, "LOCAL", ())  # The folder stands for a relay.
+        monkeypatch.setattr(mailing, "carry", self._carry)
+
+    def _carry(self, organisation: Any, message: Any, *_rest: Any) -> Any:
+        self.tried.append(message.recipient.partition("@")[0])
+        return self.answers.get(self.tried[-1], Accepted())
+
+    def pass_(self, wall: timedelta, ticks: timedelta | None = None) -> bool:
+        """Whether the change waits after it. ticks: by the clock that nobody can set, where it says something else."""
+        for _look in range(steps := max(1, wall // timedelta(hours=12))):
+            self.at += wall / steps
+            telling._later.clear()
+            telling.take(self.at)
+            changes.wait(self.at, (wall if ticks is None else ticks) / steps)
+        return changes.is_waiting(self.house, "role", self.clara.pk)
+
+
+@pytest.fixture
+def week(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Week:
+    return Week(lantern, thursday, tmp_path, monkeypatch)
+
+
+GONE, FULL = Refused(550, "5.1.1 no such user", "recipient", "unknown"), Deferred(452, "4.2.2 full", "recipient")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize("answer", [GONE, FULL, Unsure("silence")])
+def test_an_admin_whose_mailbox_refuses_for_a_week_keeps_no_change_waiting_for_ever(week: Week, answer: Any) -> None:
+    week.answers["anna"] = answer
+    assert week.pass_(8 * DAY), "a week, and then the day"
+    row = PendingChange.objects.get()
+    assert row.noticed is None and changes.is_refused(row, week.at)
+    assert not week.pass_(DAY)
+    assert week.tried.count("anna") > 8, "they were tried all the time"
+
+
+@pytest.mark.parametrize(("wall", "ticks"), [(10 * DAY, DAY), (DAY, 10 * DAY)])
+def test_no_clock_shortens_the_week_of_an_admin_whose_mailbox_refuses(
+    week: Week, wall: timedelta, ticks: timedelta
+) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(wall, ticks)
+
+
+def test_a_notice_to_any_other_admin_begins_the_day_at_once_and_the_days_before_count_for_nothing(week: Week) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(6 * DAY)
+    week.answers.clear()
+    assert week.pass_(6 * HOUR)
+    assert PendingChange.objects.get().noticed == week.at
+    assert week.pass_(10 * DAY, DAY - 7 * HOUR), "the clock was set"
+    assert not week.pass_(HOUR)
+
+
+def test_while_no_mail_reaches_the_server_of_a_mailbox_its_week_stands_still(week: Week) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(DAY)
+    week.answers |= dict.fromkeys(("anna", "vera"), Deferred(0, "", "route"))
+    assert week.pass_(10 * DAY), "whoever asked may have removed the route"
+    assert not changes.is_refused(PendingChange.objects.get(), week.at)
+    week.answers["anna"] = GONE
+    assert week.pass_(5 * DAY)
+    assert not week.pass_(3 * DAY)
+
+
+def test_who_is_refused_is_left_alone_for_hours_and_is_nobody_who_was_told(week: Week) -> None:
+    week.answers["anna"] = GONE
+    telling._later.clear()
+    telling.take(NOW + HOUR)
+    for mark in [mark for mark in telling._later if len(mark) == 2]:
+        del telling._later[mark]
+    telling.take(NOW + 2 * HOUR)
+    assert week.tried.count("anna") == 1
+    assert not FollowUp.objects.filter(name=telling._mark(week.anna)).exists()
+
+
+def test_a_refusal_that_was_written_into_the_database_begins_no_week(week: Week) -> None:
+    PendingChange.objects.update(refused=NOW - 9 * DAY, tried=NOW)
+    changes.wait(NOW, 9 * DAY)
+    changes.refuse(PendingChange.objects.get(), [week.anna], NOW)
+    assert PendingChange.objects.get().state == "failed"
+    assert not grants.memberships(person=week.clara, role="admin")
+
+
+def test_an_export_to_a_new_key_waits_no_longer_than_a_change_for_an_admin_whose_mailbox_refuses(week: Week) -> None:
+    sealed = Wish("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    row = exporting.ask(week.house, sealed, now=NOW, by=week.vera)
+    week.answers["anna"] = GONE
+    for hours, state in ((8 * 24, "held"), (24, "asked")):
+        for _look in range(hours // 12):
+            week.at += 12 * HOUR
+            telling._later.clear()
+            telling.take(week.at)
+            agreeing.wait(week.at, 12 * HOUR)
+        row.refresh_from_db()
+        assert row.state == state
+
+
 def test_a_folder_swallows_no_notice_and_counts_as_nobody_who_was_told(
     lantern: Any, thursday: Any, tmp_path: Path
 ) -> None:
     from samizdat.accounts.actions import give_role
-    from samizdat.accounts.models import PendingChange
 
     vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
     clara = make_person("clara", "clara@lantern.example", lantern, "editor")
@@ -263,8 +377,6 @@ def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_to
 
 
 def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thursday: Any, tmp_path: Path) -> None:
-    from samizdat.accounts import changes
-
     vera = make_person("vera", "vera@lantern.example", lantern, "admin")
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     changes.ask(lantern, "route", {"name": "second", "to": "smtp://relay.example"}, about=1, now=NOW, by=vera)

@@ -8,6 +8,7 @@ more, or is locked, is over. Who became an admin since yesterday is no other: th
 """
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,9 +62,26 @@ def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) ->
         mine = Export.objects.select_related("organisation").select_for_update(of=("self",))
         fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
         if fresh is not None and permits.is_ours(fresh):
-            row.noticed = fresh.noticed = now
-            fresh.mac = permits.permit(fresh)
-            fresh.save(update_fields=["noticed", "mac"])
+            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            _save(fresh)
+
+
+def refuse(row: Export, refused: Collection[Any], now: datetime) -> None:
+    """Mails to these admins were refused or put off by the servers of their mailboxes (accounts/changes.py)."""
+    if not changes.are_out_of_reach(row, refused, now):
+        return
+    with transaction.atomic():
+        mine = Export.objects.select_related("organisation").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
+        if fresh is not None and permits.is_ours(fresh):
+            changes.note_refused(fresh, now)
+            _save(fresh)
+
+
+def _save(row: Export) -> None:
+    """What is known of who was told."""
+    row.mac = permits.permit(row)
+    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
 
 
 def held(organisation: Any) -> list[Export]:
@@ -77,7 +95,7 @@ def is_made_alone(row: Export, now: datetime) -> bool:
     return not row.plain or not others(row.organisation, row.by, now)
 
 
-def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None) -> None:
+def wait(now: datetime, passed: timedelta, seen: changes.Seen | None = None) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
     made. seen: as in changes.count."""
     for row in Export.objects.select_related("organisation", "by").filter(state="held"):
@@ -96,7 +114,7 @@ def wait(now: datetime, passed: timedelta, seen: dict[int, float] | None = None)
             continue
         row.waited = changes.count(row, passed, seen)
         if not changes.has_waited(row, row.waited, now):
-            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited, noticed=row.noticed)
+            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited, **changes.told(row))
             mine.update(waited=row.waited, mac=permits.permit(row))
         elif _begin(row, now, waited=row.waited):
             recipients.know(row.organisation, actions.told_of(row)["recipients"], now=now)

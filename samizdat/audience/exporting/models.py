@@ -35,6 +35,9 @@ class Export(models.Model):
     beat = models.DateTimeField(null=True)
     created = models.DateTimeField()
     noticed = models.DateTimeField(null=True)  # Held: since when another admin knows of it; its day begins.
+    # Held: since when mails to every other admin are refused, and when one was last.
+    refused = models.DateTimeField(null=True)
+    tried = models.DateTimeField(null=True)
     waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # permits.py: nothing is made without it.
     begun = models.DateTimeField(null=True)  # Was held: when it no longer was.

@@ -19,5 +19,6 @@ def is_ours(row: Export) -> bool:
 def _facts(row: Export) -> tuple[Any, ...]:
     waits = (row.created, float(row.waited)) if row.state == "held" else ()
     noticed = ("noticed", row.noticed) if waits and row.noticed else ()
+    refused = ("refused", row.refused, row.tried) if waits and row.refused else ()
     facts = row.pk, row.format, row.plain, row.by_id, row.told_sealed
-    return "export held" if waits else "export", bytes(row.organisation.uid), *facts, *waits, *noticed
+    return "export held" if waits else "export", bytes(row.organisation.uid), *facts, *waits, *noticed, *refused

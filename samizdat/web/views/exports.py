@@ -28,6 +28,7 @@ from samizdat.web.forms.base import refuse
 from samizdat.web.forms.exports import FORMATS, ExportForm, WhoseForm
 from samizdat.web.templatetags.desk import moment
 from samizdat.web.views.bulk import filter_of, whom_of
+from samizdat.web.views.waiting import untold
 
 GOING = ("asked", "running")
 # Where a planted address turned up.
@@ -196,6 +197,7 @@ def _held_facts(request: Any, row: Any) -> dict[str, Any]:
         "alone": agreeing.is_made_alone(row, now),
         "keys": actions.told_of(row)["recipients"],
         "made": changes.until(row, now),
+        "untold": untold(row, now),
         "lapses": row.created + agreeing.LAPSE,
     }
 
@@ -206,7 +208,7 @@ def held(request: Any, export_id: int) -> HttpResponse:
     row = _export(request, export_id)
     if row.state != "held":
         return go(request, "export", row.pk) if request.role in KEEPERS else go(request, "home")
-    if request.method == "GET":
+    if request.method != "POST":  # HEAD as well: what looks ahead of a person agrees to nothing.
         facts = _held_facts(request, row) | {"whom": _whom(request.organisation, actions.wish_of(row))}
         return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
     if request.POST.get("answer") == "stop":
@@ -379,7 +381,7 @@ def _held_need(request: Any, row: Any) -> dict[str, str]:
     return {
         "kind": "stop" if facts["agree"] else "care",
         "title": _held_title(row.plain, facts["agree"]),
-        "text": _held_text(row.plain, facts["agree"], facts["alone"]) % told,
+        "text": " ".join(filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % told, facts["untold"]))),
         "href": address(request.organisation, "held-export", row.pk),
         "link": _("Look"),
     }

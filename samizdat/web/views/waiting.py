@@ -44,7 +44,21 @@ def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, A
         "approve": may and request.person in changes.others(row.organisation, row.by, now),
         "is_own": row.by_id == request.person.pk,
         "told": changes.counts(row, now),
+        "untold": untold(row, now),
     }
+
+
+def untold(row: Any, now: Any) -> str:
+    """Whose mailboxes refuse to be told of a change, or of an export that is held; "" where it is not known so."""
+    if not changes.is_refused(row, now):
+        return ""
+    people_ = changes.others(row.organisation, row.by, now)
+    said = ngettext(
+        "%(who)s could not be told: their mailbox refuses mail.",
+        "%(who)s could not be told: their mailboxes refuse mail.",
+        len(people_),
+    )
+    return said % {"who": ", ".join(map(people.name_of, people_))}
 
 
 def _notice(request: Any, rows: list[PendingChange], now: Any) -> None:
@@ -114,6 +128,7 @@ def needs(request: Any) -> list[dict[str, str]]:
     first = (yes or rows)[0]
     facts = {"who": _name(first.by), "what": changes.sentence_of(first), "when": moment(changes.until(first, now))}
     text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.") % facts
+    text = " ".join(filter(None, (text, untold(first, now))))
     kind = "stop" if yes and request.role == "admin" else "care"
     href = address(request.organisation, "changes")
     return [{"kind": kind, "title": title, "text": text, "href": href, "link": _("Approve or stop")}]
