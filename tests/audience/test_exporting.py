@@ -16,7 +16,7 @@ import pytest
 from samizdat.accounts.grants import keep_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.exporting import actions as exporting
-from samizdat.audience.exporting import alarms, native, reading, unpacking, unsealing
+from samizdat.audience.exporting import alarms, growing, native, reading, unpacking, unsealing
 from samizdat.audience.exporting.cells import escape, unescape
 from samizdat.audience.exporting.errors import ExportRefused
 from samizdat.audience.exporting.leaving import Wish
@@ -180,6 +180,57 @@ def test_forms_digests_sums_of_growth_and_how_they_came_go_along(audience: Any, 
     } == {row[1:] for row in grown if row[0] == letter.pk}
     for organisation in (audience, there):
         assert queries.count_filtered(organisation, Filter(source="desk"))[0] == 3
+
+
+def test_the_growth_of_many_lists_in_many_years_comes_back_however_long_it_is(
+    audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.audience.models import Growth
+
+    # As with 1,500,000 values of a file and two million days, ways and lists.
+    monkeypatch.setattr(reading, "VALUES", 400)
+    monkeypatch.setattr(growing, "SLICE", 30)
+    letter = queries.list_named(audience, "The Thursday Letter")
+    days = [(NOW - timedelta(days=back)).date() for back in range(200)]
+    Growth.objects.bulk_create(
+        Growth(list=letter, day=day, what=what, way=64, count=7) for day in days for what in range(2)
+    )
+    columns = ("day", "what", "way", "count")
+    before = sorted(Growth.objects.filter(list=letter).values_list(*columns))
+    there, counts = in_another_house(made(audience, Wish("samizdat")), tmp_path, vault)
+    here = queries.list_named(there, "The Thursday Letter")
+    assert sorted(Growth.objects.filter(list=here).values_list(*columns)) == before
+    assert counts["growth"] == Growth.objects.filter(list__organisation=audience).count() > 400
+
+
+def test_a_killed_import_counts_no_day_of_growth_twice(
+    audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.accounts.models import Organisation
+    from samizdat.audience.exporting.returning import bring_back
+    from samizdat.audience.models import Growth
+
+    class Killed(Exception):
+        pass
+
+    def once(rows: Any) -> None:
+        if Growth.objects.filter(list__organisation__slug="harbour-bell").exists():
+            raise Killed
+        add(rows)
+
+    monkeypatch.setattr(growing, "SLICE", 2)
+    add = growing.dialect.add_growth
+    grown = sorted(Growth.objects.values_list("day", "what", "way", "count"))
+    assert len(grown) > 2
+    data = made(audience, Wish("samizdat"))
+    monkeypatch.setattr(growing.dialect, "add_growth", once)
+    with pytest.raises(Killed):
+        in_another_house(data, tmp_path, vault)
+    monkeypatch.setattr(growing.dialect, "add_growth", add)
+    there = Organisation.objects.get(slug="harbour-bell")
+    bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
+    rows = Growth.objects.filter(list__organisation=there)
+    assert sorted(rows.values_list("day", "what", "way", "count")) == grown
 
 
 def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
@@ -652,7 +703,8 @@ def _forged(data: bytes, name: str, change: Any) -> bytes:
         ("tags.json", '"number": ', '"number": 1.5, "n": '),
         ("tags.json", '"number": ', '"number": true, "n": '),
         ("fields.json", '"number": ', '"number": 999'),
-        ("growth.json", '"count": ', '"count": true, "n": '),
+        ("growth.csv", ",joined,", ",jumped,"),
+        ("growth.csv", "2026-11-25,joined", "2226-11-25,joined"),
     ],
 )
 def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(

@@ -203,8 +203,8 @@ def test_a_version_that_no_editor_of_today_could_open_stays_behind_alone(full: A
     old = {"format": "blocks", "body": "{}"}
     data = forged(
         made(full, Wish("samizdat")),
-        f"history/{draft.pk}.json",
-        lambda told: [told[0] | {"draft": told[0]["draft"] | old}],
+        "history/1.json",
+        lambda told: [row | {"draft": row["draft"] | old} if row["letter"] == draft.pk else row for row in told],
     )
     there, counts = in_another_house(data, tmp_path, vault)
     assert (counts["history"], counts["comments"]) == (0, 1) and not history.entries(letters_of(there)["A draft"])
@@ -235,6 +235,7 @@ def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_pres
     [
         (1, {"rows": 3, "consent": 6, "subscribed": 3, "letters": 0, "history": 0}),
         (2, {"rows": 1, "consent": 1, "subscribed": 1, "letters": 4, "history": 0, "results": 0}),
+        (3, {"rows": 1, "letters": 5, "history": 1, "comments": 1, "tests": 1, "results": 2, "growth": 1}),
     ],
 )
 def test_a_file_that_an_older_samizdat_wrote_comes_in(
@@ -245,6 +246,18 @@ def test_a_file_that_an_older_samizdat_wrote_comes_in(
     there, counts = in_another_house(data, tmp_path, vault)
     assert {name: counts[name] for name in told} == told
     assert queries.count(there) == told["rows"]
+
+
+def test_letters_and_what_belongs_to_them_share_files_of_bounded_length(
+    full: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sorted(manifest_of(made(full, Wish("samizdat")))["files"])
+    assert [name for name in names if name.startswith(("letters/", "results/"))] == ["letters/1.json", "results/1.json"]
+    monkeypatch.setattr(letters, "LONG", 1)
+    data = made(full, Wish("samizdat"))
+    assert {"letters/5.json", "results/2.json"} <= set(manifest_of(data)["files"])
+    _there, counts = in_another_house(data, tmp_path, vault)
+    assert (counts["letters"], counts["results"], counts["history"]) == (5, 2, 1)
 
 
 def manifest_of(data: bytes) -> Any:
@@ -311,15 +324,21 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
         ("letters/", lambda told: told | {"edition": {"number": 1}}),
         ("letters/", lambda told: []),
         ("letters/", lambda told: told | {"version": -1}),
-        ("results/", lambda told: [told[0] | {"routes": [{"route": "relay"}]}]),
-        ("results/", lambda told: [told[0] | {"versions": [{"version": 1, "state": "flying", "count": 1}]}]),
+        ("results/", lambda told: told | {"routes": [{"route": "relay"}]}),
+        ("results/", lambda told: told | {"versions": [{"version": 1, "state": "flying", "count": 1}]}),
+        ("results/", lambda told: told | {"letter": "1"}),
     ],
 )
 def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
     written: Any, vault: Any, tmp_path: Path, name: str, spoil: Any
 ) -> None:
-    name = f"{name}{letters_of(written)['Sent'].pk}.json" if name.endswith("/") else name
-    data = forged(made(written, Wish("samizdat")), name, spoil)
+    sent = letters_of(written)["Sent"].pk
+
+    def spoil_rows(told: Any) -> Any:
+        return [spoil(row) if row["number" if name == "letters/" else "letter"] == sent else row for row in told]
+
+    data = made(written, Wish("samizdat"))
+    data = forged(data, f"{name}1.json", spoil_rows) if name.endswith("/") else forged(data, name, spoil)
     people = Subscriber.objects.count()
     with pytest.raises(ExportRefused) as refused:
         in_another_house(data, tmp_path, vault)

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from samizdat import dialect
@@ -20,8 +21,9 @@ from samizdat.core import consent, seal
 from samizdat.core import planted as marks
 
 FORMAT = "samizdat-export"
-# 1: the audience alone. 2: what besides.py says goes along. 3: what belongs to letters, their results, digests.
-VERSION = 3
+# 1: the audience alone. 2: what besides.py says goes along. 3: what belongs to letters, their results, digests. 4: the
+# growth of lists as rows; letters, and what belongs to them, many to a file.
+VERSION = 4
 
 SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
 CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"
@@ -162,6 +164,16 @@ def _begun(box: Zip, name: str, head: Iterable[str]) -> _Lines:
     box.begin(name)
     box.write(lines.of([head]))
     return lines
+
+
+def write_rows(box: Zip, name: str, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> int:
+    """A member of rows, of which a few are held at a time; how many they were."""
+    lines, count = _begun(box, name, head), 0
+    for some in batched(rows, people.PAGE):
+        box.write(lines.of(some), len(some))
+        count += len(some)
+    box.finish()
+    return count
 
 
 def _more(held: dict[int, str], known: frozenset[int]) -> str:

@@ -29,7 +29,7 @@ from samizdat.core import bounded_json, consent, planted, seal, zipped
 
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
 NAMES = 300_000  # values of each of those that are held to the end: ten thousand tags are 60,000
-VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the growth of a list over twenty years
+VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the pictures of 60,000 files
 # Bytes of the manifest, which says a line of each file: more only where there are so many.
 SAYS, SAYS_OF_ONE = 1 << 20, 400
 CELL = 1 << 20
@@ -221,6 +221,14 @@ class Opened:
             raise altered("lists.json, tags.json, fields.json") from wrong
 
     # -- rows ---------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        return name in self._infos
+
+    def rows(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, cells by their headings) of a CSV file. Errors: ExportRefused."""
+        with self._box.open(name) as file:
+            yield from self._rows(name, file)
 
     def people(self) -> Iterator[Coming]:
         """Everybody but the planted one, in the order of the file. Errors: ExportRefused with file and line."""

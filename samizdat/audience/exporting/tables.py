@@ -1,5 +1,4 @@
-"""What goes along beside the people: saved segments, sign-up forms, the words that they agreed to in all versions, and
-how the lists grew."""
+"""What goes along beside the people: saved segments, sign-up forms, the words that they agreed to in all versions."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -7,7 +6,6 @@ from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat import dialect
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.audience.actions import forms
@@ -20,13 +18,13 @@ from samizdat.audience.exporting.models import Export
 from samizdat.audience.exporting.native import PLANTED
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
-from samizdat.audience.models import GROWN_BY, GROWTH, Growth, List, Wording
+from samizdat.audience.models import List, Wording
 from samizdat.audience.segments import portable, saved
 from samizdat.core import consent
 from samizdat.vault import house
 from samizdat.vault.sealed import seal_json
 
-SEGMENTS, WORDINGS, FORMS, GROWN = "segments.json", "wordings.json", "forms.json", "growth.json"
+SEGMENTS, WORDINGS, FORMS = "segments.json", "wordings.json", "forms.json"
 SETTINGS = "settings.json"
 # Settings that are about readers and people, not about the machine that serves them.
 KEPT = ("quiet_hours", "postal_address", "feared", "second_person", "accent")
@@ -47,7 +45,6 @@ def extras(home: House) -> dict[str, Any]:
         SEGMENTS: _segments(home),
         WORDINGS: _wordings(home),
         FORMS: list(_forms(home)),
-        GROWN: list(_growth(home)),
         SETTINGS: {name: getattr(home.organisation, name) for name in KEPT},
     }
 
@@ -91,16 +88,6 @@ def _forms(home: House) -> Iterator[dict[str, Any]]:
             "required": [tags[number] for number in view.facts.required if number in tags],
             "topics": list(view.topics),
         }
-
-
-def _growth(home: House) -> Iterator[dict[str, Any]]:
-    """Sums, and of nobody."""
-    rows = Growth.objects.filter(list__in=list(home.lists)).order_by("list", "day", "what", "way")
-    for row in rows.iterator():
-        yield {
-            "list": row.list_id, "day": row.day, "what": GROWTH[row.what], "way": GROWN_BY[row.way],
-            "count": row.count,
-        }  # fmt: skip
 
 
 def many(opened: Opened) -> dict[str, int]:
@@ -187,26 +174,6 @@ def take_forms(
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(FORMS) from wrong
     return came
-
-
-def take_growth(opened: Opened, lists: dict[int, int]) -> None:
-    """Errors: ExportRefused."""
-    ways = {name: way for way, name in GROWN_BY.items()}
-    try:
-        dialect.add_growth(
-            [
-                (
-                    lists[values.whole(told["list"])],
-                    values.day(told["day"]).isoformat(),
-                    GROWTH.index(told["what"]),
-                    ways[told["way"]],
-                    values.whole(told["count"]),
-                )
-                for told in opened.table(GROWN) or ()
-            ]
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
-        raise altered(GROWN) from wrong
 
 
 def take_settings(organisation: Any, opened: Opened, now: datetime, by: Any) -> None:

@@ -1,8 +1,7 @@
-"""What belongs to letters and has rows of its own: FOLDER/NUMBER.json each, a list of rows, in files that follow on it
-where it is long. It comes in after the letters, a file a transaction.
+"""What belongs to letters and has rows of its own: lists of rows, many letters to a file. It comes in after the
+letters, a file a transaction.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +11,10 @@ from samizdat.audience.exporting import besides
 from samizdat.audience.exporting.packing import Zip
 from samizdat.audience.exporting.people import House
 from samizdat.audience.exporting.reading import Opened, altered
+from samizdat.audience.exporting.values import whole
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.portable.letters import Letters, going_along
-
-# Characters of a file's rows, from which on the next file begins: the reader takes 64 MB of one.
-LONG = 8 << 20
+from samizdat.campaigns.portable.letters import NUMBER, Letters, give, going_along
 
 
 class Belongings:
@@ -39,48 +36,40 @@ class Belongings:
         raise NotImplementedError
 
     def give(self, home: House, box: Zip) -> int:
-        count = 0
-        for letter in going_along(home):
-            for place, rows in enumerate(_cut(self.rows(home, letter))):
-                more = f"-{place + 1}" if place else ""
-                box.add_json(f"{self.name}/{letter.pk}{more}.json", rows)
-                count += len(rows)
-        return count
+        rows = ({"letter": letter.pk} | row for letter in going_along(home) for row in self.rows(home, letter))
+        return give(box, self.name, rows)
 
     def check(self, opened: Opened) -> int:
-        return sum(len(rows) for _file, _letter, rows in self._files(opened))
+        return sum(len(rows) for _file, letters in self._files(opened) for rows in letters.values())
 
     def take(self, opened: Opened, places: besides.Places) -> int:
-        for file, number, rows in self._files(opened):
-            here = places.here(Letters.name, number)
-            if here is None or places.here(self.name, file) is not None:
-                continue  # Its letter did not come, or a killed import has written it.
-            letter = Campaign.objects.select_related("organisation", "edition").get(pk=here)
-            mine = [row for row in rows if row is not None]
+        for file, letters in self._files(opened):
+            if places.here(self.name, file) is not None:
+                continue  # A killed import has written it.
             with transaction.atomic():
-                self.make(letter, mine, places)
-                places.put(self.name, file, len(mine))
+                count = sum(self._take(number, rows, places) for number, rows in letters.items())
+                places.put(self.name, file, count)
         return sum(places.all(self.name).values())
 
-    def _files(self, opened: Opened) -> Iterator[tuple[str, int, list[Any]]]:
-        """(file, number of the letter there, rows), file by file. Errors: ExportRefused."""
+    def _take(self, number: int, rows: list[Any], places: besides.Places) -> int:
+        here = places.here(Letters.name, number)
+        mine = [row for row in rows if row is not None]
+        if here is None or not mine:
+            return 0  # Its letter did not come.
+        self.make(Campaign.objects.select_related("organisation", "edition").get(pk=here), mine, places)
+        return len(mine)
+
+    def _files(self, opened: Opened) -> Iterator[tuple[str, dict[int, list[Any]]]]:
+        """(file, number of a letter there -> its rows), file by file. Errors: ExportRefused."""
         folder = f"{self.name}/"
         for name in sorted(opened.members(folder), key=lambda one: (len(one), one)):
             try:
                 file = name.removeprefix(folder).removesuffix(".json")
-                yield file, int(file.partition("-")[0]), [self.read(told) for told in opened.table(name)]
+                letters: dict[int, list[Any]] = {}
+                for told in opened.table(name):
+                    # The third version of the format had a file a letter.
+                    number = whole(told["letter"], NUMBER) if "letter" in told else int(file.partition("-")[0])
+                    letters.setdefault(number, []).append(self.read(told))
             except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
                 raise altered(name) from wrong
-
-
-def _cut(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    held: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        held.append(row)
-        size += len(json.dumps(row, ensure_ascii=False))
-        if size > LONG:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+            yield file, letters

@@ -5,9 +5,11 @@ called off, for nobody here knows whom it reached; what had not begun as a draft
 """
 
 import base64
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -54,17 +56,34 @@ NUMBER, EDITION_NUMBER, VERSION = 1 << 62, (1 << 47) - 1, 1 << 30
 EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages", "counted_places")
 
 
+# Characters of a file's rows, from which on the next one begins. One file a letter would be too many: a house of a
+# hundred lists has 100,000 letters in twenty years.
+LONG = 2 << 20
+
+
+def give(box: Zip, folder: str, rows: Iterable[dict[str, Any]]) -> int:
+    """Files 1.json, 2.json … of a folder; how many rows are in them."""
+    held: list[dict[str, Any]] = []
+    count = size = files = 0
+    for row in chain(rows, [None]):
+        if held and (row is None or size > LONG):
+            files += 1
+            box.add_json(f"{folder}/{files}.json", held)
+            held, size = [], 0
+        if row is not None:
+            held.append(row)
+            size += len(json.dumps(row, ensure_ascii=False))
+            count += 1
+    return count
+
+
 class Letters:
-    """letters/NUMBER.json each."""
+    """In letters/, many to a file."""
 
     name = "letters"
 
     def give(self, home: House, box: Zip) -> int:
-        count = 0
-        for letter in going_along(home):
-            box.add_json(f"{FOLDER}{letter.pk}.json", _told(home, letter))
-            count += 1
-        return count
+        return give(box, self.name, (_told(home, letter) for letter in going_along(home)))
 
     def check(self, opened: Opened) -> int:
         return sum(1 for _letter in _letters(opened))
@@ -186,9 +205,11 @@ def _letters(opened: Opened) -> Iterator[Letter]:
     names = [name for name in opened.members(FOLDER) if name.endswith(".json")]
     for name in sorted(names, key=lambda one: (len(one), one)):
         try:
-            yield _read(opened.table(name))
+            told = opened.table(name)
+            found = [_read(one) for one in (told if isinstance(told, list) else [told])]
         except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
             raise altered(name) from wrong
+        yield from found
 
 
 def _read(told: dict[str, Any]) -> Letter:

@@ -84,7 +84,6 @@ def _take_tables(
     lists, fields, tags = places["lists"], places["fields"], places["tags"]
     tables.take_settings(organisation, opened, now, by)
     tables.take_planted(organisation, opened, places["keys"])
-    tables.take_growth(opened, lists)
     tables.take_wordings(organisation, opened, lists)
     segments = tables.take_segments(organisation, opened, now, by)
     return {"segments": segments, "forms": tables.take_forms(organisation, opened, lists, fields, tags, now, by)}
