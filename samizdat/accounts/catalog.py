@@ -1,21 +1,30 @@
-"""What runs inside of the database by itself: triggers, rules, functions and the like that are not ours.
+"""What is in the database that our migrations do not make, or otherwise than they do.
 
-Whoever got hold of the database's password leaves them behind, to go on after it was changed: a trigger undoes what is
-put back, a policy shows the public process other rows than us. Nothing here takes them away, since somebody may have
-meant well by them; it is said until they are gone. Of a superuser, who can change what is looked at, it finds nothing.
+Whoever got hold of the database's password leaves something behind, to go on after it was changed: a trigger undoes
+what is put back, a publication copies later rows away, a setting of a role leads statements into other tables, a
+foreign key deletes. Nothing here takes them away, since somebody may have meant well by them; it is said until they are
+gone. What has to be there stands in schema_sqlite.txt and schema_postgresql.txt, which `scripts/schema.py` writes anew
+after a migration. Of a superuser, who can change what is looked at, it finds nothing; what another superuser than our
+own role owns beside our tables is the host's.
 """
 
 import logging
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
-from django.db import connection
+from django.db import DatabaseError, connection, connections, transaction
 
 from samizdat.accounts.models import Organisation
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.gate.actions import READABLE, ROLES
+from samizdat.options import option
 
 log = logging.getLogger("samizdat.worker")
 
@@ -24,57 +33,103 @@ ALTERED = "database.altered"
 TOLD, SHOWN = timedelta(hours=1), timedelta(days=7)
 # Seconds for which one look is good.
 LOOK = 60.0
+MISSING, CHANGED = " is missing", " is not as we make it"
 
-# 16384: what PostgreSQL brings along has numbers below. Whoever is no superuser makes no function in C, so those of
-# extensions are let alone; others could be put into an extension to hide them.
-_POSTGRESQL = """
-SELECT 'trigger', tgname::text, relname::text, proname::text FROM pg_trigger
-JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal
-UNION ALL SELECT 'event trigger', evtname, '', '' FROM pg_event_trigger
-UNION ALL SELECT 'policy', polname, relname, '' FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
-UNION ALL SELECT 'rule', rulename, relname, '' FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
-WHERE pg_rewrite.oid >= 16384 AND rulename <> '_RETURN'
-UNION ALL SELECT 'view', relname, relname, '' FROM pg_class WHERE oid >= 16384 AND relkind IN ('v', 'm', 'f', 'p')
-AND (relname = ANY(%(tables)s) OR NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e'))
-UNION ALL SELECT 'part of a table', child.relname, parent.relname, '' FROM pg_inherits
-JOIN pg_class AS child ON child.oid = inhrelid JOIN pg_class AS parent ON parent.oid = inhparent
-WHERE parent.relname = ANY(%(tables)s) AND parent.relkind = 'r'
-UNION ALL SELECT 'function', proname, '', prosrc::text FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
-WHERE pg_proc.oid >= 16384 AND lanname NOT IN ('c', 'internal')
-UNION ALL SELECT 'operator', oprname, '', '' FROM pg_operator WHERE oid >= 16384
-AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_operator.oid AND deptype = 'e')
+# Extensions that hosts put into every database, to look after it.
+HOSTS = "plpgsql pg_stat_statements pg_stat_kcache pg_buffercache pgstattuple pg_wait_sampling hypopg pgaudit"
+HOSTS += " aiven_extras google_vacuum_mgmt azure pgaadauth rdsutils pg_repack"
+# Settings of a role or a database that Django asks for, or that change how fast something is and nothing else.
+HARMLESS = ["client_encoding=utf%", "timezone=utc", "default_transaction_isolation=read committed", "jit=%"]
+HARMLESS += ["effective_cache_size=%", "effective_io_concurrency=%", "random_page_cost=%"]
+HARMLESS += ["work_mem=%", "maintenance_work_mem=%"]
+
+
+class Fact(NamedTuple):
+    kind: str
+    name: str
+    table: str  # To which it belongs; empty for what stands alone.
+    text: str
+    hosts: bool  # Somebody else's, where we have nothing of that name.
+
+
+_SQLITE = """
+SELECT type, name, coalesce(sql, '') FROM sqlite_master
+WHERE NOT (type = 'table' AND name IN ('sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4'))
+AND NOT (type = 'index' AND sql IS NULL)
 """
-_SQLITE = "SELECT type, name, tbl_name, '' FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 
 
-def foreign() -> list[str]:
-    """Of what is not ours, its kind and name."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(_POSTGRESQL, {"tables": connection.introspection.django_table_names()})
-        else:
-            cursor.execute(_SQLITE)
+def facts() -> Iterator[Fact]:
+    """All that is there."""
+    if connection.vendor == "postgresql":
+        yield from _on_postgresql()
+        return
+    yield from _in_file("default", "house")
+    with suppress(DatabaseError):  # Of a broken gate: worker/mending.py.
+        yield from _in_file("gate", "gate")
+
+
+def _in_file(alias: str, place: str) -> list[Fact]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(_SQLITE)
+        return [Fact(kind, f"{place}.{name}", "", text, False) for kind, name, text in cursor.fetchall()]
+
+
+def _on_postgresql() -> Iterator[Fact]:
+    values: dict[str, Any] = {
+        "hosts": HOSTS.split(),
+        "harmless": HARMLESS,
+        "gate": unquote(urlsplit(option("SAMIZDAT_GATE_URL")).username or ""),
+        "roles": ROLES.replace("_", r"\_") + "%",
+        "readable": [f"gate_{name}" for name in READABLE],
+        "tables": [name for kind, name in _ours("postgresql") if kind == "table"],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        # So names are written out with their schema, and no function or table that somebody put before one is used.
+        cursor.execute("SELECT pg_catalog.current_setting('search_path')")
+        (before,) = cursor.fetchone()
+        cursor.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
+        cursor.execute(Path(__file__).with_suffix(".sql").read_text(), values)
         rows = cursor.fetchall()
-    return sorted(f"{kind} {name}" for kind, name, table, text in rows if not _ours(kind, name, table, text))
+        cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [before])
+    yield from (Fact(*row) for row in rows)
 
 
-def _ours(kind: str, name: str, table: str, text: str) -> bool:
-    """The task engine has some on PostgreSQL."""
-    if connection.vendor != "postgresql":
-        return False
-    if kind == "function":
-        return _engines().get(name) == text.strip()
-    return kind == "trigger" and table.startswith("procrastinate_") and text in _engines()
+def written(found: Iterable[Fact]) -> str:
+    """As it stands in the file: one line each."""
+    return "".join(sorted(f"{one.kind}\t{one.name}\t{_line(one.text)}\n" for one in found))
+
+
+def _line(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace("\t", r"\t")
+
+
+def file(vendor: str) -> Path:
+    return Path(__file__).with_name(f"schema_{vendor}.txt")
 
 
 @cache
-def _engines() -> dict[str, str]:
-    """Name -> body of each function of the task engine."""
-    from procrastinate.schema import SchemaManager
+def _ours(vendor: str) -> dict[tuple[str, str], str]:
+    """(Kind, name) -> text of all that our migrations make."""
+    lines = (line.split("\t") for line in file(vendor).read_text().splitlines())
+    return {(kind, name): text for kind, name, text in lines}
 
-    pieces = SchemaManager.get_schema().split("$$")
-    names = [piece.rpartition("FUNCTION ")[2].partition("(")[0].strip() for piece in pieces[::2]]
-    return dict(zip(names, (piece.strip() for piece in pieces[1::2]), strict=False))
+
+def foreign() -> list[str]:
+    """What is not ours, not as we make it, or missing: each by its kind and name."""
+    ours = _ours(connection.vendor)
+    there: set[tuple[str, str]] = set()
+    found = []
+    for one in facts():
+        key = one.kind, one.name
+        there.add(key)
+        if key in ours:
+            found += [" ".join(key) + CHANGED] if ours[key] != _line(one.text) else []
+        elif not one.hosts and (not one.table or ("table", one.table) in ours):
+            found.append(" ".join(key))
+    gate = any(name.startswith("gate.") for _kind, name in there)
+    missing = (key for key in ours.keys() - there if gate or not key[1].startswith("gate."))
+    return sorted({*found, *(" ".join(key) + MISSING for key in missing)})
 
 
 def watch(now: datetime) -> list[str]:

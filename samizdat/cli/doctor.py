@@ -155,18 +155,33 @@ def _words() -> Iterator[Sign]:
         yield Sign("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
 
 
+# What to do about something in the database that is not ours, by how its name begins.
+_REMEDIES = {
+    "setting ": "Where none of you made it, take it back: ALTER ROLE … RESET, or ALTER DATABASE … RESET.",
+    "role ": "Where none of you gave it these rights, take them back: REVOKE. Then look what it has read.",
+    "default rights ": "It gets rights to tables of later versions: ALTER DEFAULT PRIVILEGES … REVOKE.",
+    "publication ": "It copies rows to somewhere else. Where none of you made it, drop it.",
+    "replication slot ": "It copies rows to somewhere else. Where none of you made it: pg_drop_replication_slot.",
+    "subscription ": "It writes rows from somewhere else. Where none of you made it, drop it.",
+}
+_DROP = "It can undo what is put right, hide rows, and copy or delete later ones. Where none of you made it, drop it."
+# As many are named.
+_NAMED = 20
+
+
 def _foreign() -> Iterator[Sign]:
     """What the database runs by itself, now or in the last days."""
     from samizdat.accounts import catalog
     from samizdat.events.queries import happened_since
 
     if found := catalog.watch(opening.now()):
-        names = at_terminal(", ".join(found[:5])) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
+        yield from (Sign("red", "database", _about(name)) for name in found[:_NAMED])
+        more = f"{len(found) - _NAMED:,} more things are not as we make them. " if len(found) > _NAMED else ""
         yield Sign(
             "red",
             "database",
-            f"It runs something that is not ours: {names}. It can undo what is put right, and hide rows. Where none of "
-            "you made it somebody else writes the database: stop `serve`, drop it, and change the database's password.",
+            f"{more}Where none of you changed it somebody else writes the database: stop `serve`, put it right, and "
+            "change the database's password.",
         )
     elif happened_since(catalog.ALTERED, opening.now() - catalog.SHOWN):
         yield Sign(
@@ -175,6 +190,21 @@ def _foreign() -> Iterator[Sign]:
             f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
             "it somebody else writes the database: change its password, and look at roles and settings.",
         )
+
+
+def _about(name: str) -> str:
+    """One thing in the database, and what to do about it."""
+    from django.db import connection
+
+    from samizdat.accounts import catalog
+
+    said = at_terminal(name)
+    if name.endswith((catalog.MISSING, catalog.CHANGED)):
+        return (
+            f"{said}. Make it as samizdat/accounts/{catalog.file(connection.vendor).name} has it, or put a backup back."
+        )
+    remedy = next((words for kind, words in _REMEDIES.items() if name.startswith(kind)), _DROP)
+    return f"{said} is not ours. {remedy}"
 
 
 def _public_role() -> Iterator[Sign]:
